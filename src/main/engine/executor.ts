@@ -1,0 +1,32 @@
+import type { Model } from './ir/model.ts';
+import type { NumericArray } from './ir/tensor.ts';
+
+/** A tensor as the runtime takes and gives it. float16/bfloat16 hold bits in a Uint16Array, bool a Uint8Array. */
+export interface HostTensor {
+  /** DType number. */
+  readonly dtype: number;
+  readonly dims: readonly number[];
+  readonly data: NumericArray;
+}
+
+export interface SessionOptions {
+  /** Execution provider, default 'cpu'. */
+  readonly provider?: string;
+  /** Intra-op threads, default 1. */
+  readonly threads?: number;
+  /** 'all' (default), 'extended', 'basic' or 'disabled'. */
+  readonly optimization?: 'all' | 'extended' | 'basic' | 'disabled';
+}
+
+export interface ExecSession {
+  readonly inputNames: readonly string[];
+  readonly outputNames: readonly string[];
+  /** Runs once; `fetches` defaults to all outputs. */
+  run(feeds: Readonly<Record<string, HostTensor>>, fetches?: readonly string[]): Promise<Record<string, HostTensor>>;
+  release(): Promise<void>;
+}
+
+/** Runs graphs that the engine emits. The engine never imports a runtime: workers inject this. */
+export interface Executor {
+  open(model: Model, options?: SessionOptions): Promise<ExecSession>;
+}

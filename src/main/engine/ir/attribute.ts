@@ -1,0 +1,45 @@
+import type { Graph } from './graph.ts';
+import { toNumbers, type Tensor } from './tensor.ts';
+
+/** A node's attribute. `raw` keeps what we do not interpret (sparse tensors, types, future kinds) as encoded protobuf. */
+export type Attribute =
+  | { readonly kind: 'float'; readonly value: number }
+  | { readonly kind: 'int'; readonly value: bigint }
+  | { readonly kind: 'string'; readonly value: Uint8Array }
+  | { readonly kind: 'tensor'; readonly value: Tensor }
+  | { readonly kind: 'graph'; readonly value: Graph }
+  | { readonly kind: 'floats'; readonly value: readonly number[] }
+  | { readonly kind: 'ints'; readonly value: readonly bigint[] }
+  | { readonly kind: 'strings'; readonly value: readonly Uint8Array[] }
+  | { readonly kind: 'tensors'; readonly value: readonly Tensor[] }
+  | { readonly kind: 'graphs'; readonly value: readonly Graph[] }
+  /** Inside a function body: refers to an attribute of the calling node. */
+  | { readonly kind: 'ref'; readonly value: string; readonly type: number }
+  /** The whole AttributeProto as encoded, name included. */
+  | { readonly kind: 'raw'; readonly value: Uint8Array };
+
+/** Plain JavaScript values that an attribute can be made from. Numbers become ints only through `int()`/arrays of bigint. */
+export type AttributeInput = Attribute | string | bigint | readonly bigint[] | Tensor;
+
+const utf8 = new TextEncoder();
+const fromUtf8 = new TextDecoder();
+
+export const int = (n: number): Attribute => ({ kind: 'int', value: BigInt(n) });
+export const ints = (n: readonly number[]): Attribute => ({ kind: 'ints', value: n.map(BigInt) });
+export const float = (n: number): Attribute => ({ kind: 'float', value: n });
+export const floats = (n: readonly number[]): Attribute => ({ kind: 'floats', value: n });
+export const str = (s: string): Attribute => ({ kind: 'string', value: utf8.encode(s) });
+export const tensorAttr = (t: Tensor): Attribute => ({ kind: 'tensor', value: t });
+export const graphAttr = (g: Graph): Attribute => ({ kind: 'graph', value: g });
+
+/** Reads with defaults; a wrong kind reads as absent. */
+export const attrInt = (a: Attribute | undefined, or: number): number => (a?.kind === 'int' ? Number(a.value) : or);
+export const attrFloat = (a: Attribute | undefined, or: number): number => (a?.kind === 'float' ? a.value : or);
+export const attrString = (a: Attribute | undefined, or: string): string =>
+  a?.kind === 'string' ? fromUtf8.decode(a.value) : or;
+export const attrInts = (a: Attribute | undefined): number[] | undefined =>
+  a?.kind === 'ints' ? a.value.map(Number) : undefined;
+export const attrFloats = (a: Attribute | undefined): readonly number[] | undefined =>
+  a?.kind === 'floats' ? a.value : undefined;
+export const attrTensorNumbers = (a: Attribute | undefined): number[] | undefined =>
+  a?.kind === 'tensor' ? toNumbers(a.value) : undefined;

@@ -1,0 +1,14 @@
+import type { Value } from './value.ts';
+
+/** What one instrumented run told about a value. */
+export interface TensorFacts {
+  readonly dtype: number;
+  readonly shape: readonly number[];
+  /** Names of dynamic axes (null = the size is fixed). Absent when every axis is fixed. */
+  readonly dynamic?: readonly (string | null)[];
+  /** The value itself, when it is small and does not depend on the data of the inputs (it may depend on their shapes). */
+  readonly constant?: readonly number[];
+}
+
+/** Keyed by identity; a serialised form keyed by name exists at the edges. */
+export type Facts = ReadonlyMap<Value, TensorFacts>;

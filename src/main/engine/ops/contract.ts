@@ -1,0 +1,156 @@
+/**
+ * What one operator tells the engine. One file per operator in this folder exports `operator: OperatorDef`
+ * (or `operators: OperatorDef[]` where one rule serves a family); registry.ts finds it. Nothing else changes.
+ */
+import type { GraphBuilder } from '../autodiff/builder.ts';
+import type { Facts } from '../ir/facts.ts';
+import type { Node } from '../ir/node.ts';
+import type { Tensor } from '../ir/tensor.ts';
+import type { Value } from '../ir/value.ts';
+
+/** A rule that does not exist, visible in the coverage report. */
+export interface Unsupported {
+  readonly unsupported: string;
+}
+export const unsupported = (reason: string): Unsupported => ({ unsupported: reason });
+export const isUnsupported = (r: unknown): r is Unsupported =>
+  typeof r === 'object' && r !== null && 'unsupported' in r;
+
+export interface OperatorDef {
+  readonly opType: string;
+  /** '' is ai.onnx. */
+  readonly domain?: string;
+  /** Output shapes from input shapes and constants; null where they depend on data. Checked against the runtime. */
+  readonly shape: ShapeRule;
+  /** Multiply-accumulates of one execution; omitted = 0 (data movement, comparisons). Element-wise arithmetic counts 0. */
+  readonly macs?: (ctx: ShapeContext) => number;
+  readonly prune: PruneRule | Unsupported;
+  readonly grad: GradRule | Unsupported;
+  /** Walked by the generic suite: shape against the runtime, gradient against finite differences, prune against mask. */
+  readonly examples: readonly Example[];
+}
+
+export interface ShapeContext {
+  readonly node: Node;
+  /** Version of the operator set of the node's domain. */
+  readonly opset: number;
+  /** Shape of input i, or null when the input is omitted. */
+  in(i: number): readonly number[] | null;
+  /** Shape of output i (from the facts); only for macs. */
+  out(i: number): readonly number[];
+  /** Small constant value of input i, or null when it is unknown or omitted. */
+  constant(i: number): readonly number[] | null;
+}
+export type ShapeRule = (ctx: ShapeContext) => (readonly number[] | null)[];
+
+// ---------------------------------------------------------------- pruning
+
+export interface AxisRef {
+  readonly value: Value;
+  readonly axis: number;
+}
+
+/**
+ * Axis maps. The group builder gives every index of every axis of every value an atom, and joins atoms that must go
+ * together. A rule says how the indices of its inputs' axes correspond to those of its outputs.
+ * An axis (of extent > 1) of an input or output that the rule does not mention is frozen: nothing may be removed there.
+ */
+export interface PruneContext {
+  readonly node: Node;
+  readonly opset: number;
+  readonly facts: Facts;
+  /** Shape from the facts; [] for a scalar. */
+  shape(v: Value): readonly number[];
+  /** Small constant value (shapes, axes, pads), or null. */
+  constant(v: Value | null): readonly number[] | null;
+  /** Index i of `a` goes exactly when index i of `b` goes. Extents must be equal; extent-1 pairs are ignored. */
+  same(a: AxisRef, b: AxisRef): void;
+  /** Index i of `a` goes exactly when index j = to(i) of `b` goes; to(i) = -1: no partner. Many-to-one and one-to-many both join. */
+  map(a: AxisRef, b: AxisRef, to: (i: number) => number): void;
+  /**
+   * A contraction: the operator sums over `activation`'s axis against `weight`'s axis (Conv input channels, MatMul K).
+   * Joins the two like map (weight index = to(i), default i) and marks the place where masking equals removing:
+   * zero there, on either side, is the same as absent.
+   */
+  sink(activation: AxisRef, weight: AxisRef, to?: (i: number) => number): void;
+  /** Mentions an axis that is independent of all others here (weight output channels are `same` with the output instead). */
+  free(a: AxisRef): void;
+  /** Nothing may be removed along this axis; the reason names what blocks. */
+  freeze(a: AxisRef, reason: string): void;
+  /** True when every index of the axis is frozen already (nodes are visited in execution order). */
+  isFrozen(a: AxisRef): boolean;
+  /**
+   * Several legal readings (for example: remove whole convolution groups, or the same channel of every group).
+   * Returns the reading in force for this node, the first by default; the builder retries others when all is frozen.
+   */
+  choose<const T extends string>(readings: readonly T[]): T;
+}
+
+export interface PruneRule {
+  relate(ctx: PruneContext): void;
+  /**
+   * After surgery sliced the initializers: fix attributes and constant inputs (group counts, split sizes, reshape targets,
+   * pads). Omitted when nothing depends on the width.
+   */
+  rewrite?(ctx: RewriteContext): void;
+}
+
+export interface RewriteContext {
+  readonly node: Node;
+  readonly opset: number;
+  /** Shape before the surgery. */
+  shapeBefore(v: Value): readonly number[];
+  /** Shape after the surgery (dynamic axes hold the size of the instrumented run). */
+  shapeAfter(v: Value): readonly number[];
+  /** Kept indices along an axis, ascending, or null when all stay. */
+  kept(v: Value, axis: number): readonly number[] | null;
+  /** Small constant value before the surgery. */
+  constant(v: Value | null): readonly number[] | null;
+  /** True when the axis's size may differ from run to run (batch, dynamic height). */
+  isDynamic(v: Value, axis: number): boolean;
+  /** Replaces input i by a fresh int64 initializer (other readers of the old one are untouched). */
+  setInts(input: number, values: readonly number[]): void;
+  /** Replaces input i by any fresh initializer. */
+  setTensor(input: number, tensor: Tensor): void;
+}
+
+// ---------------------------------------------------------------- gradients
+
+export interface GradContext {
+  readonly node: Node;
+  readonly opset: number;
+  readonly b: GraphBuilder;
+  /** Gradient of the loss for output i, or null when nothing depends on it. Same shape as the output. */
+  dY(i?: number): Value | null;
+  /** True when the gradient of input i is wanted; computing others wastes time. */
+  needs(i: number): boolean;
+  shape(v: Value): readonly number[];
+  constant(v: Value | null): readonly number[] | null;
+}
+/**
+ * Emits the backward nodes; returns one gradient per input (null: none). A gradient may have the broadcast shape of the
+ * output: the walker sums it down to the input's shape. Accumulation over several readers is the walker's, too.
+ */
+export type GradRule = (ctx: GradContext) => (Value | null)[];
+
+// ---------------------------------------------------------------- examples
+
+/**
+ * A tiny case. Inputs of kind 'x' are runtime inputs with seeded random data (differentiated when float); kind 'w' are
+ * initializers with random data (differentiated when float, pruned); kind 'c' are constants with the given values.
+ */
+export interface Example {
+  readonly name: string;
+  /** Default 17. */
+  readonly opset?: number;
+  readonly attributes?: Node['attributes'] | Iterable<readonly [string, import('../ir/attribute.ts').Attribute]>;
+  readonly inputs: readonly ExampleInput[];
+  /** Number of outputs, default 1. */
+  readonly outputs?: number;
+  /** Skip the gradient check, with the reason (integer outputs, a kink at every sample). */
+  readonly noGrad?: string;
+}
+export type ExampleInput =
+  | { readonly kind: 'x' | 'w'; readonly shape: readonly number[]; readonly range?: readonly [number, number] }
+  | { readonly kind: 'c'; readonly tensor: Tensor }
+  | null;

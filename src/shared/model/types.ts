@@ -1,0 +1,82 @@
+/** Plain data that crosses process borders and is written to files. Everything here is JSON. */
+
+export type Family = 'cnn' | 'vit' | 'vlm' | 'moe' | 'diffusion' | 'unknown';
+
+/** Quantiles of measured latency in milliseconds, with everything that the figure depends on. */
+export interface LatencyStats {
+  readonly p50Ms: number;
+  readonly p90Ms: number;
+  readonly p95Ms: number;
+  readonly p99Ms: number;
+  readonly meanMs: number;
+  readonly minMs: number;
+  readonly stdMs: number;
+  /** Half-width of the interval in which the median is repeatable: differences below it are noise. */
+  readonly noiseMs: number;
+  readonly runs: number;
+  readonly batch: number;
+  readonly threads: number;
+  readonly provider: string;
+}
+
+/** Where a latency figure comes from. */
+export interface Provenance {
+  readonly kind: 'measured' | 'fitted' | 'guessed';
+  readonly device: string;
+  readonly processor: string;
+  readonly runtime: string;
+  readonly date: string;
+}
+
+export interface DeviceProfile {
+  readonly id: string;
+  readonly name: string;
+  readonly kind: 'local' | 'profile';
+  readonly processor: string;
+  readonly cores: number;
+  readonly providers: readonly string[];
+  readonly runtime: string;
+}
+
+/** Exactly one of ms and ratio is set. */
+export interface Budget {
+  readonly ms?: number;
+  /** Of the measured baseline, 0 < ratio < 1. */
+  readonly ratio?: number;
+  readonly percentile: 50 | 90 | 95 | 99;
+  readonly batch: number;
+  readonly threads: number;
+  readonly provider: string;
+}
+
+/** Kept structures. Removed units are listed, so an empty plan removes nothing. */
+export interface Plan {
+  readonly version: 1;
+  /** sha256 of the original model file. */
+  readonly model: string;
+  readonly groups: readonly PlanGroup[];
+  /** Ids of residual blocks that become their shortcut. */
+  readonly blocks: readonly string[];
+}
+export interface PlanGroup {
+  readonly group: string;
+  /** Indices of removed units, ascending. */
+  readonly removed: readonly number[];
+}
+
+/** What could not be pruned and which operator blocks it. */
+export interface Skipped {
+  readonly group: string;
+  readonly operator: string;
+  readonly reason: string;
+}
+
+/** A group as reports show it. */
+export interface GroupInfo {
+  readonly id: string;
+  readonly units: number;
+  /** Elements of initializers that one unit holds. */
+  readonly paramsPerUnit: number;
+  /** Nodes whose width changes with the group. */
+  readonly nodes: readonly string[];
+}
