@@ -1,0 +1,40 @@
+import type { Node } from '../ir/node.ts';
+import type { Value } from '../ir/value.ts';
+
+/** Where a group's units live: along one axis of one value. */
+export interface GroupMember {
+  readonly value: Value;
+  readonly axis: number;
+  /** Indices along the axis per unit: indices[u] belong to unit u (several after a flatten, or in grouped layouts). */
+  readonly indices: readonly (readonly number[])[];
+  /**
+   * 'source': an initializer axis that makes the units (output channels). 'sink': an initializer axis that is summed over
+   * (input channels of a consumer). 'through': activations and per-channel parameters (scale, bias) in between.
+   */
+  readonly role: 'source' | 'sink' | 'through';
+  /** For initializers: the nodes that read it; for activations: the producer. */
+  readonly nodes: readonly Node[];
+}
+
+/** Structures that must be removed together. */
+export interface Group {
+  /** Stable across runs of the same model: the name of the first source node in execution order, with a suffix when split. */
+  readonly id: string;
+  readonly units: number;
+  readonly members: readonly GroupMember[];
+  /** Unit counts that may be kept must be multiples of this (grouped convolutions); 1 otherwise. */
+  readonly multiple: number;
+}
+
+/** A residual branch that can be dropped: `output` = Add(`shortcut`, branch) becomes `shortcut`. */
+export interface ResidualBlock {
+  /** Stable: name of the last linear node of the branch. */
+  readonly id: string;
+  readonly add: Node;
+  /** The addend that stays. */
+  readonly shortcut: Value;
+  /** The addend that goes. */
+  readonly branch: Value;
+  /** Nodes used by the branch alone, in execution order. */
+  readonly nodes: readonly Node[];
+}

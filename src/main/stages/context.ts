@@ -1,0 +1,24 @@
+import type { Executor } from '../engine/executor.ts';
+import type { Progress } from '../../shared/model/frames.ts';
+import type { Provenance } from '../../shared/model/types.ts';
+
+/** What a stage may use. Stages run in a worker process and are safe to repeat: cancelling ends the process. */
+export interface StageContext {
+  readonly job: string;
+  readonly executor: Executor;
+  readonly latency: LatencyTable;
+  /** Overall share done is computed by the reporter from the stage's weight. */
+  progress(p: Pick<Progress, 'stage' | 'message'> & { /** 0..1 of this stage */ readonly done: number }): void;
+  log(line: string): void;
+  /**
+   * A folder named by the content hash of (stage, key). When it exists it is returned as it is; otherwise `make` fills a
+   * temporary folder, which is renamed when complete: a crash leaves nothing half-written.
+   */
+  artifact(stage: string, key: unknown, make: (dir: string) => Promise<void>): Promise<string>;
+}
+
+/** Measured milliseconds per operator signature, kept for ever under device and runtime version. */
+export interface LatencyTable {
+  get(signature: string): number | undefined;
+  put(signature: string, ms: number, provenance: Provenance): void;
+}

@@ -1,0 +1,29 @@
+import type { ErrorPayload } from '../contract/errors.ts';
+
+/** What a worker process is told. */
+export type HostFrame =
+  | {
+      readonly type: 'start';
+      readonly id: string;
+      readonly task: string;
+      readonly input: unknown;
+      readonly home: string;
+    }
+  | { readonly type: 'stop' };
+
+/** What a worker process says. */
+export type WorkerFrame =
+  | { readonly type: 'ready'; readonly pid: number }
+  | { readonly type: 'progress'; readonly progress: Progress }
+  | { readonly type: 'log'; readonly line: string }
+  | { readonly type: 'result'; readonly value: unknown }
+  | { readonly type: 'error'; readonly error: ErrorPayload };
+
+export interface Progress {
+  readonly stage: string;
+  /** 0..1 of the whole task. */
+  readonly fraction: number;
+  readonly message: string;
+  /** Estimated milliseconds to the end, or null while unknown. */
+  readonly etaMs: number | null;
+}

@@ -1,0 +1,110 @@
+import type { Budget, Family, GroupInfo, LatencyStats, Provenance, Skipped } from './types.ts';
+
+/** Preprocessing, as in a `*.preprocess.json`; every key is optional. Order: resize, crop, channel order, rescale, mean, std, layout. */
+export interface Preprocess {
+  readonly resize?: { readonly width: number; readonly height: number } | { readonly shortestEdge: number };
+  readonly crop?: { readonly width: number; readonly height: number };
+  readonly layout?: 'NCHW' | 'NHWC';
+  readonly colorOrder?: 'RGB' | 'BGR' | 'GRAY';
+  readonly dtype?: 'float32' | 'uint8';
+  /** Multiplies 0..255 values (1/255 for 0..1). */
+  readonly rescale?: number;
+  readonly mean?: readonly number[];
+  readonly std?: readonly number[];
+}
+
+/** The stages and their parameters. A recipe file holds any subset; the rest comes from the named preset. */
+export interface Recipe {
+  readonly name: string;
+  readonly criterion: string;
+  readonly allocation: 'measured' | 'uniform' | 'global' | 'isomorphic';
+  /** May residual blocks become their shortcut? */
+  readonly blocks: boolean;
+  /** May channels go? */
+  readonly channels: boolean;
+  /** Smallest keep ratio of a group. */
+  readonly floor: number;
+  /** Glob patterns of group ids, block ids or node names that must stay whole. */
+  readonly freeze: readonly string[];
+  /** Group id (or glob) -> keep ratio set by hand. */
+  readonly keep: Readonly<Record<string, number>>;
+  readonly compensation: 'least-squares' | 'bias' | 'none';
+  /** Samples used for statistics and sensitivities. */
+  readonly calibrationSamples: number;
+  readonly recovery: {
+    readonly enabled: boolean;
+    /** Seconds of wall time, 0 = none. */
+    readonly seconds: number;
+    readonly optimizer: 'adamw' | 'sgd';
+    readonly learningRate: number;
+    readonly batch: number;
+    readonly temperature: number;
+    /** Weight of the distillation term; 1 - alpha goes to the labels when there are any. */
+    readonly alpha: number;
+    /** Random shifts (pixels, as a share of the width) and mirror images. */
+    readonly augment: boolean;
+    readonly holdout: number;
+  };
+  /** Runs of each latency measurement. */
+  readonly latencyRuns: number;
+}
+
+/** What `compress` is asked to do; paths are absolute. */
+export interface CompressRequest {
+  readonly model: string;
+  readonly budget: Budget;
+  readonly device: string;
+  readonly data?: string;
+  readonly labels?: string;
+  readonly preprocess?: string;
+  readonly recipe: Recipe;
+  readonly out: string;
+  readonly seed: number;
+}
+
+/** Agreement with the original, and accuracy when there are labels. Measured on samples that no stage has trained on. */
+export interface Quality {
+  readonly samples: number;
+  /** Share of samples whose top class is the original's; 1 for the original. */
+  readonly agreement?: number;
+  readonly top1?: number;
+  readonly top5?: number;
+  /** Signal-to-noise of the outputs against the original's, dB; null for an exact match. */
+  readonly snrDb: number | null;
+  /** Mean KL(original || pruned) of the class distribution, nats. */
+  readonly kl?: number;
+}
+
+export interface ModelMeasure extends LatencyStats {
+  readonly macs: number;
+  readonly params: number;
+  readonly bytes: number;
+  readonly quality: Quality | null;
+}
+
+/** The last JSON document of `compress`. */
+export interface CompressReport {
+  readonly job: string;
+  readonly budgetMs: number;
+  readonly met: boolean;
+  /** Set when the budget cannot be reached: why, and what holds the time. */
+  readonly unreachable?: {
+    readonly reason: string;
+    readonly bestMs: number;
+    readonly holds: readonly { operator: string; ms: number }[];
+  };
+  readonly baseline: ModelMeasure;
+  readonly result: ModelMeasure | null;
+  /** Quality after surgery and compensation, before recovery. */
+  readonly compensated: Quality | null;
+  readonly bundle: string | null;
+  readonly model: string | null;
+  readonly skipped: readonly Skipped[];
+  readonly family: Family;
+  readonly groups: readonly (GroupInfo & { readonly kept: number })[];
+  readonly blocksRemoved: readonly string[];
+  readonly provenance: Provenance;
+  readonly recipe: Recipe;
+  readonly seconds: Readonly<Record<string, number>>;
+  readonly notes: readonly string[];
+}
