@@ -1,0 +1,51 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { defineConfig } from 'electron-vite';
+
+const here = import.meta.dirname;
+
+const { version } = JSON.parse(readFileSync(resolve(here, 'package.json'), 'utf8')) as { version: string };
+
+// Entry files: composition only. `index` is the window's process, `cli` and `worker` run without Electron.
+const mainEntries = Object.fromEntries(
+  ['index', 'cli', 'worker', 'serve']
+    .map((name) => [name, resolve(here, `src/main/${name}.ts`)] as const)
+    .filter(([, path]) => existsSync(path)),
+);
+
+export default defineConfig({
+  main: {
+    build: {
+      outDir: 'out/main',
+      target: 'node22',
+      // Traces must be readable in bug reports.
+      minify: false,
+      sourcemap: false,
+      rollupOptions: {
+        input: mainEntries,
+        output: { format: 'es', entryFileNames: '[name].js', chunkFileNames: 'chunks/[name]-[hash].js' },
+      },
+    },
+  },
+  preload: {
+    build: {
+      outDir: 'out/preload',
+      rollupOptions: {
+        input: { index: resolve(here, 'src/preload/index.ts') },
+        // A sandboxed preload is loaded as CommonJS.
+        output: { format: 'cjs', entryFileNames: '[name].cjs' },
+      },
+    },
+  },
+  renderer: {
+    root: resolve(here, 'src/renderer'),
+    plugins: [svelte({ configFile: resolve(here, 'svelte.config.js') })],
+    define: { __APP_VERSION__: JSON.stringify(version) },
+    build: {
+      outDir: resolve(here, 'out/renderer'),
+      modulePreload: { polyfill: false },
+      rollupOptions: { input: { index: resolve(here, 'src/renderer/index.html') } },
+    },
+  },
+});
