@@ -1,0 +1,138 @@
+import { int, ints, str } from '../ir/attribute.ts';
+import { elementCount } from '../ir/dtype.ts';
+import { unsupported, type OperatorDef, type PruneContext, type RewriteContext } from './contract.ts';
+import { convTransposeGeometry } from './support/spatial.ts';
+
+/** Input [N,C,...], weight [C,M/g,...], bias [M]. Groups are read as in Conv. */
+function relate(ctx: PruneContext): void {
+  const [x, w, b] = [ctx.node.input(0)!, ctx.node.input(1)!, ctx.node.input(2)];
+  const y = ctx.node.output();
+  const [channels, outPerGroup] = [ctx.shape(w)[0]!, ctx.shape(w)[1]!];
+  const group = ctx.shape(y)[1]! / outPerGroup;
+  const perGroup = channels / group;
+  ctx.same({ value: x, axis: 0 }, { value: y, axis: 0 });
+  if (b) ctx.same({ value: b, axis: 0 }, { value: y, axis: 1 });
+  if (group === 1) {
+    ctx.sink({ value: x, axis: 1 }, { value: w, axis: 0 });
+    ctx.same({ value: w, axis: 1 }, { value: y, axis: 1 });
+    return;
+  }
+  const readings = group >= perGroup ? (['outer', 'inner'] as const) : (['inner', 'outer'] as const);
+  const reading = perGroup === 1 && outPerGroup === 1 ? 'outer' : ctx.choose<'inner' | 'outer'>(readings);
+  if (reading === 'outer') {
+    ctx.same({ value: w, axis: 0 }, { value: x, axis: 1 });
+    ctx.map({ value: y, axis: 1 }, { value: x, axis: 1 }, (i) => Math.floor(i / outPerGroup) * perGroup);
+    ctx.map({ value: x, axis: 1 }, { value: y, axis: 1 }, (i) => Math.floor(i / perGroup) * outPerGroup);
+    ctx.freeze({ value: w, axis: 1 }, 'whole groups are removed');
+  } else {
+    ctx.sink({ value: x, axis: 1 }, { value: w, axis: 0 });
+    ctx.map({ value: w, axis: 0 }, { value: x, axis: 1 }, (i) => i % perGroup);
+    ctx.map({ value: y, axis: 1 }, { value: w, axis: 1 }, (i) => i % outPerGroup);
+  }
+}
+
+function rewrite(ctx: RewriteContext): void {
+  const group = ctx.shapeAfter(ctx.node.output())[1]! / ctx.shapeAfter(ctx.node.input(1)!)[1]!;
+  if (group !== 1 || ctx.node.attributes.has('group')) ctx.node.attributes.set('group', int(group));
+}
+
+export const operator: OperatorDef = {
+  opType: 'ConvTranspose',
+  shape: (ctx) => {
+    const [x, w] = [ctx.in(0)!, ctx.in(1)!];
+    const g = convTransposeGeometry(ctx.node, x, w);
+    return [[x[0]!, w[1]! * g.group, ...g.out]];
+  },
+  macs: (ctx) => elementCount(ctx.in(0)!) * elementCount(ctx.in(1)!.slice(1)),
+  prune: { relate, rewrite },
+  grad: unsupported('not yet written'),
+  examples: [
+    {
+      name: 'stride 2, 2x2',
+      attributes: [['strides', ints([2, 2])]],
+      inputs: [
+        { kind: 'x', shape: [2, 3, 3, 4] },
+        { kind: 'w', shape: [3, 4, 2, 2] },
+        { kind: 'w', shape: [4] },
+      ],
+    },
+    {
+      name: 'padded, output padding',
+      attributes: [
+        ['strides', ints([2, 2])],
+        ['pads', ints([1, 1, 1, 1])],
+        ['output_padding', ints([1, 1])],
+      ],
+      inputs: [
+        { kind: 'x', shape: [1, 3, 3, 3] },
+        { kind: 'w', shape: [3, 2, 3, 3] },
+      ],
+    },
+    {
+      name: 'stride 1, dilated, asymmetric pads',
+      attributes: [
+        ['dilations', ints([2, 1])],
+        ['pads', ints([1, 0, 0, 2])],
+      ],
+      inputs: [
+        { kind: 'x', shape: [1, 2, 4, 4] },
+        { kind: 'w', shape: [2, 3, 2, 3] },
+        { kind: 'w', shape: [3] },
+      ],
+    },
+    {
+      name: 'grouped',
+      attributes: [
+        ['group', int(2)],
+        ['strides', ints([2, 2])],
+      ],
+      inputs: [
+        { kind: 'x', shape: [2, 4, 3, 3] },
+        { kind: 'w', shape: [4, 3, 3, 3] },
+        { kind: 'w', shape: [6] },
+      ],
+    },
+    {
+      name: 'depthwise',
+      attributes: [
+        ['group', int(3)],
+        ['strides', ints([2, 2])],
+        ['pads', ints([1, 1, 1, 1])],
+      ],
+      inputs: [
+        { kind: 'x', shape: [1, 3, 3, 3] },
+        { kind: 'w', shape: [3, 1, 4, 4] },
+      ],
+    },
+    {
+      name: '1-D, same upper',
+      attributes: [
+        ['auto_pad', str('SAME_UPPER')],
+        ['strides', ints([2])],
+      ],
+      inputs: [
+        { kind: 'x', shape: [2, 2, 4] },
+        { kind: 'w', shape: [2, 3, 3] },
+      ],
+    },
+    {
+      name: 'output_shape',
+      attributes: [
+        ['strides', ints([2, 2])],
+        ['output_shape', ints([6, 5])],
+      ],
+      inputs: [
+        { kind: 'x', shape: [1, 2, 3, 3] },
+        { kind: 'w', shape: [2, 2, 3, 3] },
+      ],
+    },
+    {
+      name: '3-D',
+      attributes: [['strides', ints([1, 2, 2])]],
+      inputs: [
+        { kind: 'x', shape: [1, 2, 2, 2, 3] },
+        { kind: 'w', shape: [2, 2, 2, 2, 2] },
+      ],
+    },
+  ],
+};

@@ -1,0 +1,196 @@
+import { int, ints, str } from '../ir/attribute.ts';
+import { elementCount } from '../ir/dtype.ts';
+import { unsupported, type OperatorDef, type PruneContext, type RewriteContext } from './contract.ts';
+import { convGeometry } from './support/spatial.ts';
+
+/**
+ * Input [N,C,...], weight [M,C/g,...], bias [M]. With g groups two readings are exact: whole groups go ('outer', the
+ * only one of a depthwise convolution), or the same channel of every group goes ('inner').
+ */
+function relate(ctx: PruneContext): void {
+  const [x, w, b] = [ctx.node.input(0)!, ctx.node.input(1)!, ctx.node.input(2)];
+  const y = ctx.node.output();
+  const channels = ctx.shape(x)[1]!;
+  const [outputs, perGroup] = [ctx.shape(w)[0]!, ctx.shape(w)[1]!];
+  const group = channels / perGroup;
+  const outPerGroup = outputs / group;
+  ctx.same({ value: x, axis: 0 }, { value: y, axis: 0 });
+  ctx.same({ value: w, axis: 0 }, { value: y, axis: 1 });
+  if (b) ctx.same({ value: b, axis: 0 }, { value: y, axis: 1 });
+  if (group === 1) {
+    ctx.sink({ value: x, axis: 1 }, { value: w, axis: 1 });
+    return;
+  }
+  const readings = group >= perGroup ? (['outer', 'inner'] as const) : (['inner', 'outer'] as const);
+  const reading = perGroup === 1 ? 'outer' : ctx.choose<'inner' | 'outer'>(readings);
+  if (reading === 'outer') {
+    ctx.map({ value: y, axis: 1 }, { value: x, axis: 1 }, (i) => Math.floor(i / outPerGroup) * perGroup);
+    ctx.map({ value: x, axis: 1 }, { value: y, axis: 1 }, (i) => Math.floor(i / perGroup) * outPerGroup);
+    ctx.freeze({ value: w, axis: 1 }, 'whole groups are removed');
+  } else {
+    ctx.map({ value: w, axis: 0 }, { value: y, axis: 1 }, (i) => i % outPerGroup);
+    ctx.sink({ value: x, axis: 1 }, { value: w, axis: 1 }, (i) => i % perGroup);
+  }
+}
+
+function rewrite(ctx: RewriteContext): void {
+  const group = ctx.shapeAfter(ctx.node.input(0)!)[1]! / ctx.shapeAfter(ctx.node.input(1)!)[1]!;
+  if (group !== 1 || ctx.node.attributes.has('group')) ctx.node.attributes.set('group', int(group));
+}
+
+export const operator: OperatorDef = {
+  opType: 'Conv',
+  shape: (ctx) => {
+    const [x, w] = [ctx.in(0)!, ctx.in(1)!];
+    return [[x[0]!, w[0]!, ...convGeometry(ctx.node, x, w).out]];
+  },
+  macs: (ctx) => elementCount(ctx.out(0)) * elementCount(ctx.in(1)!.slice(1)),
+  prune: { relate, rewrite },
+  grad: unsupported('not yet written'),
+  examples: [
+    {
+      name: '2-D, 3x3, padded, biased',
+      attributes: [['pads', ints([1, 1, 1, 1])]],
+      inputs: [
+        { kind: 'x', shape: [2, 3, 5, 6] },
+        { kind: 'w', shape: [4, 3, 3, 3] },
+        { kind: 'w', shape: [4] },
+      ],
+    },
+    {
+      name: '2-D, 1x1',
+      inputs: [
+        { kind: 'x', shape: [2, 5, 4, 3] },
+        { kind: 'w', shape: [4, 5, 1, 1] },
+      ],
+    },
+    {
+      name: '2-D, 1x1, strided',
+      attributes: [['strides', ints([2, 2])]],
+      inputs: [
+        { kind: 'x', shape: [2, 3, 5, 4] },
+        { kind: 'w', shape: [4, 3, 1, 1] },
+        { kind: 'w', shape: [4] },
+      ],
+    },
+    {
+      name: 'strided, asymmetric pads, columns left over',
+      attributes: [
+        ['pads', ints([1, 0, 0, 2])],
+        ['strides', ints([2, 3])],
+      ],
+      inputs: [
+        { kind: 'x', shape: [2, 2, 6, 9] },
+        { kind: 'w', shape: [3, 2, 3, 2] },
+        { kind: 'w', shape: [3] },
+      ],
+    },
+    {
+      name: 'dilated',
+      attributes: [
+        ['dilations', ints([2, 1])],
+        ['pads', ints([2, 1, 2, 1])],
+      ],
+      inputs: [
+        { kind: 'x', shape: [1, 2, 6, 5] },
+        { kind: 'w', shape: [3, 2, 3, 3] },
+      ],
+    },
+    {
+      name: 'padding wider than the kernel',
+      attributes: [['pads', ints([3, 3, 2, 4])]],
+      inputs: [
+        { kind: 'x', shape: [1, 2, 3, 3] },
+        { kind: 'w', shape: [2, 2, 2, 2] },
+      ],
+    },
+    {
+      name: 'depthwise, strided',
+      attributes: [
+        ['group', int(4)],
+        ['pads', ints([1, 1, 1, 1])],
+        ['strides', ints([2, 2])],
+      ],
+      inputs: [
+        { kind: 'x', shape: [2, 4, 5, 5] },
+        { kind: 'w', shape: [4, 1, 3, 3] },
+        { kind: 'w', shape: [4] },
+      ],
+    },
+    {
+      name: 'depthwise',
+      attributes: [
+        ['group', int(4)],
+        ['pads', ints([1, 1, 1, 1])],
+      ],
+      inputs: [
+        { kind: 'x', shape: [2, 4, 5, 5] },
+        { kind: 'w', shape: [4, 1, 3, 3] },
+      ],
+    },
+    {
+      name: 'depthwise with multiplier',
+      attributes: [['group', int(3)]],
+      inputs: [
+        { kind: 'x', shape: [2, 3, 4, 4] },
+        { kind: 'w', shape: [6, 1, 2, 2] },
+        { kind: 'w', shape: [6] },
+      ],
+    },
+    {
+      name: 'grouped',
+      attributes: [
+        ['group', int(2)],
+        ['pads', ints([1, 1, 1, 1])],
+      ],
+      inputs: [
+        { kind: 'x', shape: [2, 6, 4, 4] },
+        { kind: 'w', shape: [4, 3, 3, 3] },
+        { kind: 'w', shape: [4] },
+      ],
+    },
+    {
+      name: 'grouped, many groups, strided',
+      attributes: [
+        ['group', int(4)],
+        ['strides', ints([2, 2])],
+      ],
+      inputs: [
+        { kind: 'x', shape: [1, 8, 5, 5] },
+        { kind: 'w', shape: [8, 2, 3, 3] },
+      ],
+    },
+    {
+      name: '1-D, same upper',
+      attributes: [
+        ['auto_pad', str('SAME_UPPER')],
+        ['strides', ints([2])],
+      ],
+      inputs: [
+        { kind: 'x', shape: [2, 3, 8] },
+        { kind: 'w', shape: [2, 3, 3] },
+        { kind: 'w', shape: [2] },
+      ],
+    },
+    {
+      name: '2-D, same lower',
+      attributes: [['auto_pad', str('SAME_LOWER')]],
+      inputs: [
+        { kind: 'x', shape: [1, 2, 4, 5] },
+        { kind: 'w', shape: [2, 2, 2, 4] },
+      ],
+    },
+    {
+      name: '3-D',
+      attributes: [
+        ['pads', ints([1, 0, 1, 1, 0, 1])],
+        ['strides', ints([1, 2, 1])],
+      ],
+      inputs: [
+        { kind: 'x', shape: [1, 2, 3, 4, 3] },
+        { kind: 'w', shape: [3, 2, 3, 2, 2] },
+        { kind: 'w', shape: [3] },
+      ],
+    },
+  ],
+};

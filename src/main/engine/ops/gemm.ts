@@ -1,0 +1,78 @@
+import { attrInt, float, int } from '../ir/attribute.ts';
+import { elementCount } from '../ir/dtype.ts';
+import type { Node } from '../ir/node.ts';
+import { unsupported, type OperatorDef, type PruneContext } from './contract.ts';
+
+const transposed = (node: Node): { a: boolean; b: boolean } => ({
+  a: attrInt(node.attributes.get('transA'), 0) !== 0,
+  b: attrInt(node.attributes.get('transB'), 0) !== 0,
+});
+
+/** alpha A' B' + beta C, with A' [M,K] and B' [K,N] after their transposes, and C broadcast to [M,N]. */
+function relate(ctx: PruneContext): void {
+  const [a, b, c] = [ctx.node.input(0)!, ctx.node.input(1)!, ctx.node.input(2)];
+  const y = ctx.node.output();
+  const t = transposed(ctx.node);
+  const aK = { value: a, axis: t.a ? 0 : 1 };
+  const bK = { value: b, axis: t.b ? 1 : 0 };
+  if (a.isInitializer && !b.isInitializer) ctx.sink(bK, aK);
+  else ctx.sink(aK, bK);
+  ctx.same({ value: a, axis: t.a ? 1 : 0 }, { value: y, axis: 0 });
+  ctx.same({ value: b, axis: t.b ? 0 : 1 }, { value: y, axis: 1 });
+  if (!c) return;
+  const rank = ctx.shape(c).length;
+  for (let i = 0; i < rank; i++)
+    if (ctx.shape(c)[i]! > 1) ctx.same({ value: c, axis: i }, { value: y, axis: i + 2 - rank });
+}
+
+export const operator: OperatorDef = {
+  opType: 'Gemm',
+  shape: (ctx) => {
+    const t = transposed(ctx.node);
+    return [[ctx.in(0)![t.a ? 1 : 0]!, ctx.in(1)![t.b ? 0 : 1]!]];
+  },
+  macs: (ctx) => elementCount(ctx.out(0)) * ctx.in(0)![transposed(ctx.node).a ? 0 : 1]!,
+  prune: { relate },
+  grad: unsupported('not yet written'),
+  examples: [
+    {
+      name: 'plain, biased',
+      inputs: [
+        { kind: 'x', shape: [3, 4] },
+        { kind: 'w', shape: [4, 5] },
+        { kind: 'w', shape: [5] },
+      ],
+    },
+    {
+      name: 'transB, no bias',
+      attributes: [['transB', int(1)]],
+      inputs: [
+        { kind: 'x', shape: [3, 4] },
+        { kind: 'w', shape: [5, 4] },
+      ],
+    },
+    {
+      name: 'transA and transB, alpha and beta',
+      attributes: [
+        ['transA', int(1)],
+        ['transB', int(1)],
+        ['alpha', float(0.5)],
+        ['beta', float(2)],
+      ],
+      inputs: [
+        { kind: 'x', shape: [4, 3] },
+        { kind: 'w', shape: [5, 4] },
+        { kind: 'w', shape: [3, 1] },
+      ],
+    },
+    {
+      name: 'transA, scalar bias, weight on the left',
+      attributes: [['transA', int(1)]],
+      inputs: [
+        { kind: 'w', shape: [4, 3] },
+        { kind: 'x', shape: [4, 5] },
+        { kind: 'w', shape: [] },
+      ],
+    },
+  ],
+};
