@@ -1,0 +1,292 @@
+/**
+ * Owns the dense linear algebra that compensation and criteria need in float64: matrix products, Cholesky factors,
+ * solves with many right-hand sides, ridge regression, symmetric eigenvectors. Matrices are row-major Float64Arrays.
+ * Everything rests on one kernel, C -= A B' on tiles, because dot products of contiguous rows are what a scalar engine
+ * does fastest; factors and solves walk panels so that the working set stays in the cache.
+ */
+
+const PANEL = 64;
+
+/**
+ * C[m x n] += sign A[m x k] B[n x k]' on sub-matrices given by an offset and a row stride. `lowerOnly` skips tiles that lie
+ * above the diagonal of C (for symmetric updates; entries just above it may be written).
+ */
+function gemmNT(
+  c: Float64Array,
+  c0: number,
+  ldc: number,
+  a: Float64Array,
+  a0: number,
+  lda: number,
+  b: Float64Array,
+  b0: number,
+  ldb: number,
+  m: number,
+  n: number,
+  k: number,
+  sign: 1 | -1,
+  lowerOnly = false,
+): void {
+  let i = 0;
+  for (; i + 4 <= m; i += 4) {
+    const p0 = a0 + i * lda,
+      p1 = p0 + lda,
+      p2 = p1 + lda,
+      p3 = p2 + lda;
+    const width = lowerOnly ? Math.min(n, i + 4) : n;
+    let j = 0;
+    for (; j + 2 <= width; j += 2) {
+      const q0 = b0 + j * ldb,
+        q1 = q0 + ldb;
+      let s00 = 0,
+        s01 = 0,
+        s10 = 0,
+        s11 = 0,
+        s20 = 0,
+        s21 = 0,
+        s30 = 0,
+        s31 = 0;
+      for (let t = 0; t < k; t++) {
+        const y0 = b[q0 + t]!,
+          y1 = b[q1 + t]!;
+        const x0 = a[p0 + t]!,
+          x1 = a[p1 + t]!,
+          x2 = a[p2 + t]!,
+          x3 = a[p3 + t]!;
+        s00 += x0 * y0;
+        s01 += x0 * y1;
+        s10 += x1 * y0;
+        s11 += x1 * y1;
+        s20 += x2 * y0;
+        s21 += x2 * y1;
+        s30 += x3 * y0;
+        s31 += x3 * y1;
+      }
+      let o = c0 + i * ldc + j;
+      c[o]! += sign * s00;
+      c[o + 1]! += sign * s01;
+      o += ldc;
+      c[o]! += sign * s10;
+      c[o + 1]! += sign * s11;
+      o += ldc;
+      c[o]! += sign * s20;
+      c[o + 1]! += sign * s21;
+      o += ldc;
+      c[o]! += sign * s30;
+      c[o + 1]! += sign * s31;
+    }
+    for (; j < width; j++)
+      for (let r = 0; r < 4; r++) c[c0 + (i + r) * ldc + j]! += sign * dot(a, p0 + r * lda, b, b0 + j * ldb, k);
+  }
+  for (; i < m; i++) {
+    const width = lowerOnly ? Math.min(n, i + 1) : n;
+    for (let j = 0; j < width; j++) c[c0 + i * ldc + j]! += sign * dot(a, a0 + i * lda, b, b0 + j * ldb, k);
+  }
+}
+
+function dot(a: Float64Array, a0: number, b: Float64Array, b0: number, k: number): number {
+  let s = 0;
+  for (let t = 0; t < k; t++) s += a[a0 + t]! * b[b0 + t]!;
+  return s;
+}
+
+/** The transpose of A[rows x cols]. */
+export function transpose(a: Float64Array, rows: number, cols: number): Float64Array {
+  const out = new Float64Array(rows * cols),
+    T = 32;
+  for (let i0 = 0; i0 < rows; i0 += T)
+    for (let j0 = 0; j0 < cols; j0 += T) {
+      const iEnd = Math.min(rows, i0 + T),
+        jEnd = Math.min(cols, j0 + T);
+      for (let i = i0; i < iEnd; i++) for (let j = j0; j < jEnd; j++) out[j * rows + i] = a[i * cols + j]!;
+    }
+  return out;
+}
+
+/** A[m x k] B[n x k]'. */
+export function matmulNT(a: Float64Array, b: Float64Array, m: number, n: number, k: number): Float64Array {
+  const out = new Float64Array(m * n);
+  const K = 256;
+  for (let t = 0; t < k; t += K)
+    for (let j = 0; j < n; j += PANEL)
+      gemmNT(out, j, n, a, t, k, b, j * k + t, k, m, Math.min(PANEL, n - j), Math.min(K, k - t), 1);
+  return out;
+}
+
+/** A[m x k] B[k x n]. */
+export function matmul(a: Float64Array, b: Float64Array, m: number, n: number, k: number): Float64Array {
+  return matmulNT(a, transpose(b, k, n), m, n, k);
+}
+
+/**
+ * The lower Cholesky factor of a symmetric A[n x n] (only its lower triangle is read), zeros above the diagonal; null when
+ * A is not numerically positive definite.
+ */
+export function cholesky(a: Float64Array, n: number): Float64Array | null {
+  const l = a.slice(0, n * n);
+  for (let k0 = 0; k0 < n; k0 += PANEL) {
+    const kEnd = Math.min(n, k0 + PANEL);
+    for (let i = k0; i < n; i++) {
+      const row = i * n,
+        last = Math.min(i, kEnd - 1);
+      for (let j = k0; j <= last; j++) {
+        const s = l[row + j]! - dot(l, row + k0, l, j * n + k0, j - k0);
+        if (i === j) {
+          if (!(s > 0) || s === Infinity) return null;
+          l[row + j] = Math.sqrt(s);
+        } else l[row + j] = s / l[j * n + j]!;
+      }
+    }
+    const rest = n - kEnd,
+      width = kEnd - k0;
+    // The trailing update in tiles: a band of rows against itself and everything to its left.
+    for (let j = 0; j < rest; j += PANEL) {
+      const w = Math.min(PANEL, rest - j);
+      const from = l.subarray((kEnd + j) * n + k0);
+      gemmNT(l, (kEnd + j) * n + kEnd + j, n, l, (kEnd + j) * n + k0, n, from, 0, n, w, w, width, -1, true);
+      const below = rest - j - w;
+      if (below > 0)
+        gemmNT(l, (kEnd + j + w) * n + kEnd + j, n, l, (kEnd + j + w) * n + k0, n, from, 0, n, below, w, width, -1);
+    }
+  }
+  for (let i = 0; i < n; i++) l.fill(0, i * n + i + 1, (i + 1) * n);
+  return l;
+}
+
+/** X = A^-1 B for A = L L' and B[n x m] (both row-major); B is not changed. */
+export function choleskySolve(l: Float64Array, b: Float64Array, n: number, m: number): Float64Array {
+  return transpose(choleskySolveT(l, transpose(b, n, m), n, m), m, n);
+}
+
+/** Like choleskySolve with right-hand sides in rows: solves A x = b for each of the m rows of B[m x n]; returns [m x n]. */
+export function choleskySolveT(l: Float64Array, b: Float64Array, n: number, m: number): Float64Array {
+  const x = b.slice(0, m * n);
+  for (let k0 = 0; k0 < n; k0 += PANEL) {
+    const kEnd = Math.min(n, k0 + PANEL);
+    for (let r = 0; r < m; r++)
+      for (let i = k0; i < kEnd; i++)
+        x[r * n + i] = (x[r * n + i]! - dot(l, i * n + k0, x, r * n + k0, i - k0)) / l[i * n + i]!;
+    for (let j = kEnd; j < n; j += PANEL)
+      gemmNT(x, j, n, x, k0, n, l, j * n + k0, n, m, Math.min(PANEL, n - j), kEnd - k0, -1);
+  }
+  const u = transpose(l, n, n);
+  for (let kEnd = n; kEnd > 0;) {
+    const k0 = Math.max(0, kEnd - PANEL);
+    for (let r = 0; r < m; r++)
+      for (let i = kEnd - 1; i >= k0; i--)
+        x[r * n + i] = (x[r * n + i]! - dot(u, i * n + i + 1, x, r * n + i + 1, kEnd - i - 1)) / u[i * n + i]!;
+    for (let j = 0; j < k0; j += PANEL)
+      gemmNT(x, j, n, x, k0, n, u, j * n + k0, n, m, Math.min(PANEL, k0 - j), kEnd - k0, -1);
+    kEnd = k0;
+  }
+  return x;
+}
+
+/** A^-1 for A = L L'; symmetric to rounding. */
+export function choleskyInverse(l: Float64Array, n: number): Float64Array {
+  const eye = new Float64Array(n * n);
+  for (let i = 0; i < n; i++) eye[i * n + i] = 1;
+  return choleskySolveT(l, eye, n, n);
+}
+
+/** A + lambda I, a copy. */
+export function addDiagonal(a: Float64Array, n: number, lambda: number): Float64Array {
+  const out = a.slice(0, n * n);
+  for (let i = 0; i < n; i++) out[i * n + i]! += lambda;
+  return out;
+}
+
+export function trace(a: Float64Array, n: number): number {
+  let s = 0;
+  for (let i = 0; i < n; i++) s += a[i * n + i]!;
+  return s;
+}
+
+/** The sub-matrix A[rows, cols] of a matrix with `width` columns. */
+export function submatrix(
+  a: Float64Array,
+  width: number,
+  rows: ArrayLike<number>,
+  cols: ArrayLike<number>,
+): Float64Array {
+  const out = new Float64Array(rows.length * cols.length);
+  for (let i = 0, o = 0; i < rows.length; i++) {
+    const base = rows[i]! * width;
+    for (let j = 0; j < cols.length; j++) out[o++] = a[base + cols[j]!]!;
+  }
+  return out;
+}
+
+export interface RidgeFactor {
+  /** The lower factor of G + lambda I. */
+  readonly factor: Float64Array;
+  /** The lambda that was used: the one asked for, or the smallest tenfold of it at which the factor exists. */
+  readonly lambda: number;
+}
+
+/**
+ * Factors G + lambda I for a symmetric positive semi-definite G[n x n]. A Gram from float32 sums may be indefinite by
+ * rounding: lambda then grows by tens, from 1e-10 of the mean diagonal.
+ */
+export function ridgeFactor(g: Float64Array, n: number, lambda: number): RidgeFactor {
+  const scale = trace(g, n) / n || 1;
+  if (!Number.isFinite(scale)) throw new RangeError('ridge: the Gram matrix is not finite');
+  for (let l = lambda; ; l = Math.max(l * 10, 1e-10 * Math.abs(scale))) {
+    const factor = cholesky(addDiagonal(g, n, l), n);
+    if (factor) return { factor, lambda: l };
+    if (l > 1e6 * Math.abs(scale)) throw new RangeError('ridge: the Gram matrix is not finite');
+  }
+}
+
+/** (G + lambda I)^-1 B for G[n x n], B[n x m], row-major. */
+export function solveRidge(g: Float64Array, b: Float64Array, n: number, m: number, lambda: number): Float64Array {
+  return choleskySolve(ridgeFactor(g, n, lambda).factor, b, n, m);
+}
+
+/**
+ * Eigenvalues (descending) and eigenvectors (rows of `vectors`) of a symmetric A[n x n], by cyclic Jacobi rotations: the
+ * most accurate of the simple methods, cubic per sweep, meant for n up to a few hundred.
+ */
+export function symmetricEigen(a: Float64Array, n: number): { values: Float64Array; vectors: Float64Array } {
+  const s = a.slice(0, n * n),
+    v = new Float64Array(n * n);
+  for (let i = 0; i < n; i++) v[i * n + i] = 1;
+  let total = 0;
+  for (const x of s) total += x * x;
+  for (let sweep = 0; sweep < 60; sweep++) {
+    let off = 0;
+    for (let i = 0; i < n; i++) for (let j = 0; j < i; j++) off += s[i * n + j]! ** 2;
+    if (off <= 1e-30 * total) break;
+    for (let p = 0; p < n - 1; p++) for (let q = p + 1; q < n; q++) rotate(s, v, n, p, q);
+  }
+  const order = Array.from({ length: n }, (_, i) => i).sort((i, j) => s[j * n + j]! - s[i * n + i]!);
+  const vectors = new Float64Array(n * n);
+  order.forEach((i, r) => vectors.set(v.subarray(i * n, (i + 1) * n), r * n));
+  return { values: Float64Array.from(order, (i) => s[i * n + i]!), vectors };
+}
+
+/** One Jacobi rotation in the (p, q) plane; eigenvectors accumulate in the rows of v. */
+function rotate(s: Float64Array, v: Float64Array, n: number, p: number, q: number): void {
+  const apq = s[p * n + q]!;
+  if (apq === 0) return;
+  const theta = (s[q * n + q]! - s[p * n + p]!) / (2 * apq);
+  const t = (theta >= 0 ? 1 : -1) / (Math.abs(theta) + Math.hypot(theta, 1));
+  const c = 1 / Math.hypot(t, 1),
+    w = t * c;
+  for (let k = 0; k < n; k++) {
+    const x = s[k * n + p]!,
+      y = s[k * n + q]!;
+    s[k * n + p] = c * x - w * y;
+    s[k * n + q] = w * x + c * y;
+  }
+  for (let k = 0; k < n; k++) {
+    const x = s[p * n + k]!,
+      y = s[q * n + k]!;
+    s[p * n + k] = c * x - w * y;
+    s[q * n + k] = w * x + c * y;
+    const e = v[p * n + k]!,
+      f = v[q * n + k]!;
+    v[p * n + k] = c * e - w * f;
+    v[q * n + k] = w * e + c * f;
+  }
+}
