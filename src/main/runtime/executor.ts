@@ -1,0 +1,120 @@
+/**
+ * Runs models with ONNX Runtime: the Executor that the engine is given. Loaded only in worker processes: `run` blocks
+ * the event loop of its process, and a native fault ends it.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as ort from 'onnxruntime-node';
+import type { ExecSession, Executor, HostTensor, SessionOptions } from '../engine/executor.ts';
+import type { Model } from '../engine/ir/model.ts';
+import { serializeModel } from '../engine/onnx/index.ts';
+import { saveModel } from '../storage/model-files.ts';
+import { runtimeError } from './errors.ts';
+import { fromOrt, toOrt } from './tensors.ts';
+
+/** Protobuf messages end at 2 GiB: above this, weights go to a file beside the model. */
+const LARGEST_MESSAGE = 1.8e9;
+
+export interface RuntimeSession extends ExecSession {
+  /** The runtime's own session, for measuring without conversions. */
+  readonly raw: ort.InferenceSession;
+}
+
+export interface RuntimeExecutor extends Executor {
+  open(model: Model, options?: SessionOptions): Promise<RuntimeSession>;
+  /** Opens serialized bytes or a file (external data is found beside the file). */
+  openBytes(source: Uint8Array | string, options?: SessionOptions): Promise<RuntimeSession>;
+}
+
+/** The runtime's spelling of our options: quiet, sequential, exactly `threads` threads. */
+export function ortOptions(options: SessionOptions = {}): ort.InferenceSession.SessionOptions {
+  return {
+    executionProviders: [options.provider ?? 'cpu'],
+    intraOpNumThreads: options.threads ?? 1,
+    interOpNumThreads: 1,
+    executionMode: 'sequential',
+    graphOptimizationLevel: options.optimization ?? 'all',
+    logSeverityLevel: 3,
+  };
+}
+
+class OrtSession implements RuntimeSession {
+  readonly raw: ort.InferenceSession;
+  readonly #cleanup: (() => Promise<void>) | null;
+
+  constructor(raw: ort.InferenceSession, cleanup: (() => Promise<void>) | null) {
+    this.raw = raw;
+    this.#cleanup = cleanup;
+  }
+  get inputNames(): readonly string[] {
+    return this.raw.inputNames;
+  }
+  get outputNames(): readonly string[] {
+    return this.raw.outputNames;
+  }
+
+  async run(
+    feeds: Readonly<Record<string, HostTensor>>,
+    fetches?: readonly string[],
+  ): Promise<Record<string, HostTensor>> {
+    try {
+      const given: Record<string, ort.Tensor> = {};
+      for (const [name, t] of Object.entries(feeds)) given[name] = toOrt(t);
+      const got = fetches ? await this.raw.run(given, [...fetches]) : await this.raw.run(given);
+      const out: Record<string, HostTensor> = {};
+      for (const [name, t] of Object.entries(got)) out[name] = fromOrt(t as ort.Tensor);
+      return out;
+    } catch (e) {
+      throw runtimeError(e);
+    }
+  }
+
+  async release(): Promise<void> {
+    await this.raw.release();
+    await this.#cleanup?.();
+  }
+}
+
+/** Bytes of initializers at the top level: what decides whether the model fits one message. */
+function weightBytes(model: Model): number {
+  let n = 0;
+  for (const v of model.graph.initializers) n += v.initializer?.byteLength ?? 0;
+  return n;
+}
+
+/** @throws SecateurError 'runtime-rejected' from open and run, with operator and node in its detail when known. */
+export function createExecutor(): RuntimeExecutor {
+  const create = async (
+    source: Uint8Array | string,
+    options: SessionOptions | undefined,
+    cleanup: (() => Promise<void>) | null,
+  ): Promise<RuntimeSession> => {
+    try {
+      const o = ortOptions(options);
+      const raw =
+        typeof source === 'string'
+          ? await ort.InferenceSession.create(source, o)
+          : await ort.InferenceSession.create(source, o);
+      return new OrtSession(raw, cleanup);
+    } catch (e) {
+      await cleanup?.();
+      throw runtimeError(e);
+    }
+  };
+  return {
+    async open(model, options) {
+      if (weightBytes(model) < LARGEST_MESSAGE) return create(serializeModel(model), options, null);
+      const dir = await mkdtemp(join(tmpdir(), 'secateur-model-'));
+      const cleanup = (): Promise<void> => rm(dir, { recursive: true, force: true });
+      try {
+        await saveModel(model, join(dir, 'model.onnx'));
+      } catch (e) {
+        await cleanup();
+        throw e;
+      }
+      return create(join(dir, 'model.onnx'), options, cleanup);
+    },
+    openBytes: (source, options) => create(source, options, null),
+  };
+}

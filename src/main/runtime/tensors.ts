@@ -1,0 +1,53 @@
+/** Conversions between the engine's host tensors and the runtime's, without copying the data. */
+import * as ort from 'onnxruntime-node';
+import { SecateurError } from '../../shared/contract/errors.ts';
+import type { HostTensor } from '../engine/executor.ts';
+import { DType, dtypeName } from '../engine/ir/dtype.ts';
+import type { NumericArray } from '../engine/ir/tensor.ts';
+
+const NAME_OF: Record<number, ort.Tensor.Type> = {
+  [DType.FLOAT]: 'float32',
+  [DType.UINT8]: 'uint8',
+  [DType.INT8]: 'int8',
+  [DType.UINT16]: 'uint16',
+  [DType.INT16]: 'int16',
+  [DType.INT32]: 'int32',
+  [DType.INT64]: 'int64',
+  [DType.BOOL]: 'bool',
+  [DType.FLOAT16]: 'float16',
+  [DType.DOUBLE]: 'float64',
+  [DType.UINT32]: 'uint32',
+  [DType.UINT64]: 'uint64',
+};
+const DTYPE_OF = new Map<string, number>(Object.entries(NAME_OF).map(([k, v]) => [v, Number(k)]));
+DTYPE_OF.set('uint4', DType.UINT4);
+DTYPE_OF.set('int4', DType.INT4);
+DTYPE_OF.set('string', DType.STRING);
+
+// Node 24 has Float16Array, and the runtime's tensors use it where it exists; the type library does not know it yet.
+type Half = new (buffer: ArrayBufferLike, offset: number, length: number) => NumericArray;
+const Float16 = (globalThis as { Float16Array?: Half }).Float16Array;
+
+/** DType number of the runtime's type name; UNDEFINED for names we do not know. */
+export const dtypeOf = (name: string): number => DTYPE_OF.get(name) ?? DType.UNDEFINED;
+
+/** True for element types that can cross the border of a session (bfloat16 and float8 cannot). */
+export const isTransferable = (dtype: number): boolean => dtype in NAME_OF;
+
+export function toOrt(t: HostTensor): ort.Tensor {
+  const name = NAME_OF[t.dtype];
+  if (!name)
+    throw new SecateurError('runtime-rejected', { reason: `inputs of type ${dtypeName(t.dtype)} are not supported` });
+  const data =
+    t.dtype === DType.FLOAT16 && Float16 ? new Float16(t.data.buffer, t.data.byteOffset, t.data.length) : t.data;
+  return new ort.Tensor(name as 'float32', data as Float32Array, t.dims);
+}
+
+export function fromOrt(t: ort.Tensor): HostTensor {
+  const data = t.data as unknown as NumericArray;
+  return {
+    dtype: dtypeOf(t.type),
+    dims: t.dims,
+    data: t.type === 'float16' ? new Uint16Array(data.buffer, data.byteOffset, data.length) : data,
+  };
+}
