@@ -55,6 +55,86 @@ export const ERRORS = {
     (d) => `ONNX Runtime cannot run the model: ${d.reason}.`,
     'Check that the model runs in ONNX Runtime by itself.',
   ),
+  'data-empty': entry(
+    (d) => `There are no samples in ${d.path}: ${d.reason}.`,
+    'Give a folder of images, a CSV of path,label, or a .npy or .npz file.',
+  ),
+  'data-invalid': entry(
+    (d) => `The data file ${d.path} cannot be used: ${d.reason}.`,
+    'Write the file again (numpy.save, numpy.savez or a plain CSV) and check that it is complete.',
+  ),
+  'data-labels': entry(
+    (d) => `The labels ${d.path} do not fit the data: ${d.reason}.`,
+    'Give one label per sample, as class numbers from 0 or as class names.',
+  ),
+  'data-shape': entry(
+    (d) => `The data does not fit the model's input: ${d.reason}.`,
+    "Give data of the model's input shape, or say how to get there in a preprocessing file.",
+  ),
+  'image-unreadable': entry(
+    (d) => `The image ${d.path} cannot be decoded: ${d.reason}.`,
+    'Remove the file or replace it with a complete image.',
+  ),
+  'preprocess-invalid': entry(
+    (d) => `The preprocessing ${d.path} cannot be used: ${d.reason}.`,
+    'Correct the file; docs/data.md lists the keys.',
+  ),
+  'bundle-invalid': entry(
+    (d) => `${d.path} is not a bundle that can be trusted: ${d.reason}.`,
+    'Get the bundle again from where it was made, or export it again.',
+  ),
+  usage: entry((d) => `The command is not complete: ${d.reason}.`, 'Run the command with --help to see what it takes.'),
+  'budget-invalid': entry(
+    (d) => `"${d.text}" is not a budget: ${d.reason}.`,
+    'Give milliseconds (12ms) or a share of the measured latency between 0 and 1 (0.5x or 50%).',
+  ),
+  'recipe-not-found': entry(
+    (d) => `There is no recipe named ${d.name}; known are ${d.known}.`,
+    'Name one of the known recipes, or give the path of a recipe file ending in .json.',
+  ),
+  'recipe-invalid': entry((d) => `The recipe ${d.path} is not valid: ${d.reason}.`, 'Correct the recipe file.'),
+  'device-not-found': entry(
+    (d) => `There is no device ${d.id}; known are ${d.known}.`,
+    'Run `secateur devices list` to see the devices.',
+  ),
+  'device-not-local': entry(
+    (d) => `The device ${d.id} is not this machine, so nothing can be measured on it here.`,
+    'Run the command on that device, or leave --device out to measure on this machine.',
+  ),
+  'home-unwritable': entry(
+    (d) => `The data directory ${d.path} cannot be written: ${d.reason}.`,
+    'Set SECATEUR_HOME to a folder that you may write to.',
+  ),
+  'database-unusable': entry(
+    (d) => `The database ${d.path} cannot be used: ${d.reason}.`,
+    'Move the file away (jobs and measured latencies in it are lost), or set SECATEUR_HOME to another folder.',
+  ),
+  'database-too-new': entry(
+    (d) => `The database ${d.path} has schema ${d.found}, but this version of Secateur knows ${d.newest}.`,
+    'Use the newer Secateur that wrote it, or set SECATEUR_HOME to another folder.',
+  ),
+  'job-not-found': entry(
+    (d) => `There is no job ${d.id}, or several begin so.`,
+    'Run `secateur jobs list` to see the jobs.',
+  ),
+  'job-running': entry(
+    (d) => `The job ${d.job} is under way in process ${d.pid}.`,
+    'Wait for it, or stop it with `secateur jobs cancel`.',
+  ),
+  'job-done': entry((d) => `The job ${d.job} is finished.`, 'Run `secateur jobs show` to see its result.'),
+  interrupted: entry(
+    () => 'The process that ran the job ended before the job did.',
+    'Run `secateur jobs resume`: finished stages are not repeated.',
+  ),
+  cancelled: entry(() => 'The job was cancelled.', 'Run `secateur jobs resume`: finished stages are not repeated.'),
+  'worker-died': entry(
+    (d) => `The worker process ended in the middle of the job (${d.how}).`,
+    'Run `secateur jobs resume`. When it happens again, free memory, or lower the batch or the number of calibration samples.',
+  ),
+  'worker-not-ready': entry(
+    (d) => `The worker process did not start: ${d.reason}.`,
+    'Run `npm ci` again, and check that the native parts of the installation fit this machine.',
+  ),
 } as const satisfies Record<string, CatalogueEntry>;
 
 export type ErrorCode = keyof typeof ERRORS;

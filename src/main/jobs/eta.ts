@@ -1,0 +1,95 @@
+/**
+ * Overall share done and time left, from what the stages are expected to take. Expectations start from the last run of
+ * the same kind (or fixed weights) and are scaled by how this run compares with them so far.
+ */
+export interface Estimate {
+  /** 0..1 of the whole task; never goes back. */
+  readonly fraction: number;
+  /** Milliseconds, null while nothing is known. */
+  readonly etaMs: number | null;
+}
+
+export class EtaEstimator {
+  readonly #expected = new Map<string, number>();
+  readonly #spent = new Map<string, number>();
+  readonly #now: () => number;
+  /** Were the expectations measured? Fixed weights have an order of magnitude only, so the scale must come first. */
+  readonly #measured: boolean;
+  readonly #start: number;
+  #stage: string | null = null;
+  #stageStart = 0;
+  #fraction = 0;
+
+  /** `expected`: seconds per stage in the order of the stages. */
+  constructor(expected: Readonly<Record<string, number>>, measured: boolean, now: () => number = Date.now) {
+    for (const [stage, seconds] of Object.entries(expected)) this.#expected.set(stage, Math.max(seconds, 0.01));
+    this.#measured = measured;
+    this.#now = now;
+    this.#start = now();
+  }
+
+  /** `done`: 0..1 of that stage. Stages that come earlier in the list count as finished (they may have been skipped). */
+  update(stage: string, done: number): Estimate {
+    const now = this.#now();
+    if (!this.#expected.has(stage)) this.#expected.set(stage, this.#average());
+    if (stage !== this.#stage) {
+      this.#leave(now);
+      this.#stage = stage;
+      this.#stageStart = now;
+    }
+    const share = Math.min(1, Math.max(0, Number.isFinite(done) ? done : 0));
+    let before = 0;
+    let after = 0;
+    let seen = false;
+    for (const [name, seconds] of this.#expected) {
+      if (name === stage) seen = true;
+      else if (seen) after += seconds;
+      else before += seconds;
+    }
+    const here = this.#expected.get(stage) ?? 1;
+    const total = before + here + after;
+    this.#fraction = Math.max(this.#fraction, Math.min(1, (before + here * share) / total));
+    return { fraction: this.#fraction, etaMs: this.#eta(now, share, here, after) };
+  }
+
+  /** Seconds spent in each stage so far, the one under way included. */
+  seconds(): Record<string, number> {
+    const out = new Map(this.#spent);
+    if (this.#stage !== null) {
+      out.set(this.#stage, (out.get(this.#stage) ?? 0) + (this.#now() - this.#stageStart) / 1000);
+    }
+    return Object.fromEntries(out);
+  }
+
+  #eta(now: number, share: number, here: number, after: number): number | null {
+    const inStage = (now - this.#stageStart) / 1000;
+    // Within a stage its own pace is the best guide, once there is some of it.
+    const stageLeft =
+      share > 0.05 && inStage > 0.5 ? (inStage * (1 - share)) / share : here * (1 - share) * this.#scale();
+    const known = this.#measured || (now - this.#start > 2000 && this.#fraction > 0.03);
+    return known ? Math.round(1000 * (stageLeft + after * this.#scale())) : null;
+  }
+
+  /** Real seconds per expected second, over the stages that are finished; skipped ones (no time) say nothing. */
+  #scale(): number {
+    let real = 0;
+    let expected = 0;
+    for (const [stage, seconds] of this.#spent) {
+      if (seconds < 0.05) continue;
+      real += seconds;
+      expected += this.#expected.get(stage) ?? 0;
+    }
+    if (expected === 0) return 1;
+    return Math.min(20, Math.max(0.05, real / expected));
+  }
+
+  #leave(now: number): void {
+    if (this.#stage === null) return;
+    this.#spent.set(this.#stage, (this.#spent.get(this.#stage) ?? 0) + (now - this.#stageStart) / 1000);
+  }
+
+  #average(): number {
+    if (this.#expected.size === 0) return 1;
+    return [...this.#expected.values()].reduce((a, b) => a + b, 0) / this.#expected.size;
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * One worker process for one task. Whatever happens to the process, the outcome is a typed result: a value, a catalogue
+ * error, or `cancelled`. The promise never rejects.
+ */
+import type { ErrorPayload } from '../../shared/contract/errors.ts';
+import { SecateurError } from '../../shared/contract/errors.ts';
+import type { Progress, WorkerFrame } from '../../shared/model/frames.ts';
+import type { WorkerExit, WorkerProcess, WorkerSpawner } from './process.ts';
+
+export type Outcome =
+  | { readonly kind: 'done'; readonly value: unknown }
+  | { readonly kind: 'failed'; readonly error: ErrorPayload }
+  | { readonly kind: 'cancelled'; readonly error: ErrorPayload };
+
+export interface TaskOptions {
+  readonly id: string;
+  readonly task: string;
+  readonly input: unknown;
+  readonly home: string;
+  readonly onStarted?: (pid: number) => void;
+  readonly onProgress?: (progress: Progress) => void;
+  readonly onLog?: (line: string) => void;
+  /** Milliseconds until the worker must have said it is ready. */
+  readonly readyTimeoutMs?: number;
+  /** Milliseconds between asking the process to end and ending it. */
+  readonly killAfterMs?: number;
+}
+
+export interface RunningTask {
+  readonly done: Promise<Outcome>;
+  cancel(): void;
+}
+
+/** Lines of the worker's own output that are kept to explain its death. */
+const LAST_WORDS = 20;
+
+export function runTask(spawner: WorkerSpawner, options: TaskOptions): RunningTask {
+  let cancelled = false;
+  let process: WorkerProcess | undefined;
+  let killTimer: NodeJS.Timeout | undefined;
+
+  const stop = (): void => {
+    process?.kill('SIGTERM');
+    // session.run() blocks the worker's event loop, so it may not react to anything softer than this.
+    killTimer ??= setTimeout(() => process?.kill('SIGKILL'), options.killAfterMs ?? 2000);
+  };
+
+  const done = new Promise<Outcome>((resolve) => {
+    let outcome: Outcome | undefined;
+    let ready = false;
+    const words: string[] = [];
+    const worker = spawner.spawn();
+    process = worker;
+    const readyTimer = setTimeout(() => {
+      const reason = `it said nothing for ${(options.readyTimeoutMs ?? 30_000) / 1000} s`;
+      outcome ??= failed(new SecateurError('worker-not-ready', { reason }));
+      stop();
+    }, options.readyTimeoutMs ?? 30_000);
+
+    worker.onLine((line) => {
+      words.push(line);
+      if (words.length > LAST_WORDS) words.shift();
+      options.onLog?.(line);
+    });
+    worker.onFrame((frame) => {
+      // After the outcome is known, or once cancelled, a late frame changes nothing.
+      if (outcome || cancelled || !isFrame(frame)) return;
+      if (frame.type === 'ready') {
+        ready = true;
+        clearTimeout(readyTimer);
+        const { id, task, input, home } = options;
+        worker.send({ type: 'start', id, task, input, home });
+      } else if (frame.type === 'progress') options.onProgress?.(frame.progress);
+      else if (frame.type === 'log') options.onLog?.(frame.line);
+      else {
+        outcome =
+          frame.type === 'result' ? { kind: 'done', value: frame.value } : { kind: 'failed', error: frame.error };
+        worker.send({ type: 'stop' });
+        // The result is here; a worker that cannot end by itself must not hold it up.
+        killTimer ??= setTimeout(() => worker.kill('SIGKILL'), 5000);
+      }
+    });
+    worker.onExit((exit, failure) => {
+      clearTimeout(readyTimer);
+      clearTimeout(killTimer);
+      // A result that arrived before the cancel stands.
+      if (!outcome && cancelled) {
+        const error = new SecateurError('cancelled', { job: options.id }).toPayload();
+        outcome = { kind: 'cancelled', error };
+      }
+      resolve(outcome ?? failed(deathOf(exit, failure, ready, words, options.task)));
+    });
+    if (worker.pid !== undefined) options.onStarted?.(worker.pid);
+  });
+
+  return {
+    done,
+    cancel: () => {
+      if (cancelled) return;
+      cancelled = true;
+      stop();
+    },
+  };
+}
+
+function failed(e: SecateurError): Outcome {
+  return { kind: 'failed', error: e.toPayload() };
+}
+
+function deathOf(
+  exit: WorkerExit,
+  failure: Error | undefined,
+  ready: boolean,
+  words: string[],
+  task: string,
+): SecateurError {
+  const outOfMemory = words.some((w) => /heap out of memory|bad_alloc|Cannot allocate memory/i.test(w));
+  const how = outOfMemory
+    ? 'out of memory'
+    : exit.signal === 'SIGKILL'
+      ? 'killed by signal SIGKILL, as the system does when memory runs out'
+      : exit.signal
+        ? `killed by signal ${exit.signal}`
+        : `exit code ${exit.code}`;
+  const detail = { how, task, code: exit.code, signal: exit.signal, output: words.slice(-5) };
+  if (ready) return new SecateurError('worker-died', detail);
+  return new SecateurError('worker-not-ready', { ...detail, reason: failure?.message ?? how }, { cause: failure });
+}
+
+function isFrame(frame: unknown): frame is WorkerFrame {
+  return typeof frame === 'object' && frame !== null && 'type' in frame;
+}

@@ -1,0 +1,101 @@
+/** The worker's half of the frames: one process runs one task and ends. */
+import { SecateurError } from '../../shared/contract/errors.ts';
+import type { HostFrame, WorkerFrame } from '../../shared/model/frames.ts';
+import type { StageContext } from '../stages/context.ts';
+import { EtaEstimator } from './eta.ts';
+
+export type Task = (input: never, ctx: StageContext) => Promise<unknown>;
+export type TaskTable = Readonly<Record<string, Task>>;
+
+export interface WorkerChannel {
+  send(frame: WorkerFrame): void;
+  onFrame(listener: (frame: HostFrame) => void): void;
+  /** The host is gone. */
+  onClosed(listener: () => void): void;
+  /** Ends the process after what was sent has left. */
+  exit(code: number): void;
+}
+
+export interface WorkerResources {
+  /** Everything of the context but the reporting, which this module owns. */
+  readonly context: Pick<StageContext, 'executor' | 'latency' | 'artifact'>;
+  /** Expected seconds per stage in order, and whether they were measured. */
+  readonly expected: { readonly seconds: Readonly<Record<string, number>>; readonly measured: boolean };
+  /** Called when the task has succeeded. */
+  finished(seconds: Readonly<Record<string, number>>): void;
+}
+
+export interface WorkerOptions {
+  readonly tasks: TaskTable;
+  readonly channel: WorkerChannel;
+  open(start: Extract<HostFrame, { type: 'start' }>): Promise<WorkerResources>;
+  /** Send the stack of unexpected errors as log lines. */
+  readonly debug: boolean;
+  /** Least milliseconds between two progress frames of the same stage. */
+  readonly progressIntervalMs?: number;
+}
+
+export function serveTask(options: WorkerOptions): void {
+  const { channel } = options;
+  let started = false;
+  // Work without a host to report to would only hold memory and disturb measurements.
+  channel.onClosed(() => channel.exit(0));
+  channel.onFrame((frame) => {
+    if (frame.type === 'stop') channel.exit(0);
+    else if (frame.type === 'start' && !started) {
+      started = true;
+      void run(frame, options);
+    }
+  });
+  channel.send({ type: 'ready', pid: process.pid });
+}
+
+async function run(start: Extract<HostFrame, { type: 'start' }>, options: WorkerOptions): Promise<void> {
+  const { channel } = options;
+  const log = (line: string): void => channel.send({ type: 'log', line });
+  try {
+    const task = Object.hasOwn(options.tasks, start.task) ? options.tasks[start.task] : undefined;
+    if (!task) throw new SecateurError('internal', { reason: `there is no task ${start.task}` });
+    const resources = await options.open(start);
+    const eta = new EtaEstimator(resources.expected.seconds, resources.expected.measured);
+    const report = throttle(options.progressIntervalMs ?? 100);
+    const ctx: StageContext = {
+      ...resources.context,
+      job: start.id,
+      log,
+      progress: (p) => {
+        const { fraction, etaMs } = eta.update(p.stage, p.done);
+        if (!report(p.stage, p.done >= 1)) return;
+        channel.send({ type: 'progress', progress: { stage: p.stage, message: p.message, fraction, etaMs } });
+      },
+    };
+    const value = await task(start.input as never, ctx);
+    resources.finished(eta.seconds());
+    channel.send({ type: 'result', value });
+  } catch (e) {
+    const error = SecateurError.from(e);
+    if (options.debug) for (const line of stackOf(e)) log(line);
+    channel.send({ type: 'error', error: error.toPayload() });
+  }
+}
+
+/** Lets through the first report of a stage, its end, and one per interval in between. */
+function throttle(intervalMs: number): (stage: string, end: boolean) => boolean {
+  let last = -Infinity;
+  let lastStage: string | null = null;
+  return (stage, end) => {
+    const now = performance.now();
+    if (!end && stage === lastStage && now - last < intervalMs) return false;
+    last = now;
+    lastStage = stage;
+    return true;
+  };
+}
+
+function stackOf(e: unknown): string[] {
+  const lines: string[] = [];
+  for (let at: unknown = e, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
+    lines.push(...(depth > 0 ? ['caused by:'] : []), ...(at.stack ?? String(at)).split('\n'));
+  }
+  return lines;
+}

@@ -1,0 +1,175 @@
+/**
+ * Content-addressed folders, one per (stage, key). A folder under its final name is complete: it was filled under a
+ * temporary name, flushed, marked and renamed. A crash leaves only a temporary folder, swept when its process is gone.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { syncDirectory, syncTree } from './atomic.ts';
+import { canonicalJson } from './canonical.ts';
+import { isAlive, ownIdentity } from './process-identity.ts';
+
+const MARKER = '.complete.json';
+const TEMP = /^\.tmp-(\d+)-([0-9a-z]*)-[0-9a-f]+$/;
+
+export interface ArtifactInfo {
+  readonly name: string;
+  readonly path: string;
+  readonly stage: string;
+  readonly bytes: number;
+  /** Unix milliseconds. */
+  readonly createdAt: number;
+  readonly usedAt: number;
+}
+
+interface Marker {
+  readonly stage: string;
+  readonly key: unknown;
+  readonly bytes: number;
+  readonly createdAt: number;
+}
+
+export class ArtifactStore {
+  readonly root: string;
+
+  constructor(root: string) {
+    this.root = root;
+  }
+
+  /** `<stage>-<sha256 of the canonical JSON of {stage, key}>`. */
+  nameOf(stage: string, key: unknown): string {
+    const safe = stage.replace(/[^A-Za-z0-9_-]+/g, '-').slice(0, 40);
+    return `${safe}-${createHash('sha256').update(canonicalJson({ stage, key })).digest('hex')}`;
+  }
+
+  /** See StageContext.artifact. Makers in several processes may run at once: the first to finish wins, all get the same folder. */
+  async get(stage: string, key: unknown, make: (dir: string) => Promise<void>): Promise<string> {
+    const path = join(this.root, this.nameOf(stage, key));
+    if (await this.#use(path)) return path;
+    const temp = await this.#tempFolder();
+    try {
+      await make(temp);
+      const marker: Marker = { stage, key, bytes: await syncTree(temp), createdAt: Date.now() };
+      await writeFile(join(temp, MARKER), JSON.stringify(marker));
+      await syncTree(temp);
+      await this.#publish(temp, path);
+    } finally {
+      await rm(temp, { recursive: true, force: true });
+    }
+    return path;
+  }
+
+  async has(stage: string, key: unknown): Promise<boolean> {
+    return (await this.#marker(join(this.root, this.nameOf(stage, key)))) !== null;
+  }
+
+  /** Complete artifacts, the longest unused first. */
+  async list(): Promise<ArtifactInfo[]> {
+    const found: ArtifactInfo[] = [];
+    for (const name of await this.#names()) {
+      if (name.startsWith('.')) continue;
+      const path = join(this.root, name);
+      const marker = await this.#marker(path);
+      if (!marker) continue;
+      const used = await stat(join(path, MARKER)).catch(() => null);
+      if (!used) continue;
+      const { stage, bytes, createdAt } = marker;
+      found.push({ name, path, stage, bytes, createdAt, usedAt: used.mtimeMs });
+    }
+    return found.sort((a, b) => a.usedAt - b.usedAt);
+  }
+
+  /**
+   * Removes artifacts unused for `olderThanMs`, then the longest unused until at most `maxBytes` are held. Those used in
+   * the last `graceMs` (default an hour) stay: a job may be reading them. Returns what went.
+   */
+  async prune(limits: { olderThanMs?: number; maxBytes?: number; graceMs?: number }): Promise<ArtifactInfo[]> {
+    const now = Date.now();
+    const all = await this.list();
+    const gone: ArtifactInfo[] = [];
+    let held = all.reduce((sum, a) => sum + a.bytes, 0);
+    for (const a of all) {
+      const idle = now - a.usedAt;
+      if (idle < (limits.graceMs ?? 3_600_000)) continue;
+      const old = limits.olderThanMs !== undefined && idle > limits.olderThanMs;
+      const over = limits.maxBytes !== undefined && held > limits.maxBytes;
+      if (!old && !over) continue;
+      await this.#discard(a.path);
+      held -= a.bytes;
+      gone.push(a);
+    }
+    return gone;
+  }
+
+  /** Removes temporary folders whose process is gone. Returns how many. */
+  async sweep(): Promise<number> {
+    let count = 0;
+    for (const name of await this.#names()) {
+      const match = TEMP.exec(name);
+      if (!match || isAlive({ pid: Number(match[1]), start: match[2] ?? '' })) continue;
+      await rm(join(this.root, name), { recursive: true, force: true });
+      count++;
+    }
+    return count;
+  }
+
+  async #publish(temp: string, path: string): Promise<void> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        await rename(temp, path);
+        await syncDirectory(this.root);
+        return;
+      } catch (e) {
+        if (!existsSync(path) || attempt > 2) throw e;
+        // Somebody else was first, and theirs is as good; or a folder without its marker is in the way.
+        if (await this.#use(path)) return;
+        await this.#discard(path);
+      }
+    }
+  }
+
+  /** Renamed first, so that nobody sees a folder that is half gone. */
+  async #discard(path: string): Promise<void> {
+    const aside = this.#tempName();
+    try {
+      await rename(path, aside);
+    } catch (e) {
+      if ((e as NodeJS.ErrnoException).code === 'ENOENT') return;
+      throw e;
+    }
+    await rm(aside, { recursive: true, force: true });
+  }
+
+  async #use(path: string): Promise<boolean> {
+    if (!(await this.#marker(path))) return false;
+    const now = new Date();
+    // Only a hint for prune, so a read-only folder may still be used.
+    await utimes(join(path, MARKER), now, now).catch(() => undefined);
+    return true;
+  }
+
+  async #marker(path: string): Promise<Marker | null> {
+    try {
+      return JSON.parse(await readFile(join(path, MARKER), 'utf8')) as Marker;
+    } catch {
+      return null;
+    }
+  }
+
+  async #tempFolder(): Promise<string> {
+    await mkdir(this.root, { recursive: true });
+    const temp = this.#tempName();
+    await mkdir(temp);
+    return temp;
+  }
+
+  #tempName(): string {
+    const me = ownIdentity();
+    return join(this.root, `.tmp-${me.pid}-${me.start}-${randomBytes(6).toString('hex')}`);
+  }
+
+  async #names(): Promise<string[]> {
+    return readdir(this.root).catch(() => []);
+  }
+}

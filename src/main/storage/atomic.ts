@@ -1,0 +1,59 @@
+/** Files and folders that are either whole on disk or not there. */
+import { randomBytes } from 'node:crypto';
+import { lstat, open, readdir, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+
+/** Writes beside the target, flushes, then renames: a reader sees the old file or the new one, never a part of it. */
+export async function writeFileAtomic(path: string, data: string | Uint8Array): Promise<void> {
+  const temp = join(dirname(path), `.${basename(path)}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`);
+  try {
+    const file = await open(temp, 'wx');
+    try {
+      await file.writeFile(data);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temp, path);
+  } catch (e) {
+    await rm(temp, { force: true });
+    throw e;
+  }
+  await syncDirectory(dirname(path));
+}
+
+/** Flushes a directory entry. Windows and some network file systems cannot: there a rename is as safe as it gets. */
+export async function syncDirectory(dir: string): Promise<void> {
+  try {
+    const handle = await open(dir, 'r');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  } catch {
+    // Not supported here.
+  }
+}
+
+/** Flushes every file and folder below `dir`. Returns the bytes held. */
+export async function syncTree(dir: string): Promise<number> {
+  let bytes = 0;
+  for (const name of await readdir(dir)) {
+    const path = join(dir, name);
+    const info = await lstat(path);
+    if (info.isDirectory()) bytes += await syncTree(path);
+    else if (info.isFile()) {
+      // Windows flushes only handles that may write.
+      const file = await open(path, 'r+');
+      try {
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      bytes += info.size;
+    }
+  }
+  await syncDirectory(dir);
+  return bytes;
+}

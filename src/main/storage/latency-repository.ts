@@ -1,0 +1,58 @@
+/** Measured milliseconds per operator signature, for ever, under device, processor and runtime version. */
+import type { Provenance } from '../../shared/model/types.ts';
+import type { LatencyTable } from '../stages/context.ts';
+import type { Database } from './database.ts';
+
+export interface LatencyScope {
+  readonly device: string;
+  readonly processor: string;
+  readonly runtime: string;
+}
+
+export interface LatencyRow {
+  readonly signature: string;
+  readonly ms: number;
+  readonly kind: Provenance['kind'];
+  readonly date: string;
+}
+
+export class LatencyRepository {
+  readonly #db: Database;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  /** The table of one device. Rows of other devices, processors and runtime versions are not seen. */
+  table(scope: LatencyScope): LatencyTable {
+    const { device, processor, runtime } = scope;
+    const select = this.#db
+      .prepare<[string, string, string, string], number>(
+        'SELECT ms FROM latency WHERE device = ? AND processor = ? AND runtime = ? AND signature = ?',
+      )
+      .pluck();
+    // A fit never replaces a measurement, and a guess replaces neither.
+    const upsert = this.#db.prepare<[string, string, string, string, number, string, string]>(
+      `INSERT INTO latency (device, processor, runtime, signature, ms, kind, measured_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (device, processor, runtime, signature) DO UPDATE
+         SET ms = excluded.ms, kind = excluded.kind, measured_at = excluded.measured_at
+         WHERE CASE excluded.kind WHEN 'measured' THEN 2 WHEN 'fitted' THEN 1 ELSE 0 END
+            >= CASE latency.kind WHEN 'measured' THEN 2 WHEN 'fitted' THEN 1 ELSE 0 END`,
+    );
+    return {
+      get: (signature) => select.get(device, processor, runtime, signature),
+      put: (signature, ms, provenance) => {
+        upsert.run(device, processor, runtime, signature, ms, provenance.kind, provenance.date);
+      },
+    };
+  }
+
+  rows(scope: LatencyScope): LatencyRow[] {
+    return this.#db
+      .prepare<[string, string, string], LatencyRow>(
+        `SELECT signature, ms, kind, measured_at AS date FROM latency
+         WHERE device = ? AND processor = ? AND runtime = ? ORDER BY signature`,
+      )
+      .all(scope.device, scope.processor, scope.runtime);
+  }
+}

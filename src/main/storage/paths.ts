@@ -1,0 +1,37 @@
+/** Where Secateur keeps its data. SECATEUR_HOME overrides; otherwise the platform's place for user data. */
+import { mkdirSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { isAbsolute, join, resolve } from 'node:path';
+import { SecateurError } from '../../shared/contract/errors.ts';
+
+export interface HomePaths {
+  readonly home: string;
+  readonly database: string;
+  readonly artifacts: string;
+}
+
+/** The data directory as an absolute path. It need not exist. */
+export function dataHome(env: NodeJS.ProcessEnv = process.env, platform: NodeJS.Platform = process.platform): string {
+  if (env['SECATEUR_HOME']) return resolve(env['SECATEUR_HOME']);
+  // The XDG specification says that a relative path is invalid and must be ignored.
+  const xdg = env['XDG_DATA_HOME'];
+  if (xdg && isAbsolute(xdg)) return join(xdg, 'secateur');
+  if (platform === 'darwin') return join(homedir(), 'Library', 'Application Support', 'secateur');
+  if (platform === 'win32') return join(env['LOCALAPPDATA'] ?? join(homedir(), 'AppData', 'Local'), 'secateur');
+  return join(homedir(), '.local', 'share', 'secateur');
+}
+
+export function homePaths(home: string = dataHome()): HomePaths {
+  return { home, database: join(home, 'secateur.db'), artifacts: join(home, 'artifacts') };
+}
+
+/** Makes the data directory. Throws `home-unwritable`. */
+export function ensureHome(home: string): HomePaths {
+  const paths = homePaths(home);
+  try {
+    mkdirSync(paths.artifacts, { recursive: true });
+  } catch (e) {
+    throw new SecateurError('home-unwritable', { path: home, reason: (e as Error).message }, { cause: e });
+  }
+  return paths;
+}
