@@ -10,6 +10,9 @@ export const STEPS: readonly Step[] = [
   { name: 'Data', what: 'Give images like those the model will see. Labels help and are not required.' },
   { name: 'Recipe', what: 'Choose how to score, share out and recover, or keep the defaults.' },
   { name: 'Run', what: 'Score, cut, measure, correct and recover, with progress and an estimate of the time left.' },
-  { name: 'Review', what: 'Before and after: latency, size, accuracy, and everything that was skipped with its reason.' },
+  {
+    name: 'Review',
+    what: 'Before and after: latency, size, accuracy, and everything that was skipped with its reason.',
+  },
   { name: 'Export', what: 'A bundle with the model, its measurements and golden outputs, verified by running it.' },
 ];

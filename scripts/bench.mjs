@@ -1,0 +1,35 @@
+// npm run bench -- NAME [ARGS...] runs bench/NAME.ts; without a name it lists what there is.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+
+const root = resolve(import.meta.dirname, '..');
+const [name, ...args] = process.argv.slice(2);
+const names = readdirSync(join(root, 'bench'))
+  .filter((f) => f.endsWith('.ts'))
+  .map((f) => f.slice(0, -3));
+
+if (!name || !names.includes(name)) {
+  if (name) console.error(`There is no bench/${name}.ts.`);
+  console.error('usage: npm run bench -- NAME [ARGS...], with NAME one of:');
+  for (const n of names) {
+    const first = readFileSync(join(root, 'bench', `${n}.ts`), 'utf8').split('\n', 1)[0];
+    console.error(`  ${n.padEnd(16)} ${first.replace(/^\/[/*]+\s*/, '')}`);
+  }
+  process.exit(2);
+}
+if (!existsSync(join(root, 'out/main/cli.js')))
+  spawnSync('npm', ['run', '--silent', 'build'], {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+    shell: process.platform === 'win32',
+  });
+const { status } = spawnSync(
+  process.execPath,
+  [join(root, 'scripts/run.mjs'), join(root, 'bench', `${name}.ts`), ...args],
+  {
+    cwd: root,
+    stdio: 'inherit',
+  },
+);
+process.exit(status ?? 1);

@@ -1,0 +1,55 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { sourceFiles } from '../support/files.ts';
+import { importsOf, violations } from './imports.ts';
+
+describe('direction of imports', () => {
+  it('holds in every source file', () => {
+    const files = sourceFiles('src', ['.ts', '.svelte']).filter((f) => !f.endsWith('.test.ts'));
+    expect(files.length).toBeGreaterThan(50);
+    expect(files.flatMap((f) => violations(f, readFileSync(f, 'utf8')))).toEqual([]);
+  });
+
+  // Canaries: what the check must refuse. Without these a checker that sees nothing would pass.
+  const refused: [string, string, string][] = [
+    ['shared importing the engine', 'src/shared/model/x.ts', `import { Graph } from '../../main/engine/ir/graph.ts';`],
+    ['shared importing a package', 'src/shared/model/x.ts', `import { z } from 'zod';`],
+    ['the engine reading files', 'src/main/engine/ir/x.ts', `import { readFileSync } from 'node:fs';`],
+    ['the engine reading files, bare', 'src/main/engine/ir/x.ts', `import { readFileSync } from 'fs';`],
+    ['the engine loading the runtime', 'src/main/engine/x.ts', `const ort = await import('onnxruntime-node');`],
+    ['the engine naming the runtime in a type', 'src/main/engine/x.ts', `type T = import('onnxruntime-node').Tensor;`],
+    ['the engine re-exporting a stage', 'src/main/engine/x.ts', `export * from '../stages/context.ts';`],
+    ['a type-only import', 'src/main/engine/x.ts', `import type { A } from '../storage/model-files.ts';`],
+    ['stages loading the runtime package', 'src/main/stages/x.ts', `import * as ort from 'onnxruntime-node';`],
+    ['services loading the runtime', 'src/main/services/x.ts', `import { a } from '../runtime/executor.ts';`],
+    ['jobs importing a stage', 'src/main/jobs/x.ts', `import { a } from '../stages/context.ts';`],
+    ['the command line loading the runtime', 'src/main/cli.ts', `import { a } from './runtime/executor.ts';`],
+    ['the command line importing electron', 'src/main/cli.ts', `import { app } from 'electron';`],
+    ['services importing electron', 'src/main/services/x.ts', `import { app } from 'electron';`],
+    ['anybody importing an entry file', 'src/main/services/x.ts', `import { main } from '../cli.ts';`],
+    ['the wire format outside its room', 'src/main/engine/ir/x.ts', `import { Reader } from '../onnx/reader.ts';`],
+    ['a glob over another room', 'src/main/engine/x.ts', `import.meta.glob(['../stages/*.ts']);`],
+    [
+      'the window reaching into the app',
+      'src/renderer/app/X.svelte',
+      `<script lang="ts">\nimport '../../main/app/x.ts'</script>`,
+    ],
+    ['the window importing electron', 'src/renderer/app/x.ts', `import { ipcRenderer } from 'electron';`],
+    ['a room nobody described', 'src/main/misc/x.ts', ``],
+  ];
+  it.each(refused)('refuses %s', (_, path, source) => {
+    expect(violations(path, source)).toHaveLength(1);
+  });
+
+  it('lets providers name the stage context as a type, never as a value', () => {
+    const path = 'src/main/storage/x.ts';
+    expect(violations(path, `import type { LatencyTable } from '../stages/context.ts';`)).toEqual([]);
+    expect(violations(path, `import { LatencyTable } from '../stages/context.ts';`)).toHaveLength(1);
+    expect(violations(path, `import type { Stage } from '../stages/other.ts';`)).toHaveLength(1);
+  });
+
+  it('reads require, comments and strings as what they are', () => {
+    const source = `// import 'electron'\nconst s = "import 'electron'";\nconst e = require('electron');`;
+    expect(importsOf('src/x.ts', source)).toEqual([{ specifier: 'electron', line: 3, kind: 'value' }]);
+  });
+});

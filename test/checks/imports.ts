@@ -1,0 +1,136 @@
+// Which room may import which: the table, and a checker over the TypeScript syntax tree. Test files are exempt.
+import { dirname, join } from 'node:path/posix';
+import ts from 'typescript';
+
+/** Files and packages that a room may import. A folder name means `src/main/<name>/`. */
+interface Room {
+  readonly rooms: readonly string[];
+  /** Package names; 'node:' means the built-in modules. */
+  readonly packages: readonly string[];
+}
+
+/** Read: `engine` may import `shared`, and no package at all. Everything may import its own room. */
+export const ROOMS: Record<string, Room> = {
+  shared: { rooms: [], packages: [] },
+  engine: { rooms: ['shared'], packages: [] },
+  runtime: { rooms: ['engine', 'shared', 'storage'], packages: ['node:', 'onnxruntime-node'] },
+  data: { rooms: ['engine', 'shared'], packages: ['node:', 'sharp', 'yauzl', 'yazl', 'zod'] },
+  storage: { rooms: ['engine', 'shared'], packages: ['node:', 'better-sqlite3', 'zod'] },
+  stages: { rooms: ['engine', 'runtime', 'data', 'storage', 'shared'], packages: ['node:', 'zod'] },
+  jobs: { rooms: ['shared', 'storage'], packages: ['node:', 'zod'] },
+  services: { rooms: ['engine', 'storage', 'jobs', 'shared'], packages: ['node:', 'zod'] },
+  transport: { rooms: ['services', 'shared'], packages: ['node:', 'zod'] },
+  app: { rooms: ['services', 'transport', 'jobs', 'shared'], packages: ['node:', 'electron'] },
+  preload: { rooms: ['shared'], packages: ['electron'] },
+  renderer: { rooms: ['shared'], packages: ['svelte'] },
+  // Entry files compose. Only the worker's entry loads what carries native code or heavy work.
+  'entry:worker': {
+    rooms: ['shared', 'engine', 'runtime', 'data', 'storage', 'stages', 'jobs'],
+    packages: ['node:'],
+  },
+  'entry:cli': {
+    rooms: ['shared', 'engine', 'storage', 'jobs', 'services', 'transport'],
+    packages: ['node:', 'commander'],
+  },
+  'entry:serve': { rooms: ['shared', 'engine', 'storage', 'jobs', 'services', 'transport'], packages: ['node:'] },
+  'entry:index': {
+    rooms: ['shared', 'storage', 'jobs', 'services', 'transport', 'app'],
+    packages: ['node:', 'electron'],
+  },
+};
+
+/** Interfaces of a stage's surroundings: the rooms that provide them may name them, as types only. */
+const TYPE_CONTRACTS: Record<string, readonly string[]> = {
+  'src/main/stages/context.ts': ['jobs', 'storage', 'services'],
+};
+
+/** Modules that read and write protobuf bytes: the codec's own business, whoever else needs one has a leak. */
+export const WIRE_ONLY_IN = 'src/main/engine/onnx/';
+const WIRE_FILE = /^src\/main\/engine\/onnx\/(?!index\.ts$)/;
+
+/** The room of a repository path such as `src/main/engine/ir/node.ts`, or undefined outside src/. */
+export function roomOf(path: string): string | undefined {
+  const parts = path.split('/');
+  if (parts[0] !== 'src') return undefined;
+  if (parts[1] !== 'main') return parts[1];
+  return parts.length === 3 ? `entry:${parts[2]!.replace(/\.ts$/, '')}` : parts[2];
+}
+
+interface Import {
+  readonly specifier: string;
+  readonly line: number;
+  readonly kind: 'value' | 'type' | 'glob';
+}
+
+/** Specifiers of every static, dynamic and type-only import, re-export and glob of a file, with their lines. */
+export function importsOf(path: string, source: string): Import[] {
+  const code = path.endsWith('.svelte') ? scriptOf(source) : source;
+  const file = ts.createSourceFile(path, code, ts.ScriptTarget.Latest, true, ts.ScriptKind.TS);
+  const found: Import[] = [];
+  const add = (node: ts.Node | undefined, kind: Import['kind'] = 'value'): void => {
+    if (!node) return;
+    if (ts.isArrayLiteralExpression(node)) return node.elements.forEach((e) => add(e, kind));
+    if (!ts.isStringLiteralLike(node)) return;
+    const line = file.getLineAndCharacterOfPosition(node.getStart()).line + 1;
+    found.push({ specifier: node.text, line, kind });
+  };
+  const visit = (node: ts.Node): void => {
+    if (ts.isImportDeclaration(node))
+      add(node.moduleSpecifier, node.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword ? 'type' : 'value');
+    else if (ts.isExportDeclaration(node)) add(node.moduleSpecifier, node.isTypeOnly ? 'type' : 'value');
+    else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) add(node.argument.literal, 'type');
+    else if (ts.isExternalModuleReference(node)) add(node.expression);
+    else if (ts.isCallExpression(node)) {
+      const callee = node.expression.getText();
+      if (node.expression.kind === ts.SyntaxKind.ImportKeyword || callee === 'require') add(node.arguments[0]);
+      else if (callee === 'import.meta.glob') add(node.arguments[0], 'glob');
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(file);
+  return found;
+}
+
+/** Keeps line numbers: everything outside <script> becomes empty lines. */
+function scriptOf(svelte: string): string {
+  let out = '';
+  let at = 0;
+  for (const m of svelte.matchAll(/(<script[^>]*>)([\s\S]*?)<\/script>/g)) {
+    const start = m.index + m[1]!.length;
+    out += svelte.slice(at, start).replace(/[^\n]/g, '') + m[2];
+    at = start + m[2]!.length;
+  }
+  return out;
+}
+
+/** What is wrong with the imports of one file, as `path:line: sentence`; empty when nothing is. */
+export function violations(path: string, source: string): string[] {
+  const room = roomOf(path);
+  if (room === undefined) return [];
+  const allowed = ROOMS[room];
+  if (!allowed) return [`${path}:1: the room or entry "${room}" is not in the table of test/checks/imports.ts`];
+  const out: string[] = [];
+  for (const { specifier, line, kind } of importsOf(path, source)) {
+    const bad = (why: string): void => void out.push(`${path}:${line}: ${why}`);
+    if (specifier.startsWith('!')) continue;
+    if (!specifier.startsWith('.')) {
+      if (kind === 'glob') bad(`the glob ${specifier} is not relative`);
+      else if (!packageAllowed(specifier, allowed.packages)) bad(`${room} may not import the package ${specifier}`);
+      continue;
+    }
+    const target = join(dirname(path), specifier);
+    const to = roomOf(target);
+    if (to === undefined) bad(`${specifier} leaves src/`);
+    else if (to.startsWith('entry:')) bad(`nothing imports an entry file: ${target}`);
+    else if (kind === 'type' && TYPE_CONTRACTS[target]?.includes(room)) continue;
+    else if (to !== room && !allowed.rooms.includes(to)) bad(`${room} may not import ${to}: ${target}`);
+    else if (WIRE_FILE.test(target) && !path.startsWith(WIRE_ONLY_IN))
+      bad(`the wire format stays in engine/onnx: import its index.ts, not ${target}`);
+  }
+  return out;
+}
+
+function packageAllowed(specifier: string, packages: readonly string[]): boolean {
+  if (specifier.startsWith('node:')) return packages.includes('node:');
+  return packages.some((p) => p !== 'node:' && (specifier === p || specifier.startsWith(`${p}/`)));
+}
