@@ -3,6 +3,8 @@ import type { Budget, Family, GroupInfo, LatencyStats, Provenance, Skipped } fro
 /** Preprocessing, as in a `*.preprocess.json`; every key is optional. Order: resize, crop, channel order, rescale, mean, std, layout. */
 export interface Preprocess {
   readonly resize?: { readonly width: number; readonly height: number } | { readonly shortestEdge: number };
+  /** Of the resize; default bilinear. */
+  readonly interpolation?: 'nearest' | 'bilinear' | 'bicubic' | 'lanczos';
   readonly crop?: { readonly width: number; readonly height: number };
   readonly layout?: 'NCHW' | 'NHWC';
   readonly colorOrder?: 'RGB' | 'BGR' | 'GRAY';
