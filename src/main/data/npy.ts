@@ -202,11 +202,11 @@ class FileArray implements ArraySource {
     const h = this.#header,
       row = h.shape.slice(1).reduce((a, b) => a * b, 1) * h.itemSize,
       out = new Uint8Array(indices.length * row);
-    for (let k = 0; k < indices.length; ) {
+    for (let k = 0; k < indices.length;) {
       let run = 1; // neighbouring rows are read in one go
       while (k + run < indices.length && indices[k + run] === indices[k]! + run) run++;
       const to = out.subarray(k * row, (k + run) * row);
-      for (let got = 0; got < to.length; ) {
+      for (let got = 0; got < to.length;) {
         const position = h.offset + indices[k]! * row + got;
         const { bytesRead } = await this.#file.read(to, got, to.length - got, position);
         if (bytesRead === 0) throw invalid(this.#path, 'it became shorter while it was read');

@@ -20,7 +20,10 @@ const schema = z
     dtype: z.enum(['float32', 'uint8']),
     rescale: z.number().refine((x) => x !== 0, 'must not be 0'),
     mean: z.array(z.number()).min(1).max(64),
-    std: z.array(z.number().refine((x) => x !== 0, 'must not hold 0')).min(1).max(64),
+    std: z
+      .array(z.number().refine((x) => x !== 0, 'must not hold 0'))
+      .min(1)
+      .max(64),
   })
   .partial()
   .refine(
@@ -98,7 +101,11 @@ export function fromHuggingFace(value: unknown, path: string): { preprocess: Pre
         out.crop = { width: s.shortest_edge, height: s.shortest_edge };
       } else if (c.crop_pct) out.resize = { width: s.shortest_edge, height: s.shortest_edge };
       else out.resize = { shortestEdge: s.shortest_edge };
-    } else throw new SecateurError('preprocess-invalid', { path, reason: 'size has neither shortest_edge nor height and width' });
+    } else
+      throw new SecateurError('preprocess-invalid', {
+        path,
+        reason: 'size has neither shortest_edge nor height and width',
+      });
     if (c.resample != null) {
       out.interpolation = PIL[c.resample] ?? 'bilinear';
       if (c.resample > 3) notes.push(`Resampling filter ${c.resample} of ${path} is taken as bilinear.`);
@@ -140,7 +147,8 @@ export interface ResolvedPreprocess {
 export async function resolvePreprocess(modelPath: string, explicitPath?: string): Promise<ResolvedPreprocess> {
   const read = async (path: string, source: ResolvedPreprocess['source']): Promise<ResolvedPreprocess> => {
     const json = await readJson(path);
-    const hf = source === 'huggingface' || (json !== null && typeof json === 'object' && 'image_processor_type' in json);
+    const hf =
+      source === 'huggingface' || (json !== null && typeof json === 'object' && 'image_processor_type' in json);
     if (!hf) return { preprocess: parsePreprocess(json, path), source, path, notes: [] };
     const { preprocess, notes } = fromHuggingFace(json, path);
     return { preprocess, source: 'huggingface', path, notes: [`Preprocessing read from ${path}.`, ...notes] };

@@ -44,7 +44,8 @@ function badEntry(e: Entry, limits: ZipLimits): string | null {
   if (type !== 0 && type !== REGULAR && type !== DIRECTORY) return 'it is a link or a special file';
   if (e.fileName.endsWith('/') && e.uncompressedSize > 0) return 'it is a folder with content';
   if (e.isEncrypted()) return 'it is encrypted';
-  if (e.compressionMethod !== 0 && e.compressionMethod !== 8) return `its compression ${e.compressionMethod} is unknown`;
+  if (e.compressionMethod !== 0 && e.compressionMethod !== 8)
+    return `its compression ${e.compressionMethod} is unknown`;
   if (e.uncompressedSize > limits.maxEntryBytes) return `it claims ${e.uncompressedSize} bytes`;
   if (e.uncompressedSize > e.compressedSize * MAX_RATIO + 1024) return 'it claims more than its data can inflate to';
   return null;

@@ -1,0 +1,134 @@
+/** Labels: class numbers from any of the files people keep them in. */
+import { readFile } from 'node:fs/promises';
+import { extname } from 'node:path';
+import { SecateurError } from '../../shared/contract/errors.ts';
+import { parseCsv } from './csv.ts';
+import { openNpy } from './npy.ts';
+
+export interface Labels {
+  readonly labels: Int32Array;
+  /** Names in the order of the class numbers, when the labels were names. */
+  readonly classNames: readonly string[] | null;
+}
+
+const bad = (path: string, reason: string): SecateurError => new SecateurError('data-labels', { path, reason });
+const isInteger = (s: string): boolean => /^\d{1,9}$/.test(s);
+
+/**
+ * Numbers stay as they are; names are numbered in the order of `classes` when given, else alphabetically.
+ * @throws 'data-labels' for a name that is not among the classes
+ */
+export function encodeLabels(values: readonly string[], path: string, classes?: readonly string[] | null): Labels {
+  if (values.every(isInteger) && !classes?.some((c) => values.includes(c)))
+    return { labels: Int32Array.from(values, Number), classNames: classes ?? null };
+  const names = classes ?? [...new Set(values)].sort(),
+    index = new Map(names.map((n, i) => [n, i]));
+  const labels = Int32Array.from(values, (v, row) => {
+    const i = index.get(v);
+    if (i === undefined) throw bad(path, `sample ${row + 1} has the unknown class ${JSON.stringify(v)}`);
+    return i;
+  });
+  return { labels, classNames: names };
+}
+
+/** Class numbers of an array of shape [N] or [N, 1]. */
+export function labelsFromArray(data: ArrayLike<number | bigint>, shape: readonly number[], path: string): Int32Array {
+  if (shape.length < 1 || shape.slice(1).some((d) => d !== 1))
+    throw bad(path, `they have the shape (${shape.join(', ')}); one class number per sample is needed`);
+  return Int32Array.from(data as ArrayLike<number>, (x, i) => {
+    const n = Number(x);
+    if (!Number.isInteger(n) || n < 0 || n > 2 ** 31 - 1) throw bad(path, `sample ${i + 1} has the label ${n}`);
+    return n;
+  });
+}
+
+const PATH_HEADERS = ['path', 'file', 'filename', 'file_name', 'image', 'image_path', 'name', 'id'];
+const LABEL_HEADERS = ['label', 'labels', 'class', 'class_id', 'class_name', 'target', 'category', 'y'];
+
+export interface LabelTable {
+  /** As written in the file; empty strings when it has only labels. */
+  readonly paths: readonly string[];
+  readonly labels: readonly string[];
+  readonly hasPaths: boolean;
+  readonly hasLabels: boolean;
+}
+
+/** A table of path,label (either column may be missing), with or without a header line. */
+export function parseTable(text: string, path: string): LabelTable {
+  const rows = parseCsv(text);
+  if (!rows.length) throw new SecateurError('data-invalid', { path, reason: 'it is empty' });
+  const head = rows[0]!.map((h) => h.toLowerCase()),
+    headPath = head.findIndex((h) => PATH_HEADERS.includes(h)),
+    headLabel = head.findIndex((h) => LABEL_HEADERS.includes(h));
+  const hasHeader = headPath >= 0 || headLabel >= 0,
+    body = hasHeader ? rows.slice(1) : rows;
+  const single = rows[0]!.length === 1;
+  const looksLikePath = (s: string | undefined): boolean => /[/\\]|\.[A-Za-z]{2,5}$/.test(s ?? '');
+  const pathColumn = hasHeader ? headPath : single && !looksLikePath(body[0]?.[0]) ? -1 : 0,
+    labelColumn = hasHeader ? headLabel : single ? (pathColumn === 0 ? -1 : 0) : 1;
+  const column = (k: number): string[] =>
+    body.map((r, i) => {
+      if (k < 0) return '';
+      const f = r[k];
+      if (f === undefined || f === '')
+        throw new SecateurError('data-invalid', {
+          path,
+          reason: `row ${i + 1 + Number(hasHeader)} has no column ${k + 1}`,
+        });
+      return f;
+    });
+  return {
+    paths: column(pathColumn),
+    labels: column(labelColumn),
+    hasPaths: pathColumn >= 0,
+    hasLabels: labelColumn >= 0,
+  };
+}
+
+/**
+ * Labels of a separate file for samples in a known order: .npy (class numbers), .txt (one per line) or .csv (one column,
+ * or path,label where `names` are the samples' paths).
+ */
+export async function readLabels(
+  path: string,
+  count: number,
+  names: readonly string[] | null,
+  classes?: readonly string[] | null,
+): Promise<Labels> {
+  const check = (n: number): void => {
+    if (n !== count) throw bad(path, `there are ${n} labels for ${count} samples`);
+  };
+  if (extname(path).toLowerCase() === '.npy') {
+    const array = await openNpy(path);
+    try {
+      check(array.shape[0] ?? 0);
+      const all = await array.rows(Array.from({ length: count }, (_, i) => i));
+      return { labels: labelsFromArray(all, array.shape, path), classNames: classes ?? null };
+    } finally {
+      await array.close();
+    }
+  }
+  const text = await readFile(path, 'utf8').catch((e: NodeJS.ErrnoException) => {
+    if (e.code === 'ENOENT') throw new SecateurError('file-not-found', { path });
+    throw new SecateurError('file-unreadable', { path, reason: e.message });
+  });
+  if (extname(path).toLowerCase() === '.txt') {
+    const lines = text.split(/\r?\n/).map((s) => s.trim());
+    while (lines.at(-1) === '') lines.pop();
+    check(lines.length);
+    return encodeLabels(lines, path, classes);
+  }
+  const table = parseTable(text, path);
+  if (!table.hasLabels) throw bad(path, 'it has no column of labels');
+  if (!table.hasPaths || !names) {
+    check(table.labels.length);
+    return encodeLabels(table.labels, path, classes);
+  }
+  const byName = new Map(table.paths.map((p, i) => [p.replaceAll('\\', '/'), table.labels[i]!]));
+  const values = names.map((n) => {
+    const label = byName.get(n) ?? byName.get(n.split('/').at(-1)!);
+    if (label === undefined) throw bad(path, `it has no label for ${n}`);
+    return label;
+  });
+  return encodeLabels(values, path, classes);
+}
