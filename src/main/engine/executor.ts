@@ -21,6 +21,8 @@ export interface SessionOptions {
 export interface ExecSession {
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
+  /** Element type (DType number) of every output that is a tensor. */
+  readonly outputDtypes: ReadonlyMap<string, number>;
   /** Runs once; `fetches` defaults to all outputs. */
   run(feeds: Readonly<Record<string, HostTensor>>, fetches?: readonly string[]): Promise<Record<string, HostTensor>>;
   release(): Promise<void>;

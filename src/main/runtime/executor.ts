@@ -11,7 +11,7 @@ import type { Model } from '../engine/ir/model.ts';
 import { serializeModel } from '../engine/onnx/index.ts';
 import { saveModel } from '../storage/model-files.ts';
 import { runtimeError } from './errors.ts';
-import { fromOrt, toOrt } from './tensors.ts';
+import { dtypeOf, fromOrt, toOrt } from './tensors.ts';
 
 /** Protobuf messages end at 2 GiB: above this, weights go to a file beside the model. */
 const LARGEST_MESSAGE = 1.8e9;
@@ -52,6 +52,9 @@ class OrtSession implements RuntimeSession {
   }
   get outputNames(): readonly string[] {
     return this.raw.outputNames;
+  }
+  get outputDtypes(): ReadonlyMap<string, number> {
+    return new Map(this.raw.outputMetadata.flatMap((m) => (m.isTensor ? [[m.name, dtypeOf(m.type)]] : [])));
   }
 
   async run(

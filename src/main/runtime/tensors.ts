@@ -26,7 +26,7 @@ DTYPE_OF.set('string', DType.STRING);
 
 // Node 24 has Float16Array, and the runtime's tensors use it where it exists; the type library does not know it yet.
 type Half = new (buffer: ArrayBufferLike, offset: number, length: number) => NumericArray;
-const Float16 = (globalThis as { Float16Array?: Half }).Float16Array;
+const Float16 = (globalThis as unknown as { Float16Array?: Half }).Float16Array;
 
 /** DType number of the runtime's type name; UNDEFINED for names we do not know. */
 export const dtypeOf = (name: string): number => DTYPE_OF.get(name) ?? DType.UNDEFINED;

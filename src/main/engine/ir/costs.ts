@@ -1,0 +1,86 @@
+/** Multiply-accumulates and parameters per node and of a whole model, from facts. */
+import type { ShapeContext } from '../ops/contract.ts';
+import { operatorFor } from '../ops/registry.ts';
+import type { Facts } from './facts.ts';
+import type { Model } from './model.ts';
+import type { Node } from './node.ts';
+import { elementCount, isFloat } from './dtype.ts';
+import type { Value } from './value.ts';
+
+export interface NodeCost {
+  readonly node: Node;
+  /** Multiply-accumulates of one run at the batch of the facts. 0 for operators we do not know. */
+  readonly macs: number;
+  /** Elements of float initializers that this node is the first to read (shared ones count once). */
+  readonly params: number;
+}
+
+export interface ModelCosts {
+  readonly macs: number;
+  readonly params: number;
+  /** Bytes of all initializers. */
+  readonly bytes: number;
+}
+
+/** The view of a node that macs rules take; shapes are [] where the facts know nothing. */
+export function shapeContext(model: Model, node: Node, facts: Facts): ShapeContext {
+  return {
+    node,
+    opset: model.opsets.get(node.domain) ?? model.opset,
+    in: (i) => {
+      const v = node.input(i);
+      return v ? (facts.get(v)?.shape ?? null) : null;
+    },
+    out: (i) => {
+      const v = node.outputs[i];
+      return (v && facts.get(v)?.shape) ?? [];
+    },
+    constant: (i) => {
+      const v = node.input(i);
+      return v ? (facts.get(v)?.constant ?? null) : null;
+    },
+  };
+}
+
+/** One entry per top-level node, in execution order. */
+export function nodeCosts(model: Model, facts: Facts): NodeCost[] {
+  const counted = new Set<Value>();
+  const out: NodeCost[] = [];
+  for (const node of model.graph.nodes()) {
+    let params = 0;
+    for (const v of node.inputs) {
+      if (!v?.initializer || counted.has(v) || !isFloat(v.initializer.dtype)) continue;
+      counted.add(v);
+      params += elementCount(v.initializer.dims);
+    }
+    out.push({ node, macs: macsOf(model, node, facts), params });
+  }
+  return out;
+}
+
+function macsOf(model: Model, node: Node, facts: Facts): number {
+  const rule = operatorFor(node.key)?.macs;
+  const known = node.outputs.every((o) => !o.name || facts.has(o));
+  return rule && known ? rule(shapeContext(model, node, facts)) : 0;
+}
+
+export function modelCosts(model: Model, facts: Facts): ModelCosts {
+  let macs = 0;
+  for (const node of model.graph.nodes()) macs += macsOf(model, node, facts);
+  let params = 0,
+    bytes = 0;
+  for (const v of model.graph.initializers) {
+    const t = v.initializer;
+    if (!t) continue;
+    if (isFloat(t.dtype)) params += elementCount(t.dims);
+    bytes += t.byteLength;
+  }
+  for (const node of model.graph.nodes()) {
+    // Older exporters keep weights in Constant nodes.
+    const value = node.opType === 'Constant' ? node.attributes.get('value') : undefined;
+    if (value?.kind !== 'tensor') continue;
+    if (isFloat(value.value.dtype) && value.value.dims.length > 0) params += elementCount(value.value.dims);
+    bytes += value.value.byteLength;
+  }
+  return { macs, params, bytes };
+}

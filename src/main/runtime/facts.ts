@@ -1,0 +1,217 @@
+/**
+ * Facts of a model: shapes, dtypes and small constants of every top-level value, read off one instrumented run. The
+ * runtime is the oracle: nothing is inferred that it can be asked.
+ */
+import type { Executor, HostTensor } from '../engine/executor.ts';
+import { cloneModel } from '../engine/ir/clone.ts';
+import { dataDependent } from '../engine/ir/dependence.ts';
+import { attrInt } from '../engine/ir/attribute.ts';
+import { DType, byteSize, elementCount } from '../engine/ir/dtype.ts';
+import type { Facts, TensorFacts } from '../engine/ir/facts.ts';
+import type { Model } from '../engine/ir/model.ts';
+import { MemoryTensor, toNumbers } from '../engine/ir/tensor.ts';
+import { Value } from '../engine/ir/value.ts';
+import { Node } from '../engine/ir/node.ts';
+import { fedInputs, inputShapes, randomTensor, type DimChoice, type InputShape } from './random-inputs.ts';
+import { isTransferable } from './tensors.ts';
+
+/** Contents are kept up to this many elements. */
+const SMALL = 1024;
+
+export interface FactsOptions extends DimChoice {
+  /** Inputs to run on; random ones of the declared shapes otherwise. */
+  readonly inputs?: Readonly<Record<string, HostTensor>>;
+}
+
+/** Produce sequences or optionals, which have no shape. */
+const NOT_TENSORS = new Set([
+  'SequenceConstruct',
+  'SequenceEmpty',
+  'SequenceInsert',
+  'SequenceErase',
+  'SequenceMap',
+  'SplitToSequence',
+  'Optional',
+  'ZipMap',
+]);
+
+/**
+ * Runs the model without optimizations and tells what every top-level value was.
+ * Dynamic axes: every named axis of the inputs is changed in turn, and the axes that change with it bear its name.
+ * @throws SecateurError 'runtime-rejected' when the runtime cannot run the model.
+ */
+export async function collectFacts(model: Model, executor: Executor, options: FactsOptions = {}): Promise<Facts> {
+  const facts = new Map<Value, TensorFacts>();
+  for (const v of model.graph.initializers) {
+    const t = v.initializer;
+    if (!t) continue;
+    const small = elementCount(t.dims) <= SMALL && byteSize(t.dtype, [1]) !== undefined && t.dtype <= DType.BFLOAT16;
+    const real = t.dtype !== DType.COMPLEX64 && t.dtype !== DType.COMPLEX128;
+    facts.set(v, { dtype: t.dtype, shape: t.dims, ...(small && real && { constant: toNumbers(t) }) });
+  }
+
+  const inputs = inputShapes(model, options).map((s) => withGiven(s, options.inputs?.[s.name]));
+  const feeds: Record<string, HostTensor> = {};
+  for (const [i, s] of inputs.entries())
+    feeds[s.name] = options.inputs?.[s.name] ?? randomTensor(s.dtype, s.dims, i + 1);
+
+  const probe = await openProbe(model, executor);
+  try {
+    const shapes = await probe.shapes(feeds);
+    const names = new Map<Value, (string | null)[]>();
+    for (const dim of new Set(inputs.flatMap((s) => s.dynamic.filter((d) => d !== null)))) {
+      const other = await shapesWhenChanged(probe, model, inputs, feeds, dim);
+      if (!other) continue;
+      for (const [v, shape] of shapes) {
+        const changed = other.get(v);
+        if (!changed || changed.length !== shape.length) continue;
+        const of = names.get(v) ?? shape.map(() => null);
+        shape.forEach((size, axis) => {
+          if (changed[axis] !== size) of[axis] ??= dim;
+        });
+        names.set(v, of);
+      }
+    }
+    const constants = await probe.constants(feeds, shapes);
+    for (const [v, shape] of shapes) {
+      const dynamic = names.get(v);
+      const constant = constants.get(v);
+      facts.set(v, {
+        dtype: probe.dtype(v),
+        shape,
+        ...(dynamic?.some((d) => d !== null) && { dynamic }),
+        ...(constant && { constant }),
+      });
+    }
+  } finally {
+    await probe.release();
+  }
+  for (const [i, v] of fedInputs(model).entries()) {
+    const s = inputs[i]!;
+    facts.set(v, { dtype: s.dtype, shape: s.dims, ...(s.dynamic.some((d) => d !== null) && { dynamic: s.dynamic }) });
+  }
+  return facts;
+}
+
+const withGiven = (s: InputShape, given: HostTensor | undefined): InputShape =>
+  given ? { ...s, dtype: given.dtype, dims: given.dims, dynamic: given.dims.map((_, i) => s.dynamic[i] ?? null) } : s;
+
+/** Shapes with one named axis at another size, or null when the model runs at no other size that we try. */
+async function shapesWhenChanged(
+  probe: Probe,
+  model: Model,
+  inputs: readonly InputShape[],
+  feeds: Readonly<Record<string, HostTensor>>,
+  dim: string,
+): Promise<ReadonlyMap<Value, readonly number[]> | null> {
+  const now = new Map<string, number>();
+  for (const s of inputs) s.dynamic.forEach((name, axis) => name !== null && now.set(name, s.dims[axis]!));
+  const size = now.get(dim)!;
+  // Doubling keeps sizes that must be multiples of something; one more catches axes with a limit.
+  for (const other of [size * 2, size + 1, Math.max(1, size >> 1)]) {
+    if (other === size) continue;
+    const changed = inputShapes(model, { dims: { ...Object.fromEntries(now), [dim]: other } });
+    const trial: Record<string, HostTensor> = {};
+    for (const [i, s] of changed.entries()) {
+      const before = feeds[s.name]!;
+      const same = s.dims.length === before.dims.length && s.dims.every((d, axis) => d === before.dims[axis]);
+      trial[s.name] = same ? before : randomTensor(before.dtype, s.dims, i + 1);
+    }
+    try {
+      return await probe.shapes(trial);
+    } catch {
+      // This size does not run; another may.
+    }
+  }
+  return null;
+}
+
+interface Probe {
+  shapes(feeds: Readonly<Record<string, HostTensor>>): Promise<Map<Value, number[]>>;
+  constants(
+    feeds: Readonly<Record<string, HostTensor>>,
+    shapes: ReadonlyMap<Value, readonly number[]>,
+  ): Promise<Map<Value, number[]>>;
+  dtype(v: Value): number;
+  release(): Promise<void>;
+}
+
+/** A copy of the model in which a Shape node reads every value: only shapes leave the runtime, however big the tensors are. */
+async function openProbe(model: Model, executor: Executor): Promise<Probe> {
+  const originals = new Map<string, Value>();
+  for (const node of model.graph.nodes()) {
+    if (NOT_TENSORS.has(node.opType)) continue;
+    for (const o of node.outputs) if (o.name && !o.type?.raw) originals.set(o.name, o);
+  }
+  const guessed = guessDtypes(model);
+  const dependent = dataDependent(model);
+
+  const copy = cloneModel(model);
+  const graph = copy.graph;
+  const declared = new Set(graph.outputs);
+  const shapeNames = new Map<string, Value>();
+  for (const node of [...graph.nodes()])
+    for (const o of node.outputs) {
+      const original = originals.get(o.name);
+      if (!original) continue;
+      const out = new Value(graph.freshName(`${o.name}__shape`), { elemType: DType.INT64 });
+      graph.append(new Node('Shape', [o], [out]));
+      graph.outputs.push(out);
+      shapeNames.set(out.name, original);
+      // The runtime's element type is read off the session's outputs; those that cannot cross its border stay inside.
+      if (!declared.has(o) && isTransferable(guessed.get(original) ?? DType.FLOAT)) {
+        o.type = null;
+        graph.outputs.push(o);
+      }
+    }
+  // A declared type may be wrong or too narrow; the runtime knows better.
+  const session = await executor.open(copy, { optimization: 'disabled' });
+  const dtypes = session.outputDtypes;
+  const fetchable = new Set(session.outputNames);
+
+  return {
+    async shapes(feeds) {
+      const got = await session.run(feeds, [...shapeNames.keys()]);
+      const out = new Map<Value, number[]>();
+      for (const [name, v] of shapeNames) out.set(v, Array.from(got[name]!.data as BigInt64Array, Number));
+      return out;
+    },
+    async constants(feeds, shapes) {
+      const wanted = [...shapes]
+        .filter(([v, shape]) => !dependent.has(v) && elementCount(shape) <= SMALL && fetchable.has(v.name))
+        .filter(([v]) => isTransferable(dtypes.get(v.name) ?? DType.UNDEFINED))
+        .map(([v]) => v);
+      const out = new Map<Value, number[]>();
+      if (wanted.length === 0) return out;
+      const got = await session.run(
+        feeds,
+        wanted.map((v) => v.name),
+      );
+      for (const v of wanted) {
+        const t = got[v.name]!;
+        const bytes = new Uint8Array(t.data.buffer, t.data.byteOffset, t.data.byteLength);
+        out.set(v, toNumbers(new MemoryTensor(t.dtype, t.dims, bytes)));
+      }
+      return out;
+    },
+    dtype: (v) => dtypes.get(v.name) ?? guessed.get(v) ?? DType.UNDEFINED,
+    release: () => session.release(),
+  };
+}
+
+/** A first guess of element types: casts and constants say theirs, most operators hand on their first input's. */
+function guessDtypes(model: Model): Map<Value, number> {
+  const out = new Map<Value, number>();
+  for (const v of model.graph.values()) {
+    const known = v.initializer?.dtype ?? v.type?.elemType;
+    if (known) out.set(v, known);
+  }
+  for (const node of model.graph.nodes()) {
+    const value = node.attributes.get('value');
+    const to = node.opType === 'Cast' ? attrInt(node.attributes.get('to'), 0) : 0;
+    const first = node.inputs.find((v) => v !== null);
+    const dtype = to || (value?.kind === 'tensor' ? value.value.dtype : first ? out.get(first) : undefined);
+    for (const o of node.outputs) if (dtype && !out.has(o)) out.set(o, dtype);
+  }
+  return out;
+}
