@@ -39,6 +39,10 @@ export const ERRORS = {
     (d) => `The model claims more than it can hold: ${d.reason}.`,
     'Export the model again: a length in it is not true.',
   ),
+  'model-over-2gib': entry(
+    (d) => `The model takes ${d.bytes} bytes as one file, and ONNX files end at 2 GiB.`,
+    'Save it with external data.',
+  ),
   'external-data-outside': entry(
     (d) => `Tensor ${d.tensor} points to external data outside the model's folder: ${d.location}.`,
     'Put the data file beside the model and refer to it by a plain relative path.',
@@ -93,6 +97,10 @@ export const ERRORS = {
     'Name one of the known recipes, or give the path of a recipe file ending in .json.',
   ),
   'recipe-invalid': entry((d) => `The recipe ${d.path} is not valid: ${d.reason}.`, 'Correct the recipe file.'),
+  'out-unusable': entry(
+    (d) => `The output folder ${d.path} cannot be used: ${d.reason}.`,
+    'Give another folder with --out.',
+  ),
   'device-not-found': entry(
     (d) => `There is no device ${d.id}; known are ${d.known}.`,
     'Run `secateur devices list` to see the devices.',
@@ -122,6 +130,10 @@ export const ERRORS = {
     'Wait for it, or stop it with `secateur jobs cancel`.',
   ),
   'job-done': entry((d) => `The job ${d.job} is finished.`, 'Run `secateur jobs show` to see its result.'),
+  'job-not-running': entry(
+    (d) => `The job ${d.job} is not under way: it is ${d.status}.`,
+    'Run `secateur jobs list` to see which jobs are.',
+  ),
   interrupted: entry(
     () => 'The process that ran the job ended before the job did.',
     'Run `secateur jobs resume`: finished stages are not repeated.',

@@ -2,7 +2,7 @@ import type { Graph } from './graph.ts';
 import { toNumbers, type Tensor } from './tensor.ts';
 
 /** A node's attribute. `raw` keeps what we do not interpret (sparse tensors, types, future kinds) as encoded protobuf. */
-export type Attribute =
+export type Attribute = (
   | { readonly kind: 'float'; readonly value: number }
   | { readonly kind: 'int'; readonly value: bigint }
   | { readonly kind: 'string'; readonly value: Uint8Array }
@@ -16,7 +16,11 @@ export type Attribute =
   /** Inside a function body: refers to an attribute of the calling node. */
   | { readonly kind: 'ref'; readonly value: string; readonly type: number }
   /** The whole AttributeProto as encoded, name included. */
-  | { readonly kind: 'raw'; readonly value: Uint8Array };
+  | { readonly kind: 'raw'; readonly value: Uint8Array }
+) & {
+  /** Documentation and fields that we do not know, encoded. */
+  readonly extra?: Uint8Array;
+};
 
 /** Plain JavaScript values that an attribute can be made from. Numbers become ints only through `int()`/arrays of bigint. */
 export type AttributeInput = Attribute | string | bigint | readonly bigint[] | Tensor;

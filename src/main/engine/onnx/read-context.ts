@@ -1,0 +1,38 @@
+import { SecateurError } from '../../../shared/contract/errors.ts';
+import { checkLocation } from './external.ts';
+import type { ByteSource, DataResolver } from './source.ts';
+
+/** One unit stands for about a hundred bytes of memory: a hostile file of millions of empty parts ends here. */
+const MAX_UNITS = 12_000_000;
+/** Subgraphs inside subgraphs; protobuf's own readers stop at about 33 (100 nested messages). */
+export const MAX_DEPTH = 32;
+
+/** What the readers of one model share. */
+export class ReadContext {
+  readonly #resolve: DataResolver | undefined;
+  readonly #sources = new Map<string, ByteSource>();
+  #units = 0;
+
+  constructor(resolve?: DataResolver) {
+    this.#resolve = resolve;
+  }
+
+  /** Accounts for memory that parts of the model take. */
+  spend(units: number): void {
+    this.#units += units;
+    if (this.#units > MAX_UNITS)
+      throw new SecateurError('model-too-large', { reason: 'it has more parts than any model of use' });
+  }
+
+  /** The data file at a location, opened once; undefined when nothing can resolve it. */
+  external(location: string): ByteSource | undefined {
+    if (!this.#resolve) return undefined;
+    let s = this.#sources.get(location);
+    if (!s) {
+      checkLocation('', location);
+      s = this.#resolve(location);
+      this.#sources.set(location, s);
+    }
+    return s;
+  }
+}
