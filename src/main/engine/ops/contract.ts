@@ -112,6 +112,8 @@ export interface RewriteContext {
   setInts(input: number, values: readonly number[]): void;
   /** Replaces input i by any fresh initializer. */
   setTensor(input: number, tensor: Tensor): void;
+  /** Replaces the whole node by a Gather of its first input: output index i along `axis` is input index indices[i]. */
+  replaceByGather(axis: number, indices: readonly number[]): void;
 }
 
 // ---------------------------------------------------------------- gradients

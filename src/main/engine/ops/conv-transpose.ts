@@ -1,6 +1,8 @@
 import { int, ints, str } from '../ir/attribute.ts';
 import { elementCount } from '../ir/dtype.ts';
-import { unsupported, type OperatorDef, type PruneContext, type RewriteContext } from './contract.ts';
+import type { Value } from '../ir/value.ts';
+import type { GradContext, OperatorDef, PruneContext, RewriteContext } from './contract.ts';
+import { channelSum, convWeightGradient } from './support/conv-grad.ts';
 import { convTransposeGeometry } from './support/spatial.ts';
 
 /** Input [N,C,...], weight [C,M/g,...], bias [M]. Groups are read as in Conv. */
@@ -36,6 +38,42 @@ function rewrite(ctx: RewriteContext): void {
   if (group !== 1 || ctx.node.attributes.has('group')) ctx.node.attributes.set('group', int(group));
 }
 
+/** The transpose of Conv: dX is Conv of dY with the weight as it is, dW is Conv's weight gradient with x and dY swapped. */
+function grad(ctx: GradContext): (Value | null)[] {
+  const { b } = ctx;
+  const [x, w] = [ctx.node.input(0)!, ctx.node.input(1)!];
+  const dY = ctx.dY()!;
+  const [xs, ws, ys] = [ctx.shape(x), ctx.shape(w), ctx.shape(ctx.node.output())];
+  const geo = convTransposeGeometry(ctx.node, xs, ws);
+  const places = xs.slice(2);
+  // The mirrored Conv must give exactly x's places: what output_padding left over at the end is cut off.
+  const reach = places.map((p, i) => (p - 1) * geo.strides[i]! + (geo.kernel[i]! - 1) * geo.dilations[i]! + 1);
+  const end = reach.map((r, i) => r - geo.begin[i]! - ys[i + 2]!);
+  const axes = places.map((_, i) => i + 2);
+  const cropped = end.some((p) => p < 0)
+    ? b.slice(
+        dY,
+        axes.map(() => 0),
+        ys.slice(2).map((s, i) => s + Math.min(0, end[i]!)),
+        axes,
+      )
+    : dY;
+  const croppedShape = [ys[0]!, ys[1]!, ...ys.slice(2).map((s, i) => s + Math.min(0, end[i]!))];
+  const mirror = { ...geo, end: end.map((p) => Math.max(0, p)), out: places };
+  return [
+    ctx.needs(0)
+      ? b.op('Conv', [cropped, w], {
+          group: int(geo.group),
+          strides: ints(geo.strides),
+          dilations: ints(geo.dilations),
+          pads: ints([...mirror.begin, ...mirror.end]),
+        })
+      : null,
+    ctx.needs(1) ? convWeightGradient(b, cropped, x, croppedShape, ws, mirror) : null,
+    ctx.needs(2) ? channelSum(b, dY, ys) : null,
+  ];
+}
+
 export const operator: OperatorDef = {
   opType: 'ConvTranspose',
   shape: (ctx) => {
@@ -45,7 +83,7 @@ export const operator: OperatorDef = {
   },
   macs: (ctx) => elementCount(ctx.in(0)!) * elementCount(ctx.in(1)!.slice(1)),
   prune: { relate, rewrite },
-  grad: unsupported('not yet written'),
+  grad,
   examples: [
     {
       name: 'stride 2, 2x2',

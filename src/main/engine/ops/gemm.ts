@@ -1,7 +1,8 @@
-import { attrInt, float, int } from '../ir/attribute.ts';
+import { attrFloat, attrInt, float, int } from '../ir/attribute.ts';
 import { elementCount } from '../ir/dtype.ts';
 import type { Node } from '../ir/node.ts';
-import { unsupported, type OperatorDef, type PruneContext } from './contract.ts';
+import type { Value } from '../ir/value.ts';
+import type { GradContext, OperatorDef, PruneContext } from './contract.ts';
 
 const transposed = (node: Node): { a: boolean; b: boolean } => ({
   a: attrInt(node.attributes.get('transA'), 0) !== 0,
@@ -25,6 +26,21 @@ function relate(ctx: PruneContext): void {
     if (ctx.shape(c)[i]! > 1) ctx.same({ value: c, axis: i }, { value: y, axis: i + 2 - rank });
 }
 
+function grad(ctx: GradContext): (Value | null)[] {
+  const [a, b] = [ctx.node.input(0)!, ctx.node.input(1)!];
+  const dY = ctx.dY()!;
+  const t = transposed(ctx.node);
+  const alpha = float(attrFloat(ctx.node.attributes.get('alpha'), 1));
+  const beta = attrFloat(ctx.node.attributes.get('beta'), 1);
+  const product = (x: Value, y: Value, transA: boolean, transB: boolean): Value =>
+    ctx.b.op('Gemm', [x, y], { alpha, transA: int(transA ? 1 : 0), transB: int(transB ? 1 : 0) });
+  return [
+    !ctx.needs(0) ? null : t.a ? product(b, dY, t.b, true) : product(dY, b, false, !t.b),
+    !ctx.needs(1) ? null : t.b ? product(dY, a, true, t.a) : product(a, dY, !t.a, false),
+    !ctx.needs(2) ? null : beta === 1 ? dY : ctx.b.mul(dY, ctx.b.scalar(beta)),
+  ];
+}
+
 export const operator: OperatorDef = {
   opType: 'Gemm',
   shape: (ctx) => {
@@ -33,7 +49,7 @@ export const operator: OperatorDef = {
   },
   macs: (ctx) => elementCount(ctx.out(0)) * ctx.in(0)![transposed(ctx.node).a ? 0 : 1]!,
   prune: { relate },
-  grad: unsupported('not yet written'),
+  grad,
   examples: [
     {
       name: 'plain, biased',

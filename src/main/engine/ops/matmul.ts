@@ -1,5 +1,8 @@
 import { elementCount } from '../ir/dtype.ts';
-import { unsupported, type OperatorDef, type PruneContext } from './contract.ts';
+import { int } from '../ir/attribute.ts';
+import type { Value } from '../ir/value.ts';
+import type { GradContext, OperatorDef, PruneContext } from './contract.ts';
+import { matmulTransB } from './support/conv-grad.ts';
 
 function broadcast(a: readonly number[], b: readonly number[]): number[] {
   const rank = Math.max(a.length, b.length);
@@ -27,6 +30,36 @@ function relate(ctx: PruneContext): void {
       if (s[i]! > 1) ctx.same({ value: v, axis: i }, { value: y, axis: batchEnd - (s.length - 2) + i });
 }
 
+function grad(ctx: GradContext): (Value | null)[] {
+  const { b } = ctx;
+  const [x, w] = [ctx.node.input(0)!, ctx.node.input(1)!];
+  const [sx, sw] = [ctx.shape(x), ctx.shape(w)];
+  const ys = ctx.shape(ctx.node.output());
+  // One-axis operands as matrices: a row on the left, a column on the right.
+  const batch = ys.slice(0, ys.length - (sx.length > 1 ? 1 : 0) - (sw.length > 1 ? 1 : 0));
+  const [rows, cols, inner] = [sx.length > 1 ? sx.at(-2)! : 1, sw.length > 1 ? sw.at(-1)! : 1, sx.at(-1)!];
+  const wide = [...batch, rows, cols];
+  const dY = wide.length === ys.length ? ctx.dY()! : b.reshape(ctx.dY()!, wide);
+  const left = sx.length > 1 ? x : b.reshape(x, [1, inner]);
+  const right = sw.length > 1 ? w : b.reshape(w, [inner, 1]);
+  const squeeze = (g: Value, small: readonly number[], full: readonly number[]): Value =>
+    small.length > 1 ? g : b.reshape(full.length > 2 ? b.reduceSum(g, range(full.length - 2), false) : g, small);
+  let dX: Value | null = null;
+  let dW: Value | null = null;
+  if (ctx.needs(0)) dX = squeeze(matmulTransB(b, dY, right), sx, [...batch, rows, inner]);
+  if (ctx.needs(1)) {
+    // A matrix shared by the whole batch: one product over batch and rows spares the sum over the batch.
+    const shared = sw.length <= 2 && sx.length > 2;
+    const length = elementCount(batch) * rows;
+    dW = shared
+      ? b.op('Gemm', [b.reshape(left, [length, inner]), b.reshape(dY, [length, cols])], { transA: int(1) })
+      : b.op('FusedMatMul', [left, dY], { transA: int(1) }, 'com.microsoft');
+    dW = shared ? (sw.length === 1 ? b.reshape(dW, sw) : dW) : squeeze(dW, sw, [...batch, inner, cols]);
+  }
+  return [dX, dW];
+}
+const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+
 export const operator: OperatorDef = {
   opType: 'MatMul',
   shape: (ctx) => {
@@ -41,7 +74,7 @@ export const operator: OperatorDef = {
   },
   macs: (ctx) => elementCount(ctx.out(0)) * ctx.in(0)!.at(-1)!,
   prune: { relate },
-  grad: unsupported('not yet written'),
+  grad,
   examples: [
     {
       name: 'two matrices',

@@ -1,0 +1,6 @@
+import { unary, withGrad } from './support/elementwise.ts';
+
+export const operator = unary(
+  'Neg',
+  withGrad((dY, { b }) => [b.neg(dY)]),
+);

@@ -1,0 +1,9 @@
+import { unary, withGrad } from './support/elementwise.ts';
+
+export const operator = unary(
+  'Tanh',
+  withGrad((dY, { b, node }) => {
+    const y = node.output();
+    return [b.sub(dY, b.mul(dY, b.mul(y, y)))];
+  }),
+);
