@@ -20,6 +20,8 @@ export const ROOMS: Record<string, Room> = {
   jobs: { rooms: ['shared', 'storage'], packages: ['node:', 'zod'] },
   services: { rooms: ['engine', 'storage', 'jobs', 'shared'], packages: ['node:', 'zod'] },
   transport: { rooms: ['services', 'shared'], packages: ['node:', 'zod'] },
+  // The command line's commands and their output.
+  cli: { rooms: ['services', 'shared'], packages: ['node:', 'commander'] },
   app: { rooms: ['services', 'transport', 'jobs', 'shared'], packages: ['node:', 'electron'] },
   preload: { rooms: ['shared'], packages: ['electron'] },
   renderer: { rooms: ['shared'], packages: ['svelte'] },
@@ -29,8 +31,8 @@ export const ROOMS: Record<string, Room> = {
     packages: ['node:'],
   },
   'entry:cli': {
-    rooms: ['shared', 'engine', 'storage', 'jobs', 'services', 'transport'],
-    packages: ['node:', 'commander'],
+    rooms: ['shared', 'storage', 'jobs', 'services', 'cli'],
+    packages: ['node:'],
   },
   'entry:serve': { rooms: ['shared', 'engine', 'storage', 'jobs', 'services', 'transport'], packages: ['node:'] },
   'entry:index': {

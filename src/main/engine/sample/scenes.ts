@@ -1,0 +1,168 @@
+/**
+ * The sample task: small procedural scenes with one shape among clutter, to be named whatever its place, size, rotation,
+ * colour and texture. Everything is drawn from a seed, so that a data set is its seed and its length. Pixels carry no
+ * class by themselves (colours and places are independent of the shape), hence a linear model cannot solve it.
+ */
+import { seededRandom, type Random } from '../random.ts';
+import { SHAPES } from './shapes.ts';
+
+/** Width and height in pixels. */
+export const SCENE_SIZE = 32;
+export const SCENE_CLASSES: readonly string[] = SHAPES.map((s) => s.name);
+
+export interface Scenes {
+  /** [count, 32, 32, 3], RGB, 0..255. */
+  readonly images: Uint8Array;
+  /** Class numbers, [count]. */
+  readonly labels: Uint8Array;
+}
+
+type Colour = readonly [number, number, number];
+/** Colour at a pixel; x and y in pixels. */
+type Paint = (x: number, y: number) => Colour;
+
+/** Scenes `first` to `first + count - 1` of the endless series that `seed` names. Classes take turns: equal shares. */
+export function makeScenes(seed: number, count: number, first = 0): Scenes {
+  const size = SCENE_SIZE * SCENE_SIZE * 3;
+  const images = new Uint8Array(count * size);
+  const labels = new Uint8Array(count);
+  const series = seededRandom(seed);
+  for (let i = 0; i < count; i++) {
+    const label = (first + i) % SHAPES.length;
+    labels[i] = label;
+    drawScene(series.fork(first + i), label, images.subarray(i * size, (i + 1) * size));
+  }
+  return { images, labels };
+}
+
+const between = (r: Random, low: number, high: number): number => low + (high - low) * r.next();
+const randomColour = (r: Random): Colour => [r.next(), r.next(), r.next()];
+const distance = (a: Colour, b: Colour): number => Math.hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);
+const mix = (a: Colour, b: Colour, t: number): Colour => [
+  a[0] + (b[0] - a[0]) * t,
+  a[1] + (b[1] - a[1]) * t,
+  a[2] + (b[2] - a[2]) * t,
+];
+
+/** A colour at least `far` from another; the corner opposite in the colour cube is always far enough to fall back on. */
+function colourAwayFrom(r: Random, other: Colour, far: number): Colour {
+  for (let i = 0; i < 20; i++) {
+    const c = randomColour(r);
+    if (distance(c, other) >= far) return c;
+  }
+  return [other[0] < 0.5 ? 1 : 0, other[1] < 0.5 ? 1 : 0, other[2] < 0.5 ? 1 : 0];
+}
+
+/** Plain, gradient, stripes, checks or blotches between two near colours. */
+function texture(r: Random, base: Colour, depth: number): Paint {
+  const other = mix(base, randomColour(r), depth);
+  const angle = between(r, 0, Math.PI);
+  const [dx, dy] = [Math.cos(angle), Math.sin(angle)];
+  const period = between(r, 3, 8);
+  const phase = between(r, 0, period);
+  switch (r.int(5)) {
+    case 0:
+      return () => base;
+    case 1:
+      return (x, y) => mix(base, other, 0.5 + ((x - 16) * dx + (y - 16) * dy) / 45);
+    case 2:
+      return (x, y) => (((((x * dx + y * dy + phase) / period) % 1) + 1) % 1 < 0.5 ? base : other);
+    case 3:
+      return (x, y) => {
+        const a = Math.floor((x * dx + y * dy + phase) / period);
+        const b = Math.floor((y * dx - x * dy + phase) / period);
+        return ((a + b) & 1) === 0 ? base : other;
+      };
+    default: {
+      const waves = Array.from({ length: 3 }, () => [between(r, -0.7, 0.7), between(r, -0.7, 0.7), between(r, 0, 6.3)]);
+      return (x, y) => mix(base, other, waves.reduce((s, [a, b, c]) => s + Math.sin(a! * x + b! * y + c!), 3) / 6);
+    }
+  }
+}
+
+/** An area: where a point is in it, and a circle (centre, radius) outside which nothing is. */
+interface Area {
+  readonly inside: (x: number, y: number) => boolean;
+  readonly cx: number;
+  readonly cy: number;
+  readonly reach: number;
+}
+
+/** Draws an area with 2 x 2 samples per pixel. */
+function fill(canvas: Float32Array, { inside, cx, cy, reach }: Area, paint: Paint): void {
+  const low = (c: number): number => Math.max(0, Math.floor(c - reach));
+  const high = (c: number): number => Math.min(SCENE_SIZE, Math.ceil(c + reach));
+  for (let y = low(cy); y < high(cy); y++)
+    for (let x = low(cx); x < high(cx); x++) {
+      let cover = 0;
+      for (let s = 0; s < 4; s++) if (inside(x + 0.25 + 0.5 * (s & 1), y + 0.25 + 0.5 * (s >> 1))) cover += 0.25;
+      if (cover === 0) continue;
+      const c = paint(x, y);
+      const at = (y * SCENE_SIZE + x) * 3;
+      for (let k = 0; k < 3; k++) canvas[at + k]! += (c[k]! - canvas[at + k]!) * cover;
+    }
+}
+
+/** A bar of half-width `half` and half-length `length` about (cx, cy). */
+function bar(cx: number, cy: number, angle: number, half: number, length: number): Area {
+  const [c, s] = [Math.cos(angle), Math.sin(angle)];
+  const inside = (x: number, y: number): boolean =>
+    Math.abs((y - cy) * c - (x - cx) * s) < half && Math.abs((x - cx) * c + (y - cy) * s) < length;
+  return { inside, cx, cy, reach: half + length };
+}
+
+/** A dot or a short stroke somewhere: clutter that is not a shape of the task. */
+function clutter(r: Random, canvas: Float32Array): void {
+  const [cx, cy] = [between(r, 0, SCENE_SIZE), between(r, 0, SCENE_SIZE)];
+  const colour = randomColour(r);
+  if (r.next() < 0.4) {
+    const radius = between(r, 0.8, 1.9);
+    fill(
+      canvas,
+      { inside: (x, y) => (x - cx) ** 2 + (y - cy) ** 2 < radius * radius, cx, cy, reach: radius },
+      () => colour,
+    );
+  } else fill(canvas, bar(cx, cy, between(r, 0, Math.PI), between(r, 0.4, 0.9), between(r, 2, 6)), () => colour);
+}
+
+function drawScene(r: Random, label: number, out: Uint8Array): void {
+  const canvas = new Float32Array(out.length);
+  const back = randomColour(r);
+  fill(canvas, { inside: () => true, cx: 0, cy: 0, reach: SCENE_SIZE }, texture(r, back, 0.45));
+  for (let n = r.int(4); n > 0; n--) clutter(r, canvas);
+
+  const radius = between(r, 6, 12);
+  const margin = radius * 0.85;
+  const [cx, cy] = [between(r, margin, SCENE_SIZE - margin), between(r, margin, SCENE_SIZE - margin)];
+  const angle = between(r, 0, 2 * Math.PI);
+  const stretch = between(r, 0.85, 1.18);
+  const [c, s] = [Math.cos(angle) / radius, Math.sin(angle) / radius];
+  const { inside } = SHAPES[label]!;
+  const placed = (x: number, y: number): boolean =>
+    inside(((x - cx) * c + (y - cy) * s) * stretch, ((y - cy) * c - (x - cx) * s) / stretch);
+  fill(canvas, { inside: placed, cx, cy, reach: radius * 1.5 }, texture(r, colourAwayFrom(r, back, 0.5), 0.3));
+
+  // Something in front: strokes anywhere, and half of the time a bar right across the shape.
+  for (let n = r.int(3); n > 0; n--) clutter(r, canvas);
+  if (r.next() < 0.5) {
+    const off = between(r, -0.7, 0.7) * radius;
+    const across = between(r, 0, Math.PI);
+    const colour = randomColour(r);
+    const [bx, by] = [cx - off * Math.sin(across), cy + off * Math.cos(across)];
+    fill(canvas, bar(bx, by, across, between(r, 0.7, 1.8), 2 * SCENE_SIZE), () => colour);
+  }
+
+  // Light that falls off to one side, and sensor noise.
+  const light = between(r, 0, 2 * Math.PI);
+  const [lx, ly] = [(Math.cos(light) * 0.35) / SCENE_SIZE, (Math.sin(light) * 0.35) / SCENE_SIZE];
+  const noise = between(r, 0.005, 0.06);
+  for (let y = 0; y < SCENE_SIZE; y++)
+    for (let x = 0; x < SCENE_SIZE; x++) {
+      const gain = 0.9 + (x - SCENE_SIZE / 2) * lx + (y - SCENE_SIZE / 2) * ly;
+      const at = (y * SCENE_SIZE + x) * 3;
+      for (let k = 0; k < 3; k++) {
+        const v = canvas[at + k]! * gain + noise * r.normal();
+        out[at + k] = Math.max(0, Math.min(255, Math.round(v * 255)));
+      }
+    }
+}
