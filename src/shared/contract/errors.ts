@@ -147,6 +147,10 @@ export const ERRORS = {
     (d) => `The worker process did not start: ${d.reason}.`,
     'Run `npm ci` again, and check that the native parts of the installation fit this machine.',
   ),
+  'gradient-unsupported': entry(
+    (d) => `The gradient of ${d.operator} (${d.node}) cannot be computed: ${d.reason}.`,
+    'Choose criteria without a loss, and run the recipe without recovery.',
+  ),
 } as const satisfies Record<string, CatalogueEntry>;
 
 export type ErrorCode = keyof typeof ERRORS;

@@ -1,6 +1,8 @@
 import { int, ints, str } from '../ir/attribute.ts';
 import { elementCount } from '../ir/dtype.ts';
-import { unsupported, type OperatorDef, type PruneContext, type RewriteContext } from './contract.ts';
+import type { Value } from '../ir/value.ts';
+import type { GradContext, OperatorDef, PruneContext, RewriteContext } from './contract.ts';
+import { channelSum, convInputGradient, convWeightGradient } from './support/conv-grad.ts';
 import { convGeometry } from './support/spatial.ts';
 
 /**
@@ -38,6 +40,18 @@ function rewrite(ctx: RewriteContext): void {
   if (group !== 1 || ctx.node.attributes.has('group')) ctx.node.attributes.set('group', int(group));
 }
 
+function grad(ctx: GradContext): (Value | null)[] {
+  const [x, w] = [ctx.node.input(0)!, ctx.node.input(1)!];
+  const dY = ctx.dY()!;
+  const [xs, ws] = [ctx.shape(x), ctx.shape(w)];
+  const geo = convGeometry(ctx.node, xs, ws);
+  return [
+    ctx.needs(0) ? convInputGradient(ctx.b, dY, w, xs, ws, geo) : null,
+    ctx.needs(1) ? convWeightGradient(ctx.b, x, dY, xs, ws, geo) : null,
+    ctx.needs(2) ? channelSum(ctx.b, dY, ctx.shape(ctx.node.output())) : null,
+  ];
+}
+
 export const operator: OperatorDef = {
   opType: 'Conv',
   shape: (ctx) => {
@@ -46,7 +60,7 @@ export const operator: OperatorDef = {
   },
   macs: (ctx) => elementCount(ctx.out(0)) * elementCount(ctx.in(1)!.slice(1)),
   prune: { relate, rewrite },
-  grad: unsupported('not yet written'),
+  grad,
   examples: [
     {
       name: '2-D, 3x3, padded, biased',

@@ -3,14 +3,7 @@ import { int } from '../ir/attribute.ts';
 import type { Value } from '../ir/value.ts';
 import type { GradContext, OperatorDef, PruneContext } from './contract.ts';
 import { matmulTransB } from './support/conv-grad.ts';
-
-function broadcast(a: readonly number[], b: readonly number[]): number[] {
-  const rank = Math.max(a.length, b.length);
-  return Array.from({ length: rank }, (_, i) => {
-    const [x, y] = [a[i - rank + a.length] ?? 1, b[i - rank + b.length] ?? 1];
-    return x === 1 ? y : x;
-  });
-}
+import { broadcastShape } from './support/elementwise.ts';
 
 /** A [...,M,K] times B [...,K,N]; a one-axis operand loses its M or N in the output, as in numpy. */
 function relate(ctx: PruneContext): void {
@@ -66,7 +59,7 @@ export const operator: OperatorDef = {
     const [a, b] = [ctx.in(0)!, ctx.in(1)!];
     return [
       [
-        ...broadcast(a.slice(0, -2), b.slice(0, -2)),
+        ...broadcastShape(a.slice(0, -2), b.slice(0, -2)),
         ...(a.length > 1 ? [a.at(-2)!] : []),
         ...(b.length > 1 ? [b.at(-1)!] : []),
       ],

@@ -1,0 +1,190 @@
+/**
+ * Gradients of convolutions, written as forward operators that the runtime is fast at.
+ * Shapes: x [N,C,...], w [M,C/g,...], dY [N,M,...].
+ */
+import type { GraphBuilder } from '../../autodiff/builder.ts';
+import { int, ints } from '../../ir/attribute.ts';
+import { elementCount } from '../../ir/dtype.ts';
+import { f32 } from '../../ir/tensor.ts';
+import type { Value } from '../../ir/value.ts';
+import type { ConvGeometry } from './spatial.ts';
+
+const range = (n: number, from = 0): number[] => Array.from({ length: n }, (_, i) => from + i);
+
+/** A [..,M,K] times B [..,N,K] transposed; the runtime's fused product spares the transpose. */
+export function matmulTransB(b: GraphBuilder, x: Value, y: Value): Value {
+  return b.op('FusedMatMul', [x, y], { transB: int(1) }, 'com.microsoft');
+}
+
+/**
+ * Gradient for the input. Stride 1: a Conv of dY with the weight flipped and its channels swapped (a third faster than
+ * ConvTranspose in ONNX Runtime on CPU); otherwise ConvTranspose, which takes the weight as it is.
+ */
+export function convInputGradient(
+  b: GraphBuilder,
+  dY: Value,
+  w: Value,
+  xShape: readonly number[],
+  wShape: readonly number[],
+  geo: ConvGeometry,
+): Value {
+  const span = geo.kernel.map((k, i) => (k - 1) * geo.dilations[i]!);
+  const begin = span.map((s, i) => s - geo.begin[i]!);
+  const end = span.map((s, i) => s - geo.end[i]!);
+  const group = int(geo.group);
+  const dilations = ints(geo.dilations);
+  if (geo.strides.every((s) => s === 1) && [...begin, ...end].every((p) => p >= 0)) {
+    const flipped = swapAndFlip(b, w, wShape, geo.group);
+    return b.op('Conv', [dY, flipped], { group, dilations, pads: ints([...begin, ...end]) });
+  }
+  const leftOver = geo.kernel.map(
+    (_, i) => xShape[i + 2]! + geo.begin[i]! + geo.end[i]! - ((geo.out[i]! - 1) * geo.strides[i]! + span[i]! + 1),
+  );
+  return b.op('ConvTranspose', [dY, w], {
+    group,
+    dilations,
+    strides: ints(geo.strides),
+    pads: ints([...geo.begin, ...geo.end]),
+    output_padding: ints(leftOver),
+  });
+}
+
+/** [M,C/g,...] to [C,M/g,...] with every kernel axis reversed. */
+function swapAndFlip(b: GraphBuilder, w: Value, shape: readonly number[], group: number): Value {
+  const [m, c, kernel] = [shape[0]!, shape[1]!, shape.slice(2)];
+  const taps = elementCount(kernel);
+  const target = [group * c, m / group, ...kernel];
+  const swap = c !== 1 || m !== group;
+  if (taps === 1) {
+    const t = group === 1 ? b.reshape(w, [m, c]) : b.reshape(w, [group, m / group, c]);
+    return b.reshape(swap ? b.transpose(t, group === 1 ? [1, 0] : [0, 2, 1]) : w, target);
+  }
+  // Taps first, so that reversing them moves whole blocks.
+  const t = b.transpose(b.reshape(w, [group, m / group, c, taps]), [3, 0, 2, 1]);
+  const reversed = b.gather(t, range(taps).reverse(), 0);
+  return b.reshape(b.transpose(reversed, [1, 2, 3, 0]), target);
+}
+
+/** Gradient for the weight; the way is chosen by shape (measured with ONNX Runtime 1.30 on CPU). */
+export function convWeightGradient(
+  b: GraphBuilder,
+  x: Value,
+  dY: Value,
+  xShape: readonly number[],
+  wShape: readonly number[],
+  geo: ConvGeometry,
+): Value {
+  const taps = elementCount(geo.kernel);
+  const outPerGroup = wShape[0]! / geo.group;
+  const places = elementCount(geo.out);
+  if (wShape[1] === 1 && outPerGroup === 1) return depthwiseTaps(b, x, dY, xShape, wShape, geo);
+  // One small product per sample is written out and summed: too much where products outweigh the patches.
+  if (outPerGroup > 2 * places || taps > 9 * outPerGroup) return shiftedMatMuls(b, x, dY, xShape, wShape, geo);
+  return patchMatMul(b, x, dY, xShape, wShape, geo);
+}
+
+/** Patches [N,g,C/g*taps,places] once, then one batched product with dY, summed over the batch. */
+function patchMatMul(
+  b: GraphBuilder,
+  x: Value,
+  dY: Value,
+  xShape: readonly number[],
+  wShape: readonly number[],
+  geo: ConvGeometry,
+): Value {
+  const [n, c] = [xShape[0]!, xShape[1]!];
+  const taps = elementCount(geo.kernel);
+  const places = elementCount(geo.out);
+  const lead = geo.group === 1 ? [n] : [n, geo.group];
+  const cols = b.reshape(patches(b, x, c, geo), [...lead, (c / geo.group) * taps, places]);
+  const rows = b.reshape(dY, [...lead, wShape[0]! / geo.group, places]);
+  return b.reshape(b.reduceSum(matmulTransB(b, rows, cols), [0], false), wShape);
+}
+
+/** Every output place's input patch, [N, C*taps, ...out]: a depthwise Conv with one-hot kernels copies it. */
+function patches(b: GraphBuilder, x: Value, channels: number, geo: ConvGeometry): Value {
+  const taps = elementCount(geo.kernel);
+  const plain = geo.begin.every((p) => p === 0) && geo.end.every((p) => p === 0);
+  if (taps === 1 && plain) {
+    if (geo.strides.every((s) => s === 1)) return x;
+    const axes = range(geo.kernel.length, 2);
+    const ends = geo.out.map((o, i) => (o - 1) * geo.strides[i]! + 1);
+    if (b.opset >= 10)
+      return b.slice(
+        x,
+        axes.map(() => 0),
+        ends,
+        axes,
+        geo.strides,
+      );
+  }
+  const oneHot = new Float32Array(channels * taps * taps);
+  for (let c = 0; c < channels; c++) for (let t = 0; t < taps; t++) oneHot[(c * taps + t) * taps + t] = 1;
+  const kernel = b.tensor(f32(oneHot, [channels * taps, 1, ...geo.kernel]), 'patches');
+  return b.op('Conv', [x, kernel], {
+    group: int(channels),
+    dilations: ints(geo.dilations),
+    strides: ints(geo.strides),
+    pads: ints([...geo.begin, ...geo.end]),
+  });
+}
+
+/** Input values that each tap of the kernel meets: one slice [.., ...out] per tap of the padded x. */
+function tapSlices(b: GraphBuilder, x: Value, geo: ConvGeometry): Value[] {
+  const axes = range(geo.kernel.length, 2);
+  const padded = [...geo.begin, ...geo.end].some((p) => p > 0) ? b.pad(x, [0, 0, ...geo.begin, 0, 0, ...geo.end]) : x;
+  const strided = geo.strides.some((s) => s > 1);
+  return range(elementCount(geo.kernel)).map((t) => {
+    const starts: number[] = [];
+    for (let i = geo.kernel.length - 1, rest = t; i >= 0; i--) {
+      starts[i] = (rest % geo.kernel[i]!) * geo.dilations[i]!;
+      rest = Math.floor(rest / geo.kernel[i]!);
+    }
+    const ends = starts.map((s, i) => s + (geo.out[i]! - 1) * geo.strides[i]! + 1);
+    return b.slice(padded, starts, ends, axes, strided ? geo.strides : undefined);
+  });
+}
+
+/** Channels first, then one product over batch and places per tap. */
+function shiftedMatMuls(
+  b: GraphBuilder,
+  x: Value,
+  dY: Value,
+  xShape: readonly number[],
+  wShape: readonly number[],
+  geo: ConvGeometry,
+): Value {
+  const [n, c, m] = [xShape[0]!, xShape[1]!, wShape[0]!];
+  const swap = [1, 0, ...range(geo.kernel.length, 2)];
+  const length = n * elementCount(geo.out);
+  const lead = geo.group === 1 ? [] : [geo.group];
+  const rows = b.reshape(b.transpose(dY, swap), [...lead, m / geo.group, length]);
+  const perTap = tapSlices(b, b.transpose(x, swap), geo).map((s) => {
+    const product = matmulTransB(b, rows, b.reshape(s, [...lead, c / geo.group, length]));
+    return b.reshape(product, [m, c / geo.group, 1]);
+  });
+  return b.reshape(perTap.length === 1 ? perTap[0]! : b.concat(perTap, 2), wShape);
+}
+
+/** One channel in, one out: no product to share, so multiply and sum per tap. */
+function depthwiseTaps(
+  b: GraphBuilder,
+  x: Value,
+  dY: Value,
+  xShape: readonly number[],
+  wShape: readonly number[],
+  geo: ConvGeometry,
+): Value {
+  const [n, c, places] = [xShape[0]!, wShape[0]!, elementCount(geo.out)];
+  const perTap = tapSlices(b, x, geo).map((s) => {
+    const product = b.reshape(b.mul(s, dY), [n, c, places]);
+    return b.reshape(b.reduceSum(product, [0, 2], false), [c, 1]);
+  });
+  return b.reshape(perTap.length === 1 ? perTap[0]! : b.concat(perTap, 1), wShape);
+}
+
+/** Gradient for a bias of the channels: dY summed over batch and places. */
+export function channelSum(b: GraphBuilder, dY: Value, shape: readonly number[]): Value {
+  // Three axes: the runtime has a fast path for the outer and the inner one together.
+  return b.reduceSum(b.reshape(dY, [shape[0]!, shape[1]!, elementCount(shape.slice(2))]), [0, 2], false);
+}
