@@ -1,0 +1,69 @@
+import { attrFloat, attrInt, int } from '../ir/attribute.ts';
+import { elementCount } from '../ir/dtype.ts';
+import type { Value } from '../ir/value.ts';
+import type { GradContext, OperatorDef, PruneContext } from './contract.ts';
+import { normalize, normInputGradient } from './support/norm-grad.ts';
+
+const axisOf = (ctx: { node: GradContext['node'] }, rank: number): number => {
+  const axis = attrInt(ctx.node.attributes.get('axis'), -1);
+  return axis < 0 ? axis + rank : axis;
+};
+
+/** Normalises over `axis` and all later ones; their statistics mix what they hold, so nothing may go there. */
+function relate(ctx: PruneContext): void {
+  const [x, y] = [ctx.node.input(0)!, ctx.node.output()];
+  const rank = ctx.shape(x).length;
+  const axis = axisOf(ctx, rank);
+  for (let i = 0; i < rank; i++)
+    if (i < axis) ctx.same({ value: x, axis: i }, { value: y, axis: i });
+    else for (const value of [x, y]) ctx.freeze({ value, axis: i }, 'LayerNormalization averages over this axis');
+  for (const p of ctx.node.inputs.slice(1))
+    if (p)
+      ctx.shape(p).forEach((_, i) => ctx.freeze({ value: p, axis: i }, 'LayerNormalization averages over this axis'));
+}
+
+function grad(ctx: GradContext): (Value | null)[] {
+  const { b, node } = ctx;
+  const shape = ctx.shape(node.input(0)!);
+  const tail = shape.slice(axisOf(ctx, shape.length));
+  const width = elementCount(tail);
+  const rows = [elementCount(shape) / width, width];
+  const norm = normalize(b, node.input(0)!, rows, attrFloat(node.attributes.get('epsilon'), 1e-5));
+  const dY = ctx.dY()!;
+  const scaled = b.reshape(b.mul(dY, node.input(1)!), rows);
+  return [
+    ctx.needs(0) ? b.reshape(normInputGradient(b, norm, scaled, rows), shape) : null,
+    // Of the output's shape: summed down to the parameters' by the walker.
+    ctx.needs(1) ? b.mul(dY, b.reshape(norm.xhat, shape)) : null,
+    ctx.needs(2) ? dY : null,
+  ];
+}
+
+export const operator: OperatorDef = {
+  opType: 'LayerNormalization',
+  shape: (ctx) => {
+    const x = ctx.in(0)!;
+    const reduced = x.map((s, i) => (i < axisOf(ctx, x.length) ? s : 1));
+    return ctx.node.outputs.map((_, i) => (i === 0 ? x : reduced));
+  },
+  prune: { relate },
+  grad,
+  examples: [
+    {
+      name: 'last axis',
+      inputs: [
+        { kind: 'x', shape: [2, 3, 6] },
+        { kind: 'w', shape: [6] },
+        { kind: 'w', shape: [6] },
+      ],
+    },
+    {
+      name: 'two axes, no bias',
+      attributes: [['axis', int(1)]],
+      inputs: [
+        { kind: 'x', shape: [2, 3, 4] },
+        { kind: 'w', shape: [3, 4] },
+      ],
+    },
+  ],
+};
