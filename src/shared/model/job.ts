@@ -75,6 +75,14 @@ export interface Quality {
   readonly snrDb: number | null;
   /** Mean KL(original || pruned) of the class distribution, nats. */
   readonly kl?: number;
+  /** Mean cosine between a sample's output and the original's. */
+  readonly cosine?: number;
+  /** Largest absolute difference of any output element. */
+  readonly maxAbs?: number;
+  /** Peak signal-to-noise against the original, dB; for outputs that are images of 1 or 3 channels. null for an exact match. */
+  readonly psnrDb?: number | null;
+  /** Samples with NaN or infinity where the original has none. Absent when there are none. */
+  readonly nonFinite?: number;
 }
 
 export interface ModelMeasure extends LatencyStats {

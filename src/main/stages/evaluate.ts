@@ -1,0 +1,159 @@
+/** Runs models over data and compares them with the original. Sessions run one batch at a time; memory stays bounded. */
+import { SecateurError } from '../../shared/contract/errors.ts';
+import type { Quality } from '../../shared/model/job.ts';
+import type { Dataset } from '../data/dataset.ts';
+import type { ExecSession, Executor, HostTensor, SessionOptions } from '../engine/executor.ts';
+import type { Model } from '../engine/ir/model.ts';
+import { createQualityMeter, type OutputFigures, type Outputs } from '../engine/quality/meter.ts';
+import { inputShapes } from '../runtime/random-inputs.ts';
+
+export interface EvaluateOptions extends SessionOptions {
+  readonly executor: Executor;
+  readonly dataset: Dataset;
+  /** Samples to use, default all. */
+  readonly indices?: readonly number[];
+  /** Samples per run, default 32; a model with a fixed batch size overrides it. */
+  readonly batch?: number;
+  /** The input that gets the data; default: the only one that is not in `feeds`. */
+  readonly input?: string;
+  /** Values of the other inputs, the same for every batch. */
+  readonly feeds?: Readonly<Record<string, HostTensor>>;
+  /** 0..1 of this evaluation. */
+  readonly onProgress?: (done: number) => void;
+}
+
+/** The input that data goes to. @throws 'data-shape' when it is not clear which */
+export function dataInput(model: Model, named?: string, feeds: Readonly<Record<string, unknown>> = {}) {
+  const inputs = inputShapes(model).filter((s) => !(s.name in feeds)),
+    found = named === undefined ? inputs : inputs.filter((s) => s.name === named);
+  if (found.length !== 1)
+    throw new SecateurError('data-shape', {
+      reason: `the model has ${inputs.length} open inputs (${inputs.map((s) => s.name).join(', ')}) and the data fit one`,
+    });
+  const input = found[0]!;
+  return { name: input.name, dtype: input.dtype, dims: input.dims, fixedBatch: input.dynamic[0] === null };
+}
+
+/** Repeats the first sample up to `size`: for models whose batch size is fixed, and to keep shapes the same. */
+function pad(t: HostTensor, size: number): HostTensor {
+  const have = t.dims[0]!;
+  if (have === size) return t;
+  const row = t.data.length / have,
+    C = t.data.constructor as new (n: number) => HostTensor['data'];
+  const data = new C(row * size) as Float32Array;
+  data.set(t.data as Float32Array);
+  for (let i = have; i < size; i++) data.set((t.data as Float32Array).subarray(0, row), i * row);
+  return { dtype: t.dtype, dims: [size, ...t.dims.slice(1)], data };
+}
+
+/** The first `count` samples of every output that has the batch as its first axis. */
+function cut(outputs: Outputs, count: number, size: number): Outputs {
+  if (count === size) return outputs;
+  return Object.fromEntries(
+    Object.entries(outputs).map(([name, t]) => {
+      if (t.dims[0] !== size) return [name, t];
+      const data = t.data.subarray(0, (t.data.length / size) * count);
+      return [name, { dtype: t.dtype, dims: [count, ...t.dims.slice(1)], data }];
+    }),
+  );
+}
+
+/** Outputs of the original kept for the next comparison, in bytes. */
+const KEEP = 256 * 2 ** 20;
+
+export interface Evaluator {
+  /** Of the original: accuracy when there are labels; agreement 1. */
+  readonly reference: Quality;
+  /** Of another model with the same inputs and outputs, against the original. */
+  evaluate(model: Model, onProgress?: (done: number) => void): Promise<Quality>;
+  /** Figures per output of the last evaluation. */
+  outputs(): readonly OutputFigures[];
+  /** Ends the original's session. */
+  close(): Promise<void>;
+}
+
+/** Measures the original once and keeps what later comparisons need. Close it when done. */
+export async function createEvaluator(original: Model, options: EvaluateOptions): Promise<Evaluator> {
+  const { dataset, executor } = options,
+    input = dataInput(original, options.input, options.feeds),
+    size = input.fixedBatch ? Math.max(1, input.dims[0]!) : Math.max(1, options.batch ?? 32),
+    indices = options.indices ?? Array.from({ length: dataset.length }, (_, i) => i);
+  const chunks: (readonly number[])[] = [];
+  for (let at = 0; at < indices.length; at += size) chunks.push(indices.slice(at, at + size));
+  const labelsOf = (chunk: readonly number[]): number[] | null =>
+    dataset.labels ? chunk.map((i) => dataset.labels![i]!) : null;
+  const kept: (Outputs | undefined)[] = [];
+  let room = KEEP,
+    last: readonly OutputFigures[] = [];
+
+  const run = async (session: ExecSession, batch: HostTensor, count: number): Promise<Outputs> =>
+    cut(await session.run({ ...options.feeds, [input.name]: batch }), count, size);
+  const batchOf = async (chunk: readonly number[]): Promise<HostTensor> => pad(await dataset.batch(chunk), size);
+  const added = (work: () => void): void => {
+    try {
+      work();
+    } catch (e) {
+      throw e instanceof RangeError
+        ? new SecateurError('data-labels', { path: 'given', reason: e.message }, { cause: e })
+        : e;
+    }
+  };
+
+  const first = await executor.open(original, options);
+  try {
+    const meter = createQualityMeter();
+    for (const [k, chunk] of chunks.entries()) {
+      const outputs = await run(first, await batchOf(chunk), chunk.length);
+      added(() => meter.add(outputs, outputs, chunk.length, labelsOf(chunk)));
+      const bytes = Object.values(outputs).reduce((n, t) => n + t.data.byteLength, 0);
+      if (bytes <= room) {
+        room -= bytes;
+        kept[k] = outputs;
+      }
+      options.onProgress?.((k + 1) / chunks.length);
+    }
+    return {
+      reference: meter.result(),
+      evaluate: async (model, onProgress) => {
+        const meter = createQualityMeter(),
+          session = await executor.open(model, options);
+        try {
+          for (const [k, chunk] of chunks.entries()) {
+            const batch = await batchOf(chunk);
+            const reference = kept[k] ?? (await run(first, batch, chunk.length));
+            const candidate = await run(session, batch, chunk.length);
+            added(() => meter.add(reference, candidate, chunk.length, labelsOf(chunk)));
+            onProgress?.((k + 1) / chunks.length);
+          }
+        } finally {
+          await session.release();
+        }
+        last = meter.outputs();
+        return meter.result();
+      },
+      outputs: () => last,
+      close: () => first.release(),
+    };
+  } catch (e) {
+    await first.release();
+    throw e;
+  }
+}
+
+export interface Comparison {
+  readonly original: Quality;
+  readonly pruned: Quality;
+  readonly outputs: readonly OutputFigures[];
+}
+
+/** Compares two models on the same samples. */
+export async function compareModels(original: Model, pruned: Model, options: EvaluateOptions): Promise<Comparison> {
+  const half = (from: number) => (done: number) => options.onProgress?.(from + done / 2);
+  const evaluator = await createEvaluator(original, { ...options, onProgress: half(0) });
+  try {
+    const quality = await evaluator.evaluate(pruned, half(0.5));
+    return { original: evaluator.reference, pruned: quality, outputs: evaluator.outputs() };
+  } finally {
+    await evaluator.close();
+  }
+}
