@@ -1,6 +1,7 @@
 /** Which values depend on the data of the graph's inputs, as opposed to their shapes alone. */
 import type { Model } from './model.ts';
 import type { Node } from './node.ts';
+import { readsOf } from './reads.ts';
 import type { Value } from './value.ts';
 
 /** Read shapes only, so their outputs are the same whatever the data is. */
@@ -15,15 +16,6 @@ const RANDOM = new Set([
   'Bernoulli',
 ]);
 
-/** Values read by a node's subgraphs from outside of them. */
-function* outerReads(node: Node): Iterable<Value> {
-  for (const g of node.subgraphs())
-    for (const inner of g.nodes()) {
-      for (const v of inner.inputs) if (v && v.graph !== g) yield v;
-      yield* outerReads(inner);
-    }
-}
-
 function isRandom(node: Node): boolean {
   if (RANDOM.has(node.opType)) return true;
   for (const g of node.subgraphs()) for (const inner of g.nodes()) if (isRandom(inner)) return true;
@@ -35,8 +27,8 @@ export function dataDependent(model: Model): Set<Value> {
   const out = new Set<Value>(model.graph.inputs.filter((v) => !v.isInitializer));
   for (const node of model.graph.nodes()) {
     if (SHAPE_ONLY.has(node.opType) && node.domain === '') continue;
-    let depends = isRandom(node) || node.inputs.some((v) => v !== null && out.has(v));
-    if (!depends) for (const v of outerReads(node)) if (out.has(v)) depends = true;
+    let depends = isRandom(node);
+    if (!depends) for (const v of readsOf(node)) if (out.has(v)) depends = true;
     if (depends) for (const o of node.outputs) out.add(o);
   }
   return out;

@@ -102,7 +102,8 @@ function roundEven(x: number): number {
   return d > 0.5 || (d === 0.5 && f % 2 === 1) ? f + 1 : f;
 }
 
-const aligned = (b: Uint8Array, size: number): Uint8Array => (b.byteOffset % size === 0 ? b : b.slice());
+// A copy by the constructor: slice() of a Node Buffer is a view.
+const aligned = (b: Uint8Array, size: number): Uint8Array => (b.byteOffset % size === 0 ? b : new Uint8Array(b));
 
 /** The tensor's own typed array (a view where alignment allows); half types come as Uint16Array, bool as Uint8Array. */
 export function typedArray(t: Tensor): NumericArray {

@@ -16,7 +16,8 @@ export class MemorySource implements ByteSource {
   readonly data: Uint8Array;
 
   constructor(data: Uint8Array) {
-    this.data = data;
+    // Node's Buffer has a slice() that does not copy: views of it would break those who rely on the standard one.
+    this.data = data.constructor === Uint8Array ? data : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   }
 
   get size(): number {

@@ -1,0 +1,75 @@
+import { SecateurError } from '../../../shared/contract/errors.ts';
+import { Graph, Model, type Node, type Value } from '../ir/index.ts';
+import { copyNode, copyValue } from '../ir/clone.ts';
+import { readsOf } from '../ir/reads.ts';
+
+/**
+ * A new Model that computes `outputs` from `inputs`, both values of the model's main graph. Its inputs are copies of
+ * `inputs` with their names and declared types (set `type` first where a runtime needs it), its nodes copies of those in
+ * between, tensors shared. Graph inputs of the model that are needed but not named in `inputs` are an error, as is an
+ * output that depends on nothing given.
+ * Throws model-invalid.
+ */
+export function extractSubgraph(model: Model, inputs: readonly Value[], outputs: readonly Value[]): Model {
+  const cut = new Set(inputs);
+  const { nodes, constants } = needed(cut, outputs);
+  const graph = new Graph();
+  graph.name = model.graph.name;
+  const to = new Model(graph);
+  to.irVersion = Math.max(4, model.irVersion);
+  for (const [d, v] of model.opsets) to.opsets.set(d, v);
+  to.producerName = model.producerName;
+  to.producerVersion = model.producerVersion;
+  // Functions come along: their calls look like nodes of any other domain.
+  to.functions.push(...model.functions);
+
+  const values = new Map<Value, Value>();
+  for (const v of cut) {
+    const c = copyValue(v);
+    c.initializer = null;
+    c.sparse = null;
+    c.graph = graph;
+    graph.inputs.push(c);
+    values.set(v, c);
+  }
+  for (const v of constants) {
+    const c = copyValue(v);
+    c.graph = graph;
+    graph.initializers.add(c);
+    values.set(v, c);
+  }
+  const copies = new Map<Node, Node>();
+  for (const n of model.graph.nodes()) if (nodes.has(n)) graph.append(copyKeepingInputs(n, values, copies, cut));
+  for (const v of new Set(outputs)) graph.outputs.push(values.get(v)!);
+  return to;
+}
+
+/** Walks back from the outputs, stopping at the cut. */
+function needed(cut: ReadonlySet<Value>, outputs: readonly Value[]): { nodes: Set<Node>; constants: Set<Value> } {
+  const nodes = new Set<Node>(),
+    constants = new Set<Value>();
+  const stack = [...outputs];
+  for (let v = stack.pop(); v; v = stack.pop()) {
+    if (cut.has(v)) continue;
+    if (v.isInitializer) constants.add(v);
+    else if (!v.producer)
+      throw new SecateurError('model-invalid', { reason: `${v.name} is needed and not among the inputs of the part` });
+    else if (!nodes.has(v.producer)) {
+      nodes.add(v.producer);
+      stack.push(...readsOf(v.producer));
+    }
+  }
+  return { nodes, constants };
+}
+
+/** A node may make a value that is an input of the part beside one that is needed: the copy of the former is renamed. */
+function copyKeepingInputs(n: Node, values: Map<Value, Value>, nodes: Map<Node, Node>, cut: ReadonlySet<Value>): Node {
+  const held = n.outputs.filter((o) => cut.has(o)).map((o) => [o, values.get(o)!] as const);
+  const c = copyNode(n, values, nodes);
+  for (const [o, input] of held) {
+    const spare = values.get(o)!;
+    spare.name = '';
+    values.set(o, input);
+  }
+  return c;
+}

@@ -1,0 +1,6 @@
+export { runPasses, type Pass, type PassResult } from './pass.ts';
+export { eliminateDead } from './eliminate-dead.ts';
+export { eliminateIdentity } from './eliminate-identity.ts';
+export { foldBatchNorm } from './fold-batch-norm.ts';
+export { constantsToInitializers } from './constants-to-initializers.ts';
+export { extractSubgraph } from './extract.ts';
