@@ -94,7 +94,11 @@ export function encodeNpy(t: HostTensor): Uint8Array {
 /** Wraps aligned little-endian bytes. */
 export function wrapBytes(dtype: number, bytes: Uint8Array): NumericArray {
   const size = Object.values(CODES).find((c) => c[0] === dtype)![1];
-  const b = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
+  // Buffers become plain arrays: their slice() is a view and their constructor is deprecated.
+  const b =
+    bytes.byteOffset % size === 0
+      ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+      : new Uint8Array(bytes);
   const at = [b.buffer as ArrayBuffer, b.byteOffset, b.byteLength / size] as const;
   switch (dtype) {
     case DType.INT8:
