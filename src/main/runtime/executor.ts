@@ -2,14 +2,13 @@
  * Runs models with ONNX Runtime: the Executor that the engine is given. Loaded only in worker processes: `run` blocks
  * the event loop of its process, and a native fault ends it.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, open as openFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as ort from 'onnxruntime-node';
 import type { ExecSession, Executor, HostTensor, SessionOptions } from '../engine/executor.ts';
 import type { Model } from '../engine/ir/model.ts';
-import { serializeModel } from '../engine/onnx/index.ts';
-import { saveModel } from '../storage/model-files.ts';
+import { serializeModel, writeModelChunks } from '../engine/onnx/index.ts';
 import { runtimeError } from './errors.ts';
 import { dtypeOf, fromOrt, toOrt } from './tensors.ts';
 
@@ -35,7 +34,8 @@ export function ortOptions(options: SessionOptions = {}): ort.InferenceSession.S
     interOpNumThreads: 1,
     executionMode: 'sequential',
     graphOptimizationLevel: options.optimization ?? 'all',
-    logSeverityLevel: 3,
+    // Errors reach the caller as exceptions; the runtime need not print them too.
+    logSeverityLevel: 4,
   };
 }
 
@@ -86,6 +86,15 @@ function weightBytes(model: Model): number {
   return n;
 }
 
+async function writeChunks(path: string, chunks: Iterable<Uint8Array>): Promise<void> {
+  const file = await openFile(path, 'wx');
+  try {
+    for (const c of chunks) await file.writeFile(c);
+  } finally {
+    await file.close();
+  }
+}
+
 /** @throws SecateurError 'runtime-rejected' from open and run, with operator and node in its detail when known. */
 export function createExecutor(): RuntimeExecutor {
   const create = async (
@@ -111,7 +120,9 @@ export function createExecutor(): RuntimeExecutor {
       const dir = await mkdtemp(join(tmpdir(), 'secateur-model-'));
       const cleanup = (): Promise<void> => rm(dir, { recursive: true, force: true });
       try {
-        await saveModel(model, join(dir, 'model.onnx'));
+        const plan = writeModelChunks(model, { externalData: { location: 'weights.data', thresholdBytes: 1024 } });
+        await writeChunks(join(dir, 'model.onnx'), plan.model);
+        if (plan.data) await writeChunks(join(dir, 'weights.data'), plan.data);
       } catch (e) {
         await cleanup();
         throw e;

@@ -146,7 +146,7 @@ async function openProbe(model: Model, executor: Executor): Promise<Probe> {
   const guessed = guessDtypes(model);
   const dependent = dataDependent(model);
 
-  const copy = cloneModel(model);
+  const copy = cloneModel(model).model;
   const graph = copy.graph;
   const declared = new Set(graph.outputs);
   const shapeNames = new Map<string, Value>();

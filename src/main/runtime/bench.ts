@@ -1,0 +1,204 @@
+/**
+ * Latency of models, measured side by side: candidates take turns in short blocks (A B B A ...), so that whatever the
+ * machine does meanwhile hits all of them alike, and their ratio is known better than any of the figures.
+ */
+import * as ort from 'onnxruntime-node';
+import type { LatencyStats } from '../../shared/model/types.ts';
+import type { HostTensor } from '../engine/executor.ts';
+import { Model } from '../engine/ir/model.ts';
+import { createExecutor, type RuntimeSession } from './executor.ts';
+import { runtimeError } from './errors.ts';
+import { randomFeeds, randomTensor } from './random-inputs.ts';
+import { median, medianInterval, quantile, sortedCopy } from './statistics.ts';
+import { dtypeOf, toOrt } from './tensors.ts';
+
+export interface Candidate {
+  readonly name: string;
+  /** A model, its serialized bytes or a file. */
+  readonly model: Model | Uint8Array | string;
+  /** Inputs; random ones of the declared shapes otherwise (dynamic first axes get `batch`). */
+  readonly feeds?: Readonly<Record<string, HostTensor>>;
+}
+
+export interface BenchOptions {
+  readonly threads?: number;
+  readonly provider?: string;
+  /** Size of dynamic first axes, default 1. */
+  readonly batch?: number;
+  /** Sizes of other named axes. */
+  readonly dims?: Readonly<Record<string, number>>;
+  /** Measured runs per candidate at least; default 50. */
+  readonly runs?: number;
+  /** Unmeasured runs per candidate before the first block; default 5. */
+  readonly warmup?: number;
+  readonly minSeconds?: number;
+  /** For all candidates together; default 10. Fewer than `runs` are measured when it is over. */
+  readonly maxSeconds?: number;
+  /** Stop when every ratio to the first is known to this half-width (relative); default 0.01. */
+  readonly precision?: number;
+}
+
+export interface CandidateResult {
+  readonly name: string;
+  readonly stats: LatencyStats;
+  /** Share of the measured time in which the process did not have its core: 0 on a quiet machine (one thread only). */
+  readonly contention: number;
+  /** To the first candidate, over pairs of neighbouring blocks: median and 95 % interval. 1 for the first itself. */
+  readonly ratio: { readonly value: number; readonly low: number; readonly high: number };
+  /** 1 - ratio when the interval excludes 1, else 0: a gain under the noise floor is none. Negative = slower. */
+  readonly gain: number;
+}
+
+/** A block is about this long: short against drifts of the machine, long against the cost of switching models. */
+const BLOCK_MS = 12;
+const MIN_ROUNDS = 6;
+
+interface Contestant {
+  readonly name: string;
+  readonly session: RuntimeSession;
+  readonly feeds: Record<string, ort.Tensor>;
+  readonly times: number[];
+  readonly blockMedians: number[];
+  runsPerBlock: number;
+  wallMs: number;
+  cpuMs: number;
+}
+
+/** @throws SecateurError 'runtime-rejected' when a candidate does not open or run. */
+export async function benchmark(
+  candidates: readonly Candidate[],
+  options: BenchOptions = {},
+): Promise<CandidateResult[]> {
+  const { runs = 50, warmup = 5, minSeconds = 0, maxSeconds = 10, precision = 0.01 } = options;
+  const contestants: Contestant[] = [];
+  try {
+    for (const c of candidates) contestants.push(await prepare(c, options));
+    for (const c of contestants) await warm(c, Math.max(1, warmup));
+    const start = performance.now();
+    for (let round = 0; ; round++) {
+      // Every other round goes backwards: a drift within the round cancels out.
+      for (const c of round % 2 ? [...contestants].reverse() : contestants) await block(c);
+      const seconds = (performance.now() - start) / 1000;
+      if (round + 1 < MIN_ROUNDS) {
+        if (seconds > maxSeconds * 2) break;
+        continue;
+      }
+      if (seconds >= maxSeconds) break;
+      if (seconds < minSeconds || contestants.some((c) => c.times.length < runs)) continue;
+      // The interval is a bootstrap: looking after every block would cost more than the block.
+      if (round % 4 === 3 && contestants.every((c) => precise(c, contestants[0]!, precision))) break;
+    }
+    return contestants.map((c) => result(c, contestants[0]!, options));
+  } catch (e) {
+    throw runtimeError(e);
+  } finally {
+    for (const c of contestants) await c.session.release();
+  }
+}
+
+async function prepare(c: Candidate, options: BenchOptions): Promise<Contestant> {
+  const executor = createExecutor();
+  const how = { threads: options.threads ?? 1, provider: options.provider ?? 'cpu' };
+  const session =
+    typeof c.model === 'string' || c.model instanceof Uint8Array
+      ? await executor.openBytes(c.model, how)
+      : await executor.open(c.model, how);
+  const own = c.model instanceof Model ? randomFeeds(c.model, options) : {};
+  const feeds: Record<string, ort.Tensor> = {};
+  for (const [i, m] of session.raw.inputMetadata.entries()) {
+    const given = c.feeds?.[m.name] ?? own[m.name];
+    if (given) feeds[m.name] = toOrt(given);
+    else if (m.isTensor) feeds[m.name] = toOrt(randomTensor(dtypeOf(m.type), sizes(m.shape, options), i + 1));
+  }
+  return { name: c.name, session, feeds, times: [], blockMedians: [], runsPerBlock: 1, wallMs: 0, cpuMs: 0 };
+}
+
+/** Concrete sizes of an input that the runtime declares; unnamed axes come as an empty name. */
+export const sizes = (shape: readonly (number | string)[], options: Pick<BenchOptions, 'batch' | 'dims'>): number[] =>
+  shape.map((d, axis) => {
+    if (typeof d === 'number') return d;
+    const named = options.dims?.[d];
+    if (named !== undefined) return named;
+    if (axis === 0) return options.batch ?? 1;
+    return shape.length === 4 ? (axis === 1 ? 3 : 224) : 16;
+  });
+
+async function warm(c: Contestant, n: number): Promise<void> {
+  const times: number[] = [];
+  for (let i = 0; i < n; i++) {
+    const t = performance.now();
+    await c.session.raw.run(c.feeds);
+    times.push(performance.now() - t);
+  }
+  c.runsPerBlock = Math.max(1, Math.min(64, Math.round(BLOCK_MS / Math.min(...times))));
+}
+
+async function block(c: Contestant): Promise<void> {
+  // The other model's weights are in the caches now: one run that is not measured brings this model's back.
+  await c.session.raw.run(c.feeds);
+  const times: number[] = [];
+  const cpu = process.cpuUsage();
+  for (let i = 0; i < c.runsPerBlock; i++) {
+    const t = performance.now();
+    await c.session.raw.run(c.feeds);
+    times.push(performance.now() - t);
+  }
+  const used = process.cpuUsage(cpu);
+  c.cpuMs += (used.user + used.system) / 1000;
+  for (const t of times) {
+    c.times.push(t);
+    c.wallMs += t;
+  }
+  c.blockMedians.push(median(times));
+}
+
+const ratios = (c: Contestant, first: Contestant): number[] => c.blockMedians.map((m, i) => m / first.blockMedians[i]!);
+
+function precise(c: Contestant, first: Contestant, precision: number): boolean {
+  // The first candidate alone is judged by its own repeatability.
+  const x = c === first ? c.blockMedians : ratios(c, first);
+  const { low, high } = medianInterval(x);
+  return (high - low) / 2 <= precision * median(x);
+}
+
+function result(c: Contestant, first: Contestant, options: BenchOptions): CandidateResult {
+  const interval = c === first ? { low: 1, high: 1 } : medianInterval(ratios(c, first));
+  const ratio = { value: c === first ? 1 : median(ratios(c, first)), ...interval };
+  const threads = options.threads ?? 1;
+  return {
+    name: c.name,
+    stats: {
+      ...describe(c.times, c.blockMedians),
+      batch: options.batch ?? 1,
+      threads,
+      provider: options.provider ?? 'cpu',
+    },
+    contention: threads === 1 ? Math.max(0, 1 - c.cpuMs / c.wallMs) : 0,
+    ratio,
+    gain: ratio.low > 1 || ratio.high < 1 ? 1 - ratio.value : 0,
+  };
+}
+
+/** Quantiles of all runs; the noise floor is the half-width of the 95 % interval of the median of the block medians. */
+export function describe(
+  times: readonly number[],
+  blockMedians: readonly number[],
+): Omit<LatencyStats, 'batch' | 'threads' | 'provider'> {
+  const s = sortedCopy(times);
+  let mean = 0,
+    square = 0;
+  for (const t of s) mean += t / s.length;
+  for (const t of s) square += (t - mean) ** 2 / s.length;
+  const { low, high } = medianInterval(blockMedians);
+  return {
+    p50Ms: quantile(s, 0.5),
+    p90Ms: quantile(s, 0.9),
+    p95Ms: quantile(s, 0.95),
+    p99Ms: quantile(s, 0.99),
+    meanMs: mean,
+    minMs: s[0]!,
+    stdMs: Math.sqrt(square),
+    noiseMs: (high - low) / 2,
+    runs: s.length,
+  };
+}
