@@ -1,0 +1,49 @@
+// npm run demo: prunes the bundled classifier to half of its measured latency on this machine, recovers it, writes a
+// bundle, verifies it and measures both models on the test set. Everything lands in out/demo (or the folder given).
+import { spawnSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+
+const root = resolve(import.meta.dirname, '..');
+const [folder = join(root, 'out/demo'), budget = '0.5x'] = process.argv.slice(2);
+const out = resolve(folder);
+const samples = join(root, 'resources/samples');
+const model = join(samples, 'scenes-resnet.onnx');
+const data = join(out, 'scenes-train.npz');
+const bundle = join(out, 'bundle');
+const launcher = join(root, 'bin/secateur.mjs');
+// A home of its own: the demo leaves nothing behind in the user's, and starts without cached scores.
+const env = { SECATEUR_HOME: join(out, 'home'), ...process.env };
+
+if (out === root || root.startsWith(out + '/')) throw new Error(`${out} would be emptied: give a folder of its own`);
+rmSync(out, { recursive: true, force: true });
+
+function step(title, file, ...args) {
+  console.log(`\n${title}`);
+  console.log(`  node ${[file, ...args].map((a) => relative(process.cwd(), a) || a).join(' ')}\n`);
+  const { status } = spawnSync(process.execPath, [file, ...args], { cwd: root, env, stdio: 'inherit' });
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+const started = Date.now();
+step(
+  'Drawing 4000 scenes to prune and recover with',
+  join(root, 'scripts/run.mjs'),
+  join(root, 'scripts/samples-data.ts'),
+  data,
+  '4000',
+);
+step(
+  `Pruning the sample to ${budget} of its latency`,
+  launcher,
+  'compress',
+  model,
+  '--budget',
+  budget,
+  '--data',
+  data,
+  '--out',
+  bundle,
+);
+step('Verifying the bundle', launcher, 'verify', bundle);
+console.log(`\nDone in ${Math.round((Date.now() - started) / 1000)} s. The bundle: ${relative(process.cwd(), bundle)}`);
