@@ -23,6 +23,10 @@ export const ERRORS = {
     (d) => `The file ${d.path} cannot be read: ${d.reason}.`,
     'Check the permissions of the file.',
   ),
+  'file-unwritable': entry(
+    (d) => `The file ${d.path} cannot be written: ${d.reason}.`,
+    'Check the permissions of the folder and the free space on the disk.',
+  ),
   'model-not-protobuf': entry(
     (d) => `${d.path ?? 'The file'} is not an ONNX model: ${d.reason}.`,
     'Export the model again, and check that the file is an .onnx file and not an archive or a download page.',
@@ -150,6 +154,10 @@ export const ERRORS = {
   'gradient-unsupported': entry(
     (d) => `The gradient of ${d.operator} (${d.node}) cannot be computed: ${d.reason}.`,
     'Choose criteria without a loss, and run the recipe without recovery.',
+  ),
+  'plan-invalid': entry(
+    (d) => `The plan does not fit the model: ${d.reason}.`,
+    'Use a plan made for this very model, and keep at least one unit of every group.',
   ),
 } as const satisfies Record<string, CatalogueEntry>;
 

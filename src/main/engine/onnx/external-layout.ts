@@ -1,4 +1,5 @@
 import type { Tensor } from '../ir/index.ts';
+import { checkLocation } from './external.ts';
 
 /** Where a tensor's bytes go in the data file. */
 export interface Placement {
@@ -26,7 +27,9 @@ export class ExternalLayout {
   readonly #placed = new Map<Tensor, Placement>();
   #size = 0;
 
+  /** Throws external-data-outside. */
   constructor(options: ExternalOptions) {
+    checkLocation('', options.location);
     this.options = options;
   }
 

@@ -25,12 +25,18 @@ export class ReadContext {
   }
 
   /** The data file at a location, opened once; undefined when nothing can resolve it. */
-  external(location: string): ByteSource | undefined {
+  external(tensor: string, location: string): ByteSource | undefined {
     if (!this.#resolve) return undefined;
     let s = this.#sources.get(location);
     if (!s) {
-      checkLocation('', location);
-      s = this.#resolve(location);
+      checkLocation(tensor, location);
+      try {
+        s = this.#resolve(location);
+      } catch (e) {
+        // Who resolves knows files, not tensors.
+        if (e instanceof SecateurError) throw new SecateurError(e.code, { ...e.detail, tensor }, { cause: e });
+        throw e;
+      }
       this.#sources.set(location, s);
     }
     return s;

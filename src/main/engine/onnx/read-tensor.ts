@@ -132,7 +132,7 @@ function locateExternal(
   };
   const start = whole('offset') ?? 0;
   const declared = whole('length');
-  const source = ctx.external(location);
+  const source = ctx.external(tensor, location);
   if (!source) return { data: { kind: 'unresolved', location }, length: declared ?? want ?? 0 };
   const length = declared ?? want ?? Math.max(0, source.size - start);
   if (start + length > source.size)

@@ -1,0 +1,134 @@
+import { closeSync, openSync, realpathSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { basename, dirname, join, resolve, sep } from 'node:path';
+import { SecateurError } from '../../shared/contract/errors.ts';
+import type { Model } from '../engine/ir/index.ts';
+import {
+  readModel,
+  writeModelChunks,
+  type ByteSource,
+  type DataResolver,
+  type ExternalOptions,
+} from '../engine/onnx/index.ts';
+import { FileByteSource, unreadable } from './file-source.ts';
+
+export { FileByteSource } from './file-source.ts';
+
+/** Files up to this size are read at once: no descriptor stays open, and reads are views. Larger ones are read by offset. */
+const SMALL = 64 * 1024 * 1024;
+
+/**
+ * Opens an ONNX file. External data is found beside it and nowhere else; tensors are read when asked for, so large
+ * files must stay in place while the model lives. Throws file-*, model-*, external-data-*.
+ */
+export function openModelFile(path: string): Model {
+  const source = new FileByteSource(path);
+  const options = { path, resolve: dataResolver(dirname(realpathSync(path))) };
+  if (source.size > SMALL) return readModel(source, options);
+  try {
+    return readModel(source.read(0, source.size), options);
+  } finally {
+    source.close();
+  }
+}
+
+/**
+ * Opens data files of one folder. A location may name a file in a sub-folder; links are followed and where they end
+ * must be inside the folder as well.
+ */
+export function dataResolver(folder: string): DataResolver {
+  const root = realpathSync(folder);
+  return (location: string): ByteSource => {
+    const wanted = resolve(root, location.replaceAll('\\', '/'));
+    let real: string;
+    try {
+      real = realpathSync(wanted);
+    } catch (e) {
+      const code = (e as NodeJS.ErrnoException).code;
+      if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ENAMETOOLONG')
+        throw new SecateurError('external-data-missing', { tensor: '', location }, { cause: e });
+      throw unreadable(wanted, e);
+    }
+    if (!real.startsWith(root.endsWith(sep) ? root : root + sep))
+      throw new SecateurError('external-data-outside', { tensor: '', location });
+    return new FileByteSource(real);
+  };
+}
+
+export interface SaveOptions {
+  /** Put initializers of at least `thresholdBytes` (default 1024) into `<file name>.data`, or a file of another name. */
+  readonly externalData?: boolean | Partial<ExternalOptions>;
+}
+
+export interface SavedModel {
+  /** Files written, the model first. */
+  readonly files: readonly string[];
+  readonly bytes: number;
+}
+
+/**
+ * Saves a model: everything is written under temporary names first and renamed when complete, the data file before the
+ * model. Memory stays flat whatever the size; above 2 GiB a data file is used in any case. Throws model-over-2gib,
+ * file-unwritable.
+ */
+export function saveModelFile(model: Model, path: string, options: SaveOptions = {}): SavedModel {
+  const external = externalOptions(path, options.externalData);
+  let plan = writeModelChunks(model, external ? { externalData: external } : {});
+  // The codec names the data file for itself when the size demands one: the name must be ours.
+  if (!external && plan.data) plan = writeModelChunks(model, { externalData: externalOptions(path, true)! });
+  const folder = dirname(path);
+  const temporary = (name: string): string => join(folder, `.${name}.${randomBytes(6).toString('hex')}.tmp`);
+  const moves: { from: string; to: string }[] = [];
+  try {
+    if (plan.data) {
+      const to = join(folder, plan.location!);
+      moves.push({ from: temporary(basename(to)), to });
+      writeChunks(moves.at(-1)!.from, plan.data);
+    }
+    moves.push({ from: temporary(basename(path)), to: path });
+    writeChunks(moves.at(-1)!.from, plan.model);
+    for (const m of moves) renameSync(m.from, m.to);
+  } catch (e) {
+    for (const m of moves) rmSync(m.from, { force: true });
+    if (e instanceof SecateurError) throw e;
+    throw new SecateurError('file-unwritable', { path, reason: (e as Error).message }, { cause: e });
+  }
+  return { files: moves.map((m) => m.to).reverse(), bytes: plan.modelBytes + plan.dataBytes };
+}
+
+function externalOptions(path: string, wanted: SaveOptions['externalData']): ExternalOptions | null {
+  if (!wanted) return null;
+  const own = { location: `${basename(path)}.data`, thresholdBytes: 1024 };
+  return wanted === true ? own : { ...own, ...wanted };
+}
+
+/** Small pieces are gathered, so that a model of many small tensors does not cost a system call each. */
+function writeChunks(path: string, chunks: Iterable<Uint8Array>): void {
+  const gathered = new Uint8Array(1 << 20);
+  let used = 0;
+  const fd = openSync(path, 'wx');
+  const flush = (): void => {
+    writeAll(fd, gathered.subarray(0, used));
+    used = 0;
+  };
+  try {
+    for (const c of chunks) {
+      if (used + c.length > gathered.length) flush();
+      if (c.length >= gathered.length / 2) {
+        flush();
+        writeAll(fd, c);
+      } else {
+        gathered.set(c, used);
+        used += c.length;
+      }
+    }
+    flush();
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function writeAll(fd: number, data: Uint8Array): void {
+  // One system call moves less than 2 GiB.
+  for (let at = 0; at < data.length;) at += writeSync(fd, data, at, Math.min(1 << 30, data.length - at));
+}
