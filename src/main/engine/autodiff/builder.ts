@@ -96,7 +96,9 @@ export class GraphBuilder {
     return this.op('Reshape', [a, this.ints(shape)]);
   }
   expand(a: Value, shape: readonly number[]): Value {
-    return this.op('Expand', [a, this.ints(shape)]);
+    if (this.opset >= 8) return this.op('Expand', [a, this.ints(shape)]);
+    const zeros = this.tensor(f32(new Float32Array(shape.reduce((x, y) => x * y, 1)), shape), 'zeros');
+    return this.op('Add', [a, zeros]);
   }
   concat(xs: readonly Value[], axis: number): Value {
     return this.op('Concat', xs, { axis: int(axis) });
@@ -116,6 +118,11 @@ export class GraphBuilder {
   }
   less(a: Value, b: Value): Value {
     return this.op('Less', [a, b]);
+  }
+  /** Of floats too, which Equal itself takes only from operator set 11 on. */
+  equal(a: Value, b: Value): Value {
+    if (this.opset >= 11) return this.op('Equal', [a, b]);
+    return this.op('Not', [this.op('Or', [this.greater(a, b), this.less(a, b)])]);
   }
 
   reduceSum(a: Value, axes: readonly number[], keepdims: boolean): Value {

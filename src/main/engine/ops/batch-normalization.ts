@@ -100,6 +100,7 @@ export const operator: OperatorDef = {
         ['momentum', float(0)],
       ],
       outputs: 3,
+      gradOutputs: [0],
       inputs: [
         { kind: 'x', shape: [3, 2, 2, 4] },
         { kind: 'w', shape: [2] },

@@ -149,6 +149,8 @@ export interface Example {
   readonly inputs: readonly ExampleInput[];
   /** Number of outputs, default 1. */
   readonly outputs?: number;
+  /** Outputs whose gradient counts; all float ones by default (statistics, for example, are not differentiated). */
+  readonly gradOutputs?: readonly number[];
   /** Skip the gradient check, with the reason (integer outputs, a kink at every sample). */
   readonly noGrad?: string;
 }
