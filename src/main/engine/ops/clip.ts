@@ -1,6 +1,6 @@
 import { float } from '../ir/attribute.ts';
 import type { OperatorDef } from './contract.ts';
-import { cFloat, relateAxes, sameShapeRule, withGrad, x } from './support/elementwise.ts';
+import { cFloat, equal, keepWhere, relateAxes, sameShapeRule, withGrad, x } from './support/elementwise.ts';
 
 /** Bounds are attributes before opset 11, scalar inputs since. */
 export const operator: OperatorDef = {
@@ -9,7 +9,7 @@ export const operator: OperatorDef = {
   prune: { relate: (ctx) => relateAxes(ctx, ctx.node.input(0)!, ctx.node.output()) },
   // Where the value passed unchanged, whatever the bounds were; bounds themselves are not trained.
   grad: withGrad((dY, { b, node }) => [
-    b.where(b.op('Equal', [node.input(0)!, node.output()]), dY, b.scalar(0)),
+    keepWhere(b, equal(b, node.input(0)!, node.output()), dY),
     ...node.inputs.slice(1).map(() => null),
   ]),
   examples: [

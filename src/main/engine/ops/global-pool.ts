@@ -1,6 +1,7 @@
 import { elementCount } from '../ir/dtype.ts';
+import { f32 } from '../ir/tensor.ts';
 import type { GradRule, OperatorDef } from './contract.ts';
-import { relateAxes, withGrad, x } from './support/elementwise.ts';
+import { equal, relateAxes, withGrad, x } from './support/elementwise.ts';
 
 /** [N,C,spatial...] to [N,C,1...]: channels pass through, the spatial axes must stay whole. */
 const globalPool = (opType: string, grad: GradRule): OperatorDef => ({
@@ -32,8 +33,9 @@ export const operators: readonly OperatorDef[] = [
     'GlobalAveragePool',
     withGrad((dY, { b, node, shape }) => {
       const s = shape(node.input(0)!);
-      // Batch and channels are left to the broadcast: their sizes may differ from run to run.
-      return [b.expand(b.mul(dY, b.scalar(1 / elementCount(s.slice(2)))), [1, 1, ...s.slice(2)])];
+      const n = elementCount(s.slice(2));
+      // One product both scales and stretches.
+      return [b.mul(dY, b.tensor(f32(new Float32Array(n).fill(1 / n), [1, 1, ...s.slice(2)])))];
     }),
   ),
   globalPool(
@@ -41,7 +43,7 @@ export const operators: readonly OperatorDef[] = [
     // Ties share the gradient.
     withGrad((dY, { b, node, shape }) => {
       const v = node.input(0)!;
-      const at = b.maskFloat(b.op('Equal', [v, node.output()]));
+      const at = b.maskFloat(equal(b, v, node.output()));
       const spatial = shape(v)
         .map((_, i) => i)
         .slice(2);

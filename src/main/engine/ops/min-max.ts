@@ -1,5 +1,5 @@
 import type { OperatorDef } from './contract.ts';
-import { broadcastPrune, broadcastRule, withGrad, w, x } from './support/elementwise.ts';
+import { broadcastPrune, broadcastRule, equal, keepWhere, withGrad, w, x } from './support/elementwise.ts';
 
 /** Any number of operands; the gradient goes to every operand that equals the output. */
 const extremum = (opType: 'Min' | 'Max'): OperatorDef => ({
@@ -7,7 +7,7 @@ const extremum = (opType: 'Min' | 'Max'): OperatorDef => ({
   shape: broadcastRule,
   prune: broadcastPrune,
   grad: withGrad((dY, { b, node, needs }) =>
-    node.inputs.map((v, i) => (v && needs(i) ? b.where(b.op('Equal', [v, node.output()]), dY, b.scalar(0)) : null)),
+    node.inputs.map((v, i) => (v && needs(i) ? keepWhere(b, equal(b, v, node.output()), dY) : null)),
   ),
   examples: [
     { name: 'two tensors', inputs: [x([2, 3, 4]), x([2, 3, 4])] },

@@ -2,7 +2,7 @@ import { int, ints } from '../ir/attribute.ts';
 import { elementCount } from '../ir/dtype.ts';
 import type { Value } from '../ir/value.ts';
 import type { Example, GradContext, OperatorDef, PruneContext } from './contract.ts';
-import { cInts, withGrad, x } from './support/elementwise.ts';
+import { cInts, equal, withGrad, x } from './support/elementwise.ts';
 import { reducedShape, reduction } from './support/reduce.ts';
 
 const VERB: Record<string, string> = {
@@ -44,7 +44,7 @@ const stretch = (shape: readonly number[], axes: readonly number[]): number[] =>
 
 /** Ties share the gradient. */
 const extremum: Slope = ({ b }, dY, v, y, axes) => {
-  const at = b.maskFloat(b.op('Equal', [v, y]));
+  const at = b.maskFloat(equal(b, v, y));
   return b.mul(at, b.div(dY, b.reduceSum(at, axes, true)));
 };
 

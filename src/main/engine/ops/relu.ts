@@ -1,7 +1,7 @@
-import { unary, withGrad } from './support/elementwise.ts';
+import { keepWhere, unary, withGrad } from './support/elementwise.ts';
 
 /** The output alone decides, so that the runtime may still fuse the activation into what precedes it. */
 export const operator = unary(
   'Relu',
-  withGrad((dY, { b, node }) => [b.where(b.greater(node.output(), b.scalar(0)), dY, b.scalar(0))]),
+  withGrad((dY, { b, node }) => [keepWhere(b, b.greater(node.output(), b.scalar(0)), dY)]),
 );

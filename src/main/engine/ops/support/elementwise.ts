@@ -3,6 +3,7 @@ import type { Attribute } from '../../ir/attribute.ts';
 import { f32, i64, MemoryTensor, type Tensor } from '../../ir/tensor.ts';
 import { DType } from '../../ir/dtype.ts';
 import type { Value } from '../../ir/value.ts';
+import type { GraphBuilder } from '../../autodiff/builder.ts';
 import type {
   Example,
   ExampleInput,
@@ -71,6 +72,13 @@ export const withGrad =
     const dY = ctx.dY();
     return dY ? rule(dY, ctx) : ctx.node.inputs.map(() => null);
   };
+
+/** a == b for floats, also before opset 11, where Equal takes integers alone. */
+export const equal = (b: GraphBuilder, l: Value, r: Value): Value =>
+  b.opset >= 11 ? b.op('Equal', [l, r]) : b.op('Not', [b.op('Or', [b.less(l, r), b.greater(l, r)])]);
+
+/** v where the condition holds, else 0. A product, because Where came with opset 9; it costs the same. */
+export const keepWhere = (b: GraphBuilder, cond: Value, v: Value): Value => b.mul(v, b.maskFloat(cond));
 
 // ---------------------------------------------------------------- examples
 
