@@ -21,7 +21,6 @@ const MAX_RATIO = 1032;
 export function badName(name: string): string | null {
   if (name === '' || name.length > 1024) return 'the name is empty or too long';
   if (name.includes('\\')) return 'it has a backslash';
-  // eslint-disable-next-line no-control-regex
   if (/[\u0000-\u001f\u007f]/.test(name)) return 'it has a control character';
   if (name.startsWith('/') || /^[A-Za-z]:/.test(name)) return 'it is an absolute path';
   const parts = (name.endsWith('/') ? name.slice(0, -1) : name).split('/');

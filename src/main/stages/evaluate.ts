@@ -76,8 +76,9 @@ export interface Evaluator {
 export async function createEvaluator(original: Model, options: EvaluateOptions): Promise<Evaluator> {
   const { dataset, executor } = options,
     input = dataInput(original, options.input, options.feeds),
-    size = input.fixedBatch ? Math.max(1, input.dims[0]!) : Math.max(1, options.batch ?? 32),
-    indices = options.indices ?? Array.from({ length: dataset.length }, (_, i) => i);
+    indices = options.indices ?? Array.from({ length: dataset.length }, (_, i) => i),
+    wanted = Math.max(1, Math.min(options.batch ?? 32, indices.length)),
+    size = input.fixedBatch ? Math.max(1, input.dims[0]!) : wanted;
   const chunks: (readonly number[])[] = [];
   for (let at = 0; at < indices.length; at += size) chunks.push(indices.slice(at, at + size));
   const labelsOf = (chunk: readonly number[]): number[] | null =>
