@@ -22,6 +22,10 @@ export const ROOMS: Record<string, Room> = {
   transport: { rooms: ['services', 'shared'], packages: ['node:', 'zod'] },
   // The command line's commands and their output.
   cli: { rooms: ['services', 'shared'], packages: ['node:', 'commander'] },
+  cli: {
+    rooms: ['shared', 'engine', 'storage', 'jobs', 'services', 'transport'],
+    packages: ['node:', 'commander', 'zod'],
+  },
   app: { rooms: ['services', 'transport', 'jobs', 'shared'], packages: ['node:', 'electron'] },
   preload: { rooms: ['shared'], packages: ['electron'] },
   renderer: { rooms: ['shared'], packages: ['svelte'] },

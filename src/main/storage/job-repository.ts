@@ -96,6 +96,7 @@ export class JobRepository {
       .transaction((): string | null => {
         this.reconcile();
         const row = this.#row(id);
+        if (row.cancel_requested === 1) throw new SecateurError('cancelled', { job: id });
         if (alone.includes(row.kind)) {
           const marks = alone.map(() => '?').join(', ');
           const other = this.#db

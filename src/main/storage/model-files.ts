@@ -19,11 +19,17 @@ const SMALL = 64 * 1024 * 1024;
 
 /**
  * Opens an ONNX file. External data is found beside it and nowhere else; tensors are read when asked for, so large
- * files must stay in place while the model lives. Throws file-*, model-*, external-data-*.
+ * files must stay in place while the model lives. `onDataFile` is told every data file, relative to the model's folder,
+ * while the model is opened. Throws file-*, model-*, external-data-*.
  */
-export function openModelFile(path: string): Model {
+export function openModelFile(path: string, onDataFile?: (location: string) => void): Model {
   const source = new FileByteSource(path);
-  const options = { path, resolve: dataResolver(dirname(realpathSync(path))) };
+  const resolver = dataResolver(dirname(realpathSync(path)));
+  const resolve: DataResolver = (location) => {
+    onDataFile?.(location);
+    return resolver(location);
+  };
+  const options = { path, resolve };
   if (source.size > SMALL) return readModel(source, options);
   try {
     return readModel(source.read(0, source.size), options);

@@ -53,6 +53,7 @@ CREATE TABLE stage_times (
   subject  TEXT NOT NULL,
   stage    TEXT NOT NULL,
   seconds  REAL NOT NULL,
+  rank     INTEGER NOT NULL,
   at       INTEGER NOT NULL,
   PRIMARY KEY (kind, subject, stage)
 ) STRICT, WITHOUT ROWID;

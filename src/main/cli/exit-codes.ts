@@ -1,0 +1,41 @@
+/** Exit codes of the command line, as docs/cli.md lists them. */
+import type { ErrorCode } from '../../shared/contract/errors.ts';
+
+export const EXIT = {
+  ok: 0,
+  internal: 1,
+  usage: 2,
+  badInput: 3,
+  budgetNotMet: 4,
+  verifyFailed: 5,
+  cancelled: 6,
+  sigint: 130,
+  sigterm: 143,
+} as const;
+
+const USAGE: readonly string[] = [
+  'usage',
+  'budget-invalid',
+  'recipe-not-found',
+  'recipe-invalid',
+  'device-not-found',
+  'device-not-local',
+];
+
+const OURS: readonly string[] = [
+  'internal',
+  'worker-died',
+  'worker-not-ready',
+  'interrupted',
+  'home-unwritable',
+  'database-unusable',
+  'database-too-new',
+];
+
+/** Everything that is neither the command, nor our own failure, nor a cancel is about what was given to us. */
+export function exitCodeOf(code: ErrorCode): number {
+  if (USAGE.includes(code)) return EXIT.usage;
+  if (OURS.includes(code)) return EXIT.internal;
+  if (code === 'cancelled') return EXIT.cancelled;
+  return EXIT.badInput;
+}

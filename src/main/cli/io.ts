@@ -1,0 +1,29 @@
+/** The terminal as commands see it: results go to `out`, everything else to `err`. */
+export interface CliIo {
+  out(text: string): void;
+  err(text: string): void;
+  /** Can `err` rewrite its line? */
+  readonly errIsTty: boolean;
+  /** Width of the terminal. */
+  readonly columns: number;
+  readonly cwd: string;
+  readonly debug: boolean;
+}
+
+export function processIo(): CliIo {
+  // A reader that has enough (`| head`) closes the pipe; that is no failure of ours.
+  const closed = (e: NodeJS.ErrnoException): void => {
+    if (e.code === 'EPIPE') process.exit(0);
+    throw e;
+  };
+  process.stdout.on('error', closed);
+  process.stderr.on('error', () => undefined);
+  return {
+    out: (text) => void process.stdout.write(text),
+    err: (text) => void process.stderr.write(text),
+    errIsTty: process.stderr.isTTY === true && process.env['TERM'] !== 'dumb',
+    columns: process.stderr.columns ?? 80,
+    cwd: process.cwd(),
+    debug: process.env['SECATEUR_DEBUG'] === '1',
+  };
+}

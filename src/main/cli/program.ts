@@ -1,0 +1,151 @@
+/** The commands and their options. Each command builds a request, follows its job and prints the report. */
+import { Command } from 'commander';
+import type { CompressReport } from '../../shared/model/job.ts';
+import type { BenchReport, CompareReport, InspectReport } from '../../shared/model/tasks.ts';
+import { benchRequest, compareRequest, compressRequest, inspectRequest, verifyRequest } from '../services/requests.ts';
+import type { CompressOptions, MeasureOptions } from '../services/requests.ts';
+import { EXIT } from './exit-codes.ts';
+import { addJobCommands } from './job-commands.ts';
+import { percentile, seconds, wholeNumber } from './options.ts';
+import { renderBench, renderCompare, renderCompress, renderDevices, renderInspect } from './render.ts';
+import { renderVerify } from './render-verify.ts';
+import type { VerifyOutput } from './render-verify.ts';
+import type { Session } from './session.ts';
+
+interface Json {
+  readonly json?: boolean;
+}
+
+/** `parse` with the result rejects with CommanderError on a usage error; nothing is printed by commander on stdout but help. */
+export function buildProgram(session: Session, version: string): Command {
+  const program = new Command('secateur')
+    .description('Prunes ONNX models until they meet a measured latency budget.')
+    .version(version)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => session.io.out(text),
+      writeErr: (text) => session.io.err(text),
+      // Usage errors are printed once, in the same form as every other error.
+      outputError: () => undefined,
+    })
+    .showSuggestionAfterError()
+    .addHelpText('after', '\nExit codes and files: docs/cli.md');
+
+  program
+    .command('inspect')
+    .description('Show what a model is made of, what can be pruned, and what blocks it')
+    .argument('<model>', 'ONNX file')
+    .option('--json', 'print one JSON document')
+    .action(async (model: string, o: Json) => {
+      const request = inspectRequest(model, session.io.cwd);
+      const handle = session.services.jobs.transient('inspect', request, session.listeners());
+      const report = await session.follow<InspectReport>(handle);
+      session.print(o.json, report, () => renderInspect(report));
+    });
+
+  measured(program.command('bench'))
+    .description('Measure the latency of a model on this machine')
+    .argument('<model>', 'ONNX file')
+    .option('--vs <other>', 'measure another model interleaved with it')
+    .action(async (model: string, o: Json & MeasureOptions & { vs?: string }) => {
+      const request = benchRequest(model, o.vs, o, session.io.cwd);
+      const report = await session.follow<BenchReport>(
+        session.services.jobs.start('bench', request, session.listeners()),
+      );
+      session.print(o.json, report, () => renderBench(report));
+    });
+
+  measured(program.command('compress'))
+    .description('Prune a model until its measured latency is within the budget')
+    .argument('<model>', 'ONNX file')
+    .requiredOption('--budget <budget>', 'milliseconds (12ms) or share of the measured latency (0.5x, 50%)')
+    .option('--percentile <p>', 'percentile that must be within the budget: 50, 90, 95 or 99', percentile)
+    .option('--device <id>', 'device to measure on (see `devices list`)')
+    .option('--data <path>', 'calibration data: image folder, CSV, .npy or .npz')
+    .option('--labels <file>', 'labels of the data')
+    .option('--preprocess <file>', 'preprocessing JSON')
+    .option('--recipe <name|file>', 'fast, balanced, best, or a recipe file')
+    .option('--time-limit <seconds>', 'time limit of recovery; 0 leaves it out', seconds)
+    .option('--out <dir>', 'folder for the results')
+    .option('--seed <n>', 'seed of every random choice', wholeNumber(0, 2 ** 31 - 1))
+    .action(async (model: string, o: Json & Omit<CompressOptions, 'device'> & { device?: string }) => {
+      // Checked before anything starts, so that a typing error costs nothing.
+      compressRequest(model, { ...o, device: '' }, session.io.cwd);
+      const device = await session.services.devices.resolve(o.device);
+      session.checkpoint();
+      const request = compressRequest(model, { ...o, device: device.id }, session.io.cwd);
+      const handle = session.services.jobs.start('compress', request, session.listeners());
+      session.note(`job ${handle.id}`);
+      printCompress(session, o.json, await session.follow<CompressReport>(handle));
+    });
+
+  measured(program.command('compare'))
+    .description('Compare a pruned model with its original on data')
+    .argument('<original>', 'ONNX file')
+    .argument('<pruned>', 'ONNX file')
+    .requiredOption('--data <path>', 'image folder, CSV, .npy or .npz')
+    .option('--labels <file>', 'labels of the data')
+    .option('--preprocess <file>', 'preprocessing JSON')
+    .action(
+      async (
+        original: string,
+        pruned: string,
+        o: Json & MeasureOptions & { data: string; labels?: string; preprocess?: string },
+      ) => {
+        const request = compareRequest(original, pruned, o, session.io.cwd);
+        const handle = session.services.jobs.start('compare', request, session.listeners());
+        const report = await session.follow<CompareReport>(handle);
+        session.print(o.json, report, () => renderCompare(report));
+      },
+    );
+
+  program
+    .command('verify')
+    .description('Check a bundle: hashes, golden outputs, latency')
+    .argument('<bundle>', 'bundle folder or zip')
+    .option('--json', 'print one JSON document')
+    .action(async (bundle: string, o: Json) => {
+      const request = verifyRequest(bundle, session.io.cwd);
+      const handle = session.services.jobs.start('verify', request, session.listeners());
+      printVerify(session, o.json, await session.follow<VerifyOutput>(handle));
+    });
+
+  addJobCommands(program, session, (kind, json, result) => {
+    if (kind === 'compress') printCompress(session, json, result as CompressReport);
+    else if (kind === 'verify') printVerify(session, json, result as VerifyOutput);
+    else if (kind === 'compare') session.print(json, result, () => renderCompare(result as CompareReport));
+    else if (kind === 'bench') session.print(json, result, () => renderBench(result as BenchReport));
+    else session.print(json, result, () => `${JSON.stringify(result, null, 2)}\n`);
+  });
+
+  const devices = program.command('devices').description('Devices that budgets can be met on');
+  devices
+    .command('list', { isDefault: true })
+    .description('List this machine and the known device profiles')
+    .option('--json', 'print one JSON document')
+    .action(async (o: Json) => {
+      const list = await session.services.devices.list();
+      session.print(o.json, { devices: list }, () => renderDevices(list));
+    });
+
+  return program;
+}
+
+function measured(command: Command): Command {
+  return command
+    .option('--provider <name>', 'execution provider', 'cpu')
+    .option('--threads <n>', 'threads of the runtime', wholeNumber(1, 1024), 1)
+    .option('--batch <n>', 'batch size that is measured', wholeNumber(1, 4096), 1)
+    .option('--runs <n>', 'runs of each latency measurement', wholeNumber(5, 100_000))
+    .option('--json', 'print one JSON document');
+}
+
+function printCompress(session: Session, json: boolean | undefined, report: CompressReport): void {
+  session.print(json, report, () => renderCompress(report));
+  session.exitCode = report.met ? EXIT.ok : EXIT.budgetNotMet;
+}
+
+function printVerify(session: Session, json: boolean | undefined, report: VerifyOutput): void {
+  session.print(json, report, () => renderVerify(report));
+  session.exitCode = report.ok ? EXIT.ok : EXIT.verifyFailed;
+}

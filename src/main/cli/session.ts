@@ -1,0 +1,75 @@
+/** What every command shares: services opened when first needed, progress, output, Ctrl-C. */
+import { SecateurError } from '../../shared/contract/errors.ts';
+import type { Services } from '../services/index.ts';
+import type { JobHandle, JobListeners } from '../services/jobs.ts';
+import { valueOf } from '../services/jobs.ts';
+import type { CliIo } from './io.ts';
+import { ProgressView } from './progress.ts';
+
+export class Session {
+  readonly io: CliIo;
+  readonly progress: ProgressView;
+  readonly #open: () => Services;
+  #services: Services | undefined;
+  #current: JobHandle | undefined;
+  #interrupted = false;
+  /** Set by the command that ran. */
+  exitCode = 0;
+
+  constructor(io: CliIo, open: () => Services) {
+    this.io = io;
+    this.progress = new ProgressView(io);
+    this.#open = open;
+  }
+
+  get services(): Services {
+    return (this.#services ??= this.#open());
+  }
+
+  /** Exactly one document on standard output. */
+  print(json: boolean | undefined, document: unknown, text: () => string): void {
+    this.progress.clear();
+    this.io.out(json ? `${JSON.stringify(document, null, 2)}\n` : text());
+  }
+
+  note(text: string): void {
+    this.progress.line(text);
+  }
+
+  listeners(): JobListeners {
+    return {
+      onProgress: (p) => this.progress.update(p),
+      onLog: (line) => {
+        if (this.io.debug) this.progress.line(line);
+      },
+      onWaiting: (other) => this.progress.line(`Waiting for job ${other}: latency is measured by one job at a time.`),
+    };
+  }
+
+  /** Waits for a job and returns its value; throws its error. Ctrl-C cancels it meanwhile. */
+  async follow<T>(handle: JobHandle): Promise<T> {
+    this.#current = handle;
+    try {
+      if (this.#interrupted) handle.cancel();
+      return valueOf(await handle.done) as T;
+    } finally {
+      this.#current = undefined;
+      this.progress.clear();
+    }
+  }
+
+  /** The user wants it to end. */
+  interrupt(): void {
+    this.#interrupted = true;
+    this.#current?.cancel();
+  }
+
+  /** Throws `cancelled` when the user has interrupted; called between steps that have no job. */
+  checkpoint(): void {
+    if (this.#interrupted) throw new SecateurError('cancelled');
+  }
+
+  async close(): Promise<void> {
+    await this.#services?.close();
+  }
+}

@@ -1,0 +1,176 @@
+/** Jobs as users see them: started, followed, cancelled, resumed; the database knows every step. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SecateurError } from '../../shared/contract/errors.ts';
+import type { Progress } from '../../shared/model/frames.ts';
+import type { JobRecord } from '../../shared/model/job-record.ts';
+import type { Outcome } from '../jobs/host.ts';
+import type { JobPool } from '../jobs/pool.ts';
+import type { JobRepository } from '../storage/job-repository.ts';
+import { identityOf, isAlive, signal } from '../storage/process-identity.ts';
+
+/** Kinds that measure latency: only one of them runs on this machine at a time, whoever started it. */
+export const MEASURING = ['compress', 'bench', 'compare', 'verify'] as const;
+
+const WAIT_MS = 300;
+const PROGRESS_WRITE_MS = 500;
+
+export interface JobListeners {
+  readonly onProgress?: (progress: Progress) => void;
+  readonly onLog?: (line: string) => void;
+  /** The job waits for another one to end. */
+  readonly onWaiting?: (other: string) => void;
+}
+
+export interface JobHandle {
+  readonly id: string;
+  /** Never rejects. */
+  readonly done: Promise<Outcome>;
+  cancel(): void;
+}
+
+export class JobService {
+  readonly #jobs: JobRepository;
+  readonly #pool: JobPool;
+  readonly #pending = new Set<Promise<Outcome>>();
+
+  constructor(jobs: JobRepository, pool: JobPool) {
+    this.#jobs = jobs;
+    this.#pool = pool;
+  }
+
+  /** A recorded job. `kind` is the task's name in the worker. */
+  start(kind: string, request: unknown, listeners: JobListeners = {}): JobHandle {
+    return this.#launch(this.#jobs.create(kind, request), listeners);
+  }
+
+  /** A short task that leaves no record. */
+  async run<T>(task: string, input: unknown, listeners: JobListeners = {}): Promise<T> {
+    const handle = this.transient(task, input, listeners);
+    return valueOf(await handle.done) as T;
+  }
+
+  transient(task: string, input: unknown, listeners: JobListeners = {}): JobHandle {
+    const id = `${task}-${process.pid}-${++transientCount}`;
+    const { onProgress, onLog } = listeners;
+    const done = this.#pool.run({ id, task, input, ...(onProgress && { onProgress }), ...(onLog && { onLog }) });
+    return { id, done, cancel: () => void this.#pool.cancel(id) };
+  }
+
+  /** Runs a job again that failed, was cancelled or was interrupted. Finished stages come from the artifact store. */
+  async resume(idOrPrefix: string, listeners: JobListeners = {}): Promise<JobHandle> {
+    const { id } = this.#jobs.find(idOrPrefix);
+    const record = await this.#requeue(id);
+    const { worker } = this.#jobs.owners(id);
+    // The worker of a host that was killed ends by itself, but perhaps not before its current run does.
+    while (worker && signal(worker, 'SIGKILL')) await sleep(50);
+    return this.#launch(record, listeners);
+  }
+
+  list(limit?: number): JobRecord[] {
+    this.#jobs.reconcile();
+    return this.#jobs.list(limit);
+  }
+
+  show(idOrPrefix: string): JobRecord {
+    this.#jobs.reconcile();
+    return this.#jobs.find(idOrPrefix);
+  }
+
+  /** Ends a job, also one that another process runs. Resolves when it has ended. Throws `job-not-running`. */
+  async cancel(idOrPrefix: string): Promise<JobRecord> {
+    this.#jobs.reconcile();
+    const { id, status } = this.#jobs.find(idOrPrefix);
+    if (status !== 'queued' && status !== 'running') throw new SecateurError('job-not-running', { job: id, status });
+    this.#jobs.requestCancel(id);
+    this.#pool.cancel(id);
+    const start = Date.now();
+    for (;;) {
+      const { owner, worker } = this.#jobs.owners(id);
+      const now = this.#jobs.get(id);
+      if (now.status !== 'queued' && now.status !== 'running') return now;
+      if (worker) signal(worker, Date.now() - start > 3000 ? 'SIGKILL' : 'SIGTERM');
+      if (!owner || !isAlive(owner)) {
+        const error = new SecateurError('cancelled', { job: id }).toPayload();
+        this.#jobs.finish(id, { status: 'cancelled', error });
+        return this.#jobs.get(id);
+      }
+      await sleep(100);
+    }
+  }
+
+  /** Resolves when the database knows the end of every job of this process. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#pending);
+  }
+
+  /** An owner that was just killed may take a moment to go. */
+  async #requeue(id: string): Promise<JobRecord> {
+    for (let tries = 0; ; tries++) {
+      try {
+        return this.#jobs.requeue(id);
+      } catch (e) {
+        if (!(e instanceof SecateurError) || e.code !== 'job-running' || tries >= 10) throw e;
+        await sleep(100);
+      }
+    }
+  }
+
+  #launch(record: JobRecord, listeners: JobListeners): JobHandle {
+    const { id, kind } = record;
+    let lastWrite = 0;
+    const done = this.#pool
+      .run({
+        id,
+        task: kind,
+        input: record.request,
+        admit: (cancelled) => this.#admit(id, cancelled, listeners),
+        onStarted: (pid) => {
+          this.#jobs.setWorker(id, identityOf(pid));
+          // Somebody may have asked in the moment between the claim and the process.
+          if (this.#jobs.cancelRequested(id)) this.#pool.cancel(id);
+        },
+        onProgress: (progress) => {
+          listeners.onProgress?.(progress);
+          const now = Date.now();
+          if (now - lastWrite < PROGRESS_WRITE_MS) return;
+          lastWrite = now;
+          this.#jobs.setProgress(id, progress);
+        },
+        ...(listeners.onLog && { onLog: listeners.onLog }),
+      })
+      .then((outcome) => this.#record(id, outcome));
+    this.#pending.add(done);
+    void done.finally(() => this.#pending.delete(done));
+    return { id, done, cancel: () => void this.#pool.cancel(id) };
+  }
+
+  async #admit(id: string, cancelled: AbortSignal, listeners: JobListeners): Promise<void> {
+    let told: string | null = null;
+    for (;;) {
+      if (cancelled.aborted) throw new SecateurError('cancelled', { job: id });
+      const other = this.#jobs.claim(id, MEASURING);
+      if (other === null) return;
+      if (other !== told) listeners.onWaiting?.(other);
+      told = other;
+      await sleep(WAIT_MS);
+    }
+  }
+
+  #record(id: string, outcome: Outcome): Outcome {
+    let end = outcome;
+    if (end.kind === 'failed' && this.#jobs.cancelRequested(id)) {
+      end = { kind: 'cancelled', error: new SecateurError('cancelled', { job: id }).toPayload() };
+    }
+    if (end.kind === 'done') this.#jobs.finish(id, { status: 'done', result: end.value });
+    else this.#jobs.finish(id, { status: end.kind, error: end.error });
+    return end;
+  }
+}
+
+let transientCount = 0;
+
+/** The value of a finished task; otherwise throws its error. */
+export function valueOf(outcome: Outcome): unknown {
+  if (outcome.kind === 'done') return outcome.value;
+  throw SecateurError.fromPayload(outcome.error);
+}

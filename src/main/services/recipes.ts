@@ -1,0 +1,106 @@
+/** Recipes by name or file. Files are checked strictly: a key that is silently ignored would be a wrong result. */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { SecateurError } from '../../shared/contract/errors.ts';
+import type { Recipe } from '../../shared/model/job.ts';
+import { DEFAULT_PRESET, PRESETS } from '../../shared/model/recipes.ts';
+import type { PresetName } from '../../shared/model/recipes.ts';
+import { closest } from './suggest.ts';
+
+const share = z.number().gt(0).lte(1);
+const whole = z.number().int().positive();
+
+const RecipeFile = z
+  .strictObject({
+    name: z.string().min(1),
+    /** The preset that fills what the file leaves out. */
+    base: z.enum(Object.keys(PRESETS) as [PresetName, ...PresetName[]]),
+    criterion: z.string().min(1),
+    allocation: z.enum(['measured', 'uniform', 'global', 'isomorphic']),
+    blocks: z.boolean(),
+    channels: z.boolean(),
+    floor: share,
+    freeze: z.array(z.string().min(1)),
+    keep: z.record(z.string().min(1), share),
+    compensation: z.enum(['least-squares', 'bias', 'none']),
+    calibrationSamples: whole.max(1_000_000),
+    recovery: z
+      .strictObject({
+        enabled: z.boolean(),
+        seconds: z.number().min(0).max(604_800),
+        optimizer: z.enum(['adamw', 'sgd']),
+        learningRate: z.number().gt(0).max(10),
+        batch: whole.max(65_536),
+        temperature: z.number().gt(0).max(100),
+        alpha: z.number().min(0).max(1),
+        augment: z.boolean(),
+        holdout: z.number().gt(0).lt(1),
+      })
+      .partial(),
+    latencyRuns: whole.min(5).max(100_000),
+  })
+  .partial();
+
+/** A preset's name or the path of a JSON file. Throws `recipe-not-found` or `recipe-invalid`. */
+export function loadRecipe(nameOrPath: string | undefined, cwd: string): Recipe {
+  const name = nameOrPath ?? DEFAULT_PRESET;
+  if (Object.hasOwn(PRESETS, name)) return PRESETS[name as PresetName];
+  if (!/[\\/]|\.json$/i.test(name)) {
+    throw new SecateurError('recipe-not-found', { name, known: Object.keys(PRESETS).join(', ') });
+  }
+  const path = resolve(cwd, name);
+  return parseRecipe(readText(path), path);
+}
+
+export function parseRecipe(text: string, path: string): Recipe {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (e) {
+    throw new SecateurError('recipe-invalid', { path, reason: `it is not JSON (${(e as Error).message})` });
+  }
+  const parsed = RecipeFile.safeParse(json);
+  if (!parsed.success) throw new SecateurError('recipe-invalid', { path, reason: explain(parsed.error) });
+  const { base, recovery, ...rest } = parsed.data;
+  const from = PRESETS[base ?? DEFAULT_PRESET];
+  return { ...from, name: 'custom', ...defined(rest), recovery: { ...from.recovery, ...defined(recovery ?? {}) } };
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (e) {
+    const code = (e as NodeJS.ErrnoException).code;
+    if (code === 'ENOENT') throw new SecateurError('file-not-found', { path });
+    throw new SecateurError('file-unreadable', { path, reason: (e as Error).message }, { cause: e });
+  }
+}
+
+type Defined<T> = { [K in keyof T]: Exclude<T[K], undefined> };
+function defined<T extends object>(o: T): Defined<T> {
+  return Object.fromEntries(Object.entries(o).filter(([, v]) => v !== undefined)) as Defined<T>;
+}
+
+function explain(error: z.ZodError): string {
+  const known = { '': Object.keys(RecipeFile.shape), recovery: Object.keys(PRESETS.balanced.recovery) };
+  return error.issues
+    .slice(0, 3)
+    .map((issue) => {
+      const at = issue.path.join('.');
+      if (issue.code !== 'unrecognized_keys')
+        return at === '' ? lower(issue.message) : `${at}: ${lower(issue.message)}`;
+      return issue.keys
+        .map((key) => {
+          const like = closest(key, at === 'recovery' ? known.recovery : known['']);
+          const full = at === '' ? key : `${at}.${key}`;
+          return like ? `there is no key "${full}" (did you mean "${like}"?)` : `there is no key "${full}"`;
+        })
+        .join(', ');
+    })
+    .join('; ');
+}
+
+function lower(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}

@@ -1,0 +1,144 @@
+/** From what a user gave to a checked request with absolute paths. Nothing heavy starts on a request that cannot work. */
+import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { basename, dirname, extname, join, resolve } from 'node:path';
+import { SecateurError } from '../../shared/contract/errors.ts';
+import { parseBudget } from '../../shared/model/budget.ts';
+import type { CompressRequest, Recipe } from '../../shared/model/job.ts';
+import type { BenchRequest, CompareRequest, InspectRequest, VerifyRequest } from '../../shared/model/tasks.ts';
+import type { Budget } from '../../shared/model/types.ts';
+import { loadRecipe } from './recipes.ts';
+
+export interface MeasureOptions {
+  readonly provider?: string;
+  readonly threads?: number;
+  readonly batch?: number;
+  readonly runs?: number;
+}
+
+export interface CompressOptions extends MeasureOptions {
+  readonly budget: string;
+  readonly percentile?: Budget['percentile'];
+  readonly device: string;
+  readonly data?: string;
+  readonly labels?: string;
+  readonly preprocess?: string;
+  readonly recipe?: string;
+  readonly out?: string;
+  readonly seed?: number;
+  /** Seconds of recovery; 0 turns it off. */
+  readonly timeLimit?: number;
+}
+
+const DEFAULT_RUNS = 100;
+
+export function inspectRequest(model: string, cwd: string): InspectRequest {
+  return { model: existing(model, cwd) };
+}
+
+export function benchRequest(model: string, vs: string | undefined, o: MeasureOptions, cwd: string): BenchRequest {
+  return { model: existing(model, cwd), ...(vs !== undefined && { vs: existing(vs, cwd) }), ...measuring(o) };
+}
+
+export function compareRequest(
+  original: string,
+  pruned: string,
+  o: MeasureOptions & Pick<CompressOptions, 'labels' | 'preprocess'> & { readonly data: string },
+  cwd: string,
+): CompareRequest {
+  return {
+    original: existing(original, cwd),
+    pruned: existing(pruned, cwd),
+    data: existing(o.data, cwd),
+    ...sources(o, cwd),
+    ...measuring(o),
+  };
+}
+
+export function verifyRequest(bundle: string, cwd: string): VerifyRequest {
+  return { bundle: existing(bundle, cwd) };
+}
+
+export function compressRequest(model: string, o: CompressOptions, cwd: string): CompressRequest {
+  const path = existing(model, cwd);
+  const { provider, threads, batch } = measuring(o);
+  const budget: Budget = { ...parseBudget(o.budget), percentile: o.percentile ?? 50, batch, threads, provider };
+  const data = o.data === undefined ? undefined : existing(o.data, cwd);
+  return {
+    model: path,
+    budget,
+    device: o.device,
+    ...(data !== undefined && { data }),
+    ...sources(o, cwd),
+    recipe: withOptions(loadRecipe(o.recipe, cwd), o, data !== undefined),
+    out: outFolder(o.out, path, cwd),
+    seed: o.seed ?? 0,
+  };
+}
+
+/** Command-line settings go over the recipe's. Without data nothing can be recovered. */
+function withOptions(recipe: Recipe, o: CompressOptions, hasData: boolean): Recipe {
+  const seconds = o.timeLimit ?? recipe.recovery.seconds;
+  const wanted = o.timeLimit === undefined ? recipe.recovery.enabled : o.timeLimit > 0;
+  return {
+    ...recipe,
+    ...(o.runs !== undefined && { latencyRuns: o.runs }),
+    recovery: { ...recipe.recovery, seconds, enabled: wanted && hasData },
+  };
+}
+
+function sources(
+  o: Pick<CompressOptions, 'labels' | 'preprocess'>,
+  cwd: string,
+): { labels?: string; preprocess?: string } {
+  return {
+    ...(o.labels !== undefined && { labels: existing(o.labels, cwd) }),
+    ...(o.preprocess !== undefined && { preprocess: existing(o.preprocess, cwd) }),
+  };
+}
+
+function measuring(o: MeasureOptions): Required<MeasureOptions> {
+  return {
+    provider: o.provider ?? 'cpu',
+    // More threads than cores would measure the scheduler.
+    threads: Math.min(o.threads ?? 1, availableParallelism()),
+    batch: o.batch ?? 1,
+    runs: o.runs ?? DEFAULT_RUNS,
+  };
+}
+
+/** Absolute path of something that can be read. Throws `file-not-found` or `file-unreadable`. */
+function existing(path: string, cwd: string): string {
+  const full = resolve(cwd, path);
+  if (!existsSync(full)) throw new SecateurError('file-not-found', { path: full });
+  try {
+    accessSync(full, constants.R_OK);
+  } catch (e) {
+    throw new SecateurError('file-unreadable', { path: full, reason: (e as Error).message }, { cause: e });
+  }
+  return full;
+}
+
+/** The folder that will hold the bundle; it need not exist, but it must be possible to make it. */
+function outFolder(out: string | undefined, model: string, cwd: string): string {
+  const wanted = out === undefined ? defaultOut(model, cwd) : resolve(cwd, out);
+  if (existsSync(wanted) && !statSync(wanted).isDirectory()) {
+    throw new SecateurError('out-unusable', { path: wanted, reason: 'it is a file' });
+  }
+  try {
+    mkdirSync(dirname(wanted), { recursive: true });
+    accessSync(dirname(wanted), constants.W_OK);
+  } catch (e) {
+    throw new SecateurError('out-unusable', { path: wanted, reason: (e as Error).message }, { cause: e });
+  }
+  return wanted;
+}
+
+/** `<model>-pruned` in the working folder, numbered when taken. */
+function defaultOut(model: string, cwd: string): string {
+  const base = `${basename(model, extname(model))}-pruned`;
+  for (let n = 1; ; n++) {
+    const path = join(cwd, n === 1 ? base : `${base}-${n}`);
+    if (!existsSync(path)) return path;
+  }
+}

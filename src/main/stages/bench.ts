@@ -1,0 +1,28 @@
+/** Latency of one model, or of two measured interleaved. */
+import type { BenchReport, BenchRequest } from '../../shared/model/tasks.ts';
+import { benchmark } from '../runtime/bench.ts';
+import { measuredHere } from '../runtime/device.ts';
+import type { StageContext } from './context.ts';
+
+export async function runBench(request: BenchRequest, ctx: StageContext): Promise<BenchReport> {
+  ctx.progress({ stage: 'measure', message: 'measuring', done: 0 });
+  const { provider, threads, batch, runs } = request;
+  const candidates = [{ name: 'model', model: request.model }];
+  if (request.vs !== undefined) candidates.push({ name: 'vs', model: request.vs });
+  const [model, vs] = await benchmark(candidates, { provider, threads, batch, runs, maxSeconds: 60, minSeconds: 1 });
+  ctx.progress({ stage: 'measure', message: 'done', done: 1 });
+  if (!model) throw new Error('nothing was measured');
+  return {
+    model: request.model,
+    latency: model.stats,
+    vs: vs && request.vs !== undefined ? { model: request.vs, latency: vs.stats } : null,
+    speedup: vs ? speedupOf(vs) : null,
+    provenance: measuredHere(),
+  };
+}
+
+/** Time of the second candidate over that of the first; null when 1 lies within the interval. */
+export function speedupOf(second: { ratio: { value: number; low: number; high: number } }): number | null {
+  const { value, low, high } = second.ratio;
+  return low > 1 || high < 1 ? value : null;
+}

@@ -1,0 +1,63 @@
+/** A pruned model against its original: latency measured interleaved, and quality on the same samples. */
+import type { ModelMeasure, Quality } from '../../shared/model/job.ts';
+import type { CompareReport, CompareRequest } from '../../shared/model/tasks.ts';
+import { openDataset } from '../data/dataset.ts';
+import { resolvePreprocess } from '../data/preprocess.ts';
+import { modelCosts } from '../engine/ir/costs.ts';
+import { benchmark } from '../runtime/bench.ts';
+import { measuredHere } from '../runtime/device.ts';
+import { collectFacts } from '../runtime/facts.ts';
+import { speedupOf } from './bench.ts';
+import type { StageContext } from './context.ts';
+import { compareModels, dataInput } from './evaluate.ts';
+import { loadWithHash } from './load.ts';
+
+export async function runCompare(request: CompareRequest, ctx: StageContext): Promise<CompareReport> {
+  const { provider, threads, batch, runs } = request;
+  ctx.progress({ stage: 'load', message: 'reading the models', done: 0 });
+  const original = await loadWithHash(request.original);
+  const pruned = await loadWithHash(request.pruned);
+  const input = dataInput(original.model);
+  const preprocess = await resolvePreprocess(request.original, request.preprocess);
+  const dataset = await openDataset({
+    data: request.data,
+    labels: request.labels,
+    preprocess: preprocess.preprocess,
+    inputShape: input.dims,
+    inputDtype: input.dtype,
+  });
+  try {
+    ctx.progress({ stage: 'measure', message: 'measuring latency', done: 0 });
+    const [a, b] = await benchmark(
+      [
+        { name: 'original', model: original.model },
+        { name: 'pruned', model: pruned.model },
+      ],
+      { provider, threads, batch, runs, maxSeconds: 60, minSeconds: 1 },
+    );
+    if (!a || !b) throw new Error('nothing was measured');
+    ctx.progress({ stage: 'evaluate', message: `${dataset.length} samples`, done: 0 });
+    const quality = await compareModels(original.model, pruned.model, {
+      executor: ctx.executor,
+      dataset,
+      provider,
+      threads,
+      onProgress: (done) => ctx.progress({ stage: 'evaluate', message: `${dataset.length} samples`, done }),
+    });
+    const measure = async (m: typeof original, stats: typeof a.stats, q: Quality): Promise<ModelMeasure> => {
+      const { macs, params } = modelCosts(m.model, await collectFacts(m.model, ctx.executor));
+      return { ...stats, macs, params, bytes: m.bytes, quality: q };
+    };
+    return {
+      original: await measure(original, a.stats, quality.original),
+      pruned: await measure(pruned, b.stats, quality.pruned),
+      speedup: inverse(speedupOf(b)),
+      provenance: measuredHere(),
+      notes: [...preprocess.notes, ...dataset.notes],
+    };
+  } finally {
+    await dataset.close();
+  }
+}
+
+const inverse = (ratio: number | null): number | null => (ratio === null ? null : 1 / ratio);

@@ -1,0 +1,24 @@
+/** Seconds that stages are expected to take: measured before where possible, otherwise rough weights. */
+
+const WEIGHTS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+  inspect: { load: 1, facts: 4, groups: 1 },
+  bench: { measure: 10 },
+  compare: { load: 1, measure: 8, evaluate: 10 },
+};
+
+/** `past`: seconds per stage of the last run of that task. */
+export function expectedSeconds(
+  task: string,
+  input: unknown,
+  past: Readonly<Record<string, number>>,
+): { seconds: Readonly<Record<string, number>>; measured: boolean } {
+  const seconds: Record<string, number> = { ...WEIGHTS[task], ...past };
+  const recovery = (input as { recipe?: { recovery?: { enabled?: boolean; seconds?: number } } } | null)?.recipe
+    ?.recovery;
+  // The limit that the user set is the best guess of what it will take.
+  if (recovery && 'recovery' in seconds) {
+    if (!recovery.enabled) delete seconds['recovery'];
+    else if (recovery.seconds) seconds['recovery'] = recovery.seconds;
+  }
+  return { seconds, measured: Object.keys(past).length > 0 };
+}

@@ -1,0 +1,50 @@
+/** The recipes that come with Secateur. A recipe file names one of them as its base and overrides parts. */
+import type { Recipe } from './job.ts';
+
+export type PresetName = 'fast' | 'balanced' | 'best';
+
+const balanced: Recipe = {
+  name: 'balanced',
+  criterion: 'l2',
+  allocation: 'measured',
+  blocks: true,
+  channels: true,
+  floor: 0.1,
+  freeze: [],
+  keep: {},
+  compensation: 'least-squares',
+  calibrationSamples: 512,
+  recovery: {
+    enabled: true,
+    seconds: 300,
+    optimizer: 'adamw',
+    learningRate: 1e-3,
+    batch: 128,
+    temperature: 2,
+    alpha: 0.9,
+    augment: true,
+    holdout: 0.1,
+  },
+  latencyRuns: 100,
+};
+
+export const PRESETS: Readonly<Record<PresetName, Recipe>> = {
+  /** No gradients: scores, surgery and compensation. Also what works without any data. */
+  fast: {
+    ...balanced,
+    name: 'fast',
+    calibrationSamples: 256,
+    recovery: { ...balanced.recovery, enabled: false, seconds: 0 },
+  },
+  balanced,
+  /** More samples and a longer recovery. */
+  best: {
+    ...balanced,
+    name: 'best',
+    calibrationSamples: 1024,
+    recovery: { ...balanced.recovery, seconds: 900 },
+    latencyRuns: 200,
+  },
+};
+
+export const DEFAULT_PRESET: PresetName = 'balanced';

@@ -1,0 +1,92 @@
+/** Requests and reports of the tasks besides `compress`. Paths are absolute. */
+import type { ModelMeasure } from './job.ts';
+import type { Family, GroupInfo, LatencyStats, Provenance, Skipped } from './types.ts';
+
+export interface InspectRequest {
+  readonly model: string;
+}
+
+export interface Port {
+  readonly name: string;
+  /** ONNX spelling in lower case, such as float32. */
+  readonly dtype: string;
+  /** Names stand for dynamic axes. */
+  readonly shape: readonly (number | string)[];
+}
+
+export interface OperatorCount {
+  readonly operator: string;
+  readonly count: number;
+  readonly macs: number;
+  readonly params: number;
+  /** Has Secateur rules for it? Structures that touch an operator without rules stay whole. */
+  readonly known: boolean;
+}
+
+export interface InspectReport {
+  readonly model: string;
+  readonly sha256: string;
+  /** Of the model file and its external data. */
+  readonly bytes: number;
+  readonly producer: string;
+  readonly irVersion: number;
+  readonly opsets: Readonly<Record<string, number>>;
+  readonly family: Family;
+  readonly inputs: readonly Port[];
+  readonly outputs: readonly Port[];
+  readonly nodes: number;
+  readonly operators: readonly OperatorCount[];
+  /** Multiply-accumulates at the sizes of the instrumented run (dynamic axes as in `assumed`). */
+  readonly macs: number;
+  readonly params: number;
+  /** Size taken for each dynamic axis. */
+  readonly assumed: Readonly<Record<string, number>>;
+  readonly groups: readonly GroupInfo[];
+  readonly blocks: readonly string[];
+  readonly skipped: readonly Skipped[];
+  readonly notes: readonly string[];
+}
+
+export interface BenchRequest {
+  readonly model: string;
+  /** Measured interleaved with the model. */
+  readonly vs?: string;
+  readonly provider: string;
+  readonly threads: number;
+  readonly batch: number;
+  readonly runs: number;
+}
+
+export interface BenchReport {
+  readonly model: string;
+  readonly latency: LatencyStats;
+  readonly vs: { readonly model: string; readonly latency: LatencyStats } | null;
+  /** Other p50 / model p50; null when the difference is below the noise. */
+  readonly speedup: number | null;
+  readonly provenance: Provenance;
+}
+
+export interface CompareRequest {
+  readonly original: string;
+  readonly pruned: string;
+  readonly data: string;
+  readonly labels?: string;
+  readonly preprocess?: string;
+  readonly provider: string;
+  readonly threads: number;
+  readonly batch: number;
+  readonly runs: number;
+}
+
+export interface CompareReport {
+  readonly original: ModelMeasure;
+  readonly pruned: ModelMeasure;
+  /** Original p50 / pruned p50; null when the difference is below the noise. */
+  readonly speedup: number | null;
+  readonly provenance: Provenance;
+  readonly notes: readonly string[];
+}
+
+export interface VerifyRequest {
+  readonly bundle: string;
+}
