@@ -50,14 +50,12 @@ export async function collectFacts(model: Model, executor: Executor, options: Fa
     facts.set(v, { dtype: t.dtype, shape: t.dims, ...(small && real && { constant: toNumbers(t) }) });
   }
 
-  const inputs = inputShapes(model, options).map((s) => withGiven(s, options.inputs?.[s.name]));
-  const feeds: Record<string, HostTensor> = {};
-  for (const [i, s] of inputs.entries())
-    feeds[s.name] = options.inputs?.[s.name] ?? randomTensor(s.dtype, s.dims, i + 1);
-
   const probe = await openProbe(model, executor);
+  let inputs: InputShape[];
   try {
-    const shapes = await probe.shapes(feeds);
+    const first = await firstRun(probe, model, options);
+    inputs = first.inputs;
+    const { feeds, shapes } = first;
     const names = new Map<Value, (string | null)[]>();
     for (const dim of new Set(inputs.flatMap((s) => s.dynamic.filter((d) => d !== null)))) {
       const other = await shapesWhenChanged(probe, model, inputs, feeds, dim);
@@ -91,6 +89,28 @@ export async function collectFacts(model: Model, executor: Executor, options: Fa
     facts.set(v, { dtype: s.dtype, shape: s.dims, ...(s.dynamic.some((d) => d !== null) && { dynamic: s.dynamic }) });
   }
   return facts;
+}
+
+/** The first run. An axis that is declared dynamic may work at one size only; small even batches are tried after 1. */
+async function firstRun(
+  probe: Probe,
+  model: Model,
+  options: FactsOptions,
+): Promise<{ inputs: InputShape[]; feeds: Record<string, HostTensor>; shapes: Map<Value, number[]> }> {
+  const batches = options.batch === undefined && !options.inputs ? [1, 2, 4, 8] : [options.batch ?? 1];
+  let failure: unknown;
+  for (const batch of batches) {
+    const inputs = inputShapes(model, { ...options, batch }).map((s) => withGiven(s, options.inputs?.[s.name]));
+    const feeds: Record<string, HostTensor> = {};
+    for (const [i, s] of inputs.entries())
+      feeds[s.name] = options.inputs?.[s.name] ?? randomTensor(s.dtype, s.dims, i + 1);
+    try {
+      return { inputs, feeds, shapes: await probe.shapes(feeds) };
+    } catch (e) {
+      failure ??= e;
+    }
+  }
+  throw failure;
 }
 
 const withGiven = (s: InputShape, given: HostTensor | undefined): InputShape =>
