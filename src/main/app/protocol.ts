@@ -1,7 +1,8 @@
-// Serves the built window under app://secateur/. Only files that lie inside the renderer folder, links resolved.
-import { readFile, realpath } from 'node:fs/promises';
-import { extname, resolve, sep } from 'node:path';
+// Serves the built window under app://secateur/, and nothing else.
+import { readFile } from 'node:fs/promises';
+import { extname } from 'node:path';
 import { protocol } from 'electron';
+import { resolveInside } from './inside.ts';
 
 export const SCHEME = 'app';
 export const HOST = 'secateur';
@@ -23,25 +24,10 @@ export function registerScheme(): void {
   ]);
 }
 
-/** The absolute path of the file that a URL names, or null when it is not a file inside `root`. */
-export async function resolveInside(root: string, url: string): Promise<string | null> {
-  try {
-    const { host, pathname } = new URL(url);
-    if (host !== HOST) return null;
-    const name = decodeURIComponent(pathname);
-    if (name.includes('\0') || name.includes('\\')) return null;
-    const folder = await realpath(root);
-    const file = await realpath(resolve(folder, `.${name}`));
-    return file.startsWith(folder + sep) ? file : null;
-  } catch {
-    return null;
-  }
-}
-
 /** Answers app:// requests out of `root`. */
 export function serveRenderer(root: string): void {
   protocol.handle(SCHEME, async (request) => {
-    const file = request.method === 'GET' ? await resolveInside(root, request.url) : null;
+    const file = request.method === 'GET' ? await resolveInside(root, HOST, request.url) : null;
     const type = file === null ? undefined : TYPES[extname(file)];
     if (file === null || type === undefined) return new Response('Not found', { status: 404 });
     return new Response(await readFile(file), {
