@@ -15,7 +15,6 @@ export default ts.config(
       'no-var': 'error',
       'no-control-regex': 'error',
       'no-constant-condition': ['error', { checkLoops: 'allExceptWhileTrue' }],
-      'no-self-compare': 'error',
       'no-unreachable-loop': 'error',
       'no-unsafe-finally': 'error',
       'no-useless-escape': 'error',

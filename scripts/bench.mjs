@@ -1,6 +1,6 @@
 // npm run bench -- NAME [ARGS...] runs bench/NAME.ts; without a name it lists what there is.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
 const root = resolve(import.meta.dirname, '..');
@@ -18,12 +18,13 @@ if (!name || !names.includes(name)) {
   }
   process.exit(2);
 }
-if (!existsSync(join(root, 'out/main/cli.js')))
-  spawnSync('npm', ['run', '--silent', 'build'], {
-    cwd: root,
-    stdio: ['ignore', 2, 2],
-    shell: process.platform === 'win32',
-  });
+// Benchmarks start workers of the build: it must be of this source.
+const build = spawnSync('npm', ['run', '--silent', 'build'], {
+  cwd: root,
+  stdio: ['ignore', 'ignore', 'inherit'],
+  shell: process.platform === 'win32',
+});
+if (build.status !== 0) process.exit(build.status ?? 1);
 const { status } = spawnSync(
   process.execPath,
   [join(root, 'scripts/run.mjs'), join(root, 'bench', `${name}.ts`), ...args],
