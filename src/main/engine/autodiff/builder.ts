@@ -1,6 +1,7 @@
 import { DType } from '../ir/dtype.ts';
 import { float, int, ints, str, type Attribute } from '../ir/attribute.ts';
 import type { Graph } from '../ir/graph.ts';
+import type { Node } from '../ir/node.ts';
 import { f32, i64, type Tensor } from '../ir/tensor.ts';
 import type { Value } from '../ir/value.ts';
 
@@ -11,6 +12,8 @@ import type { Value } from '../ir/value.ts';
 export class GraphBuilder {
   readonly graph: Graph;
   readonly opset: number;
+  /** Where nodes go; null is the end of the graph. */
+  before: Node | null = null;
   readonly #consts = new Map<string, Value>();
 
   constructor(graph: Graph, opset: number) {
@@ -39,6 +42,7 @@ export class GraphBuilder {
       outputs,
       domain,
       outputName: opType,
+      ...(this.before ? { before: this.before } : {}),
     });
   }
 
