@@ -1,5 +1,6 @@
 import type { Node } from '../ir/node.ts';
 import type { Value } from '../ir/value.ts';
+import type { Skipped } from '../../../shared/model/types.ts';
 
 /** Where a group's units live: along one axis of one value. */
 export interface GroupMember {
@@ -37,4 +38,19 @@ export interface ResidualBlock {
   readonly branch: Value;
   /** Nodes used by the branch alone, in execution order. */
   readonly nodes: readonly Node[];
+}
+
+/** A contraction that units end in: zero along the activation's axis there is the same as absent. */
+export interface Sink {
+  readonly node: Node;
+  readonly activation: Value;
+  readonly axis: number;
+}
+
+/** What the axis maps of a whole graph say. */
+export interface Analysis {
+  readonly groups: readonly Group[];
+  readonly sinks: readonly Sink[];
+  /** Linear operators whose output width cannot change, and what blocks each. */
+  readonly skipped: readonly Skipped[];
 }

@@ -1,0 +1,37 @@
+import { attrInt, int } from '../ir/attribute.ts';
+import type { OperatorDef } from './contract.ts';
+import { normalizeAxis } from './support/axes.ts';
+
+/**
+ * Reads sizes only, so any axis of its input may shrink: what reads the sizes follows, or is fixed by its own rewrite.
+ * Sizes that become floating-point factors are kept by the surgery.
+ */
+export const operator: OperatorDef = {
+  opType: 'Shape',
+  shape: (ctx) => {
+    const rank = ctx.in(0)!.length;
+    const clamp = (i: number): number => Math.min(Math.max(normalizeAxis(i, rank), 0), rank);
+    const start = clamp(attrInt(ctx.node.attributes.get('start'), 0));
+    const end = clamp(attrInt(ctx.node.attributes.get('end'), rank));
+    return [[Math.max(0, end - start)]];
+  },
+  prune: {
+    relate(ctx) {
+      const value = ctx.node.input(0)!;
+      ctx.shape(value).forEach((_, axis) => ctx.free({ value, axis }));
+    },
+  },
+  grad: () => [null],
+  examples: [
+    { name: 'all axes', noGrad: 'integer output', inputs: [{ kind: 'x', shape: [2, 3, 4] }] },
+    {
+      name: 'some axes',
+      noGrad: 'integer output',
+      attributes: [
+        ['start', int(1)],
+        ['end', int(-1)],
+      ],
+      inputs: [{ kind: 'x', shape: [2, 3, 4] }],
+    },
+  ],
+};

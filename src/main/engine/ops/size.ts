@@ -1,0 +1,15 @@
+import type { OperatorDef } from './contract.ts';
+
+/** The number of elements is a divisor more often than a shape: axes whose product it tells stay whole. */
+export const operator: OperatorDef = {
+  opType: 'Size',
+  shape: () => [[]],
+  prune: {
+    relate(ctx) {
+      const value = ctx.node.input(0)!;
+      ctx.shape(value).forEach((_, axis) => ctx.freeze({ value, axis }, 'its number of elements is computed with'));
+    },
+  },
+  grad: () => [null],
+  examples: [{ name: 'size', noGrad: 'integer output', inputs: [{ kind: 'x', shape: [2, 3] }] }],
+};

@@ -1,0 +1,74 @@
+/** Gradients of taking elements: the taken places receive the gradient, the others zero. */
+import { f32 } from '../../ir/tensor.ts';
+import type { Value } from '../../ir/value.ts';
+import type { GraphBuilder } from '../../autodiff/builder.ts';
+
+/** Zeros of a shape. */
+export const zeros = (b: GraphBuilder, shape: readonly number[]): Value =>
+  b.expand(
+    b.tensor(
+      f32(
+        [0],
+        shape.map(() => 1),
+      ),
+    ),
+    shape,
+  );
+
+export interface Strided {
+  readonly axis: number;
+  readonly start: number;
+  readonly step: number;
+  readonly count: number;
+}
+
+/** Spreads dY back over the shape x that strided slices took it from. */
+export function strideGradient(b: GraphBuilder, dY: Value, x: readonly number[], slices: readonly Strided[]): Value {
+  const pads = x.map(() => [0, 0] as [number, number]);
+  let g = dY;
+  for (const s of slices) {
+    if (s.count === 0) return zeros(b, x);
+    if (s.step === 1) pads[s.axis] = [s.start, x[s.axis]! - s.start - s.count];
+    else
+      g = scatterAxis(
+        b,
+        g,
+        s.axis,
+        s.count,
+        x[s.axis]!,
+        Array.from({ length: s.count }, (_, i) => s.start + i * s.step),
+      );
+  }
+  if (pads.every(([p, q]) => p === 0 && q === 0)) return g;
+  return b.pad(g, [...pads.map((p) => p[0]), ...pads.map((p) => p[1])]);
+}
+
+/**
+ * Gradient of taking indices along one axis: entry i of dY is added at indices[i] of an axis of `extent`. Repeated
+ * indices need one Gather per repetition; places that nobody took read an appended zero.
+ */
+export function scatterAxis(
+  b: GraphBuilder,
+  dY: Value,
+  axis: number,
+  count: number,
+  extent: number,
+  indices: readonly number[],
+): Value {
+  const takers: number[][] = Array.from({ length: extent }, () => []);
+  indices.forEach((to, i) => takers[to]!.push(i));
+  const repeats = Math.max(1, ...takers.map((t) => t.length));
+  // Appends one zero along the axis: a Pad needs the rank, which the indices do not tell; a zeroed slice does as well.
+  const zero = b.mul(b.slice(dY, [0], [1], [axis]), b.scalar(0));
+  const padded = b.concat([dY, zero], axis);
+  let sum: Value | null = null;
+  for (let r = 0; r < repeats; r++) {
+    const part = b.gather(
+      padded,
+      takers.map((t) => t[r] ?? count),
+      axis,
+    );
+    sum = sum ? b.add(sum, part) : part;
+  }
+  return sum!;
+}

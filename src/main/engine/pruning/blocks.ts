@@ -1,0 +1,98 @@
+/**
+ * Residual branches that can be dropped. A branch is the set of nodes whose results reach the rest of the model only
+ * through one Add, fed from values that the other addend (the shortcut) also comes from.
+ */
+import type { Facts } from '../ir/facts.ts';
+import type { Model } from '../ir/model.ts';
+import type { Node } from '../ir/node.ts';
+import { givenOut, readsOf } from '../ir/reads.ts';
+import type { Value } from '../ir/value.ts';
+import { weightLike } from './constants.ts';
+import type { ResidualBlock } from './types.ts';
+
+const LINEAR = new Set(['Conv', 'ConvTranspose', 'Gemm', 'MatMul']);
+/** A shortcut with more linear operators than this is a path of its own. */
+const SHORTCUT_LINEAR = 1;
+
+/** Finds every droppable branch, nested ones too, in execution order of their sums. */
+export function findResidualBlocks(model: Model, facts: Facts): ResidualBlock[] {
+  const weights = weightLike(model.graph, facts);
+  const given = givenOut(model.graph);
+  const order = new Map([...model.graph.nodes()].map((n, i) => [n, i]));
+  const out: ResidualBlock[] = [];
+  const ids = new Map<string, number>();
+  for (const add of model.graph.nodes()) {
+    if ((add.key !== 'Add' && add.key !== 'Sum') || add.inputs.length !== 2) continue;
+    const [a, b] = [add.input(0)!, add.input(1)!];
+    if (a === b || weights.has(a) || weights.has(b)) continue;
+    const shape = facts.get(add.output())?.shape.join();
+    if (shape === undefined || facts.get(a)?.shape.join() !== shape || facts.get(b)?.shape.join() !== shape) continue;
+    const [sideA, sideB] = [exclusive(a, add, order, weights, given), exclusive(b, add, order, weights, given)];
+    const found = candidate(a, b, sideA, sideB) ?? candidate(b, a, sideB, sideA);
+    if (!found) continue;
+    const linear = found.nodes.filter((n) => LINEAR.has(n.opType));
+    const base = linear.at(-1)!.label;
+    const n = ids.get(base) ?? 0;
+    ids.set(base, n + 1);
+    out.push({ id: n ? `${base}#${n + 1}` : base, add, ...found });
+  }
+  return out;
+}
+
+interface Side {
+  /** Nodes that only this addend needs, in execution order. */
+  readonly nodes: Node[];
+  /** Activations that enter them; the addend itself when there are none. */
+  readonly entries: ReadonlySet<Value>;
+  readonly linear: number;
+}
+
+/** Everything that is computed for `end` alone, where `end` is read by `add` alone. */
+function exclusive(
+  end: Value,
+  add: Node,
+  order: ReadonlyMap<Node, number>,
+  weights: ReadonlySet<Value>,
+  given: ReadonlySet<Value>,
+): Side {
+  const inside = new Set<Node>();
+  const entries = new Set<Value>();
+  // Latest first: when a node is looked at, all of its readers that can be inside are inside already.
+  const waiting = new Set<Value>([end]);
+  while (waiting.size) {
+    let next: Value | null = null;
+    for (const v of waiting) if (!next || position(v) > position(next)) next = v;
+    waiting.delete(next!);
+    const node = next!.producer;
+    const own =
+      node !== null &&
+      order.has(node) &&
+      node.outputs.every((o) => !given.has(o) && o.consumers().every((c) => inside.has(c) || (c === add && o === end)));
+    if (!own) {
+      entries.add(next!);
+      continue;
+    }
+    inside.add(node);
+    for (const o of node.outputs) waiting.delete(o);
+    for (const v of readsOf(node)) if (!weights.has(v)) waiting.add(v);
+  }
+  const nodes = [...inside].sort((p, q) => order.get(p)! - order.get(q)!);
+  return { nodes, entries, linear: nodes.filter((n) => LINEAR.has(n.opType)).length };
+
+  function position(v: Value): number {
+    return v.producer ? (order.get(v.producer) ?? -1) : -1;
+  }
+}
+
+/** The first addend as branch, or null when it is none: the shortcut must come from where the branch comes from, and be the shorter path. */
+function candidate(
+  branch: Value,
+  shortcut: Value,
+  b: Side,
+  s: Side,
+): Pick<ResidualBlock, 'shortcut' | 'branch' | 'nodes'> | null {
+  if (b.linear === 0 || s.linear > SHORTCUT_LINEAR || s.linear > b.linear) return null;
+  if (s.linear === b.linear && s.nodes.length >= b.nodes.length) return null;
+  for (const v of s.entries) if (!b.entries.has(v)) return null;
+  return { shortcut, branch, nodes: b.nodes };
+}

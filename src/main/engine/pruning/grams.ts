@@ -1,0 +1,167 @@
+/**
+ * Emits Gram matrices as graphs: X'X of activations, per channel or per im2col column, and cross products Y X' with a
+ * target. One float32 matrix product per batch; accumulate the results of batches in float64 (statistics.ts).
+ * Sizes that are not channels or spatial (batch, tokens) may differ from run to run.
+ */
+import { int } from '../ir/attribute.ts';
+import type { Value } from '../ir/value.ts';
+import type { GraphBuilder } from '../autodiff/builder.ts';
+
+export interface Im2colGeometry {
+  readonly kernel: readonly number[];
+  readonly strides: readonly number[];
+  readonly dilations: readonly number[];
+  /** Padding before and after each spatial axis. */
+  readonly begin: readonly number[];
+  readonly end: readonly number[];
+  /** Spatial output sizes. */
+  readonly out: readonly number[];
+}
+
+export interface Gram {
+  /** X X' summed over samples and positions: [R, R], or [groups, R, R]. */
+  readonly gram: Value;
+  /** Y X': [M, R], or [groups, M, R]; present when a target was given. */
+  readonly cross?: Value;
+  /** Sum of X: [R], or [groups, R]. */
+  readonly sum: Value;
+  /** Sum of Y: [M], or [groups, M]. */
+  readonly targetSum?: Value;
+}
+
+export interface Target {
+  readonly value: Value;
+  readonly shape: readonly number[];
+}
+
+const product = (b: GraphBuilder, l: Value, r: Value, which: 'transA' | 'transB'): Value =>
+  b.op('FusedMatMul', [l, r], { [which]: int(1) }, 'com.microsoft');
+
+/**
+ * The Gram of a tensor over all its axes but `axis`: channels of [N,C,spatial...] or features of [...,C]. A target must
+ * have the same layout with its own number of channels.
+ */
+export function channelGram(
+  b: GraphBuilder,
+  value: Value,
+  shape: readonly number[],
+  axis: number,
+  target?: Target,
+): Gram {
+  const rank = shape.length;
+  if (axis === rank - 1) {
+    const flat = (v: Value, width: number): Value => (rank === 2 ? v : b.reshape(v, [-1, width]));
+    const x = flat(value, shape[axis]!);
+    const y = target && flat(target.value, target.shape[axis]!);
+    return {
+      gram: product(b, x, x, 'transA'),
+      sum: b.reduceSum(x, [0], false),
+      ...(y && { cross: product(b, y, x, 'transA'), targetSum: b.reduceSum(y, [0], false) }),
+    };
+  }
+  if (axis !== 1) {
+    // Any other axis comes to the end first.
+    const perm = [...shape.keys()].filter((i) => i !== axis).concat(axis);
+    const moved = (t: Target): Target => ({ value: b.transpose(t.value, perm), shape: perm.map((i) => t.shape[i]!) });
+    const x = moved({ value, shape });
+    return channelGram(b, x.value, x.shape, rank - 1, target && moved(target));
+  }
+  const size = shape.slice(2).reduce((p, n) => p * n, 1);
+  return rowGram(b, { value, shape }, shape[1]!, size, 1, target);
+}
+
+/**
+ * Emits the im2col Gram of a convolution's input [N,C,spatial...]. Column order is that of the flattened weight: channel,
+ * then kernel position. With `groups` > 1 everything is per group. `target` (the layer's output [N,M,out...]) adds Y X'.
+ * `every` takes each `every`-th output position along each spatial axis: a sample that costs less.
+ */
+export function im2colGram(
+  b: GraphBuilder,
+  value: Value,
+  shape: readonly number[],
+  geometry: Im2colGeometry,
+  options: { readonly groups?: number; readonly target?: Target; readonly every?: number } = {},
+): Gram {
+  const { groups = 1, target, every = 1 } = options;
+  const columns = im2col(b, value, geometry, every);
+  const taps = geometry.kernel.reduce((p, k) => p * k, 1);
+  const out = geometry.out.map((n) => Math.ceil(n / every));
+  const size = out.reduce((p, n) => p * n, 1);
+  const axes = out.map((_, i) => i + 2);
+  const y =
+    target &&
+    (every === 1
+      ? target.value
+      : b.slice(
+          target.value,
+          axes.map(() => 0),
+          geometry.out,
+          axes,
+          axes.map(() => every),
+        ));
+  const columnShape = taps > 1 ? [shape[0]!, shape[1]!, taps, ...out] : [shape[0]!, shape[1]!, ...out];
+  return rowGram(
+    b,
+    { value: columns, shape: columnShape },
+    shape[1]! * taps,
+    size,
+    groups,
+    y && {
+      value: y,
+      shape: [target.shape[0]!, target.shape[1]!, ...out],
+    },
+  );
+}
+
+/** [N,C,T,out...] (T left out for kernels of one element): a shifted, strided slice of the input per kernel position. */
+function im2col(b: GraphBuilder, value: Value, g: Im2colGeometry, every: number): Value {
+  const rank = g.kernel.length,
+    axes = g.kernel.map((_, i) => i + 2),
+    steps = g.strides.map((s) => s * every);
+  const padded = [...g.begin, ...g.end].some((p) => p > 0);
+  const x = padded ? b.pad(value, [0, 0, ...g.begin, 0, 0, ...g.end]) : value;
+  let taps: number[][] = [[]];
+  for (const k of g.kernel) taps = taps.flatMap((t) => Array.from({ length: k }, (_, i) => [...t, i]));
+  const dense = rank === 0 || (taps.length === 1 && !padded && steps.every((s) => s === 1));
+  if (dense) return x;
+  const slices = taps.map((tap) => {
+    const start = tap.map((t, i) => t * g.dilations[i]!);
+    return b.slice(
+      x,
+      start,
+      start.map((s, i) => s + (g.out[i]! - 1) * g.strides[i]! + 1),
+      axes,
+      steps,
+    );
+  });
+  if (slices.length === 1) return slices[0]!;
+  return b.concat(
+    slices.map((s) => b.unsqueeze(s, [2])),
+    2,
+  );
+}
+
+/**
+ * Products of row matrices: a tensor [N, rows, size] in memory order. Long rows go sample by sample and are summed; short
+ * ones are first joined to one long matrix, since a product pays only when its inner size is large.
+ */
+function rowGram(b: GraphBuilder, x: Target, rows: number, size: number, groups: number, target?: Target): Gram {
+  const perSample = size >= rows / groups;
+  const split = (n: number): number[] => (groups > 1 ? [groups, n / groups] : [n]);
+  const matrix = (t: Target, n: number): Value => {
+    if (perSample) return b.reshape(t.value, [-1, ...split(n), size]);
+    const joined = b.transpose(b.reshape(t.value, [-1, n, size]), [1, 0, 2]);
+    return b.reshape(joined, [...split(n), -1]);
+  };
+  const last = groups > 1 ? 2 : 1;
+  const total = (v: Value): Value => (perSample ? b.reduceSum(v, [0], false) : v);
+  const sum = (v: Value): Value =>
+    perSample ? b.reduceSum(b.reduceSum(v, [last + 1], false), [0], false) : b.reduceSum(v, [last], false);
+  const a = matrix(x, rows);
+  const y = target && matrix(target, target.shape[1]!);
+  return {
+    gram: total(product(b, a, a, 'transB')),
+    sum: sum(a),
+    ...(y && { cross: total(product(b, y, a, 'transB')), targetSum: sum(y) }),
+  };
+}

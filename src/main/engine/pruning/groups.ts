@@ -1,0 +1,198 @@
+/**
+ * Groups of coupled structures, from the axis maps of every operator. A class of joined atoms is a unit when nothing
+ * freezes it, some weight makes it (source) and some contraction ends it (sink), so that removing it equals masking it.
+ * Units that live on the same axes form a group. (The idea of dependency graphs: Fang et al., DepGraph, CVPR 2023; here
+ * on single indices, so that concatenations, splits and flattened axes need no special cases.)
+ */
+import type { Skipped } from '../../../shared/model/types.ts';
+import type { Facts } from '../ir/facts.ts';
+import type { Model } from '../ir/model.ts';
+import type { Node } from '../ir/node.ts';
+import type { Value } from '../ir/value.ts';
+import { operatorFor } from '../ops/registry.ts';
+import { describe } from './atoms.ts';
+import { tensorOf, weightLike } from './constants.ts';
+import { relate, type Lookup, type Relations } from './relate.ts';
+import { roles, type Origin } from './roles.ts';
+import type { Analysis, Group, GroupMember, Sink } from './types.ts';
+
+export interface GroupOptions {
+  /** Operator definitions; the registry by default. */
+  readonly lookup?: Lookup;
+  /** Node visits that may be spent on trying other readings of ambiguous operators. */
+  readonly effort?: number;
+}
+
+/**
+ * Builds the groups of a model. `facts` must hold the shapes of all values; axes of values without facts stay whole.
+ * Time is linear in the summed axis extents; readings of ambiguous operators cost one more pass each.
+ */
+export function buildGroups(model: Model, facts: Facts, options: GroupOptions = {}): Analysis {
+  const lookup = options.lookup ?? operatorFor;
+  const weights = weightLike(model.graph, facts);
+  const build = (forced: ReadonlyMap<Node, string>): Built =>
+    assemble(model, relate(model, facts, lookup, forced), weights);
+  return search(build, model.graph.nodeCount, options.effort ?? 60_000).analysis;
+}
+
+interface Built {
+  readonly relations: Relations;
+  readonly analysis: Analysis;
+  /** Elements of weights that lie in some unit: what a reading is judged by. */
+  readonly score: number;
+  /** True when some axis of the node belongs to a group. */
+  readonly live: (node: Node) => boolean;
+}
+
+/** Tries other readings where the first one leaves a node without units; first for all nodes of a kind, then one by one. */
+function search(build: (forced: ReadonlyMap<Node, string>) => Built, nodes: number, effort: number): Built {
+  let forced: ReadonlyMap<Node, string> = new Map();
+  let best = build(forced);
+  let left = Math.floor(effort / Math.max(1, nodes));
+  const attempt = (change: readonly (readonly [Node, string])[]): void => {
+    if (left-- <= 0) return;
+    const next = new Map([...forced, ...change]);
+    const built = build(next);
+    if (built.score > best.score) [forced, best] = [next, built];
+  };
+  const dead = (): Relations['choices'] => best.relations.choices.filter((c) => !best.live(c.node));
+  const tried = new Set<string>();
+  for (let again = true; again && left > 0;) {
+    again = false;
+    const kinds = Map.groupBy(dead(), (c) => c.signature);
+    for (const [kind, members] of kinds)
+      for (const reading of members[0]!.readings) {
+        if (reading === members[0]!.taken || tried.has(`${kind} ${reading}`)) continue;
+        tried.add(`${kind} ${reading}`);
+        const before = best;
+        attempt(members.map((c) => [c.node, reading] as const));
+        again ||= best !== before;
+      }
+  }
+  const seen = new Set<Node>();
+  while (left > 0) {
+    const c = dead().find((d) => !seen.has(d.node));
+    if (!c) break;
+    seen.add(c.node);
+    for (const reading of c.readings) if (reading !== c.taken) attempt([[c.node, reading]]);
+  }
+  return best;
+}
+
+interface Unit {
+  readonly root: number;
+  /** Axis numbers, ascending in the order of values, and the indices on each. */
+  readonly axes: number[];
+  readonly indices: number[][];
+}
+
+function assemble(model: Model, relations: Relations, weights: ReadonlySet<Value>): Built {
+  const { atoms } = relations;
+  const { sinkAxes, sourceAxes, origins } = roles(model.graph, relations, weights);
+  const flags = new Uint8Array(atoms.atoms);
+  for (const s of relations.sinks) {
+    const [p, n] = [atoms.first[s.activation]!, atoms.extent[s.activation]!];
+    if (p >= 0) for (let i = 0; i < n; i++) if (s.to(i) >= 0) flags[atoms.find(p + i)]! |= 1;
+  }
+  for (const axis of sourceAxes) {
+    const p = atoms.first[axis]!;
+    if (p >= 0) for (let i = 0, n = atoms.extent[axis]!; i < n; i++) flags[atoms.find(p + i)]! |= 2;
+  }
+
+  const units = new Map<number, Unit>();
+  const liveAxes = new Set<number>();
+  for (let axis = 0; axis < atoms.axes; axis++) {
+    const p = atoms.first[axis]!;
+    if (p < 0) continue;
+    for (let i = 0, n = atoms.extent[axis]!; i < n; i++) {
+      const root = atoms.find(p + i);
+      if (flags[root] !== 3 || atoms.blockOf(root)) continue;
+      let u = units.get(root);
+      if (!u) units.set(root, (u = { root, axes: [], indices: [] }));
+      if (u.axes.at(-1) === axis) u.indices.at(-1)!.push(i);
+      else {
+        u.axes.push(axis);
+        u.indices.push([i]);
+      }
+    }
+  }
+  const bySignature = Map.groupBy(units.values(), (u) =>
+    u.axes.map((a, k) => (u.indices[k]!.length > 1 ? `${a}x${u.indices[k]!.length}` : a)).join(),
+  );
+  const originsOf = Map.groupBy(origins, (o) => o.axis);
+  const drafts: { id: string; order: number; group: Omit<Group, 'id'> }[] = [];
+  const grouped = new Set<number>();
+  const single = new Set<number>();
+  let score = 0;
+  for (const members of bySignature.values()) {
+    const axes = members[0]!.axes;
+    if (members.length < 2) {
+      single.add(members[0]!.root);
+      continue;
+    }
+    for (const u of members) grouped.add(u.root);
+    for (const a of axes) liveAxes.add(a);
+    const source = axes
+      .flatMap((a) => originsOf.get(a) ?? [])
+      .reduce<Origin | null>((m, o) => (m && m.order <= o.order ? m : o), null);
+    const lead = source ? axes.indexOf(source.axis) : 0;
+    members.sort((u, w) => u.indices[lead]![0]! - w.indices[lead]![0]!);
+    drafts.push({
+      id: source?.node.label ?? atoms.axisValue[axes[0]!]!.name,
+      order: (source?.order ?? 0) + members[0]!.indices[lead]![0]! / (1 << 21),
+      group: {
+        units: members.length,
+        multiple: 1,
+        members: axes.map((a, k): GroupMember => {
+          const value = atoms.axisValue[a]!;
+          const role = sourceAxes.has(a) ? 'source' : sinkAxes.has(a) ? 'sink' : 'through';
+          return {
+            value,
+            axis: atoms.axisIndex[a]!,
+            indices: members.map((u) => u.indices[k]!),
+            role,
+            nodes: value.producer && !tensorOf(value) ? [value.producer] : value.consumers(),
+          };
+        }),
+      },
+    });
+    axes.forEach((a, k) => {
+      const t = tensorOf(atoms.axisValue[a]!);
+      if (t)
+        for (const u of members) score += (u.indices[k]!.length / atoms.extent[a]!) * t.dims.reduce((x, y) => x * y, 1);
+    });
+  }
+  drafts.sort((a, b) => a.order - b.order);
+  const counts = new Map<string, number>();
+  const groups = drafts.map((d): Group => {
+    const n = counts.get(d.id) ?? 0;
+    counts.set(d.id, n + 1);
+    return { id: n ? `${d.id}#${n + 1}` : d.id, ...d.group };
+  });
+
+  const skipped: Skipped[] = [];
+  for (const o of origins) {
+    if (atoms.extent[o.axis] === 1 || liveAxes.has(o.axis)) continue;
+    const root = atoms.find(atoms.first[o.axis]!);
+    const block = atoms.blockOf(root);
+    const why = single.has(root)
+      ? { operator: describe(o.node), reason: 'all its units depend on each other' }
+      : { operator: describe(o.node), reason: 'no operator sums over this width' };
+    skipped.push({ group: o.node.label, ...(block ?? why) });
+  }
+  const sinks: Sink[] = [];
+  const seen = new Set<string>();
+  for (const s of relations.sinks) {
+    if (!liveAxes.has(s.activation)) continue;
+    const key = `${s.activation}`;
+    const at = { node: s.node, activation: atoms.axisValue[s.activation]!, axis: atoms.axisIndex[s.activation]! };
+    if (!seen.has(`${key} ${s.node.output().name}`)) sinks.push(at);
+    seen.add(`${key} ${s.node.output().name}`);
+  }
+  const live = (node: Node): boolean =>
+    [...node.inputs, ...node.outputs].some((v) => {
+      for (let k = 0, a: number; v && (a = atoms.axis(v, k)) >= 0; k++) if (liveAxes.has(a)) return true;
+      return false;
+    });
+  return { relations, analysis: { groups, sinks, skipped }, score, live };
+}

@@ -1,0 +1,158 @@
+/**
+ * The oracle of every rewrite: the same model with units masked instead of removed, by a 0/1 factor on the activation that
+ * enters each contraction. `gateModel` makes those factors inputs, so that one session evaluates any plan.
+ */
+import { int } from '../ir/attribute.ts';
+import { cloneModel } from '../ir/clone.ts';
+import { DType } from '../ir/dtype.ts';
+import type { Facts } from '../ir/facts.ts';
+import type { Model } from '../ir/model.ts';
+import { f32, i64 } from '../ir/tensor.ts';
+import type { Node } from '../ir/node.ts';
+import type { Value } from '../ir/value.ts';
+import { keptIndices, readCut, type Cut } from './removal.ts';
+import type { Analysis, ResidualBlock, Sink } from './types.ts';
+
+/**
+ * A copy in which the units and blocks of the plan contribute nothing; every shape stays.
+ * @throws SecateurError 'plan-invalid' as applyPlan does.
+ */
+export function maskModel(
+  model: Model,
+  facts: Facts,
+  analysis: Analysis,
+  plan: Cut,
+  blocks: readonly ResidualBlock[] = [],
+): Model {
+  const removal = readCut(analysis, blocks, plan);
+  const clone = cloneModel(model);
+  const { graph } = clone.model;
+  insertFactors(clone.nodes, clone.values, analysis.sinks, facts, (value, axis, extent) => {
+    const kept = keptIndices(removal, value, axis, extent);
+    if (!kept) return null;
+    const mask = new Float32Array(extent);
+    for (const i of kept) mask[i] = 1;
+    return () => graph.addInitializer(graph.freshName(`${value.name}_mask`), f32(mask, [extent]));
+  });
+  for (const b of removal.blocks) {
+    const add = clone.nodes.get(b.add)!;
+    const branch = clone.values.get(b.branch)!;
+    const zero = graph.addInitializer(graph.freshName('zero'), f32([0], []));
+    scaleInput(add, branch, zero, facts.get(b.branch)?.dtype ?? DType.FLOAT);
+  }
+  return clone.model;
+}
+
+export interface Gated {
+  readonly model: Model;
+  /** Group id to the name of its gate: float32 [units]. */
+  readonly groups: ReadonlyMap<string, string>;
+  /** Block id to the name of its gate: a float32 scalar (shape []). */
+  readonly blocks: ReadonlyMap<string, string>;
+}
+
+/** A copy with one gate input per group and per block. All ones: the original; zeros: removed; fractions: attenuated. */
+export function gateModel(
+  model: Model,
+  facts: Facts,
+  analysis: Analysis,
+  blocks: readonly ResidualBlock[] = [],
+): Gated {
+  const clone = cloneModel(model);
+  const { graph } = clone.model;
+  const gates = analysis.groups.map((g, i) =>
+    graph.addInput(graph.freshName(`gate_group_${i}`), { elemType: DType.FLOAT, shape: [g.units] }),
+  );
+  const unitsOf = unitTable(analysis);
+  const first = graph.firstNode;
+  const emit = (op: string, inputs: Value[], attributes: [string, ReturnType<typeof int>][] = []): Value =>
+    graph.emit(op, inputs, { attributes, outputName: 'gate', ...(first && { before: first }) })[0]!;
+  insertFactors(clone.nodes, clone.values, analysis.sinks, facts, (value, axis, extent) => {
+    const here = unitsOf.get(value)?.get(axis);
+    if (!here) return null;
+    return () => {
+      // Index i reads its unit's gate; indices in no group read the appended one.
+      const used = [...here.keys()];
+      const parts = used.map((g) => gates[g]!);
+      parts.push(graph.addInitializer(graph.freshName('one'), f32([1], [1])));
+      const at = new Array<number>(extent).fill(used.reduce((n, g) => n + analysis.groups[g]!.units, 0));
+      let offset = 0;
+      for (const g of used) {
+        for (const [unit, indices] of here.get(g)!.entries()) for (const i of indices) at[i] = offset + unit;
+        offset += analysis.groups[g]!.units;
+      }
+      const index = graph.addInitializer(graph.freshName('gate_index'), i64(at));
+      return emit('Gather', [emit('Concat', parts, [['axis', int(0)]]), index], [['axis', int(0)]]);
+    };
+  });
+  const blockGates = blocks.map((b, i) => {
+    const gate = graph.addInput(graph.freshName(`gate_block_${i}`), { elemType: DType.FLOAT, shape: [] });
+    scaleInput(clone.nodes.get(b.add)!, clone.values.get(b.branch)!, gate, facts.get(b.branch)?.dtype ?? DType.FLOAT);
+    return [b.id, gate.name] as const;
+  });
+  return {
+    model: clone.model,
+    groups: new Map(analysis.groups.map((g, i) => [g.id, gates[i]!.name])),
+    blocks: new Map(blockGates),
+  };
+}
+
+/** Value -> axis -> group number -> indices per unit. */
+function unitTable(analysis: Analysis): Map<Value, Map<number, Map<number, readonly (readonly number[])[]>>> {
+  const out = new Map<Value, Map<number, Map<number, readonly (readonly number[])[]>>>();
+  for (const [g, group] of analysis.groups.entries())
+    for (const m of group.members) {
+      const axes = out.get(m.value) ?? new Map<number, Map<number, readonly (readonly number[])[]>>();
+      out.set(m.value, axes);
+      const groups = axes.get(m.axis) ?? new Map<number, readonly (readonly number[])[]>();
+      axes.set(m.axis, groups);
+      groups.set(g, m.indices);
+    }
+  return out;
+}
+
+/** Multiplies the activation of every sink by a vector along its axis; `factor` returns null where nothing is to be done. */
+function insertFactors(
+  nodes: ReadonlyMap<Node, Node>,
+  values: ReadonlyMap<Value, Value>,
+  sinks: readonly Sink[],
+  facts: Facts,
+  factor: (value: Value, axis: number, extent: number) => (() => Value) | null,
+): void {
+  // Several sinks that read the same activation share one product.
+  const done = new Map<Value, Map<number, Value>>();
+  for (const s of sinks) {
+    const fact = facts.get(s.activation);
+    const shape = fact?.shape ?? s.activation.initializer!.dims;
+    const make = factor(s.activation, s.axis, shape[s.axis]!);
+    if (!make) continue;
+    const node = nodes.get(s.node)!;
+    const activation = values.get(s.activation)!;
+    const products = done.get(s.activation) ?? new Map<number, Value>();
+    done.set(s.activation, products);
+    let product = products.get(s.axis);
+    if (!product) {
+      const graph = node.graph!;
+      const vector = castLike(node, make(), fact?.dtype ?? DType.FLOAT);
+      const dims = shape.slice(s.axis).map((n, k) => (k === 0 ? n : 1));
+      const target = graph.addInitializer(graph.freshName('mask_shape'), i64(dims));
+      const shaped = dims.length === 1 ? vector : graph.emit('Reshape', [vector, target], { before: node })[0]!;
+      product = graph.emit('Mul', [activation, shaped], { outputName: `${activation.name}_masked`, before: node })[0]!;
+      products.set(s.axis, product);
+    }
+    node.inputs.forEach((v, i) => {
+      if (v === activation) node.setInput(i, product);
+    });
+  }
+}
+
+function scaleInput(node: Node, value: Value, scalar: Value, dtype: number): void {
+  const product = node.graph!.emit('Mul', [value, castLike(node, scalar, dtype)], { before: node })[0]!;
+  node.inputs.forEach((v, i) => {
+    if (v === value) node.setInput(i, product);
+  });
+}
+
+function castLike(before: Node, v: Value, dtype: number): Value {
+  return dtype === DType.FLOAT ? v : before.graph!.emit('Cast', [v], { attributes: [['to', int(dtype)]], before })[0]!;
+}

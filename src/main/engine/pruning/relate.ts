@@ -1,0 +1,195 @@
+/** Visits every node in execution order and lets its operator's prune rule join atoms. */
+import { bitsOf } from '../ir/dtype.ts';
+import type { Facts } from '../ir/facts.ts';
+import type { Model } from '../ir/model.ts';
+import type { Node } from '../ir/node.ts';
+import { capturedBy } from '../ir/reads.ts';
+import type { Value } from '../ir/value.ts';
+import { isUnsupported, type AxisRef, type OperatorDef, type PruneContext } from '../ops/contract.ts';
+import { AtomTable, describe } from './atoms.ts';
+import { constantOf } from './constants.ts';
+
+/** A contraction: index i of the activation's axis meets index to(i) of the weight's axis (-1: none). */
+export interface SinkRecord {
+  readonly node: Node;
+  readonly activation: number;
+  readonly weight: number;
+  readonly to: (i: number) => number;
+}
+
+/** A node that had several legal readings. */
+export interface ChoiceRecord {
+  readonly node: Node;
+  readonly readings: readonly string[];
+  readonly taken: string;
+  /** The same for nodes of one kind: they are switched together first. */
+  readonly signature: string;
+}
+
+export interface Relations {
+  readonly atoms: AtomTable;
+  readonly sinks: readonly SinkRecord[];
+  readonly choices: readonly ChoiceRecord[];
+  /** Pairs of axes that a rule joined, per node, as a flat list: node, then pairs. */
+  readonly links: ReadonlyMap<Node, readonly number[]>;
+}
+
+export type Lookup = (key: string) => OperatorDef | undefined;
+
+/** Thrown when a rule asks for a shape that the instrumented run did not give. */
+class ShapeUnknown extends Error {}
+
+class Context implements PruneContext {
+  node!: Node;
+  readonly opset: number;
+  readonly facts: Facts;
+  readonly atoms: AtomTable;
+  readonly sinks: SinkRecord[] = [];
+  readonly choices: ChoiceRecord[] = [];
+  readonly forced: ReadonlyMap<Node, string>;
+  readonly mentioned = new Set<number>();
+  links: number[] = [];
+
+  constructor(model: Model, facts: Facts, atoms: AtomTable, forced: ReadonlyMap<Node, string>) {
+    this.opset = model.opset;
+    this.facts = facts;
+    this.atoms = atoms;
+    this.forced = forced;
+  }
+
+  shape(v: Value): readonly number[] {
+    const s = this.facts.get(v)?.shape ?? v.initializer?.dims;
+    if (!s) throw new ShapeUnknown(v.name);
+    return s;
+  }
+  constant(v: Value | null): readonly number[] | null {
+    return constantOf(v, this.facts);
+  }
+
+  #id(a: AxisRef): number {
+    const id = this.atoms.axis(a.value, a.axis);
+    if (id >= 0) this.mentioned.add(id);
+    return id;
+  }
+  #frozen(id: number, reason: string): void {
+    if (id >= 0) this.atoms.freezeAxis(id, describe(this.node), reason);
+  }
+
+  same(a: AxisRef, b: AxisRef): void {
+    const [x, y] = [this.#id(a), this.#id(b)];
+    if (x < 0 || y < 0) return;
+    const { atoms } = this;
+    const n = atoms.extent[x]!;
+    if (n !== atoms.extent[y]) {
+      if (n !== 1) this.#frozen(x, 'extents differ');
+      this.#frozen(y, 'extents differ');
+      return;
+    }
+    this.links.push(x, y);
+    const [p, q] = [atoms.first[x]!, atoms.first[y]!];
+    if (p < 0 || q < 0) return;
+    for (let i = 0; i < n; i++) atoms.union(p + i, q + i);
+  }
+
+  map(a: AxisRef, b: AxisRef, to: (i: number) => number): void {
+    const [x, y] = [this.#id(a), this.#id(b)];
+    if (x < 0 || y < 0) return;
+    const { atoms } = this;
+    const [p, q, m] = [atoms.first[x]!, atoms.first[y]!, atoms.extent[y]!];
+    this.links.push(x, y);
+    if (p < 0 && q < 0) return;
+    const n = atoms.extent[x]!;
+    // One side is a single index, which always stays: what it goes with stays too.
+    if (p < 0 || q < 0) {
+      for (let i = 0; i < n; i++) {
+        const j = to(i);
+        if (j < 0 || j >= m) continue;
+        atoms.freezeAtom(p < 0 ? q + j : p + i, describe(this.node), 'goes with the only index of another axis');
+      }
+      return;
+    }
+    for (let i = 0; i < n; i++) {
+      const j = to(i);
+      if (j >= 0 && j < m) atoms.union(p + i, q + j);
+    }
+  }
+
+  sink(activation: AxisRef, weight: AxisRef, to: (i: number) => number = (i) => i): void {
+    const [x, y] = [this.#id(activation), this.#id(weight)];
+    if (x < 0 || y < 0) return;
+    this.sinks.push({ node: this.node, activation: x, weight: y, to });
+    this.map(activation, weight, to);
+  }
+
+  free(a: AxisRef): void {
+    this.#id(a);
+  }
+  freeze(a: AxisRef, reason: string): void {
+    this.#frozen(this.#id(a), reason);
+  }
+  isFrozen(a: AxisRef): boolean {
+    const id = this.atoms.axis(a.value, a.axis);
+    return id < 0 || this.atoms.isAxisFrozen(id);
+  }
+
+  choose<const T extends string>(readings: readonly T[]): T {
+    const wanted = this.forced.get(this.node);
+    const taken = readings.find((r) => r === wanted) ?? readings[0]!;
+    if (readings.length > 1) {
+      const shapes = this.node.outputs.map((o) => this.facts.get(o)?.shape.join('x')).join();
+      const from = this.node.input(0);
+      const signature = `${this.node.key} ${from ? this.facts.get(from)?.shape.join('x') : ''} ${shapes}`;
+      this.choices.push({ node: this.node, readings, taken, signature });
+    }
+    return taken;
+  }
+}
+
+export function relate(
+  model: Model,
+  facts: Facts,
+  lookup: Lookup,
+  forced: ReadonlyMap<Node, string> = new Map(),
+): Relations {
+  const { graph } = model;
+  const atoms = new AtomTable(graph, facts);
+  for (const v of graph.inputs) if (!v.isInitializer) atoms.freezeValue(v, 'model input', `model input ${v.name}`);
+  for (const v of graph.initializers)
+    if (v.initializer && (bitsOf(v.initializer.dtype) ?? 0) % 8 !== 0)
+      atoms.freezeValue(v, 'initializer', `${v.name} packs several elements in a byte`);
+  for (const v of graph.outputs) atoms.freezeValue(v, 'model output', `model output ${v.name}`);
+  const ctx = new Context(model, facts, atoms, forced);
+  const links = new Map<Node, readonly number[]>();
+  for (const node of graph.nodes()) {
+    for (const v of capturedBy(node)) atoms.freezeValue(v, describe(node), `read inside the body of ${node.key}`);
+    ctx.node = node;
+    ctx.mentioned.clear();
+    ctx.links = [];
+    const reason = visit(ctx, lookup(node.key));
+    for (const v of new Set([...node.inputs, ...node.outputs])) {
+      if (!v || !v.name) continue;
+      const shape = facts.get(v)?.shape ?? v.initializer?.dims ?? [];
+      for (let axis = 0; axis < shape.length; axis++) {
+        const id = atoms.axis(v, axis);
+        if (id >= 0 && !ctx.mentioned.has(id)) atoms.freezeAxis(id, describe(node), reason);
+      }
+    }
+    links.set(node, ctx.links);
+  }
+  return { atoms, sinks: ctx.sinks, choices: ctx.choices, links };
+}
+
+/** Runs one rule; returns why the axes it did not mention must stay. */
+function visit(ctx: Context, def: OperatorDef | undefined): string {
+  const { node } = ctx;
+  if (!def) return `there is no rule for operator ${node.key}`;
+  if (isUnsupported(def.prune)) return `${node.key}: ${def.prune.unsupported}`;
+  try {
+    def.prune.relate(ctx);
+  } catch (e) {
+    if (!(e instanceof ShapeUnknown)) throw e;
+    ctx.mentioned.clear();
+    return `the shape of ${e.message} is not known`;
+  }
+  return `${node.key} needs this axis whole`;
+}

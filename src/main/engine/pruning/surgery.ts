@@ -1,0 +1,161 @@
+/** Applies a plan: slices weights, lets operators fix their attributes, drops blocks and what is left dead. Pure: the model given is not changed. */
+import { int, tensorAttr } from '../ir/attribute.ts';
+import { cloneModel } from '../ir/clone.ts';
+import type { Facts } from '../ir/facts.ts';
+import type { Graph } from '../ir/graph.ts';
+import type { Model } from '../ir/model.ts';
+import { Node } from '../ir/node.ts';
+import { i64, type Tensor } from '../ir/tensor.ts';
+import type { Value } from '../ir/value.ts';
+import { isUnsupported, type RewriteContext } from '../ops/contract.ts';
+import { operatorFor } from '../ops/registry.ts';
+import { eliminateDead } from '../passes/eliminate-dead.ts';
+import { constantOf, tensorOf } from './constants.ts';
+import { pinShapeArithmetic } from './pin.ts';
+import { keptIndices, readCut, type Cut, type Removal } from './removal.ts';
+import type { Lookup } from './relate.ts';
+import { sliceTensor } from './slice-tensor.ts';
+import type { Analysis, ResidualBlock } from './types.ts';
+
+export interface Surgery {
+  readonly model: Model;
+  /** Original to pruned value, for values that are still there. The sum of a dropped block maps to its shortcut. */
+  readonly values: Map<Value, Value>;
+  /** Indices of an original value's axis that stay, ascending, or null when all stay. */
+  kept(value: Value, axis: number): readonly number[] | null;
+  /** Pruned value to the original value it stands for since the blocks between them were dropped. */
+  readonly aliases: Map<Value, Value>;
+}
+
+/**
+ * @param analysis buildGroups of this model; @param blocks findResidualBlocks of this model.
+ * @throws SecateurError 'plan-invalid' when the plan names unknown things or empties a group whose nodes stay.
+ */
+export function applyPlan(
+  model: Model,
+  facts: Facts,
+  analysis: Analysis,
+  plan: Cut,
+  blocks: readonly ResidualBlock[] = [],
+  lookup: Lookup = operatorFor,
+): Surgery {
+  const removal = readCut(analysis, blocks, plan);
+  const clone = cloneModel(model);
+  const graph = clone.model.graph;
+  const shapeOf = (v: Value): readonly number[] => facts.get(v)?.shape ?? tensorOf(v)?.dims ?? [];
+  const kept = (v: Value, axis: number): readonly number[] | null =>
+    keptIndices(removal, v, axis, shapeOf(v)[axis] ?? 0);
+
+  pinShapeArithmetic(model, facts, removal, clone);
+  for (const [original, axes] of removal.removed) {
+    const v = clone.values.get(original)!;
+    const keep = shapeOf(original).map((_, axis) => (axes.has(axis) ? kept(original, axis) : null));
+    sliceValue(v, keep);
+  }
+  const originals = new Map([...clone.values].map(([from, to]) => [to, from]));
+  for (const [original, node] of clone.nodes) {
+    if (original.graph !== model.graph || node.graph !== graph) continue;
+    if (![...original.inputs, ...original.outputs].some((v) => v && removal.removed.get(v)?.size)) continue;
+    const def = lookup(original.key);
+    if (!def || isUnsupported(def.prune)) continue;
+    def.prune.rewrite?.(new Rewrite(node, clone.model.opset, originals, facts, kept));
+  }
+  const aliases = dropBlocks(graph, removal, clone);
+  eliminateDead.run(clone.model);
+  const values = new Map([...clone.values].filter(([, to]) => to.graph !== null));
+  return { model: clone.model, values, kept, aliases };
+}
+
+function sliceValue(v: Value, keep: readonly (readonly number[] | null)[]): void {
+  if (v.initializer) v.initializer = sliceTensor(v.initializer, keep);
+  else if (v.producer?.key === 'Constant') {
+    const t = tensorOf(v)!;
+    v.producer.attributes.clear();
+    v.producer.attributes.set('value', tensorAttr(sliceTensor(t, keep)));
+  }
+  if (v.type?.shape)
+    v.type = { ...v.type, shape: v.type.shape.map((d, i) => (typeof d === 'number' ? (keep[i]?.length ?? d) : d)) };
+}
+
+/** Replaces each dropped block's sum by its shortcut. Blocks come in execution order, so chains resolve as they go. */
+function dropBlocks(graph: Graph, removal: Removal, clone: ReturnType<typeof cloneModel>): Map<Value, Value> {
+  const aliases = new Map<Value, Value>();
+  for (const b of removal.blocks) {
+    const add = clone.nodes.get(b.add)!;
+    const shortcut = clone.values.get(b.shortcut)!;
+    const out = add.output();
+    if (graph.outputs.includes(out)) {
+      // The output keeps its name.
+      const next = add.next;
+      graph.remove(add, true);
+      const identity = new Node('Identity', [shortcut], [out], { name: add.name });
+      if (next) graph.insertBefore(next, identity);
+      else graph.append(identity);
+    } else {
+      out.replaceAllUsesWith(shortcut);
+      clone.values.set(b.add.output(), shortcut);
+    }
+    aliases.set(shortcut, b.add.output());
+  }
+  return aliases;
+}
+
+class Rewrite implements RewriteContext {
+  readonly node: Node;
+  readonly opset: number;
+  readonly #originals: ReadonlyMap<Value, Value>;
+  readonly #facts: Facts;
+  readonly #kept: (v: Value, axis: number) => readonly number[] | null;
+
+  constructor(
+    node: Node,
+    opset: number,
+    originals: ReadonlyMap<Value, Value>,
+    facts: Facts,
+    kept: (v: Value, axis: number) => readonly number[] | null,
+  ) {
+    this.node = node;
+    this.opset = opset;
+    this.#originals = originals;
+    this.#facts = facts;
+    this.#kept = kept;
+  }
+
+  #original(v: Value): Value {
+    return this.#originals.get(v) ?? v;
+  }
+  shapeBefore(v: Value): readonly number[] {
+    const o = this.#original(v);
+    return this.#facts.get(o)?.shape ?? tensorOf(o)?.dims ?? [];
+  }
+  shapeAfter(v: Value): readonly number[] {
+    return this.shapeBefore(v).map((n, axis) => this.kept(v, axis)?.length ?? n);
+  }
+  kept(v: Value, axis: number): readonly number[] | null {
+    return this.#kept(this.#original(v), axis);
+  }
+  constant(v: Value | null): readonly number[] | null {
+    return v && constantOf(this.#original(v), this.#facts);
+  }
+  isDynamic(v: Value, axis: number): boolean {
+    return (this.#facts.get(this.#original(v))?.dynamic?.[axis] ?? null) !== null;
+  }
+  setInts(input: number, values: readonly number[]): void {
+    this.setTensor(input, i64(values));
+  }
+  setTensor(input: number, tensor: Tensor): void {
+    const graph = this.node.graph!;
+    const base = this.node.input(input)?.name ?? `${this.node.output().name}_${input}`;
+    this.node.setInput(input, graph.addInitializer(graph.freshName(base), tensor));
+  }
+  replaceByGather(axis: number, indices: readonly number[]): void {
+    const { node } = this;
+    const graph = node.graph!;
+    const [data, next, outputs] = [node.input(0)!, node.next, [...node.outputs]];
+    const at = graph.addInitializer(graph.freshName(`${node.output().name}_indices`), i64(indices));
+    graph.remove(node, true);
+    const gather = new Node('Gather', [data, at], outputs, { name: node.name, attributes: [['axis', int(axis)]] });
+    if (next) graph.insertBefore(next, gather);
+    else graph.append(gather);
+  }
+}

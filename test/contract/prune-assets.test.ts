@@ -1,0 +1,47 @@
+/** Pruned equals masked on real models, at random plans. */
+import { describe, expect, it } from 'vitest';
+import { fillZoo } from '../support/zoo.ts';
+import { assetPath, zooPath } from '../support/assets.ts';
+import { oracle, prepare, randomPlan } from '../support/prune.ts';
+import { openModelFile } from '../../src/main/storage/model-files.ts';
+
+const ASSETS = ['resnet20_cifar10', 'resnet20_cifar10_bn', 'mobilenet_v2_imagenet', 'resnet8_cifar10', 'superres_x3'];
+const ZOO: string[] = ['alexnet', 'shufflenet_v2_x1_0'];
+// SECATEUR_ZOO=all (or names) widens the run: minutes instead of seconds.
+const wanted = process.env['SECATEUR_ZOO']?.split(',');
+
+const report = process.env['SECATEUR_REPORT'] === '1';
+
+async function check(path: string, zoo: boolean): Promise<void> {
+  const model = openModelFile(path);
+  if (zoo) fillZoo(model, 1);
+  const t0 = performance.now();
+  const p = await prepare(model);
+  const t1 = performance.now();
+  const result = await oracle(p, randomPlan(p, 7, 0.3, 0.25));
+  if (report)
+    console.log(
+      `${path.split('/').at(-1)} groups ${p.analysis.groups.length} units ${p.analysis.groups.reduce((n, g) => n + g.units, 0)} blocks ${p.blocks.length} skipped ${p.analysis.skipped.length} error ${result.error.toExponential(1)} effect ${result.effect.toExponential(1)} prepare ${Math.round(t1 - t0)} ms\n` +
+        Object.entries(Object.groupBy(p.analysis.skipped, (s) => `${s.operator.split(' ')[0]}: ${s.reason}`))
+          .map(([k, v]) => `   ${v!.length} x ${k}  (${v![0]!.group} <- ${v![0]!.operator})`)
+          .join('\n'),
+    );
+  expect(p.analysis.groups.length).toBeGreaterThan(0);
+  expect(result.error).toBeLessThan(2e-4);
+  // Masking must change far more than rounding does, or the comparison says nothing.
+  expect(result.effect).toBeGreaterThan(100 * result.error);
+}
+
+describe('real models', () => {
+  for (const name of wanted ?? ASSETS) {
+    const path = assetPath(`models/${name}.onnx`);
+    it.skipIf(!path)(name, async () => check(path!, false));
+  }
+});
+
+describe('architectures without weights', () => {
+  for (const name of wanted ?? ZOO) {
+    const path = zooPath(`${name}.onnx`);
+    it.skipIf(!path)(name, async () => check(path!, true), 600_000);
+  }
+});

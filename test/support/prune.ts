@@ -1,0 +1,91 @@
+import type { HostTensor } from '../../src/main/engine/executor.ts';
+import type { Facts } from '../../src/main/engine/ir/facts.ts';
+import type { Model } from '../../src/main/engine/ir/model.ts';
+import { verifyModel } from '../../src/main/engine/ir/verify.ts';
+import { findResidualBlocks } from '../../src/main/engine/pruning/blocks.ts';
+import { buildGroups } from '../../src/main/engine/pruning/groups.ts';
+import { maskModel } from '../../src/main/engine/pruning/mask.ts';
+import type { Cut } from '../../src/main/engine/pruning/removal.ts';
+import { applyPlan } from '../../src/main/engine/pruning/surgery.ts';
+import type { Analysis, ResidualBlock } from '../../src/main/engine/pruning/types.ts';
+import { seededRandom } from '../../src/main/engine/random.ts';
+import { collectFacts } from '../../src/main/runtime/facts.ts';
+import { randomFeeds } from '../../src/main/runtime/random-inputs.ts';
+import { plainExecutor } from './executor.ts';
+
+export interface Prepared {
+  readonly model: Model;
+  readonly facts: Facts;
+  readonly analysis: Analysis;
+  readonly blocks: readonly ResidualBlock[];
+}
+
+export async function prepare(model: Model): Promise<Prepared> {
+  verifyModel(model);
+  const facts = await collectFacts(model, plainExecutor);
+  return { model, facts, analysis: buildGroups(model, facts), blocks: findResidualBlocks(model, facts) };
+}
+
+/** Removes about `ratio` of every group's units, never all, and of the blocks. */
+export function randomPlan(p: Prepared, seed: number, ratio = 0.3, blockRatio = 0): Cut {
+  const random = seededRandom(seed);
+  const groups = p.analysis.groups.map((g) => {
+    const units = random.shuffle(Array.from({ length: g.units }, (_, i) => i));
+    const n = Math.min(g.units - 1, Math.max(1, Math.round(g.units * ratio)));
+    return { group: g.id, removed: units.slice(0, n).sort((a, b) => a - b) };
+  });
+  return { groups, blocks: p.blocks.filter(() => random.next() < blockRatio).map((b) => b.id) };
+}
+
+export async function runOnce(
+  model: Model,
+  feeds: Readonly<Record<string, HostTensor>>,
+): Promise<Record<string, HostTensor>> {
+  const session = await plainExecutor.open(model, { optimization: 'basic' });
+  try {
+    return await session.run(feeds);
+  } finally {
+    await session.release();
+  }
+}
+
+/** Largest difference between two sets of outputs, relative to the largest magnitude of each. Infinity when shapes differ. */
+export function difference(a: Record<string, HostTensor>, b: Record<string, HostTensor>): number {
+  let worst = 0;
+  for (const [name, x] of Object.entries(a)) {
+    const y = b[name]!;
+    if (x.dims.join() !== y.dims.join()) return Infinity;
+    let [scale, gap] = [1e-6, 0];
+    for (let i = 0; i < x.data.length; i++) {
+      const [p, q] = [Number(x.data[i]), Number(y.data[i])];
+      if (Number.isNaN(p) && Number.isNaN(q)) continue;
+      if (!(Number.isFinite(p) && Number.isFinite(q))) return p === q ? worst : Infinity;
+      scale = Math.max(scale, Math.abs(p));
+      gap = Math.max(gap, Math.abs(p - q));
+    }
+    worst = Math.max(worst, gap / scale);
+  }
+  return worst;
+}
+
+export interface OracleResult {
+  /** Pruned against masked: the rewrite is right when this is rounding. */
+  readonly error: number;
+  /** Masked against the original: the check means something when this is not zero. */
+  readonly effect: number;
+  readonly pruned: Model;
+}
+
+/** Pruned and masked models on the same random inputs. */
+export async function oracle(
+  p: Prepared,
+  plan: Cut,
+  feeds: Readonly<Record<string, HostTensor>> = randomFeeds(p.model),
+): Promise<OracleResult> {
+  const pruned = applyPlan(p.model, p.facts, p.analysis, plan, p.blocks).model;
+  verifyModel(pruned);
+  const masked = maskModel(p.model, p.facts, p.analysis, plan, p.blocks);
+  verifyModel(masked);
+  const [original, a, b] = [await runOnce(p.model, feeds), await runOnce(pruned, feeds), await runOnce(masked, feeds)];
+  return { error: difference(b, a), effect: difference(original, b), pruned };
+}
