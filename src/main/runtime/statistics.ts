@@ -23,6 +23,16 @@ export function midMean(x: ArrayLike<number>): number {
   return sum / (to - from);
 }
 
+/** Mean between the 10th and the 50th percentile: what the code takes when nobody disturbs it, finer than a clock's tick. */
+export function lowMean(x: ArrayLike<number>): number {
+  const s = sortedCopy(x);
+  const from = Math.floor(s.length * 0.1),
+    to = Math.max(from + 1, Math.ceil(s.length * 0.5));
+  let sum = 0;
+  for (let i = from; i < to; i++) sum += s[i]!;
+  return sum / (to - from);
+}
+
 /** Percentile bootstrap of the median: the interval that holds it with the given confidence. Seeded, hence repeatable. */
 export function medianInterval(
   x: readonly number[],

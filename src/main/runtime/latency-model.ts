@@ -1,0 +1,148 @@
+/**
+ * Builds the latency model that allocation steers by: profiles the whole model once, times its units over widths, finds
+ * the staircase of every group, and calibrates against the measured baseline. Measurements are kept in a table under
+ * their signature, so a second model with the same operators, or a second budget, costs nothing.
+ */
+import type { Facts } from '../engine/ir/facts.ts';
+import type { Model } from '../engine/ir/model.ts';
+import { partition } from '../engine/latency/partition.ts';
+import { LatencyModel, type UnitTable } from '../engine/latency/predict.ts';
+import { signatureOf, type LatencyUnit, type UnitSpec } from '../engine/latency/signature.ts';
+import { continuePattern, edges, thin, windowCounts } from '../engine/latency/staircase.ts';
+import { Widths, type KeepCounts } from '../engine/latency/widths.ts';
+import type { Group } from '../engine/pruning/types.ts';
+import type { LatencyTable } from '../stages/context.ts';
+import { benchmark } from './bench.ts';
+import { measuredHere } from './device.ts';
+import { measureUnits } from './measure-units.ts';
+import { profileModel } from './profile.ts';
+
+export interface LatencyModelOptions {
+  readonly provider?: string;
+  readonly threads?: number;
+  readonly batch?: number;
+  readonly dims?: Readonly<Record<string, number>>;
+  readonly table?: LatencyTable;
+  /** Measured end to end; measured here otherwise. */
+  readonly baselineMs?: number;
+  /** Counts offered per group at most; default 12. */
+  readonly steps?: number;
+  readonly onProgress?: (done: number, message: string) => void;
+}
+
+export interface BuiltLatencyModel {
+  readonly model: LatencyModel;
+  /** Keep counts worth offering per group id, ascending, the full width last. */
+  readonly counts: ReadonlyMap<string, readonly number[]>;
+  /** Signatures that had to be measured and those found in the table. */
+  readonly measured: number;
+  readonly cached: number;
+}
+
+/** Grid points per unit at most: beyond it the grid is thinned and read by interpolation. */
+const MAX_GRID = 100;
+
+/**
+ * @param facts must be collected at `batch` (dynamic axes hold the sizes that are timed).
+ * @throws SecateurError 'runtime-rejected'.
+ */
+export async function buildLatencyModel(
+  model: Model,
+  facts: Facts,
+  groups: readonly Group[],
+  options: LatencyModelOptions = {},
+): Promise<BuiltLatencyModel> {
+  const where = { provider: options.provider ?? 'cpu', threads: options.threads ?? 1 };
+  const how = { ...where, ...(options.batch && { batch: options.batch }), ...(options.dims && { dims: options.dims }) };
+  const widths = new Widths(facts, groups);
+  const profile = await profileModel(model, { ...how, runs: 30 });
+  const baselineMs =
+    options.baselineMs ?? (await benchmark([{ name: 'baseline', model }], { ...how, maxSeconds: 3 }))[0]!.stats.p50Ms;
+  const { units, otherMs } = partition(model, profile.operators, widths);
+
+  const known = new Map<string, number>();
+  const provenance = measuredHere();
+  let cached = 0,
+    measured = 0;
+  const spec = (unit: LatencyUnit, keep: KeepCounts): UnitSpec => {
+    const shape: UnitSpec['shape'] = (v) => widths.shape(v, keep) ?? [];
+    return { unit, shape, signature: signatureOf(unit, shape, facts, where) };
+  };
+  const time = async (specs: readonly UnitSpec[], from: number, to: number, message: string): Promise<void> => {
+    const missing: UnitSpec[] = [];
+    for (const s of specs) {
+      if (known.has(s.signature)) continue;
+      const ms = options.table?.get(s.signature);
+      if (ms === undefined) missing.push(s);
+      else cached++;
+      known.set(s.signature, ms ?? NaN);
+    }
+    const onMeasured = (done: number, of: number): void =>
+      options.onProgress?.(from + ((to - from) * done) / of, message);
+    const got = await measureUnits(missing, { facts, model, where, onMeasured });
+    for (const [signature, ms] of got) {
+      known.set(signature, ms);
+      options.table?.put(signature, ms, provenance);
+      measured++;
+    }
+  };
+
+  // 1. One window of counts of each group's costliest unit shows where the steps are.
+  const leads = groups.flatMap((g) => {
+    const of = units.filter((u) => u.groups.includes(g.id));
+    const lead = of.sort((a, b) => b.profiledMs - a.profiledMs)[0];
+    return lead ? [{ group: g, lead, units: of, window: windowCounts(g.units, g.multiple) }] : [];
+  });
+  const at = (id: string, k: number): KeepCounts => new Map([[id, k]]);
+  const windowSpecs = leads.flatMap((l) => l.window.map((k) => spec(l.lead, at(l.group.id, k))));
+  await time([...units.map((u) => spec(u, new Map())), ...windowSpecs], 0, 0.3, 'Timing operators over widths');
+  const unusable = new Set(units.filter((u) => Number.isNaN(known.get(spec(u, new Map()).signature) ?? NaN)));
+  const ms = (s: UnitSpec): number => known.get(s.signature) ?? NaN;
+
+  // 2. The pattern, continued over the whole width, timed for all of the group's units, and its lower envelope.
+  const candidates = leads.map((l) => {
+    const seen = new Map<number, number>();
+    for (const k of l.window) {
+      const t = ms(spec(l.lead, at(l.group.id, k)));
+      if (!Number.isNaN(t)) seen.set(k, t);
+    }
+    const exhaustive = l.window[0] === l.group.multiple;
+    const counts = exhaustive ? edges(seen, 0.01) : continuePattern(seen, l.group.units, l.group.multiple);
+    return { ...l, counts: counts.length ? counts : [l.group.units] };
+  });
+  const curveSpecs = candidates.flatMap((c) =>
+    c.units.filter((u) => !unusable.has(u)).flatMap((u) => c.counts.map((k) => spec(u, at(c.group.id, k)))),
+  );
+  await time(curveSpecs, 0.3, 0.6, 'Finding the steps of each group');
+  const counts = new Map<string, readonly number[]>();
+  for (const c of candidates) {
+    const curve = new Map(
+      c.counts.map((k) => [k, c.units.reduce((a, u) => a + (ms(spec(u, at(c.group.id, k))) || u.profiledMs), 0)]),
+    );
+    counts.set(c.group.id, thin(edges(curve, 0.005), options.steps ?? 12));
+  }
+
+  // 3. Units that two groups share, on the grid of both.
+  const grids = units.map((unit) => {
+    const of = unit.groups.filter((g) => counts.has(g));
+    const most = Math.max(2, Math.floor(MAX_GRID ** (1 / Math.max(1, of.length))));
+    const grid = of.map((group) => ({ group, counts: thin(counts.get(group)!, most) }));
+    return { unit, grid: grid.reduce((a, g) => a * g.counts.length, 1) > 4 * MAX_GRID ? [] : grid };
+  });
+  const gridSpecs = grids.map(({ unit, grid }) => gridPoints(grid).map((keep) => spec(unit, keep)));
+  await time(
+    gridSpecs.flat().filter((s) => !unusable.has(s.unit)),
+    0.6,
+    1,
+    'Timing combinations of widths',
+  );
+  const tables = grids.map(({ unit, grid }, i): UnitTable => ({ unit, grid, ms: gridSpecs[i]!.map(ms) }));
+  return { model: new LatencyModel({ tables, otherMs, baselineMs }), counts, measured, cached };
+}
+
+/** All combinations, row-major. */
+function gridPoints(grid: UnitTable['grid']): KeepCounts[] {
+  let out: Map<string, number>[] = [new Map()];
+  for (const { group, counts } of grid) out = out.flatMap((m) => counts.map((k) => new Map(m).set(group, k)));
+  return out;
+}

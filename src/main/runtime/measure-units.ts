@@ -1,0 +1,85 @@
+/** Times units at wanted shapes on this machine: many in one session, each kernel's own time read off the trace. */
+import type { Facts } from '../engine/ir/facts.ts';
+import { byteSize, elementCount } from '../engine/ir/dtype.ts';
+import type { Model } from '../engine/ir/model.ts';
+import { microGraph, timesPerCase } from '../engine/latency/micro-graph.ts';
+import type { MeasureConditions, UnitSpec } from '../engine/latency/signature.ts';
+import { serializeModel } from '../engine/onnx/index.ts';
+import { randomTensor } from './random-inputs.ts';
+import { lowMean } from './statistics.ts';
+import { toOrt } from './tensors.ts';
+import { traceRuns } from './trace.ts';
+
+/** Bounds of one session: its weights and activations stay about as warm as a real model's. */
+const MAX_CASES = 48;
+const MAX_BYTES = 48 << 20;
+const MAX_RUN_MS = 12;
+const RUNS = 14;
+
+/**
+ * Milliseconds per signature. Specs with equal signatures are measured once; those that the runtime cannot run alone
+ * (a Reshape whose target does not fit the width) are left out of the result.
+ */
+export async function measureUnits(
+  specs: Iterable<UnitSpec>,
+  context: { facts: Facts; model: Model; where: MeasureConditions; onMeasured?: (done: number, of: number) => void },
+): Promise<Map<string, number>> {
+  const todo = new Map<string, UnitSpec>();
+  for (const s of specs) if (!todo.has(s.signature)) todo.set(s.signature, s);
+  const out = new Map<string, number>();
+  const all = [...todo.values()];
+  let done = 0;
+  for (const batch of batches(all)) {
+    await measureBatch(batch, context, out);
+    context.onMeasured?.((done += batch.length), all.length);
+  }
+  return out;
+}
+
+function* batches(specs: readonly UnitSpec[]): Iterable<UnitSpec[]> {
+  let batch: UnitSpec[] = [],
+    bytes = 0,
+    ms = 0;
+  for (const s of specs) {
+    const size = s.unit.constants.reduce((a, v) => a + (byteSize(1, s.shape(v)) ?? 0), 0);
+    // Producers and pools cost about as much again as the unit.
+    const cost = s.unit.profiledMs + s.unit.inputs.reduce((a, v) => a + elementCount(s.shape(v)), 0) * 1e-6;
+    if (batch.length && (batch.length >= MAX_CASES || bytes + size > MAX_BYTES || ms + cost > MAX_RUN_MS)) {
+      yield batch;
+      [batch, bytes, ms] = [[], 0, 0];
+    }
+    batch.push(s);
+    bytes += size;
+    ms += cost;
+  }
+  if (batch.length) yield batch;
+}
+
+async function measureBatch(
+  batch: readonly UnitSpec[],
+  context: { facts: Facts; model: Model; where: MeasureConditions },
+  out: Map<string, number>,
+): Promise<void> {
+  try {
+    const { model, inputs } = microGraph(batch, context.facts, context.model);
+    const feeds = Object.fromEntries(inputs.map((i) => [i.name, toOrt(randomTensor(i.dtype, i.dims))]));
+    const trace = await traceRuns(serializeModel(model), () => feeds, {
+      ...context.where,
+      runs: RUNS,
+      warmup: 2,
+      fused: true,
+    });
+    const times = new Map(trace.kernels.map((k) => [k.name, lowMean(k.us)]));
+    if (!trace.fused) return;
+    timesPerCase(batch.length, trace.fused, times).forEach((us, k) => {
+      if (!Number.isNaN(us)) out.set(batch[k]!.signature, us / 1000);
+    });
+  } catch (e) {
+    // One case that cannot run spoils its session: halve until it is alone.
+    if (batch.length === 1) return;
+    if (process.env.SECATEUR_DEBUG) process.stderr.write(`latency: ${String(e).slice(0, 300)}\n`);
+    const half = batch.length >> 1;
+    await measureBatch(batch.slice(0, half), context, out);
+    await measureBatch(batch.slice(half), context, out);
+  }
+}
