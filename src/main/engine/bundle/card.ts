@@ -1,0 +1,116 @@
+/** The model card of a bundle, in Markdown. Everything in it comes from the job's report. */
+import type { CompressReport, ModelMeasure, Preprocess } from '../../../shared/model/job.ts';
+import type { Budget, DeviceProfile } from '../../../shared/model/types.ts';
+
+export interface CardInput {
+  readonly name: string;
+  readonly originalName: string;
+  readonly report: CompressReport;
+  readonly budget: Budget;
+  readonly device: DeviceProfile;
+  readonly preprocess: Preprocess | null;
+  readonly classes: number | null;
+  /** One line about the licence of the model. */
+  readonly licence: string;
+}
+
+const ms = (x: number): string => `${x.toPrecision(4)} ms`;
+const percent = (x: number | undefined): string => (x === undefined ? 'not measured' : `${(100 * x).toFixed(2)} %`);
+const big = (x: number): string =>
+  x >= 1e9
+    ? `${(x / 1e9).toFixed(2)} G`
+    : x >= 1e6
+      ? `${(x / 1e6).toFixed(2)} M`
+      : x >= 1e3
+        ? `${(x / 1e3).toFixed(1)} k`
+        : `${x}`;
+const db = (x: number | null | undefined): string =>
+  x === undefined ? 'not measured' : x === null ? 'exact' : `${x.toFixed(1)} dB`;
+/** Text inside a table cell or a line. */
+const inline = (s: string): string => s.replace(/[\r\n]+/g, ' ').replaceAll('|', '\\|');
+
+function rows(a: ModelMeasure, b: ModelMeasure): string[] {
+  const row = (what: string, x: string, y: string): string => `| ${what} | ${x} | ${y} |`;
+  const out = [
+    row('Latency p50', ms(a.p50Ms), ms(b.p50Ms)),
+    row('Latency p95', ms(a.p95Ms), ms(b.p95Ms)),
+    row('Multiply-accumulates', big(a.macs), big(b.macs)),
+    row('Parameters', big(a.params), big(b.params)),
+    row('File size', `${big(a.bytes)}B`, `${big(b.bytes)}B`),
+  ];
+  const p = a.quality,
+    q = b.quality;
+  if (!q) return [...out, row('Quality', 'not measured: no data were given', 'not measured')];
+  if (q.top1 !== undefined) out.push(row('Top-1 accuracy', percent(p?.top1), percent(q.top1)));
+  if (q.top5 !== undefined) out.push(row('Top-5 accuracy', percent(p?.top5), percent(q.top5)));
+  if (q.agreement !== undefined) out.push(row('Agreement with the original', '-', percent(q.agreement)));
+  return [...out, row('Signal-to-noise against the original', '-', db(q.snrDb))];
+}
+
+/** Sentences and tables for people who deploy the model. `report.result` must be there. */
+export function modelCard(c: CardInput): string {
+  const { report: r, budget: b } = c,
+    result = r.result!;
+  const target = b.ms !== undefined ? ms(b.ms) : `${b.ratio} of the original's latency`,
+    of = `p${b.percentile}, batch ${b.batch}, ${b.threads} thread${b.threads === 1 ? '' : 's'}, ${b.provider}`;
+  const lines = [
+    `# ${inline(c.name)}`,
+    '',
+    `A smaller version of \`${inline(c.originalName)}\`, made by structured pruning with Secateur.`,
+    `Budget: ${target} (${ms(r.budgetMs)} at ${of}): **${r.met ? 'met' : 'not met'}**.`,
+    '',
+    '| | original | this model |',
+    '|---|---:|---:|',
+    ...rows(r.baseline, result),
+    '',
+    `Latency was ${r.provenance.kind} on ${inline(c.device.name)} (${inline(r.provenance.processor)}, ${inline(r.provenance.runtime)}, ${r.provenance.date}); ` +
+      `${result.runs} runs, noise +-${result.noiseMs.toPrecision(2)} ms. On another device it will differ.`,
+  ];
+  if (result.quality) lines.push(`Quality was measured on ${result.quality.samples} samples that no stage trained on.`);
+  lines.push(
+    '',
+    '## How it was made',
+    '',
+    `Recipe ${inline(r.recipe.name)}: criterion ${inline(r.recipe.criterion)}, allocation ${r.recipe.allocation}, compensation ${r.recipe.compensation}, ` +
+      `recovery ${r.recipe.recovery.enabled ? `by distillation, at most ${r.recipe.recovery.seconds} s` : 'off'}.`,
+    `${r.blocksRemoved.length} blocks removed; channels kept: ${r.groups.reduce((n, g) => n + g.kept, 0)} of ${r.groups.reduce((n, g) => n + g.units, 0)} in ${r.groups.length} groups.`,
+    'The recipe, the plan (which channels and blocks went) and the full report are in `secateur/`.',
+  );
+  if (r.skipped.length) {
+    lines.push('', 'Not pruned:', '', '| structure | operator | reason |', '|---|---|---|');
+    for (const s of r.skipped.slice(0, 50))
+      lines.push(`| ${inline(s.group)} | ${inline(s.operator)} | ${inline(s.reason)} |`);
+    if (r.skipped.length > 50) lines.push(`| and ${r.skipped.length - 50} more | | |`);
+  }
+  lines.push(
+    '',
+    '## Use',
+    '',
+    '```',
+    'pip install onnxruntime numpy pillow',
+    'python run.py             # replays the golden inputs',
+    'python run.py IMAGE       # classifies an image',
+    '```',
+    '',
+  );
+  lines.push(
+    c.preprocess
+      ? 'Preprocessing is in `secateur/preprocess.json` (order: resize, crop, channel order, rescale, mean, std, layout).'
+      : 'No preprocessing is part of this bundle: inputs were used as they are.',
+  );
+  if (c.classes !== null) lines.push(`\`secateur/labels.txt\` names the ${c.classes} classes, one per line.`);
+  lines.push(
+    '',
+    '`secateur verify` checks this bundle: hashes, golden outputs, latency.',
+    '',
+    '## Limits',
+    '',
+    'Accuracy outside the data used here is unknown; pruning can change rare classes more than the average shows. Biases of the original remain.',
+    '',
+    '## Licence',
+    '',
+    inline(c.licence),
+  );
+  if (r.notes.length) lines.push('', '## Notes', '', ...r.notes.map((n) => `- ${inline(n)}`));
+  return `${lines.join('\n')}\n`;
+}

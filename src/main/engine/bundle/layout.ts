@@ -1,0 +1,138 @@
+/**
+ * The layout of a bundle: an ONNX Runtime model package (schema 1.0, portable). manifest.json and component.json hold only
+ * keys of that schema, which rejects unknown ones; our own facts stand under `additional_metadata.secateur`.
+ * Source: microsoft/onnxruntime, model_package/README.md and onnxruntime/core/session/model_package/README.md.
+ */
+import type { Preprocess, Quality } from '../../../shared/model/job.ts';
+import type { Budget, DeviceProfile, LatencyStats, Provenance } from '../../../shared/model/types.ts';
+
+export const SCHEMA_VERSION = '1.0';
+/** Of what stands under additional_metadata.secateur. */
+export const FORMAT = 1;
+export const MANIFEST = 'manifest.json';
+export const COMPONENT = 'model';
+export const COMPONENT_DIR = `models/${COMPONENT}`;
+export const SUFFIX = '.ortpackage';
+
+export interface FileEntry {
+  readonly sha256: string;
+  /** Bytes. */
+  readonly size: number;
+}
+
+export interface BundleMeasure {
+  readonly latency: LatencyStats;
+  readonly macs: number;
+  readonly params: number;
+  /** Of the model file and its external data. */
+  readonly bytes: number;
+  readonly quality: Quality | null;
+}
+
+/** What we say about a bundle, in its manifest. */
+export interface BundleFacts {
+  readonly format: typeof FORMAT;
+  readonly created: string;
+  /** Every file but manifest.json, by path with forward slashes. */
+  readonly files: Readonly<Record<string, FileEntry>>;
+  readonly device: DeviceProfile;
+  readonly budget: Budget;
+  readonly budgetMs: number;
+  readonly met: boolean;
+  readonly measurements: {
+    readonly original: BundleMeasure;
+    readonly pruned: BundleMeasure;
+    readonly provenance: Provenance;
+  };
+  /** Null where the data passed through unchanged, or there were none. */
+  readonly preprocess: Preprocess | null;
+  /** Paths of the other parts. */
+  readonly parts: {
+    readonly recipe: string;
+    readonly plan: string;
+    readonly report: string;
+    readonly golden: string;
+    readonly labels: string | null;
+    readonly preprocess: string | null;
+    readonly card: string;
+    readonly licences: string;
+  };
+}
+
+export interface Manifest {
+  readonly schema_version: typeof SCHEMA_VERSION;
+  readonly package_name: string;
+  readonly package_version: string;
+  readonly description: string;
+  readonly layout: 'portable';
+  readonly components: Readonly<Record<string, string>>;
+  readonly additional_metadata: { readonly secateur: BundleFacts };
+}
+
+export interface Component {
+  readonly component_name: string;
+  readonly variants: Readonly<
+    Record<
+      string,
+      {
+        readonly variant_directory: string;
+        readonly ep: string;
+        readonly device: 'cpu' | 'gpu' | 'npu';
+        readonly executor_info: { readonly ort: { readonly model_file: string } };
+        readonly additional_metadata: { readonly secateur: { readonly threads: number; readonly batch: number } };
+      }
+    >
+  >;
+}
+
+const PROVIDERS: Record<string, readonly [ep: string, device: 'cpu' | 'gpu' | 'npu']> = {
+  cpu: ['CPUExecutionProvider', 'cpu'],
+  cuda: ['CUDAExecutionProvider', 'gpu'],
+  tensorrt: ['TensorrtExecutionProvider', 'gpu'],
+  dml: ['DmlExecutionProvider', 'gpu'],
+  webgpu: ['WebGpuExecutionProvider', 'gpu'],
+  coreml: ['CoreMLExecutionProvider', 'npu'],
+  qnn: ['QNNExecutionProvider', 'npu'],
+};
+
+/** The component's only variant: the provider that the budget was measured on. */
+export function buildComponent(provider: string, threads: number, batch: number): Component {
+  const [ep, device] = PROVIDERS[provider] ?? [provider, 'cpu'];
+  return {
+    component_name: COMPONENT,
+    variants: {
+      [provider]: {
+        variant_directory: provider,
+        ep,
+        device,
+        executor_info: { ort: { model_file: 'model.onnx' } },
+        additional_metadata: { secateur: { threads, batch } },
+      },
+    },
+  };
+}
+
+export function buildManifest(name: string, version: string, description: string, facts: BundleFacts): Manifest {
+  return {
+    schema_version: SCHEMA_VERSION,
+    package_name: name,
+    package_version: version,
+    description,
+    layout: 'portable',
+    components: { [COMPONENT]: COMPONENT_DIR },
+    additional_metadata: { secateur: facts },
+  };
+}
+
+/** A name that is a file name everywhere. */
+export function safeName(name: string): string {
+  const clean = name
+    .normalize('NFKD')
+    .replace(/[^A-Za-z0-9._-]+/g, '-')
+    .replace(/^[-.]+|[-.]+$/g, '')
+    .slice(0, 80);
+  return clean === '' || /^(con|prn|aux|nul|com\d|lpt\d)$/i.test(clean) ? `model-${clean}`.replace(/-$/, '') : clean;
+}
+
+/** JSON with a line break at the end; `undefined` members are left out. */
+export const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;

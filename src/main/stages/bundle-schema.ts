@@ -1,0 +1,103 @@
+/** What a bundle's JSON files must look like. Strict, as ONNX Runtime's own parser is: an unknown key is an error. */
+import { z } from 'zod';
+
+const text = z.string().min(1).max(4096);
+const number = z.number();
+const path = z.string().min(1).max(1024);
+const fileEntry = z.strictObject({ sha256: z.string().regex(/^[0-9a-f]{64}$/), size: z.int().min(0) });
+
+const latency = z.looseObject({
+  p50Ms: number.positive(),
+  p95Ms: number.positive(),
+  runs: z.int().positive(),
+  batch: z.int().positive(),
+  threads: z.int().positive(),
+  provider: text,
+});
+const measure = z.looseObject({
+  latency,
+  macs: number.min(0),
+  params: number.min(0),
+  bytes: z.int().positive(),
+  quality: z.looseObject({ samples: z.int().min(0) }).nullable(),
+});
+
+const facts = z.looseObject({
+  format: z.literal(1),
+  created: text,
+  files: z.record(path, fileEntry).refine((f) => Object.keys(f).length <= 10_000, 'too many files'),
+  device: z.looseObject({ id: text, name: text, processor: z.string(), runtime: z.string() }),
+  budget: z.looseObject({ percentile: z.literal([50, 90, 95, 99]), batch: z.int().positive(), provider: text }),
+  budgetMs: number.positive(),
+  met: z.boolean(),
+  measurements: z.looseObject({
+    original: measure,
+    pruned: measure,
+    provenance: z.looseObject({
+      kind: z.enum(['measured', 'fitted', 'guessed']),
+      processor: z.string(),
+      runtime: z.string(),
+      date: text,
+    }),
+  }),
+  preprocess: z.looseObject({}).nullable(),
+  parts: z.looseObject({
+    recipe: path,
+    plan: path,
+    report: path,
+    golden: path,
+    labels: path.nullable(),
+    preprocess: path.nullable(),
+    card: path,
+    licences: path,
+  }),
+});
+
+export const manifestSchema = z.strictObject({
+  schema_version: z.string().regex(/^1\.\d+$/, 'only schema version 1 is known'),
+  package_name: text,
+  package_version: text,
+  description: z.string().optional(),
+  layout: z.literal('portable').optional(),
+  components: z.record(text, path).refine((c) => Object.keys(c).length === 1, 'exactly one component is expected'),
+  additional_metadata: z.looseObject({ secateur: facts }),
+});
+export type ManifestFile = z.infer<typeof manifestSchema>;
+
+export const componentSchema = z.strictObject({
+  component_name: z.string().optional(),
+  variants: z
+    .record(
+      text,
+      z.strictObject({
+        variant_directory: path.optional(),
+        ep: z.string().optional(),
+        device: z.enum(['cpu', 'gpu', 'npu']).optional(),
+        compatibility_string: z.string().optional(),
+        executor_info: z.looseObject({ ort: z.strictObject({ model_file: path }) }),
+        additional_metadata: z.looseObject({}).optional(),
+      }),
+    )
+    .refine((v) => Object.keys(v).length >= 1, 'there is no variant'),
+  additional_metadata: z.looseObject({}).optional(),
+});
+
+const goldenTensor = z.strictObject({ name: text, file: path });
+export const goldenSchema = z.strictObject({
+  rtol: number.min(0).max(0.05),
+  atol: z.record(z.string(), number.min(0)),
+  origin: z.enum(['data', 'seeded']),
+  seed: number,
+  cases: z
+    .array(z.strictObject({ inputs: z.array(goldenTensor).max(64), outputs: z.array(goldenTensor).min(1).max(256) }))
+    .min(1)
+    .max(64),
+});
+
+/** The first thing wrong, in words. */
+export function problemOf(error: z.ZodError): string {
+  const i = error.issues[0]!;
+  return `${i.path.length ? `${i.path.join('.')}: ` : ''}${i.message}`;
+}
+
+export const MANIFEST_LIMIT = 16 * 2 ** 20;

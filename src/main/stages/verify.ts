@@ -1,0 +1,325 @@
+/**
+ * Checks a bundle that may have been damaged or made to deceive: layout, hashes, sizes, names, the model, its golden
+ * outputs, its latency. Nothing of the bundle is trusted before it was checked, and nothing is written outside a
+ * temporary folder.
+ */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { lstat, mkdir, mkdtemp, open, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import type { z } from 'zod';
+import { SecateurError } from '../../shared/contract/errors.ts';
+import type { LatencyStats } from '../../shared/model/types.ts';
+import { badName, openZip, ZipProblem, type ZipLimits } from '../data/zip.ts';
+import { MANIFEST } from '../engine/bundle/layout.ts';
+import type { HostTensor } from '../engine/executor.ts';
+import { benchmark } from '../runtime/bench.ts';
+import { localDevice } from '../runtime/device.ts';
+import type { RuntimeExecutor } from '../runtime/executor.ts';
+import { openModelFile } from '../storage/model-files.ts';
+import {
+  componentSchema,
+  goldenSchema,
+  MANIFEST_LIMIT,
+  manifestSchema,
+  problemOf,
+  type ManifestFile,
+} from './bundle-schema.ts';
+import { replayGolden } from './golden.ts';
+
+export interface Check {
+  readonly name: string;
+  readonly ok: boolean;
+  /** What was found, one line. */
+  readonly detail: string;
+}
+
+export interface VerifyReport {
+  readonly ok: boolean;
+  readonly bundle: string;
+  /** sha256 of manifest.json, which names the hashes of everything else: compare it with the maker's. */
+  readonly digest: string | null;
+  readonly checks: readonly Check[];
+  /** Latency measured here, when it came to that. */
+  readonly latency: LatencyStats | null;
+}
+
+export interface VerifyOptions {
+  /** Bounds for zip archives. */
+  readonly limits?: Partial<ZipLimits>;
+  /** Measured runs; 0 leaves the latency out. Default 50. */
+  readonly runs?: number;
+  /** On the machine of the claim: how much slower than claimed still passes, as a share. Default 0.5. */
+  readonly latencyTolerance?: number;
+  readonly onCheck?: (check: Check) => void;
+}
+
+/** A check that failed; later checks make no sense. */
+class Failed extends Error {
+  readonly check: string;
+  constructor(check: string, reason: string) {
+    super(reason);
+    this.check = check;
+  }
+}
+
+/**
+ * All checks in order; the first one that later ones stand on ends the list when it fails.
+ * @throws 'file-not-found' when there is nothing at the path; everything else is in the report
+ */
+export async function verifyBundle(
+  path: string,
+  executor: RuntimeExecutor,
+  options: VerifyOptions = {},
+): Promise<VerifyReport> {
+  const info = await lstat(path).catch(() => null);
+  if (!info) throw new SecateurError('file-not-found', { path });
+  const checks: Check[] = [];
+  const add = (name: string, ok: boolean, detail: string): void => {
+    const check = { name, ok, detail };
+    checks.push(check);
+    options.onCheck?.(check);
+  };
+  let temp: string | null = null,
+    digest: string | null = null,
+    latency: LatencyStats | null = null;
+  try {
+    let root = path;
+    if (!info.isDirectory()) {
+      temp = await mkdtemp(join(tmpdir(), 'secateur-verify-'));
+      root = await unpack(path, temp, options.limits);
+      add('archive', true, 'every entry stays inside, with sizes and checksums that hold');
+    }
+    const found = await listFiles(root);
+    const text = await readSmall(root, MANIFEST, found, 'manifest');
+    digest = createHash('sha256').update(text).digest('hex');
+    const manifest = parse(text, manifestSchema, 'manifest', MANIFEST),
+      facts = manifest.additional_metadata.secateur;
+    add('manifest', true, `${manifest.package_name} ${manifest.package_version}, schema ${manifest.schema_version}`);
+    compareLists(found, facts.files);
+    add('files', true, `${found.size} files, none missing, none besides`);
+    let bytes = 0;
+    for (const [name, entry] of Object.entries(facts.files)) {
+      if (found.get(name) !== entry.size)
+        throw new Failed('hashes', `${name} has ${found.get(name)} bytes, the manifest says ${entry.size}`);
+      if ((await hashOf(join(root, name))) !== entry.sha256)
+        throw new Failed('hashes', `${name} is not the file that the manifest describes (sha256 differs)`);
+      bytes += entry.size;
+    }
+    add('hashes', true, `sha256 and size of ${Object.keys(facts.files).length} files (${bytes} bytes) hold`);
+    for (const part of Object.values(facts.parts))
+      if (part !== null && part !== undefined && !found.has(String(part)))
+        throw new Failed('component', `the manifest names ${String(part)}, which is not in the bundle`);
+
+    const model = await findModel(root, manifest, found);
+    add('component', true, model.file);
+    const claimed = facts.measurements.pruned.bytes;
+    const own = model.dataFiles.reduce((n, f) => n + found.get(f)!, found.get(model.file)!);
+    add(
+      'claims',
+      own === claimed,
+      own === claimed
+        ? `the model has the claimed ${own} bytes`
+        : `the manifest claims a model of ${claimed} bytes, it has ${own}`,
+    );
+    // What the model must not be asked to do is checked; now it may be opened.
+    const feeds = await runChecks(join(root, model.file), root, manifest, found, executor, add);
+    if (feeds && (options.runs ?? 50) > 0)
+      latency = await measure(join(root, model.file), feeds, manifest, options, add);
+  } catch (e) {
+    if (e instanceof Failed) add(e.check, false, e.message);
+    else if (e instanceof ZipProblem) add('archive', false, e.message);
+    else if (e instanceof SecateurError && e.code !== 'internal') add('model', false, e.message);
+    else throw e;
+  } finally {
+    if (temp) await rm(temp, { recursive: true, force: true });
+  }
+  return { ok: checks.every((c) => c.ok), bundle: path, digest, checks, latency };
+}
+
+/** Unpacks into a folder of our own and returns where the manifest lies. Names were checked by openZip. */
+async function unpack(path: string, to: string, limits: Partial<ZipLimits> | undefined): Promise<string> {
+  const zip = await openZip(path, limits);
+  try {
+    for (const name of zip.entries.keys()) {
+      const target = join(to, ...name.split('/'));
+      await mkdir(dirname(target), { recursive: true });
+      const file = await open(target, 'wx').catch(() => {
+        throw new ZipProblem(name, 'it collides with another entry');
+      });
+      try {
+        await zip.stream(name, async (chunk) => void (await file.writeFile(chunk)));
+      } finally {
+        await file.close();
+      }
+    }
+    const names = [...zip.entries.keys()],
+      top = names[0]?.split('/')[0];
+    const nested = !zip.entries.has(MANIFEST) && top !== undefined && names.every((n) => n.startsWith(`${top}/`));
+    return nested ? join(to, top) : to;
+  } finally {
+    zip.close();
+  }
+}
+
+/** Sizes by path; links and special files are refused. */
+async function listFiles(root: string): Promise<Map<string, number>> {
+  const out = new Map<string, number>();
+  const walk = async (prefix: string): Promise<void> => {
+    for (const name of (await readdir(join(root, prefix))).sort()) {
+      const path = prefix + name,
+        info = await lstat(join(root, path));
+      if (info.isDirectory()) await walk(`${path}/`);
+      else if (!info.isFile()) throw new Failed('files', `${path} is a link or a special file`);
+      else out.set(path, info.size);
+      if (out.size > 10_000) throw new Failed('files', 'there are more than 10,000 files');
+    }
+  };
+  await walk('');
+  return out;
+}
+
+async function readSmall(
+  root: string,
+  name: string,
+  found: ReadonlyMap<string, number>,
+  check: string,
+): Promise<Buffer> {
+  const size = found.get(name);
+  if (size === undefined) throw new Failed(check, `there is no ${name}`);
+  if (size > MANIFEST_LIMIT) throw new Failed(check, `${name} has ${size} bytes`);
+  return readFile(join(root, name));
+}
+
+function parse<T>(bytes: Buffer, schema: z.ZodType<T>, check: string, name: string): T {
+  let value: unknown;
+  try {
+    value = JSON.parse(bytes.toString('utf8'));
+  } catch (e) {
+    throw new Failed(check, `${name} is not JSON (${(e as Error).message})`);
+  }
+  const r = schema.safeParse(value);
+  if (!r.success) throw new Failed(check, `${name}: ${problemOf(r.error)}`);
+  return r.data;
+}
+
+function compareLists(found: ReadonlyMap<string, number>, listed: Readonly<Record<string, unknown>>): void {
+  for (const name of Object.keys(listed)) {
+    const bad = badName(name);
+    if (bad) throw new Failed('files', `the manifest lists ${JSON.stringify(name)}: ${bad}`);
+    if (!found.has(name)) throw new Failed('files', `${name} is missing`);
+  }
+  for (const name of found.keys())
+    if (name !== MANIFEST && !Object.hasOwn(listed, name))
+      throw new Failed('files', `${name} is in the bundle but not in the manifest`);
+}
+
+async function hashOf(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path), hash);
+  return hash.digest('hex');
+}
+
+/** The model that the component names; its external data must be listed files too. */
+async function findModel(
+  root: string,
+  manifest: ManifestFile,
+  found: ReadonlyMap<string, number>,
+): Promise<{ file: string; dataFiles: string[] }> {
+  const check = 'component',
+    [componentName, where] = Object.entries(manifest.components)[0]!;
+  const inside = (path: string): string => {
+    const bad = badName(path);
+    if (bad) throw new Failed(check, `component ${componentName} names ${JSON.stringify(path)}: ${bad}`);
+    return path;
+  };
+  const file = found.has(inside(where)) ? where : `${where}/component.json`,
+    folder = file.slice(0, file.lastIndexOf('/') + 1);
+  const component = parse(await readSmall(root, file, found, check), componentSchema, check, file);
+  const [name, variant] = Object.entries(component.variants)[0]!;
+  const modelFile = inside(`${folder}${variant.variant_directory ?? name}/${variant.executor_info.ort.model_file}`);
+  if (!found.has(modelFile)) throw new Failed(check, `the model ${modelFile} is not in the bundle`);
+  const modelFolder = modelFile.slice(0, modelFile.lastIndexOf('/') + 1),
+    locations = new Set<string>();
+  openModelFile(join(root, modelFile), (l) => locations.add(l)); // throws for data outside the folder
+  const dataFiles = [...locations].map((l) => modelFolder + l.replaceAll('\\', '/').replace(/^(\.\/)+/, ''));
+  for (const f of dataFiles)
+    if (!found.has(f)) throw new Failed(check, `the model reads ${f}, which is not in the bundle`);
+  return { file: modelFile, dataFiles };
+}
+
+type Add = (name: string, ok: boolean, detail: string) => void;
+
+/** Opens the model and replays the golden cases. Returns inputs to measure on, or null when it came to nothing. */
+async function runChecks(
+  model: string,
+  root: string,
+  manifest: ManifestFile,
+  found: ReadonlyMap<string, number>,
+  executor: RuntimeExecutor,
+  add: Add,
+): Promise<Readonly<Record<string, HostTensor>> | null> {
+  const facts = manifest.additional_metadata.secateur,
+    provider = facts.budget.provider,
+    here = localDevice().providers.includes(provider) ? provider : 'cpu';
+  const session = await executor.openBytes(model, {
+    provider: here,
+    threads: facts.measurements.pruned.latency.threads,
+  });
+  try {
+    const where = here === provider ? here : `${here} (${provider} is not on this machine)`;
+    add('model', true, `ONNX Runtime opens it on ${where}`);
+    const path = facts.parts.golden,
+      spec = parse(await readSmall(root, path, found, 'golden'), goldenSchema, 'golden', path);
+    const read = async (file: string): Promise<Uint8Array> => {
+      if (!found.has(file)) throw new Failed('golden', `${path} names ${file}, which is not in the bundle`);
+      return readFile(join(root, file));
+    };
+    const replay = await replayGolden(session, spec, read);
+    add('golden', replay.ok, replay.detail);
+    return replay.ok ? replay.feeds : null;
+  } catch (e) {
+    if (e instanceof SecateurError && e.code !== 'internal') throw new Failed('golden', e.message);
+    throw e;
+  } finally {
+    await session.release();
+  }
+}
+
+/** Measures here, and compares with the claim where processor, provider and shapes are those of the claim. */
+async function measure(
+  model: string,
+  feeds: Readonly<Record<string, HostTensor>>,
+  manifest: ManifestFile,
+  options: VerifyOptions,
+  add: Add,
+): Promise<LatencyStats> {
+  const facts = manifest.additional_metadata.secateur,
+    claim = facts.measurements.pruned.latency,
+    from = facts.measurements.provenance;
+  const device = localDevice(),
+    provider = device.providers.includes(claim.provider) ? claim.provider : 'cpu';
+  // Golden inputs have one sample; a budget of another batch is measured on random ones.
+  const sameBatch = Object.values(feeds).every((t) => t.dims[0] === claim.batch);
+  const [r] = await benchmark([{ name: 'bundle', model, ...(sameBatch && { feeds }) }], {
+    threads: claim.threads,
+    provider,
+    batch: claim.batch,
+    runs: options.runs ?? 50,
+    maxSeconds: 5,
+  });
+  const stats = r!.stats,
+    got = `p50 ${stats.p50Ms.toPrecision(4)} ms`,
+    said = `${claim.p50Ms.toPrecision(4)} ms claimed`;
+  const same = from.kind === 'measured' && from.processor === device.processor && provider === claim.provider;
+  if (!same) {
+    add('latency', true, `${got} here; ${said} for ${from.processor} are not comparable`);
+    return stats;
+  }
+  const limit = claim.p50Ms * (1 + (options.latencyTolerance ?? 0.5));
+  const ok = stats.p50Ms <= limit;
+  add('latency', ok, `${got}, ${said}${ok ? '' : `: slower than the ${limit.toPrecision(4)} ms that would pass`}`);
+  return stats;
+}
