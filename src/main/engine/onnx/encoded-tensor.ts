@@ -123,9 +123,12 @@ export function typedEntries(dtype: number, dims: readonly number[]): number {
 function* entries(
   data: { readonly source: ByteSource; readonly ranges: readonly number[] },
   field: number,
+  base?: WireReader,
 ): Iterable<WireReader> {
   for (let i = 0; i < data.ranges.length; i += 2) {
-    const r = new WireReader(data.source, undefined, data.ranges[i]!, data.ranges[i + 1]!);
+    const start = data.ranges[i]!,
+      end = data.ranges[i + 1]!;
+    const r = base?.at(start, end) ?? new WireReader(data.source, undefined, start, end);
     while (r.next()) {
       if (r.field !== field) {
         r.skip();
@@ -146,9 +149,10 @@ function* entries(
 export function countEntries(
   data: { readonly source: ByteSource; readonly ranges: readonly number[] },
   field: number,
+  base: WireReader,
 ): number {
   let n = 0;
-  for (const r of entries(data, field)) {
+  for (const r of entries(data, field, base)) {
     if (field === TENSOR.stringData) {
       if (r.wire === BYTES) n++;
       r.skip();

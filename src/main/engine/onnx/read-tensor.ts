@@ -67,7 +67,7 @@ export function readTensor(r: WireReader, ctx: ReadContext): EncodedTensor {
   if (!typed.isEmpty && field === undefined) return lie('an element type that has no such field');
   if (field !== undefined && (!typed.isEmpty || bytes === 0 || dtype === DType.STRING)) {
     const data = { kind: 'typed' as const, source: r.source, ranges: typed.ranges };
-    const n = countEntries(data, field);
+    const n = countEntries(data, field, r);
     if (n !== typedEntries(dtype, dims)) lie(`${n} entries`);
     return made(data, bytes ?? 0);
   }

@@ -15,6 +15,8 @@ interface Window {
   data: Uint8Array;
   start: number;
   end: number;
+  /** Nothing from here on is wanted. */
+  readonly limit: number;
 }
 
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -45,7 +47,7 @@ export class WireReader {
     this.pos = start;
     this.end = end;
     const data = source instanceof MemorySource ? source.data : new Uint8Array(0);
-    this.#window = { data, start: 0, end: data.length };
+    this.#window = { data, start: 0, end: data.length, limit: end };
   }
 
   /** Moves to the next field of the message; false at its end. Read or skip the field before the next call. */
@@ -213,8 +215,8 @@ export class WireReader {
   }
 
   #fill(): void {
-    const n = Math.min(WINDOW, this.source.size - this.pos);
     const w = this.#window;
+    const n = Math.min(WINDOW, w.limit - this.pos);
     w.data = this.source.read(this.pos, n);
     w.start = this.pos;
     w.end = this.pos + w.data.length;

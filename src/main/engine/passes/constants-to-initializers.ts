@@ -1,5 +1,5 @@
 import { DType, MemoryTensor, f32, i64, type Attribute, type Graph, type Tensor } from '../ir/index.ts';
-import { isMissing } from '../onnx/encoded-tensor.ts';
+import { isMissing } from '../onnx/index.ts';
 import { givenOut } from '../ir/reads.ts';
 import type { Pass } from './pass.ts';
 
