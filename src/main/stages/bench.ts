@@ -9,7 +9,7 @@ export async function runBench(request: BenchRequest, ctx: StageContext): Promis
   const { provider, threads, batch, runs } = request;
   const candidates = [{ name: 'model', model: request.model }];
   if (request.vs !== undefined) candidates.push({ name: 'vs', model: request.vs });
-  const [model, vs] = await benchmark(candidates, { provider, threads, batch, runs, maxSeconds: 60, minSeconds: 1 });
+  const [model, vs] = await benchmark(candidates, { provider, threads, batch, runs, maxSeconds: 20, minSeconds: 1 });
   ctx.progress({ stage: 'measure', message: 'done', done: 1 });
   if (!model) throw new Error('nothing was measured');
   return {
