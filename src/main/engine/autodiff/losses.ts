@@ -37,7 +37,7 @@ export function crossEntropy(
   const [rows, classes] = [product(shape) / shape[1]!, shape[1]!];
   const flat = shape.length === 2 ? labels : b.reshape(labels, [rows]);
   const values = b.tensor(f32([smoothing / classes, 1 - smoothing + smoothing / classes], [2]), 'onehot');
-  const target = b.reshape(b.op('OneHot', [flat, b.ints([classes]), values], { axis: int(-1) }), [rows, classes]);
+  const target = b.op('OneHot', [flat, b.ints([classes]), values], { axis: int(-1) });
   return softCrossEntropy(b, asRows(b, logits, shape), target, rows, 1);
 }
 
