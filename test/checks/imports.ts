@@ -16,7 +16,7 @@ export const ROOMS: Record<string, Room> = {
   runtime: { rooms: ['engine', 'shared', 'storage'], packages: ['node:', 'onnxruntime-node'] },
   data: { rooms: ['engine', 'shared'], packages: ['node:', 'sharp', 'yauzl', 'yazl', 'zod'] },
   storage: { rooms: ['engine', 'shared'], packages: ['node:', 'better-sqlite3', 'zod'] },
-  stages: { rooms: ['engine', 'runtime', 'data', 'storage', 'shared'], packages: ['node:', 'zod'] },
+  stages: { rooms: ['engine', 'runtime', 'data', 'storage', 'shared'], packages: ['node:', 'yazl', 'zod'] },
   jobs: { rooms: ['shared', 'storage'], packages: ['node:', 'zod'] },
   services: { rooms: ['engine', 'storage', 'jobs', 'shared'], packages: ['node:', 'zod'] },
   transport: { rooms: ['services', 'shared'], packages: ['node:', 'zod'] },
@@ -47,7 +47,7 @@ export const ROOMS: Record<string, Room> = {
 
 /** Interfaces of a stage's surroundings: the rooms that provide them may name them, as types only. */
 const TYPE_CONTRACTS: Record<string, readonly string[]> = {
-  'src/main/stages/context.ts': ['jobs', 'storage', 'services'],
+  'src/main/stages/context.ts': ['jobs', 'runtime', 'storage', 'services'],
 };
 
 /** Modules that read and write protobuf bytes: the codec's own business, whoever else needs one has a leak. */
