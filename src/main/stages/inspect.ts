@@ -7,6 +7,7 @@ import type { Facts } from '../engine/ir/facts.ts';
 import type { Model } from '../engine/ir/model.ts';
 import type { Value } from '../engine/ir/value.ts';
 import { operatorFor } from '../engine/ops/registry.ts';
+import { findResidualBlocks } from '../engine/pruning/blocks.ts';
 import { buildGroups } from '../engine/pruning/groups.ts';
 import type { Group } from '../engine/pruning/types.ts';
 import { collectFacts } from '../runtime/facts.ts';
@@ -42,7 +43,7 @@ export async function runInspect(request: InspectRequest, ctx: StageContext): Pr
     params,
     assumed: assumed(model),
     groups: groups.map(groupInfo),
-    blocks: [],
+    blocks: findResidualBlocks(model, facts).map((b) => b.id),
     skipped,
     notes: unknown.length > 0 ? [`Without rules, so what touches them stays whole: ${unknown.join(', ')}.`] : [],
   };

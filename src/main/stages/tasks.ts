@@ -1,12 +1,28 @@
 /** Everything a worker can be asked to do, by the name that jobs have as their kind. */
+import type { VerifyRequest } from '../../shared/model/tasks.ts';
+import { createExecutor } from '../runtime/executor.ts';
 import { runBench } from './bench.ts';
 import { runCompare } from './compare.ts';
+import type { StageContext } from './context.ts';
 import { runDevices } from './devices.ts';
 import { runInspect } from './inspect.ts';
+import { verifyBundle, type VerifyReport } from './verify.ts';
 
 export const tasks = {
   bench: runBench,
   compare: runCompare,
   devices: runDevices,
   inspect: runInspect,
+  verify: runVerify,
 };
+
+async function runVerify(request: VerifyRequest, ctx: StageContext): Promise<VerifyReport> {
+  ctx.progress({ stage: 'verify', message: 'checking', done: 0 });
+  let checks = 0;
+  const report = await verifyBundle(request.bundle, createExecutor(), {
+    // How many checks there will be depends on the bundle: the share only ever nears the end.
+    onCheck: (c) => ctx.progress({ stage: 'verify', message: c.name, done: 1 - 0.85 ** ++checks }),
+  });
+  ctx.progress({ stage: 'verify', message: 'done', done: 1 });
+  return report;
+}
