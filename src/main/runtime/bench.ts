@@ -43,6 +43,13 @@ export interface CandidateResult {
   readonly stats: LatencyStats;
   /** Share of the measured time in which the process did not have its core: 0 on a quiet machine (one thread only). */
   readonly contention: number;
+  /**
+   * Milliseconds per run on an undisturbed core: processor time with one thread, the 10th percentile with several. On a
+   * busy machine it stays true when the quantiles grow; on a quiet one it is the median.
+   */
+  readonly quietMs: number;
+  /** quietMs over that of the first candidate. */
+  readonly quietRatio: number;
   /** To the first candidate, over pairs of neighbouring blocks: median and 95 % interval. 1 for the first itself. */
   readonly ratio: { readonly value: number; readonly low: number; readonly high: number };
   /** 1 - ratio when the interval excludes 1, else 0: a gain under the noise floor is none. Negative = slower. */
@@ -173,11 +180,16 @@ function result(c: Contestant, first: Contestant, options: BenchOptions): Candid
       threads,
       provider: options.provider ?? 'cpu',
     },
+    quietMs: quiet(c, threads),
+    quietRatio: quiet(c, threads) / quiet(first, threads),
     contention: threads === 1 ? Math.max(0, 1 - c.cpuMs / c.wallMs) : 0,
     ratio,
     gain: ratio.low > 1 || ratio.high < 1 ? 1 - ratio.value : 0,
   };
 }
+
+const quiet = (c: Contestant, threads: number): number =>
+  threads === 1 ? Math.min(c.cpuMs, c.wallMs) / c.times.length : quantile(sortedCopy(c.times), 0.1);
 
 /** Quantiles of all runs; the noise floor is the half-width of the 95 % interval of the median of the block medians. */
 export function describe(

@@ -87,28 +87,30 @@ export async function buildLatencyModel(
     }
   };
 
-  // 1. One window of counts of each group's costliest unit shows where the steps are.
+  // 1. One window of counts of each group's costliest units shows where the steps are.
   const leads = groups.flatMap((g) => {
-    const of = units.filter((u) => u.groups.includes(g.id));
-    const lead = of.sort((a, b) => b.profiledMs - a.profiledMs)[0];
-    return lead ? [{ group: g, lead, units: of, window: windowCounts(g.units, g.multiple) }] : [];
+    const of = units.filter((u) => u.groups.includes(g.id)).sort((a, b) => b.profiledMs - a.profiledMs);
+    const window = windowCounts(g.units, g.multiple);
+    // Small groups are timed at every count, in all of their units; of large ones the two costliest show the pattern.
+    const exhaustive = window[0] === g.multiple;
+    return of.length ? [{ group: g, units: of, window, exhaustive, leads: exhaustive ? of : of.slice(0, 2) }] : [];
   });
   const at = (id: string, k: number): KeepCounts => new Map([[id, k]]);
-  const windowSpecs = leads.flatMap((l) => l.window.map((k) => spec(l.lead, at(l.group.id, k))));
+  const windowSpecs = leads.flatMap((l) => l.leads.flatMap((u) => l.window.map((k) => spec(u, at(l.group.id, k)))));
   await time([...units.map((u) => spec(u, new Map())), ...windowSpecs], 0, 0.3, 'Timing operators over widths');
   const unusable = new Set(units.filter((u) => Number.isNaN(known.get(spec(u, new Map()).signature) ?? NaN)));
   const ms = (s: UnitSpec): number => known.get(s.signature) ?? NaN;
 
   // 2. The pattern, continued over the whole width, timed for all of the group's units, and its lower envelope.
   const candidates = leads.map((l) => {
+    if (l.exhaustive) return { ...l, counts: l.window };
     const seen = new Map<number, number>();
-    for (const k of l.window) {
-      const t = ms(spec(l.lead, at(l.group.id, k)));
-      if (!Number.isNaN(t)) seen.set(k, t);
-    }
-    const exhaustive = l.window[0] === l.group.multiple;
-    const counts = exhaustive ? edges(seen, 0.01) : continuePattern(seen, l.group.units, l.group.multiple);
-    return { ...l, counts: counts.length ? counts : [l.group.units] };
+    for (const k of l.window)
+      seen.set(
+        k,
+        l.leads.reduce((a, u) => a + (ms(spec(u, at(l.group.id, k))) || u.profiledMs), 0),
+      );
+    return { ...l, counts: continuePattern(seen, l.group.units, l.group.multiple) };
   });
   const curveSpecs = candidates.flatMap((c) =>
     c.units.filter((u) => !unusable.has(u)).flatMap((u) => c.counts.map((k) => spec(u, at(c.group.id, k)))),
@@ -119,7 +121,7 @@ export async function buildLatencyModel(
     const curve = new Map(
       c.counts.map((k) => [k, c.units.reduce((a, u) => a + (ms(spec(u, at(c.group.id, k))) || u.profiledMs), 0)]),
     );
-    counts.set(c.group.id, thin(edges(curve, 0.005), options.steps ?? 12));
+    counts.set(c.group.id, thin(edges(curve, 0.01), options.steps ?? 12));
   }
 
   // 3. Units that two groups share, on the grid of both.

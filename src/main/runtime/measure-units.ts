@@ -14,7 +14,10 @@ import { traceRuns } from './trace.ts';
 const MAX_CASES = 48;
 const MAX_BYTES = 48 << 20;
 const MAX_RUN_MS = 12;
-const RUNS = 14;
+/** One session runs about this long, within bounds on the number of runs. */
+const SESSION_MS = 160;
+const MIN_RUNS = 12;
+const MAX_RUNS = 48;
 
 /**
  * Milliseconds per signature. Specs with equal signatures are measured once; those that the runtime cannot run alone
@@ -36,14 +39,17 @@ export async function measureUnits(
   return out;
 }
 
+/** Rough milliseconds of a case: the unit at full width, and the producers and pools about it. */
+const costOf = (s: UnitSpec): number =>
+  s.unit.profiledMs + 0.01 + s.unit.inputs.reduce((a, v) => a + elementCount(s.shape(v)), 0) * 1e-6;
+
 function* batches(specs: readonly UnitSpec[]): Iterable<UnitSpec[]> {
   let batch: UnitSpec[] = [],
     bytes = 0,
     ms = 0;
   for (const s of specs) {
     const size = s.unit.constants.reduce((a, v) => a + (byteSize(1, s.shape(v)) ?? 0), 0);
-    // Producers and pools cost about as much again as the unit.
-    const cost = s.unit.profiledMs + s.unit.inputs.reduce((a, v) => a + elementCount(s.shape(v)), 0) * 1e-6;
+    const cost = costOf(s);
     if (batch.length && (batch.length >= MAX_CASES || bytes + size > MAX_BYTES || ms + cost > MAX_RUN_MS)) {
       yield batch;
       [batch, bytes, ms] = [[], 0, 0];
@@ -65,7 +71,7 @@ async function measureBatch(
     const feeds = Object.fromEntries(inputs.map((i) => [i.name, toOrt(randomTensor(i.dtype, i.dims))]));
     const trace = await traceRuns(serializeModel(model), () => feeds, {
       ...context.where,
-      runs: RUNS,
+      runs: Math.round(Math.min(MAX_RUNS, Math.max(MIN_RUNS, SESSION_MS / batch.reduce((a, x) => a + costOf(x), 0)))),
       warmup: 2,
       fused: true,
     });
