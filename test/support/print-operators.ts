@@ -1,0 +1,8 @@
+// Run by test/checks/scripts.test.ts through scripts/run.mjs: prints how many operators the registry found, and its arguments.
+import { allOperators } from '../../src/main/engine/ops/registry.ts';
+
+export default async function main(args: string[]): Promise<void> {
+  // Modules can still be loaded after the first import.
+  const { SHAPES } = await import('../../src/main/engine/sample/shapes.ts');
+  console.log(JSON.stringify({ operators: [...allOperators()].length, shapes: SHAPES.length, args }));
+}
