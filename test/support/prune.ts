@@ -4,6 +4,7 @@ import type { Model } from '../../src/main/engine/ir/model.ts';
 import { verifyModel } from '../../src/main/engine/ir/verify.ts';
 import { findResidualBlocks } from '../../src/main/engine/pruning/blocks.ts';
 import { buildGroups } from '../../src/main/engine/pruning/groups.ts';
+import { gatherShuffles } from '../../src/main/engine/pruning/shuffles.ts';
 import { maskModel } from '../../src/main/engine/pruning/mask.ts';
 import type { Cut } from '../../src/main/engine/pruning/removal.ts';
 import { applyPlan } from '../../src/main/engine/pruning/surgery.ts';
@@ -23,6 +24,8 @@ export interface Prepared {
 export async function prepare(model: Model): Promise<Prepared> {
   verifyModel(model);
   const facts = await collectFacts(model, plainExecutor);
+  gatherShuffles(model, facts);
+  verifyModel(model);
   return { model, facts, analysis: buildGroups(model, facts), blocks: findResidualBlocks(model, facts) };
 }
 

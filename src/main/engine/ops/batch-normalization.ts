@@ -9,7 +9,11 @@ import { channelSum } from './support/conv-grad.ts';
 function relate(ctx: PruneContext): void {
   const x = ctx.node.input(0)!;
   const y = ctx.node.output();
-  ctx.shape(y).forEach((_, axis) => ctx.same({ value: x, axis }, { value: y, axis }));
+  const training = attrInt(ctx.node.attributes.get('training_mode'), 0) !== 0;
+  ctx.shape(y).forEach((_, axis) => {
+    if (axis === 1 || !training) return ctx.same({ value: x, axis }, { value: y, axis });
+    for (const value of [x, y]) ctx.freeze({ value, axis }, 'statistics are taken over this axis');
+  });
   for (const p of [...ctx.node.inputs.slice(1), ...ctx.node.outputs.slice(1)])
     if (p?.name && ctx.shape(p).length === 1) ctx.same({ value: p, axis: 0 }, { value: y, axis: 1 });
 }
