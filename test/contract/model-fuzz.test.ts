@@ -28,7 +28,7 @@ const subjects: [string, () => Uint8Array, number][] = [
 /** Changes of a seeded kind: bits, bytes, numbers made long, pieces cut, doubled, moved, and the end cut off. */
 function mutate(original: Uint8Array, next: () => number): Uint8Array {
   const upTo = (n: number): number => Math.floor(next() * n);
-  let b = original.slice();
+  let b: Uint8Array = original.slice();
   for (let k = 1 + upTo(3); k > 0; k--) {
     const at = upTo(b.length),
       n = 1 + upTo(40);

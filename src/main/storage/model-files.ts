@@ -9,6 +9,7 @@ import {
   type ByteSource,
   type DataResolver,
   type ExternalOptions,
+  type WritePlan,
 } from '../engine/onnx/index.ts';
 import { FileByteSource, unreadable } from './file-source.ts';
 
@@ -78,10 +79,7 @@ export interface SavedModel {
  * file-unwritable.
  */
 export function saveModelFile(model: Model, path: string, options: SaveOptions = {}): SavedModel {
-  const external = externalOptions(path, options.externalData);
-  let plan = writeModelChunks(model, external ? { externalData: external } : {});
-  // The codec names the data file for itself when the size demands one: the name must be ours.
-  if (!external && plan.data) plan = writeModelChunks(model, { externalData: externalOptions(path, true)! });
+  const plan = planWrite(model, path, options);
   const folder = dirname(path);
   const temporary = (name: string): string => join(folder, `.${name}.${randomBytes(6).toString('hex')}.tmp`);
   const moves: { from: string; to: string }[] = [];
@@ -96,10 +94,19 @@ export function saveModelFile(model: Model, path: string, options: SaveOptions =
     for (const m of moves) renameSync(m.from, m.to);
   } catch (e) {
     for (const m of moves) rmSync(m.from, { force: true });
-    if (e instanceof SecateurError) throw e;
+    // What the file system says carries a code; anything else came from the model's own data.
+    if ((e as NodeJS.ErrnoException).syscall === undefined) throw e;
     throw new SecateurError('file-unwritable', { path, reason: (e as Error).message }, { cause: e });
   }
   return { files: moves.map((m) => m.to).reverse(), bytes: plan.modelBytes + plan.dataBytes };
+}
+
+function planWrite(model: Model, path: string, options: SaveOptions): WritePlan {
+  const external = externalOptions(path, options.externalData);
+  const plan = writeModelChunks(model, external ? { externalData: external } : {});
+  if (external || !plan.data) return plan;
+  // The codec names the data file for itself when the size demands one: the name must be ours.
+  return writeModelChunks(model, { externalData: externalOptions(path, true)! });
 }
 
 function externalOptions(path: string, wanted: SaveOptions['externalData']): ExternalOptions | null {

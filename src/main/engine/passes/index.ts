@@ -4,3 +4,5 @@ export { eliminateIdentity } from './eliminate-identity.ts';
 export { foldBatchNorm } from './fold-batch-norm.ts';
 export { constantsToInitializers } from './constants-to-initializers.ts';
 export { extractSubgraph } from './extract.ts';
+export { eliminateRepeatedActivation } from './eliminate-repeated-activation.ts';
+export { paddedShortcutsToConv } from './padded-shortcuts.ts';

@@ -1,0 +1,52 @@
+import type { Node, Value } from '../ir/index.ts';
+import { givenOut } from '../ir/reads.ts';
+import { eliminateDead } from './eliminate-dead.ts';
+import type { Pass } from './pass.ts';
+
+/** Operators whose result is never negative when their (first) input is not; data movement and averages. */
+const KEEPS_SIGN = new Set([
+  'Slice', 'Pad', 'MaxPool', 'AveragePool', 'GlobalAveragePool', 'GlobalMaxPool', 'Flatten', 'Reshape', 'Transpose',
+  'Squeeze', 'Unsqueeze', 'Identity', 'Dropout',
+]); // prettier-ignore
+const DEPTH = 16;
+
+/**
+ * Drops activations that change nothing: Relu of what is not negative already, Clip of the same Clip. A dropped residual
+ * block leaves such pairs behind, and each costs a kernel.
+ */
+export const eliminateRepeatedActivation: Pass = {
+  name: 'eliminate-repeated-activation',
+  run(model) {
+    const given = givenOut(model.graph);
+    let modified = false;
+    for (const n of model.graph.nodes()) {
+      const x = n.input(0);
+      if (!x || given.has(n.output()) || !isRepeated(n, x)) continue;
+      n.output().replaceAllUsesWith(x);
+      modified = true;
+    }
+    if (modified) eliminateDead.run(model);
+    return { model, modified };
+  },
+};
+
+function isRepeated(n: Node, x: Value): boolean {
+  if (n.key === 'Relu') return isNonNegative(x, DEPTH);
+  const p = x.producer;
+  if (n.key !== 'Clip' || p?.key !== 'Clip') return false;
+  if (n.inputs.length !== p.inputs.length || n.inputs.slice(1).some((v, i) => v !== p.input(i + 1))) return false;
+  return [...n.attributes].every(([name, a]) => {
+    const b = p.attributes.get(name);
+    return a.kind === 'float' && b?.kind === 'float' && a.value === b.value;
+  });
+}
+
+function isNonNegative(v: Value, depth: number): boolean {
+  const p = v.producer;
+  if (!p || depth === 0) return false;
+  if (p.key === 'Relu' || p.key === 'Sigmoid' || p.key === 'Softmax' || p.key === 'HardSigmoid') return true;
+  // A Pad with a value of its own may add negatives.
+  if (p.key === 'Pad' && (p.input(2) !== null || p.attributes.has('value'))) return false;
+  if (p.key === 'Concat' || p.key === 'Add') return p.inputs.every((x) => x !== null && isNonNegative(x, depth - 1));
+  return KEEPS_SIGN.has(p.key) && isNonNegative(p.input(0)!, depth - 1);
+}
