@@ -21,7 +21,7 @@ const MAX_RATIO = 1032;
 export function badName(name: string): string | null {
   if (name === '' || name.length > 1024) return 'the name is empty or too long';
   if (name.includes('\\')) return 'it has a backslash';
-  if (/[\u0000-\u001f\u007f]/.test(name)) return 'it has a control character';
+  if ([...name].some((c) => c < ' ' || c === '\u007f')) return 'it has a control character';
   if (name.startsWith('/') || /^[A-Za-z]:/.test(name)) return 'it is an absolute path';
   const parts = (name.endsWith('/') ? name.slice(0, -1) : name).split('/');
   if (parts.some((p) => p === '..')) return 'it leaves the folder';
@@ -94,6 +94,10 @@ export async function openZip(path: string, limits: Partial<ZipLimits> = {}): Pr
       if (total > bound.maxTotalBytes) throw new ZipProblem(e.fileName, `the archive claims more than ${total} bytes`);
       if (!e.fileName.endsWith('/')) found.set(e.fileName, e);
     }
+    for (const name of found.keys())
+      for (let cut = name.indexOf('/'); cut >= 0; cut = name.indexOf('/', cut + 1))
+        if (folded.has(name.slice(0, cut).normalize('NFC').toLowerCase()))
+          throw new ZipProblem(name, 'a part of its path is a file');
     return wrap(zip, found);
   } catch (e) {
     zip.close();

@@ -82,6 +82,13 @@ export const componentSchema = z.strictObject({
   additional_metadata: z.looseObject({}).optional(),
 });
 
+/** What verify compares with the manifest. */
+export const reportSchema = z.looseObject({
+  met: z.boolean(),
+  budgetMs: number.positive(),
+  result: z.looseObject({ p50Ms: number.positive() }),
+});
+
 const goldenTensor = z.strictObject({ name: text, file: path });
 export const goldenSchema = z.strictObject({
   rtol: number.min(0).max(0.05),

@@ -25,6 +25,7 @@ import {
   MANIFEST_LIMIT,
   manifestSchema,
   problemOf,
+  reportSchema,
   type ManifestFile,
 } from './bundle-schema.ts';
 import { replayGolden } from './golden.ts';
@@ -115,15 +116,9 @@ export async function verifyBundle(
 
     const model = await findModel(root, manifest, found);
     add('component', true, model.file);
-    const claimed = facts.measurements.pruned.bytes;
-    const own = model.dataFiles.reduce((n, f) => n + found.get(f)!, found.get(model.file)!);
-    add(
-      'claims',
-      own === claimed,
-      own === claimed
-        ? `the model has the claimed ${own} bytes`
-        : `the manifest claims a model of ${claimed} bytes, it has ${own}`,
-    );
+    const own = model.dataFiles.reduce((n, f) => n + found.get(f)!, found.get(model.file)!),
+      lie = await falseClaim(root, manifest, found, own);
+    add('claims', lie === null, lie ?? `size, latency and budget agree with each other and with the report`);
     // What the model must not be asked to do is checked; now it may be opened.
     const feeds = await runChecks(join(root, model.file), root, manifest, found, executor, add);
     if (feeds && (options.runs ?? 50) > 0)
@@ -248,6 +243,31 @@ async function findModel(
   for (const f of dataFiles)
     if (!found.has(f)) throw new Failed(check, `the model reads ${f}, which is not in the bundle`);
   return { file: modelFile, dataFiles };
+}
+
+/** A claim of the manifest that its own files contradict, or null. */
+async function falseClaim(
+  root: string,
+  manifest: ManifestFile,
+  found: ReadonlyMap<string, number>,
+  modelBytes: number,
+): Promise<string | null> {
+  const facts = manifest.additional_metadata.secateur,
+    claim = facts.measurements.pruned;
+  if (claim.bytes !== modelBytes) return `the manifest claims a model of ${claim.bytes} bytes, it has ${modelBytes}`;
+  const report = parse(
+    await readSmall(root, facts.parts.report, found, 'claims'),
+    reportSchema,
+    'claims',
+    facts.parts.report,
+  );
+  if (report.result.p50Ms !== claim.latency.p50Ms || report.met !== facts.met || report.budgetMs !== facts.budgetMs)
+    return 'the manifest and the report give different results';
+  const reached = claim.latency[`p${facts.budget.percentile}Ms`];
+  // Half a percent for figures that were rounded on the way.
+  if (facts.met && !(typeof reached === 'number' && reached <= facts.budgetMs * 1.005))
+    return `the manifest claims that the budget of ${facts.budgetMs} ms is met, with ${String(reached)} ms measured`;
+  return null;
 }
 
 type Add = (name: string, ok: boolean, detail: string) => void;
