@@ -1,0 +1,22 @@
+import type { Criterion } from './contract.ts';
+import { sourceMembers, unitSums, weightMembers } from './support/tensors.ts';
+
+const NORMS = /^(BatchNormalization|InstanceNormalization|GroupNormalization|LayerNormalization)$/;
+
+/**
+ * |gamma| of the normalisations that the units pass (Liu et al., "Learning Efficient Convolutional Networks through
+ * Network Slimming", ICCV 2017). Where there is none (folded into the convolution) the norm of a unit's own weights takes
+ * its place, for folding multiplies them by gamma.
+ */
+export const criterion: Criterion = {
+  name: 'bn-scale',
+  summary: 'Scale of the batch normalisation',
+  needs: 'none',
+  score({ group }) {
+    const scales = weightMembers(group).filter((m) =>
+      m.value.uses().some(({ node, index }) => index === 1 && NORMS.test(node.opType)),
+    );
+    if (scales.length) return unitSums(group.units, scales, Math.abs);
+    return unitSums(group.units, sourceMembers(group), (w) => w * w).map(Math.sqrt);
+  },
+};
