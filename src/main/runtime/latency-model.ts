@@ -62,6 +62,10 @@ export async function buildLatencyModel(
 
   const known = new Map<string, number>();
   const provenance = measuredHere();
+  // All rows of a table are relative to the reference time that its first session measured.
+  const yardstick = `${where.provider}/${where.threads}|reference`;
+  const referenceMs = options.table?.get(yardstick);
+  const reference: { ms?: number } = referenceMs === undefined ? {} : { ms: referenceMs };
   let cached = 0,
     measured = 0;
   const spec = (unit: LatencyUnit, keep: KeepCounts): UnitSpec => {
@@ -79,7 +83,9 @@ export async function buildLatencyModel(
     }
     const onMeasured = (done: number, of: number): void =>
       options.onProgress?.(from + ((to - from) * done) / of, message);
-    const got = await measureUnits(missing, { facts, model, where, onMeasured });
+    const got = await measureUnits(missing, { facts, model, where, reference, onMeasured });
+    if (referenceMs === undefined && reference.ms !== undefined)
+      options.table?.put(yardstick, reference.ms, provenance);
     for (const [signature, ms] of got) {
       known.set(signature, ms);
       options.table?.put(signature, ms, provenance);

@@ -6,7 +6,7 @@ import { microGraph, timesPerCase } from '../engine/latency/micro-graph.ts';
 import type { MeasureConditions, UnitSpec } from '../engine/latency/signature.ts';
 import { serializeModel } from '../engine/onnx/index.ts';
 import { randomTensor } from './random-inputs.ts';
-import { lowMean } from './statistics.ts';
+import { lowMean, median } from './statistics.ts';
 import { toOrt } from './tensors.ts';
 import { traceRuns } from './trace.ts';
 
@@ -19,13 +19,21 @@ const SESSION_MS = 160;
 const MIN_RUNS = 12;
 const MAX_RUNS = 48;
 
+export interface MeasureContext {
+  readonly facts: Facts;
+  readonly model: Model;
+  readonly where: MeasureConditions;
+  /** Milliseconds of the reference case that results are scaled to: the first session's own when absent. */
+  reference: { ms?: number };
+}
+
 /**
- * Milliseconds per signature. Specs with equal signatures are measured once; those that the runtime cannot run alone
+ * Milliseconds per signature, as on a machine where the reference case takes `context.reference.ms`. Specs with equal signatures are measured once; those that the runtime cannot run alone
  * (a Reshape whose target does not fit the width) are left out of the result.
  */
 export async function measureUnits(
   specs: Iterable<UnitSpec>,
-  context: { facts: Facts; model: Model; where: MeasureConditions; onMeasured?: (done: number, of: number) => void },
+  context: MeasureContext & { onMeasured?: (done: number, of: number) => void },
 ): Promise<Map<string, number>> {
   const todo = new Map<string, UnitSpec>();
   for (const s of specs) if (!todo.has(s.signature)) todo.set(s.signature, s);
@@ -63,11 +71,11 @@ function* batches(specs: readonly UnitSpec[]): Iterable<UnitSpec[]> {
 
 async function measureBatch(
   batch: readonly UnitSpec[],
-  context: { facts: Facts; model: Model; where: MeasureConditions },
+  context: MeasureContext,
   out: Map<string, number>,
 ): Promise<void> {
   try {
-    const { model, inputs } = microGraph(batch, context.facts, context.model);
+    const { model, inputs, references } = microGraph(batch, context.facts, context.model);
     const feeds = Object.fromEntries(inputs.map((i) => [i.name, toOrt(randomTensor(i.dtype, i.dims))]));
     const trace = await traceRuns(serializeModel(model), () => feeds, {
       ...context.where,
@@ -77,8 +85,12 @@ async function measureBatch(
     });
     const times = new Map(trace.kernels.map((k) => [k.name, lowMean(k.us)]));
     if (!trace.fused) return;
-    timesPerCase(batch.length, trace.fused, times).forEach((us, k) => {
-      if (!Number.isNaN(us)) out.set(batch[k]!.signature, us / 1000);
+    const all = timesPerCase(batch.length + references, trace.fused, times);
+    const reference = median(all.slice(batch.length)) / 1000;
+    context.reference.ms ??= reference;
+    const scale = context.reference.ms / reference;
+    batch.forEach((s, k) => {
+      if (!Number.isNaN(all[k]!)) out.set(s.signature, (all[k]! / 1000) * scale);
     });
   } catch (e) {
     // One case that cannot run spoils its session: halve until it is alone.

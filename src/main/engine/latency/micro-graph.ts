@@ -4,6 +4,7 @@
  * and each branch's seed depends on the number of the one before, so that the runtime executes them one after another and
  * an input is in the cache when it is read, as in the real model. The producer of a blocked input is a 1x1 convolution:
  * it writes the runtime's blocked layout, so the layout changes that a width causes are there to be timed.
+ * Reference cases stand between: what disturbs the machine slows them as well, and times are taken relative to theirs.
  */
 import { DType } from '../ir/dtype.ts';
 import { attrInt, int } from '../ir/attribute.ts';
@@ -17,8 +18,13 @@ import { bitsOf, elementCount } from '../ir/dtype.ts';
 import { Value } from '../ir/value.ts';
 import type { UnitSpec } from './signature.ts';
 
+/** One reference case before so many cases. */
+const REFERENCE_EVERY = 8;
+
 export interface MicroGraph {
   readonly model: Model;
+  /** Reference cases; they are numbered after the specs. */
+  readonly references: number;
   /** Inputs to feed: name, dtype, dims. */
   readonly inputs: readonly { name: string; dtype: number; dims: readonly number[] }[];
 }
@@ -48,7 +54,24 @@ export function microGraph(specs: readonly UnitSpec[], facts: Facts, like: Model
   ) => graph.emit(opType, inputs, { name, outputName: name, attributes })[0]!;
 
   let chain: Value | null = null;
+  let references = 0;
+  /** The yardstick: a 3x3 convolution in the blocked layout and a plain addition, the same in every session. */
+  const reference = (): void => {
+    const k = specs.length + references++;
+    const w1 = graph.addInitializer(`pre${k}_w`, noise(DType.FLOAT, [32, 1, 1, 1]));
+    const w2 = graph.addInitializer(`${casePrefix(k)}w`, noise(DType.FLOAT, [32, 32, 3, 3]));
+    const seed = feed(DType.FLOAT, [1, 1, 18, 18]);
+    const x = one('Conv', [chain ? one('Add', [seed, chain], `pre${k}_seed`) : seed, w1], `pre${k}`);
+    const y = one('Conv', [x, w2], `${casePrefix(k)}0`);
+    const big = one(
+      'Add',
+      [feed(DType.FLOAT, [1, 32, 16, 16]), one('ReduceMean', [y], `post${k}_y`, KEEP)],
+      `${casePrefix(k)}1`,
+    );
+    chain = one('Sigmoid', [one('ReduceMean', [big], `post${k}_mean`, KEEP)], `post${k}`);
+  };
   specs.forEach((spec, k) => {
+    if (k % REFERENCE_EVERY === 0) reference();
     const prefix = casePrefix(k);
     const map = new Map<Value, Value>();
     const numbers: Value[] = [];
@@ -108,9 +131,11 @@ export function microGraph(specs: readonly UnitSpec[], facts: Facts, like: Model
         `post${k}`,
       );
   });
-  if (chain) graph.outputs.push(chain);
+  reference();
+  graph.outputs.push(chain!);
   return {
     model,
+    references,
     inputs: [...feeds].map(([name, v]) => ({ name, dtype: v.type!.elemType, dims: v.type!.shape as number[] })),
   };
 }

@@ -27,37 +27,66 @@ export class LatencyModel {
   readonly baselineMs: number;
   readonly tables: readonly UnitTable[];
   readonly #byGroup = new Map<string, UnitTable[]>();
-  readonly #scale: number;
-  readonly #correction = new Map<UnitTable, number>();
+  #scale: number;
+  /** Added per unit: what a kernel costs alone beyond what it costs among its neighbours. Not above 0. */
+  #offset = 0;
   readonly #owner = new Map<Node, UnitTable>();
 
   constructor(data: LatencyModelData) {
     this.baselineMs = data.baselineMs;
     this.tables = data.tables;
-    let sum = 0;
     for (const t of data.tables) {
       for (const g of t.grid) this.#byGroup.set(g.group, [...(this.#byGroup.get(g.group) ?? []), t]);
       for (const n of t.unit.nodes) this.#owner.set(n, t);
-      const alone = t.ms.at(-1) ?? NaN;
-      // A unit that could not be timed alone is taken to cost what the profile says at any width.
-      this.#correction.set(t, alone > 0 ? 1 : NaN);
-      sum += alone > 0 ? alone : t.unit.profiledMs;
     }
+    const sum = this.#rawSum(new Map(), new Set());
     this.#scale = sum > 0 ? data.baselineMs / sum : 1;
+  }
+
+  /**
+   * Corrects scale and offset by whole models measured end to end, in the same run as the baseline: least squares through
+   * the baseline. One cut model is enough; pairs too close to the baseline are ignored.
+   */
+  calibrate(
+    points: readonly { readonly keep: KeepCounts; readonly gone?: ReadonlySet<Node>; readonly ms: number }[],
+  ): void {
+    const all = new Set<Node>();
+    const full = this.#rawSum(new Map(), all),
+      units = this.tables.length;
+    // baseline = scale * full + offset * units, so ms = baseline * (sum / full) + offset * (n - units * sum / full).
+    let xy = 0,
+      xx = 0;
+    for (const p of points) {
+      const gone = p.gone ?? all;
+      const share = this.#rawSum(p.keep, gone) / full;
+      const n = this.tables.filter((t) => !isGone(t, gone)).length;
+      const x = n - units * share;
+      if (x < 0.05 * units) continue;
+      xy += x * (p.ms - this.baselineMs * share);
+      xx += x * x;
+    }
+    if (xx === 0) return;
+    // At most half of the mean unit: the correction must not turn small units into gains.
+    this.#offset = Math.max(-0.5 * (this.baselineMs / units), Math.min(0.5 * (this.baselineMs / units), xy / xx));
+    this.#scale = (this.baselineMs - this.#offset * units) / full;
+  }
+
+  #rawSum(keep: KeepCounts, gone: ReadonlySet<Node>): number {
+    let sum = 0;
+    for (const t of this.tables) if (!isGone(t, gone)) sum += rawMs(t, keep);
+    return sum;
   }
 
   /** Calibrated milliseconds of one unit. Between the counts of the grid: linear. */
   unitMs(t: UnitTable, keep: KeepCounts): number {
-    const factor = this.#correction.get(t)!;
-    if (Number.isNaN(factor)) return t.unit.profiledMs * this.#scale;
-    const ms = interpolate(t, keep);
-    return (Number.isNaN(ms) ? t.ms.at(-1)! : ms) * factor * this.#scale;
+    const ms = rawMs(t, keep) * this.#scale;
+    return Math.max(0.1 * ms, ms + this.#offset);
   }
 
   /** Milliseconds of the whole model. `gone`: nodes of removed blocks. */
   predict(keep: KeepCounts, gone: ReadonlySet<Node> = new Set()): number {
     let sum = 0;
-    for (const t of this.tables) if (!t.unit.nodes.every((n) => gone.has(n))) sum += this.unitMs(t, keep);
+    for (const t of this.tables) if (!isGone(t, gone)) sum += this.unitMs(t, keep);
     return sum;
   }
 
@@ -76,13 +105,25 @@ export class LatencyModel {
   nodesMs(nodes: Iterable<Node>, keep: KeepCounts = new Map()): number {
     const gone = new Set(nodes);
     let sum = 0;
-    for (const t of new Set([...gone].map((n) => this.#owner.get(n)))) {
-      // A block's last convolution carries the residual addition; with the branch gone the whole kernel goes.
-      const linear = t?.unit.nodes.filter((n) => n.inputs.some((v) => v?.isInitializer)) ?? [];
-      if (t && (linear.length ? linear : t.unit.nodes).every((n) => gone.has(n))) sum += this.unitMs(t, keep);
-    }
+    for (const t of new Set([...gone].map((n) => this.#owner.get(n))))
+      if (t && isGone(t, gone)) sum += this.unitMs(t, keep);
     return sum;
   }
+}
+
+/** Nothing is left of a unit when its linear nodes go: an addition fused into a removed branch goes with the kernel. */
+function isGone(t: UnitTable, gone: ReadonlySet<Node>): boolean {
+  if (gone.size === 0) return false;
+  const linear = t.unit.nodes.filter((n) => n.inputs.some((v) => v?.isInitializer));
+  return (linear.length ? linear : t.unit.nodes).every((n) => gone.has(n));
+}
+
+/** Uncalibrated. A unit that could not be timed alone is taken to cost what the profile says, at any width. */
+function rawMs(t: UnitTable, keep: KeepCounts): number {
+  const alone = t.ms.at(-1) ?? NaN;
+  if (!(alone > 0)) return t.unit.profiledMs;
+  const ms = interpolate(t, keep);
+  return Number.isNaN(ms) ? alone : ms;
 }
 
 /** Multilinear between grid points; outside of the grid the nearest point's. */
