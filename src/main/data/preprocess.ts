@@ -108,7 +108,7 @@ export function fromHuggingFace(value: unknown, path: string): { preprocess: Pre
       });
     if (c.resample != null) {
       out.interpolation = PIL[c.resample] ?? 'bilinear';
-      if (c.resample > 3) notes.push(`Resampling filter ${c.resample} of ${path} is taken as bilinear.`);
+      if (c.resample > 3) notes.push(`Resampling filter ${c.resample} is taken as bilinear.`);
     }
   }
   if (c.do_center_crop && c.crop_size != null) {
@@ -151,7 +151,12 @@ export async function resolvePreprocess(modelPath: string, explicitPath?: string
       source === 'huggingface' || (json !== null && typeof json === 'object' && 'image_processor_type' in json);
     if (!hf) return { preprocess: parsePreprocess(json, path), source, path, notes: [] };
     const { preprocess, notes } = fromHuggingFace(json, path);
-    return { preprocess, source: 'huggingface', path, notes: [`Preprocessing read from ${path}.`, ...notes] };
+    return {
+      preprocess,
+      source: 'huggingface',
+      path,
+      notes: [`Preprocessing read from ${parse(path).base} beside the model.`, ...notes],
+    };
   };
   if (explicitPath !== undefined) {
     const hf = parse(explicitPath).base === 'preprocessor_config.json';

@@ -53,7 +53,7 @@ async function openFolder(path: string, classes?: readonly string[] | null): Pro
     flat = nested.length === 0;
   const used = flat ? names : nested;
   if (!flat && nested.length < names.length)
-    notes.push(`${names.length - nested.length} images beside the class folders of ${path} are left out.`);
+    notes.push(`${names.length - nested.length} images beside the class folders are left out.`);
   const files = used.map((n) => join(path, n));
   if (!flat) {
     const folders = classOrder([...new Set(nested.map((n) => n.split('/')[0]!))]);
@@ -67,7 +67,7 @@ async function openFolder(path: string, classes?: readonly string[] | null): Pro
   for (const name of ['labels.csv', 'labels.txt', 'labels.npy']) {
     const file = join(path, name);
     if (!(await stat(file).catch(() => null))?.isFile()) continue;
-    notes.push(`Labels read from ${file}.`);
+    notes.push(`Labels read from ${name} in the data folder.`);
     return { kind: 'files', files, names, labels: await readLabels(file, names.length, names, classes), notes };
   }
   return { kind: 'files', files, names, labels: null, notes };
@@ -113,7 +113,7 @@ async function openNpz(path: string): Promise<Source> {
           });
         labels = { labels: numbers, classNames: null };
       }
-      const used = [`Data read from ${dataKey}${labels ? `, labels from ${labelKey}` : ''} of ${path}.`];
+      const used = [`Data read from ${dataKey}${labels ? `, labels from ${labelKey}` : ''} of ${parse(path).base}.`];
       return { kind: 'array', array, labels, notes: used };
     } finally {
       zip.close();
@@ -158,7 +158,11 @@ export async function openSource(
   if (!file) return source;
   try {
     const labels = await readLabels(file, count, source.kind === 'files' ? source.names : null, classes);
-    return { ...source, labels, notes: beside ? [...source.notes, `Labels read from ${beside}.`] : source.notes };
+    return {
+      ...source,
+      labels,
+      notes: beside ? [...source.notes, `Labels read from ${parse(beside).base} beside the data.`] : source.notes,
+    };
   } catch (e) {
     if (source.kind === 'array') await source.array.close();
     throw e;

@@ -178,6 +178,8 @@ async function goldenFeeds(
  */
 export async function writeBundle(input: BundleInput): Promise<WrittenBundle> {
   const { report, budget } = input;
+  // The name of a machine is nobody's business but its owner's: bundles are passed on.
+  const device = input.device.kind === 'local' ? { ...input.device, name: 'the machine it was made on' } : input.device;
   if (!report.result) throw new SecateurError('internal', { reason: 'a bundle needs a result' });
   const name = safeName(input.name),
     folder = join(input.outDir, name + SUFFIX),
@@ -233,7 +235,7 @@ export async function writeBundle(input: BundleInput): Promise<WrittenBundle> {
         originalName,
         report,
         budget,
-        device: input.device,
+        device,
         preprocess: input.preprocess,
         classes: input.classNames?.length ?? null,
         licence,
@@ -246,7 +248,7 @@ export async function writeBundle(input: BundleInput): Promise<WrittenBundle> {
       format: FORMAT,
       created: report.provenance.date,
       files,
-      device: input.device,
+      device,
       budget,
       budgetMs: report.budgetMs,
       met: report.met,
@@ -267,7 +269,7 @@ export async function writeBundle(input: BundleInput): Promise<WrittenBundle> {
         licences: 'LICENSES/README.md',
       },
     };
-    const description = `${originalName}, pruned to ${report.result.p50Ms.toPrecision(4)} ms (p50) on ${input.device.processor}`;
+    const description = `${originalName}, pruned to ${report.result.p50Ms.toPrecision(4)} ms (p50) on ${device.processor}`;
     await put(MANIFEST, json(buildManifest(name, input.version ?? '1.0.0', description, facts)));
 
     const archive = join(temp, 'bundle.zip');
