@@ -206,5 +206,47 @@ export const operator: OperatorDef = {
         { kind: 'w', shape: [3] },
       ],
     },
+    {
+      name: 'many places, asymmetric',
+      attributes: [
+        ['pads', ints([1, 0, 0, 2])],
+        ['dilations', ints([1, 2])],
+      ],
+      inputs: [
+        { kind: 'x', shape: [2, 8, 18, 17] },
+        { kind: 'w', shape: [8, 8, 2, 3] },
+      ],
+    },
+    {
+      name: 'many places, grouped',
+      attributes: [
+        ['group', int(2)],
+        ['pads', ints([1, 1, 1, 1])],
+      ],
+      inputs: [
+        { kind: 'x', shape: [1, 16, 16, 16] },
+        { kind: 'w', shape: [16, 8, 3, 3] },
+      ],
+    },
+    {
+      name: 'more outputs than places',
+      attributes: [['pads', ints([1, 1, 1, 1])]],
+      inputs: [
+        { kind: 'x', shape: [2, 2, 2, 2] },
+        { kind: 'w', shape: [10, 2, 3, 3] },
+      ],
+    },
+    {
+      name: 'grouped, more outputs than places, strided',
+      attributes: [
+        ['group', int(2)],
+        ['pads', ints([1, 1, 1, 1])],
+        ['strides', ints([2, 2])],
+      ],
+      inputs: [
+        { kind: 'x', shape: [2, 4, 3, 3] },
+        { kind: 'w', shape: [20, 2, 3, 3] },
+      ],
+    },
   ],
 };

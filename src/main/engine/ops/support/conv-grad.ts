@@ -80,6 +80,8 @@ export function convWeightGradient(
   if (wShape[1] === 1 && outPerGroup === 1) return depthwiseTaps(b, x, dY, xShape, wShape, geo);
   // One small product per sample is written out and summed: too much where products outweigh the patches.
   if (outPerGroup > 2 * places || taps > 9 * outPerGroup) return shiftedMatMuls(b, x, dY, xShape, wShape, geo);
+  const pairs = geo.kernel.length === 2 && geo.kernel.every((k) => k > 1) && geo.strides.every((s) => s === 1);
+  if (pairs && wShape[1]! >= 8 && outPerGroup >= 8 && places >= 256) return shiftedPairs(b, x, dY, xShape, wShape, geo);
   return patchMatMul(b, x, dY, xShape, wShape, geo);
 }
 
@@ -98,11 +100,53 @@ function patchMatMul(
   const lead = geo.group === 1 ? [n] : [n, geo.group];
   const cols = b.reshape(patches(b, x, c, geo), [...lead, (c / geo.group) * taps, places]);
   const rows = b.reshape(dY, [...lead, wShape[0]! / geo.group, places]);
-  return b.reshape(b.reduceSum(matmulTransB(b, rows, cols), [0], false), wShape);
+  // The larger operand on the left: the runtime repacks the right one.
+  const sum = b.reduceSum(matmulTransB(b, cols, rows), [0], false);
+  return b.reshape(b.transpose(sum, geo.group === 1 ? [1, 0] : [0, 2, 1]), wShape);
 }
 
-/** Every output place's input patch, [N, C*taps, ...out]: a depthwise Conv with one-hot kernels copies it. */
-function patches(b: GraphBuilder, x: Value, channels: number, geo: ConvGeometry): Value {
+/**
+ * Stride 1, two axes: x shifted along its columns, [N,C*kw,R*W], times dY shifted along its rows, [N,M*kh,R*W], holds
+ * every pair of shifts: all taps from kh + kw copies in place of kh * kw. R = rows of the padded x.
+ */
+function shiftedPairs(
+  b: GraphBuilder,
+  x: Value,
+  dY: Value,
+  xShape: readonly number[],
+  wShape: readonly number[],
+  geo: ConvGeometry,
+): Value {
+  const [n, c, m, g] = [xShape[0]!, xShape[1]! / geo.group, wShape[0]! / geo.group, geo.group];
+  const [kh, kw] = [geo.kernel[0]!, geo.kernel[1]!];
+  const reach = (kh - 1) * geo.dilations[0]!;
+  const length = (geo.out[0]! + reach) * geo.out[1]!;
+  const one = { begin: [0, 0], end: [0, 0], strides: [1, 1] };
+  const columns = patches(b, x, c * g, { ...geo, kernel: [1, kw], dilations: [1, geo.dilations[1]!] });
+  const down = {
+    ...geo,
+    ...one,
+    begin: [reach, 0],
+    end: [reach, 0],
+    kernel: [kh, 1],
+    dilations: [geo.dilations[0]!, 1],
+  };
+  const rows = patches(b, dY, m * g, down, true);
+  const lead = g === 1 ? [n] : [n, g];
+  const product = matmulTransB(
+    b,
+    b.reshape(columns, [...lead, c * kw, length]),
+    b.reshape(rows, [...lead, m * kh, length]),
+  );
+  const sum = b.reshape(b.reduceSum(product, [0], false), [g, c, kw, m, kh]);
+  return b.reshape(b.transpose(sum, [0, 3, 1, 4, 2]), wShape);
+}
+
+/**
+ * Every output place's input patch, [N, C*taps, ...out], its taps in reverse order on demand: a depthwise Conv with
+ * one-hot kernels copies it faster than slices do.
+ */
+function patches(b: GraphBuilder, x: Value, channels: number, geo: ConvGeometry, reversed = false): Value {
   const taps = elementCount(geo.kernel);
   const plain = geo.begin.every((p) => p === 0) && geo.end.every((p) => p === 0);
   if (taps === 1 && plain) {
@@ -119,7 +163,8 @@ function patches(b: GraphBuilder, x: Value, channels: number, geo: ConvGeometry)
       );
   }
   const oneHot = new Float32Array(channels * taps * taps);
-  for (let c = 0; c < channels; c++) for (let t = 0; t < taps; t++) oneHot[(c * taps + t) * taps + t] = 1;
+  for (let c = 0; c < channels; c++)
+    for (let t = 0; t < taps; t++) oneHot[(c * taps + t) * taps + (reversed ? taps - 1 - t : t)] = 1;
   const kernel = b.tensor(f32(oneHot, [channels * taps, 1, ...geo.kernel]), 'patches');
   return b.op('Conv', [x, kernel], {
     group: int(channels),
