@@ -258,6 +258,7 @@ it('runs one measuring job at a time, whichever process started it', async () =>
 it('survives kill -9 of host and worker at any moment', async () => {
   openGate();
   const many = { log, steps: Array.from({ length: 12 }, (_, i) => `s${i}`) };
+  let interrupted = 0;
   for (const [round, delay] of [1, 20, 45, 80, 130, 200].entries()) {
     const { id, child } = await host('steps', many);
     await sleep(delay);
@@ -266,6 +267,7 @@ it('survives kill -9 of host and worker at any moment', async () => {
     const s = services();
     // Whatever was reached, the job is either finished or can be finished.
     if (s.jobs.show(id).status !== 'done') {
+      interrupted++;
       const outcome = await (await s.jobs.resume(id)).done;
       expect(outcome, `round ${round}`).toMatchObject({ kind: 'done' });
     }
@@ -274,6 +276,7 @@ it('survives kill -9 of host and worker at any moment', async () => {
       many.steps.map((step, i) => `${step} ${i}`),
     );
   }
+  expect(interrupted).toBeGreaterThan(0);
   await until('nothing half-made is left', () => {
     services()
       .storage.prune(0)

@@ -70,7 +70,7 @@ export class JobPool {
   async close(): Promise<void> {
     this.#closed = true;
     for (const entry of this.#queue.splice(0)) entry.resolve(cancelledOutcome(entry.task.id));
-    const ends = [...this.#active.values()].map((e) => e.running?.done);
+    const ends = [...this.#active.values()].flatMap((e) => (e.running ? [e.running.done] : []));
     for (const id of [...this.#active.keys()]) this.cancel(id);
     await Promise.all(ends);
   }

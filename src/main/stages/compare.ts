@@ -1,4 +1,5 @@
 /** A pruned model against its original: latency measured interleaved, and quality on the same samples. */
+import { availableParallelism } from 'node:os';
 import type { ModelMeasure, Quality } from '../../shared/model/job.ts';
 import type { CompareReport, CompareRequest } from '../../shared/model/tasks.ts';
 import { openDataset } from '../data/dataset.ts';
@@ -41,7 +42,9 @@ export async function runCompare(request: CompareRequest, ctx: StageContext): Pr
       executor: ctx.executor,
       dataset,
       provider,
-      threads,
+      // Quality does not depend on the threads, only the wait for it does.
+      threads: availableParallelism(),
+      batch: 64,
       onProgress: (done) => ctx.progress({ stage: 'evaluate', message: `${dataset.length} samples`, done }),
     });
     const measure = async (m: typeof original, stats: typeof a.stats, q: Quality): Promise<ModelMeasure> => {

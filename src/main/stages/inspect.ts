@@ -7,14 +7,13 @@ import type { Facts } from '../engine/ir/facts.ts';
 import type { Model } from '../engine/ir/model.ts';
 import type { Value } from '../engine/ir/value.ts';
 import { operatorFor } from '../engine/ops/registry.ts';
-import { findResidualBlocks } from '../engine/pruning/blocks.ts';
-import { buildGroups } from '../engine/pruning/groups.ts';
 import type { Group } from '../engine/pruning/types.ts';
 import { collectFacts } from '../runtime/facts.ts';
 import { inputShapes } from '../runtime/random-inputs.ts';
 import type { StageContext } from './context.ts';
 import { familyOf } from './family.ts';
 import { loadWithHash } from './load.ts';
+import { prepare } from './prepare.ts';
 
 export async function runInspect(request: InspectRequest, ctx: StageContext): Promise<InspectReport> {
   ctx.progress({ stage: 'load', message: 'reading the model', done: 0 });
@@ -22,9 +21,11 @@ export async function runInspect(request: InspectRequest, ctx: StageContext): Pr
   ctx.progress({ stage: 'facts', message: 'running the model once', done: 0 });
   const facts = await collectFacts(model, ctx.executor);
   ctx.progress({ stage: 'groups', message: 'finding what belongs together', done: 0 });
-  const { groups, skipped } = buildGroups(model, facts);
+  // As `compress` sees the model, so that recipes can name what is listed here.
+  const { model: prepared, analysis, blocks } = await prepare(model, ctx, 1);
+  const { groups, skipped } = analysis;
   const { macs, params } = modelCosts(model, facts);
-  const operators = countOperators(model, facts);
+  const operators = countOperators(model, facts, prepared);
   const unknown = operators.filter((o) => !o.known).map((o) => o.operator);
   ctx.progress({ stage: 'groups', message: 'done', done: 1 });
   return {
@@ -43,7 +44,7 @@ export async function runInspect(request: InspectRequest, ctx: StageContext): Pr
     params,
     assumed: assumed(model),
     groups: groups.map(groupInfo),
-    blocks: findResidualBlocks(model, facts).map((b) => b.id),
+    blocks: blocks.map((b) => b.id),
     skipped,
     notes: unknown.length > 0 ? [`Without rules, so what touches them stays whole: ${unknown.join(', ')}.`] : [],
   };
@@ -62,7 +63,9 @@ export function groupInfo(group: Group): GroupInfo {
   return { id: group.id, units: group.units, paramsPerUnit: elements, nodes: [...nodes] };
 }
 
-function countOperators(model: Model, facts: Facts): OperatorCount[] {
+/** An operator that preparing folds away (constants, say) blocks nothing, so it counts as known. */
+function countOperators(model: Model, facts: Facts, prepared: Model): OperatorCount[] {
+  const left = new Set([...prepared.graph.nodes()].map((n) => n.key));
   const found = new Map<string, OperatorCount>();
   for (const { node, macs, params } of nodeCosts(model, facts)) {
     const was = found.get(node.key);
@@ -71,7 +74,7 @@ function countOperators(model: Model, facts: Facts): OperatorCount[] {
       count: (was?.count ?? 0) + 1,
       macs: (was?.macs ?? 0) + macs,
       params: (was?.params ?? 0) + params,
-      known: operatorFor(node.key) !== undefined,
+      known: operatorFor(node.key) !== undefined || !left.has(node.key),
     });
   }
   return [...found.values()].sort((a, b) => b.macs - a.macs || b.count - a.count);

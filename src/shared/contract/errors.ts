@@ -91,7 +91,10 @@ export const ERRORS = {
     (d) => `${d.path} is not a bundle that can be trusted: ${d.reason}.`,
     'Get the bundle again from where it was made, or export it again.',
   ),
-  usage: entry((d) => `The command line is not understood: ${d.reason}.`, 'Run the command with --help to see what it takes.'),
+  usage: entry(
+    (d) => `The command line is not understood: ${d.reason}.`,
+    'Run the command with --help to see what it takes.',
+  ),
   'budget-invalid': entry(
     (d) => `"${d.text}" is not a budget: ${d.reason}.`,
     'Give milliseconds (12ms) or a share of the measured latency between 0 and 1 (0.5x or 50%).',

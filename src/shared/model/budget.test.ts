@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest';
+import { formatBudget, parseBudget } from './budget.ts';
+
+describe('parseBudget', () => {
+  it.each([
+    ['12ms', { ms: 12 }],
+    [' 0.5 MS ', { ms: 0.5 }],
+    ['.25s', { ms: 250 }],
+    ['0.5x', { ratio: 0.5 }],
+    ['.35X', { ratio: 0.35 }],
+    ['50%', { ratio: 0.5 }],
+  ])('%j', (text, budget) => expect(parseBudget(text)).toEqual(budget));
+
+  it.each([
+    ['12', 'unit is missing'],
+    ['0.5', 'unit is missing'],
+    ['1x', 'below the whole'],
+    ['150%', 'below the whole'],
+    ['0ms', 'more than nothing'],
+    ['-3ms', 'more than nothing'],
+    ['0,5x', 'as a dot'],
+    ['fast', 'not a number'],
+    ['', 'not a number'],
+    ['1e3ms', 'not a number'],
+    ['12ms 13ms', 'not a number'],
+  ])('%j is refused: %s', (text, reason) => {
+    expect(() => parseBudget(text)).toThrow(
+      expect.objectContaining({ code: 'budget-invalid', message: expect.stringContaining(reason) }),
+    );
+  });
+
+  it('reads back', () => {
+    expect(formatBudget(parseBudget('12ms'))).toBe('12 ms');
+    expect(formatBudget(parseBudget('50%'))).toBe('0.5x of the measured latency');
+  });
+});
