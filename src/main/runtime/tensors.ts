@@ -24,9 +24,18 @@ DTYPE_OF.set('uint4', DType.UINT4);
 DTYPE_OF.set('int4', DType.INT4);
 DTYPE_OF.set('string', DType.STRING);
 
-// Node 24 has Float16Array, and the runtime's tensors use it where it exists; the type library does not know it yet.
-type Half = new (buffer: ArrayBufferLike, offset: number, length: number) => NumericArray;
-const Float16 = (globalThis as unknown as { Float16Array?: Half }).Float16Array;
+// Node 24 has Float16Array. The runtime's JavaScript side would use it, its native side (1.30) cannot read it: "not enough
+// space: expected 4, got 0". It looks for the class once, at the first tensor, so that one is made while it is out of sight.
+const scope = globalThis as { Float16Array?: unknown };
+const half = Object.getOwnPropertyDescriptor(scope, 'Float16Array');
+if (half?.configurable) {
+  delete scope.Float16Array;
+  try {
+    new ort.Tensor('float32', new Float32Array(1), [1]);
+  } finally {
+    Object.defineProperty(scope, 'Float16Array', half);
+  }
+}
 
 /** DType number of the runtime's type name; UNDEFINED for names we do not know. */
 export const dtypeOf = (name: string): number => DTYPE_OF.get(name) ?? DType.UNDEFINED;
@@ -38,16 +47,9 @@ export function toOrt(t: HostTensor): ort.Tensor {
   const name = NAME_OF[t.dtype];
   if (!name)
     throw new SecateurError('runtime-rejected', { reason: `inputs of type ${dtypeName(t.dtype)} are not supported` });
-  const data =
-    t.dtype === DType.FLOAT16 && Float16 ? new Float16(t.data.buffer, t.data.byteOffset, t.data.length) : t.data;
-  return new ort.Tensor(name as 'float32', data as Float32Array, t.dims);
+  return new ort.Tensor(name as 'float32', t.data as Float32Array, t.dims);
 }
 
 export function fromOrt(t: ort.Tensor): HostTensor {
-  const data = t.data as unknown as NumericArray;
-  return {
-    dtype: dtypeOf(t.type),
-    dims: t.dims,
-    data: t.type === 'float16' ? new Uint16Array(data.buffer, data.byteOffset, data.length) : data,
-  };
+  return { dtype: dtypeOf(t.type), dims: t.dims, data: t.data as unknown as NumericArray };
 }

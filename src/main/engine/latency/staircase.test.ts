@@ -1,0 +1,43 @@
+import { describe, expect, test } from 'vitest';
+import { continuePattern, edges, thin, windowCounts } from './staircase.ts';
+
+/** A step at every multiple of 16, and a penalty off multiples of 4, as blocked convolutions have. */
+const stairs = (k: number): number => Math.ceil(k / 16) * 10 + (k % 4 ? 25 : 0);
+const curve = (counts: readonly number[]): Map<number, number> => new Map(counts.map((k) => [k, stairs(k)]));
+
+describe('staircase', () => {
+  test('edges are the largest counts of their steps', () => {
+    expect(edges(curve(windowCounts(48, 1)))).toEqual([16, 32, 48]);
+  });
+
+  test('noise below the tolerance makes no edge', () => {
+    expect(
+      edges(
+        new Map([
+          [1, 0.995],
+          [2, 0.99],
+          [3, 1],
+        ]),
+      ),
+    ).toEqual([3]);
+  });
+
+  test('the pattern of a window goes on over the whole width', () => {
+    const window = windowCounts(320, 1);
+    expect(window.length).toBeLessThan(40);
+    expect(continuePattern(curve(window), 320, 1, 30)).toEqual(Array.from({ length: 20 }, (_, i) => 16 * (i + 1)));
+  });
+
+  test('the full width stays although it is no multiple of the period', () => {
+    const counts = continuePattern(curve(windowCounts(100, 1)), 100, 1);
+    expect(counts).toEqual([16, 32, 48, 64, 80, 96, 100]);
+  });
+
+  test('counts honour the multiple of the group', () => {
+    expect(windowCounts(24, 8)).toEqual([8, 16, 24]);
+  });
+
+  test('thinning keeps both ends', () => {
+    expect(thin([1, 2, 3, 4, 5, 6, 7, 8, 9], 3)).toEqual([1, 5, 9]);
+  });
+});
