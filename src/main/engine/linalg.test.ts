@@ -8,6 +8,7 @@ import {
   matmulNT,
   ridgeFactor,
   solveRidge,
+  symmetricNT,
   symmetricEigen,
   transpose,
 } from './linalg.ts';
@@ -33,10 +34,12 @@ describe('linear algebra', () => {
     [3, 5, 7],
     [65, 67, 300],
     [4, 2, 1],
+    [131, 3, 140],
   ])('multiplies %i x %i x %i', (m, n, k) => {
     const a = random(m * k),
       b = random(k * n, 2);
     expect(gap(matmul(a, b, m, n, k), naive(a, b, m, n, k))).toBeLessThan(1e-12 * k);
+    expect(gap(symmetricNT(a, a, m, k), matmulNT(a, a, m, m, k))).toBeLessThan(1e-12 * k);
   });
 
   it.each([1, 2, 63, 64, 65, 130, 201])('factors and solves size %i', (n) => {

@@ -6,10 +6,13 @@
  */
 
 const PANEL = 64;
+const DEPTH = 128;
+/** A tile of B, copied so that its rows lie side by side: rows of a wide matrix fall onto the same cache lines. */
+const packed = new Float64Array(PANEL * DEPTH);
 
 /**
- * C[m x n] += sign A[m x k] B[n x k]' on sub-matrices given by an offset and a row stride. `lowerOnly` skips tiles that lie
- * above the diagonal of C (for symmetric updates; entries just above it may be written).
+ * C[m x n] += sign A[m x k] B[n x k]' on sub-matrices given by an offset and a row stride. `lowerOnly` skips what lies above
+ * the diagonal of C (for symmetric updates; entries just above it may be written).
  */
 function gemmNT(
   c: Float64Array,
@@ -27,6 +30,33 @@ function gemmNT(
   sign: 1 | -1,
   lowerOnly = false,
 ): void {
+  for (let t = 0; t < k; t += DEPTH) {
+    const depth = Math.min(DEPTH, k - t);
+    for (let j = 0; j < n; j += PANEL) {
+      const width = Math.min(PANEL, n - j);
+      for (let r = 0; r < width; r++)
+        for (let q = 0, from = b0 + (j + r) * ldb + t; q < depth; q++) packed[r * depth + q] = b[from + q]!;
+      const first = lowerOnly ? j : 0;
+      tile(c, c0 + first * ldc + j, ldc, a, a0 + first * lda + t, lda, m - first, width, depth, sign, lowerOnly);
+    }
+  }
+}
+
+/** C[m x n] += sign A[m x k] packed[n x k]', four rows by two columns at a time. */
+function tile(
+  c: Float64Array,
+  c0: number,
+  ldc: number,
+  a: Float64Array,
+  a0: number,
+  lda: number,
+  m: number,
+  n: number,
+  k: number,
+  sign: 1 | -1,
+  lowerOnly: boolean,
+): void {
+  const b = packed;
   let i = 0;
   for (; i + 4 <= m; i += 4) {
     const p0 = a0 + i * lda,
@@ -36,8 +66,8 @@ function gemmNT(
     const width = lowerOnly ? Math.min(n, i + 4) : n;
     let j = 0;
     for (; j + 2 <= width; j += 2) {
-      const q0 = b0 + j * ldb,
-        q1 = q0 + ldb;
+      const q0 = j * k,
+        q1 = q0 + k;
       let s00 = 0,
         s01 = 0,
         s10 = 0,
@@ -76,11 +106,11 @@ function gemmNT(
       c[o + 1]! += sign * s31;
     }
     for (; j < width; j++)
-      for (let r = 0; r < 4; r++) c[c0 + (i + r) * ldc + j]! += sign * dot(a, p0 + r * lda, b, b0 + j * ldb, k);
+      for (let r = 0; r < 4; r++) c[c0 + (i + r) * ldc + j]! += sign * dot(a, p0 + r * lda, b, j * k, k);
   }
   for (; i < m; i++) {
     const width = lowerOnly ? Math.min(n, i + 1) : n;
-    for (let j = 0; j < width; j++) c[c0 + i * ldc + j]! += sign * dot(a, a0 + i * lda, b, b0 + j * ldb, k);
+    for (let j = 0; j < width; j++) c[c0 + i * ldc + j]! += sign * dot(a, a0 + i * lda, b, j * k, k);
   }
 }
 
@@ -106,11 +136,24 @@ export function transpose(a: Float64Array, rows: number, cols: number): Float64A
 /** A[m x k] B[n x k]'. */
 export function matmulNT(a: Float64Array, b: Float64Array, m: number, n: number, k: number): Float64Array {
   const out = new Float64Array(m * n);
-  const K = 256;
-  for (let t = 0; t < k; t += K)
-    for (let j = 0; j < n; j += PANEL)
-      gemmNT(out, j, n, a, t, k, b, j * k + t, k, m, Math.min(PANEL, n - j), Math.min(K, k - t), 1);
+  gemmNT(out, 0, n, a, 0, k, b, 0, k, m, n, k, 1);
   return out;
+}
+
+/** A[n x k] B[n x k]' when it is known to be symmetric: half the work. */
+export function symmetricNT(a: Float64Array, b: Float64Array, n: number, k: number): Float64Array {
+  const out = new Float64Array(n * n);
+  gemmNT(out, 0, n, a, 0, k, b, 0, k, n, n, k, 1, true);
+  return mirrorLower(out, n);
+}
+
+function mirrorLower(a: Float64Array, n: number): Float64Array {
+  const T = 32;
+  for (let i0 = 0; i0 < n; i0 += T)
+    for (let j0 = 0; j0 <= i0; j0 += T)
+      for (let i = i0; i < Math.min(n, i0 + T); i++)
+        for (let j = j0; j < Math.min(i, j0 + T); j++) a[j * n + i] = a[i * n + j]!;
+  return a;
 }
 
 /** A[m x k] B[k x n]. */
@@ -139,15 +182,7 @@ export function cholesky(a: Float64Array, n: number): Float64Array | null {
     }
     const rest = n - kEnd,
       width = kEnd - k0;
-    // The trailing update in tiles: a band of rows against itself and everything to its left.
-    for (let j = 0; j < rest; j += PANEL) {
-      const w = Math.min(PANEL, rest - j);
-      const from = l.subarray((kEnd + j) * n + k0);
-      gemmNT(l, (kEnd + j) * n + kEnd + j, n, l, (kEnd + j) * n + k0, n, from, 0, n, w, w, width, -1, true);
-      const below = rest - j - w;
-      if (below > 0)
-        gemmNT(l, (kEnd + j + w) * n + kEnd + j, n, l, (kEnd + j + w) * n + k0, n, from, 0, n, below, w, width, -1);
-    }
+    if (rest > 0) gemmNT(l, kEnd * n + kEnd, n, l, kEnd * n + k0, n, l, kEnd * n + k0, n, rest, rest, width, -1, true);
   }
   for (let i = 0; i < n; i++) l.fill(0, i * n + i + 1, (i + 1) * n);
   return l;
@@ -166,8 +201,7 @@ export function choleskySolveT(l: Float64Array, b: Float64Array, n: number, m: n
     for (let r = 0; r < m; r++)
       for (let i = k0; i < kEnd; i++)
         x[r * n + i] = (x[r * n + i]! - dot(l, i * n + k0, x, r * n + k0, i - k0)) / l[i * n + i]!;
-    for (let j = kEnd; j < n; j += PANEL)
-      gemmNT(x, j, n, x, k0, n, l, j * n + k0, n, m, Math.min(PANEL, n - j), kEnd - k0, -1);
+    if (kEnd < n) gemmNT(x, kEnd, n, x, k0, n, l, kEnd * n + k0, n, m, n - kEnd, kEnd - k0, -1);
   }
   const u = transpose(l, n, n);
   for (let kEnd = n; kEnd > 0;) {
@@ -175,18 +209,31 @@ export function choleskySolveT(l: Float64Array, b: Float64Array, n: number, m: n
     for (let r = 0; r < m; r++)
       for (let i = kEnd - 1; i >= k0; i--)
         x[r * n + i] = (x[r * n + i]! - dot(u, i * n + i + 1, x, r * n + i + 1, kEnd - i - 1)) / u[i * n + i]!;
-    for (let j = 0; j < k0; j += PANEL)
-      gemmNT(x, j, n, x, k0, n, u, j * n + k0, n, m, Math.min(PANEL, k0 - j), kEnd - k0, -1);
+    if (k0 > 0) gemmNT(x, 0, n, x, k0, n, u, k0, n, m, k0, kEnd - k0, -1);
     kEnd = k0;
   }
   return x;
 }
 
-/** A^-1 for A = L L'; symmetric to rounding. */
+/** A^-1 for A = L L', symmetric. Uses that L^-1 is triangular: a third of the work of solving for the identity. */
 export function choleskyInverse(l: Float64Array, n: number): Float64Array {
-  const eye = new Float64Array(n * n);
-  for (let i = 0; i < n; i++) eye[i * n + i] = 1;
-  return choleskySolveT(l, eye, n, n);
+  // Row r of m is column r of L^-1: zero before r.
+  const m = new Float64Array(n * n);
+  for (let r = 0; r < n; r++) m[r * n + r] = 1;
+  for (let k0 = 0; k0 < n; k0 += PANEL) {
+    const kEnd = Math.min(n, k0 + PANEL);
+    for (let r = 0; r < kEnd; r++)
+      for (let i = Math.max(k0, r); i < kEnd; i++)
+        m[r * n + i] = (m[r * n + i]! - dot(l, i * n + k0, m, r * n + k0, i - k0)) / l[i * n + i]!;
+    if (kEnd < n) gemmNT(m, kEnd, n, m, k0, n, l, kEnd * n + k0, n, kEnd, n - kEnd, kEnd - k0, -1);
+  }
+  // A^-1 = M' M; block row i needs the inner sum from its own first column on.
+  const out = new Float64Array(n * n);
+  for (let i0 = 0; i0 < n; i0 += PANEL) {
+    const rows = Math.min(PANEL, n - i0);
+    gemmNT(out, i0 * n, n, m, i0 * n + i0, n, m, i0, n, rows, i0 + rows, n - i0, 1);
+  }
+  return mirrorLower(out, n);
 }
 
 /** A + lambda I, a copy. */

@@ -1,4 +1,4 @@
-import { cholesky, choleskySolve, choleskySolveT, matmul, matmulNT, submatrix } from '../../linalg.ts';
+import { cholesky, choleskySolve, choleskySolveT, matmul, submatrix, symmetricNT } from '../../linalg.ts';
 import type { Criterion, CriterionContext } from './contract.ts';
 import { inverseHessian, layerProblems, squaredNorm, type LayerProblem } from './support/least-squares.ts';
 import { matrixMembers, unitSums } from './support/tensors.ts';
@@ -65,8 +65,8 @@ function stateOf(p: LayerProblem, gram: Float64Array): State {
 /** `fixed` is what each unit costs in consumers without a Gram. */
 function backwardSelection({ group }: CriterionContext, states: readonly State[], fixed: Float64Array): Float64Array {
   const scores = new Float64Array(group.units);
-  let left = Array.from({ length: group.units }, (_, u) => u),
-    floor = 0;
+  const left = Array.from({ length: group.units }, (_, u) => u);
+  let floor = 0;
   while (left.length) {
     const cost = fixed.slice();
     for (const s of states) addCosts(s, cost);
@@ -123,7 +123,7 @@ function remove(s: State, units: ReadonlySet<number>): void {
   const weights = rowsOf(s.weights, s.width, stay),
     inverse = submatrix(s.inverse, n, stay, stay);
   const dW = matmul(gain, rowsOf(s.weights, s.width, gone), stay.length, s.width, gone.length);
-  const dH = matmulNT(gain, columns, stay.length, stay.length, gone.length);
+  const dH = symmetricNT(gain, columns, stay.length, gone.length);
   for (let i = 0; i < weights.length; i++) weights[i]! -= dW[i]!;
   for (let i = 0; i < inverse.length; i++) inverse[i]! -= dH[i]!;
   s.rows = stay.map((at) => s.rows[at]!);
