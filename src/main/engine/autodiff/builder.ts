@@ -152,7 +152,6 @@ export class GraphBuilder {
       ? this.op('Unsqueeze', [a, this.ints(axes)])
       : this.op('Unsqueeze', [a], { axes: ints(axes) });
   }
-  /** Steps need opset 10. */
   slice(
     a: Value,
     starts: readonly number[],
@@ -168,7 +167,23 @@ export class GraphBuilder {
         this.ints(axes),
         ...(steps ? [this.ints(steps)] : []),
       ]);
-    return this.op('Slice', [a], { starts: ints(starts), ends: ints(ends), axes: ints(axes) });
+    // Without steps: gather every so many (starts and ends must then be plain positions inside the axis).
+    const strided = axes.flatMap((axis, i) =>
+      steps && steps[i] !== 1 ? [{ axis, from: starts[i]!, to: ends[i]!, by: steps[i]! }] : [],
+    );
+    if (strided.some((s) => s.from < 0 || s.to < s.from || s.by < 1))
+      throw new Error('slice with steps before opset 10');
+    const plain = axes.map((_, i) => i).filter((i) => !steps || steps[i] === 1);
+    const pick = (x: readonly number[]): Attribute => ints(plain.map((i) => x[i]!));
+    const cut = plain.length ? this.op('Slice', [a], { starts: pick(starts), ends: pick(ends), axes: pick(axes) }) : a;
+    return strided.reduce((v, s) => {
+      const count = Math.ceil((s.to - s.from) / s.by);
+      return this.gather(
+        v,
+        Array.from({ length: count }, (_, k) => s.from + k * s.by),
+        s.axis,
+      );
+    }, cut);
   }
   /** Zero padding; `pads` = begins of all axes, then ends. */
   pad(a: Value, pads: readonly number[]): Value {

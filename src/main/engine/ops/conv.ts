@@ -248,5 +248,27 @@ export const operator: OperatorDef = {
         { kind: 'w', shape: [20, 2, 3, 3] },
       ],
     },
+    {
+      name: 'depthwise, strided, opset 9',
+      opset: 9,
+      attributes: [
+        ['group', int(3)],
+        ['pads', ints([1, 1, 1, 1])],
+        ['strides', ints([2, 2])],
+      ],
+      inputs: [
+        { kind: 'x', shape: [1, 3, 5, 6] },
+        { kind: 'w', shape: [3, 1, 3, 3] },
+      ],
+    },
+    {
+      name: '1x1, strided, opset 9',
+      opset: 9,
+      attributes: [['strides', ints([2, 1])]],
+      inputs: [
+        { kind: 'x', shape: [1, 3, 5, 4] },
+        { kind: 'w', shape: [2, 3, 1, 1] },
+      ],
+    },
   ],
 };

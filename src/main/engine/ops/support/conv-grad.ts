@@ -153,14 +153,13 @@ function patches(b: GraphBuilder, x: Value, channels: number, geo: ConvGeometry,
     if (geo.strides.every((s) => s === 1)) return x;
     const axes = range(geo.kernel.length, 2);
     const ends = geo.out.map((o, i) => (o - 1) * geo.strides[i]! + 1);
-    if (b.opset >= 10)
-      return b.slice(
-        x,
-        axes.map(() => 0),
-        ends,
-        axes,
-        geo.strides,
-      );
+    return b.slice(
+      x,
+      axes.map(() => 0),
+      ends,
+      axes,
+      geo.strides,
+    );
   }
   const oneHot = new Float32Array(channels * taps * taps);
   for (let c = 0; c < channels; c++)
