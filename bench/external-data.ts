@@ -99,7 +99,7 @@ function main(gib: number): void {
   const saves: number[] = [],
     copies: number[] = [],
     peaks: number[] = [];
-  for (let round = 0; round < 2; round++) {
+  for (let round = 0; round < 3; round++) {
     settle();
     copies.push(timed(() => execFileSync('cp', [join(folder, 'model.onnx.data'), join(folder, 'copy')])));
     rmSync(join(folder, 'copy'));

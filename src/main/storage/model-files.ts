@@ -117,7 +117,7 @@ function externalOptions(path: string, wanted: SaveOptions['externalData']): Ext
 
 /** Small pieces are gathered, so that a model of many small tensors does not cost a system call each. */
 function writeChunks(path: string, chunks: Iterable<Uint8Array>): void {
-  const gathered = new Uint8Array(1 << 20);
+  const gathered = new Uint8Array(256 << 10);
   let used = 0;
   const fd = openSync(path, 'wx');
   const flush = (): void => {
@@ -127,7 +127,7 @@ function writeChunks(path: string, chunks: Iterable<Uint8Array>): void {
   try {
     for (const c of chunks) {
       if (used + c.length > gathered.length) flush();
-      if (c.length >= gathered.length / 2) {
+      if (c.length >= gathered.length / 4) {
         flush();
         writeAll(fd, c);
       } else {

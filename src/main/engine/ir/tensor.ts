@@ -11,7 +11,7 @@ export interface Tensor {
   readonly byteLength: number;
   /** The whole data. May read a file: call it only when the data is needed. */
   bytes(): Uint8Array;
-  /** The data in pieces, for streaming copies that keep memory flat. */
+  /** The data in pieces, for streaming copies that keep memory flat. Each piece is valid until the next is asked for. */
   chunks(maxBytes?: number): Iterable<Uint8Array>;
   /** Elements of a STRING tensor (UTF-8 bytes each); undefined otherwise. */
   readonly strings?: readonly Uint8Array[];

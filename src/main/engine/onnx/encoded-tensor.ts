@@ -15,7 +15,8 @@ export type TensorData =
   /** External data that nothing can resolve: the model came without a folder. */
   | { readonly kind: 'unresolved'; readonly location: string };
 
-const CHUNK = 1 << 20;
+/** Fits the second-level cache: a copy through it costs what a copy inside the kernel costs, a larger one twice that. */
+const CHUNK = 256 << 10;
 
 /** A tensor of a model that was read; its data stays where it is until asked for. */
 export class EncodedTensor implements Tensor {
@@ -70,8 +71,18 @@ export class EncodedTensor implements Tensor {
       for (let at = 0; at < b.length; at += maxBytes) yield b.subarray(at, Math.min(at + maxBytes, b.length));
       return;
     }
-    for (let at = 0; at < this.byteLength; at += maxBytes)
-      yield d.source.read(d.start + at, Math.min(maxBytes, this.byteLength - at));
+    // One buffer for all pieces where the source can fill it: fresh ones would cost as much as the copy itself.
+    const { source } = d;
+    const buffer = source.readInto ? new Uint8Array(Math.min(maxBytes, this.byteLength)) : null;
+    for (let at = 0; at < this.byteLength; at += maxBytes) {
+      const n = Math.min(maxBytes, this.byteLength - at);
+      if (!buffer) yield source.read(d.start + at, n);
+      else {
+        const piece = buffer.subarray(0, n);
+        source.readInto!(d.start + at, piece);
+        yield piece;
+      }
+    }
   }
 
   get strings(): readonly Uint8Array[] | undefined {
