@@ -18,7 +18,7 @@ export interface WorkerChannel {
 
 export interface WorkerResources {
   /** Everything of the context but the reporting, which this module owns. */
-  readonly context: Pick<StageContext, 'executor' | 'latency' | 'artifact'>;
+  readonly context: Pick<StageContext, 'executor' | 'latency' | 'artifact' | 'memo'>;
   /** Expected seconds per stage in order, and whether they were measured. */
   readonly expected: { readonly seconds: Readonly<Record<string, number>>; readonly measured: boolean };
   /** Called when the task has succeeded. */

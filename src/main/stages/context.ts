@@ -15,10 +15,18 @@ export interface StageContext {
    * temporary folder, which is renamed when complete: a crash leaves nothing half-written.
    */
   artifact(stage: string, key: unknown, make: (dir: string) => Promise<void>): Promise<string>;
+  /** Figures kept one by one under a subject, across runs and crashes. */
+  memo(name: string, key: unknown): Figures;
 }
 
 /** Measured milliseconds per operator signature, kept for ever under device and runtime version. */
 export interface LatencyTable {
   get(signature: string): number | undefined;
   put(signature: string, ms: number, provenance: Provenance): void;
+}
+
+/** A store of measured figures by key. */
+export interface Figures {
+  get(key: string): number | undefined;
+  put(key: string, value: number): void;
 }

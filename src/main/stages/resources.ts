@@ -1,9 +1,11 @@
 /** What a worker opens for one task: the executor, the latency table of this machine, the artifact store, past times. */
+import { join } from 'node:path';
 import { createExecutor } from '../runtime/executor.ts';
 import { localDevice } from '../runtime/device.ts';
 import { ArtifactStore } from '../storage/artifacts.ts';
 import { openDatabase } from '../storage/database.ts';
 import { LatencyRepository } from '../storage/latency-repository.ts';
+import { Memo } from '../storage/memo.ts';
 import { ensureHome } from '../storage/paths.ts';
 import { StageTimesRepository } from '../storage/stage-times-repository.ts';
 import type { StageContext } from './context.ts';
@@ -20,7 +22,7 @@ export interface TaskStart {
 const REUSED = 0.25;
 
 export async function openWorker(start: TaskStart): Promise<{
-  context: Pick<StageContext, 'executor' | 'latency' | 'artifact'>;
+  context: Pick<StageContext, 'executor' | 'latency' | 'artifact' | 'memo'>;
   expected: { seconds: Readonly<Record<string, number>>; measured: boolean };
   finished(seconds: Readonly<Record<string, number>>): void;
 }> {
@@ -38,6 +40,7 @@ export async function openWorker(start: TaskStart): Promise<{
       executor: createExecutor(),
       latency: new LatencyRepository(db).table({ device: id, processor, runtime }),
       artifact: (stage, key, make) => artifacts.get(stage, key, make),
+      memo: (name, key) => new Memo(join(paths.artifacts, '..', 'memo'), name, key),
     },
     expected: expectedSeconds(start.task, start.input, past),
     finished: (seconds) => {

@@ -23,7 +23,13 @@ export function paddedShortcutsToConv(model: Model, facts: Facts): number {
     if (!pads || out?.dtype !== DType.FLOAT || out.shape.length !== 4) continue;
     // Only channels are padded, and the sum that reads it has a convolution on its other side.
     if (pads.some((p, i) => p < 0 || (p > 0 && i % 4 !== 1))) continue;
-    if (!pad.output().consumers().some((c) => c.key === 'Add')) continue;
+    if (
+      !pad
+        .output()
+        .consumers()
+        .some((c) => c.key === 'Add')
+    )
+      continue;
     const source = throughSlices(pad.input(0)!, facts);
     if (!source) continue;
     const channels = facts.get(source.value)!.shape[1]!;
@@ -84,7 +90,7 @@ function throughSlices(from: Value, facts: Facts): { value: Value; strides: [num
       const step = steps[i]!;
       if (starts[i] !== 0 || ends[i]! < shape[at]! || step < 1) return null;
       if (step > 1 && at < 2) return null;
-      if (at >= 2) strides[at - 2 as 0 | 1] *= step;
+      if (at >= 2) strides[(at - 2) as 0 | 1] *= step;
     }
     value = n.input(0)!;
   }

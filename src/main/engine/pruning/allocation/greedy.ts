@@ -1,0 +1,144 @@
+/**
+ * Allocation by measured marginal cost: at each step the move with the least output change per millisecond saved, over
+ * channels and blocks together. This is the greedy solution of the multiple-choice knapsack with costs that are measured
+ * again at the current plan: the change that two removals make together is not the sum of both, above all for blocks.
+ * Lazy evaluation (Minoux 1978): an old figure orders the queue, and only the head is measured again.
+ */
+import { applyMove, moveKey, movesFrom, predictMs, type Move, type Space, type State } from './state.ts';
+
+export interface GreedyOptions {
+  /** Measured output change of a plan; 0 for the whole model. */
+  readonly cost: (s: State) => Promise<number>;
+  /** Moves that save less than this share of the model's time are not considered; default 0.002. */
+  readonly least?: number;
+  /** Heads measured again per step at most; default 6. */
+  readonly rechecks?: number;
+  readonly onProgress?: (predictedMs: number) => void;
+}
+
+export interface Step {
+  readonly state: State;
+  readonly move: Move | null;
+  readonly cost: number;
+  readonly predictedMs: number;
+}
+
+/** The greedy path, extended on demand and kept: a looser budget is an earlier step of the same path. */
+export class GreedyPath {
+  readonly #space: Space;
+  readonly #options: GreedyOptions;
+  readonly #steps: Step[];
+  /** Marginal cost of a move when it was last measured. */
+  readonly #known = new Map<string, number>();
+
+  constructor(space: Space, start: State, options: GreedyOptions) {
+    this.#space = space;
+    this.#options = options;
+    this.#steps = [{ state: start, move: null, cost: 0, predictedMs: predictMs(space, start) }];
+  }
+
+  get steps(): readonly Step[] {
+    return this.#steps;
+  }
+
+  /** The first step at or below `ms`, or the last one possible. */
+  async reach(ms: number): Promise<Step> {
+    for (;;) {
+      const at = this.#steps.find((s) => s.predictedMs <= ms);
+      if (at) return at;
+      if (!(await this.#extend(ms))) return this.#steps.at(-1)!;
+    }
+  }
+
+  async #extend(target: number): Promise<boolean> {
+    const { rechecks = 6, least = 0.002 } = this.#options;
+    const now = this.#steps.at(-1)!;
+    const floor = this.#space.latency.baselineMs * least;
+    const candidates = movesFrom(this.#space, now.state).flatMap((move) => {
+      const saved = now.predictedMs - predictMs(this.#space, applyMove(now.state, move));
+      // What overshoots the target is worth no more than what is still missing.
+      const useful = Math.min(saved, Math.max(now.predictedMs - target, floor));
+      return saved >= floor ? [{ move, saved, useful, key: moveKey(move) }] : [];
+    });
+    if (candidates.length === 0) return false;
+    for (const c of candidates) if (!this.#known.has(c.key)) this.#known.set(c.key, await this.#marginal(now, c.move));
+    const rate = (c: (typeof candidates)[number]): number => Math.max(this.#known.get(c.key)!, 1e-9) / c.useful;
+    const fresh = new Set<string>();
+    for (let i = 0; i < rechecks; i++) {
+      const best = candidates.reduce((a, b) => (rate(b) < rate(a) ? b : a));
+      if (fresh.has(best.key)) break;
+      this.#known.set(best.key, await this.#marginal(now, best.move));
+      fresh.add(best.key);
+    }
+    const measured = candidates.filter((c) => fresh.has(c.key));
+    const best = measured.reduce((a, b) => (rate(b) < rate(a) ? b : a));
+    const state = applyMove(now.state, best.move);
+    const predictedMs = predictMs(this.#space, state);
+    this.#steps.push({ state, move: best.move, cost: now.cost + this.#known.get(best.key)!, predictedMs });
+    this.#options.onProgress?.(predictedMs);
+    return true;
+  }
+
+  async #marginal(now: Step, move: Move): Promise<number> {
+    return (await this.#options.cost(applyMove(now.state, move))) - now.cost;
+  }
+}
+
+/** Milliseconds of the smallest plan there is: every block and every unit that may go, gone. */
+export function leastMs(space: Space, start: State): number {
+  let s: State = { keep: start.keep, dropped: new Set([...start.dropped, ...space.droppable]) };
+  for (const g of space.groups) {
+    const lowest = space.counts.get(g.id)?.[0];
+    if (lowest !== undefined && lowest < (s.keep.get(g.id) ?? g.units))
+      s = applyMove(s, { kind: 'narrow', group: g.id, to: lowest });
+  }
+  return predictMs(space, s);
+}
+
+/**
+ * Uses up the time that is left below `ms`: undoes moves, the one that gives back the most quality first, while the
+ * prediction stays within. Returns the state that is at most `ms`.
+ */
+export async function refill(
+  space: Space,
+  start: State,
+  ms: number,
+  cost: (s: State) => Promise<number>,
+  floor: State,
+  tries = 24,
+): Promise<State> {
+  let state = start;
+  let left = tries;
+  for (;;) {
+    const now = predictMs(space, state);
+    const options = undos(space, state, floor).flatMap((next) => {
+      const at = predictMs(space, next);
+      return at > now && at <= ms ? [{ next, at }] : [];
+    });
+    if (options.length === 0 || left <= 0) return state;
+    // The largest first: they fill the gap with the fewest steps.
+    options.sort((a, b) => b.at - a.at);
+    let best: { next: State; gain: number } | null = null;
+    const before = await cost(state);
+    for (const o of options.slice(0, 6)) {
+      if (left-- <= 0) break;
+      const gain = before - (await cost(o.next));
+      if (!best || gain > best.gain) best = { next: o.next, gain };
+    }
+    if (!best) return state;
+    state = best.next;
+  }
+}
+
+/** States with one narrowing widened by a step or one block put back; never below what `floor` fixes by hand. */
+function undos(space: Space, s: State, floor: State): State[] {
+  const out: State[] = [];
+  for (const [group, keep] of s.keep) {
+    const most = floor.keep.get(group) ?? Infinity;
+    for (const c of space.counts.get(group) ?? [])
+      if (c > keep && c <= most) out.push({ keep: new Map([...s.keep, [group, c]]), dropped: s.dropped });
+  }
+  for (const b of s.dropped)
+    if (!floor.dropped.has(b)) out.push({ keep: s.keep, dropped: new Set([...s.dropped].filter((x) => x !== b)) });
+  return out;
+}

@@ -1,0 +1,245 @@
+/**
+ * The weights of one linear operator that best reproduce a target, by ridge regression towards the weights it has.
+ * Gram matrices are made by the runtime in float32 per batch and added and solved in float64.
+ */
+import { GraphBuilder } from '../../autodiff/builder.ts';
+import { importDomains } from '../../autodiff/walker.ts';
+import type { Executor, HostTensor } from '../../executor.ts';
+import { DType } from '../../ir/dtype.ts';
+import { Graph } from '../../ir/graph.ts';
+import { Model } from '../../ir/model.ts';
+import type { Node } from '../../ir/node.ts';
+import { f32, i64, toFloat32, type Tensor } from '../../ir/tensor.ts';
+import type { Value } from '../../ir/value.ts';
+import { cholesky, choleskySolveT } from '../../linalg.ts';
+import { convGeometry } from '../../ops/support/spatial.ts';
+import { channelGram, im2colGram, type Gram } from '../grams.ts';
+
+const OPSET = 17;
+
+export interface Regression {
+  readonly node: Node;
+  /** Rows of the weight: outputs; columns: inputs times kernel positions. */
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** The regression of a node, or why there is none. Weights are taken as [rows, columns]. */
+export function regressionOf(node: Node): Regression | string {
+  const w = node.input(1)?.initializer;
+  if (!w || w.dtype !== DType.FLOAT) return 'its weights are no float32 constant';
+  if (node.input(1)!.uses().length > 1) return 'its weights are shared';
+  if (node.key === 'Conv') {
+    if ((node.attributes.get('group')?.kind === 'int' ? Number(node.attributes.get('group')!.value) : 1) !== 1)
+      return 'it is a grouped convolution';
+    return { node, rows: w.dims[0]!, columns: w.dims.slice(1).reduce((a, b) => a * b, 1) };
+  }
+  const int = (name: string): number => {
+    const a = node.attributes.get(name);
+    return a?.kind === 'int' ? Number(a.value) : 0;
+  };
+  const scale = (name: string): number => {
+    const a = node.attributes.get(name);
+    return a?.kind === 'float' ? a.value : 1;
+  };
+  if (node.key === 'Gemm') {
+    if (int('transA') || scale('alpha') !== 1 || scale('beta') !== 1) return 'it is a scaled Gemm';
+    const [rows, columns] = int('transB') ? w.dims : [w.dims[1]!, w.dims[0]!];
+    return { node, rows: rows!, columns: columns! };
+  }
+  return `${node.key} has no regression`;
+}
+
+export interface Samples {
+  /** Input of the operator, per batch. */
+  readonly x: readonly HostTensor[];
+  readonly target: readonly HostTensor[];
+  /** Channels of the target that stay, or null. */
+  readonly kept: readonly number[] | null;
+  readonly base: readonly HostTensor[] | null;
+}
+
+export interface FitOptions {
+  readonly threads: number;
+  /** Strength of the pull towards the present weights, relative to the mean of the Gram's diagonal. */
+  readonly ridge: number;
+  /** Only what the activation lets through has to match: where target and prediction are both cut off, any value will do. */
+  readonly activation: 'relu' | null;
+  /** Takes each so-manieth output position along each spatial axis. */
+  readonly every?: number;
+}
+
+/** Refits weight and bias in place (a missing bias is added). Returns the relative error that is left. */
+export async function refit(executor: Executor, r: Regression, s: Samples, o: FitOptions): Promise<number> {
+  const model = momentsModel(r, s, o);
+  const session = await executor.open(model, { threads: o.threads });
+  const k = r.columns;
+  const gram = new Float64Array((k + 1) * (k + 1));
+  const cross = new Float64Array(r.rows * (k + 1));
+  let power = 0;
+  try {
+    for (const [i, x] of s.x.entries()) {
+      const out = await session.run({
+        x,
+        target: s.target[i]!,
+        ...(s.base && { base: s.base[i]! }),
+      });
+      const [g, c, sum, t] = ['gram', 'cross', 'sum', 'targetSum'].map((n) => out[n]!.data as Float32Array);
+      for (let a = 0; a < k; a++) {
+        for (let b = 0; b < k; b++) gram[a * (k + 1) + b]! += g![a * k + b]!;
+        gram[a * (k + 1) + k]! += sum![a]!;
+        gram[k * (k + 1) + a]! += sum![a]!;
+      }
+      gram[k * (k + 1) + k]! += Number(out['count']!.data[0]);
+      for (let m = 0; m < r.rows; m++) {
+        for (let b = 0; b < k; b++) cross[m * (k + 1) + b]! += c![m * k + b]!;
+        cross[m * (k + 1) + k]! += t![m]!;
+      }
+      power += Number(out['power']!.data[0]);
+    }
+  } finally {
+    await session.release();
+  }
+  const w0 = readWeights(r);
+  const solved = solve(gram, cross, w0, k + 1, r.rows, o.ridge);
+  if (!solved) return NaN;
+  writeWeights(r, solved);
+  // |Y - WX|^2 = |Y|^2 - 2 tr(W C') + tr(W G W')
+  let error = power;
+  for (let m = 0; m < r.rows; m++)
+    for (let a = 0; a <= k; a++) {
+      const wa = solved[m * (k + 1) + a]!;
+      error -= 2 * wa * cross[m * (k + 1) + a]!;
+      let gw = 0;
+      for (let b = 0; b <= k; b++) gw += gram[a * (k + 1) + b]! * solved[m * (k + 1) + b]!;
+      error += wa * gw;
+    }
+  return power > 0 ? Math.max(0, error) / power : 0;
+}
+
+/** W = (C + d W0)(G + d I)^-1 per output; the bias (last column) is not pulled. */
+function solve(
+  gram: Float64Array,
+  cross: Float64Array,
+  w0: Float64Array,
+  n: number,
+  rows: number,
+  ridge: number,
+): Float64Array | null {
+  let mean = 0;
+  for (let a = 0; a < n - 1; a++) mean += gram[a * n + a]! / (n - 1);
+  if (!(mean > 0)) return null;
+  for (let strength = ridge; strength < 1; strength *= 10) {
+    const d = strength * mean;
+    const g = gram.slice();
+    const c = cross.slice();
+    for (let a = 0; a < n - 1; a++) {
+      g[a * n + a]! += d;
+      for (let m = 0; m < rows; m++) c[m * n + a]! += d * w0[m * n + a]!;
+    }
+    const l = cholesky(g, n);
+    if (l) return choleskySolveT(l, c, n, rows);
+  }
+  return null;
+}
+
+/** [rows, columns + 1], the bias last. */
+function readWeights({ node, rows, columns }: Regression): Float64Array {
+  const w = toFloat32(node.input(1)!.initializer!);
+  const bias = node.input(2)?.initializer ? toFloat32(node.input(2)!.initializer!) : null;
+  const rowMajor = isRowMajor(node);
+  const out = new Float64Array(rows * (columns + 1));
+  for (let m = 0; m < rows; m++) {
+    for (let a = 0; a < columns; a++) out[m * (columns + 1) + a] = w[rowMajor ? m * columns + a : a * rows + m]!;
+    out[m * (columns + 1) + columns] = bias ? bias[bias.length === 1 ? 0 : m]! : 0;
+  }
+  return out;
+}
+
+/** Conv [M, ...] and Gemm with transB hold one output per row. */
+function isRowMajor(node: Node): boolean {
+  const t = node.attributes.get('transB');
+  return node.key === 'Conv' || (t?.kind === 'int' && t.value !== 0n);
+}
+
+function writeWeights({ node, rows, columns }: Regression, solved: Float64Array): void {
+  const w = new Float32Array(rows * columns);
+  const bias = new Float32Array(rows);
+  const rowMajor = isRowMajor(node);
+  for (let m = 0; m < rows; m++) {
+    for (let a = 0; a < columns; a++) w[rowMajor ? m * columns + a : a * rows + m] = solved[m * (columns + 1) + a]!;
+    bias[m] = solved[m * (columns + 1) + columns]!;
+  }
+  node.input(1)!.initializer = f32(w, node.input(1)!.initializer!.dims);
+  setBias(node, f32(bias, [rows]));
+}
+
+/** Gives the node its own bias initializer. */
+export function setBias(node: Node, bias: Tensor): void {
+  const old = node.input(2);
+  if (old?.initializer && old.uses().length === 1) {
+    old.initializer = bias;
+    old.type = { elemType: bias.dtype, shape: [...bias.dims] };
+    return;
+  }
+  const graph = node.graph!;
+  node.setInput(2, graph.addInitializer(graph.freshName(`${node.output().name}_bias`), bias));
+}
+
+/** x, target (and base) in; moments of the regression out. With an activation the present weights predict along. */
+function momentsModel(r: Regression, s: Samples, o: FitOptions): Model {
+  const graph = new Graph();
+  const model = new Model(graph);
+  model.opsets.set('', OPSET);
+  const b = new GraphBuilder(graph, OPSET);
+  const input = (name: string, t: HostTensor): Value => graph.addInput(name, { elemType: t.dtype, shape: t.dims });
+  const x = input('x', s.x[0]!);
+  let target = input('target', s.target[0]!);
+  const channels = [...s.target[0]!.dims];
+  if (s.kept) {
+    target = b.gather(target, s.kept, 1);
+    channels[1] = s.kept.length;
+  }
+  const base = s.base && input('base', s.base[0]!);
+  const { node } = r;
+  const shape = s.x[0]!.dims;
+  if (o.activation) {
+    const weights = [node.input(1)!, ...(node.input(2) ? [node.input(2)!] : [])].map((v) => b.tensor(v.initializer!));
+    const own = graph.emit(node.opType, [x, ...weights], { attributes: node.attributes })[0]!;
+    const prediction = base ? b.add(own, base) : own;
+    const zero = b.scalar(0);
+    target = b.where(b.greater(target, zero), target, b.op('Min', [prediction, zero]));
+  }
+  if (base) target = b.sub(target, base);
+  let moments: Gram;
+  if (node.key === 'Conv') {
+    const geometry = convGeometry(node, shape, node.input(1)!.initializer!.dims);
+    moments = im2colGram(b, x, shape, geometry, {
+      target: { value: target, shape: channels },
+      ...(o.every && o.every > 1 && { every: o.every }),
+    });
+  } else moments = channelGram(b, x, shape, 1, { value: target, shape: channels });
+  const give = (v: Value, name: string, elemType: number = DType.FLOAT): void => {
+    const out = b.op('Identity', [v]);
+    out.name = name;
+    out.type = { elemType };
+    graph.outputs.push(out);
+  };
+  give(b.reshape(moments.gram, [r.columns, r.columns]), 'gram');
+  give(b.reshape(moments.cross!, [r.rows, r.columns]), 'cross');
+  give(b.reshape(moments.sum, [r.columns]), 'sum');
+  give(b.reshape(moments.targetSum!, [r.rows]), 'targetSum');
+  const every = node.key === 'Conv' ? (o.every ?? 1) : 1;
+  const thinned = every > 1 ? b.slice(target, [0, 0], channels.slice(2), [2, 3], [every, every]) : target;
+  give(
+    b.reduceSum(
+      b.mul(thinned, thinned),
+      channels.map((_, i) => i),
+      false,
+    ),
+    'power',
+  );
+  give(b.div(b.op('Size', [thinned]), b.tensor(i64([r.rows], []))), 'count', DType.INT64);
+  importDomains(model);
+  return model;
+}

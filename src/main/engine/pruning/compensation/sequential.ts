@@ -1,0 +1,152 @@
+/**
+ * Sequential compensation: front to back, every linear operator whose input changed is refitted so that the pruned model
+ * reproduces the original's activations, from inputs that are themselves already compensated. The last operator before a
+ * dropped block is fitted to what came out of the block: it takes over what a linear map can. Affine least squares per
+ * operator (CORP; ThiNet, Luo et al. 2017); only what a following Relu lets through has to match (Zhang et al., "Accelerating
+ * Very Deep Convolutional Networks", 2016). What is too wide for a Gram matrix gets the mean error as bias (FLAP, An et
+ * al. 2024). Never both on one operator: that counts the mean twice.
+ */
+import type { Executor, HostTensor } from '../../executor.ts';
+import type { Facts } from '../../ir/facts.ts';
+import type { Model } from '../../ir/model.ts';
+import type { Node } from '../../ir/node.ts';
+import type { Value } from '../../ir/value.ts';
+import { f32, toFloat32 } from '../../ir/tensor.ts';
+import type { Surgery } from '../surgery.ts';
+import type { ResidualBlock } from '../types.ts';
+import { refit, regressionOf, setBias, type Regression } from './least-squares.ts';
+import { Stream } from './stream.ts';
+import { Targets, type Readout } from './targets.ts';
+
+export interface CompensationOptions {
+  readonly threads: number;
+  /** 'bias' fits biases only. */
+  readonly kind: 'least-squares' | 'bias';
+  /** Gram matrices wider than this are not made; default 1200. */
+  readonly maxColumns?: number;
+  /** Rounds of the activation-aware fit; default 2. */
+  readonly rounds?: number;
+  /** Default 1e-4. */
+  readonly ridge?: number;
+  /** 0..1, with the operator that was fitted. */
+  readonly onProgress?: (done: number, node: string) => void;
+}
+
+export interface Fitted {
+  readonly node: string;
+  readonly how: 'least-squares' | 'bias';
+  /** Relative squared error that is left, NaN where it is not known. */
+  readonly error: number;
+}
+
+const LINEAR = new Set(['Conv', 'ConvTranspose', 'Gemm', 'MatMul']);
+
+/**
+ * Changes the weights of `surgery.model` in place.
+ * @param original the model that was cut, @param batches calibration feeds of both
+ */
+export async function compensate(
+  executor: Executor,
+  original: { readonly model: Model; readonly facts: Facts },
+  surgery: Surgery,
+  dropped: readonly ResidualBlock[],
+  batches: readonly Readonly<Record<string, HostTensor>>[],
+  options: CompensationOptions,
+): Promise<Fitted[]> {
+  const { threads, maxColumns = 1200 } = options;
+  const targets = new Targets(surgery, dropped);
+  const dense = new Stream(executor, original.model, batches, threads);
+  const pruned = new Stream(executor, surgery.model, batches, threads);
+  const changed = new Set<Value>();
+  const nodes = [...surgery.model.graph.nodes()];
+  const originals = [...original.model.graph.nodes()];
+  const out: Fitted[] = [];
+  for (const [i, node] of nodes.entries()) {
+    const inputs = node.inputs.filter((v): v is Value => v !== null);
+    const differs = inputs.some((v) => changed.has(v));
+    if (!LINEAR.has(node.opType)) {
+      if (differs) for (const v of node.outputs) changed.add(v);
+      continue;
+    }
+    const x = node.input(0)!;
+    const readout = targets.readout(node, 1);
+    const narrowed = readout !== null && lostInputs(surgery, targets, x);
+    const moved = readout !== null && readout.target !== targets.original(readout.value);
+    const based = readout?.base ? changed.has(readout.base) : false;
+    if (!differs && !narrowed && !moved && !based) continue;
+    for (const v of node.outputs) changed.add(v);
+    if (!readout) continue;
+    const regression = options.kind === 'bias' ? 'biases only' : regressionOf(node);
+    const wide = typeof regression !== 'string' && regression.columns > maxColumns;
+    const before = originals.find((n) => n.outputs.includes(readout.target));
+    if (typeof regression !== 'string' && !wide) {
+      out.push(await leastSquares(executor, regression, readout, dense, pruned, options));
+    } else {
+      const done = await meanError(node, readout, dense, pruned);
+      if (done) out.push(done);
+    }
+    if (before) dense.passed(before);
+    pruned.passed(node);
+    options.onProgress?.((i + 1) / nodes.length, node.label);
+  }
+  return out;
+}
+
+function lostInputs(surgery: Surgery, targets: Targets, x: Value): boolean {
+  const from = targets.original(x);
+  return from !== undefined && surgery.kept(from, 1) !== null;
+}
+
+async function leastSquares(
+  executor: Executor,
+  regression: Regression,
+  readout: Readout,
+  dense: Stream,
+  pruned: Stream,
+  options: CompensationOptions,
+): Promise<Fitted> {
+  const { threads, rounds = 2, ridge = 1e-4 } = options;
+  const [target] = await dense.get(readout.target);
+  const [x, base] = await pruned.get(regression.node.input(0)!, ...(readout.base ? [readout.base] : []));
+  const samples = { x: x!, target: target!, kept: readout.kept, base: base ?? null };
+  let error = NaN;
+  for (let round = 0; round < (readout.activation ? rounds : 1); round++)
+    error = await refit(executor, regression, samples, {
+      threads,
+      ridge,
+      activation: round > 0 ? readout.activation : null,
+    });
+  return { node: regression.node.label, how: 'least-squares', error };
+}
+
+/** Shifts the bias by the mean difference per channel. */
+async function meanError(node: Node, readout: Readout, dense: Stream, pruned: Stream): Promise<Fitted | null> {
+  if (node.key !== 'Conv' && node.key !== 'ConvTranspose' && node.key !== 'Gemm') return null;
+  const w = node.input(1)?.initializer;
+  const [target] = await dense.get(readout.target);
+  const [value] = await pruned.get(readout.value);
+  const want = channelMeans(target!);
+  const have = channelMeans(value!);
+  const old = node.input(2)?.initializer ? toFloat32(node.input(2)!.initializer!) : null;
+  if (!w || (old && old.length !== have.length)) return null;
+  const bias = Float32Array.from(have, (m, c) => (old?.[c] ?? 0) + want[readout.kept ? readout.kept[c]! : c]! - m);
+  setBias(node, f32(bias, [bias.length]));
+  pruned.forget(readout.value, node.output());
+  return { node: node.label, how: 'bias', error: NaN };
+}
+
+/** Means over samples and positions, channels on axis 1. */
+function channelMeans(batches: readonly HostTensor[]): Float64Array {
+  const [n, c] = batches[0]!.dims as [number, number];
+  const inner = batches[0]!.data.length / (n * c);
+  const out = new Float64Array(c);
+  for (const { data } of batches)
+    for (let i = 0; i < n; i++)
+      for (let k = 0; k < c; k++) {
+        let sum = 0;
+        const at = (i * c + k) * inner;
+        for (let p = 0; p < inner; p++) sum += (data as Float32Array)[at + p]!;
+        out[k]! += sum / (inner * n * batches.length);
+      }
+  return out;
+}

@@ -1,0 +1,42 @@
+import type { HostTensor } from '../executor.ts';
+import type { Random } from '../random.ts';
+
+export interface AugmentOptions {
+  /** Largest shift as a share of the picture's side; 0.125 is 4 pixels of 32. */
+  readonly shift: number;
+  readonly mirror: boolean;
+}
+
+/**
+ * Random shifts (zeros come in: the mean colour, since inputs are normalised) and left-right mirror images of a batch
+ * [N,C,H,W] or [N,H,W,C]. The channel axis is the shorter of axis 1 and axis 3. Anything else comes back unchanged.
+ */
+export function augment(x: HostTensor, o: AugmentOptions, random: Random): HostTensor {
+  if (x.dims.length !== 4 || !(x.data instanceof Float32Array)) return x;
+  const [n, a, b, c] = x.dims as [number, number, number, number];
+  const last = c < a;
+  const [channels, height, width] = last ? [c, a, b] : [a, b, c];
+  const size = channels * height * width;
+  // Strides of channel, row and column inside a sample.
+  const [sc, sh, sw] = last ? [1, width * channels, channels] : [height * width, width, 1];
+  const from = x.data;
+  const to = new Float32Array(from.length);
+  const [my, mx] = [Math.round(o.shift * height), Math.round(o.shift * width)];
+  for (let i = 0; i < n; i++) {
+    const dy = random.int(2 * my + 1) - my;
+    const dx = random.int(2 * mx + 1) - mx;
+    const flip = o.mirror && random.next() < 0.5;
+    for (let y = 0; y < height; y++) {
+      const ys = y + dy;
+      if (ys < 0 || ys >= height) continue;
+      for (let xx = 0; xx < width; xx++) {
+        const xs = (flip ? width - 1 - xx : xx) + dx;
+        if (xs < 0 || xs >= width) continue;
+        const target = i * size + y * sh + xx * sw;
+        const source = i * size + ys * sh + xs * sw;
+        for (let k = 0; k < channels; k++) to[target + k * sc] = from[source + k * sc]!;
+      }
+    }
+  }
+  return { dtype: x.dtype, dims: x.dims, data: to };
+}

@@ -1,0 +1,65 @@
+/** Calibration samples as batches in memory, and the original's outputs on them. */
+import type { ExecSession, Executor, HostTensor } from '../engine/executor.ts';
+import type { Model } from '../engine/ir/model.ts';
+import { seededRandom } from '../engine/random.ts';
+import type { Dataset } from '../data/dataset.ts';
+import { randomFeeds } from '../runtime/random-inputs.ts';
+import { dataInput } from './evaluate.ts';
+
+export interface Calibration {
+  readonly input: string;
+  /** Samples per batch; the last batch has as many as the others. */
+  readonly size: number;
+  readonly batches: readonly Readonly<Record<string, HostTensor>>[];
+  readonly labels: readonly (readonly number[] | null)[];
+  /** False when the inputs are random numbers because no data were given. */
+  readonly real: boolean;
+}
+
+/** @param indices samples to use; cut to whole batches */
+export async function calibrationOf(
+  model: Model,
+  dataset: Dataset | null,
+  indices: readonly number[],
+  size: number,
+  seed: number,
+): Promise<Calibration> {
+  if (!dataset) {
+    const batches = [0, 1, 2, 3].map((i) => randomFeeds(model, { batch: size }, seed + i));
+    const input = Object.keys(batches[0]!)[0]!;
+    return { input, size, batches, labels: batches.map(() => null), real: false };
+  }
+  const input = dataInput(model);
+  const per = input.fixedBatch ? Math.max(1, input.dims[0]!) : Math.max(1, Math.min(size, indices.length));
+  const batches: Record<string, HostTensor>[] = [];
+  const labels: (number[] | null)[] = [];
+  for (let at = 0; at + per <= indices.length; at += per) {
+    const chunk = indices.slice(at, at + per);
+    batches.push({ [input.name]: await dataset.batch(chunk) });
+    labels.push(dataset.labels ? chunk.map((i) => dataset.labels![i]!) : null);
+  }
+  return { input: input.name, size: per, batches, labels, real: true };
+}
+
+/** Draws `n` of the given indices. */
+export function draw(indices: readonly number[], n: number, seed: number): number[] {
+  const all = [...indices];
+  seededRandom(seed).shuffle(all);
+  return all.slice(0, n);
+}
+
+/** Runs a session over all batches and hands out one output record per batch. */
+export async function runAll(session: ExecSession, c: Calibration): Promise<Record<string, HostTensor>[]> {
+  const out: Record<string, HostTensor>[] = [];
+  for (const feeds of c.batches) out.push(await session.run(feeds));
+  return out;
+}
+
+export async function outputsOf(executor: Executor, model: Model, c: Calibration, threads: number) {
+  const session = await executor.open(model, { threads });
+  try {
+    return await runAll(session, c);
+  } finally {
+    await session.release();
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * The model as the job works on it: constants folded in, batch normalization folded, shortcuts in the form that the
+ * runtime fuses; its facts, groups and blocks. The file that was given stays as it is and remains the reference.
+ */
+import { cloneModel } from '../engine/ir/clone.ts';
+import type { Facts } from '../engine/ir/facts.ts';
+import type { Model } from '../engine/ir/model.ts';
+import {
+  constantsToInitializers,
+  eliminateDead,
+  eliminateIdentity,
+  eliminateRepeatedActivation,
+  foldBatchNorm,
+  paddedShortcutsToConv,
+  runPasses,
+} from '../engine/passes/index.ts';
+import { findResidualBlocks } from '../engine/pruning/blocks.ts';
+import { buildGroups } from '../engine/pruning/groups.ts';
+import type { Analysis, ResidualBlock } from '../engine/pruning/types.ts';
+import { collectFacts } from '../runtime/facts.ts';
+import type { StageContext } from './context.ts';
+
+export interface Prepared {
+  readonly model: Model;
+  readonly facts: Facts;
+  readonly analysis: Analysis;
+  readonly blocks: readonly ResidualBlock[];
+  /** Shortcuts that became convolutions. */
+  readonly rewritten: number;
+}
+
+/** @param batch the batch size that latency is measured at */
+export async function prepare(source: Model, ctx: StageContext, batch: number): Promise<Prepared> {
+  const { model } = cloneModel(source);
+  runPasses(model, [
+    constantsToInitializers,
+    eliminateIdentity,
+    foldBatchNorm,
+    eliminateRepeatedActivation,
+    eliminateDead,
+  ]);
+  let facts = await collectFacts(model, ctx.executor, { batch });
+  const rewritten = paddedShortcutsToConv(model, facts);
+  if (rewritten) facts = await collectFacts(model, ctx.executor, { batch });
+  return { model, facts, analysis: buildGroups(model, facts), blocks: findResidualBlocks(model, facts), rewritten };
+}
+
+/** After surgery: what a dropped block leaves behind. */
+export const tidy = (model: Model): void => {
+  runPasses(model, [eliminateRepeatedActivation, eliminateDead]);
+};

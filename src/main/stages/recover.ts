@@ -1,0 +1,229 @@
+/**
+ * Recovery: the pruned model learns to give the original's outputs again (knowledge distillation, Hinton et al. 2015), with
+ * gradients that the engine emits and the runtime executes. Keeps the best state on samples held out; ends at the time
+ * limit, or earlier when the held-out figure has stopped improving.
+ */
+import { Trainer, writeParameters } from '../engine/autodiff/trainer.ts';
+import { buildTrainStep, type LossContext } from '../engine/autodiff/train-step.ts';
+import { crossEntropy, distillation, relativeSquaredError, weightedSum } from '../engine/autodiff/losses.ts';
+import type { HostTensor } from '../engine/executor.ts';
+import { cloneModel } from '../engine/ir/clone.ts';
+import { DType } from '../engine/ir/dtype.ts';
+import type { Model } from '../engine/ir/model.ts';
+import type { Value } from '../engine/ir/value.ts';
+import { seededRandom } from '../engine/random.ts';
+import { augment } from '../engine/recovery/augment.ts';
+import { cosine } from '../engine/recovery/schedule.ts';
+import { outputView } from '../engine/quality/meter.ts';
+import type { Recipe } from '../../shared/model/job.ts';
+import type { Dataset } from '../data/dataset.ts';
+import { collectFacts } from '../runtime/facts.ts';
+import type { StageContext } from './context.ts';
+import { dataInput } from './evaluate.ts';
+import { reference } from './sensitivity.ts';
+
+export interface RecoveryOptions {
+  readonly recipe: Recipe['recovery'];
+  readonly dataset: Dataset;
+  /** Samples to learn from. */
+  readonly train: readonly number[];
+  /** Samples that decide which state is best. */
+  readonly holdout: readonly number[];
+  readonly seed: number;
+  /** Processor threads; all cores by default. */
+  readonly threads: number;
+}
+
+export interface Recovered {
+  readonly model: Model;
+  readonly steps: number;
+  readonly epochs: number;
+  readonly seconds: number;
+  /** Distance to the original on the held-out samples: before, and of the state that was kept. */
+  readonly before: number;
+  readonly after: number;
+  readonly curve: readonly {
+    readonly seconds: number;
+    readonly step: number;
+    readonly loss: number;
+    readonly holdout: number;
+  }[];
+}
+
+const READS_WEIGHTS = new Set([
+  'Conv', 'ConvTranspose', 'Gemm', 'MatMul', 'BatchNormalization', 'InstanceNormalization', 'GroupNormalization',
+  'LayerNormalization', 'PRelu',
+]); // prettier-ignore
+
+/** Float32 weights of linear and normalizing operators, running statistics left out. */
+export function trainable(model: Model): Value[] {
+  return [...model.graph.initializers].filter(
+    (v) =>
+      v.initializer?.dtype === DType.FLOAT &&
+      v.uses().length > 0 &&
+      v.uses().every(({ node, index }) => {
+        if (node.key === 'BatchNormalization') return index === 1 || index === 2;
+        if (READS_WEIGHTS.has(node.opType)) return index >= 1 || node.key === 'MatMul';
+        // A bias that is added by a node of its own.
+        return node.key === 'Add' && v.initializer!.dims.length > 0;
+      }),
+  );
+}
+
+/** @throws SecateurError 'gradient-unsupported' when an operator on the way has no gradient */
+export async function recover(
+  original: Model,
+  pruned: Model,
+  options: RecoveryOptions,
+  ctx: StageContext,
+): Promise<Recovered> {
+  const { recipe, dataset, train, holdout, threads } = options;
+  const input = dataInput(original);
+  const batch = input.fixedBatch ? Math.max(1, input.dims[0]!) : Math.max(1, Math.min(recipe.batch, train.length));
+  const { model } = cloneModel(pruned);
+  const facts = await collectFacts(model, ctx.executor, { batch });
+  const outputs = model.graph.outputs.filter((v) => facts.get(v)?.dtype === DType.FLOAT);
+  const shapes = outputs.map((v) => facts.get(v)!.shape);
+  const labelled = dataset.labels !== null && recipe.alpha < 1 && outputView(shapes[0]!).kind === 'classes';
+  const step = buildTrainStep(model, {
+    facts: (v) => facts.get(v),
+    params: trainable(model),
+    loss: (l) => lossOf(l, outputs, shapes, recipe, labelled),
+    optimizer:
+      recipe.optimizer === 'sgd'
+        ? { kind: 'sgd', nesterov: true, weightDecay: 1e-4 }
+        : { kind: 'adamw', weightDecay: 1e-4 },
+    clipNorm: 5,
+    ema: 0.998,
+  });
+  const trainer = await Trainer.open(ctx.executor, step, { threads });
+  const teacher = await ctx.executor.open(original, { threads });
+  const random = seededRandom(options.seed);
+  const started = performance.now();
+  const elapsed = (): number => (performance.now() - started) / 1000;
+  const held = await heldOut(dataset, holdout, batch, input.name, teacher);
+  const curve: { seconds: number; step: number; loss: number; holdout: number }[] = [];
+  try {
+    const judge = async (weights: ReadonlyMap<string, Float32Array>): Promise<number> => {
+      const candidate = cloneModel(pruned).model;
+      writeParameters(candidate, weights);
+      const session = await ctx.executor.open(candidate, { threads });
+      try {
+        let sum = 0;
+        for (const h of held) sum += h.distance(await session.run({ [input.name]: h.x }));
+        return sum / Math.max(1, held.length);
+      } finally {
+        await session.release();
+      }
+    };
+    const start = trainer.parameters();
+    const before = await judge(start);
+    let best = { weights: start, value: before, at: 0 };
+    const order = [...train];
+    let [at, epochs, loss, stale, nextCheck] = [order.length, -1, 0, 0, 0];
+    const perCheck = Math.max(5, recipe.seconds / 30);
+    nextCheck = perCheck;
+    while (elapsed() < recipe.seconds) {
+      if (at + batch > order.length) {
+        random.shuffle(order);
+        at = 0;
+        epochs++;
+      }
+      const indices = order.slice(at, at + batch);
+      while (indices.length < batch) indices.push(train[random.int(train.length)]!);
+      at += batch;
+      let x = await dataset.batch(indices);
+      if (recipe.augment) x = augment(x, { shift: 0.125, mirror: true }, random);
+      const given = await teacher.run({ [input.name]: x });
+      const done = elapsed() / recipe.seconds;
+      const feeds: Record<string, HostTensor> = { [input.name]: x };
+      outputs.forEach((o) => (feeds[teacherName(o.name)] = given[o.name]!));
+      if (labelled)
+        feeds[LABELS] = {
+          dtype: DType.INT64,
+          dims: [batch],
+          data: BigInt64Array.from(indices, (i) => BigInt(dataset.labels![i]!)),
+        };
+      const result = await trainer.step(feeds, cosine(done, recipe.learningRate));
+      loss = loss === 0 ? result.loss : 0.95 * loss + 0.05 * result.loss;
+      if (elapsed() >= nextCheck) {
+        const weights = trainer.parameters('average');
+        const value = await judge(weights);
+        if (value < best.value) [best, stale] = [{ weights, value, at: trainer.count }, 0];
+        else stale++;
+        curve.push({ seconds: elapsed(), step: trainer.count, loss, holdout: value });
+        nextCheck = elapsed() + perCheck;
+        // The last third of a cosine is where most is gained: only a long standstill before the end counts.
+        if (stale >= 10) break;
+      }
+      ctx.progress({
+        stage: 'recover',
+        message: `epoch ${epochs + 1}, loss ${loss.toPrecision(3)}, held out ${best.value.toPrecision(3)}`,
+        done: Math.min(0.99, elapsed() / recipe.seconds),
+      });
+    }
+    for (const which of ['average', 'current'] as const) {
+      const weights = trainer.parameters(which);
+      const value = await judge(weights);
+      if (value < best.value) best = { weights, value, at: trainer.count };
+    }
+    curve.push({ seconds: elapsed(), step: trainer.count, loss, holdout: best.value });
+    const result = cloneModel(pruned).model;
+    writeParameters(result, best.weights);
+    return {
+      model: result,
+      steps: trainer.count,
+      epochs: epochs + at / order.length,
+      seconds: elapsed(),
+      before,
+      after: best.value,
+      curve,
+    };
+  } finally {
+    await trainer.release();
+    await teacher.release();
+  }
+}
+
+const LABELS = 'labels__given';
+const teacherName = (output: string): string => `${output}__original`;
+
+function lossOf(
+  l: LossContext,
+  outputs: readonly Value[],
+  shapes: readonly (readonly number[])[],
+  recipe: Recipe['recovery'],
+  labelled: boolean,
+): Value {
+  const terms = outputs.map((o, i) => {
+    const shape = shapes[i]!;
+    const own = l.copyOf(o);
+    const given = l.input(teacherName(o.name), DType.FLOAT, shape);
+    const classes = outputView(shape).kind === 'classes';
+    const loss = classes
+      ? distillation(l.b, own, given, shape, recipe.temperature)
+      : relativeSquaredError(l.b, own, given, shape);
+    return { loss, weight: labelled && i === 0 ? recipe.alpha : 1 };
+  });
+  if (labelled) {
+    const labels = l.input(LABELS, DType.INT64, [shapes[0]![0]!]);
+    terms.push({ loss: crossEntropy(l.b, l.copyOf(outputs[0]!), labels, shapes[0]!), weight: 1 - recipe.alpha });
+  }
+  return weightedSum(l.b, terms);
+}
+
+async function heldOut(
+  dataset: Dataset,
+  indices: readonly number[],
+  batch: number,
+  input: string,
+  teacher: { run(f: Record<string, HostTensor>): Promise<Record<string, HostTensor>> },
+) {
+  const out: { x: HostTensor; distance: ReturnType<typeof reference> }[] = [];
+  for (let at = 0; at + batch <= indices.length || at === 0; at += batch) {
+    const chunk = Array.from({ length: batch }, (_, i) => indices[(at + i) % indices.length]!);
+    const x = await dataset.batch(chunk);
+    out.push({ x, distance: reference(await teacher.run({ [input]: x })) });
+  }
+  return out;
+}

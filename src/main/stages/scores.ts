@@ -1,0 +1,183 @@
+/** Importance of every unit: collects what the recipe's criterion needs and ranks. */
+import { GraphBuilder } from '../engine/autodiff/builder.ts';
+import { distillation, crossEntropy, relativeSquaredError, weightedSum } from '../engine/autodiff/losses.ts';
+import { buildBackward, importDomains } from '../engine/autodiff/walker.ts';
+import { cloneModel } from '../engine/ir/clone.ts';
+import { DType } from '../engine/ir/dtype.ts';
+import type { Model } from '../engine/ir/model.ts';
+import { seededRandom } from '../engine/random.ts';
+import type { Value } from '../engine/ir/value.ts';
+import { criterionFor, allCriteria } from '../engine/pruning/criteria/registry.ts';
+import type { CriterionContext, WeightGradient } from '../engine/pruning/criteria/contract.ts';
+import { activationsOf } from '../engine/pruning/criteria/support/sinks.ts';
+import { buildGroups } from '../engine/pruning/groups.ts';
+import { buildStatisticsModel, StatisticsAccumulator, type ChannelStatistics } from '../engine/pruning/statistics.ts';
+import type { Group } from '../engine/pruning/types.ts';
+import { outputView } from '../engine/quality/meter.ts';
+import { collectFacts } from '../runtime/facts.ts';
+import { SecateurError } from '../../shared/contract/errors.ts';
+import type { StageContext } from './context.ts';
+import type { Calibration } from './calibration.ts';
+import type { Prepared } from './prepare.ts';
+
+/** Group id to one score per unit; higher is more important. */
+export type Scores = ReadonlyMap<string, Float64Array>;
+
+export async function scoreGroups(
+  name: string,
+  source: Model,
+  p: Prepared,
+  calibration: Calibration,
+  ctx: StageContext,
+  threads: number,
+  seed: number,
+): Promise<Scores> {
+  const criterion = criterionFor(name);
+  if (!criterion)
+    throw new SecateurError('recipe-invalid', {
+      path: 'the recipe',
+      reason: `there is no criterion ${name}; there are ${allCriteria()
+        .map((c) => c.name)
+        .join(', ')}`,
+    });
+  // Batch normalization is folded in the prepared model: its scales are read where they still are.
+  const groups = name === 'bn-scale' ? await unfolded(source, ctx) : p.analysis.groups;
+  let extra: Pick<CriterionContext, 'statistics' | 'gradient'> = {};
+  if (criterion.needs === 'activations' || criterion.needs === 'gram')
+    extra = await statisticsOf(p, calibration, ctx, threads, criterion.needs === 'gram');
+  if (criterion.needs === 'gradients') extra = await gradientsOf(p, calibration, ctx, threads);
+  const out = new Map<string, Float64Array>();
+  for (const [i, group] of groups.entries()) {
+    out.set(group.id, criterion.score({ group, seed: seed + i, ...extra }));
+    ctx.progress({ stage: 'score', message: criterion.summary, done: (i + 1) / groups.length });
+  }
+  return out;
+}
+
+async function unfolded(source: Model, ctx: StageContext): Promise<readonly Group[]> {
+  const { model } = cloneModel(source);
+  return buildGroups(model, await collectFacts(model, ctx.executor)).groups;
+}
+
+async function statisticsOf(
+  p: Prepared,
+  calibration: Calibration,
+  ctx: StageContext,
+  threads: number,
+  gram: boolean,
+): Promise<Pick<CriterionContext, 'statistics'>> {
+  const wanted = new Map<string, { value: Value; axis: number }>();
+  for (const g of p.analysis.groups) for (const a of activationsOf(g)) wanted.set(`${a.value.name}:${a.axis}`, a);
+  const list = [...wanted.values()];
+  const built = buildStatisticsModel(
+    p.model,
+    list.map(({ value, axis }) => ({
+      value,
+      axis,
+      shape: p.facts.get(value)!.shape,
+      kinds: gram ? ['moments', 'abs', 'gram'] : ['moments', 'abs'],
+    })),
+  );
+  const session = await ctx.executor.open(built.model, { threads });
+  const sums = new StatisticsAccumulator(built);
+  try {
+    for (const feeds of calibration.batches) sums.add(await session.run(only(feeds, session.inputNames)));
+  } finally {
+    await session.release();
+  }
+  const found = new Map<string, ChannelStatistics>(
+    list.map(({ value, axis }, i) => [`${value.name}:${axis}`, sums.result(i)]),
+  );
+  return { statistics: (value, axis) => found.get(`${value.name}:${axis}`) };
+}
+
+/** Gradient of the loss by every weight, mean and mean square over the batches. With labels: cross-entropy; without: the distance to the original's own softened outputs. */
+async function gradientsOf(
+  p: Prepared,
+  calibration: Calibration,
+  ctx: StageContext,
+  threads: number,
+): Promise<Pick<CriterionContext, 'gradient'>> {
+  const facts = await collectFacts(p.model, ctx.executor, { batch: calibration.size });
+  const { model, values } = cloneModel(p.model);
+  const shapes = new Map([...values].map(([from, to]) => [to, facts.get(from)]));
+  const b = new GraphBuilder(model.graph, model.opset);
+  const output = model.graph.outputs[0]!;
+  const shape = shapes.get(output)!.shape;
+  const classes = outputView(shape).kind === 'classes';
+  const labelled = classes && calibration.labels.every((l) => l !== null);
+  const target = model.graph.addInput(
+    model.graph.freshName('target'),
+    labelled ? { elemType: DType.INT64, shape: [shape[0]!] } : { elemType: DType.FLOAT, shape },
+  );
+  // The original's own outputs give no gradient where they are met exactly: labels drawn from them do.
+  const loss = labelled
+    ? crossEntropy(b, output, target, shape)
+    : classes
+      ? distillation(b, output, target, shape, 1)
+      : relativeSquaredError(b, output, target, shape);
+  const weights = [...p.model.graph.initializers].filter((v) => v.initializer?.dtype === DType.FLOAT && v.isUsed);
+  const inGroups = new Set(p.analysis.groups.flatMap((g) => g.members.map((m) => m.value)));
+  const wrt = weights.filter((v) => inGroups.has(v)).map((v) => values.get(v)!);
+  const grads = buildBackward(b, { loss: weightedSum(b, [{ loss, weight: 1 }]), wrt, facts: (v) => shapes.get(v) });
+  const names = new Map<string, string>();
+  for (const w of wrt) {
+    const g = grads.get(w);
+    if (!g) continue;
+    const out = b.op('Identity', [g]);
+    out.type = { elemType: DType.FLOAT };
+    model.graph.outputs.push(out);
+    names.set(w.name, out.name);
+  }
+  importDomains(model);
+  const session = await ctx.executor.open(model, { threads });
+  const reference = await ctx.executor.open(p.model, { threads });
+  const sums = new Map<string, { mean: Float64Array; square: Float64Array }>();
+  try {
+    for (const [i, feeds] of calibration.batches.entries()) {
+      const labels = calibration.labels[i];
+      const given = labelled
+        ? { dtype: DType.INT64, dims: [shape[0]!], data: BigInt64Array.from(labels!, BigInt) }
+        : perturbed((await reference.run(feeds))[output.name]!, i);
+      const out = await session.run({ ...feeds, [target.name]: given }, [...names.values()]);
+      for (const [name, from] of names) {
+        const data = out[from]!.data as Float32Array;
+        let s = sums.get(name);
+        if (!s) sums.set(name, (s = { mean: new Float64Array(data.length), square: new Float64Array(data.length) }));
+        const n = calibration.batches.length;
+        for (let k = 0; k < data.length; k++) {
+          s.mean[k]! += data[k]! / n;
+          s.square[k]! += data[k]! ** 2 / n;
+        }
+      }
+      ctx.progress({ stage: 'score', message: 'gradients', done: (i + 1) / calibration.batches.length });
+    }
+  } finally {
+    await session.release();
+    await reference.release();
+  }
+  return {
+    gradient(v): WeightGradient | undefined {
+      const s = sums.get(v.name);
+      return s && { mean: s.mean, meanSquare: s.square };
+    },
+  };
+}
+
+const only = <T>(feeds: Readonly<Record<string, T>>, names: readonly string[]): Record<string, T> =>
+  Object.fromEntries(names.map((n) => [n, feeds[n]!]));
+
+/**
+ * Outputs moved by a tenth of their own spread: the distance to the exact outputs has no gradient at all, and its
+ * curvature is what a small disturbance shows.
+ */
+function perturbed(t: { dtype: number; dims: readonly number[]; data: unknown }, seed: number) {
+  const a = t.data as Float32Array;
+  let mean = 0;
+  for (const x of a) mean += x / a.length;
+  let variance = 0;
+  for (const x of a) variance += (x - mean) ** 2 / a.length;
+  const sd = Math.sqrt(variance) * 0.1;
+  const random = seededRandom(seed + 1);
+  return { dtype: DType.FLOAT, dims: t.dims, data: Float32Array.from(a, (x) => x + sd * random.normal()) };
+}

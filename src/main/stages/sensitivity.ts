@@ -1,0 +1,105 @@
+/**
+ * Measured output change of any plan, without surgery: one session of the gated model, fed zeros and ones. The change is
+ * KL(original || pruned) for class scores, and the relative squared error for everything else.
+ */
+import type { HostTensor } from '../engine/executor.ts';
+import { DType } from '../engine/ir/dtype.ts';
+import type { Space, State } from '../engine/pruning/allocation/state.ts';
+import { goneNodes, isGroupGone, removedUnits } from '../engine/pruning/allocation/state.ts';
+import { gateModel } from '../engine/pruning/mask.ts';
+import { klDivergence, logProbabilities, isDistribution } from '../engine/quality/metrics.ts';
+import { floats, outputView } from '../engine/quality/meter.ts';
+import type { Executor } from '../engine/executor.ts';
+import { runAll, type Calibration } from './calibration.ts';
+import type { Prepared } from './prepare.ts';
+
+export interface OutputChange {
+  /** Of a plan that keeps the least important units out. */
+  cost(space: Space, s: State): Promise<number>;
+  evaluations(): number;
+  close(): Promise<void>;
+}
+
+/** Opens the gated model and runs the original once over the samples. */
+export async function openOutputChange(
+  executor: Executor,
+  p: Prepared,
+  calibration: Calibration,
+  threads: number,
+): Promise<OutputChange> {
+  const gated = gateModel(p.model, p.facts, p.analysis, p.blocks);
+  const session = await executor.open(gated.model, { threads });
+  const ones = (n: number): HostTensor => ({
+    dtype: DType.FLOAT,
+    dims: n < 0 ? [] : [n],
+    data: new Float32Array(Math.abs(n)).fill(1),
+  });
+  const open = new Map<string, HostTensor>();
+  for (const g of p.analysis.groups) open.set(gated.groups.get(g.id)!, ones(g.units));
+  for (const b of p.blocks) open.set(gated.blocks.get(b.id)!, ones(-1));
+  const run = (gates: ReadonlyMap<string, HostTensor>, feeds: Readonly<Record<string, HostTensor>>) =>
+    session.run({ ...feeds, ...Object.fromEntries(gates) });
+  const whole: Record<string, HostTensor>[] = [];
+  for (const feeds of calibration.batches) whole.push(await run(open, feeds));
+  const references = whole.map(reference);
+  let count = 0;
+  return {
+    async cost(space, s) {
+      const gates = new Map(open);
+      const gone = goneNodes(space, s.dropped);
+      for (const g of space.groups) {
+        const keep = s.keep.get(g.id) ?? g.units;
+        if (keep >= g.units || isGroupGone(g, gone)) continue;
+        const data = new Float32Array(g.units).fill(1);
+        for (const u of removedUnits(space, g, keep)) data[u] = 0;
+        gates.set(gated.groups.get(g.id)!, { dtype: DType.FLOAT, dims: [g.units], data });
+      }
+      for (const id of s.dropped)
+        gates.set(gated.blocks.get(id)!, { dtype: DType.FLOAT, dims: [], data: new Float32Array(1) });
+      let sum = 0;
+      for (const [i, feeds] of calibration.batches.entries()) sum += references[i]!(await run(gates, feeds));
+      count++;
+      return sum / calibration.batches.length;
+    },
+    evaluations: () => count,
+    close: () => session.release(),
+  };
+}
+
+/** Distance of a batch of outputs from the given one, mean per sample, summed over the outputs. */
+export function reference(
+  outputs: Readonly<Record<string, HostTensor>>,
+): (other: Readonly<Record<string, HostTensor>>) => number {
+  const parts = Object.entries(outputs).flatMap(([name, t]) => {
+    const a = floats(t);
+    if (!a) return [];
+    if (outputView(t.dims).kind === 'classes') {
+      const [n, c] = [t.dims[0]!, a.length / t.dims[0]!];
+      const distribution = isDistribution(a, 0, c);
+      const logs = Array.from({ length: n }, (_, i) => logProbabilities(a, i * c, c, distribution));
+      return [
+        (o: Readonly<Record<string, HostTensor>>): number => {
+          const b = floats(o[name]!)!;
+          let sum = 0;
+          for (let i = 0; i < n; i++) sum += klDivergence(logs[i]!, logProbabilities(b, i * c, c, distribution));
+          return sum / n;
+        },
+      ];
+    }
+    let power = 1e-12;
+    let mean = 0;
+    for (const x of a) mean += x / a.length;
+    for (const x of a) power += (x - mean) ** 2;
+    return [
+      (o: Readonly<Record<string, HostTensor>>): number => {
+        const b = floats(o[name]!)!;
+        let error = 0;
+        for (let i = 0; i < a.length; i++) error += (a[i]! - b[i]!) ** 2;
+        return error / power;
+      },
+    ];
+  });
+  return (other) => parts.reduce((sum, f) => sum + f(other), 0);
+}
+
+export { runAll };

@@ -1,0 +1,38 @@
+/**
+ * Figures that a stage measures one at a time, kept as it goes: an append-only file of JSON lines per subject, named by
+ * the content hash of its key. A crash loses the line being written; a second run with another budget starts with all.
+ */
+import { createHash } from 'node:crypto';
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { canonicalJson } from './canonical.ts';
+
+export class Memo {
+  readonly #path: string;
+  readonly #known = new Map<string, number>();
+
+  constructor(folder: string, name: string, key: unknown) {
+    mkdirSync(folder, { recursive: true });
+    const hash = createHash('sha256').update(canonicalJson({ name, key })).digest('hex');
+    this.#path = join(folder, `${name.replace(/[^A-Za-z0-9_-]+/g, '-')}-${hash}.jsonl`);
+    if (!existsSync(this.#path)) return;
+    for (const line of readFileSync(this.#path, 'utf8').split('\n')) {
+      try {
+        const [k, v] = JSON.parse(line) as [string, number];
+        if (typeof k === 'string' && typeof v === 'number') this.#known.set(k, v);
+      } catch {
+        // The last line of a run that was killed while writing it, or the empty one at the end.
+      }
+    }
+  }
+
+  get(key: string): number | undefined {
+    return this.#known.get(key);
+  }
+
+  put(key: string, value: number): void {
+    // A line of its own, whatever a killed writer left at the end.
+    if (!this.#known.has(key)) appendFileSync(this.#path, `\n${JSON.stringify([key, value])}`);
+    this.#known.set(key, value);
+  }
+}
