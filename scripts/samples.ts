@@ -18,14 +18,15 @@ import { argmax, trainLinear } from './samples/linear.ts';
 import { writeLog, type EpochLog, type TrainingLog } from './samples/log.ts';
 
 const SETTINGS = {
-  widths: [16, 32, 64],
+  stem: 16,
+  widths: [24, 48, 96],
   blocks: 2,
   seed: 7,
-  trainScenes: 20_000,
+  trainScenes: 24_000,
   testScenes: 1_000,
   batch: 64,
-  epochs: 5,
-  rate: 0.004,
+  epochs: 10,
+  rate: 0.003,
   warmup: 100,
   weightDecay: 0.02,
   smoothing: 0.05,
@@ -64,7 +65,7 @@ export default async function main(args: string[]): Promise<void> {
   });
   console.log(`  test accuracy ${percent(linear.testAccuracy)} (training ${percent(linear.trainAccuracy)})`);
 
-  const threads = Math.min(availableParallelism(), Number(option('--threads') ?? 4));
+  const threads = Math.min(availableParallelism(), Number(option('--threads') ?? 2));
   const model = buildClassifier({ size: SCENE_SIZE, classes: SCENE_CLASSES.length, ...s });
   const epochs = await trainClassifier(model, train, test, { ...s, threads }, (e) =>
     console.log(

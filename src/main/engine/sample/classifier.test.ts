@@ -4,7 +4,7 @@ import type { ExecSession } from '../executor.ts';
 import { DType } from '../ir/dtype.ts';
 import { buildClassifier } from './classifier.ts';
 
-const options = { size: 16, classes: 5, widths: [4, 8], blocks: 2, seed: 3 };
+const options = { size: 16, classes: 5, stem: 4, widths: [4, 8], blocks: 2, seed: 3 };
 let session: ExecSession;
 beforeAll(async () => {
   session = await createExecutor().open(buildClassifier(options));
@@ -28,12 +28,15 @@ it('runs at any batch and treats samples independently', async () => {
 it('has the structure it says: shortcuts only where width or resolution change', () => {
   const { graph } = buildClassifier(options);
   const names = [...graph.nodes()].map((n) => n.name);
-  expect(names.filter((n) => n.endsWith('shortcut.conv'))).toEqual(['stage2.block1.shortcut.conv']);
+  expect(names.filter((n) => n.endsWith('shortcut.conv'))).toEqual([
+    'stage1.block1.shortcut.conv',
+    'stage2.block1.shortcut.conv',
+  ]);
   expect(names.filter((n) => n.endsWith('.add'))).toHaveLength(4);
   const params = [...graph.initializers].reduce((s, v) => s + v.initializer!.byteLength / 4, 0);
   const conv = (i: number, o: number, k: number): number => i * o * k * k + 4 * o;
   expect(params).toBe(
-    conv(3, 4, 3) + 4 * conv(4, 4, 3) + conv(4, 8, 3) + conv(4, 8, 1) + 3 * conv(8, 8, 3) + 8 * 5 + 5,
+    conv(3, 4, 3) + 4 * conv(4, 4, 3) + conv(4, 4, 1) + conv(4, 8, 3) + conv(4, 8, 1) + 3 * conv(8, 8, 3) + 8 * 5 + 5,
   );
 });
 

@@ -1,7 +1,7 @@
 /**
  * The sample network: a small residual classifier with batch normalization, untrained. The layout is that of the CIFAR
  * networks of He et al. 2016 ("Deep residual learning for image recognition", section 4.2), with strided 1x1 convolutions
- * as shortcuts where the width changes, and without biases before a normalization.
+ * as shortcuts where the width changes, without biases before a normalization, and with the first stage strided as well.
  */
 import { float, int, ints } from '../ir/attribute.ts';
 import { DType } from '../ir/dtype.ts';
@@ -15,7 +15,9 @@ export interface ClassifierOptions {
   /** Width and height of the input. */
   readonly size: number;
   readonly classes: number;
-  /** Channels per stage; every stage after the first halves the resolution. */
+  /** Channels of the first convolution, which keeps the resolution. */
+  readonly stem: number;
+  /** Channels per stage; every stage halves the resolution. */
   readonly widths: readonly number[];
   /** Residual blocks per stage. */
   readonly blocks: number;
@@ -29,11 +31,11 @@ export function buildClassifier(options: ClassifierOptions): Model {
   const build = new Builder(graph, seededRandom(options.seed));
   const image = graph.addInput('image', { elemType: DType.FLOAT, shape: ['N', 3, options.size, options.size] });
 
-  let x = build.relu('stem', build.norm('stem', options.widths[0]!, build.conv('stem', image, 3, options.widths[0]!)));
-  let channels = options.widths[0]!;
+  let x = build.relu('stem', build.norm('stem', options.stem, build.conv('stem', image, 3, options.stem)));
+  let channels = options.stem;
   options.widths.forEach((width, stage) => {
     for (let block = 0; block < options.blocks; block++) {
-      const stride = stage > 0 && block === 0 ? 2 : 1;
+      const stride = block === 0 ? 2 : 1;
       x = build.block(`stage${stage + 1}.block${block + 1}`, x, channels, width, stride);
       channels = width;
     }

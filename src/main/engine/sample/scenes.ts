@@ -128,10 +128,10 @@ function clutter(r: Random, canvas: Float32Array): void {
 function drawScene(r: Random, label: number, out: Uint8Array): void {
   const canvas = new Float32Array(out.length);
   const back = randomColour(r);
-  fill(canvas, { inside: () => true, cx: 0, cy: 0, reach: SCENE_SIZE }, texture(r, back, 0.45));
-  for (let n = r.int(4); n > 0; n--) clutter(r, canvas);
+  fill(canvas, { inside: () => true, cx: 0, cy: 0, reach: SCENE_SIZE }, texture(r, back, 0.35));
+  for (let n = r.int(3); n > 0; n--) clutter(r, canvas);
 
-  const radius = between(r, 6, 12);
+  const radius = between(r, 7, 13);
   const margin = radius * 0.85;
   const [cx, cy] = [between(r, margin, SCENE_SIZE - margin), between(r, margin, SCENE_SIZE - margin)];
   const angle = between(r, 0, 2 * Math.PI);
@@ -140,22 +140,22 @@ function drawScene(r: Random, label: number, out: Uint8Array): void {
   const { inside } = SHAPES[label]!;
   const placed = (x: number, y: number): boolean =>
     inside(((x - cx) * c + (y - cy) * s) * stretch, ((y - cy) * c - (x - cx) * s) / stretch);
-  fill(canvas, { inside: placed, cx, cy, reach: radius * 1.5 }, texture(r, colourAwayFrom(r, back, 0.5), 0.3));
+  fill(canvas, { inside: placed, cx, cy, reach: radius * 1.5 }, texture(r, colourAwayFrom(r, back, 0.6), 0.22));
 
-  // Something in front: strokes anywhere, and half of the time a bar right across the shape.
+  // Something in front: strokes anywhere, and often a bar right across the shape.
   for (let n = r.int(3); n > 0; n--) clutter(r, canvas);
-  if (r.next() < 0.5) {
+  if (r.next() < 0.4) {
     const off = between(r, -0.7, 0.7) * radius;
     const across = between(r, 0, Math.PI);
     const colour = randomColour(r);
     const [bx, by] = [cx - off * Math.sin(across), cy + off * Math.cos(across)];
-    fill(canvas, bar(bx, by, across, between(r, 0.7, 1.8), 2 * SCENE_SIZE), () => colour);
+    fill(canvas, bar(bx, by, across, between(r, 0.6, 1.6), 2 * SCENE_SIZE), () => colour);
   }
 
   // Light that falls off to one side, and sensor noise.
   const light = between(r, 0, 2 * Math.PI);
   const [lx, ly] = [(Math.cos(light) * 0.35) / SCENE_SIZE, (Math.sin(light) * 0.35) / SCENE_SIZE];
-  const noise = between(r, 0.005, 0.06);
+  const noise = between(r, 0.005, 0.05);
   for (let y = 0; y < SCENE_SIZE; y++)
     for (let x = 0; x < SCENE_SIZE; x++) {
       const gain = 0.9 + (x - SCENE_SIZE / 2) * lx + (y - SCENE_SIZE / 2) * ly;
