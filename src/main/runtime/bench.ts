@@ -44,8 +44,9 @@ export interface CandidateResult {
   /** Share of the measured time in which the process did not have its core: 0 on a quiet machine (one thread only). */
   readonly contention: number;
   /**
-   * Milliseconds per run on an undisturbed core: processor time with one thread, the 10th percentile with several. On a
-   * busy machine it stays true when the quantiles grow; on a quiet one it is the median.
+   * An estimate of milliseconds per run without the waiting for a core: processor time with one thread, the 10th percentile
+   * with several. A hint for busy machines only: caches that others emptied are still in it, and it has been seen to
+   * differ from the paired ratio by a fifth. Decide by `ratio`.
    */
   readonly quietMs: number;
   /** quietMs over that of the first candidate. */

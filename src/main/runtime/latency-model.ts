@@ -25,6 +25,11 @@ export interface LatencyModelOptions {
   readonly table?: LatencyTable;
   /** Measured end to end; measured here otherwise. */
   readonly baselineMs?: number;
+  /**
+   * Makes the model at given keep counts. When given, models at about half and a quarter of the width are measured beside
+   * the original and correct the prediction: kernels cost less among their neighbours than alone.
+   */
+  readonly cut?: (keep: KeepCounts) => Model;
   /** Counts offered per group at most; default 12. */
   readonly steps?: number;
   readonly onProgress?: (done: number, message: string) => void;
@@ -145,8 +150,20 @@ export async function buildLatencyModel(
     'Timing combinations of widths',
   );
   const tables = grids.map(({ unit, grid }, i): UnitTable => ({ unit, grid, ms: gridSpecs[i]!.map(ms) }));
-  return { model: new LatencyModel({ tables, otherMs, baselineMs }), counts, measured, cached };
+  const latency = new LatencyModel({ tables, otherMs, baselineMs });
+  if (options.cut) {
+    const keeps = [0.5, 0.35, 0.2].map(
+      (r) => new Map(groups.map((g) => [g.id, nearest(counts.get(g.id) ?? [g.units], r * g.units)])),
+    );
+    const cuts = keeps.map((keep, i) => ({ name: `cut ${i}`, model: options.cut!(keep) }));
+    const got = await benchmark([{ name: 'original', model }, ...cuts], { ...how, maxSeconds: 4, precision: 0.02 });
+    latency.calibrate(keeps.map((keep, i) => ({ keep, ms: got[i + 1]!.ratio.value * baselineMs })));
+  }
+  return { model: latency, counts, measured, cached };
 }
+
+const nearest = (counts: readonly number[], want: number): number =>
+  counts.reduce((a, b) => (Math.abs(b - want) < Math.abs(a - want) ? b : a));
 
 /** All combinations, row-major. */
 function gridPoints(grid: UnitTable['grid']): KeepCounts[] {
