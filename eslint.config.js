@@ -28,6 +28,7 @@ export default ts.config(
     rules: {
       // A promise nobody waits for loses its failure.
       '@typescript-eslint/no-floating-promises': 'error',
+      '@typescript-eslint/no-unused-expressions': ['error', { allowShortCircuit: true, allowTernary: true }],
       '@typescript-eslint/no-misused-promises': ['error', { checksVoidReturn: { arguments: false } }],
       '@typescript-eslint/await-thenable': 'error',
       '@typescript-eslint/only-throw-error': 'error',

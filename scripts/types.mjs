@@ -7,6 +7,7 @@ const bin = (name) => join(root, 'node_modules', name);
 const checks = [
   ['everything that runs on Node', bin('typescript/bin/tsc'), '-p', 'tsconfig.json'],
   ['engine and shared: no Node, no DOM', bin('typescript/bin/tsc'), '-p', 'tsconfig.engine.json'],
+  ['window tests', bin('typescript/bin/tsc'), '-p', 'test/e2e/tsconfig.json'],
   ['preload', bin('typescript/bin/tsc'), '-p', 'src/preload/tsconfig.json'],
   [
     'renderer',

@@ -22,10 +22,6 @@ export const ROOMS: Record<string, Room> = {
   transport: { rooms: ['services', 'shared'], packages: ['node:', 'zod'] },
   // The command line's commands and their output.
   cli: { rooms: ['services', 'shared'], packages: ['node:', 'commander'] },
-  cli: {
-    rooms: ['shared', 'engine', 'storage', 'jobs', 'services', 'transport'],
-    packages: ['node:', 'commander', 'zod'],
-  },
   app: { rooms: ['services', 'transport', 'jobs', 'shared'], packages: ['node:', 'electron'] },
   preload: { rooms: ['shared'], packages: ['electron'] },
   renderer: { rooms: ['shared'], packages: ['svelte'] },
@@ -34,10 +30,7 @@ export const ROOMS: Record<string, Room> = {
     rooms: ['shared', 'engine', 'runtime', 'data', 'storage', 'stages', 'jobs'],
     packages: ['node:'],
   },
-  'entry:cli': {
-    rooms: ['shared', 'storage', 'jobs', 'services', 'cli'],
-    packages: ['node:'],
-  },
+  'entry:cli': { rooms: ['shared', 'storage', 'jobs', 'services', 'cli'], packages: ['node:'] },
   'entry:serve': { rooms: ['shared', 'engine', 'storage', 'jobs', 'services', 'transport'], packages: ['node:'] },
   'entry:index': {
     rooms: ['shared', 'storage', 'jobs', 'services', 'transport', 'app'],
