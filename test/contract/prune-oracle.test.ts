@@ -10,10 +10,9 @@ import { isUnsupported, type Example, type OperatorDef } from '../../src/main/en
 import { allOperators } from '../../src/main/engine/ops/registry.ts';
 import { gateModel } from '../../src/main/engine/pruning/mask.ts';
 import { collectFacts } from '../../src/main/runtime/facts.ts';
-import { randomFeeds } from '../../src/main/runtime/random-inputs.ts';
 import { random } from '../support/example-model.ts';
 import { plainExecutor } from '../support/executor.ts';
-import { difference, oracle, prepare, randomPlan, runOnce } from '../support/prune.ts';
+import { difference, feedsFor, oracle, prepare, randomPlan, runOnce } from '../support/prune.ts';
 import { TOPOLOGIES } from '../support/topologies.ts';
 
 const TOLERANCE = 1e-4;
@@ -145,7 +144,7 @@ describe('topologies', () => {
     const plan = randomPlan(p, 5, 0.4, 0.5);
     const { pruned } = await oracle(p, plan);
     const gated = gateModel(p.model, p.facts, p.analysis, p.blocks);
-    const feeds = randomFeeds(p.model);
+    const feeds = feedsFor(p);
     for (const g of p.analysis.groups) {
       const data = new Float32Array(g.units).fill(1);
       for (const u of plan.groups.find((q) => q.group === g.id)!.removed) data[u] = 0;
@@ -157,7 +156,7 @@ describe('topologies', () => {
         dims: [],
         data: Float32Array.of(plan.blocks.includes(b.id) ? 0 : 1),
       };
-    const expected = await runOnce(pruned, randomFeeds(p.model));
+    const expected = await runOnce(pruned, feedsFor(p));
     expect(difference(expected, await runOnce(gated.model, feeds))).toBeLessThan(TOLERANCE);
   });
 });

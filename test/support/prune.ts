@@ -2,6 +2,12 @@ import type { HostTensor } from '../../src/main/engine/executor.ts';
 import type { Facts } from '../../src/main/engine/ir/facts.ts';
 import type { Model } from '../../src/main/engine/ir/model.ts';
 import { verifyModel } from '../../src/main/engine/ir/verify.ts';
+import {
+  constantsToInitializers,
+  eliminateIdentity,
+  runPasses,
+  untieVectors,
+} from '../../src/main/engine/passes/index.ts';
 import { findResidualBlocks } from '../../src/main/engine/pruning/blocks.ts';
 import { buildGroups } from '../../src/main/engine/pruning/groups.ts';
 import { gatherShuffles } from '../../src/main/engine/pruning/shuffles.ts';
@@ -11,7 +17,7 @@ import { applyPlan } from '../../src/main/engine/pruning/surgery.ts';
 import type { Analysis, ResidualBlock } from '../../src/main/engine/pruning/types.ts';
 import { seededRandom } from '../../src/main/engine/random.ts';
 import { collectFacts } from '../../src/main/runtime/facts.ts';
-import { randomFeeds } from '../../src/main/runtime/random-inputs.ts';
+import { fedInputs, randomTensor } from '../../src/main/runtime/random-inputs.ts';
 import { plainExecutor } from './executor.ts';
 
 export interface Prepared {
@@ -22,12 +28,18 @@ export interface Prepared {
 }
 
 export async function prepare(model: Model): Promise<Prepared> {
-  verifyModel(model);
+  runPasses(model, [constantsToInitializers, eliminateIdentity, untieVectors], { verify: true });
   const facts = await collectFacts(model, plainExecutor);
   gatherShuffles(model, facts);
   verifyModel(model);
   return { model, facts, analysis: buildGroups(model, facts), blocks: findResidualBlocks(model, facts) };
 }
+
+/** Random inputs of the sizes that the facts were collected at. */
+export const feedsFor = (p: Prepared): Record<string, HostTensor> =>
+  Object.fromEntries(
+    fedInputs(p.model).map((v, i) => [v.name, randomTensor(p.facts.get(v)!.dtype, p.facts.get(v)!.shape, i + 1)]),
+  );
 
 /** Removes about `ratio` of every group's units, never all, and of the blocks. */
 export function randomPlan(p: Prepared, seed: number, ratio = 0.3, blockRatio = 0): Cut {
@@ -83,7 +95,7 @@ export interface OracleResult {
 export async function oracle(
   p: Prepared,
   plan: Cut,
-  feeds: Readonly<Record<string, HostTensor>> = randomFeeds(p.model),
+  feeds: Readonly<Record<string, HostTensor>> = feedsFor(p),
 ): Promise<OracleResult> {
   const pruned = applyPlan(p.model, p.facts, p.analysis, plan, p.blocks).model;
   verifyModel(pruned);

@@ -6,3 +6,4 @@ export { constantsToInitializers } from './constants-to-initializers.ts';
 export { extractSubgraph } from './extract.ts';
 export { eliminateRepeatedActivation } from './eliminate-repeated-activation.ts';
 export { paddedShortcutsToConv } from './padded-shortcuts.ts';
+export { untieVectors } from './untie-vectors.ts';
