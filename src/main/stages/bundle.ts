@@ -59,6 +59,8 @@ export interface WrittenBundle {
   /** The .ortpackage folder. */
   readonly folder: string;
   readonly zip: string;
+  /** The model file inside the folder. */
+  readonly model: string;
   /** Bytes of both. */
   readonly bytes: number;
 }
@@ -279,7 +281,7 @@ export async function writeBundle(input: BundleInput): Promise<WrittenBundle> {
     await rm(folder, { recursive: true, force: true });
     await rename(root, folder);
     await rename(archive, zip);
-    return { folder, zip, bytes };
+    return { folder, zip, bytes, model: join(folder, modelFile) };
   } finally {
     await rm(temp, { recursive: true, force: true });
   }

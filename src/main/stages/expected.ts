@@ -3,6 +3,18 @@
 const WEIGHTS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   inspect: { load: 1, facts: 4, groups: 1 },
   bench: { measure: 10 },
+  compress: {
+    load: 2,
+    baseline: 5,
+    latency: 30,
+    score: 2,
+    allocate: 60,
+    compensate: 20,
+    evaluate: 10,
+    recover: 300,
+    measure: 12,
+    bundle: 3,
+  },
   compare: { load: 1, measure: 8, evaluate: 10 },
 };
 
@@ -16,9 +28,9 @@ export function expectedSeconds(
   const recovery = (input as { recipe?: { recovery?: { enabled?: boolean; seconds?: number } } } | null)?.recipe
     ?.recovery;
   // The limit that the user set is the best guess of what it will take.
-  if (recovery && 'recovery' in seconds) {
-    if (!recovery.enabled) delete seconds['recovery'];
-    else if (recovery.seconds) seconds['recovery'] = recovery.seconds;
+  if (recovery && 'recover' in seconds) {
+    if (!recovery.enabled) delete seconds['recover'];
+    else if (recovery.seconds) seconds['recover'] = recovery.seconds;
   }
   return { seconds, measured: Object.keys(past).length > 0 };
 }

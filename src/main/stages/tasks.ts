@@ -3,6 +3,7 @@ import type { VerifyRequest } from '../../shared/model/tasks.ts';
 import { createExecutor } from '../runtime/executor.ts';
 import { runBench } from './bench.ts';
 import { runCompare } from './compare.ts';
+import { runCompress } from './compress.ts';
 import type { StageContext } from './context.ts';
 import { runDevices } from './devices.ts';
 import { runInspect } from './inspect.ts';
@@ -11,6 +12,7 @@ import { verifyBundle, type VerifyReport } from './verify.ts';
 export const tasks = {
   bench: runBench,
   compare: runCompare,
+  compress: runCompress,
   devices: runDevices,
   inspect: runInspect,
   verify: runVerify,

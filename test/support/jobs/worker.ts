@@ -7,6 +7,7 @@ import { serveTask } from '../../../src/main/jobs/worker-side.ts';
 import { SecateurError } from '../../../src/shared/contract/errors.ts';
 import type { StageContext } from '../../../src/main/stages/context.ts';
 import { ArtifactStore } from '../../../src/main/storage/artifacts.ts';
+import { Memo } from '../../../src/main/storage/memo.ts';
 import { homePaths } from '../../../src/main/storage/paths.ts';
 
 interface Steps {
@@ -87,6 +88,7 @@ else {
           executor: { open: () => Promise.reject(new Error('these tasks run no models')) },
           latency: { get: () => undefined, put: () => undefined },
           artifact: (stage, key, make) => artifacts.get(stage, key, make),
+          memo: (name, key) => new Memo(join(artifacts.root, '..', 'memo'), name, key),
         },
         expected: { seconds: {}, measured: false },
         finished: () => undefined,

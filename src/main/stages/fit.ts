@@ -1,0 +1,71 @@
+/**
+ * The closed loop: ask the allocator for a plan, cut the model, measure it end to end beside the original, correct the
+ * prediction by what was measured, and repeat until the measured latency lies in a narrow band under the budget.
+ */
+import type { Model } from '../engine/ir/model.ts';
+import { predictMs, type Space, type State } from '../engine/pruning/allocation/state.ts';
+
+export interface Candidate {
+  readonly state: State;
+  readonly predictedMs: number;
+  /** Measured over the original's measured time in the same run. */
+  readonly ratio: number;
+}
+
+export interface FitOptions {
+  /** Budget over the original's latency. */
+  readonly budgetRatio: number;
+  readonly baselineMs: number;
+  readonly space: Space;
+  /** A plan whose prediction is at most `ms`. */
+  readonly allocate: (ms: number) => Promise<State>;
+  /** Uses up what is left below `ms`. */
+  readonly refill?: (state: State, ms: number) => Promise<State>;
+  readonly cut: (s: State) => Model;
+  /** Measured ratio of a model to the original. */
+  readonly measure: (m: Model) => Promise<number>;
+  readonly attempts?: number;
+  readonly onCandidate?: (c: Candidate, attempt: number) => void;
+}
+
+/** Where in the band to aim, and when to be content: shares of the budget. */
+const AIM = 0.978;
+const CONTENT = [0.958, 0.992] as const;
+
+/** The plan that uses most of the budget without exceeding it, or the one nearest above when none is within. */
+export async function fitBudget(o: FitOptions): Promise<{ best: Candidate; within: boolean; candidates: Candidate[] }> {
+  const candidates: Candidate[] = [];
+  const seen = new Map<string, Candidate>();
+  let correction = 1;
+  for (let attempt = 0; attempt < (o.attempts ?? 7); attempt++) {
+    const goal = (o.budgetRatio * o.baselineMs * AIM) / correction;
+    let state = await o.allocate(goal);
+    if (o.refill) state = await o.refill(state, goal);
+    const key = keyOf(state);
+    let c = seen.get(key);
+    // The same plan again: neighbours decide, so the goal moves by what separates it from the aim.
+    if (!c) {
+      const ratio = await o.measure(o.cut(state));
+      c = { state, predictedMs: predictMs(o.space, state), ratio };
+      seen.set(key, c);
+      candidates.push(c);
+      o.onCandidate?.(c, attempt);
+    } else if (attempt > 0) {
+      const share = c.ratio / o.budgetRatio;
+      if (share <= 1 && share >= CONTENT[0] - 0.02) break;
+      correction *= share > 1 ? 1.015 : 0.985;
+      continue;
+    }
+    const share = c.ratio / o.budgetRatio;
+    if (share >= CONTENT[0] && share <= CONTENT[1]) break;
+    correction = (c.ratio * o.baselineMs) / c.predictedMs;
+  }
+  const within = candidates.filter((c) => c.ratio <= o.budgetRatio * 0.996);
+  const best = within.length
+    ? within.reduce((a, b) => (b.ratio > a.ratio ? b : a))
+    : candidates.reduce((a, b) => (b.ratio < a.ratio ? b : a));
+  return { best, within: within.length > 0, candidates };
+}
+
+export const keyOf = (s: State): string =>
+  JSON.stringify([[...s.keep].sort((a, b) => (a[0] < b[0] ? -1 : 1)), [...s.dropped].sort()]);

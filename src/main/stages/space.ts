@@ -1,0 +1,70 @@
+/** What the allocator may choose from: groups and blocks, less what the recipe freezes, in the order of the scores. */
+import type { Recipe } from '../../shared/model/job.ts';
+import type { LatencyModel } from '../engine/latency/predict.ts';
+import { WHOLE, type Space, type State } from '../engine/pruning/allocation/state.ts';
+import type { Group, ResidualBlock } from '../engine/pruning/types.ts';
+import { SecateurError } from '../../shared/contract/errors.ts';
+import type { Scores } from './scores.ts';
+
+export function openSpace(
+  groups: readonly Group[],
+  blocks: readonly ResidualBlock[],
+  scores: Scores,
+  counts: ReadonlyMap<string, readonly number[]>,
+  latency: LatencyModel,
+  recipe: Recipe,
+): { space: Space; start: State } {
+  const frozen = recipe.freeze.map(globOf);
+  const isFrozen = (names: readonly string[]): boolean => names.some((n) => frozen.some((f) => f(n)));
+  const hand = Object.entries(recipe.keep).map(([pattern, ratio]) => ({
+    match: globOf(pattern),
+    pattern,
+    ratio,
+    used: false,
+  }));
+  const offered = new Map<string, readonly number[]>();
+  const keep = new Map<string, number>();
+  for (const g of groups) {
+    const fixed = hand.filter((h) => h.match(g.id));
+    for (const h of fixed) h.used = true;
+    if (fixed.length) {
+      keep.set(g.id, roundTo(g, Math.max(g.multiple, Math.round(fixed.at(-1)!.ratio * g.units))));
+      continue;
+    }
+    if (!recipe.channels || isFrozen([g.id, ...nodeNames(g)])) continue;
+    const least = Math.max(g.multiple, Math.ceil(recipe.floor * g.units));
+    const list = (counts.get(g.id) ?? [g.units]).filter((c) => c >= least);
+    if (list.length > 1) offered.set(g.id, list);
+  }
+  const unused = hand.find((h) => !h.used);
+  if (unused)
+    throw new SecateurError('recipe-invalid', {
+      path: recipe.name,
+      reason: `keep names ${unused.pattern}, and no group has that name`,
+    });
+  const droppable = new Set(
+    recipe.blocks ? blocks.filter((b) => !isFrozen([b.id, ...b.nodes.map((n) => n.name)])).map((b) => b.id) : [],
+  );
+  const order = new Map(
+    groups.map((g) => {
+      const s = scores.get(g.id);
+      const units = Array.from({ length: g.units }, (_, i) => i);
+      return [g.id, s ? units.sort((a, b) => s[a]! - s[b]! || a - b) : units] as const;
+    }),
+  );
+  return { space: { groups, blocks, order, counts: offered, droppable, latency }, start: { ...WHOLE, keep } };
+}
+
+const nodeNames = (g: Group): string[] => g.members.flatMap((m) => m.nodes.map((n) => n.name)).filter((n) => n !== '');
+const roundTo = (g: Group, n: number): number => Math.min(g.units, Math.round(n / g.multiple) * g.multiple);
+
+/** `*` stands for any characters. */
+function globOf(pattern: string): (name: string) => boolean {
+  const re = new RegExp(
+    `^${pattern
+      .split('*')
+      .map((s) => s.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
+      .join('.*')}$`,
+  );
+  return (name) => re.test(name);
+}
