@@ -27,7 +27,7 @@ import { calibrationOf, draw } from './calibration.ts';
 import type { StageContext } from './context.ts';
 import { createEvaluator, dataInput } from './evaluate.ts';
 import { familyOf } from './family.ts';
-import { fitBudget, keyOf } from './fit.ts';
+import { fitBudget, keyOf, stateOf } from './fit.ts';
 import { groupInfo } from './inspect.ts';
 import { loadWithHash } from './load.ts';
 import { prepare, tidy, type Prepared } from './prepare.ts';
@@ -183,52 +183,58 @@ export async function runCompress(request: CompressRequest, ctx: StageContext): 
     }
 
     // ------------------------------------------------ allocate, cut, measure, correct
-    const memo = ctx.memo('output-change', { ...identity, criterion: recipe.criterion });
-    const change = await openOutputChange(ctx.executor, prepared, calibration, workThreads);
-    let evaluations = 0;
-    const cost = async (s: State): Promise<number> => {
-      const key = keyOf(s);
-      let v = memo.get(key);
-      if (v === undefined) {
-        v = await change.cost(space, s);
-        memo.put(key, v);
-      }
-      evaluations++;
-      return v;
-    };
-    const goalMs = budgetRatio * baselineMs;
-    const path = new GreedyPath(space, start, {
-      cost,
-      onProgress: (ms) =>
-        ctx.progress({
-          stage: 'allocate',
-          message: `predicted ${ms.toFixed(2)} ms, ${evaluations} plans tried`,
-          done: Math.min(0.9, Math.max(0, (baselineMs * first.ratio - ms) / (baselineMs * first.ratio - goalMs))),
-        }),
-    });
-    ctx.progress({ stage: 'allocate', message: 'measuring sensitivities', done: 0 });
-    const measuredAllocation = recipe.allocation === 'measured';
-    let fitted;
-    try {
-      fitted = await fitBudget({
-        budgetRatio,
-        baselineMs,
-        space,
-        allocate: async (ms) =>
-          recipe.allocation === 'measured'
-            ? (await path.reach(ms)).state
-            : baselineState(recipe.allocation, space, scores, ms, start),
-        ...(measuredAllocation && { refill: (s: State, ms: number) => refill(space, s, ms, cost, start) }),
-        cut: measured,
-        measure: async (m) => (await against(m, 0.004, 8)).ratio,
-        onCandidate: (c, attempt) =>
-          ctx.log(`attempt ${attempt + 1}: predicted ${c.predictedMs.toFixed(3)} ms, measured ${c.ratio.toFixed(3)}x`),
+    // Under the job: resumed, it goes on with the plan that it had; another job measures anew.
+    const planDir = await ctx.artifact('allocate', { ...identity, job: ctx.job }, async (dir) => {
+      const memo = ctx.memo('output-change', { ...identity, criterion: recipe.criterion });
+      const change = await openOutputChange(ctx.executor, prepared, calibration, workThreads);
+      let evaluations = 0;
+      const cost = async (s: State): Promise<number> => {
+        const key = keyOf(s);
+        let v = memo.get(key);
+        if (v === undefined) {
+          v = await change.cost(space, s);
+          memo.put(key, v);
+        }
+        evaluations++;
+        return v;
+      };
+      const goalMs = budgetRatio * baselineMs;
+      const path = new GreedyPath(space, start, {
+        cost,
+        onProgress: (ms) =>
+          ctx.progress({
+            stage: 'allocate',
+            message: `predicted ${ms.toFixed(2)} ms, ${evaluations} plans tried`,
+            done: Math.min(0.9, Math.max(0, (baselineMs * first.ratio - ms) / (baselineMs * first.ratio - goalMs))),
+          }),
       });
-    } finally {
-      await change.close();
-    }
+      ctx.progress({ stage: 'allocate', message: 'measuring sensitivities', done: 0 });
+      const measuredAllocation = recipe.allocation === 'measured';
+      try {
+        const { best } = await fitBudget({
+          budgetRatio,
+          baselineMs,
+          space,
+          allocate: async (ms) =>
+            recipe.allocation === 'measured'
+              ? (await path.reach(ms)).state
+              : baselineState(recipe.allocation, space, scores, ms, start),
+          ...(measuredAllocation && { refill: (s: State, ms: number) => refill(space, s, ms, cost, start) }),
+          cut: measured,
+          measure: async (m) => (await against(m, 0.004, 8)).ratio,
+          onCandidate: (c, attempt) =>
+            ctx.log(
+              `attempt ${attempt + 1}: predicted ${c.predictedMs.toFixed(3)} ms, measured ${c.ratio.toFixed(3)}x`,
+            ),
+        });
+        await writeFile(join(dir, 'state.json'), keyOf(best.state));
+      } finally {
+        await change.close();
+      }
+    });
+    const state = stateOf(await readFile(join(planDir, 'state.json'), 'utf8'));
     clock.mark('allocate');
-    const plan = planOf(space, fitted.best.state, loaded.sha256);
+    const plan = planOf(space, state, loaded.sha256);
     const planHash = createHash('sha256').update(JSON.stringify(plan)).digest('hex');
 
     // ------------------------------------------------ surgery and compensation
@@ -236,7 +242,7 @@ export async function runCompress(request: CompressRequest, ctx: StageContext): 
       'compensate',
       { ...identity, plan: planHash, kind: recipe.compensation, version: 1 },
       async (dir) => {
-        const surgery = cut(fitted.best.state);
+        const surgery = cut(state);
         const gone = new Set(plan.blocks);
         let fits: Fitted[] = [];
         if (recipe.compensation !== 'none' && calibration.real)

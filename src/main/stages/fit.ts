@@ -67,5 +67,11 @@ export async function fitBudget(o: FitOptions): Promise<{ best: Candidate; withi
   return { best, within: within.length > 0, candidates };
 }
 
+/** Equal states have equal keys. */
 export const keyOf = (s: State): string =>
   JSON.stringify([[...s.keep].sort((a, b) => (a[0] < b[0] ? -1 : 1)), [...s.dropped].sort()]);
+
+export function stateOf(key: string): State {
+  const [keep, dropped] = JSON.parse(key) as [[string, number][], string[]];
+  return { keep: new Map(keep), dropped: new Set(dropped) };
+}
