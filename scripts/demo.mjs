@@ -1,7 +1,7 @@
 // npm run demo: prunes the bundled classifier to half of its measured latency on this machine, recovers it, writes a
 // bundle, verifies it and measures both models on the test set. Everything lands in out/demo (or the folder given).
 import { spawnSync } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 
 const root = resolve(import.meta.dirname, '..');
@@ -9,7 +9,7 @@ const [folder = join(root, 'out/demo'), budget = '0.5x'] = process.argv.slice(2)
 const out = resolve(folder);
 const samples = join(root, 'resources/samples');
 const model = join(samples, 'scenes-resnet.onnx');
-const data = join(out, 'scenes-train.npz');
+const data = join(out, 'scenes.npz');
 const bundle = join(out, 'bundle');
 const launcher = join(root, 'bin/secateur.mjs');
 // A home of its own: the demo leaves nothing behind in the user's, and starts without cached scores.
@@ -45,5 +45,19 @@ step(
   '--out',
   bundle,
 );
-step('Verifying the bundle', launcher, 'verify', bundle);
-console.log(`\nDone in ${Math.round((Date.now() - started) / 1000)} s. The bundle: ${relative(process.cwd(), bundle)}`);
+const files = readdirSync(bundle, { recursive: true, encoding: 'utf8' }).map((name) => join(bundle, name));
+const verified = files.find((f) => f.endsWith('.ortpackage'));
+const pruned = files.find((f) => f.endsWith('.onnx'));
+step('Verifying the bundle', launcher, 'verify', verified);
+step(
+  'Comparing both models on the test set',
+  launcher,
+  'compare',
+  model,
+  pruned,
+  '--data',
+  join(samples, 'scenes-test.npz'),
+);
+console.log(
+  `\nDone in ${Math.round((Date.now() - started) / 1000)} s. The bundle: ${relative(process.cwd(), verified)}`,
+);

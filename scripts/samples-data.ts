@@ -1,11 +1,12 @@
-// node scripts/run.mjs scripts/samples-data.ts FILE.npz [COUNT]: scenes of the training series, to prune or recover with.
+// node scripts/run.mjs scripts/samples-data.ts FILE.npz [COUNT]: fresh scenes, to prune and recover with. The network
+// has seen none of them, as it is with a model that somebody else trained.
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { makeScenes } from '../src/main/engine/sample/scenes.ts';
-import { TRAIN_SEED, writeNpz } from './samples/data.ts';
+import { POOL_SEED, writeNpz } from './samples/data.ts';
 
 export default async function main([path, count = '4000']: string[]): Promise<void> {
   if (!path || !(Number(count) >= 1)) throw new Error('usage: samples-data.ts FILE.npz [COUNT]');
   mkdirSync(dirname(path), { recursive: true });
-  await writeNpz(path, makeScenes(TRAIN_SEED, Number(count)));
+  await writeNpz(path, makeScenes(POOL_SEED, Number(count)));
 }

@@ -6,9 +6,10 @@ import { encodeNpy } from '../../src/main/data/npy.ts';
 import { DType } from '../../src/main/engine/ir/dtype.ts';
 import { SCENE_SIZE, type Scenes } from '../../src/main/engine/sample/scenes.ts';
 
-/** Seeds of the two series; disjoint by construction, since a series is named by its seed. */
+/** Seeds of the series that the network is trained on, tested on, and that are drawn to prune and recover with. */
 export const TRAIN_SEED = 20_001;
 export const TEST_SEED = 20_002;
+export const POOL_SEED = 20_003;
 
 /** What the network sees: (pixel / 255 - 0.5) / 0.25, written to preprocess.json in the same words. */
 export const PREPROCESS = {

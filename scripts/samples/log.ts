@@ -52,8 +52,8 @@ included. Licence: as the project.
 | preprocess.json, labels.txt | how pixels become the input, and the names of the classes |
 | training-log.json | the log below with all settings |
 
-Training scenes are not stored: \`node scripts/run.mjs scripts/samples-data.ts FILE.npz 4000\` draws as many as wanted. The
-test series has a seed of its own.
+Training scenes are not stored: \`node scripts/run.mjs scripts/samples-data.ts FILE.npz 4000\` draws as many fresh ones as
+wanted. Training, test and fresh scenes have seeds of their own.
 
 | classifier | test accuracy |
 |---|---|
@@ -61,7 +61,7 @@ test series has a seed of its own.
 | linear model on the pixels (multinomial logistic regression, 10000 scenes) | ${percent(log.linear.testAccuracy)} (training ${percent(log.linear.trainAccuracy)}) |
 | scenes-resnet.onnx | ${percent(log.testAccuracy)} |
 
-Trained on ${log.date} in ${log.seconds} s, drawing and the linear model included, with ${log.threads} threads on ${log.processor}.
+Trained on ${log.date} in ${log.seconds} s, drawing and the linear model included, with ${log.threads} ${log.threads === 1 ? 'thread' : 'threads'} on ${log.processor}.
 
 | epoch | loss | test accuracy | learning rate | seconds |
 |---|---|---|---|---|
