@@ -4,7 +4,17 @@
  * again at the current plan: the change that two removals make together is not the sum of both, above all for blocks.
  * Lazy evaluation (Minoux 1978): an old figure orders the queue, and only the head is measured again.
  */
-import { applyMove, moveKey, movesFrom, predictMs, type Move, type Space, type State } from './state.ts';
+import {
+  applyMove,
+  goneNodes,
+  isGroupGone,
+  moveKey,
+  movesFrom,
+  predictMs,
+  type Move,
+  type Space,
+  type State,
+} from './state.ts';
 
 export interface GreedyOptions {
   /** Measured output change of a plan; 0 for the whole model. */
@@ -75,6 +85,11 @@ export class GreedyPath {
     const state = applyMove(now.state, best.move);
     const predictedMs = predictMs(this.#space, state);
     this.#steps.push({ state, move: best.move, cost: now.cost + this.#known.get(best.key)!, predictedMs });
+    // Further moves in the same place were measured from where it was before: part of their price is paid. Without this
+    // a group that was narrowed once looks too dear to be narrowed again, and is never looked at.
+    const paid = this.#known.get(best.key)!;
+    for (const c of candidates)
+      if (replaces(this.#space, c.move, best.move)) this.#known.set(c.key, this.#known.get(c.key)! - paid);
     this.#options.onProgress?.(predictedMs);
     return true;
   }
@@ -82,6 +97,14 @@ export class GreedyPath {
   async #marginal(now: Step, move: Move): Promise<number> {
     return (await this.#options.cost(applyMove(now.state, move))) - now.cost;
   }
+}
+
+/** True when `next` undoes all that `done` did: it narrows the same group further, or drops the block around it. */
+function replaces(space: Space, next: Move, done: Move): boolean {
+  if (done.kind === 'drop') return false;
+  if (next.kind === 'narrow') return next.group === done.group;
+  const group = space.groups.find((g) => g.id === done.group);
+  return group !== undefined && isGroupGone(group, goneNodes(space, new Set([next.block])));
 }
 
 /** Milliseconds of the smallest plan there is: every block and every unit that may go, gone. */
@@ -120,10 +143,11 @@ export async function refill(
     options.sort((a, b) => b.at - a.at);
     let best: { next: State; gain: number } | null = null;
     const before = await cost(state);
-    for (const o of options.slice(0, 6)) {
-      if (left-- <= 0) break;
+    for (const [i, o] of options.entries()) {
+      // One that makes things worse (a block whose inside was narrowed meanwhile) is no use of the time.
+      if (left-- <= 0 || (i >= 6 && best)) break;
       const gain = before - (await cost(o.next));
-      if (!best || gain > best.gain) best = { next: o.next, gain };
+      if (gain >= (best?.gain ?? 0)) best = { next: o.next, gain };
     }
     if (!best) return state;
     state = best.next;
