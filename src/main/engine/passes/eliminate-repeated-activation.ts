@@ -34,11 +34,20 @@ function isRepeated(n: Node, x: Value): boolean {
   if (n.key === 'Relu') return isNonNegative(x, DEPTH);
   const p = x.producer;
   if (n.key !== 'Clip' || p?.key !== 'Clip') return false;
-  if (n.inputs.length !== p.inputs.length || n.inputs.slice(1).some((v, i) => v !== p.input(i + 1))) return false;
+  if (n.inputs.length !== p.inputs.length || n.inputs.slice(1).some((v, i) => !isSame(v, p.input(i + 1)))) return false;
   return [...n.attributes].every(([name, a]) => {
     const b = p.attributes.get(name);
     return a.kind === 'float' && b?.kind === 'float' && a.value === b.value;
   });
+}
+
+/** The same value, or two constants with the same bytes: exporters write the bounds of every Clip anew. */
+function isSame(a: Value | null, b: Value | null): boolean {
+  if (a === b) return true;
+  const [s, t] = [a?.initializer, b?.initializer];
+  if (!s || !t || s.dtype !== t.dtype) return false;
+  const [x, y] = [s.bytes(), t.bytes()];
+  return x.length === y.length && x.every((byte, i) => byte === y[i]);
 }
 
 function isNonNegative(v: Value, depth: number): boolean {

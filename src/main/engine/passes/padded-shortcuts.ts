@@ -17,7 +17,8 @@ export function paddedShortcutsToConv(model: Model, facts: Facts): number {
   const { graph } = model;
   let count = 0;
   for (const pad of graph.nodes()) {
-    if (pad.key !== 'Pad') continue;
+    // A value that is given out keeps its name, and so its producer.
+    if (pad.key !== 'Pad' || pad.output().isGraphOutput) continue;
     const pads = padsOf(pad, facts);
     const out = facts.get(pad.output());
     if (!pads || out?.dtype !== DType.FLOAT || out.shape.length !== 4) continue;
@@ -72,6 +73,9 @@ function padsOf(pad: Node, facts: Facts): readonly number[] | null {
 const numbers = (v: Value, facts: Facts): readonly number[] | null =>
   v.initializer ? toNumbers(v.initializer) : (facts.get(v)?.constant ?? null);
 
+/** Exporters write the largest integer of 32 or 64 bits for the end of an axis. */
+const ENDLESS = 2 ** 31 - 1;
+
 /** Follows Slices of whole spatial axes with positive steps back to their source. */
 function throughSlices(from: Value, facts: Facts): { value: Value; strides: [number, number] } | null {
   let value = from;
@@ -81,14 +85,17 @@ function throughSlices(from: Value, facts: Facts): { value: Value; strides: [num
     const read = (i: number, name: string): readonly number[] | null =>
       attrInts(n.attributes.get(name)) ?? (n.input(i) && numbers(n.input(i)!, facts));
     const [starts, ends] = [read(1, 'starts'), read(2, 'ends')];
-    const shape = facts.get(n.input(0)!)?.shape;
-    if (!starts || !ends || !shape) return null;
+    const known = facts.get(n.input(0)!);
+    if (!starts || !ends || !known) return null;
+    const { shape, dynamic } = known;
     const axes = read(3, 'axes') ?? starts.map((_, i) => i);
     const steps = read(4, 'steps') ?? starts.map(() => 1);
     for (const [i, axis] of axes.entries()) {
       const at = axis < 0 ? axis + shape.length : axis;
       const step = steps[i]!;
-      if (starts[i] !== 0 || ends[i]! < shape[at]! || step < 1) return null;
+      // An axis that was short in the run that told the facts may be longer in another one.
+      const whole = dynamic?.[at] != null ? ends[i]! >= ENDLESS : ends[i]! >= shape[at]!;
+      if (starts[i] !== 0 || !whole || step < 1) return null;
       if (step > 1 && at < 2) return null;
       if (at >= 2) strides[(at - 2) as 0 | 1] *= step;
     }
