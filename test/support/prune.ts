@@ -64,23 +64,43 @@ export async function runOnce(
   }
 }
 
-/** Largest difference between two sets of outputs, relative to the largest magnitude of each. Infinity when shapes differ. */
-export function difference(a: Record<string, HostTensor>, b: Record<string, HostTensor>): number {
+/**
+ * Largest difference between two sets of outputs, relative to the largest magnitude of each; Infinity for NaN and where
+ * shapes differ. With `comparable`, outputs of different shapes (counts of detections) are left out instead.
+ */
+export function difference(a: Record<string, HostTensor>, b: Record<string, HostTensor>, comparable = false): number {
   let worst = 0;
   for (const [name, x] of Object.entries(a)) {
     const y = b[name]!;
-    if (x.dims.join() !== y.dims.join()) return Infinity;
-    let [scale, gap] = [1e-6, 0];
+    if (x.dims.join() !== y.dims.join()) {
+      if (comparable) continue;
+      return Infinity;
+    }
+    let [scale, gap] = [1e-30, 0];
     for (let i = 0; i < x.data.length; i++) {
       const [p, q] = [Number(x.data[i]), Number(y.data[i])];
-      if (Number.isNaN(p) && Number.isNaN(q)) continue;
-      if (!(Number.isFinite(p) && Number.isFinite(q))) return p === q ? worst : Infinity;
+      if (p === q) {
+        if (Number.isFinite(p)) scale = Math.max(scale, Math.abs(p));
+        continue;
+      }
+      if (!(Number.isFinite(p) && Number.isFinite(q))) return Infinity;
       scale = Math.max(scale, Math.abs(p));
       gap = Math.max(gap, Math.abs(p - q));
     }
     worst = Math.max(worst, gap / scale);
   }
   return worst;
+}
+
+/**
+ * Gives out what every linear operator of unchangeable width makes, which surgery keeps whole anyway: behind a softmax or a
+ * selection of boxes the model's own outputs may be empty or all alike, and agree whatever was done to the model.
+ */
+export function exposeFrozen(p: Prepared): void {
+  const { graph } = p.model;
+  const frozen = new Set(p.analysis.skipped.map((s) => s.group));
+  for (const n of graph.nodes())
+    if (frozen.has(n.label) && !graph.outputs.includes(n.output())) graph.outputs.push(n.output());
 }
 
 export interface OracleResult {
@@ -102,5 +122,5 @@ export async function oracle(
   const masked = maskModel(p.model, p.facts, p.analysis, plan, p.blocks);
   verifyModel(masked);
   const [original, a, b] = [await runOnce(p.model, feeds), await runOnce(pruned, feeds), await runOnce(masked, feeds)];
-  return { error: difference(b, a), effect: difference(original, b), pruned };
+  return { error: difference(b, a), effect: difference(original, b, true), pruned };
 }

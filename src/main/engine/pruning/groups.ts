@@ -19,7 +19,7 @@ import type { Analysis, Group, GroupMember, Sink } from './types.ts';
 export interface GroupOptions {
   /** Operator definitions; the registry by default. */
   readonly lookup?: Lookup;
-  /** Node visits that may be spent on trying other readings of ambiguous operators. */
+  /** Atoms that may be visited in trying other readings of ambiguous operators; default eight million, about a second. */
   readonly effort?: number;
 }
 
@@ -32,7 +32,7 @@ export function buildGroups(model: Model, facts: Facts, options: GroupOptions = 
   const weights = weightLike(model.graph, facts);
   const build = (forced: ReadonlyMap<Node, string>): Built =>
     assemble(model, relate(model, facts, lookup, forced), weights);
-  return search(build, model.graph.nodeCount, options.effort ?? 60_000).analysis;
+  return search(build, options.effort ?? 8_000_000).analysis;
 }
 
 interface Built {
@@ -45,10 +45,10 @@ interface Built {
 }
 
 /** Tries other readings where the first one leaves a node without units; first for all nodes of a kind, then one by one. */
-function search(build: (forced: ReadonlyMap<Node, string>) => Built, nodes: number, effort: number): Built {
+function search(build: (forced: ReadonlyMap<Node, string>) => Built, effort: number): Built {
   let forced: ReadonlyMap<Node, string> = new Map();
   let best = build(forced);
-  let left = Math.floor(effort / Math.max(1, nodes));
+  let left = Math.floor(effort / Math.max(1, best.relations.atoms.atoms));
   const attempt = (change: readonly (readonly [Node, string])[]): void => {
     if (left-- <= 0) return;
     const next = new Map([...forced, ...change]);
