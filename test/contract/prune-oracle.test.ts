@@ -53,9 +53,9 @@ async function embedded(def: OperatorDef, e: Example, from: number, to: number):
       );
     const v = g.addInput(`x${i}`, { elemType: DType.FLOAT, shape: input.shape });
     const axis = input.shape.length - 1 - from;
-    if (axis < 0 || input.shape[axis]! < 2) return v;
-    const mixed = mix(model, v, input.shape, axis, input.shape[axis]!, rand);
-    // Back into the range in which the operator is defined.
+    const alone = axis < 0 || input.shape[axis]! < 2;
+    const mixed = alone ? v : mix(model, v, input.shape, axis, input.shape[axis]!, rand);
+    // Into the range in which the operator is defined.
     if (!input.range) return mixed;
     const unit = g.emit('Sigmoid', [mixed])[0]!;
     const width = g.addInitializer(g.freshName('width'), f32([high - low], []));
