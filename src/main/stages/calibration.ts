@@ -41,6 +41,12 @@ export async function calibrationOf(
   return { input: input.name, size: per, batches, labels, real: true };
 }
 
+/** The first batches, `n` samples or a little more. */
+export function firstSamples(c: Calibration, n: number): Calibration {
+  const k = Math.max(1, Math.ceil(n / c.size));
+  return { ...c, batches: c.batches.slice(0, k), labels: c.labels.slice(0, k) };
+}
+
 /** Draws `n` of the given indices. */
 export function draw(indices: readonly number[], n: number, seed: number): number[] {
   const all = [...indices];

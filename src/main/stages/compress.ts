@@ -23,7 +23,7 @@ import { buildLatencyModel } from '../runtime/latency-model.ts';
 import { profileModel } from '../runtime/profile.ts';
 import { openModelFile, saveModelFile } from '../storage/model-files.ts';
 import { writeBundle } from './bundle.ts';
-import { calibrationOf, draw } from './calibration.ts';
+import { calibrationOf, draw, firstSamples } from './calibration.ts';
 import type { StageContext } from './context.ts';
 import { createEvaluator, dataInput } from './evaluate.ts';
 import { familyOf } from './family.ts';
@@ -33,8 +33,13 @@ import { loadWithHash } from './load.ts';
 import { prepare, tidy, type Prepared } from './prepare.ts';
 import { recover, type Recovered } from './recover.ts';
 import { scoreGroups } from './scores.ts';
-import { openOutputChange } from './sensitivity.ts';
+import { openCutChange, openOutputChange } from './sensitivity.ts';
 import { openSpace } from './space.ts';
+
+/** Samples that rank plans; compensation uses all of them. */
+const SENSITIVITY_SAMPLES = 192;
+/** Models with fewer parameters are cut for every plan that is tried; larger ones get gates. */
+const CUT_BELOW = 8e6;
 
 export async function runCompress(request: CompressRequest, ctx: StageContext): Promise<CompressReport> {
   const clock = stopwatch();
@@ -186,7 +191,12 @@ export async function runCompress(request: CompressRequest, ctx: StageContext): 
     // Under the job: resumed, it goes on with the plan that it had; another job measures anew.
     const planDir = await ctx.artifact('allocate', { ...identity, job: ctx.job }, async (dir) => {
       const memo = ctx.memo('output-change', { ...identity, criterion: recipe.criterion });
-      const change = await openOutputChange(ctx.executor, prepared, calibration, workThreads);
+      const few = firstSamples(calibration, SENSITIVITY_SAMPLES);
+      const { params } = modelCosts(prepared.model, prepared.facts);
+      const change =
+        params < CUT_BELOW
+          ? await openCutChange(ctx.executor, prepared.model, measured, few, workThreads)
+          : await openOutputChange(ctx.executor, prepared, few, workThreads);
       let evaluations = 0;
       const cost = async (s: State): Promise<number> => {
         const key = keyOf(s);

@@ -6,6 +6,9 @@ import type { Group, ResidualBlock } from '../engine/pruning/types.ts';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { Scores } from './scores.ts';
 
+/** Share of the whole model's time. */
+const WORTH = 0.002;
+
 export function openSpace(
   groups: readonly Group[],
   blocks: readonly ResidualBlock[],
@@ -33,7 +36,11 @@ export function openSpace(
     }
     if (!recipe.channels || isFrozen([g.id, ...nodeNames(g)])) continue;
     const least = Math.max(g.multiple, Math.ceil(recipe.floor * g.units));
-    const list = (counts.get(g.id) ?? [g.units]).filter((c) => c >= least);
+    const list = worthwhile(
+      g,
+      (counts.get(g.id) ?? [g.units]).filter((c) => c >= least),
+      latency,
+    );
     if (list.length > 1) offered.set(g.id, list);
   }
   const unused = hand.find((h) => !h.used);
@@ -53,6 +60,19 @@ export function openSpace(
     }),
   );
   return { space: { groups, blocks, order, counts: offered, droppable, latency }, start: { ...WHOLE, keep } };
+}
+
+/** Of the steps, those that save something to speak of over the step before: every count that is offered has to be tried. */
+function worthwhile(g: Group, counts: readonly number[], latency: LatencyModel): number[] {
+  const out = [g.units];
+  let last = latency.groupMs(g.id, g.units);
+  for (const c of [...counts].sort((a, b) => b - a)) {
+    const ms = latency.groupMs(g.id, c);
+    if (c >= g.units || last - ms < WORTH * latency.baselineMs) continue;
+    out.push(c);
+    last = ms;
+  }
+  return out.reverse();
 }
 
 const nodeNames = (g: Group): string[] => g.members.flatMap((m) => m.nodes.map((n) => n.name)).filter((n) => n !== '');

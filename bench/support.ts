@@ -1,0 +1,103 @@
+// Shared by the benchmarks: runs the compress task in this process, with a data folder of its own, and tables.
+import { existsSync, mkdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { CompressReport, CompressRequest, Quality, Recipe } from '../src/shared/model/job.ts';
+import { PRESETS } from '../src/shared/model/recipes.ts';
+import { parseBudget } from '../src/shared/model/budget.ts';
+import { openDataset } from '../src/main/data/dataset.ts';
+import { resolvePreprocess } from '../src/main/data/preprocess.ts';
+import { createExecutor } from '../src/main/runtime/executor.ts';
+import { compareModels, dataInput } from '../src/main/stages/evaluate.ts';
+import { runCompress } from '../src/main/stages/compress.ts';
+import { openWorker } from '../src/main/stages/resources.ts';
+import { openModelFile } from '../src/main/storage/model-files.ts';
+
+export const root = resolve(import.meta.dirname ?? '.', '..');
+export const assets = resolve(root, '../shared/assets');
+export const asset = (rel: string): string => join(assets, rel);
+export const haveAssets = (): boolean => existsSync(assets);
+const home = process.env['SECATEUR_BENCH_HOME'] ?? join(root, 'out/bench');
+
+export const cifar = {
+  data: asset('data/cifar10_train_images.npy'),
+  labels: asset('data/cifar10_train_labels.npy'),
+  preprocess: asset('data/cifar10.preprocess.json'),
+} as const;
+
+export interface RunOptions {
+  readonly model: string;
+  readonly budget: string;
+  readonly data?: string;
+  readonly labels?: string;
+  readonly preprocess?: string;
+  readonly batch?: number;
+  readonly threads?: number;
+  readonly recipe?: Partial<Omit<Recipe, 'recovery'>>;
+  readonly recovery?: Partial<Recipe['recovery']>;
+  readonly seed?: number;
+  readonly quiet?: boolean;
+}
+
+/** One job, without a process of its own. */
+export async function compress(o: RunOptions): Promise<CompressReport> {
+  mkdirSync(home, { recursive: true });
+  const recipe: Recipe = {
+    ...PRESETS.balanced,
+    ...o.recipe,
+    recovery: { ...PRESETS.balanced.recovery, enabled: false, seconds: 0, ...o.recovery },
+  };
+  const request: CompressRequest = {
+    model: o.model,
+    budget: { ...parseBudget(o.budget), percentile: 50, batch: o.batch ?? 1, threads: o.threads ?? 1, provider: 'cpu' },
+    device: 'local',
+    ...(o.data && { data: o.data }),
+    ...(o.labels && { labels: o.labels }),
+    ...(o.preprocess && { preprocess: o.preprocess }),
+    recipe,
+    out: join(home, 'bundles'),
+    seed: o.seed ?? 1,
+  };
+  const worker = await openWorker({ id: 'bench', task: 'compress', input: request, home });
+  let last = '';
+  return runCompress(request, {
+    ...worker.context,
+    job: 'bench',
+    log: (line) => void (o.quiet || console.error(`    ${line}`)),
+    progress: (p) => {
+      if (p.stage === last || o.quiet) return;
+      last = p.stage;
+      console.error(`    ${p.stage}: ${p.message}`);
+    },
+  });
+}
+
+/** Quality of a result on the CIFAR-10 test images, which no stage has seen. */
+export async function onTest(original: string, pruned: string): Promise<{ original: Quality; pruned: Quality }> {
+  const model = openModelFile(original);
+  const dataset = await openDataset({
+    data: asset('data/cifar10_test_images.npy'),
+    labels: asset('data/cifar10_test_labels.npy'),
+    preprocess: (await resolvePreprocess(original, cifar.preprocess)).preprocess,
+    inputShape: dataInput(model).dims,
+  });
+  try {
+    return await compareModels(model, openModelFile(pruned), {
+      executor: createExecutor(),
+      dataset,
+      threads: 2,
+      batch: 100,
+    });
+  } finally {
+    await dataset.close();
+  }
+}
+
+export const percent = (x: number | undefined): string => (x === undefined ? '-' : (100 * x).toFixed(2));
+
+/** Columns aligned, first line the head. */
+export function table(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0]!.map((_, i) => Math.max(...rows.map((r) => (r[i] ?? '').length)));
+  return rows
+    .map((r) => r.map((c, i) => (i === 0 ? c.padEnd(widths[i]!) : c.padStart(widths[i]!))).join('  '))
+    .join('\n');
+}
