@@ -116,6 +116,8 @@ async function leastSquares(
       ridge,
       activation: round > 0 ? readout.activation : null,
     });
+  // A sum's other addend may have been computed before this operator was: a shortcut that comes later in the order.
+  pruned.forget(regression.node.output());
   return { node: regression.node.label, how: 'least-squares', error };
 }
 

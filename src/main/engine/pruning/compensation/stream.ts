@@ -46,9 +46,17 @@ export class Stream {
     return wanted.map((v) => this.#held.get(v)!);
   }
 
-  /** Values whose producer's weights changed after they were computed. */
+  /** Values whose producer's weights changed after they were computed, and everything that was computed from them. */
   forget(...values: readonly Value[]): void {
-    for (const v of values) this.#held.delete(v);
+    const seen = new Set<Value>();
+    const waiting = [...values];
+    while (waiting.length) {
+      const v = waiting.pop()!;
+      if (seen.has(v)) continue;
+      seen.add(v);
+      if (!this.#inputs.has(v)) this.#held.delete(v);
+      for (const n of v.consumers()) waiting.push(...n.outputs);
+    }
   }
 
   /** Lets go of what nothing behind `node` reads; inputs of the model stay. */
