@@ -19,6 +19,8 @@ export function openSpace(
 ): { space: Space; start: State } {
   const frozen = recipe.freeze.map(globOf);
   const isFrozen = (names: readonly string[]): boolean => names.some((n) => frozen.some((f) => f(n)));
+  // Groups are named after the operator that makes them: such a name means that group, not all that the operator reads.
+  const ids = new Set(groups.map((g) => g.id));
   const hand = Object.entries(recipe.keep).map(([pattern, ratio]) => ({
     match: globOf(pattern),
     pattern,
@@ -34,7 +36,7 @@ export function openSpace(
       keep.set(g.id, roundTo(g, Math.max(g.multiple, Math.round(fixed.at(-1)!.ratio * g.units))));
       continue;
     }
-    if (!recipe.channels || isFrozen([g.id, ...nodeNames(g)])) continue;
+    if (!recipe.channels || isFrozen([g.id]) || isFrozen(nodeNames(g).filter((n) => !ids.has(n)))) continue;
     const least = Math.max(g.multiple, Math.ceil(recipe.floor * g.units));
     const list = worthwhile(
       g,
