@@ -7,11 +7,32 @@ export interface AugmentOptions {
   readonly mirror: boolean;
 }
 
+/** How one sample is changed. Shifts in shares of the picture's side. */
+export interface View {
+  readonly dx: number;
+  readonly dy: number;
+  readonly flip: boolean;
+}
+
+export const drawView = (o: AugmentOptions, random: Random): View => ({
+  dx: (2 * random.next() - 1) * o.shift,
+  dy: (2 * random.next() - 1) * o.shift,
+  flip: o.mirror && random.next() < 0.5,
+});
+
+/** Random views of all samples of a batch. */
+export const augment = (x: HostTensor, o: AugmentOptions, random: Random): HostTensor =>
+  applyViews(
+    x,
+    Array.from({ length: x.dims[0] ?? 0 }, () => drawView(o, random)),
+  );
+
 /**
- * Random shifts (zeros come in: the mean colour, since inputs are normalised) and left-right mirror images of a batch
+ * Shifts (zeros come in: the mean colour, since inputs are normalised) and left-right mirror images of a batch
  * [N,C,H,W] or [N,H,W,C]. The channel axis is the shorter of axis 1 and axis 3. Anything else comes back unchanged.
+ * @param views one per sample
  */
-export function augment(x: HostTensor, o: AugmentOptions, random: Random): HostTensor {
+export function applyViews(x: HostTensor, views: readonly View[]): HostTensor {
   if (x.dims.length !== 4 || !(x.data instanceof Float32Array)) return x;
   const [n, a, b, c] = x.dims as [number, number, number, number];
   const last = c < a;
@@ -21,11 +42,10 @@ export function augment(x: HostTensor, o: AugmentOptions, random: Random): HostT
   const [sc, sh, sw] = last ? [1, width * channels, channels] : [height * width, width, 1];
   const from = x.data;
   const to = new Float32Array(from.length);
-  const [my, mx] = [Math.round(o.shift * height), Math.round(o.shift * width)];
   for (let i = 0; i < n; i++) {
-    const dy = random.int(2 * my + 1) - my;
-    const dx = random.int(2 * mx + 1) - mx;
-    const flip = o.mirror && random.next() < 0.5;
+    const { flip, ...view } = views[i]!;
+    const dy = Math.round(view.dy * height);
+    const dx = Math.round(view.dx * width);
     for (let y = 0; y < height; y++) {
       const ys = y + dy;
       if (ys < 0 || ys >= height) continue;
