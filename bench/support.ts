@@ -38,6 +38,8 @@ export interface RunOptions {
   readonly quiet?: boolean;
 }
 
+let jobs = 0;
+
 /** One job, without a process of its own. */
 export async function compress(o: RunOptions): Promise<CompressReport> {
   mkdirSync(home, { recursive: true });
@@ -59,9 +61,11 @@ export async function compress(o: RunOptions): Promise<CompressReport> {
   };
   const worker = await openWorker({ id: 'bench', task: 'compress', input: request, home });
   let last = '';
+  // Every run allocates anew; figures and scores come from the store.
+  const job = `bench-${process.pid}-${++jobs}`;
   return runCompress(request, {
     ...worker.context,
-    job: 'bench',
+    job,
     log: (line) => void (o.quiet || console.error(`    ${line}`)),
     progress: (p) => {
       if (p.stage === last || o.quiet) return;

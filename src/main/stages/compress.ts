@@ -190,9 +190,14 @@ export async function runCompress(request: CompressRequest, ctx: StageContext): 
     // ------------------------------------------------ allocate, cut, measure, correct
     // Under the job: resumed, it goes on with the plan that it had; another job measures anew.
     const planDir = await ctx.artifact('allocate', { ...identity, job: ctx.job }, async (dir) => {
-      const memo = ctx.memo('output-change', { ...identity, criterion: recipe.criterion });
-      const few = firstSamples(calibration, SENSITIVITY_SAMPLES);
       const { params } = modelCosts(prepared.model, prepared.facts);
+      const memo = ctx.memo('output-change', {
+        ...identity,
+        criterion: recipe.criterion,
+        used: SENSITIVITY_SAMPLES,
+        cut: params < CUT_BELOW,
+      });
+      const few = firstSamples(calibration, SENSITIVITY_SAMPLES);
       const change =
         params < CUT_BELOW
           ? await openCutChange(ctx.executor, prepared.model, measured, few, workThreads)
@@ -231,7 +236,8 @@ export async function runCompress(request: CompressRequest, ctx: StageContext): 
               : baselineState(recipe.allocation, space, scores, ms, start),
           ...(measuredAllocation && { refill: (s: State, ms: number) => refill(space, s, ms, cost, start) }),
           cut: measured,
-          measure: async (m) => (await against(m, 0.004, 8)).ratio,
+          measure: async (m) => (await against(m, 0.005, 5)).ratio,
+          confirm: async (m) => (await against(m, 0.003, 12)).ratio,
           onCandidate: (c, attempt) =>
             ctx.log(
               `attempt ${attempt + 1}: predicted ${c.predictedMs.toFixed(3)} ms, measured ${c.ratio.toFixed(3)}x`,

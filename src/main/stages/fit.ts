@@ -24,47 +24,64 @@ export interface FitOptions {
   readonly cut: (s: State) => Model;
   /** Measured ratio of a model to the original. */
   readonly measure: (m: Model) => Promise<number>;
+  /** A longer look at the plan that was chosen, before anything is built on it; default: none. */
+  readonly confirm?: (m: Model) => Promise<number>;
   readonly attempts?: number;
   readonly onCandidate?: (c: Candidate, attempt: number) => void;
 }
 
 /** Where in the band to aim, and when to be content: shares of the budget. */
-const AIM = 0.978;
-const CONTENT = [0.958, 0.992] as const;
+const AIM = 0.972;
+const CONTENT = [0.953, 0.988] as const;
 
 /** The plan that uses most of the budget without exceeding it, or the one nearest above when none is within. */
 export async function fitBudget(o: FitOptions): Promise<{ best: Candidate; within: boolean; candidates: Candidate[] }> {
-  const candidates: Candidate[] = [];
   const seen = new Map<string, Candidate>();
+  const confirmed = new Set<string>();
   let correction = 1;
-  for (let attempt = 0; attempt < (o.attempts ?? 7); attempt++) {
+  for (let attempt = 0; attempt < (o.attempts ?? 9); attempt++) {
     const goal = (o.budgetRatio * o.baselineMs * AIM) / correction;
     let state = await o.allocate(goal);
     if (o.refill) state = await o.refill(state, goal);
     const key = keyOf(state);
     let c = seen.get(key);
-    // The same plan again: neighbours decide, so the goal moves by what separates it from the aim.
     if (!c) {
       const ratio = await o.measure(o.cut(state));
       c = { state, predictedMs: predictMs(o.space, state), ratio };
       seen.set(key, c);
-      candidates.push(c);
       o.onCandidate?.(c, attempt);
-    } else if (attempt > 0) {
+    } else {
+      // The same plan again: its neighbours decide.
       const share = c.ratio / o.budgetRatio;
-      if (share <= 1 && share >= CONTENT[0] - 0.02) break;
-      correction *= share > 1 ? 1.015 : 0.985;
-      continue;
+      if (share > CONTENT[1] || share < CONTENT[0] - 0.02) {
+        correction *= share > 1 ? 1.015 : 0.985;
+        continue;
+      }
     }
-    const share = c.ratio / o.budgetRatio;
-    if (share >= CONTENT[0] && share <= CONTENT[1]) break;
+    let share = c.ratio / o.budgetRatio;
+    if (share >= CONTENT[0] && share <= CONTENT[1]) {
+      if (!o.confirm || confirmed.has(key)) break;
+      c = { ...c, ratio: await o.confirm(o.cut(state)) };
+      seen.set(key, c);
+      confirmed.add(key);
+      o.onCandidate?.(c, attempt);
+      share = c.ratio / o.budgetRatio;
+      if (share >= CONTENT[0] && share <= CONTENT[1]) break;
+    }
     correction = (c.ratio * o.baselineMs) / c.predictedMs;
   }
-  const within = candidates.filter((c) => c.ratio <= o.budgetRatio * 0.996);
-  const best = within.length
-    ? within.reduce((a, b) => (b.ratio > a.ratio ? b : a))
-    : candidates.reduce((a, b) => (b.ratio < a.ratio ? b : a));
-  return { best, within: within.length > 0, candidates };
+  // Measured twice counts for more: what was only glanced at is confirmed before it is chosen.
+  for (;;) {
+    const candidates = [...seen.values()];
+    const within = candidates.filter((c) => c.ratio <= o.budgetRatio * 0.996);
+    const best = within.length
+      ? within.reduce((a, b) => (b.ratio > a.ratio ? b : a))
+      : candidates.reduce((a, b) => (b.ratio < a.ratio ? b : a));
+    const key = keyOf(best.state);
+    if (!o.confirm || confirmed.has(key)) return { best, within: within.length > 0, candidates };
+    confirmed.add(key);
+    seen.set(key, { ...best, ratio: await o.confirm(o.cut(best.state)) });
+  }
 }
 
 /** Equal states have equal keys. */

@@ -13,8 +13,10 @@ import {
   foldBatchNorm,
   paddedShortcutsToConv,
   runPasses,
+  untieVectors,
 } from '../engine/passes/index.ts';
 import { findResidualBlocks } from '../engine/pruning/blocks.ts';
+import { gatherShuffles } from '../engine/pruning/shuffles.ts';
 import { buildGroups } from '../engine/pruning/groups.ts';
 import type { Analysis, ResidualBlock } from '../engine/pruning/types.ts';
 import { collectFacts } from '../runtime/facts.ts';
@@ -35,13 +37,15 @@ export async function prepare(source: Model, ctx: StageContext, batch: number): 
   runPasses(model, [
     constantsToInitializers,
     eliminateIdentity,
+    untieVectors,
     foldBatchNorm,
     eliminateRepeatedActivation,
     eliminateDead,
   ]);
   let facts = await collectFacts(model, ctx.executor, { batch });
+  const shuffles = gatherShuffles(model, facts);
   const rewritten = paddedShortcutsToConv(model, facts);
-  if (rewritten) facts = await collectFacts(model, ctx.executor, { batch });
+  if (rewritten || shuffles) facts = await collectFacts(model, ctx.executor, { batch });
   return { model, facts, analysis: buildGroups(model, facts), blocks: findResidualBlocks(model, facts), rewritten };
 }
 

@@ -94,7 +94,7 @@ export async function recover(
         ? { kind: 'sgd', nesterov: true, weightDecay: 1e-4 }
         : { kind: 'adamw', weightDecay: 1e-4 },
     clipNorm: 5,
-    ema: 0.998,
+    ema: EMA,
   });
   const trainer = await Trainer.open(ctx.executor, step, { threads });
   const teacher = await ctx.executor.open(original, { threads });
@@ -157,14 +157,16 @@ export async function recover(
       const result = await trainer.step(feeds, cosine(done, recipe.learningRate));
       loss = loss === 0 ? result.loss : 0.95 * loss + 0.05 * result.loss;
       if (elapsed() >= nextCheck) {
-        const weights = trainer.parameters('average');
+        // The average needs several of its own time constants before it says anything.
+        const weights = trainer.parameters(trainer.count > 4 / (1 - EMA) ? 'average' : 'current');
         const value = await judge(weights);
         if (value < best.value) [best, stale] = [{ weights, value, at: trainer.count }, 0];
         else stale++;
         curve.push({ seconds: elapsed(), step: trainer.count, loss, holdout: value });
         nextCheck = elapsed() + perCheck;
-        // The last third of a cosine is where most is gained: only a long standstill before the end counts.
-        if (stale >= 10) break;
+        // A cosine gains most in its last third, and may lose at its peak: only a standstill behind that says anything.
+        if (elapsed() < 0.7 * recipe.seconds) stale = 0;
+        else if (stale >= 6) break;
       }
       ctx.progress({
         stage: 'recover',
@@ -195,6 +197,8 @@ export async function recover(
   }
 }
 
+/** Decay of the moving average of the weights. */
+const EMA = 0.995;
 /** Views of each sample: each is shown to the original once, and its answer is kept for later epochs. */
 const VIEWS = 6;
 const AUGMENTATION = { shift: 0.125, mirror: true };
