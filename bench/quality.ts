@@ -12,7 +12,7 @@ const { values } = parseArgs({
     only: { type: 'string' },
     model: { type: 'string', default: 'models/resnet56_cifar10_bn.onnx' },
     seed: { type: 'string', default: '1' },
-    samples: { type: 'string', default: '512' },
+    samples: { type: 'string', default: '2048' },
     json: { type: 'string', default: '{}' },
   },
 });

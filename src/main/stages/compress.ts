@@ -9,6 +9,7 @@ import { openDataset, type Dataset } from '../data/dataset.ts';
 import { resolvePreprocess } from '../data/preprocess.ts';
 import { splitIndices } from '../data/split.ts';
 import { modelCosts } from '../engine/ir/costs.ts';
+import { elementCount } from '../engine/ir/dtype.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { baselineState } from '../engine/pruning/allocation/baselines.ts';
 import { GreedyPath, refill } from '../engine/pruning/allocation/greedy.ts';
@@ -99,12 +100,13 @@ export async function runCompress(request: CompressRequest, ctx: StageContext): 
     clock.mark('latency');
 
     // ------------------------------------------------ scores
-    const identity = { model: loaded.sha256, data: data.identity, seed, samples: recipe.calibrationSamples };
+    const calibrationSamples = affordableSamples(prepared, recipe.calibrationSamples);
+    const identity = { model: loaded.sha256, data: data.identity, seed, samples: calibrationSamples };
     const calibration = await calibrationOf(
       loaded.model,
       data.dataset,
-      draw(data.train, recipe.calibrationSamples, seed),
-      Math.min(64, recipe.calibrationSamples),
+      draw(data.train, calibrationSamples, seed),
+      Math.min(64, calibrationSamples),
       seed,
     );
     const scoresDir = await ctx.artifact('scores', { ...identity, criterion: recipe.criterion }, async (dir) => {
@@ -256,7 +258,7 @@ export async function runCompress(request: CompressRequest, ctx: StageContext): 
     // ------------------------------------------------ surgery and compensation
     const compensatedDir = await ctx.artifact(
       'compensate',
-      { ...identity, plan: planHash, kind: recipe.compensation, version: 1 },
+      { ...identity, plan: planHash, kind: recipe.compensation, version: 2 },
       async (dir) => {
         const surgery = cut(state);
         const gone = new Set(plan.blocks);
@@ -402,11 +404,27 @@ function leastState(space: ReturnType<typeof openSpace>['space'], start: State):
     : { keep, dropped: new Set() };
 }
 
+/**
+ * Samples that statistics can afford: forward passes of about 3e11 multiply-accumulates in all, and a widest activation
+ * of 1 GB over all samples.
+ */
+function affordableSamples(p: Prepared, wanted: number): number {
+  const batch = p.facts.get(p.model.graph.outputs[0]!)?.shape[0] ?? 1;
+  const { macs } = modelCosts(p.model, p.facts);
+  let widest = 1;
+  for (const n of p.model.graph.nodes())
+    for (const v of n.outputs) widest = Math.max(widest, elementCount(p.facts.get(v)?.shape ?? []));
+  const most = Math.min((3e11 * batch) / Math.max(1, macs), (2.5e8 * batch) / widest);
+  return Math.max(16, Math.min(wanted, Math.floor(most)));
+}
+
 interface Data {
   readonly dataset: Dataset | null;
   readonly identity: unknown;
   /** Samples that stages may learn from, and those that only judge. */
   readonly train: readonly number[];
+  /** Samples that decide which state of the recovery is best. */
+  readonly judge: readonly number[];
   readonly quality: readonly number[];
   readonly notes: readonly string[];
 }
@@ -418,6 +436,7 @@ async function openData(request: CompressRequest, model: Model): Promise<Data> {
       dataset: null,
       identity: null,
       train: [],
+      judge: [],
       quality: [],
       notes: [
         'No data were given: sensitivities come from random inputs, and neither compensation, recovery nor a figure of quality is possible.',
@@ -439,10 +458,13 @@ async function openData(request: CompressRequest, model: Model): Promise<Data> {
     ...(dataset.labels && { labels: dataset.labels }),
   });
   const { mtimeMs, size } = await import('node:fs/promises').then((fs) => fs.stat(request.data!));
+  // Nothing that calibration or training sees may judge: what was fitted looks better than it is.
+  const inner = splitIndices(train.length, { holdout: Math.min(0.1, 512 / train.length), seed: request.seed + 1 });
   return {
     dataset,
     identity: { path: request.data, mtimeMs, size, labels: request.labels ?? null, preprocess: dataset.preprocess },
-    train,
+    train: inner.train.map((i) => train[i]!),
+    judge: inner.holdout.length ? inner.holdout.map((i) => train[i]!) : train,
     quality: holdout.length ? holdout : train,
     notes: [...preprocess.notes, ...dataset.notes],
   };
@@ -459,7 +481,6 @@ async function recoverStage(
   threads: number,
 ): Promise<{ path: string | null; note: string }> {
   const { recipe, seed } = request;
-  const { train, holdout } = splitIndices(data.train.length, { holdout: Math.min(0.1, 512 / data.train.length), seed });
   try {
     const dir = await ctx.artifact(
       'recover',
@@ -471,8 +492,8 @@ async function recoverStage(
           {
             recipe: recipe.recovery,
             dataset: data.dataset!,
-            train: train.map((i) => data.train[i]!),
-            holdout: holdout.map((i) => data.train[i]!),
+            train: data.train,
+            holdout: data.judge,
             seed,
             threads,
           },

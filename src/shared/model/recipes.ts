@@ -13,7 +13,7 @@ const balanced: Recipe = {
   freeze: [],
   keep: {},
   compensation: 'least-squares',
-  calibrationSamples: 512,
+  calibrationSamples: 2048,
   recovery: {
     enabled: true,
     seconds: 300,
@@ -33,7 +33,7 @@ export const PRESETS: Readonly<Record<PresetName, Recipe>> = {
   fast: {
     ...balanced,
     name: 'fast',
-    calibrationSamples: 256,
+    calibrationSamples: 1024,
     recovery: { ...balanced.recovery, enabled: false, seconds: 0 },
   },
   balanced,
@@ -41,7 +41,7 @@ export const PRESETS: Readonly<Record<PresetName, Recipe>> = {
   best: {
     ...balanced,
     name: 'best',
-    calibrationSamples: 1024,
+    calibrationSamples: 4096,
     recovery: { ...balanced.recovery, seconds: 900 },
     latencyRuns: 200,
   },

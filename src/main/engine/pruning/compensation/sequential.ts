@@ -26,7 +26,7 @@ export interface CompensationOptions {
   readonly maxColumns?: number;
   /** Rounds of the activation-aware fit; default 2. */
   readonly rounds?: number;
-  /** Default 1e-4. */
+  /** Default 5e-4. */
   readonly ridge?: number;
   /** 0..1, with the operator that was fitted. */
   readonly onProgress?: (done: number, node: string) => void;
@@ -105,7 +105,7 @@ async function leastSquares(
   pruned: Stream,
   options: CompensationOptions,
 ): Promise<Fitted> {
-  const { threads, rounds = 2, ridge = 1e-4 } = options;
+  const { threads, rounds = 2, ridge = 5e-4 } = options;
   const [target] = await dense.get(readout.target);
   const [x, base] = await pruned.get(regression.node.input(0)!, ...(readout.base ? [readout.base] : []));
   const samples = { x: x!, target: target!, kept: readout.kept, base: base ?? null };
@@ -115,11 +115,19 @@ async function leastSquares(
       threads,
       ridge,
       activation: round > 0 ? readout.activation : null,
+      every: thinning(target![0]!.dims),
     });
   // A sum's other addend may have been computed before this operator was: a shortcut that comes later in the order.
   pruned.forget(regression.node.output());
   return { node: regression.node.label, how: 'least-squares', error };
 }
+
+/** Positions of one sample resemble each other: about 64 of them say as much as all, and leave time for more samples. */
+const POSITIONS = 64;
+const thinning = (dims: readonly number[]): number => {
+  const positions = dims.slice(2).reduce((a, b) => a * b, 1);
+  return Math.max(1, Math.round((positions / POSITIONS) ** (1 / Math.max(1, dims.length - 2))));
+};
 
 /** Shifts the bias by the mean difference per channel. */
 async function meanError(node: Node, readout: Readout, dense: Stream, pruned: Stream): Promise<Fitted | null> {
