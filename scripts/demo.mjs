@@ -42,6 +42,8 @@ step(
   budget,
   '--data',
   data,
+  '--time-limit',
+  '120',
   '--out',
   bundle,
 );

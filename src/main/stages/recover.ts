@@ -13,6 +13,9 @@ import type { Model } from '../engine/ir/model.ts';
 import type { Value } from '../engine/ir/value.ts';
 import { seededRandom } from '../engine/random.ts';
 import { applyViews, drawView } from '../engine/recovery/augment.ts';
+import { insertNormalization, normalizable } from '../engine/recovery/normalize.ts';
+import { buildStatisticsModel, StatisticsAccumulator } from '../engine/pruning/statistics.ts';
+import { eliminateDead, foldBatchNorm, runPasses } from '../engine/passes/index.ts';
 import { cosine } from '../engine/recovery/schedule.ts';
 import { outputView } from '../engine/quality/meter.ts';
 import type { Recipe } from '../../shared/model/job.ts';
@@ -80,7 +83,7 @@ export async function recover(
   const { recipe, dataset, train, holdout, threads } = options;
   const input = dataInput(original);
   const batch = input.fixedBatch ? Math.max(1, input.dims[0]!) : Math.max(1, Math.min(recipe.batch, train.length));
-  const { model } = cloneModel(pruned);
+  const model = await normalized(pruned, options, batch, input.name, ctx);
   const facts = await collectFacts(model, ctx.executor, { batch });
   const outputs = model.graph.outputs.filter((v) => facts.get(v)?.dtype === DType.FLOAT);
   const shapes = outputs.map((v) => facts.get(v)!.shape);
@@ -95,6 +98,7 @@ export async function recover(
         : { kind: 'adamw', weightDecay: 1e-4 },
     clipNorm: 5,
     ema: EMA,
+    ...(batch >= STATISTICS_BATCH && { batchStatistics: { momentum: 0.9 } }),
   });
   const trainer = await Trainer.open(ctx.executor, step, { threads });
   const teacher = await ctx.executor.open(original, { threads });
@@ -105,7 +109,7 @@ export async function recover(
   const curve: { seconds: number; step: number; loss: number; holdout: number }[] = [];
   try {
     const judge = async (weights: ReadonlyMap<string, Float32Array>): Promise<number> => {
-      const candidate = cloneModel(pruned).model;
+      const candidate = cloneModel(model).model;
       writeParameters(candidate, weights);
       const session = await ctx.executor.open(candidate, { threads });
       try {
@@ -180,8 +184,9 @@ export async function recover(
       if (value < best.value) best = { weights, value, at: trainer.count };
     }
     curve.push({ seconds: elapsed(), step: trainer.count, loss, holdout: best.value });
-    const result = cloneModel(pruned).model;
+    const result = cloneModel(model).model;
     writeParameters(result, best.weights);
+    runPasses(result, [foldBatchNorm, eliminateDead]);
     return {
       model: result,
       steps: trainer.count,
@@ -195,6 +200,40 @@ export async function recover(
     await trainer.release();
     await teacher.release();
   }
+}
+
+/** Statistics of smaller batches are too coarse to train with. */
+const STATISTICS_BATCH = 16;
+
+/** A copy with batch normalization behind its convolutions, where the batch is large enough for it. */
+async function normalized(
+  pruned: Model,
+  options: RecoveryOptions,
+  batch: number,
+  input: string,
+  ctx: StageContext,
+): Promise<Model> {
+  const { model } = cloneModel(pruned);
+  if (batch < STATISTICS_BATCH) return model;
+  const facts = await collectFacts(model, ctx.executor, { batch });
+  const values = normalizable(model).filter((v) => facts.has(v));
+  if (values.length === 0) return model;
+  const built = buildStatisticsModel(
+    model,
+    values.map((value) => ({ value, axis: 1, shape: facts.get(value)!.shape, kinds: ['moments'] })),
+  );
+  const sums = new StatisticsAccumulator(built);
+  const session = await ctx.executor.open(built.model, { threads: options.threads });
+  try {
+    for (let at = 0; at < Math.min(options.train.length, 8 * batch); at += batch) {
+      const chunk = Array.from({ length: batch }, (_, i) => options.train[(at + i) % options.train.length]!);
+      sums.add(await session.run({ [input]: await options.dataset.batch(chunk) }));
+    }
+  } finally {
+    await session.release();
+  }
+  insertNormalization(model, new Map(values.map((v, i) => [v, sums.result(i)])));
+  return model;
 }
 
 /** Decay of the moving average of the weights. */
