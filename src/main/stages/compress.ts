@@ -2,12 +2,8 @@
 import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
-import { SecateurError } from '../../shared/contract/errors.ts';
 import type { CompressReport, CompressRequest, ModelMeasure, Quality } from '../../shared/model/job.ts';
 import type { LatencyStats, Plan } from '../../shared/model/types.ts';
-import { openDataset, type Dataset } from '../data/dataset.ts';
-import { resolvePreprocess } from '../data/preprocess.ts';
-import { splitIndices } from '../data/split.ts';
 import { modelCosts } from '../engine/ir/costs.ts';
 import { elementCount } from '../engine/ir/dtype.ts';
 import type { Model } from '../engine/ir/model.ts';
@@ -26,19 +22,21 @@ import { openModelFile, saveModelFile } from '../storage/model-files.ts';
 import { writeBundle } from './bundle.ts';
 import { calibrationOf, draw, firstSamples } from './calibration.ts';
 import type { StageContext } from './context.ts';
-import { createEvaluator, dataInput } from './evaluate.ts';
+import { createEvaluator } from './evaluate.ts';
 import { familyOf } from './family.ts';
 import { fitBudget, keyOf, stateOf } from './fit.ts';
 import { groupInfo } from './inspect.ts';
+import { openData } from './job-data.ts';
 import { loadWithHash } from './load.ts';
 import { prepare, tidy, type Prepared } from './prepare.ts';
-import { recover, type Recovered } from './recover.ts';
+import { recoverStage } from './recover-stage.ts';
 import { scoreGroups } from './scores.ts';
 import { openCutChange, openOutputChange } from './sensitivity.ts';
 import { openSpace } from './space.ts';
 
-/** Samples that rank plans; compensation uses all of them. */
+/** Samples that rank plans, at most, and multiply-accumulates of one such run; compensation uses all samples. */
 const SENSITIVITY_SAMPLES = 192;
+const SENSITIVITY_MACS = 1.2e10;
 /** Models with fewer parameters are cut for every plan that is tried; larger ones get gates. */
 const CUT_BELOW = 8e6;
 
@@ -95,18 +93,21 @@ export async function runCompress(request: CompressRequest, ctx: StageContext): 
       table: ctx.latency,
       baselineMs: baselineMs * first.ratio,
       cut: cutCounts,
+      steps: 8,
       onProgress: (done, message) => ctx.progress({ stage: 'latency', message, done }),
     });
     clock.mark('latency');
 
     // ------------------------------------------------ scores
     const calibrationSamples = affordableSamples(prepared, recipe.calibrationSamples);
+    const rankingSamples = Math.max(8, Math.min(SENSITIVITY_SAMPLES, Math.floor(SENSITIVITY_MACS / macsOf(prepared))));
+    const perBatch = Math.min(64, 2 ** Math.floor(Math.log2(rankingSamples)));
     const identity = { model: loaded.sha256, data: data.identity, seed, samples: calibrationSamples };
     const calibration = await calibrationOf(
       loaded.model,
       data.dataset,
       draw(data.train, calibrationSamples, seed),
-      Math.min(64, calibrationSamples),
+      Math.min(perBatch, calibrationSamples),
       seed,
     );
     const scoresDir = await ctx.artifact('scores', { ...identity, criterion: recipe.criterion }, async (dir) => {
@@ -196,10 +197,10 @@ export async function runCompress(request: CompressRequest, ctx: StageContext): 
       const memo = ctx.memo('output-change', {
         ...identity,
         criterion: recipe.criterion,
-        used: SENSITIVITY_SAMPLES,
+        used: rankingSamples,
         cut: params < CUT_BELOW,
       });
-      const few = firstSamples(calibration, SENSITIVITY_SAMPLES);
+      const few = firstSamples(calibration, rankingSamples);
       const change =
         params < CUT_BELOW
           ? await openCutChange(ctx.executor, prepared.model, measured, few, workThreads)
@@ -404,117 +405,21 @@ function leastState(space: ReturnType<typeof openSpace>['space'], start: State):
     : { keep, dropped: new Set() };
 }
 
+const batchOf = (p: Prepared): number => p.facts.get(p.model.graph.outputs[0]!)?.shape[0] ?? 1;
+/** Multiply-accumulates of one sample. */
+const macsOf = (p: Prepared): number => Math.max(1, modelCosts(p.model, p.facts).macs / batchOf(p));
+
 /**
  * Samples that statistics can afford: forward passes of about 3e11 multiply-accumulates in all, and a widest activation
  * of 1 GB over all samples.
  */
 function affordableSamples(p: Prepared, wanted: number): number {
-  const batch = p.facts.get(p.model.graph.outputs[0]!)?.shape[0] ?? 1;
-  const { macs } = modelCosts(p.model, p.facts);
+  const batch = batchOf(p);
   let widest = 1;
   for (const n of p.model.graph.nodes())
     for (const v of n.outputs) widest = Math.max(widest, elementCount(p.facts.get(v)?.shape ?? []));
-  const most = Math.min((3e11 * batch) / Math.max(1, macs), (2.5e8 * batch) / widest);
+  const most = Math.min(3e11 / macsOf(p), (2.5e8 * batch) / widest);
   return Math.max(16, Math.min(wanted, Math.floor(most)));
-}
-
-interface Data {
-  readonly dataset: Dataset | null;
-  readonly identity: unknown;
-  /** Samples that stages may learn from, and those that only judge. */
-  readonly train: readonly number[];
-  /** Samples that decide which state of the recovery is best. */
-  readonly judge: readonly number[];
-  readonly quality: readonly number[];
-  readonly notes: readonly string[];
-}
-
-/** Opens the data and sets aside the part that no stage learns from. */
-async function openData(request: CompressRequest, model: Model): Promise<Data> {
-  if (!request.data)
-    return {
-      dataset: null,
-      identity: null,
-      train: [],
-      judge: [],
-      quality: [],
-      notes: [
-        'No data were given: sensitivities come from random inputs, and neither compensation, recovery nor a figure of quality is possible.',
-      ],
-    };
-  const input = dataInput(model);
-  const preprocess = await resolvePreprocess(request.model, request.preprocess);
-  const dataset = await openDataset({
-    data: request.data,
-    labels: request.labels,
-    preprocess: preprocess.preprocess,
-    inputShape: input.dims,
-    inputDtype: input.dtype,
-    seed: request.seed,
-  });
-  const { train, holdout } = splitIndices(dataset.length, {
-    holdout: request.recipe.recovery.holdout,
-    seed: request.seed,
-    ...(dataset.labels && { labels: dataset.labels }),
-  });
-  const { mtimeMs, size } = await import('node:fs/promises').then((fs) => fs.stat(request.data!));
-  // Nothing that calibration or training sees may judge: what was fitted looks better than it is.
-  const inner = splitIndices(train.length, { holdout: Math.min(0.1, 512 / train.length), seed: request.seed + 1 });
-  return {
-    dataset,
-    identity: { path: request.data, mtimeMs, size, labels: request.labels ?? null, preprocess: dataset.preprocess },
-    train: inner.train.map((i) => train[i]!),
-    judge: inner.holdout.length ? inner.holdout.map((i) => train[i]!) : train,
-    quality: holdout.length ? holdout : train,
-    notes: [...preprocess.notes, ...dataset.notes],
-  };
-}
-
-async function recoverStage(
-  request: CompressRequest,
-  data: Data,
-  original: Model,
-  modelPath: string,
-  plan: string,
-  identity: unknown,
-  ctx: StageContext,
-  threads: number,
-): Promise<{ path: string | null; note: string }> {
-  const { recipe, seed } = request;
-  try {
-    const dir = await ctx.artifact(
-      'recover',
-      { identity, plan, compensation: recipe.compensation, recovery: recipe.recovery },
-      async (to) => {
-        const r: Recovered = await recover(
-          original,
-          openModelFile(modelPath),
-          {
-            recipe: recipe.recovery,
-            dataset: data.dataset!,
-            train: data.train,
-            holdout: data.judge,
-            seed,
-            threads,
-          },
-          ctx,
-        );
-        saveModelFile(r.model, join(to, 'model.onnx'));
-        const { model: _, ...log } = r;
-        await writeFile(join(to, 'recovery.json'), JSON.stringify(log));
-      },
-    );
-    const log = JSON.parse(await readFile(join(dir, 'recovery.json'), 'utf8')) as Recovered;
-    return {
-      path: join(dir, 'model.onnx'),
-      note: `Recovery: ${log.steps} steps (${log.epochs.toFixed(1)} epochs) in ${log.seconds.toFixed(0)} s; distance to the original on held-out samples ${log.before.toPrecision(3)} before, ${log.after.toPrecision(3)} after.`,
-    };
-  } catch (e) {
-    // A model that cannot be differentiated is still pruned and compensated.
-    if (e instanceof SecateurError && e.code === 'gradient-unsupported')
-      return { path: null, note: `No recovery: ${e.message}` };
-    throw e;
-  }
 }
 
 function stopwatch(): { mark(name: string): void; seconds(): Record<string, number> } {

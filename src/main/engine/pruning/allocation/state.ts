@@ -80,13 +80,17 @@ export function planOf(space: Space, s: State, model: string): Plan {
   return { version: 1, model, groups, blocks: space.blocks.filter((b) => s.dropped.has(b.id)).map((b) => b.id) };
 }
 
-/** Every next step down: each group to its next lower count, each block that is still there. */
+/** Each has to be tried; with more than one ahead, a step that saves little does not hide a good one behind it. */
+const STEPS_AHEAD = 3;
+
+/** Every next step down: each group to its next lower counts, each block that is still there. */
 export function movesFrom(space: Space, s: State): Move[] {
   const gone = goneNodes(space, s.dropped);
   const narrow = space.groups.flatMap((g): Move[] => {
     const now = s.keep.get(g.id) ?? g.units;
     if (isGroupGone(g, gone)) return [];
-    return (space.counts.get(g.id) ?? []).filter((c) => c < now).map((to) => ({ kind: 'narrow', group: g.id, to }));
+    const lower = (space.counts.get(g.id) ?? []).filter((c) => c < now);
+    return lower.slice(-STEPS_AHEAD).map((to) => ({ kind: 'narrow', group: g.id, to }));
   });
   const drop = space.blocks
     .filter((b) => space.droppable.has(b.id) && !s.dropped.has(b.id) && !b.nodes.every((n) => gone.has(n)))

@@ -1,0 +1,60 @@
+/** The data of a job: opened, and split into what stages learn from, what chooses between states, and what only judges. */
+import { stat } from 'node:fs/promises';
+import type { CompressRequest } from '../../shared/model/job.ts';
+import { openDataset, type Dataset } from '../data/dataset.ts';
+import { resolvePreprocess } from '../data/preprocess.ts';
+import { splitIndices } from '../data/split.ts';
+import type { Model } from '../engine/ir/model.ts';
+import { dataInput } from './evaluate.ts';
+
+export interface JobData {
+  readonly dataset: Dataset | null;
+  readonly identity: unknown;
+  /** Samples that stages may learn from, and those that only judge. */
+  readonly train: readonly number[];
+  /** Samples that decide which state of the recovery is best. */
+  readonly judge: readonly number[];
+  readonly quality: readonly number[];
+  readonly notes: readonly string[];
+}
+
+/** Opens the data and sets aside the part that no stage learns from. */
+export async function openData(request: CompressRequest, model: Model): Promise<JobData> {
+  if (!request.data)
+    return {
+      dataset: null,
+      identity: null,
+      train: [],
+      judge: [],
+      quality: [],
+      notes: [
+        'No data were given: sensitivities come from random inputs, and neither compensation, recovery nor a figure of quality is possible.',
+      ],
+    };
+  const input = dataInput(model);
+  const preprocess = await resolvePreprocess(request.model, request.preprocess);
+  const dataset = await openDataset({
+    data: request.data,
+    labels: request.labels,
+    preprocess: preprocess.preprocess,
+    inputShape: input.dims,
+    inputDtype: input.dtype,
+    seed: request.seed,
+  });
+  const { train, holdout } = splitIndices(dataset.length, {
+    holdout: request.recipe.recovery.holdout,
+    seed: request.seed,
+    ...(dataset.labels && { labels: dataset.labels }),
+  });
+  const { mtimeMs, size } = await stat(request.data);
+  // Nothing that calibration or training sees may judge: what was fitted looks better than it is.
+  const inner = splitIndices(train.length, { holdout: Math.min(0.1, 512 / train.length), seed: request.seed + 1 });
+  return {
+    dataset,
+    identity: { path: request.data, mtimeMs, size, labels: request.labels ?? null, preprocess: dataset.preprocess },
+    train: inner.train.map((i) => train[i]!),
+    judge: inner.holdout.length ? inner.holdout.map((i) => train[i]!) : train,
+    quality: holdout.length ? holdout : train,
+    notes: [...preprocess.notes, ...dataset.notes],
+  };
+}
