@@ -102,7 +102,13 @@ export async function runCompress(request: CompressRequest, ctx: StageContext): 
     const calibrationSamples = affordableSamples(prepared, recipe.calibrationSamples);
     const rankingSamples = Math.max(8, Math.min(SENSITIVITY_SAMPLES, Math.floor(SENSITIVITY_MACS / macsOf(prepared))));
     const perBatch = Math.min(64, 2 ** Math.floor(Math.log2(rankingSamples)));
-    const identity = { model: loaded.sha256, data: data.identity, seed, samples: calibrationSamples };
+    const identity = {
+      model: loaded.sha256,
+      data: data.identity,
+      seed,
+      samples: calibrationSamples,
+      holdout: recipe.recovery.holdout,
+    };
     const calibration = await calibrationOf(
       loaded.model,
       data.dataset,
@@ -259,7 +265,7 @@ export async function runCompress(request: CompressRequest, ctx: StageContext): 
     // ------------------------------------------------ surgery and compensation
     const compensatedDir = await ctx.artifact(
       'compensate',
-      { ...identity, plan: planHash, kind: recipe.compensation, version: 2 },
+      { ...identity, plan: planHash, kind: recipe.compensation, version: 3 },
       async (dir) => {
         const surgery = cut(state);
         const gone = new Set(plan.blocks);

@@ -79,8 +79,12 @@ export async function compensate(
     const regression = options.kind === 'bias' ? 'biases only' : regressionOf(node);
     const wide = typeof regression !== 'string' && regression.columns > maxColumns;
     const before = originals.find((n) => n.outputs.includes(readout.target));
-    if (typeof regression !== 'string' && !wide) {
-      out.push(await leastSquares(executor, regression, readout, dense, pruned, options));
+    // Where the samples are few for so many columns, a fit would learn them by heart.
+    const [target] = typeof regression !== 'string' && !wide ? await dense.get(readout.target) : [];
+    const rows = target ? rowsOf(target) : 0;
+    if (typeof regression !== 'string' && target && rows >= ENOUGH * regression.columns) {
+      const pull = Math.max(1, (20 * regression.columns) / rows) * (options.ridge ?? 5e-4);
+      out.push(await leastSquares(executor, regression, readout, dense, pruned, { ...options, ridge: pull }));
     } else {
       const done = await meanError(node, readout, dense, pruned);
       if (done) out.push(done);
@@ -120,6 +124,15 @@ async function leastSquares(
   // A sum's other addend may have been computed before this operator was: a shortcut that comes later in the order.
   pruned.forget(regression.node.output());
   return { node: regression.node.label, how: 'least-squares', error };
+}
+
+/** Rows per column, at least. */
+const ENOUGH = 3;
+/** Rows of a regression: samples times the positions that are looked at. */
+function rowsOf(target: readonly HostTensor[]): number {
+  const every = thinning(target[0]!.dims);
+  const positions = target[0]!.dims.slice(2).reduce((a, b) => a * Math.ceil(b / every), 1);
+  return target.reduce((n, t) => n + t.dims[0]! * positions, 0);
 }
 
 /** Positions of one sample resemble each other: about 64 of them say as much as all, and leave time for more samples. */
