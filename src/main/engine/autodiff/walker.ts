@@ -4,7 +4,7 @@ import type { Graph } from '../ir/graph.ts';
 import type { Model } from '../ir/model.ts';
 import type { Node } from '../ir/node.ts';
 import type { Value } from '../ir/value.ts';
-import { isUnsupported, type GradRule } from '../ops/contract.ts';
+import { isUnsupported, type GradContext, type GradRule } from '../ops/contract.ts';
 import { operatorFor } from '../ops/registry.ts';
 import type { GraphBuilder } from './builder.ts';
 import { Shapes, type FactsLookup } from './shapes.ts';
@@ -51,7 +51,7 @@ export function buildBackward(b: GraphBuilder, options: BackwardOptions): Map<Va
     if (!node.inputs.some((v) => v && dependent.has(v)) && !readsOuter(node, dependent)) continue;
     const dY = node.outputs.map((o) => settle(o));
     if (dY.every((g) => g === null)) continue;
-    const grads = gradRule(node)({
+    const grads = applyRule(node, {
       node,
       opset: b.opset,
       b,
@@ -95,6 +95,18 @@ function readsOuter(node: Node, values: ReadonlySet<Value>): boolean {
   for (const g of node.subgraphs())
     for (const n of g.nodes()) if (n.inputs.some((v) => v && values.has(v)) || readsOuter(n, values)) return true;
   return false;
+}
+
+/** A rule that finds a case it cannot do says so by throwing: that is an unsupported gradient like any other. */
+function applyRule(node: Node, ctx: GradContext): ReturnType<GradRule> {
+  const rule = gradRule(node);
+  try {
+    return rule(ctx);
+  } catch (e) {
+    if (e instanceof SecateurError) throw e;
+    const reason = e instanceof Error ? e.message : String(e);
+    throw new SecateurError('gradient-unsupported', { operator: node.key, node: node.label, reason }, { cause: e });
+  }
 }
 
 function gradRule(node: Node): GradRule {

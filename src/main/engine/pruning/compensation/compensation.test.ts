@@ -252,7 +252,7 @@ describe('sequential compensation', () => {
 
   it('handles a Gemm behind Flatten', async () => {
     const p = await prepare(residualChain({ blocks: 1, width: 4, flat: true }));
-    const r = await run(p, { groups: [{ group: 'stem', removed: [1] }], blocks: [] }, {}, 24);
+    const r = await run(p, { groups: [{ group: 'stem', removed: [1] }], blocks: [] }, {}, 200);
     expect(r.fits.at(-1)).toMatchObject({ node: 'fc', how: 'least-squares' });
     expect(r.after).toBeLessThan(r.before);
   });
