@@ -184,9 +184,12 @@ export async function recover(
       if (value < best.value) best = { weights, value, at: trainer.count };
     }
     curve.push({ seconds: elapsed(), step: trainer.count, loss, holdout: best.value });
-    const result = cloneModel(model).model;
-    writeParameters(result, best.weights);
-    runPasses(result, [foldBatchNorm, eliminateDead]);
+    // Where nothing got better, the model stays as it was, to the bit.
+    const result = cloneModel(best.at === 0 ? pruned : model).model;
+    if (best.at > 0) {
+      writeParameters(result, best.weights);
+      runPasses(result, [foldBatchNorm, eliminateDead]);
+    }
     return {
       model: result,
       steps: trainer.count,
