@@ -136,16 +136,8 @@ export async function runCompress(request: CompressRequest, ctx: StageContext): 
     clock.mark('score');
 
     // ------------------------------------------------ is the budget within reach at all?
-    const cut = (s: State): Surgery => {
-      const surgery = applyPlan(
-        prepared.model,
-        prepared.facts,
-        prepared.analysis,
-        planOf(space, s, loaded.sha256),
-        prepared.blocks,
-      );
-      return surgery;
-    };
+    const cut = (s: State): Surgery =>
+      applyPlan(prepared.model, prepared.facts, prepared.analysis, planOf(space, s, loaded.sha256), prepared.blocks);
     const measured = (s: State): Model => {
       const { model } = cut(s);
       tidy(model);
@@ -240,7 +232,7 @@ export async function runCompress(request: CompressRequest, ctx: StageContext): 
           baselineMs,
           space,
           allocate: async (ms) =>
-            recipe.allocation === 'measured'
+            measuredAllocation
               ? (await path.reach(ms)).state
               : baselineState(recipe.allocation, space, scores, ms, start),
           ...(measuredAllocation && { refill: (s: State, ms: number) => refill(space, s, ms, cost, start) }),

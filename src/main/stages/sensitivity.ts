@@ -17,7 +17,6 @@ import type { Prepared } from './prepare.ts';
 export interface OutputChange {
   /** Of a plan that keeps the least important units out. */
   cost(space: Space, s: State): Promise<number>;
-  evaluations(): number;
   close(): Promise<void>;
 }
 
@@ -43,7 +42,6 @@ export async function openOutputChange(
   const whole: Record<string, HostTensor>[] = [];
   for (const feeds of calibration.batches) whole.push(await run(open, feeds));
   const references = whole.map(reference);
-  let count = 0;
   return {
     async cost(space, s) {
       const gates = new Map(open);
@@ -59,10 +57,8 @@ export async function openOutputChange(
         gates.set(gated.blocks.get(id)!, { dtype: DType.FLOAT, dims: [], data: new Float32Array(1) });
       let sum = 0;
       for (const [i, feeds] of calibration.batches.entries()) sum += references[i]!(await run(gates, feeds));
-      count++;
       return sum / calibration.batches.length;
     },
-    evaluations: () => count,
     close: () => session.release(),
   };
 }
@@ -79,20 +75,17 @@ export async function openCutChange(
   threads: number,
 ): Promise<OutputChange> {
   const references = (await outputsOf(executor, whole, calibration, threads)).map(reference);
-  let count = 0;
   return {
     async cost(_, s) {
       const session = await executor.open(cut(s), { threads });
       try {
         let sum = 0;
         for (const [i, feeds] of calibration.batches.entries()) sum += references[i]!(await session.run(feeds));
-        count++;
         return sum / calibration.batches.length;
       } finally {
         await session.release();
       }
     },
-    evaluations: () => count,
     close: async () => {},
   };
 }

@@ -59,7 +59,6 @@ export async function compensate(
   const pruned = new Stream(executor, surgery.model, batches, threads);
   const changed = new Set<Value>();
   const nodes = [...surgery.model.graph.nodes()];
-  const originals = [...original.model.graph.nodes()];
   const out: Fitted[] = [];
   for (const [i, node] of nodes.entries()) {
     const inputs = node.inputs.filter((v): v is Value => v !== null);
@@ -78,7 +77,6 @@ export async function compensate(
     if (!readout) continue;
     const regression = options.kind === 'bias' ? 'biases only' : regressionOf(node);
     const wide = typeof regression !== 'string' && regression.columns > maxColumns;
-    const before = originals.find((n) => n.outputs.includes(readout.target));
     // Where the samples are few for so many columns, a fit would learn them by heart.
     const [target] = typeof regression !== 'string' && !wide ? await dense.get(readout.target) : [];
     const rows = target ? rowsOf(target) : 0;
@@ -89,7 +87,7 @@ export async function compensate(
       const done = await meanError(node, readout, dense, pruned);
       if (done) out.push(done);
     }
-    if (before) dense.passed(before);
+    if (readout.target.producer) dense.passed(readout.target.producer);
     pruned.passed(node);
     options.onProgress?.((i + 1) / nodes.length, node.label);
   }
