@@ -11,6 +11,8 @@ import { baselineState } from '../engine/pruning/allocation/baselines.ts';
 import { GreedyPath, refill } from '../engine/pruning/allocation/greedy.ts';
 import { planOf, predictMs, type State } from '../engine/pruning/allocation/state.ts';
 import { compensate, type Fitted } from '../engine/pruning/compensation/sequential.ts';
+import { LocalFits } from '../engine/pruning/compensation/local.ts';
+import { featuresOf, type Feature } from '../engine/recovery/features.ts';
 import { applyPlan, type Surgery } from '../engine/pruning/surgery.ts';
 import { benchmark } from '../runtime/bench.ts';
 import { localDevice, measuredHere } from '../runtime/device.ts';
@@ -37,6 +39,8 @@ import { openSpace } from './space.ts';
 /** Samples that rank plans, at most, and multiply-accumulates of one such run; compensation uses all samples. */
 const SENSITIVITY_SAMPLES = 192;
 const SENSITIVITY_MACS = 1.2e10;
+/** Samples that the refits behind a plan that is only tried learn from. */
+const FIT_SAMPLES = 512;
 /** Models with fewer parameters are cut for every plan that is tried; larger ones get gates. */
 const CUT_BELOW = 8e6;
 
@@ -197,11 +201,26 @@ export async function runCompress(request: CompressRequest, ctx: StageContext): 
         criterion: recipe.criterion,
         used: rankingSamples,
         cut: params < CUT_BELOW,
+        fitted: recipe.compensation === 'least-squares' ? 1 : 0,
       });
       const few = firstSamples(calibration, rankingSamples);
+      // Plans are judged as they will be: with the layers behind each cut refitted.
+      const fits =
+        params < CUT_BELOW && recipe.compensation === 'least-squares' && calibration.real
+          ? await LocalFits.collect(ctx.executor, prepared, firstSamples(calibration, FIT_SAMPLES).batches, workThreads)
+          : null;
+      const fitted = (s: State): Model => {
+        const surgery = cut(s);
+        fits?.apply(
+          surgery,
+          prepared.blocks.filter((b) => s.dropped.has(b.id)),
+        );
+        tidy(surgery.model);
+        return surgery.model;
+      };
       const change =
         params < CUT_BELOW
-          ? await openCutChange(ctx.executor, prepared.model, measured, few, workThreads)
+          ? await openCutChange(ctx.executor, prepared.model, fitted, few, workThreads)
           : await openOutputChange(ctx.executor, prepared, few, workThreads);
       let evaluations = 0;
       const cost = async (s: State): Promise<number> => {
@@ -257,24 +276,19 @@ export async function runCompress(request: CompressRequest, ctx: StageContext): 
     // ------------------------------------------------ surgery and compensation
     const compensatedDir = await ctx.artifact(
       'compensate',
-      { ...identity, plan: planHash, kind: recipe.compensation, version: 3 },
+      { ...identity, plan: planHash, kind: recipe.compensation, version: 4 },
       async (dir) => {
         const surgery = cut(state);
         const gone = new Set(plan.blocks);
+        const dropped = prepared.blocks.filter((b) => gone.has(b.id));
+        await writeFile(join(dir, 'features.json'), JSON.stringify(featuresOf(surgery, dropped)));
         let fits: Fitted[] = [];
         if (recipe.compensation !== 'none' && calibration.real)
-          fits = await compensate(
-            ctx.executor,
-            prepared,
-            surgery,
-            prepared.blocks.filter((b) => gone.has(b.id)),
-            calibration.batches,
-            {
-              threads: workThreads,
-              kind: recipe.compensation,
-              onProgress: (done, node) => ctx.progress({ stage: 'compensate', message: node, done }),
-            },
-          );
+          fits = await compensate(ctx.executor, prepared, surgery, dropped, calibration.batches, {
+            threads: workThreads,
+            kind: recipe.compensation,
+            onProgress: (done, node) => ctx.progress({ stage: 'compensate', message: node, done }),
+          });
         tidy(surgery.model);
         saveModelFile(surgery.model, join(dir, 'model.onnx'));
         await writeFile(join(dir, 'fitted.json'), JSON.stringify(fits));
@@ -303,8 +317,9 @@ export async function runCompress(request: CompressRequest, ctx: StageContext): 
         const recovered = await recoverStage(
           request,
           data,
-          loaded.model,
+          prepared.model,
           modelPath,
+          JSON.parse(await readFile(join(compensatedDir, 'features.json'), 'utf8')) as Feature[],
           planHash,
           identity,
           ctx,

@@ -12,11 +12,18 @@ export interface StageContext {
   log(line: string): void;
   /**
    * A folder named by the content hash of (stage, key). When it exists it is returned as it is; otherwise `make` fills a
-   * temporary folder, which is renamed when complete: a crash leaves nothing half-written.
+   * temporary folder, which is renamed when complete: a crash leaves nothing half-written. What `make` writes to the
+   * checkpoint is there when it is called again for the same folder.
    */
-  artifact(stage: string, key: unknown, make: (dir: string) => Promise<void>): Promise<string>;
+  artifact(stage: string, key: unknown, make: (dir: string, checkpoint: Checkpoint) => Promise<void>): Promise<string>;
   /** Figures kept one by one under a subject, across runs and crashes. */
   memo(name: string, key: unknown): Figures;
+}
+
+/** One structured-cloneable value that outlives a crash, until what it leads to is complete. */
+export interface Checkpoint {
+  read(): Promise<unknown>;
+  write(value: unknown): Promise<void>;
 }
 
 /** Measured milliseconds per operator signature, kept for ever under device and runtime version. */

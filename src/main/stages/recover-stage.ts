@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { CompressRequest } from '../../shared/model/job.ts';
+import type { Feature } from '../engine/recovery/features.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { openModelFile, saveModelFile } from '../storage/model-files.ts';
 import type { StageContext } from './context.ts';
@@ -14,6 +15,7 @@ export async function recoverStage(
   data: JobData,
   original: Model,
   modelPath: string,
+  features: readonly Feature[],
   plan: string,
   identity: unknown,
   ctx: StageContext,
@@ -23,8 +25,8 @@ export async function recoverStage(
   try {
     const dir = await ctx.artifact(
       'recover',
-      { identity, plan, compensation: recipe.compensation, recovery: recipe.recovery },
-      async (to) => {
+      { identity, plan, compensation: recipe.compensation, recovery: recipe.recovery, version: 2 },
+      async (to, checkpoint) => {
         const r: Recovered = await recover(
           original,
           openModelFile(modelPath),
@@ -35,6 +37,8 @@ export async function recoverStage(
             holdout: data.judge,
             seed,
             threads,
+            features,
+            checkpoint,
           },
           ctx,
         );

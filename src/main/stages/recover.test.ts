@@ -13,7 +13,8 @@ import type { Model } from '../engine/ir/model.ts';
 import { toFloat32 } from '../engine/ir/tensor.ts';
 import { applyPlan } from '../engine/pruning/surgery.ts';
 import type { StageContext } from './context.ts';
-import { recover, trainable, type Recovered } from './recover.ts';
+import { recover, type Recovered } from './recover.ts';
+import { trainable } from './recover-model.ts';
 import { reference } from './sensitivity.ts';
 
 let folder: string;

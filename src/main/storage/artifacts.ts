@@ -6,12 +6,22 @@ import { createHash, randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { syncDirectory, syncTree } from './atomic.ts';
+import { deserialize, serialize } from 'node:v8';
+import { syncDirectory, syncTree, writeFileAtomic } from './atomic.ts';
 import { canonicalJson } from './canonical.ts';
 import { isAlive, ownIdentity } from './process-identity.ts';
 
 const MARKER = '.complete.json';
 const TEMP = /^\.tmp-(\d+)-([0-9a-z]*)-[0-9a-f]+$/;
+
+/** Checkpoints that nobody came back for are swept. */
+const FORGOTTEN_MS = 30 * 24 * 3_600_000;
+
+/** See StageContext. */
+export interface CheckpointFile {
+  read(): Promise<unknown>;
+  write(value: unknown): Promise<void>;
+}
 
 export interface ArtifactInfo {
   readonly name: string;
@@ -44,16 +54,33 @@ export class ArtifactStore {
   }
 
   /** See StageContext.artifact. Makers in several processes may run at once: the first to finish wins, all get the same folder. */
-  async get(stage: string, key: unknown, make: (dir: string) => Promise<void>): Promise<string> {
-    const path = join(this.root, this.nameOf(stage, key));
+  async get(
+    stage: string,
+    key: unknown,
+    make: (dir: string, checkpoint: CheckpointFile) => Promise<void>,
+  ): Promise<string> {
+    const name = this.nameOf(stage, key);
+    const path = join(this.root, name);
     if (await this.#use(path)) return path;
     const temp = await this.#tempFolder();
+    const kept = join(this.root, `.checkpoint-${name}`);
     try {
-      await make(temp);
+      await make(temp, {
+        // One that cannot be read is as good as none: the work begins anew.
+        read: async () => {
+          try {
+            return deserialize(await readFile(kept)) as unknown;
+          } catch {
+            return null;
+          }
+        },
+        write: (value) => writeFileAtomic(kept, serialize(value)),
+      });
       const marker: Marker = { stage, key, bytes: await syncTree(temp), createdAt: Date.now() };
       await writeFile(join(temp, MARKER), JSON.stringify(marker));
       await syncTree(temp);
       await this.#publish(temp, path);
+      await rm(kept, { force: true });
     } finally {
       await rm(temp, { recursive: true, force: true });
     }
@@ -106,6 +133,11 @@ export class ArtifactStore {
   async sweep(): Promise<number> {
     let count = 0;
     for (const name of await this.#names()) {
+      if (name.startsWith('.checkpoint-')) {
+        const info = await stat(join(this.root, name)).catch(() => null);
+        if (info && Date.now() - info.mtimeMs > FORGOTTEN_MS) await rm(join(this.root, name), { force: true });
+        continue;
+      }
       const match = TEMP.exec(name);
       if (!match || isAlive({ pid: Number(match[1]), start: match[2] ?? '' })) continue;
       await rm(join(this.root, name), { recursive: true, force: true });

@@ -33,6 +33,8 @@ export interface UpdateInputs {
   readonly step: Value;
   /** Multiplies the weight decay element-wise: 0 where there shall be none (biases, norms). Omitted: decay everywhere. */
   readonly decayMask?: Value | null;
+  /** Multiplies the learning rate element-wise. Omitted: one rate for all. */
+  readonly rates?: Value | null;
 }
 export interface Updated {
   readonly param: Value;
@@ -50,7 +52,7 @@ export function emitAdamW(b: GraphBuilder, o: AdamWOptions, i: UpdateInputs): Up
   const m = b.add(b.mul(i.state[0]!, b.scalar(beta1)), b.mul(i.grad, b.scalar(1 - beta1)));
   const v = b.add(b.mul(i.state[1]!, b.scalar(beta2)), b.mul(b.mul(i.grad, i.grad), b.scalar(1 - beta2)));
   const correction = (beta: number): Value => b.sub(b.scalar(1), b.op('Pow', [b.scalar(beta), i.step]));
-  const size = b.div(i.lr, correction(beta1));
+  const size = b.div(rate(b, i), correction(beta1));
   const root = b.mul(b.sqrt(v), b.op('Reciprocal', [b.sqrt(correction(beta2))]));
   const move = b.div(b.mul(m, size), b.add(root, b.scalar(epsilon)));
   return { param: b.sub(decayed(b, i, weightDecay), move), state: [m, v] };
@@ -64,17 +66,19 @@ export function emitSgd(b: GraphBuilder, o: SgdOptions, i: UpdateInputs): Update
     const pull = b.mul(i.param, b.scalar(weightDecay));
     g = b.add(g, i.decayMask ? b.mul(pull, i.decayMask) : pull);
   }
-  if (momentum === 0) return { param: b.sub(i.param, b.mul(g, i.lr)), state: [] };
+  if (momentum === 0) return { param: b.sub(i.param, b.mul(g, rate(b, i))), state: [] };
   const velocity = b.add(b.mul(i.state[0]!, b.scalar(momentum)), g);
   const direction = nesterov ? b.add(g, b.mul(velocity, b.scalar(momentum))) : velocity;
-  return { param: b.sub(i.param, b.mul(direction, i.lr)), state: [velocity] };
+  return { param: b.sub(i.param, b.mul(direction, rate(b, i))), state: [velocity] };
 }
+
+const rate = (b: GraphBuilder, i: UpdateInputs): Value => (i.rates ? b.mul(i.rates, i.lr) : i.lr);
 
 function decayed(b: GraphBuilder, i: UpdateInputs, weightDecay: number): Value {
   if (weightDecay === 0) return i.param;
-  const rate = b.mul(i.lr, b.scalar(weightDecay));
-  if (!i.decayMask) return b.mul(i.param, b.sub(b.scalar(1), rate));
-  return b.sub(i.param, b.mul(b.mul(i.param, i.decayMask), rate));
+  const share = b.mul(rate(b, i), b.scalar(weightDecay));
+  if (!i.decayMask) return b.mul(i.param, b.sub(b.scalar(1), share));
+  return b.sub(i.param, b.mul(b.mul(i.param, i.decayMask), share));
 }
 
 /** Scales a gradient so that its L2 norm is at most `limit`. Returns the norm before, too. */

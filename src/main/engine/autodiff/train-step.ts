@@ -40,6 +40,11 @@ export interface TrainStepOptions {
   /** Which parameters weight decay applies to; default: those of more than one axis. */
   readonly decays?: (param: Value) => boolean;
   /**
+   * Learning rates are shares of each tensor's root mean square, at least `floor` (Adafactor's parameter scale, Shazeer and
+   * Stern 2018, arXiv:1804.04235): one rate then fits layers of any scale, such as those with folded normalization.
+   */
+  readonly relativeTo?: { readonly floor: number };
+  /**
    * Normalise by batch statistics and update the running ones with this momentum (the share of the old value, 0.9
    * usually). Omitted: statistics stay fixed.
    */
@@ -178,6 +183,9 @@ export function buildTrainStep(source: Model, options: TrainStepOptions): TrainS
     state: optimizerState,
     lr,
     step,
+    rates: options.relativeTo
+      ? b.tensor(f32(ratesOf(slots, data, options.relativeTo.floor), [data.length]), 'rates')
+      : null,
     decayMask: decay.every((d) => d) || !options.optimizer.weightDecay ? null : maskOf(b, slots, decay, data.length),
   });
   remember('params', packed, updated.param, data);
@@ -238,6 +246,17 @@ function pack(from: readonly Value[]): { slots: Slot[]; data: Float32Array } {
   const data = new Float32Array(offset);
   from.forEach((v, i) => data.set(toFloat32(v.initializer!), slots[i]!.offset));
   return { slots, data };
+}
+
+/** Root mean square of each slot, for each of its elements. */
+function ratesOf(slots: readonly Slot[], data: Float32Array, floor: number): Float32Array {
+  const out = new Float32Array(data.length);
+  for (const { offset, size } of slots) {
+    let sum = 0;
+    for (let i = offset; i < offset + size; i++) sum += data[i]! ** 2;
+    out.fill(Math.max(floor, Math.sqrt(sum / Math.max(1, size))), offset, offset + size);
+  }
+  return out;
 }
 
 function maskOf(b: GraphBuilder, slots: readonly Slot[], on: readonly boolean[], size: number): Value {

@@ -11,6 +11,12 @@ export interface StepResult {
   readonly extras: Record<string, HostTensor>;
 }
 
+/** Plain data. */
+export interface TrainerState {
+  readonly count: number;
+  readonly vectors: ReadonlyMap<string, Float32Array>;
+}
+
 /** Holds the state of a training run and advances it; the runtime does the arithmetic. */
 export class Trainer {
   readonly #session: ExecSession;
@@ -66,12 +72,19 @@ export class Trainer {
     return out;
   }
 
-  /** A copy of the whole state, for going back to the best step. */
-  snapshot(): ReadonlyMap<string, HostTensor> {
-    return new Map(this.#state);
+  /** All that the run needs to go on, as plain data. */
+  suspend(): TrainerState {
+    return { count: this.#count, vectors: new Map([...this.#state].map(([k, v]) => [k, v.data as Float32Array])) };
   }
-  restore(snapshot: ReadonlyMap<string, HostTensor>): void {
-    for (const [k, v] of snapshot) this.#state.set(k, v);
+
+  /** Goes on where a trainer of the same step was suspended. False, and unchanged, when it was another step. */
+  resume(state: unknown): boolean {
+    const { count, vectors } = (state ?? {}) as Partial<TrainerState>;
+    if (typeof count !== 'number' || !(vectors instanceof Map) || vectors.size !== this.#state.size) return false;
+    for (const [k, v] of this.#state) if (vectors.get(k)?.length !== v.data.length) return false;
+    for (const [k, data] of vectors) this.#state.set(k, { dtype: DType.FLOAT, dims: [data.length], data });
+    this.#count = count;
+    return true;
   }
 
   async release(): Promise<void> {

@@ -7,3 +7,4 @@ export { extractSubgraph } from './extract.ts';
 export { eliminateRepeatedActivation } from './eliminate-repeated-activation.ts';
 export { paddedShortcutsToConv } from './padded-shortcuts.ts';
 export { untieVectors } from './untie-vectors.ts';
+export { raiseOpset } from './raise-opset.ts';

@@ -12,6 +12,7 @@ import {
   eliminateIdentity,
   extractSubgraph,
   foldBatchNorm,
+  raiseOpset,
   runPasses,
 } from './index.ts';
 
@@ -30,6 +31,27 @@ describe('passes (what they compute is held against the runtime in test/contract
     expect(one).not.toBe(two);
     expect(m.graph.outputs.map((v) => v.name)).toEqual(['y', 'z']);
     expect(runPasses(m, [foldBatchNorm], verify).modified).toBe(false);
+  });
+
+  it('raise-opset takes models whose operators mean the same, and no others', () => {
+    const m = smallNetwork(random(1));
+    const raised = (at: number, change: (g: Graph) => void = () => {}): number => {
+      const { model } = cloneModel(m);
+      model.opsets.set('', at);
+      change(model.graph);
+      runPasses(model, [raiseOpset], verify);
+      return model.opset;
+    };
+    expect(raised(13)).toBe(15);
+    expect(raised(9)).toBe(15);
+    expect(raised(17)).toBe(17);
+    const more = (opType: string) => (g: Graph) => void g.emit(opType, [g.inputs[0]!]);
+    expect(raised(13, more('Softmax'))).toBe(15);
+    expect(raised(12, more('Softmax'))).toBe(12);
+    expect(raised(10, more('Clip'))).toBe(10);
+    expect(raised(11, more('Clip'))).toBe(15);
+    // Batch statistics that are already asked for come in another form before 14.
+    expect(raised(13, (g) => void [...g.nodes()].find((n) => n.name === 'bn1')!.attributes.set('training_mode', { kind: 'int', value: 1n }))).toBe(13); // prettier-ignore
   });
 
   it('fold-batch-norm keeps what others read, give out or train', () => {

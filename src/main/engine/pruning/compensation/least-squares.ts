@@ -144,7 +144,7 @@ function solve(
 }
 
 /** [rows, columns + 1], the bias last. */
-function readWeights({ node, rows, columns }: Regression): Float64Array {
+export function readWeights({ node, rows, columns }: Regression): Float64Array {
   const w = toFloat32(node.input(1)!.initializer!);
   const bias = node.input(2)?.initializer ? toFloat32(node.input(2)!.initializer!) : null;
   const rowMajor = isRowMajor(node);
@@ -162,7 +162,7 @@ function isRowMajor(node: Node): boolean {
   return node.key === 'Conv' || (t?.kind === 'int' && t.value !== 0n);
 }
 
-function writeWeights({ node, rows, columns }: Regression, solved: Float64Array): void {
+export function writeWeights({ node, rows, columns }: Regression, solved: Float64Array): void {
   const w = new Float32Array(rows * columns);
   const bias = new Float32Array(rows);
   const rowMajor = isRowMajor(node);

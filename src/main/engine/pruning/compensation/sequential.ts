@@ -135,7 +135,7 @@ function rowsOf(target: readonly HostTensor[]): number {
 
 /** Positions of one sample resemble each other: about 64 of them say as much as all, and leave time for more samples. */
 const POSITIONS = 64;
-const thinning = (dims: readonly number[]): number => {
+export const thinning = (dims: readonly number[]): number => {
   const positions = dims.slice(2).reduce((a, b) => a * b, 1);
   return Math.max(1, Math.round((positions / POSITIONS) ** (1 / Math.max(1, dims.length - 2))));
 };

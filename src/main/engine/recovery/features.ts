@@ -1,0 +1,50 @@
+/**
+ * Which activations of a pruned model are to match activations of the original while it learns (FitNets, Romero et al. 2015,
+ * arXiv:1412.6550). No adapter is needed: what pruning left of a residual stream stands for known channels of the original's,
+ * across dropped blocks too. Close targets tell every block what is missing; the outputs alone tell it late.
+ */
+import type { Value } from '../ir/value.ts';
+import { Targets } from '../pruning/compensation/targets.ts';
+import type { Surgery } from '../pruning/surgery.ts';
+import type { ResidualBlock } from '../pruning/types.ts';
+
+/** An activation of the pruned model, and the one of the original that it stands for. By name, so that it can be kept. */
+export interface Feature {
+  readonly value: string;
+  readonly target: string;
+  /** Channels (axis 1) of the target that stay, or null for all. */
+  readonly kept: readonly number[] | null;
+}
+
+const LINEAR = new Set(['Conv', 'ConvTranspose', 'Gemm', 'MatMul']);
+
+/**
+ * Residual sums, or in a network without any the outputs of its linear operators; behind their activation where that alone
+ * reads them. At most `limit`, evenly over the depth, the last one always.
+ */
+export function featuresOf(surgery: Surgery, dropped: readonly ResidualBlock[], limit = 6): Feature[] {
+  const targets = new Targets(surgery, dropped);
+  const sums = new Map<string, Feature>();
+  const others = new Map<string, Feature>();
+  for (const node of surgery.model.graph.nodes()) {
+    if (!LINEAR.has(node.opType)) continue;
+    const readout = targets.readout(node, 1);
+    if (!readout) continue;
+    const value = activated(readout.value);
+    const target = activated(readout.target);
+    // Before the activation on one side and behind it on the other are not the same thing.
+    const behind = value !== readout.value && target !== readout.target;
+    const [v, t] = behind ? [value, target] : [readout.value, readout.target];
+    if (v.isGraphOutput || t.isGraphOutput) continue;
+    (readout.base ? sums : others).set(v.name, { value: v.name, target: t.name, kept: readout.kept });
+  }
+  const found = [...(sums.size ? sums : others).values()];
+  const n = Math.min(limit, found.length);
+  return Array.from({ length: n }, (_, i) => found[Math.round(((i + 1) * found.length) / n) - 1]!);
+}
+
+/** The output of the activation that alone reads a value, or the value. */
+function activated(v: Value): Value {
+  const relu = v.consumers().filter((n) => n.key === 'Relu');
+  return relu.length === 1 && !v.isGraphOutput ? relu[0]!.output() : v;
+}
