@@ -19,7 +19,13 @@ const cases: Record<string, Case> = {
   resnet20: { model: asset('models/resnet20_cifar10_bn.onnx'), ...cifar, needs: true },
   resnet56: { model: asset('models/resnet56_cifar10_bn.onnx'), ...cifar, needs: true },
   'resnet56-batch16': { model: asset('models/resnet56_cifar10_bn.onnx'), ...cifar, batch: 16, needs: true },
-  mobilenet_v2: { model: asset('models/mobilenet_v2_imagenet.onnx'), data: asset('data/imagenet'), needs: true },
+  mobilenet_v2: {
+    model: asset('models/mobilenet_v2_imagenet.onnx'),
+    data: asset('data/imagenet'),
+    labels: asset('data/imagenet/labels.csv'),
+    preprocess: join(import.meta.dirname, 'minus-one-to-one.preprocess.json'),
+    needs: true,
+  },
   superres: { model: asset('models/superres_x3.onnx'), needs: true },
 };
 const chosen = positionals.length ? positionals : Object.keys(cases);

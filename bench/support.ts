@@ -16,7 +16,7 @@ export const root = resolve(import.meta.dirname ?? '.', '..');
 export const assets = resolve(root, '../shared/assets');
 export const asset = (rel: string): string => join(assets, rel);
 export const haveAssets = (): boolean => existsSync(assets);
-const home = process.env['SECATEUR_BENCH_HOME'] ?? join(root, 'out/bench');
+const kept = process.env['SECATEUR_BENCH_HOME'] ?? join(root, 'out/bench');
 
 export const cifar = {
   data: asset('data/cifar10_train_images.npy'),
@@ -36,12 +36,15 @@ export interface RunOptions {
   readonly recovery?: Partial<Recipe['recovery']>;
   readonly seed?: number;
   readonly quiet?: boolean;
+  /** Data folder of its own; default: out/bench, which later runs profit from. */
+  readonly home?: string;
 }
 
 let jobs = 0;
 
 /** One job, without a process of its own. */
 export async function compress(o: RunOptions): Promise<CompressReport> {
+  const home = o.home ?? kept;
   mkdirSync(home, { recursive: true });
   const recipe: Recipe = {
     ...PRESETS.balanced,

@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 const root = resolve(import.meta.dirname, '..');
 const [name, ...args] = process.argv.slice(2);
 const names = readdirSync(join(root, 'bench'))
-  .filter((f) => f.endsWith('.ts'))
+  .filter((f) => f.endsWith('.ts') && f !== 'support.ts')
   .map((f) => f.slice(0, -3));
 
 if (!name || !names.includes(name)) {

@@ -35,7 +35,7 @@ export function openServices(options: ServiceOptions): Services {
     home: options.home,
     jobs,
     devices: new DeviceService(new DeviceRepository(db), jobs, `${options.resources}/devices`),
-    storage: new StorageService(new ArtifactStore(paths.artifacts)),
+    storage: new StorageService(new ArtifactStore(paths.artifacts), paths.memo),
     close: async () => {
       await pool.close();
       await jobs.settled();

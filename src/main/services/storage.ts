@@ -1,13 +1,16 @@
 /** What the data directory holds, and making room in it. */
 import type { ArtifactInfo, ArtifactStore } from '../storage/artifacts.ts';
+import { pruneMemos } from '../storage/memo.ts';
 
 const DAY = 86_400_000;
 
 export class StorageService {
   readonly #artifacts: ArtifactStore;
+  readonly #memo: string;
 
-  constructor(artifacts: ArtifactStore) {
+  constructor(artifacts: ArtifactStore, memo: string) {
     this.#artifacts = artifacts;
+    this.#memo = memo;
   }
 
   async list(): Promise<{ artifacts: ArtifactInfo[]; bytes: number }> {
@@ -22,6 +25,10 @@ export class StorageService {
       olderThanMs: days * DAY,
       ...(maxBytes !== undefined && { maxBytes }),
     });
-    return { removed: gone.length, bytes: gone.reduce((sum, a) => sum + a.bytes, 0) };
+    const memos = pruneMemos(this.#memo, days * DAY);
+    return {
+      removed: gone.length + memos.removed,
+      bytes: gone.reduce((sum, a) => sum + a.bytes, memos.bytes),
+    };
   }
 }

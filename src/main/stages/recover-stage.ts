@@ -3,33 +3,41 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { CompressRequest } from '../../shared/model/job.ts';
-import type { Feature } from '../engine/recovery/features.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { openModelFile, saveModelFile } from '../storage/model-files.ts';
+import type { Compensated } from './compensate-stage.ts';
 import type { StageContext } from './context.ts';
 import type { JobData } from './job-data.ts';
 import { recover, type Recovered } from './recover.ts';
 
 export async function recoverStage(
-  request: CompressRequest,
-  data: JobData,
-  original: Model,
-  modelPath: string,
-  features: readonly Feature[],
-  plan: string,
-  identity: unknown,
+  o: {
+    readonly request: CompressRequest;
+    readonly data: JobData;
+    readonly original: Model;
+    readonly compensated: Compensated;
+    readonly planHash: string;
+    readonly identity: Readonly<Record<string, unknown>>;
+    readonly threads: number;
+  },
   ctx: StageContext,
-  threads: number,
 ): Promise<{ path: string | null; note: string }> {
+  const { request, data, compensated, threads } = o;
   const { recipe, seed } = request;
   try {
     const dir = await ctx.artifact(
       'recover',
-      { identity, plan, compensation: recipe.compensation, recovery: recipe.recovery, version: 2 },
+      {
+        identity: o.identity,
+        plan: o.planHash,
+        compensation: recipe.compensation,
+        recovery: recipe.recovery,
+        version: 2,
+      },
       async (to, checkpoint) => {
         const r: Recovered = await recover(
-          original,
-          openModelFile(modelPath),
+          o.original,
+          openModelFile(compensated.path),
           {
             recipe: recipe.recovery,
             dataset: data.dataset!,
@@ -37,7 +45,7 @@ export async function recoverStage(
             holdout: data.judge,
             seed,
             threads,
-            features,
+            features: compensated.features,
             checkpoint,
           },
           ctx,

@@ -10,10 +10,10 @@ import { PRESETS } from '../../shared/model/recipes.ts';
 import { openDataset, type Dataset } from '../data/dataset.ts';
 import type { HostTensor } from '../engine/executor.ts';
 import type { Model } from '../engine/ir/model.ts';
+import { featuresOf, type Feature } from '../engine/recovery/features.ts';
 import { toFloat32 } from '../engine/ir/tensor.ts';
 import { applyPlan } from '../engine/pruning/surgery.ts';
-import type { StageContext } from './context.ts';
-import { recover, type Recovered } from './recover.ts';
+import { recover, type Recovered, type RecoveryOptions } from './recover.ts';
 import { trainable } from './recover-model.ts';
 import { reference } from './sensitivity.ts';
 
@@ -21,6 +21,7 @@ let folder: string;
 let dataset: Dataset;
 let p: Prepared;
 let pruned: Model;
+let features: Feature[];
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'secateur-recover-'));
   const { data } = writeCompressFixture(folder, 8, 96);
@@ -33,8 +34,16 @@ beforeAll(async () => {
     return row.indexOf(Math.max(...row));
   });
   dataset = { ...opened, length: opened.length, batch: (i) => opened.batch(i), close: () => opened.close(), labels };
-  const plan = { groups: [{ group: 'a0', removed: [0, 2, 5, 6] }], blocks: [] };
-  pruned = applyPlan(p.model, p.facts, p.analysis, plan, p.blocks).model;
+  const plan = {
+    groups: [
+      { group: 'a0', removed: [0, 2, 5, 6] },
+      { group: 'stem', removed: [3] },
+    ],
+    blocks: [],
+  };
+  const surgery = applyPlan(p.model, p.facts, p.analysis, plan, p.blocks);
+  features = featuresOf(surgery, []);
+  pruned = surgery.model;
 });
 afterAll(async () => {
   await dataset.close();
@@ -45,17 +54,13 @@ const train = Array.from({ length: 64 }, (_, i) => i);
 const holdout = Array.from({ length: 32 }, (_, i) => 64 + i);
 const recipe = { ...PRESETS.balanced.recovery, batch: 16, seconds: 1.5, augment: false };
 
-function run(overrides: Partial<typeof recipe>, stages: string[] = []): Promise<Recovered> {
-  const ctx: StageContext = {
-    job: 'test',
-    executor: plainExecutor,
-    latency: { get: () => undefined, put: () => undefined },
-    progress: ({ stage }) => void stages.push(stage),
-    log: () => undefined,
-    artifact: () => Promise.reject(new Error('recovery makes no artifact of its own')),
-    memo: () => ({ get: () => undefined, put: () => undefined }),
-  };
-  return recover(p.model, pruned, { recipe: { ...recipe, ...overrides }, dataset, train, holdout, seed: 1, threads: 1 }, ctx); // prettier-ignore
+function run(
+  overrides: Partial<typeof recipe>,
+  stages: string[] = [],
+  more: Partial<RecoveryOptions> = {},
+): Promise<Recovered> {
+  const ctx = { executor: plainExecutor, progress: ({ stage }: { stage: string }) => void stages.push(stage) };
+  return recover(p.model, pruned, { recipe: { ...recipe, ...overrides }, dataset, train, holdout, seed: 1, threads: 1, ...more }, ctx); // prettier-ignore
 }
 async function outputs(model: Model, x: HostTensor): Promise<Record<string, HostTensor>> {
   const session = await plainExecutor.open(model, {});
@@ -101,6 +106,46 @@ describe('recovery', () => {
     expect(r.steps).toBeGreaterThan(0);
     expect(r.after).toBeLessThanOrEqual(r.before);
     expect(await distance(r.model, holdout)).toBeCloseTo(r.after, 5);
+  });
+
+  it('matches activations on the way, those of the channels that stay', async () => {
+    expect(features.map((f) => [f.value, f.kept])).toEqual([[expect.any(String), [0, 1, 2, 4, 5, 6, 7]]]);
+    const r = await run({ alpha: 1 }, [], { features });
+    expect(r.after).toBeLessThan(r.before);
+    // Names that one of the models does not have are no reason to stop.
+    const unknown = await run({ seconds: 0.3 }, [], {
+      features: [{ value: 'nowhere', target: 'nowhere', kept: null }],
+    });
+    expect(unknown.steps).toBeGreaterThan(0);
+  });
+
+  it('goes on from its checkpoint when it was cut off', async () => {
+    let kept: unknown = null;
+    let writes = 0;
+    const checkpoint = {
+      read: () => Promise.resolve(structuredClone(kept)),
+      write: (value: unknown) => {
+        if (++writes > 1) return Promise.reject(new Error('cut off'));
+        kept = structuredClone(value);
+        return Promise.resolve();
+      },
+    };
+    await expect(run({ seconds: 6 }, [], { checkpoint })).rejects.toThrow('cut off');
+    const { memory, trainer } = kept as { memory: { seconds: number }; trainer: { count: number } };
+    expect(trainer.count).toBeGreaterThan(5);
+    writes = -Infinity;
+    const started = performance.now();
+    const r = await run({ seconds: memory.seconds + 1 }, [], { checkpoint });
+    expect(r.steps).toBeGreaterThan(trainer.count);
+    expect(r.seconds).toBeGreaterThan(memory.seconds);
+    // Only what was left is done again.
+    expect((performance.now() - started) / 1000).toBeLessThan(memory.seconds + 1);
+    expect(r.curve[0]).toMatchObject({ step: trainer.count });
+    // What another model left behind is of no use.
+    const { trainer: t } = structuredClone(kept) as { trainer: { vectors: Map<string, Float32Array> } };
+    t.vectors.set([...t.vectors.keys()][0]!, new Float32Array(3));
+    kept = { memory, trainer: t };
+    expect((await run({ seconds: 0.3 }, [], { checkpoint })).curve[0]!.seconds).toBeLessThan(memory.seconds);
   });
 
   it('takes its time limit for an end', async () => {

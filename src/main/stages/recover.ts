@@ -129,7 +129,7 @@ export async function recover(
       if (value < m.best.value) m.best = { weights, value, step: trainer.count };
       return value;
     };
-    const perCheck = Math.max(5, recipe.seconds / 30);
+    const perCheck = Math.max(Math.min(5, recipe.seconds / 6), recipe.seconds / 30);
     let [nextCheck, stale] = [m.seconds + perCheck, 0];
     let order = orderOf(train, seed, m.epoch);
     while (elapsed() < recipe.seconds) {

@@ -1,5 +1,4 @@
 /** What a worker opens for one task: the executor, the latency table of this machine, the artifact store, past times. */
-import { join } from 'node:path';
 import { createExecutor } from '../runtime/executor.ts';
 import { localDevice } from '../runtime/device.ts';
 import { ArtifactStore } from '../storage/artifacts.ts';
@@ -40,7 +39,7 @@ export async function openWorker(start: TaskStart): Promise<{
       executor: createExecutor(),
       latency: new LatencyRepository(db).table({ device: id, processor, runtime }),
       artifact: (stage, key, make) => artifacts.get(stage, key, make),
-      memo: (name, key) => new Memo(join(paths.artifacts, '..', 'memo'), name, key),
+      memo: (name, key) => new Memo(paths.memo, name, key),
     },
     expected: expectedSeconds(start.task, start.input, past),
     finished: (seconds) => {

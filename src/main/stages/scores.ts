@@ -110,7 +110,7 @@ async function gradientsOf(
     model.graph.freshName('target'),
     labelled ? { elemType: DType.INT64, shape: [shape[0]!] } : { elemType: DType.FLOAT, shape },
   );
-  // The original's own outputs give no gradient where they are met exactly: labels drawn from them do.
+  // The original's own outputs give no gradient where they are met exactly: targets are those, disturbed a little.
   const loss = labelled
     ? crossEntropy(b, output, target, shape)
     : classes

@@ -1,7 +1,7 @@
 /** What the allocator may choose from: groups and blocks, less what the recipe freezes, in the order of the scores. */
 import type { Recipe } from '../../shared/model/job.ts';
 import type { LatencyModel } from '../engine/latency/predict.ts';
-import { WHOLE, type Space, type State } from '../engine/pruning/allocation/state.ts';
+import { predictMs, WHOLE, type Space, type State } from '../engine/pruning/allocation/state.ts';
 import type { Group, ResidualBlock } from '../engine/pruning/types.ts';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { Scores } from './scores.ts';
@@ -89,4 +89,17 @@ function globOf(pattern: string): (name: string) => boolean {
       .join('.*')}$`,
   );
   return (name) => re.test(name);
+}
+
+/** The fastest plan there is: every block that may go and every group at its fastest count. */
+export function leastState(space: Space, start: State): State {
+  const keep = new Map(start.keep);
+  for (const [id, counts] of space.counts) {
+    // The smallest count is not always the fastest.
+    const best = counts.reduce((a, b) => (space.latency.groupMs(id, b) <= space.latency.groupMs(id, a) ? b : a));
+    keep.set(id, best);
+  }
+  const withBlocks: State = { keep, dropped: new Set(space.droppable) };
+  const without: State = { keep, dropped: new Set() };
+  return predictMs(space, withBlocks) <= predictMs(space, without) ? withBlocks : without;
 }

@@ -35,6 +35,33 @@ describe('canonicalJson', () => {
 });
 
 describe('ArtifactStore', () => {
+  it('keeps a checkpoint of work that did not end, for the same work alone, and lets go of it at the end', async () => {
+    const seen: unknown[] = [];
+    const work =
+      (fail: boolean) => async (dir: string, c: { read(): Promise<unknown>; write(v: unknown): Promise<void> }) => {
+        seen.push(await c.read());
+        await c.write({ step: seen.length, weights: new Map([['w', Float32Array.of(1.5)]]) });
+        if (fail) throw new Error('cut off');
+        await write('done')(dir);
+      };
+    await expect(store.get('recover', 1, work(true))).rejects.toThrow('cut off');
+    await store.get('recover', 2, work(false));
+    const again = await new ArtifactStore(root).get('recover', 1, work(false));
+    expect(seen).toEqual([null, null, { step: 1, weights: new Map([['w', Float32Array.of(1.5)]]) }]);
+    expect(readdirSync(root).filter((n) => n.startsWith('.'))).toEqual([]);
+    rmSync(again, { recursive: true });
+    // A damaged one counts for nothing; a forgotten one is swept.
+    const kept = join(root, `.checkpoint-${store.nameOf('recover', 1)}`);
+    writeFileSync(kept, 'no such thing');
+    await expect(store.get('recover', 1, work(true))).rejects.toThrow('cut off');
+    expect(seen.at(-1)).toBe(null);
+    await store.sweep();
+    expect(readdirSync(root).some((n) => n.startsWith('.checkpoint-'))).toBe(true);
+    utimesSync(kept, 0, 0);
+    await store.sweep();
+    expect(readdirSync(root).filter((n) => n.startsWith('.'))).toEqual([]);
+  });
+
   it('makes once and finds it again, also from another store', async () => {
     const first = await store.get('score', { a: 1, b: 2 }, write('one'));
     const again = await new ArtifactStore(root).get('score', { b: 2, a: 1 }, write('two'));

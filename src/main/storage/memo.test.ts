@@ -1,9 +1,18 @@
 import { spawn } from 'node:child_process';
-import { appendFileSync, mkdtempSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Memo } from './memo.ts';
+import { Memo, pruneMemos } from './memo.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -23,6 +32,20 @@ describe('figures kept one by one', () => {
     expect([again.get('x'), again.get('y\n"quoted"')]).toEqual([1.5, -0.25]);
     expect(new Memo(folder, 'output change', { model: 'm', seed: 2 }).get('x')).toBeUndefined();
     expect(new Memo(folder, 'other', { model: 'm', seed: 1 }).get('x')).toBeUndefined();
+  });
+
+  it('go when nobody has used them for long', () => {
+    new Memo(folder, 'old', 1).put('x', 1);
+    utimesSync(file(), 0, 0);
+    new Memo(folder, 'fresh', 1).put('x', 1);
+    expect(pruneMemos(folder, 86_400_000)).toEqual({ removed: 1, bytes: expect.any(Number) });
+    expect(readdirSync(folder)).toHaveLength(1);
+    expect(new Memo(folder, 'fresh', 1).get('x')).toBe(1);
+    // Being opened is being used.
+    utimesSync(file(), 0, 0);
+    new Memo(folder, 'fresh', 1);
+    expect(pruneMemos(folder, 86_400_000).removed).toBe(0);
+    expect(pruneMemos(join(folder, 'nowhere'), 0).removed).toBe(0);
   });
 
   it('lose nothing but the line that was being written', () => {

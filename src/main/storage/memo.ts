@@ -3,9 +3,32 @@
  * the content hash of its key. A crash loses the line being written; a second run with another budget starts with all.
  */
 import { createHash } from 'node:crypto';
-import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { canonicalJson } from './canonical.ts';
+
+/** Removes memos that nothing has opened or added to for so long. */
+export function pruneMemos(folder: string, olderThanMs: number): { removed: number; bytes: number } {
+  let [removed, bytes] = [0, 0];
+  for (const name of existsSync(folder) ? readdirSync(folder) : []) {
+    const path = join(folder, name);
+    const info = statSync(path);
+    if (!name.endsWith('.jsonl') || Date.now() - info.mtimeMs < olderThanMs) continue;
+    rmSync(path, { force: true });
+    removed++;
+    bytes += info.size;
+  }
+  return { removed, bytes };
+}
 
 export class Memo {
   readonly #path: string;
@@ -16,6 +39,8 @@ export class Memo {
     const hash = createHash('sha256').update(canonicalJson({ name, key })).digest('hex');
     this.#path = join(folder, `${name.replace(/[^A-Za-z0-9_-]+/g, '-')}-${hash}.jsonl`);
     if (!existsSync(this.#path)) return;
+    const now = new Date();
+    utimesSync(this.#path, now, now);
     for (const line of readFileSync(this.#path, 'utf8').split('\n')) {
       try {
         const [k, v] = JSON.parse(line) as [string, number];

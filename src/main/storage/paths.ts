@@ -8,6 +8,7 @@ export interface HomePaths {
   readonly home: string;
   readonly database: string;
   readonly artifacts: string;
+  readonly memo: string;
 }
 
 /** The data directory as an absolute path. It need not exist. */
@@ -22,7 +23,7 @@ export function dataHome(env: NodeJS.ProcessEnv = process.env, platform: NodeJS.
 }
 
 export function homePaths(home: string = dataHome()): HomePaths {
-  return { home, database: join(home, 'secateur.db'), artifacts: join(home, 'artifacts') };
+  return { home, database: join(home, 'secateur.db'), artifacts: join(home, 'artifacts'), memo: join(home, 'memo') };
 }
 
 /** Makes the data directory. Throws `home-unwritable`. */

@@ -18,7 +18,7 @@ const balanced: Recipe = {
     enabled: true,
     seconds: 300,
     optimizer: 'adamw',
-    learningRate: 2e-3,
+    learningRate: 8e-3,
     batch: 128,
     temperature: 2,
     alpha: 0.9,

@@ -107,17 +107,6 @@ function replaces(space: Space, next: Move, done: Move): boolean {
   return group !== undefined && isGroupGone(group, goneNodes(space, new Set([next.block])));
 }
 
-/** Milliseconds of the smallest plan there is: every block and every unit that may go, gone. */
-export function leastMs(space: Space, start: State): number {
-  let s: State = { keep: start.keep, dropped: new Set([...start.dropped, ...space.droppable]) };
-  for (const g of space.groups) {
-    const lowest = space.counts.get(g.id)?.[0];
-    if (lowest !== undefined && lowest < (s.keep.get(g.id) ?? g.units))
-      s = applyMove(s, { kind: 'narrow', group: g.id, to: lowest });
-  }
-  return predictMs(space, s);
-}
-
 /**
  * Uses up the time that is left below `ms`: undoes moves, the one that gives back the most quality first, while the
  * prediction stays within. Returns the state that is at most `ms`.

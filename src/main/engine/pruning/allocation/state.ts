@@ -1,7 +1,7 @@
 /** A plan in the making: how many units of each group stay, and which blocks are gone. Pure bookkeeping for allocators. */
 import type { Plan } from '../../../../shared/model/types.ts';
 import type { Node } from '../../ir/node.ts';
-import type { LatencyModel, UnitTable } from '../../latency/predict.ts';
+import type { LatencyModel } from '../../latency/predict.ts';
 import type { Group, ResidualBlock } from '../types.ts';
 
 /** What an allocator chooses from. */
@@ -55,16 +55,8 @@ export function isGroupGone(g: Group, gone: ReadonlySet<Node>): boolean {
   return sources.length > 0 && sources.every((m) => m.nodes.every((n) => gone.has(n)));
 }
 
-/** Predicted milliseconds. A fused kernel goes when its linear operators go, or all of its nodes where it has none. */
-export function predictMs(space: Space, s: State): number {
-  const gone = goneNodes(space, s.dropped);
-  return space.latency.tables.reduce((a, t) => (unitGone(t, gone) ? a : a + space.latency.unitMs(t, s.keep)), 0);
-}
-
-function unitGone(t: UnitTable, gone: ReadonlySet<Node>): boolean {
-  const linear = t.unit.nodes.filter((n) => n.inputs.some((v) => v?.isInitializer));
-  return (linear.length ? linear : t.unit.nodes).every((n) => gone.has(n));
-}
+/** Predicted milliseconds of a plan. */
+export const predictMs = (space: Space, s: State): number => space.latency.predict(s.keep, goneNodes(space, s.dropped));
 
 /** Units removed from a group at a keep count, ascending. */
 export const removedUnits = (space: Space, group: Group, keep: number): number[] =>

@@ -20,13 +20,13 @@ import { channelGram, im2colGram } from '../grams.ts';
 import type { Surgery } from '../surgery.ts';
 import type { ResidualBlock } from '../types.ts';
 import { readWeights, regressionOf, writeWeights, type Regression } from './least-squares.ts';
-import { thinning } from './sequential.ts';
+import { ENOUGH, thinning } from './sequential.ts';
 import { Targets } from './targets.ts';
 
 /** Blocks behind an operator that it can stand in for when they go. */
 const AHEAD = 4;
 /** Wider regressions cost more than they are worth while plans are only compared. */
-const MAX_COLUMNS = 640;
+const MAX_COLUMNS = 1000;
 const RIDGE = 1e-3;
 
 interface Layer {
@@ -59,10 +59,13 @@ export class LocalFits {
     batches: readonly Readonly<Record<string, HostTensor>>[],
     threads: number,
   ): Promise<LocalFits> {
+    const samples = batches.reduce((n, f) => n + (Object.values(f)[0]?.dims[0] ?? 1), 0);
     const wanted = [...p.model.graph.nodes()].flatMap((node) => {
       const regression = regressionOf(node);
       const x = node.input(0)!;
       if (typeof regression === 'string' || regression.columns > MAX_COLUMNS || !p.facts.has(x)) return [];
+      // Fewer rows would be learned by heart.
+      if (samples * positionsOf(p.facts.get(node.output())!.shape) < ENOUGH * regression.columns) return [];
       const own = sumOf(node);
       return [{ regression, x, own, later: chainOf(own, p.blocks) }];
     });
@@ -124,7 +127,6 @@ export class LocalFits {
       await session.release();
     }
     let at = 0;
-    const rows = batches.reduce((n, f) => n + (f[session.inputNames[0]!]?.dims[0] ?? 1), 0);
     const layers = new Map<Node, Layer>();
     for (const { regression, x, own, later } of wanted) {
       const positions = positionsOf(p.facts.get(regression.node.output())!.shape);
@@ -134,7 +136,7 @@ export class LocalFits {
       layers.set(regression.node, {
         regression,
         weights: readWeights(regression),
-        gram: bordered(gram, sum, k, rows * positions),
+        gram: bordered(gram, sum, k, samples * positions),
         channels: p.facts.get(x)!.shape[1]!,
         own,
         later: new Map(

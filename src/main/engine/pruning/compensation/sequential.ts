@@ -125,7 +125,7 @@ async function leastSquares(
 }
 
 /** Rows per column, at least. */
-const ENOUGH = 3;
+export const ENOUGH = 3;
 /** Rows of a regression: samples times the positions that are looked at. */
 function rowsOf(target: readonly HostTensor[]): number {
   const every = thinning(target[0]!.dims);

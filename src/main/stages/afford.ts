@@ -1,0 +1,33 @@
+/** How many samples each step can afford on a model of this size. */
+import { modelCosts } from '../engine/ir/costs.ts';
+import { elementCount } from '../engine/ir/dtype.ts';
+import type { Prepared } from './prepare.ts';
+
+/** Samples that rank plans, at most, and multiply-accumulates of one such run; compensation uses all samples. */
+const SENSITIVITY_SAMPLES = 192;
+const SENSITIVITY_MACS = 1.2e10;
+/** Forward passes of all calibration samples, in multiply-accumulates, and elements of the widest activation over them. */
+const CALIBRATION_MACS = 3e11;
+const CALIBRATION_ELEMENTS = 2.5e8;
+
+export interface Affordable {
+  /** For scores and compensation. */
+  readonly calibration: number;
+  /** For every plan that is tried. */
+  readonly ranking: number;
+  /** Samples of one calibration batch. */
+  readonly batch: number;
+}
+
+/** @param wanted calibration samples that the recipe asks for */
+export function affordable(p: Prepared, wanted: number): Affordable {
+  const batch = p.facts.get(p.model.graph.outputs[0]!)?.shape[0] ?? 1;
+  const macs = Math.max(1, modelCosts(p.model, p.facts).macs / batch);
+  let widest = 1;
+  for (const n of p.model.graph.nodes())
+    for (const v of n.outputs) widest = Math.max(widest, elementCount(p.facts.get(v)?.shape ?? []));
+  const most = Math.min(CALIBRATION_MACS / macs, (CALIBRATION_ELEMENTS * batch) / widest);
+  const calibration = Math.max(16, Math.min(wanted, Math.floor(most)));
+  const ranking = Math.max(8, Math.min(SENSITIVITY_SAMPLES, Math.floor(SENSITIVITY_MACS / macs)));
+  return { calibration, ranking, batch: Math.min(64, 2 ** Math.floor(Math.log2(ranking)), calibration) };
+}

@@ -1,0 +1,144 @@
+/** Allocation as a stage of a job: which plan meets the budget with the least measured output change. */
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Recipe } from '../../shared/model/job.ts';
+import { modelCosts } from '../engine/ir/costs.ts';
+import type { Model } from '../engine/ir/model.ts';
+import { baselineState } from '../engine/pruning/allocation/baselines.ts';
+import { GreedyPath, refill } from '../engine/pruning/allocation/greedy.ts';
+import { predictMs, type Space, type State } from '../engine/pruning/allocation/state.ts';
+import { LocalFits } from '../engine/pruning/compensation/local.ts';
+import type { Surgery } from '../engine/pruning/surgery.ts';
+import { firstSamples, type Calibration } from './calibration.ts';
+import type { StageContext } from './context.ts';
+import { fitBudget, keyOf, stateOf } from './fit.ts';
+import { tidy, type Prepared } from './prepare.ts';
+import type { Scores } from './scores.ts';
+import { openCutChange, openOutputChange, type OutputChange } from './sensitivity.ts';
+import type { Compare } from './side-by-side.ts';
+
+/** Samples that the refits behind a plan that is only tried learn from. */
+const FIT_SAMPLES = 512;
+/** Models with fewer parameters are cut for every plan that is tried; larger ones get gates. */
+const CUT_BELOW = 8e6;
+
+export interface AllocationOptions {
+  readonly recipe: Recipe;
+  readonly prepared: Prepared;
+  readonly calibration: Calibration;
+  /** Samples that rank plans. */
+  readonly rankingSamples: number;
+  readonly scores: Scores;
+  readonly space: Space;
+  /** What the recipe fixes by hand. */
+  readonly start: State;
+  readonly cut: (s: State) => Surgery;
+  readonly compare: Compare;
+  /** Of the original, and the budget as a share of it. */
+  readonly baselineMs: number;
+  readonly budgetRatio: number;
+  /** What cached costs depend on. */
+  readonly identity: Readonly<Record<string, unknown>>;
+  readonly threads: number;
+}
+
+/** Kept under the job: resumed, it goes on with the plan that it had; another job measures anew, from cached costs. */
+export async function allocateStage(o: AllocationOptions, ctx: StageContext): Promise<State> {
+  const { identity, recipe, space, start, baselineMs, budgetRatio } = o;
+  const dir = await ctx.artifact('allocate', { ...identity, job: ctx.job }, async (to) => {
+    const { cost, evaluations, close } = await openCost(o, ctx);
+    const goalMs = budgetRatio * baselineMs;
+    const wholeMs = predictMs(space, start);
+    const path = new GreedyPath(space, start, {
+      cost,
+      onProgress: (ms) =>
+        ctx.progress({
+          stage: 'allocate',
+          message: `predicted ${ms.toFixed(2)} ms, ${evaluations()} plans tried`,
+          done: Math.min(0.9, Math.max(0, (wholeMs - ms) / (wholeMs - goalMs))),
+        }),
+    });
+    ctx.progress({ stage: 'allocate', message: 'measuring sensitivities', done: 0 });
+    const { allocation } = recipe;
+    try {
+      const { best } = await fitBudget({
+        budgetRatio,
+        baselineMs,
+        space,
+        allocate: async (ms) =>
+          allocation === 'measured'
+            ? (await path.reach(ms)).state
+            : baselineState(allocation, space, o.scores, ms, start),
+        ...(allocation === 'measured' && { refill: (s: State, ms: number) => refill(space, s, ms, cost, start) }),
+        cut: (s) => plain(o, s),
+        measure: async (m) => (await o.compare(m, 0.005, 5)).ratio,
+        confirm: async (m) => (await o.compare(m, 0.003, 12)).ratio,
+        onCandidate: (c, attempt) =>
+          ctx.log(`attempt ${attempt + 1}: predicted ${c.predictedMs.toFixed(3)} ms, measured ${c.ratio.toFixed(3)}x`),
+      });
+      await writeFile(join(to, 'state.json'), keyOf(best.state));
+    } finally {
+      await close();
+    }
+  });
+  return stateOf(await readFile(join(dir, 'state.json'), 'utf8'));
+}
+
+function plain(o: AllocationOptions, s: State): Model {
+  const { model } = o.cut(s);
+  tidy(model);
+  return model;
+}
+
+/** Output change of a plan, measured once per plan and kept across runs. */
+async function openCost(
+  o: AllocationOptions,
+  ctx: StageContext,
+): Promise<{ cost: (s: State) => Promise<number>; evaluations: () => number; close: () => Promise<void> }> {
+  const { recipe, prepared, calibration, space, threads } = o;
+  const cutting = modelCosts(prepared.model, prepared.facts).params < CUT_BELOW;
+  const fitting = cutting && recipe.compensation === 'least-squares' && calibration.real;
+  const memo = ctx.memo('output-change', {
+    ...o.identity,
+    criterion: recipe.criterion,
+    used: o.rankingSamples,
+    cut: cutting,
+    fitted: fitting ? FIT_SAMPLES : 0,
+  });
+  let change: OutputChange | null = null;
+  // Opened when the first plan is not known yet.
+  const open = async (): Promise<OutputChange> => {
+    const few = firstSamples(calibration, o.rankingSamples);
+    if (!cutting) return openOutputChange(ctx.executor, prepared, few, threads);
+    const fits = fitting
+      ? await LocalFits.collect(ctx.executor, prepared, firstSamples(calibration, FIT_SAMPLES).batches, threads)
+      : null;
+    // Plans are judged as they will be: with the layers behind each cut refitted.
+    const fitted = (s: State): Model => {
+      const surgery = o.cut(s);
+      fits?.apply(
+        surgery,
+        prepared.blocks.filter((b) => s.dropped.has(b.id)),
+      );
+      tidy(surgery.model);
+      return surgery.model;
+    };
+    return openCutChange(ctx.executor, prepared.model, fitted, few, threads);
+  };
+  let count = 0;
+  return {
+    evaluations: () => count,
+    close: async () => change?.close(),
+    cost: async (s) => {
+      const key = keyOf(s);
+      let v = memo.get(key);
+      if (v === undefined) {
+        change ??= await open();
+        v = await change.cost(space, s);
+        memo.put(key, v);
+      }
+      count++;
+      return v;
+    },
+  };
+}

@@ -1,0 +1,56 @@
+/** Surgery and compensation as a stage of a job: kept in the artifact store under the plan. */
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Recipe } from '../../shared/model/job.ts';
+import type { Plan } from '../../shared/model/types.ts';
+import { compensate, type Fitted } from '../engine/pruning/compensation/sequential.ts';
+import type { Surgery } from '../engine/pruning/surgery.ts';
+import { featuresOf, type Feature } from '../engine/recovery/features.ts';
+import { saveModelFile } from '../storage/model-files.ts';
+import type { Calibration } from './calibration.ts';
+import type { StageContext } from './context.ts';
+import { tidy, type Prepared } from './prepare.ts';
+
+export interface Compensated {
+  /** The model file. */
+  readonly path: string;
+  /** Activations that recovery may match. */
+  readonly features: readonly Feature[];
+}
+
+/** @param identity what the result depends on, beside the plan's hash */
+export async function compensateStage(
+  o: {
+    readonly prepared: Prepared;
+    readonly calibration: Calibration;
+    readonly kind: Recipe['compensation'];
+    readonly plan: Plan;
+    readonly planHash: string;
+    readonly identity: Readonly<Record<string, unknown>>;
+    readonly cut: () => Surgery;
+    readonly threads: number;
+  },
+  ctx: StageContext,
+): Promise<Compensated> {
+  const key = { ...o.identity, plan: o.planHash, kind: o.kind, version: 4 };
+  const dir = await ctx.artifact('compensate', key, async (to) => {
+    const surgery = o.cut();
+    const gone = new Set(o.plan.blocks);
+    const dropped = o.prepared.blocks.filter((b) => gone.has(b.id));
+    await writeFile(join(to, 'features.json'), JSON.stringify(featuresOf(surgery, dropped)));
+    let fits: Fitted[] = [];
+    if (o.kind !== 'none' && o.calibration.real)
+      fits = await compensate(ctx.executor, o.prepared, surgery, dropped, o.calibration.batches, {
+        threads: o.threads,
+        kind: o.kind,
+        onProgress: (done, node) => ctx.progress({ stage: 'compensate', message: node, done }),
+      });
+    tidy(surgery.model);
+    saveModelFile(surgery.model, join(to, 'model.onnx'));
+    await writeFile(join(to, 'fitted.json'), JSON.stringify(fits));
+  });
+  return {
+    path: join(dir, 'model.onnx'),
+    features: JSON.parse(await readFile(join(dir, 'features.json'), 'utf8')) as Feature[],
+  };
+}

@@ -1,0 +1,43 @@
+/** The original and a pruned model measured in the same run: only such figures are compared. */
+import type { CompressRequest } from '../../shared/model/job.ts';
+import type { Budget, LatencyStats } from '../../shared/model/types.ts';
+import type { Model } from '../engine/ir/model.ts';
+import { benchmark } from '../runtime/bench.ts';
+
+export interface Pair {
+  readonly original: LatencyStats;
+  readonly pruned: LatencyStats;
+  /** Pruned over original: the quotient of the medians of interleaved rounds. */
+  readonly ratio: number;
+}
+
+/** @param precision half width of the ratio's interval that ends the measurement; @param maxSeconds that end it anyway */
+export type Compare = (pruned: Model, precision?: number, maxSeconds?: number) => Promise<Pair>;
+
+export function sideBySide(original: Model, { budget, recipe }: CompressRequest): Compare {
+  const { threads, provider, batch } = budget;
+  return async (pruned, precision = 0.005, maxSeconds = 8) => {
+    const [a, b] = await benchmark(
+      [
+        { name: 'original', model: original },
+        { name: 'pruned', model: pruned },
+      ],
+      { threads, provider, batch, runs: recipe.latencyRuns, precision, maxSeconds },
+    );
+    return { original: a!.stats, pruned: b!.stats, ratio: b!.ratio.value };
+  };
+}
+
+export const atPercentile = (s: LatencyStats, p: Budget['percentile']): number =>
+  ({ 50: s.p50Ms, 90: s.p90Ms, 95: s.p95Ms, 99: s.p99Ms })[p];
+
+/** Measures until a verdict is clear of the noise, three times at most; a quiet moment decides. */
+export async function finalMeasure(model: Model, compare: Compare, ratio: number): Promise<Pair> {
+  let best = await compare(model, 0.003, 12);
+  for (let i = 0; i < 2; i++) {
+    if (best.pruned.p50Ms / best.original.p50Ms <= ratio) break;
+    const again = await compare(model, 0.003, 12);
+    if (again.pruned.noiseMs / again.pruned.p50Ms < best.pruned.noiseMs / best.pruned.p50Ms) best = again;
+  }
+  return best;
+}
