@@ -5,6 +5,7 @@ import type { Recipe } from '../../shared/model/job.ts';
 import { modelCosts } from '../engine/ir/costs.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { baselineState } from '../engine/pruning/allocation/baselines.ts';
+import { exchange } from '../engine/pruning/allocation/exchange.ts';
 import { GreedyPath, refill } from '../engine/pruning/allocation/greedy.ts';
 import { predictMs, type Space, type State } from '../engine/pruning/allocation/state.ts';
 import { LocalFits } from '../engine/pruning/compensation/local.ts';
@@ -19,6 +20,8 @@ import type { Compare } from './side-by-side.ts';
 
 /** Samples that the refits behind a plan that is only tried learn from. */
 const FIT_SAMPLES = 512;
+/** Plans that the exchange behind the greedy path may try each time; most of them are known the next time. */
+const EXCHANGES = 160;
 /** Models with fewer parameters are cut for every plan that is tried; larger ones get gates. */
 const CUT_BELOW = 8e6;
 
@@ -46,7 +49,7 @@ export interface AllocationOptions {
 export async function allocateStage(o: AllocationOptions, ctx: StageContext): Promise<State> {
   const { identity, recipe, space, start, baselineMs, budgetRatio } = o;
   const dir = await ctx.artifact('allocate', { ...identity, job: ctx.job }, async (to) => {
-    const { cost, evaluations, close } = await openCost(o, ctx);
+    const { cost, cutting, evaluations, close } = openCost(o, ctx);
     const goalMs = budgetRatio * baselineMs;
     const wholeMs = predictMs(space, start);
     const path = new GreedyPath(space, start, {
@@ -69,7 +72,12 @@ export async function allocateStage(o: AllocationOptions, ctx: StageContext): Pr
           allocation === 'measured'
             ? (await path.reach(ms)).state
             : baselineState(allocation, space, o.scores, ms, start),
-        ...(allocation === 'measured' && { refill: (s: State, ms: number) => refill(space, s, ms, cost, start) }),
+        ...(allocation === 'measured' && {
+          refill: async (s: State, ms: number) => {
+            const full = await refill(space, s, ms, cost, start);
+            return cutting ? exchange(space, full, { ms, cost, floor: start, evaluations: EXCHANGES }) : full;
+          },
+        }),
         cut: (s) => plain(o, s),
         measure: async (m) => (await o.compare(m, 0.005, 5)).ratio,
         confirm: async (m) => (await o.compare(m, 0.003, 12)).ratio,
@@ -91,10 +99,16 @@ function plain(o: AllocationOptions, s: State): Model {
 }
 
 /** Output change of a plan, measured once per plan and kept across runs. */
-async function openCost(
+function openCost(
   o: AllocationOptions,
   ctx: StageContext,
-): Promise<{ cost: (s: State) => Promise<number>; evaluations: () => number; close: () => Promise<void> }> {
+): {
+  cost: (s: State) => Promise<number>;
+  /** Whether plans are really cut. */
+  cutting: boolean;
+  evaluations: () => number;
+  close: () => Promise<void>;
+} {
   const { recipe, prepared, calibration, space, threads } = o;
   const cutting = modelCosts(prepared.model, prepared.facts).params < CUT_BELOW;
   const fitting = cutting && recipe.compensation === 'least-squares' && calibration.real;
@@ -127,6 +141,7 @@ async function openCost(
   };
   let count = 0;
   return {
+    cutting,
     evaluations: () => count,
     close: async () => change?.close(),
     cost: async (s) => {
