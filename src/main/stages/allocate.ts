@@ -5,7 +5,6 @@ import type { Recipe } from '../../shared/model/job.ts';
 import { modelCosts } from '../engine/ir/costs.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { baselineState } from '../engine/pruning/allocation/baselines.ts';
-import { exchange } from '../engine/pruning/allocation/exchange.ts';
 import { GreedyPath, refill } from '../engine/pruning/allocation/greedy.ts';
 import { predictMs, type Space, type State } from '../engine/pruning/allocation/state.ts';
 import { LocalFits } from '../engine/pruning/compensation/local.ts';
@@ -20,8 +19,6 @@ import type { Compare } from './side-by-side.ts';
 
 /** Samples that the refits behind a plan that is only tried learn from. */
 const FIT_SAMPLES = 512;
-/** Plans that the exchange behind the greedy path may try each time; most of them are known the next time. */
-const EXCHANGES = 160;
 /** Models with fewer parameters are cut for every plan that is tried; larger ones get gates. */
 const CUT_BELOW = 8e6;
 
@@ -49,7 +46,7 @@ export interface AllocationOptions {
 export async function allocateStage(o: AllocationOptions, ctx: StageContext): Promise<State> {
   const { identity, recipe, space, start, baselineMs, budgetRatio } = o;
   const dir = await ctx.artifact('allocate', { ...identity, job: ctx.job }, async (to) => {
-    const { cost, cutting, evaluations, close } = openCost(o, ctx);
+    const { cost, evaluations, close } = await openCost(o, ctx);
     const goalMs = budgetRatio * baselineMs;
     const wholeMs = predictMs(space, start);
     const path = new GreedyPath(space, start, {
@@ -72,12 +69,7 @@ export async function allocateStage(o: AllocationOptions, ctx: StageContext): Pr
           allocation === 'measured'
             ? (await path.reach(ms)).state
             : baselineState(allocation, space, o.scores, ms, start),
-        ...(allocation === 'measured' && {
-          refill: async (s: State, ms: number) => {
-            const full = await refill(space, s, ms, cost, start);
-            return cutting ? exchange(space, full, { ms, cost, floor: start, evaluations: EXCHANGES }) : full;
-          },
-        }),
+        ...(allocation === 'measured' && { refill: (s: State, ms: number) => refill(space, s, ms, cost, start) }),
         cut: (s) => plain(o, s),
         measure: async (m) => (await o.compare(m, 0.005, 5)).ratio,
         confirm: async (m) => (await o.compare(m, 0.003, 12)).ratio,
@@ -99,16 +91,10 @@ function plain(o: AllocationOptions, s: State): Model {
 }
 
 /** Output change of a plan, measured once per plan and kept across runs. */
-function openCost(
+async function openCost(
   o: AllocationOptions,
   ctx: StageContext,
-): {
-  cost: (s: State) => Promise<number>;
-  /** Whether plans are really cut. */
-  cutting: boolean;
-  evaluations: () => number;
-  close: () => Promise<void>;
-} {
+): Promise<{ cost: (s: State) => Promise<number>; evaluations: () => number; close: () => Promise<void> }> {
   const { recipe, prepared, calibration, space, threads } = o;
   const cutting = modelCosts(prepared.model, prepared.facts).params < CUT_BELOW;
   const fitting = cutting && recipe.compensation === 'least-squares' && calibration.real;
@@ -141,7 +127,6 @@ function openCost(
   };
   let count = 0;
   return {
-    cutting,
     evaluations: () => count,
     close: async () => change?.close(),
     cost: async (s) => {

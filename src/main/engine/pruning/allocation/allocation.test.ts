@@ -4,7 +4,6 @@ import { formulaLatency, residualChain } from '../../../../../test/support/resid
 import { seededRandom } from '../../random.ts';
 import { applyPlan } from '../surgery.ts';
 import { baselineState } from './baselines.ts';
-import { exchange } from './exchange.ts';
 import { GreedyPath, refill } from './greedy.ts';
 import { knapsack } from './knapsack.ts';
 import {
@@ -171,49 +170,6 @@ describe('allocation by marginal cost', () => {
       expect(await additive(s)).toBeGreaterThanOrEqual(optimum - 1e-9);
     }
     expect(got / best).toBeLessThan(1.1);
-  });
-
-  it('exchanged from any start, costs less within the same time, and leaves alone what is set by hand', async () => {
-    const space = spaceOf();
-    const random = seededRandom(4);
-    let improved = 0;
-    for (let round = 0; round < 30; round++) {
-      const any = (): number => COUNTS[random.int(COUNTS.length)]!;
-      const start = state(
-        { stem: any(), a0: any(), a1: any() },
-        ['b0', 'b1'].filter(() => random.next() < 0.5),
-      );
-      const ms = predictMs(space, start);
-      let measured = 0;
-      const cost = (s: State): Promise<number> => (measured++, additive(s));
-      const end = await exchange(space, start, { ms, cost, floor: WHOLE, evaluations: 60 });
-      expect(measured).toBeLessThanOrEqual(60);
-      expect(predictMs(space, end)).toBeLessThanOrEqual(ms + 1e-9);
-      const [before, after] = [await additive(start), await additive(end)];
-      expect(after).toBeLessThanOrEqual(before);
-      if (after < before) improved++;
-      const held = await exchange(space, start, { ms, cost: additive, floor: start, evaluations: 60 });
-      for (const [g, n] of start.keep) expect(held.keep.get(g)).toBeLessThanOrEqual(n);
-      for (const b of start.dropped) expect(held.dropped).toContain(b);
-    }
-    expect(improved).toBeGreaterThan(5);
-  });
-
-  it('exchanged, gets out of where the greedy path led it', async () => {
-    // b0 looks cheap and goes first; once a1 is narrow too, putting it back and dropping b1 instead is better.
-    const cost = async (s: State): Promise<number> => {
-      const [b0, b1] = [s.dropped.has('b0'), s.dropped.has('b1')];
-      return (
-        (b0 ? 1 : 0) +
-        (b1 ? 1.5 : 0) +
-        (b0 && (s.keep.get('stem') ?? 8) < 8 ? 9 : 0) +
-        0.1 * (8 - (s.keep.get('stem') ?? 8))
-      );
-    };
-    const space = spaceOf({ counts: { stem: COUNTS } });
-    const start = state({ stem: 6 }, ['b0']);
-    const end = await exchange(space, start, { ms: predictMs(space, state({ stem: 6 }, ['b1'])), cost, floor: WHOLE, evaluations: 40 }); // prettier-ignore
-    expect(end).toEqual(state({ stem: 6 }, ['b1']));
   });
 
   it('comes within a few hundredths of the exact knapsack where groups do not touch', async () => {
