@@ -12,6 +12,7 @@ import type { Node } from '../../ir/node.ts';
 import { f32, i64, toFloat32, type Tensor } from '../../ir/tensor.ts';
 import type { Value } from '../../ir/value.ts';
 import { cholesky, choleskySolveT } from '../../linalg.ts';
+import { eliminateDead, runPasses } from '../../passes/index.ts';
 import { convGeometry } from '../../ops/support/spatial.ts';
 import { channelGram, im2colGram, type Gram } from '../grams.ts';
 
@@ -69,14 +70,32 @@ export interface FitOptions {
   readonly every?: number;
 }
 
-/** Refits weight and bias in place (a missing bias is added). Returns the relative error that is left. */
-export async function refit(executor: Executor, r: Regression, s: Samples, o: FitOptions): Promise<number> {
-  const model = momentsModel(r, s, o);
-  const session = await executor.open(model, { threads: o.threads });
+/** What a refit of the same operator on the same inputs can take over: only the target may differ. */
+export interface Normal {
+  /** Moments of the inputs and a one, [columns + 1, columns + 1]. */
+  readonly gram: Float64Array;
+  /** Lower factor of the Gram with the pull on its diagonal, and that pull. */
+  readonly factor: Float64Array;
+  readonly pull: number;
+}
+
+/**
+ * Refits weight and bias in place (a missing bias is added). The error is the relative one that is left, NaN where there
+ * is no solution.
+ */
+export async function refit(
+  executor: Executor,
+  r: Regression,
+  s: Samples,
+  o: FitOptions,
+  known: Normal | null = null,
+): Promise<{ error: number; normal: Normal | null }> {
   const k = r.columns;
-  const gram = new Float64Array((k + 1) * (k + 1));
-  const cross = new Float64Array(r.rows * (k + 1));
+  const n = k + 1;
+  const gram = known?.gram ?? new Float64Array(n * n);
+  const cross = new Float64Array(r.rows * n);
   let power = 0;
+  const session = await executor.open(momentsModel(r, s, o, known === null), { threads: o.threads });
   try {
     for (const [i, x] of s.x.entries()) {
       const out = await session.run({
@@ -84,61 +103,57 @@ export async function refit(executor: Executor, r: Regression, s: Samples, o: Fi
         target: s.target[i]!,
         ...(s.base && { base: s.base[i]! }),
       });
-      const [g, c, sum, t] = ['gram', 'cross', 'sum', 'targetSum'].map((n) => out[n]!.data as Float32Array);
-      for (let a = 0; a < k; a++) {
-        for (let b = 0; b < k; b++) gram[a * (k + 1) + b]! += g![a * k + b]!;
-        gram[a * (k + 1) + k]! += sum![a]!;
-        gram[k * (k + 1) + a]! += sum![a]!;
-      }
-      gram[k * (k + 1) + k]! += Number(out['count']!.data[0]);
+      const data = (name: string): Float32Array => out[name]!.data as Float32Array;
+      if (!known) addGram(gram, data('gram'), data('sum'), Number(out['count']!.data[0]), k);
+      const [c, t] = [data('cross'), data('targetSum')];
       for (let m = 0; m < r.rows; m++) {
-        for (let b = 0; b < k; b++) cross[m * (k + 1) + b]! += c![m * k + b]!;
-        cross[m * (k + 1) + k]! += t![m]!;
+        for (let b = 0; b < k; b++) cross[m * n + b]! += c[m * k + b]!;
+        cross[m * n + k]! += t[m]!;
       }
-      power += Number(out['power']!.data[0]);
+      power += data('power')[0]!;
     }
   } finally {
     await session.release();
   }
+  const normal = known ?? factorize(gram, n, o.ridge);
+  if (!normal) return { error: NaN, normal };
+  // W = (C + d W0)(G + d I)^-1 per output; the bias (last column) is not pulled.
   const w0 = readWeights(r);
-  const solved = solve(gram, cross, w0, k + 1, r.rows, o.ridge);
-  if (!solved) return NaN;
+  const right = cross.slice();
+  for (let m = 0; m < r.rows; m++) for (let a = 0; a < k; a++) right[m * n + a]! += normal.pull * w0[m * n + a]!;
+  const solved = choleskySolveT(normal.factor, right, n, r.rows);
   writeWeights(r, solved);
-  // |Y - WX|^2 = |Y|^2 - 2 tr(W C') + tr(W G W')
+  // |Y - WX|^2 = |Y|^2 - 2 tr(W C') + tr(W G W'), where W G = C + d (W0 - W).
   let error = power;
   for (let m = 0; m < r.rows; m++)
     for (let a = 0; a <= k; a++) {
-      const wa = solved[m * (k + 1) + a]!;
-      error -= 2 * wa * cross[m * (k + 1) + a]!;
-      let gw = 0;
-      for (let b = 0; b <= k; b++) gw += gram[a * (k + 1) + b]! * solved[m * (k + 1) + b]!;
-      error += wa * gw;
+      const [i, w] = [m * n + a, solved[m * n + a]!];
+      error -= w * cross[i]!;
+      if (a < k) error += normal.pull * w * (w0[i]! - w);
     }
-  return power > 0 ? Math.max(0, error) / power : 0;
+  return { error: power > 0 ? Math.max(0, error) / power : 0, normal };
 }
 
-/** W = (C + d W0)(G + d I)^-1 per output; the bias (last column) is not pulled. */
-function solve(
-  gram: Float64Array,
-  cross: Float64Array,
-  w0: Float64Array,
-  n: number,
-  rows: number,
-  ridge: number,
-): Float64Array | null {
+function addGram(gram: Float64Array, g: Float32Array, sum: Float32Array, count: number, k: number): void {
+  for (let a = 0; a < k; a++) {
+    for (let b = 0; b < k; b++) gram[a * (k + 1) + b]! += g[a * k + b]!;
+    gram[a * (k + 1) + k]! += sum[a]!;
+    gram[k * (k + 1) + a]! += sum[a]!;
+  }
+  gram[k * (k + 1) + k]! += count;
+}
+
+/** `ridge` is relative to the mean of the diagonal; tenfold where the factor does not exist. */
+function factorize(gram: Float64Array, n: number, ridge: number): Normal | null {
   let mean = 0;
   for (let a = 0; a < n - 1; a++) mean += gram[a * n + a]! / (n - 1);
   if (!(mean > 0)) return null;
   for (let strength = ridge; strength < 1; strength *= 10) {
-    const d = strength * mean;
-    const g = gram.slice();
-    const c = cross.slice();
-    for (let a = 0; a < n - 1; a++) {
-      g[a * n + a]! += d;
-      for (let m = 0; m < rows; m++) c[m * n + a]! += d * w0[m * n + a]!;
-    }
-    const l = cholesky(g, n);
-    if (l) return choleskySolveT(l, c, n, rows);
+    const pull = strength * mean;
+    const pulled = gram.slice();
+    for (let a = 0; a < n - 1; a++) pulled[a * n + a]! += pull;
+    const factor = cholesky(pulled, n);
+    if (factor) return { gram, factor, pull };
   }
   return null;
 }
@@ -187,7 +202,7 @@ export function setBias(node: Node, bias: Tensor): void {
 }
 
 /** x, target (and base) in; moments of the regression out. With an activation the present weights predict along. */
-function momentsModel(r: Regression, s: Samples, o: FitOptions): Model {
+function momentsModel(r: Regression, s: Samples, o: FitOptions, inputs: boolean): Model {
   const graph = new Graph();
   const model = new Model(graph);
   model.opsets.set('', OPSET);
@@ -225,9 +240,11 @@ function momentsModel(r: Regression, s: Samples, o: FitOptions): Model {
     out.type = { elemType };
     graph.outputs.push(out);
   };
-  give(b.reshape(moments.gram, [r.columns, r.columns]), 'gram');
+  if (inputs) {
+    give(b.reshape(moments.gram, [r.columns, r.columns]), 'gram');
+    give(b.reshape(moments.sum, [r.columns]), 'sum');
+  }
   give(b.reshape(moments.cross!, [r.rows, r.columns]), 'cross');
-  give(b.reshape(moments.sum, [r.columns]), 'sum');
   give(b.reshape(moments.targetSum!, [r.rows]), 'targetSum');
   const every = node.key === 'Conv' ? (o.every ?? 1) : 1;
   const thinned = every > 1 ? b.slice(target, [0, 0], channels.slice(2), [2, 3], [every, every]) : target;
@@ -240,6 +257,7 @@ function momentsModel(r: Regression, s: Samples, o: FitOptions): Model {
     'power',
   );
   give(b.div(b.op('Size', [thinned]), b.tensor(i64([r.rows], []))), 'count', DType.INT64);
+  runPasses(model, [eliminateDead]);
   importDomains(model);
   return model;
 }

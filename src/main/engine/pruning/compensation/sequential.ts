@@ -14,7 +14,7 @@ import type { Value } from '../../ir/value.ts';
 import { f32, toFloat32 } from '../../ir/tensor.ts';
 import type { Surgery } from '../surgery.ts';
 import type { ResidualBlock } from '../types.ts';
-import { refit, regressionOf, setBias, type Regression } from './least-squares.ts';
+import { refit, regressionOf, setBias, type Normal, type Regression } from './least-squares.ts';
 import { Stream } from './stream.ts';
 import { Targets, type Readout } from './targets.ts';
 
@@ -112,13 +112,14 @@ async function leastSquares(
   const [x, base] = await pruned.get(regression.node.input(0)!, ...(readout.base ? [readout.base] : []));
   const samples = { x: x!, target: target!, kept: readout.kept, base: base ?? null };
   let error = NaN;
-  for (let round = 0; round < (readout.activation ? rounds : 1); round++)
-    error = await refit(executor, regression, samples, {
-      threads,
-      ridge,
-      activation: round > 0 ? readout.activation : null,
-      every: thinning(target![0]!.dims),
-    });
+  let normal: Normal | null = null;
+  const every = thinning(target![0]!.dims);
+  for (let round = 0; round < (readout.activation ? rounds : 1); round++) {
+    const activation = round > 0 ? readout.activation : null;
+    // The inputs stay what they are: what was made of them in the first round serves the next ones.
+    ({ error, normal } = await refit(executor, regression, samples, { threads, ridge, activation, every }, normal));
+    if (!normal) break;
+  }
   // A sum's other addend may have been computed before this operator was: a shortcut that comes later in the order.
   pruned.forget(regression.node.output());
   return { node: regression.node.label, how: 'least-squares', error };
