@@ -32,7 +32,7 @@ export async function compensateStage(
   },
   ctx: StageContext,
 ): Promise<Compensated> {
-  const key = { ...o.identity, plan: o.planHash, kind: o.kind, version: 4 };
+  const key = { ...o.identity, plan: o.planHash, kind: o.kind, version: 5 };
   const dir = await ctx.artifact('compensate', key, async (to) => {
     const surgery = o.cut();
     const gone = new Set(o.plan.blocks);

@@ -20,9 +20,11 @@ const OPSET = 17;
 
 export interface Regression {
   readonly node: Node;
-  /** Rows of the weight: outputs; columns: inputs times kernel positions. */
+  /** Rows of the weight: outputs; columns: inputs times kernel positions, of one group. */
   readonly rows: number;
   readonly columns: number;
+  /** Groups of a convolution: as many regressions that share nothing, rows / groups outputs each. */
+  readonly groups: number;
 }
 
 /** The regression of a node, or why there is none. Weights are taken as [rows, columns]. */
@@ -31,9 +33,9 @@ export function regressionOf(node: Node): Regression | string {
   if (!w || w.dtype !== DType.FLOAT) return 'its weights are no float32 constant';
   if (node.input(1)!.uses().length > 1) return 'its weights are shared';
   if (node.key === 'Conv') {
-    if ((node.attributes.get('group')?.kind === 'int' ? Number(node.attributes.get('group')!.value) : 1) !== 1)
-      return 'it is a grouped convolution';
-    return { node, rows: w.dims[0]!, columns: w.dims.slice(1).reduce((a, b) => a * b, 1) };
+    const group = node.attributes.get('group');
+    const groups = group?.kind === 'int' ? Number(group.value) : 1;
+    return { node, rows: w.dims[0]!, columns: w.dims.slice(1).reduce((a, b) => a * b, 1), groups };
   }
   const int = (name: string): number => {
     const a = node.attributes.get(name);
@@ -46,7 +48,7 @@ export function regressionOf(node: Node): Regression | string {
   if (node.key === 'Gemm') {
     if (int('transA') || scale('alpha') !== 1 || scale('beta') !== 1) return 'it is a scaled Gemm';
     const [rows, columns] = int('transB') ? w.dims : [w.dims[1]!, w.dims[0]!];
-    return { node, rows: rows!, columns: columns! };
+    return { node, rows: rows!, columns: columns!, groups: 1 };
   }
   return `${node.key} has no regression`;
 }
@@ -70,11 +72,9 @@ export interface FitOptions {
   readonly every?: number;
 }
 
-/** What a refit of the same operator on the same inputs can take over: only the target may differ. */
+/** Of one group: what a refit on the same inputs can take over. Only the target may differ. */
 export interface Normal {
-  /** Moments of the inputs and a one, [columns + 1, columns + 1]. */
-  readonly gram: Float64Array;
-  /** Lower factor of the Gram with the pull on its diagonal, and that pull. */
+  /** Lower factor of the Gram of the inputs and a one, [columns + 1, columns + 1], with the pull on its diagonal. */
   readonly factor: Float64Array;
   readonly pull: number;
 }
@@ -88,11 +88,12 @@ export async function refit(
   r: Regression,
   s: Samples,
   o: FitOptions,
-  known: Normal | null = null,
-): Promise<{ error: number; normal: Normal | null }> {
+  known: readonly (Normal | null)[] | null = null,
+): Promise<{ error: number; normal: readonly (Normal | null)[] }> {
   const k = r.columns;
   const n = k + 1;
-  const gram = known?.gram ?? new Float64Array(n * n);
+  const per = r.rows / r.groups;
+  const grams = known ? [] : Array.from({ length: r.groups }, () => new Float64Array(n * n));
   const cross = new Float64Array(r.rows * n);
   let power = 0;
   const session = await executor.open(momentsModel(r, s, o, known === null), { threads: o.threads });
@@ -104,7 +105,10 @@ export async function refit(
         ...(s.base && { base: s.base[i]! }),
       });
       const data = (name: string): Float32Array => out[name]!.data as Float32Array;
-      if (!known) addGram(gram, data('gram'), data('sum'), Number(out['count']!.data[0]), k);
+      for (const [g, gram] of grams.entries()) {
+        const [x, sum] = [data('gram').subarray(g * k * k, (g + 1) * k * k), data('sum').subarray(g * k, (g + 1) * k)];
+        addGram(gram, x, sum, Number(out['count']!.data[0]), k);
+      }
       const [c, t] = [data('cross'), data('targetSum')];
       for (let m = 0; m < r.rows; m++) {
         for (let b = 0; b < k; b++) cross[m * n + b]! += c[m * k + b]!;
@@ -115,22 +119,24 @@ export async function refit(
   } finally {
     await session.release();
   }
-  const normal = known ?? factorize(gram, n, o.ridge);
-  if (!normal) return { error: NaN, normal };
+  const normal = known ?? grams.map((gram) => factorize(gram, n, o.ridge));
+  if (normal.every((x) => x === null)) return { error: NaN, normal };
   // W = (C + d W0)(G + d I)^-1 per output; the bias (last column) is not pulled.
   const w0 = readWeights(r);
-  const right = cross.slice();
-  for (let m = 0; m < r.rows; m++) for (let a = 0; a < k; a++) right[m * n + a]! += normal.pull * w0[m * n + a]!;
-  const solved = choleskySolveT(normal.factor, right, n, r.rows);
-  writeWeights(r, solved);
+  const weights = w0.slice();
   // |Y - WX|^2 = |Y|^2 - 2 tr(W C') + tr(W G W'), where W G = C + d (W0 - W).
   let error = power;
-  for (let m = 0; m < r.rows; m++)
-    for (let a = 0; a <= k; a++) {
-      const [i, w] = [m * n + a, solved[m * n + a]!];
-      error -= w * cross[i]!;
-      if (a < k) error += normal.pull * w * (w0[i]! - w);
-    }
+  for (const [g, found] of normal.entries()) {
+    // Inputs that are all zero say nothing: what they meet stays as it is.
+    if (!found) continue;
+    const rows = cross.subarray(g * per * n, (g + 1) * per * n);
+    const old = w0.subarray(g * per * n, (g + 1) * per * n);
+    const right = rows.map((c, i) => (i % n < k ? c + found.pull * old[i]! : c));
+    const solved = choleskySolveT(found.factor, right, n, per);
+    weights.set(solved, g * per * n);
+    solved.forEach((w, i) => (error -= w * rows[i]! - (i % n < k ? found.pull * w * (old[i]! - w) : 0)));
+  }
+  writeWeights(r, weights);
   return { error: power > 0 ? Math.max(0, error) / power : 0, normal };
 }
 
@@ -153,7 +159,7 @@ function factorize(gram: Float64Array, n: number, ridge: number): Normal | null 
     const pulled = gram.slice();
     for (let a = 0; a < n - 1; a++) pulled[a * n + a]! += pull;
     const factor = cholesky(pulled, n);
-    if (factor) return { gram, factor, pull };
+    if (factor) return { factor, pull };
   }
   return null;
 }
@@ -231,6 +237,7 @@ function momentsModel(r: Regression, s: Samples, o: FitOptions, inputs: boolean)
     const geometry = convGeometry(node, shape, node.input(1)!.initializer!.dims);
     moments = im2colGram(b, x, shape, geometry, {
       target: { value: target, shape: channels },
+      groups: r.groups,
       ...(o.every && o.every > 1 && { every: o.every }),
     });
   } else moments = channelGram(b, x, shape, 1, { value: target, shape: channels });
@@ -241,8 +248,8 @@ function momentsModel(r: Regression, s: Samples, o: FitOptions, inputs: boolean)
     graph.outputs.push(out);
   };
   if (inputs) {
-    give(b.reshape(moments.gram, [r.columns, r.columns]), 'gram');
-    give(b.reshape(moments.sum, [r.columns]), 'sum');
+    give(b.reshape(moments.gram, [r.groups * r.columns * r.columns]), 'gram');
+    give(b.reshape(moments.sum, [r.groups * r.columns]), 'sum');
   }
   give(b.reshape(moments.cross!, [r.rows, r.columns]), 'cross');
   give(b.reshape(moments.targetSum!, [r.rows]), 'targetSum');

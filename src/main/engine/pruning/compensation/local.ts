@@ -63,7 +63,13 @@ export class LocalFits {
     const wanted = [...p.model.graph.nodes()].flatMap((node) => {
       const regression = regressionOf(node);
       const x = node.input(0)!;
-      if (typeof regression === 'string' || regression.columns > MAX_COLUMNS || !p.facts.has(x)) return [];
+      if (
+        typeof regression === 'string' ||
+        regression.groups > 1 ||
+        regression.columns > MAX_COLUMNS ||
+        !p.facts.has(x)
+      )
+        return [];
       // Fewer rows would be learned by heart.
       if (samples * positionsOf(p.facts.get(node.output())!.shape) < ENOUGH * regression.columns) return [];
       const own = sumOf(node);

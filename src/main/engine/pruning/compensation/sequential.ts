@@ -112,13 +112,13 @@ async function leastSquares(
   const [x, base] = await pruned.get(regression.node.input(0)!, ...(readout.base ? [readout.base] : []));
   const samples = { x: x!, target: target!, kept: readout.kept, base: base ?? null };
   let error = NaN;
-  let normal: Normal | null = null;
+  let normal: readonly (Normal | null)[] | null = null;
   const every = thinning(target![0]!.dims);
   for (let round = 0; round < (readout.activation ? rounds : 1); round++) {
     const activation = round > 0 ? readout.activation : null;
     // The inputs stay what they are: what was made of them in the first round serves the next ones.
     ({ error, normal } = await refit(executor, regression, samples, { threads, ridge, activation, every }, normal));
-    if (!normal) break;
+    if (Number.isNaN(error)) break;
   }
   // A sum's other addend may have been computed before this operator was: a shortcut that comes later in the order.
   pruned.forget(regression.node.output());
