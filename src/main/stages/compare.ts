@@ -2,31 +2,22 @@
 import { availableParallelism } from 'node:os';
 import type { ModelMeasure, Quality } from '../../shared/model/job.ts';
 import type { CompareReport, CompareRequest } from '../../shared/model/tasks.ts';
-import { openDataset } from '../data/dataset.ts';
-import { resolvePreprocess } from '../data/preprocess.ts';
 import { modelCosts } from '../engine/ir/costs.ts';
 import { benchmark } from '../runtime/bench.ts';
 import { measuredHere } from '../runtime/device.ts';
 import { collectFacts } from '../runtime/facts.ts';
 import { speedupOf } from './bench.ts';
 import type { StageContext } from './context.ts';
-import { compareModels, dataInput } from './evaluate.ts';
+import { compareModels } from './evaluate.ts';
 import { loadWithHash } from './load.ts';
+import { openModelData } from './model-data.ts';
 
 export async function runCompare(request: CompareRequest, ctx: StageContext): Promise<CompareReport> {
   const { provider, threads, batch, runs } = request;
   ctx.progress({ stage: 'load', message: 'reading the models', done: 0 });
   const original = await loadWithHash(request.original);
   const pruned = await loadWithHash(request.pruned);
-  const input = dataInput(original.model);
-  const preprocess = await resolvePreprocess(request.original, request.preprocess);
-  const dataset = await openDataset({
-    data: request.data,
-    labels: request.labels,
-    preprocess: preprocess.preprocess,
-    inputShape: input.dims,
-    inputDtype: input.dtype,
-  });
+  const { dataset, notes } = await openModelData(original.model, request.original, request);
   try {
     ctx.progress({ stage: 'measure', message: 'measuring latency', done: 0 });
     const [a, b] = await benchmark(
@@ -56,7 +47,7 @@ export async function runCompare(request: CompareRequest, ctx: StageContext): Pr
       pruned: await measure(pruned, b.stats, quality.pruned),
       speedup: inverse(speedupOf(b)),
       provenance: measuredHere(),
-      notes: [...preprocess.notes, ...dataset.notes],
+      notes,
     };
   } finally {
     await dataset.close();

@@ -1,6 +1,9 @@
 import type { Executor } from '../engine/executor.ts';
 import type { Progress } from '../../shared/model/frames.ts';
 import type { Provenance } from '../../shared/model/types.ts';
+import type { Checkpoint } from '../storage/artifacts.ts';
+
+export type { Checkpoint };
 
 /** What a stage may use. Stages run in a worker process and are safe to repeat: cancelling ends the process. */
 export interface StageContext {
@@ -18,12 +21,6 @@ export interface StageContext {
   artifact(stage: string, key: unknown, make: (dir: string, checkpoint: Checkpoint) => Promise<void>): Promise<string>;
   /** Figures kept one by one under a subject, across runs and crashes. */
   memo(name: string, key: unknown): Figures;
-}
-
-/** One structured-cloneable value that outlives a crash, until what it leads to is complete. */
-export interface Checkpoint {
-  read(): Promise<unknown>;
-  write(value: unknown): Promise<void>;
 }
 
 /** Measured milliseconds per operator signature, kept for ever under device and runtime version. */

@@ -1,11 +1,10 @@
 /** The data of a job: opened, and split into what stages learn from, what chooses between states, and what only judges. */
 import { stat } from 'node:fs/promises';
 import type { CompressRequest } from '../../shared/model/job.ts';
-import { openDataset, type Dataset } from '../data/dataset.ts';
-import { resolvePreprocess } from '../data/preprocess.ts';
+import type { Dataset } from '../data/dataset.ts';
 import { splitIndices } from '../data/split.ts';
 import type { Model } from '../engine/ir/model.ts';
-import { dataInput } from './evaluate.ts';
+import { openModelData } from './model-data.ts';
 
 export interface JobData {
   readonly dataset: Dataset | null;
@@ -31,16 +30,7 @@ export async function openData(request: CompressRequest, model: Model): Promise<
         'No data were given: sensitivities come from random inputs, and neither compensation, recovery nor a figure of quality is possible.',
       ],
     };
-  const input = dataInput(model);
-  const preprocess = await resolvePreprocess(request.model, request.preprocess);
-  const dataset = await openDataset({
-    data: request.data,
-    labels: request.labels,
-    preprocess: preprocess.preprocess,
-    inputShape: input.dims,
-    inputDtype: input.dtype,
-    seed: request.seed,
-  });
+  const { dataset, notes } = await openModelData(model, request.model, { ...request, data: request.data });
   const { train, holdout } = splitIndices(dataset.length, {
     holdout: request.recipe.recovery.holdout,
     seed: request.seed,
@@ -55,6 +45,6 @@ export async function openData(request: CompressRequest, model: Model): Promise<
     train: inner.train.map((i) => train[i]!),
     judge: inner.holdout.length ? inner.holdout.map((i) => train[i]!) : train,
     quality: holdout.length ? holdout : train,
-    notes: [...preprocess.notes, ...dataset.notes],
+    notes,
   };
 }

@@ -17,8 +17,8 @@ const TEMP = /^\.tmp-(\d+)-([0-9a-z]*)-[0-9a-f]+$/;
 /** Checkpoints that nobody came back for are swept. */
 const FORGOTTEN_MS = 30 * 24 * 3_600_000;
 
-/** See StageContext. */
-export interface CheckpointFile {
+/** One structured-cloneable value that outlives a crash, until what it leads to is complete. */
+export interface Checkpoint {
   read(): Promise<unknown>;
   write(value: unknown): Promise<void>;
 }
@@ -57,7 +57,7 @@ export class ArtifactStore {
   async get(
     stage: string,
     key: unknown,
-    make: (dir: string, checkpoint: CheckpointFile) => Promise<void>,
+    make: (dir: string, checkpoint: Checkpoint) => Promise<void>,
   ): Promise<string> {
     const name = this.nameOf(stage, key);
     const path = join(this.root, name);

@@ -140,7 +140,14 @@ export async function refit(
   return { error: power > 0 ? Math.max(0, error) / power : 0, normal };
 }
 
-function addGram(gram: Float64Array, g: Float32Array, sum: Float32Array, count: number, k: number): void {
+/** Adds moments of `count` rows of k inputs to those of the inputs and a one, [k + 1, k + 1]. */
+export function addGram(
+  gram: Float64Array,
+  g: ArrayLike<number>,
+  sum: ArrayLike<number>,
+  count: number,
+  k: number,
+): void {
   for (let a = 0; a < k; a++) {
     for (let b = 0; b < k; b++) gram[a * (k + 1) + b]! += g[a * k + b]!;
     gram[a * (k + 1) + k]! += sum[a]!;
@@ -150,7 +157,7 @@ function addGram(gram: Float64Array, g: Float32Array, sum: Float32Array, count: 
 }
 
 /** `ridge` is relative to the mean of the diagonal; tenfold where the factor does not exist. */
-function factorize(gram: Float64Array, n: number, ridge: number): Normal | null {
+export function factorize(gram: Float64Array, n: number, ridge: number): Normal | null {
   let mean = 0;
   for (let a = 0; a < n - 1; a++) mean += gram[a * n + a]! / (n - 1);
   if (!(mean > 0)) return null;

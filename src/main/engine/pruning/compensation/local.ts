@@ -13,14 +13,14 @@ import type { Facts } from '../../ir/facts.ts';
 import type { Model } from '../../ir/model.ts';
 import type { Node } from '../../ir/node.ts';
 import type { Value } from '../../ir/value.ts';
-import { cholesky, choleskySolveT, matmulNT } from '../../linalg.ts';
+import { choleskySolveT, matmulNT, submatrix } from '../../linalg.ts';
 import { convGeometry } from '../../ops/support/spatial.ts';
 import { extractSubgraph } from '../../passes/extract.ts';
 import { channelGram, im2colGram } from '../grams.ts';
 import type { Surgery } from '../surgery.ts';
 import type { ResidualBlock } from '../types.ts';
-import { readWeights, regressionOf, writeWeights, type Regression } from './least-squares.ts';
-import { ENOUGH, thinning } from './sequential.ts';
+import { addGram, factorize, readWeights, regressionOf, writeWeights, type Regression } from './least-squares.ts';
+import { ENOUGH, positionsOf, thinning } from './sequential.ts';
 import { Targets } from './targets.ts';
 
 /** Blocks behind an operator that it can stand in for when they go. */
@@ -35,6 +35,8 @@ interface Layer {
   readonly weights: Float64Array;
   /** Moments of the inputs and a one, [columns + 1, columns + 1]. */
   readonly gram: Float64Array;
+  /** Moments of the operator's own output with the inputs, [rows, columns + 1]. */
+  readonly cross: Float64Array;
   /** Input channels. */
   readonly channels: number;
   /** What the operator makes by itself: its output or the residual sum that it enters. */
@@ -139,10 +141,15 @@ export class LocalFits {
       const [gram, sum] = [sums[at++]!, sums[at++]!];
       const [cross, targetSum] = later.length ? [sums[at++]!, sums[at++]!] : [null, null];
       const [k, m] = [regression.columns, regression.rows];
+      const weights = readWeights(regression);
+      const bordered = new Float64Array((k + 1) ** 2);
+      addGram(bordered, gram, sum, samples * positions, k);
       layers.set(regression.node, {
         regression,
-        weights: readWeights(regression),
-        gram: bordered(gram, sum, k, samples * positions),
+        weights,
+        gram: bordered,
+        // The Gram is symmetric.
+        cross: matmulNT(weights, bordered, m, k + 1, k + 1),
         channels: p.facts.get(x)!.shape[1]!,
         own,
         later: new Map(
@@ -215,26 +222,18 @@ function solve(layer: Layer, kept: readonly number[] | null, later: Value | null
   }
   stay.push(columns);
   const k = stay.length;
-  const gram = new Float64Array(k * k);
-  const across = new Float64Array(k * n);
-  let mean = 0;
-  for (let a = 0; a < k; a++) {
-    for (let b = 0; b < k; b++) gram[a * k + b] = layer.gram[stay[a]! * n + stay[b]!]!;
-    across.set(layer.gram.subarray(stay[a]! * n, (stay[a]! + 1) * n), a * n);
-    if (a < k - 1) mean += gram[a * k + a]! / (k - 1);
-  }
-  if (!(mean > 0)) return null;
+  const normal = factorize(submatrix(layer.gram, n, stay, stay), k, RIDGE);
+  if (!normal) return null;
   // Right-hand sides W G[:,K], plus what a dropped block added, plus the pull towards the weights that are there.
-  const cross = matmulNT(layer.weights, across, rows, k, n);
   const more = later && layer.later.get(later);
+  const right = new Float64Array(rows * k);
   for (let m = 0; m < rows; m++)
     for (let a = 0; a < k; a++) {
-      if (more) cross[m * k + a]! += more[m * n + stay[a]!]!;
-      if (a < k - 1) cross[m * k + a]! += RIDGE * mean * layer.weights[m * n + stay[a]!]!;
+      const from = m * n + stay[a]!;
+      const pulled = a < k - 1 ? normal.pull * layer.weights[from]! : 0;
+      right[m * k + a] = layer.cross[from]! + (more ? more[from]! : 0) + pulled;
     }
-  for (let a = 0; a < k - 1; a++) gram[a * k + a]! += RIDGE * mean;
-  const l = cholesky(gram, k);
-  return l && choleskySolveT(l, cross, k, rows);
+  return choleskySolveT(normal.factor, right, k, rows);
 }
 
 /** The residual sum that a node's output enters alone, or the output itself. */
@@ -259,21 +258,4 @@ function chainOf(from: Value, blocks: readonly ResidualBlock[]): Value[] {
     out.push(block.add.output());
   }
   return out;
-}
-
-/** Gram with a row and a column for the constant one. */
-function bordered(gram: Float64Array, sum: Float64Array, k: number, count: number): Float64Array {
-  const out = new Float64Array((k + 1) ** 2);
-  for (let a = 0; a < k; a++) {
-    out.set(gram.subarray(a * k, (a + 1) * k), a * (k + 1));
-    out[a * (k + 1) + k] = out[k * (k + 1) + a] = sum[a]!;
-  }
-  out[k * (k + 1) + k] = count;
-  return out;
-}
-
-/** Positions that are looked at per sample. */
-function positionsOf(shape: readonly number[]): number {
-  const every = thinning(shape);
-  return shape.slice(2).reduce((a, b) => a * Math.ceil(b / every), 1);
 }

@@ -129,9 +129,13 @@ async function leastSquares(
 export const ENOUGH = 3;
 /** Rows of a regression: samples times the positions that are looked at. */
 function rowsOf(target: readonly HostTensor[]): number {
-  const every = thinning(target[0]!.dims);
-  const positions = target[0]!.dims.slice(2).reduce((a, b) => a * Math.ceil(b / every), 1);
-  return target.reduce((n, t) => n + t.dims[0]! * positions, 0);
+  return target.reduce((n, t) => n + t.dims[0]! * positionsOf(t.dims), 0);
+}
+
+/** Positions that are looked at per sample. @param dims of an operator's output */
+export function positionsOf(dims: readonly number[]): number {
+  const every = thinning(dims);
+  return dims.slice(2).reduce((a, b) => a * Math.ceil(b / every), 1);
 }
 
 /** Positions of one sample resemble each other: about 64 of them say as much as all, and leave time for more samples. */
