@@ -5,6 +5,7 @@
  */
 import type { Facts } from '../engine/ir/facts.ts';
 import type { Model } from '../engine/ir/model.ts';
+import type { Node } from '../engine/ir/node.ts';
 import { partition } from '../engine/latency/partition.ts';
 import { LatencyModel, type UnitTable } from '../engine/latency/predict.ts';
 import { signatureOf, type LatencyUnit, type UnitSpec } from '../engine/latency/signature.ts';
@@ -46,6 +47,12 @@ export interface BuiltLatencyModel {
 
 /** Grid points per unit at most: beyond it the grid is thinned and read by interpolation. */
 const MAX_GRID = 100;
+/**
+ * Models slower than this, in milliseconds, are timed with less: their steps are small against their widths, so that
+ * fewer points of a grid and fewer runs say as much. Full effort costs minutes there.
+ */
+const LEAN_ABOVE_MS = 40;
+const LEAN = { grid: 9, runs: 5, profileRuns: 8, cutRuns: 6 };
 
 /**
  * @param facts must be collected at `batch` (dynamic axes hold the sizes that are timed).
@@ -60,9 +67,10 @@ export async function buildLatencyModel(
   const where = { provider: options.provider ?? 'cpu', threads: options.threads ?? 1 };
   const how = { ...where, ...(options.batch && { batch: options.batch }), ...(options.dims && { dims: options.dims }) };
   const widths = new Widths(facts, groups);
-  const profile = await profileModel(model, { ...how, runs: 30 });
   const baselineMs =
     options.baselineMs ?? (await benchmark([{ name: 'baseline', model }], { ...how, maxSeconds: 3 }))[0]!.stats.p50Ms;
+  const lean = baselineMs > LEAN_ABOVE_MS;
+  const profile = await profileModel(model, { ...how, runs: lean ? LEAN.profileRuns : 30 });
   const { units, otherMs } = partition(model, profile.operators, widths);
 
   const known = new Map<string, number>();
@@ -88,7 +96,14 @@ export async function buildLatencyModel(
     }
     const onMeasured = (done: number, of: number): void =>
       options.onProgress?.(from + ((to - from) * done) / of, message);
-    const got = await measureUnits(missing, { facts, model, where, reference, onMeasured });
+    const got = await measureUnits(missing, {
+      facts,
+      model,
+      where,
+      reference,
+      onMeasured,
+      ...(lean && { minRuns: LEAN.runs }),
+    });
     if (referenceMs === undefined && reference.ms !== undefined)
       options.table?.put(yardstick, reference.ms, provenance);
     for (const [signature, ms] of got) {
@@ -107,7 +122,19 @@ export async function buildLatencyModel(
     return of.length ? [{ group: g, units: of, window, exhaustive, leads: exhaustive ? of : of.slice(0, 2) }] : [];
   });
   const at = (id: string, k: number): KeepCounts => new Map([[id, k]]);
-  const windowSpecs = leads.flatMap((l) => l.leads.flatMap((u) => l.window.map((k) => spec(u, at(l.group.id, k)))));
+  // Kernels of one kind have the same steps at any size: when timing is costly, the cheapest group of a kind shows them.
+  const kindOf = (l: (typeof leads)[number]): string => `${l.group.multiple} ${l.leads.map(kernelKind).join(' ')}`;
+  const models = new Map<string, (typeof leads)[number]>();
+  for (const l of leads) {
+    const key = lean && !l.exhaustive ? kindOf(l) : l.group.id;
+    const other = models.get(key);
+    if (!other || l.leads[0]!.profiledMs < other.leads[0]!.profiledMs) models.set(key, l);
+  }
+  const modelOf = (l: (typeof leads)[number]): (typeof leads)[number] =>
+    models.get(lean && !l.exhaustive ? kindOf(l) : l.group.id)!;
+  const windowSpecs = [...models.values()].flatMap((l) =>
+    l.leads.flatMap((u) => l.window.map((k) => spec(u, at(l.group.id, k)))),
+  );
   await time([...units.map((u) => spec(u, new Map())), ...windowSpecs], 0, 0.3, 'Timing operators over widths');
   const unusable = new Set(units.filter((u) => Number.isNaN(known.get(spec(u, new Map()).signature) ?? NaN)));
   const ms = (s: UnitSpec): number => known.get(s.signature) ?? NaN;
@@ -115,32 +142,37 @@ export async function buildLatencyModel(
   // 2. The pattern, continued over the whole width, timed for all of the group's units, and its lower envelope.
   const candidates = leads.map((l) => {
     if (l.exhaustive) return { ...l, counts: l.window };
+    const shown = modelOf(l);
     const seen = new Map<number, number>();
-    for (const k of l.window)
+    for (const k of shown.window)
       seen.set(
         k,
-        l.leads.reduce((a, u) => a + (ms(spec(u, at(l.group.id, k))) || u.profiledMs), 0),
+        shown.leads.reduce((a, u) => a + (ms(spec(u, at(shown.group.id, k))) || u.profiledMs), 0),
       );
-    return { ...l, counts: continuePattern(seen, l.group.units, l.group.multiple) };
+    return { ...l, counts: continuePattern(seen, shown.group.units, l.group.multiple, 20, l.group.units) };
   });
-  const curveSpecs = candidates.flatMap((c) =>
-    c.units.filter((u) => !unusable.has(u)).flatMap((u) => c.counts.map((k) => spec(u, at(c.group.id, k)))),
-  );
-  await time(curveSpecs, 0.3, 0.6, 'Finding the steps of each group');
+  const steps = options.steps ?? 12;
   const counts = new Map<string, readonly number[]>();
+  if (!lean) {
+    const curveSpecs = candidates.flatMap((c) =>
+      c.units.filter((u) => !unusable.has(u)).flatMap((u) => c.counts.map((k) => spec(u, at(c.group.id, k)))),
+    );
+    await time(curveSpecs, 0.3, 0.6, 'Finding the steps of each group');
+  }
   for (const c of candidates) {
     const curve = new Map(
       c.counts.map((k) => [k, c.units.reduce((a, u) => a + (ms(spec(u, at(c.group.id, k))) || u.profiledMs), 0)]),
     );
-    counts.set(c.group.id, thin(edges(curve, 0.01), options.steps ?? 12));
+    counts.set(c.group.id, thin(lean && !c.exhaustive ? c.counts : edges(curve, 0.01), steps));
   }
 
   // 3. Units that two groups share, on the grid of both.
+  const points = lean ? LEAN.grid : MAX_GRID;
   const grids = units.map((unit) => {
     const of = unit.groups.filter((g) => counts.has(g));
-    const most = Math.max(2, Math.floor(MAX_GRID ** (1 / Math.max(1, of.length))));
+    const most = Math.max(2, Math.floor(points ** (1 / Math.max(1, of.length))));
     const grid = of.map((group) => ({ group, counts: thin(counts.get(group)!, most) }));
-    return { unit, grid: grid.reduce((a, g) => a * g.counts.length, 1) > 4 * MAX_GRID ? [] : grid };
+    return { unit, grid: grid.reduce((a, g) => a * g.counts.length, 1) > 4 * points ? [] : grid };
   });
   const gridSpecs = grids.map(({ unit, grid }) => gridPoints(grid).map((keep) => spec(unit, keep)));
   await time(
@@ -156,10 +188,25 @@ export async function buildLatencyModel(
       (r) => new Map(groups.map((g) => [g.id, nearest(counts.get(g.id) ?? [g.units], r * g.units)])),
     );
     const cuts = keeps.map((keep, i) => ({ name: `cut ${i}`, model: options.cut!(keep) }));
-    const got = await benchmark([{ name: 'original', model }, ...cuts], { ...how, maxSeconds: 4, precision: 0.02 });
+    const got = await benchmark([{ name: 'original', model }, ...cuts], {
+      ...how,
+      maxSeconds: 4,
+      precision: 0.02,
+      ...(lean && { runs: LEAN.cutRuns, warmup: 2 }),
+    });
     latency.calibrate(keeps.map((keep, i) => ({ keep, ms: got[i + 1]!.ratio.value * baselineMs })));
   }
   return { model: latency, counts, measured, cached };
+}
+
+/** What the steps of a kernel depend on, beside the processor and the runtime. */
+function kernelKind(u: LatencyUnit): string {
+  const ints = (n: Node, name: string): string => {
+    const a = n.attributes.get(name);
+    return a?.kind === 'ints' ? a.value.join('x') : '';
+  };
+  const lead = u.nodes[0]!;
+  return `${u.opType} ${ints(lead, 'kernel_shape')} ${u.blockedInputs.size > 0}`;
 }
 
 const nearest = (counts: readonly number[], want: number): number =>

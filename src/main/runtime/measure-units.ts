@@ -25,6 +25,8 @@ export interface MeasureContext {
   readonly where: MeasureConditions;
   /** Milliseconds of the reference case that results are scaled to: the first session's own when absent. */
   reference: { ms?: number };
+  /** Runs of one session at least; default 12. */
+  readonly minRuns?: number;
 }
 
 /**
@@ -69,6 +71,12 @@ function* batches(specs: readonly UnitSpec[]): Iterable<UnitSpec[]> {
   if (batch.length) yield batch;
 }
 
+/** With fewer runs wanted, sessions are shorter in the same measure. */
+function runsOf(batch: readonly UnitSpec[], least = MIN_RUNS): number {
+  const fitting = (SESSION_MS * least) / MIN_RUNS / batch.reduce((a, x) => a + costOf(x), 0);
+  return Math.round(Math.min(MAX_RUNS, Math.max(least, fitting)));
+}
+
 async function measureBatch(
   batch: readonly UnitSpec[],
   context: MeasureContext,
@@ -79,7 +87,7 @@ async function measureBatch(
     const feeds = Object.fromEntries(inputs.map((i) => [i.name, toOrt(randomTensor(i.dtype, i.dims))]));
     const trace = await traceRuns(serializeModel(model), () => feeds, {
       ...context.where,
-      runs: Math.round(Math.min(MAX_RUNS, Math.max(MIN_RUNS, SESSION_MS / batch.reduce((a, x) => a + costOf(x), 0)))),
+      runs: runsOf(batch, context.minRuns),
       warmup: 2,
       fused: true,
     });

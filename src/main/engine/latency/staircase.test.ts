@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { continuePattern, edges, thin, windowCounts } from './staircase.ts';
+import { seededRandom } from '../random.ts';
+import { continuePattern, edges, periodOf, thin, windowCounts } from './staircase.ts';
 
 /** A step at every multiple of 16, and a penalty off multiples of 4, as blocked convolutions have. */
 const stairs = (k: number): number => Math.ceil(k / 16) * 10 + (k % 4 ? 25 : 0);
@@ -35,6 +36,22 @@ describe('staircase', () => {
 
   test('counts honour the multiple of the group', () => {
     expect(windowCounts(24, 8)).toEqual([8, 16, 24]);
+  });
+
+  test('noise as large as half a step hides no period', () => {
+    const random = seededRandom(3);
+    const noisy = new Map([...curve(windowCounts(320, 1))].map(([k, t]) => [k, t + 5 * (random.next() - 0.5)]));
+    expect(periodOf(noisy)).toMatchObject({ period: 16, place: 0 });
+  });
+
+  test('a straight line with noise has no steps', () => {
+    const random = seededRandom(4);
+    const line = new Map(windowCounts(320, 1).map((k) => [k, k + 4 * random.next()]));
+    expect(periodOf(line)).toMatchObject({ period: 1, place: 0 });
+  });
+
+  test('the pattern of one group goes on over a wider one', () => {
+    expect(continuePattern(curve(windowCounts(64, 1)), 64, 1, 20, 128)).toEqual([16, 32, 48, 64, 80, 96, 112, 128]);
   });
 
   test('thinning keeps both ends', () => {

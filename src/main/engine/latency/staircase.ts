@@ -36,28 +36,68 @@ export function windowCounts(units: number, multiple: number, exhaustive = 48): 
 const alignUp = (x: number, m: number): number => Math.ceil(x / m) * m;
 
 /**
- * Counts over the whole range that continue the pattern of a measured window: its commonest distance between edges and
- * the edges' place within it. At most `most`, spread evenly; the full width is always in.
+ * Counts over the whole range that continue the pattern of a measured window: its period, and the place within it where
+ * the time is lowest against the trend. At most `most`, spread evenly; the full width is always in.
+ * @param units full width of the group whose window it is, @param over that of the group it is continued over
  */
 export function continuePattern(
   window: ReadonlyMap<number, number>,
   units: number,
   multiple: number,
   most = 20,
+  over = units,
 ): number[] {
-  const counts = [...window.keys()].filter((k) => k !== units || window.has(k - multiple));
-  const inner = edges(new Map(counts.map((k) => [k, window.get(k)!]))).filter((k) => k !== counts.at(-1));
-  const gaps = new Map<number, number>();
-  for (let i = 1; i < inner.length; i++) {
-    const gap = inner[i]! - inner[i - 1]!;
-    gaps.set(gap, (gaps.get(gap) ?? 0) + 1);
-  }
-  // No two steps inside the window: they are wider than it, or there are none. Its width is then the grid.
-  const period = [...gaps].sort((a, b) => b[1] - a[1] || b[0] - a[0])[0]?.[0] ?? 32 * multiple;
-  const place = inner.length ? inner[0]! % period : units % period;
+  const counts = [...window.keys()].filter((k) => k !== units || window.has(k - multiple)).sort((a, b) => a - b);
+  const points = new Map(counts.map((k) => [k / multiple, window.get(k)!]));
+  const { period, place } = periodOf(points);
   const all = [];
-  for (let k = place || period; k < units; k += period) all.push(k);
-  return [...thin(all, most - 1), units];
+  for (let k = place || period; k * multiple < over; k += period) all.push(k * multiple);
+  return [...thin(all, most - 1), over];
+}
+
+/** Better than a straight line by this factor, or there are no steps. */
+const CLEARLY = 0.5;
+/** Variances from so few points differ by this much although nothing is behind it. */
+const ABOUT = 1.5;
+
+/**
+ * The period of a curve, and the place within it (0..period-1) with the lowest time against the trend: least squares of
+ * t(k) = a k + f(k mod period) for every period that the points show twice. Residuals are weighed against the number of
+ * parameters, so that noise is no pattern; the shortest period that explains the curve about as well as the best one wins.
+ */
+export function periodOf(points: ReadonlyMap<number, number>): { period: number; place: number } {
+  const fits = [fitPeriod(points, 1)];
+  for (let p = 2; 2 * p < points.size; p++) fits.push(fitPeriod(points, p));
+  const least = Math.min(...fits.map((f) => f.variance));
+  const line = fits[0]!;
+  if (least >= CLEARLY * line.variance) return { period: 1, place: 0 };
+  return fits.find((f) => f.variance <= ABOUT * least + 1e-12 * line.variance)!;
+}
+
+function fitPeriod(points: ReadonlyMap<number, number>, period: number) {
+  // Within a class of equal k mod period the slope is that of the deviations from the class's means.
+  const classes = new Map<number, [number, number][]>();
+  for (const [k, t] of points) classes.set(k % period, [...(classes.get(k % period) ?? []), [k, t]]);
+  let [xy, xx] = [0, 0];
+  const means = new Map<number, [number, number]>();
+  for (const [r, list] of classes) {
+    const k = list.reduce((a, p) => a + p[0], 0) / list.length;
+    const t = list.reduce((a, p) => a + p[1], 0) / list.length;
+    means.set(r, [k, t]);
+    for (const p of list) {
+      xy += (p[0] - k) * (p[1] - t);
+      xx += (p[0] - k) ** 2;
+    }
+  }
+  const slope = xx > 0 ? xy / xx : 0;
+  let error = 0;
+  let [place, lowest] = [0, Infinity];
+  for (const [r, list] of classes) {
+    const [k, t] = means.get(r)!;
+    for (const p of list) error += (p[1] - t - slope * (p[0] - k)) ** 2;
+    if (t - slope * k < lowest) [place, lowest] = [r, t - slope * k];
+  }
+  return { period, place, variance: error / Math.max(1, points.size - classes.size - 1) };
 }
 
 /** At most n of them, evenly spread by place, the first and last included. */
