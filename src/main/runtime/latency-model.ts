@@ -52,7 +52,7 @@ const MAX_GRID = 100;
  * fewer points of a grid and fewer runs say as much. Full effort costs minutes there.
  */
 const LEAN_ABOVE_MS = 40;
-const LEAN = { grid: 9, runs: 5, profileRuns: 8, cutRuns: 6 };
+const LEAN = { grid: 9, windowRuns: 3, runs: 5, profileRuns: 6 };
 
 /**
  * @param facts must be collected at `batch` (dynamic axes hold the sizes that are timed).
@@ -85,7 +85,13 @@ export async function buildLatencyModel(
     const shape: UnitSpec['shape'] = (v) => widths.shape(v, keep) ?? [];
     return { unit, shape, signature: signatureOf(unit, shape, facts, where) };
   };
-  const time = async (specs: readonly UnitSpec[], from: number, to: number, message: string): Promise<void> => {
+  const time = async (
+    specs: readonly UnitSpec[],
+    from: number,
+    to: number,
+    message: string,
+    minRuns = LEAN.runs,
+  ): Promise<void> => {
     const missing: UnitSpec[] = [];
     for (const s of specs) {
       if (known.has(s.signature)) continue;
@@ -102,7 +108,7 @@ export async function buildLatencyModel(
       where,
       reference,
       onMeasured,
-      ...(lean && { minRuns: LEAN.runs }),
+      ...(lean && { minRuns }),
     });
     if (referenceMs === undefined && reference.ms !== undefined)
       options.table?.put(yardstick, reference.ms, provenance);
@@ -135,7 +141,13 @@ export async function buildLatencyModel(
   const windowSpecs = [...models.values()].flatMap((l) =>
     l.leads.flatMap((u) => l.window.map((k) => spec(u, at(l.group.id, k)))),
   );
-  await time([...units.map((u) => spec(u, new Map())), ...windowSpecs], 0, 0.3, 'Timing operators over widths');
+  await time(
+    units.map((u) => spec(u, new Map())),
+    0,
+    0.05,
+    'Timing operators',
+  );
+  await time(windowSpecs, 0.05, 0.3, 'Timing operators over widths', LEAN.windowRuns);
   const unusable = new Set(units.filter((u) => Number.isNaN(known.get(spec(u, new Map()).signature) ?? NaN)));
   const ms = (s: UnitSpec): number => known.get(s.signature) ?? NaN;
 
@@ -183,17 +195,13 @@ export async function buildLatencyModel(
   );
   const tables = grids.map(({ unit, grid }, i): UnitTable => ({ unit, grid, ms: gridSpecs[i]!.map(ms) }));
   const latency = new LatencyModel({ tables, otherMs, baselineMs });
-  if (options.cut) {
+  // Large kernels cost among their neighbours what they cost alone.
+  if (options.cut && !lean) {
     const keeps = [0.5, 0.35, 0.2].map(
       (r) => new Map(groups.map((g) => [g.id, nearest(counts.get(g.id) ?? [g.units], r * g.units)])),
     );
     const cuts = keeps.map((keep, i) => ({ name: `cut ${i}`, model: options.cut!(keep) }));
-    const got = await benchmark([{ name: 'original', model }, ...cuts], {
-      ...how,
-      maxSeconds: 4,
-      precision: 0.02,
-      ...(lean && { runs: LEAN.cutRuns, warmup: 2 }),
-    });
+    const got = await benchmark([{ name: 'original', model }, ...cuts], { ...how, maxSeconds: 4, precision: 0.02 });
     latency.calibrate(keeps.map((keep, i) => ({ keep, ms: got[i + 1]!.ratio.value * baselineMs })));
   }
   return { model: latency, counts, measured, cached };

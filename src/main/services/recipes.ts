@@ -17,7 +17,7 @@ const RecipeFile = z
     /** The preset that fills what the file leaves out. */
     base: z.enum(Object.keys(PRESETS) as [PresetName, ...PresetName[]]),
     criterion: z.string().min(1),
-    allocation: z.enum(['measured', 'uniform', 'global', 'isomorphic']),
+    allocation: z.enum(['measured', 'fisher', 'uniform', 'global', 'isomorphic']),
     blocks: z.boolean(),
     channels: z.boolean(),
     floor: share,

@@ -6,8 +6,13 @@ import type { Prepared } from './prepare.ts';
 /** Samples that rank plans, at most, and multiply-accumulates of one such run; compensation uses all samples. */
 const SENSITIVITY_SAMPLES = 192;
 const SENSITIVITY_MACS = 1.2e10;
+/** Samples that curvature is taken from, at least and at most, and multiply-accumulates of their forward passes. */
+const PROBES = [16, 256] as const;
+const PROBE_MACS = 6.5e10;
+/** Models heavier than this are fitted once: the second round costs as much as the first and adds little. */
+const TWO_ROUNDS_MACS = 2e9;
 /** Forward passes of all calibration samples, in multiply-accumulates, and elements of the widest activation over them. */
-const CALIBRATION_MACS = 3e11;
+const CALIBRATION_MACS = 1.5e11;
 const CALIBRATION_ELEMENTS = 2.5e8;
 
 export interface Affordable {
@@ -15,6 +20,10 @@ export interface Affordable {
   readonly calibration: number;
   /** For every plan that is tried. */
   readonly ranking: number;
+  /** Backward passes that curvature is taken from. */
+  readonly probes: number;
+  /** Rounds of the activation-aware fit. */
+  readonly rounds: number;
   /** Samples of one calibration batch. */
   readonly batch: number;
 }
@@ -29,5 +38,13 @@ export function affordable(p: Prepared, wanted: number): Affordable {
   const most = Math.min(CALIBRATION_MACS / macs, (CALIBRATION_ELEMENTS * batch) / widest);
   const calibration = Math.max(16, Math.min(wanted, Math.floor(most)));
   const ranking = Math.max(8, Math.min(SENSITIVITY_SAMPLES, Math.floor(SENSITIVITY_MACS / macs)));
-  return { calibration, ranking, batch: Math.min(64, 2 ** Math.floor(Math.log2(ranking)), calibration) };
+  const probes = Math.min(PROBES[1], Math.max(PROBES[0], Math.floor(PROBE_MACS / macs)));
+  const rounds = macs > TWO_ROUNDS_MACS ? 1 : 2;
+  return {
+    calibration,
+    ranking,
+    probes,
+    rounds,
+    batch: Math.min(64, 2 ** Math.floor(Math.log2(ranking)), calibration),
+  };
 }

@@ -6,10 +6,19 @@ import { modelCosts } from '../engine/ir/costs.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { baselineState } from '../engine/pruning/allocation/baselines.ts';
 import { GreedyPath, refill } from '../engine/pruning/allocation/greedy.ts';
-import { predictMs, type Space, type State } from '../engine/pruning/allocation/state.ts';
+import {
+  goneNodes,
+  isGroupGone,
+  predictMs,
+  removedUnits,
+  type Space,
+  type State,
+} from '../engine/pruning/allocation/state.ts';
 import { LocalFits } from '../engine/pruning/compensation/local.ts';
+import { Curvature } from '../engine/pruning/curvature.ts';
 import type { Surgery } from '../engine/pruning/surgery.ts';
-import { firstSamples, type Calibration } from './calibration.ts';
+import { firstSamples, resized, type Calibration } from './calibration.ts';
+import { SecateurError } from '../../shared/contract/errors.ts';
 import type { StageContext } from './context.ts';
 import { fitBudget, keyOf, stateOf } from './fit.ts';
 import { tidy, type Prepared } from './prepare.ts';
@@ -19,8 +28,11 @@ import type { Compare } from './side-by-side.ts';
 
 /** Samples that the refits behind a plan that is only tried learn from. */
 const FIT_SAMPLES = 512;
-/** Models with fewer parameters are cut for every plan that is tried; larger ones get gates. */
+/** Models with fewer parameters are cut and run for every plan that is tried; larger ones are judged by curvature. */
 const CUT_BELOW = 8e6;
+
+/** Runs longer than this, in milliseconds, repeat so well that one look at a plan is enough. */
+const SLOW_MS = 40;
 
 export interface AllocationOptions {
   readonly recipe: Recipe;
@@ -28,6 +40,8 @@ export interface AllocationOptions {
   readonly calibration: Calibration;
   /** Samples that rank plans. */
   readonly rankingSamples: number;
+  /** Samples that curvature is taken from. */
+  readonly probes: number;
   readonly scores: Scores;
   readonly space: Space;
   /** What the recipe fixes by hand. */
@@ -60,19 +74,22 @@ export async function allocateStage(o: AllocationOptions, ctx: StageContext): Pr
     });
     ctx.progress({ stage: 'allocate', message: 'measuring sensitivities', done: 0 });
     const { allocation } = recipe;
+    const steered = allocation === 'measured' || allocation === 'fisher';
     try {
       const { best } = await fitBudget({
         budgetRatio,
         baselineMs,
         space,
         allocate: async (ms) =>
-          allocation === 'measured'
-            ? (await path.reach(ms)).state
-            : baselineState(allocation, space, o.scores, ms, start),
-        ...(allocation === 'measured' && { refill: (s: State, ms: number) => refill(space, s, ms, cost, start) }),
+          steered ? (await path.reach(ms)).state : baselineState(allocation, space, o.scores, ms, start),
+        ...(steered && { refill: (s: State, ms: number) => refill(space, s, ms, cost, start) }),
         cut: (s) => plain(o, s),
-        measure: async (m) => (await o.compare(m, 0.005, 5)).ratio,
-        confirm: async (m) => (await o.compare(m, 0.003, 12)).ratio,
+        ...(baselineMs > SLOW_MS
+          ? { measure: async (m: Model) => (await o.compare(m, 0.006, 2.5)).ratio }
+          : {
+              measure: async (m: Model) => (await o.compare(m, 0.005, 2.5)).ratio,
+              confirm: async (m: Model) => (await o.compare(m, 0.003, 6)).ratio,
+            }),
         onCandidate: (c, attempt) =>
           ctx.log(`attempt ${attempt + 1}: predicted ${c.predictedMs.toFixed(3)} ms, measured ${c.ratio.toFixed(3)}x`),
       });
@@ -90,12 +107,70 @@ function plain(o: AllocationOptions, s: State): Model {
   return model;
 }
 
+/** True where plans are judged by one backward pass instead of being run. */
+export const judgedByCurvature = (recipe: Recipe, p: Prepared): boolean =>
+  recipe.allocation === 'fisher' || modelCosts(p.model, p.facts).params >= CUT_BELOW;
+
+/** Closed form, from a backward pass over a few samples; what a group costs at each count is kept across runs. */
+async function openCurvature(o: AllocationOptions, ctx: StageContext): ReturnType<typeof openCost> {
+  const { recipe, prepared, calibration, space, threads } = o;
+  const compensation = calibration.real ? recipe.compensation : 'none';
+  const memo = ctx.memo('curvature', { ...o.identity, criterion: recipe.criterion, compensation, probes: o.probes });
+  const offered = space.groups.flatMap((g) => {
+    const counts = new Set([...(space.counts.get(g.id) ?? []), o.start.keep.get(g.id) ?? g.units]);
+    return [...counts].filter((k) => k < g.units).map((k) => ({ g, k }));
+  });
+  const ids = new Set(space.blocks.map((b) => b.id));
+  const known = (): boolean =>
+    offered.every(({ g, k }) => memo.get(keepKey(g.id, k)) !== undefined) &&
+    [...ids].every((id) => memo.get(dropKey(id)) !== undefined);
+  if (!known()) {
+    const size = prepared.facts.get(prepared.model.graph.outputs[0]!)?.shape[0] ?? 1;
+    const probes = resized(calibration, size).slice(0, Math.max(1, Math.floor(o.probes / size)));
+    const curvature = await Curvature.collect(ctx.executor, prepared, probes, {
+      threads,
+      seed: 1,
+      compensation,
+      onProgress: (done) => ctx.progress({ stage: 'allocate', message: 'measuring sensitivities', done: done / 2 }),
+    });
+    for (const { g, k } of offered) memo.put(keepKey(g.id, k), curvature.groupCost(g, removedUnits(space, g, k)));
+    for (const id of ids) memo.put(dropKey(id), curvature.blockCost(id));
+  }
+  let count = 0;
+  return {
+    cost: (s) => {
+      count++;
+      const gone = goneNodes(space, s.dropped);
+      let sum = 0;
+      for (const id of s.dropped) sum += memo.get(dropKey(id))!;
+      for (const g of space.groups) {
+        const k = s.keep.get(g.id) ?? g.units;
+        if (k < g.units && !isGroupGone(g, gone)) sum += memo.get(keepKey(g.id, k))!;
+      }
+      return Promise.resolve(sum);
+    },
+    evaluations: () => count,
+    close: () => Promise.resolve(),
+  };
+}
+
+const keepKey = (group: string, keep: number): string => `${group} ${keep}`;
+const dropKey = (block: string): string => `drop ${block}`;
+
 /** Output change of a plan, measured once per plan and kept across runs. */
 async function openCost(
   o: AllocationOptions,
   ctx: StageContext,
 ): Promise<{ cost: (s: State) => Promise<number>; evaluations: () => number; close: () => Promise<void> }> {
   const { recipe, prepared, calibration, space, threads } = o;
+  if (judgedByCurvature(o.recipe, prepared)) {
+    try {
+      return await openCurvature(o, ctx);
+    } catch (e) {
+      if (!(e instanceof SecateurError && e.code === 'gradient-unsupported')) throw e;
+      ctx.log(`no curvature, plans are run instead: ${e.message}`);
+    }
+  }
   const cutting = modelCosts(prepared.model, prepared.facts).params < CUT_BELOW;
   const fitting = cutting && recipe.compensation === 'least-squares' && calibration.real;
   const memo = ctx.memo('output-change', {

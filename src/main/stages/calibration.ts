@@ -47,6 +47,22 @@ export function firstSamples(c: Calibration, n: number): Calibration {
   return { ...c, batches: c.batches.slice(0, k), labels: c.labels.slice(0, k) };
 }
 
+/** The same samples in batches of another size; what is left over goes. */
+export function resized(c: Calibration, size: number): Record<string, HostTensor>[] {
+  if (c.size === size) return [...c.batches];
+  const out: Record<string, HostTensor>[] = [];
+  if (size < c.size)
+    for (const feeds of c.batches)
+      for (let at = 0; at + size <= c.size; at += size)
+        out.push(Object.fromEntries(Object.entries(feeds).map(([name, t]) => [name, rowsOf(t, at, size)])));
+  return out;
+}
+
+function rowsOf(t: HostTensor, at: number, n: number): HostTensor {
+  const per = t.data.length / t.dims[0]!;
+  return { ...t, dims: [n, ...t.dims.slice(1)], data: t.data.slice(at * per, (at + n) * per) as HostTensor['data'] };
+}
+
 /** Draws `n` of the given indices. */
 export function draw(indices: readonly number[], n: number, seed: number): number[] {
   const all = [...indices];

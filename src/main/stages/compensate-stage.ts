@@ -24,6 +24,7 @@ export async function compensateStage(
     readonly prepared: Prepared;
     readonly calibration: Calibration;
     readonly kind: Recipe['compensation'];
+    readonly rounds: number;
     readonly plan: Plan;
     readonly planHash: string;
     readonly identity: Readonly<Record<string, unknown>>;
@@ -32,7 +33,7 @@ export async function compensateStage(
   },
   ctx: StageContext,
 ): Promise<Compensated> {
-  const key = { ...o.identity, plan: o.planHash, kind: o.kind, version: 5 };
+  const key = { ...o.identity, plan: o.planHash, kind: o.kind, rounds: o.rounds, version: 6 };
   const dir = await ctx.artifact('compensate', key, async (to) => {
     const surgery = o.cut();
     const gone = new Set(o.plan.blocks);
@@ -43,6 +44,7 @@ export async function compensateStage(
       fits = await compensate(ctx.executor, o.prepared, surgery, dropped, o.calibration.batches, {
         threads: o.threads,
         kind: o.kind,
+        rounds: o.rounds,
         onProgress: (done, node) => ctx.progress({ stage: 'compensate', message: node, done }),
       });
     tidy(surgery.model);

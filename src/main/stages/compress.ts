@@ -6,12 +6,11 @@ import type { CompressReport, CompressRequest, ModelMeasure, Quality } from '../
 import type { LatencyStats, Plan } from '../../shared/model/types.ts';
 import { modelCosts } from '../engine/ir/costs.ts';
 import type { Model } from '../engine/ir/model.ts';
-import { planOf, type Space, type State } from '../engine/pruning/allocation/state.ts';
+import { planOf, predictMs, type Space, type State } from '../engine/pruning/allocation/state.ts';
 import { applyPlan, type Surgery } from '../engine/pruning/surgery.ts';
 import { localDevice, measuredHere } from '../runtime/device.ts';
 import { createExecutor } from '../runtime/executor.ts';
 import { collectFacts } from '../runtime/facts.ts';
-import { buildLatencyModel } from '../runtime/latency-model.ts';
 import { profileModel } from '../runtime/profile.ts';
 import { openModelFile } from '../storage/model-files.ts';
 import { affordable } from './afford.ts';
@@ -24,12 +23,16 @@ import { createEvaluator } from './evaluate.ts';
 import { familyOf } from './family.ts';
 import { groupInfo } from './inspect.ts';
 import { openData, type JobData } from './job-data.ts';
+import { latencyStage } from './latency-stage.ts';
 import { loadWithHash } from './load.ts';
 import { prepare, tidy, type Prepared } from './prepare.ts';
 import { recoverStage } from './recover-stage.ts';
 import { scoreGroups, type Scores } from './scores.ts';
-import { atPercentile, finalMeasure, sideBySide } from './side-by-side.ts';
+import { atPercentile, finalMeasure, sideBySide, type Compare } from './side-by-side.ts';
 import { leastState, openSpace } from './space.ts';
+
+/** A prediction this far below the budget needs no measurement to be believed. */
+const PLAIN = 0.75;
 
 export async function runCompress(request: CompressRequest, ctx: StageContext): Promise<CompressReport> {
   const clock = stopwatch();
@@ -62,25 +65,15 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
     notes.unshift(`${prepared.rewritten} shortcuts of Slice and Pad became 1x1 convolutions with the same result.`);
 
   ctx.progress({ stage: 'baseline', message: 'measuring the original', done: 0 });
-  const compare = sideBySide(loaded.model, request);
-  const first = await compare(prepared.model);
-  const baselineMs = first.original.p50Ms;
-  // A budget at another percentile is steered by the median, with the spread that the original shows.
-  const spread = atPercentile(first.original, budget.percentile) / baselineMs;
+  const compare = sideBySide(request);
+  const first = await baselineOf(job, compare, ctx);
+  const { baselineMs, spread } = first;
   const budgetRatio = budget.ratio ?? budget.ms! / (baselineMs * spread);
   clock.mark('baseline');
 
   ctx.progress({ stage: 'latency', message: 'timing operators', done: 0 });
-  const latency = await buildLatencyModel(prepared.model, prepared.facts, prepared.analysis.groups, {
-    threads: budget.threads,
-    provider: budget.provider,
-    batch: budget.batch,
-    table: ctx.latency,
-    baselineMs: baselineMs * first.ratio,
-    cut: (keep) => cutCounts(prepared, keep),
-    steps: 8,
-    onProgress: (done, message) => ctx.progress({ stage: 'latency', message, done }),
-  });
+  const preparedMs = baselineMs * first.ratio;
+  const latency = await latencyStage({ prepared, sha256: loaded.sha256, budget, baselineMs: preparedMs }, ctx);
   clock.mark('latency');
 
   const samples = affordable(prepared, recipe.calibrationSamples);
@@ -97,21 +90,24 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
     applyPlan(prepared.model, prepared.facts, prepared.analysis, planOf(space, s, loaded.sha256), prepared.blocks);
   clock.mark('score');
 
-  // Is the budget within reach at all? Said before any of the costly steps.
-  const { model: least } = cut(leastState(space, start));
-  tidy(least);
-  const smallest = await compare(least, 0.01, 4);
   const common = reportHead(job, ctx);
-  if (smallest.ratio > budgetRatio) {
-    const what = { least, ratio: smallest.ratio, bestMs: smallest.pruned.p50Ms };
-    return {
-      ...common,
-      ...(await unreachable(job, what)),
-      budgetMs: budgetRatio * baselineMs * spread,
-      baseline: await measureOf(loaded.model, loaded.bytes, first.original, null, job, ctx),
-      seconds: clock.seconds(),
-      notes,
-    };
+  // Is the budget within reach at all? Said before any of the costly steps, and measured where it is not plain.
+  const fastest = leastState(space, start);
+  if (predictMs(space, fastest) > PLAIN * budgetRatio * baselineMs) {
+    const { model: least } = cut(fastest);
+    tidy(least);
+    const smallest = await compare(least, 0.01, 4);
+    if (smallest.ratio > budgetRatio) {
+      const what = { least, ratio: smallest.ratio, bestMs: smallest.pruned.p50Ms };
+      return {
+        ...common,
+        ...(await unreachable(job, what)),
+        budgetMs: budgetRatio * baselineMs * spread,
+        baseline: await measureOf(loaded.model, loaded.bytes, smallest.original, null, job, ctx),
+        seconds: clock.seconds(),
+        notes,
+      };
+    }
   }
 
   const state = await allocateStage(
@@ -120,6 +116,7 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
       prepared,
       calibration,
       rankingSamples: samples.ranking,
+      probes: samples.probes,
       scores,
       space,
       start,
@@ -137,7 +134,17 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
   clock.mark('allocate');
 
   const compensated = await compensateStage(
-    { prepared, calibration, kind: recipe.compensation, plan, planHash, identity, cut: () => cut(state), threads },
+    {
+      prepared,
+      calibration,
+      kind: recipe.compensation,
+      rounds: samples.rounds,
+      plan,
+      planHash,
+      identity,
+      cut: () => cut(state),
+      threads,
+    },
     ctx,
   );
   clock.mark('compensate');
@@ -147,7 +154,7 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
 
   ctx.progress({ stage: 'measure', message: 'the original and the result, side by side', done: 0 });
   const result = openModelFile(learned.path);
-  const final = await finalMeasure(result, compare, budget.ratio ?? budgetRatio);
+  const final = await finalMeasure(result, compare, budget.ratio ?? budgetRatio, recipe.latencyRuns);
   const budgetMs = budget.ms ?? budget.ratio! * atPercentile(final.original, budget.percentile);
   const bytes = (await readFile(learned.path)).length;
   const report: CompressReport = {
@@ -186,13 +193,32 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
   return { ...report, bundle: bundle.folder, model: bundle.model, seconds: clock.seconds() };
 }
 
-/** Keeps the first units of every group: for timing, where it does not matter which ones stay. */
-function cutCounts({ model, facts, analysis }: Prepared, keep: ReadonlyMap<string, number>): Model {
-  const groups = analysis.groups.flatMap((g) => {
-    const k = keep.get(g.id) ?? g.units;
-    return k >= g.units ? [] : [{ group: g.id, removed: Array.from({ length: g.units - k }, (_, i) => k + i) }];
-  });
-  return applyPlan(model, facts, analysis, { groups, blocks: [] }).model;
+interface Baseline {
+  readonly baselineMs: number;
+  /** A budget at another percentile is steered by the median, with the spread that the original shows. */
+  readonly spread: number;
+  /** Of the prepared model to the original. */
+  readonly ratio: number;
+}
+
+/**
+ * A budget that is a share of the original's time needs no milliseconds of this moment: what an earlier job measured will
+ * do, since plans are steered by ratios that are measured side by side.
+ */
+async function baselineOf({ request, loaded, prepared }: Job, compare: Compare, ctx: StageContext): Promise<Baseline> {
+  const { threads, provider, batch, percentile, ratio } = request.budget;
+  const { processor, runtime } = localDevice();
+  const memo = ctx.memo('baseline', { model: loaded.sha256, threads, provider, batch, percentile, processor, runtime });
+  const [known, spread, prep] = [memo.get('ms'), memo.get('spread'), memo.get('prepared')];
+  if (ratio !== undefined && known !== undefined && spread !== undefined && prep !== undefined)
+    return { baselineMs: known, spread, ratio: prep };
+  const pair = await compare(prepared.model, 0.005, 2);
+  const baselineMs = pair.original.p50Ms;
+  const found = { baselineMs, spread: atPercentile(pair.original, percentile) / baselineMs, ratio: pair.ratio };
+  memo.put('ms', found.baselineMs);
+  memo.put('spread', found.spread);
+  memo.put('prepared', found.ratio);
+  return found;
 }
 
 async function keptScores(

@@ -11,18 +11,25 @@ export interface Pair {
   readonly ratio: number;
 }
 
-/** @param precision half width of the ratio's interval that ends the measurement; @param maxSeconds that end it anyway */
-export type Compare = (pruned: Model, precision?: number, maxSeconds?: number) => Promise<Pair>;
+/** Runs of either model that steer; for the quantiles of a report there are more. */
+const STEERING_RUNS = 12;
 
-export function sideBySide(original: Model, { budget, recipe }: CompressRequest): Compare {
+/**
+ * @param precision half width of the ratio's interval that ends the measurement; @param maxSeconds that end it anyway;
+ * @param runs of either model at least
+ */
+export type Compare = (pruned: Model, precision?: number, maxSeconds?: number, runs?: number) => Promise<Pair>;
+
+/** The original is taken from its file: it is opened many times. */
+export function sideBySide({ model: original, budget }: CompressRequest): Compare {
   const { threads, provider, batch } = budget;
-  return async (pruned, precision = 0.005, maxSeconds = 8) => {
+  return async (pruned, precision = 0.005, maxSeconds = 3, runs = STEERING_RUNS) => {
     const [a, b] = await benchmark(
       [
         { name: 'original', model: original },
         { name: 'pruned', model: pruned },
       ],
-      { threads, provider, batch, runs: recipe.latencyRuns, precision, maxSeconds },
+      { threads, provider, batch, runs, precision, maxSeconds, warmup: 3 },
     );
     return { original: a!.stats, pruned: b!.stats, ratio: b!.ratio.value };
   };
@@ -32,11 +39,11 @@ export const atPercentile = (s: LatencyStats, p: Budget['percentile']): number =
   ({ 50: s.p50Ms, 90: s.p90Ms, 95: s.p95Ms, 99: s.p99Ms })[p];
 
 /** Measures until a verdict is clear of the noise, three times at most; a quiet moment decides. */
-export async function finalMeasure(model: Model, compare: Compare, ratio: number): Promise<Pair> {
-  let best = await compare(model, 0.003, 12);
+export async function finalMeasure(model: Model, compare: Compare, ratio: number, runs: number): Promise<Pair> {
+  let best = await compare(model, 0.003, 12, runs);
   for (let i = 0; i < 2; i++) {
     if (best.pruned.p50Ms / best.original.p50Ms <= ratio) break;
-    const again = await compare(model, 0.003, 12);
+    const again = await compare(model, 0.003, 12, runs);
     if (again.pruned.noiseMs / again.pruned.p50Ms < best.pruned.noiseMs / best.pruned.p50Ms) best = again;
   }
   return best;

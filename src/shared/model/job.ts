@@ -19,7 +19,7 @@ export interface Preprocess {
 export interface Recipe {
   readonly name: string;
   readonly criterion: string;
-  readonly allocation: 'measured' | 'uniform' | 'global' | 'isomorphic';
+  readonly allocation: 'measured' | 'fisher' | 'uniform' | 'global' | 'isomorphic';
   /** May residual blocks become their shortcut? */
   readonly blocks: boolean;
   /** May channels go? */

@@ -11,7 +11,9 @@ import { Shapes, type FactsLookup } from './shapes.ts';
 
 export interface BackwardOptions {
   /** A scalar (or any tensor: the gradient of the sum of its elements is taken). */
-  readonly loss: Value;
+  readonly loss?: Value;
+  /** Instead of a loss: values and the gradients that arrive at them, of the same shapes; taken as constants. */
+  readonly cotangents?: ReadonlyMap<Value, Value>;
   /** Values to differentiate by: inputs, initializers or activations. */
   readonly wrt: readonly Value[];
   readonly facts: FactsLookup;
@@ -25,7 +27,7 @@ export interface BackwardOptions {
  * @throws SecateurError 'gradient-unsupported' when a node on the way has no gradient rule.
  */
 export function buildBackward(b: GraphBuilder, options: BackwardOptions): Map<Value, Value> {
-  const { loss, wrt } = options;
+  const { loss, cotangents, wrt } = options;
   const shapes = new Shapes(options.facts, b.opset);
   const dependent = dependents(b.graph, wrt, shapes);
   const pending = new Map<Value, Value[]>();
@@ -40,13 +42,17 @@ export function buildBackward(b: GraphBuilder, options: BackwardOptions): Map<Va
     done.set(v, sum);
     return sum;
   };
-  if (!dependent.has(loss)) return new Map();
-  const lossShape = shapes.get(loss);
-  const one = lossShape.length === 0 ? b.scalar(1) : b.expand(b.scalar(1), lossShape);
-  shapes.set(one, lossShape);
-  pending.set(loss, [one]);
-
+  const last = [...(cotangents?.keys() ?? []), ...(loss ? [loss] : [])].filter((v) => dependent.has(v));
+  if (last.length === 0) return new Map();
+  // What makes a cotangent of the outputs is no part of the way to them.
   const forward = [...b.graph.nodes()].reverse();
+  for (const v of last) {
+    const shape = shapes.get(v);
+    const given = cotangents?.get(v) ?? (shape.length === 0 ? b.scalar(1) : b.expand(b.scalar(1), shape));
+    shapes.set(given, shape);
+    pending.set(v, [given]);
+  }
+
   for (const node of forward) {
     if (!node.inputs.some((v) => v && dependent.has(v)) && !readsOuter(node, dependent)) continue;
     const dY = node.outputs.map((o) => settle(o));

@@ -8,7 +8,7 @@ import type { LatencyUnit } from './signature.ts';
 
 /** Times of one unit on a grid of keep counts. */
 export interface UnitTable {
-  readonly unit: LatencyUnit;
+  readonly unit: Pick<LatencyUnit, 'name' | 'opType' | 'nodes' | 'groups' | 'profiledMs'>;
   /** Per group of the unit, the counts measured, ascending; the last one is the full width. */
   readonly grid: readonly { readonly group: string; readonly counts: readonly number[] }[];
   /** Milliseconds, row-major over the grid; NaN = could not be measured. */
@@ -23,17 +23,27 @@ export interface LatencyModelData {
   readonly baselineMs: number;
 }
 
+/** A whole model cut to given widths, measured end to end. */
+export interface CalibrationPoint {
+  readonly keep: KeepCounts;
+  readonly gone?: ReadonlySet<Node>;
+  readonly ms: number;
+}
+
 export class LatencyModel {
   readonly baselineMs: number;
+  readonly otherMs: number;
   readonly tables: readonly UnitTable[];
   readonly #byGroup = new Map<string, UnitTable[]>();
   #scale: number;
   /** Added per unit: what a kernel costs alone beyond what it costs among its neighbours. Not above 0. */
   #offset = 0;
   readonly #owner = new Map<Node, UnitTable>();
+  #points: readonly CalibrationPoint[] = [];
 
   constructor(data: LatencyModelData) {
     this.baselineMs = data.baselineMs;
+    this.otherMs = data.otherMs;
     this.tables = data.tables;
     for (const t of data.tables) {
       for (const g of t.grid) this.#byGroup.set(g.group, [...(this.#byGroup.get(g.group) ?? []), t]);
@@ -47,9 +57,8 @@ export class LatencyModel {
    * Corrects scale and offset by whole models measured end to end, in the same run as the baseline: least squares through
    * the baseline. One cut model is enough; pairs too close to the baseline are ignored.
    */
-  calibrate(
-    points: readonly { readonly keep: KeepCounts; readonly gone?: ReadonlySet<Node>; readonly ms: number }[],
-  ): void {
+  calibrate(points: readonly CalibrationPoint[]): void {
+    this.#points = points;
     const all = new Set<Node>();
     const full = this.#rawSum(new Map(), all),
       units = this.tables.length;
@@ -69,6 +78,11 @@ export class LatencyModel {
     // At most half of the mean unit: the correction must not turn small units into gains.
     this.#offset = Math.max(-0.5 * (this.baselineMs / units), Math.min(0.5 * (this.baselineMs / units), xy / xx));
     this.#scale = (this.baselineMs - this.#offset * units) / full;
+  }
+
+  /** What it was calibrated with. */
+  get points(): readonly CalibrationPoint[] {
+    return this.#points;
   }
 
   #rawSum(keep: KeepCounts, gone: ReadonlySet<Node>): number {

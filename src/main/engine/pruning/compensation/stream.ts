@@ -59,13 +59,21 @@ export class Stream {
     }
   }
 
-  /** Lets go of what nothing behind `node` reads; inputs of the model stay. */
+  /** Lets go of what `node` and those behind it need neither directly nor to compute what they read; inputs of the model stay. */
   passed(node: Node): void {
     const at = this.#order.get(node) ?? 0;
-    for (const v of this.#held.keys()) {
-      if (this.#inputs.has(v)) continue;
-      if (!v.consumers().some((n) => (this.#order.get(n) ?? Infinity) >= at)) this.#held.delete(v);
+    const needed = new Set<Value>();
+    const waiting: Value[] = [];
+    for (const [n, i] of this.#order) if (i >= at) waiting.push(...readsOf(n));
+    const seen = new Set<Value>();
+    while (waiting.length) {
+      const v = waiting.pop()!;
+      if (seen.has(v)) continue;
+      seen.add(v);
+      if (this.#held.has(v)) needed.add(v);
+      else if (v.producer && (this.#order.get(v.producer) ?? 0) < at) waiting.push(...readsOf(v.producer));
     }
+    for (const v of this.#held.keys()) if (!needed.has(v) && !this.#inputs.has(v)) this.#held.delete(v);
   }
 
   async #compute(wanted: readonly Value[]): Promise<void> {
