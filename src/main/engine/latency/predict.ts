@@ -2,6 +2,7 @@
  * Predicted latency of a model at any keep counts: the sum over units of measured times, each corrected by what the same
  * unit took inside the whole model, and one factor that makes the sum equal to the measured baseline.
  */
+import { calibratedMs, unitMs as tableMs, type GridAxis } from '../../../shared/model/latency-table.ts';
 import type { Node } from '../ir/node.ts';
 import type { KeepCounts } from './widths.ts';
 import type { LatencyUnit } from './signature.ts';
@@ -10,7 +11,7 @@ import type { LatencyUnit } from './signature.ts';
 export interface UnitTable {
   readonly unit: Pick<LatencyUnit, 'name' | 'opType' | 'nodes' | 'groups' | 'profiledMs'>;
   /** Per group of the unit, the counts measured, ascending; the last one is the full width. */
-  readonly grid: readonly { readonly group: string; readonly counts: readonly number[] }[];
+  readonly grid: readonly GridAxis[];
   /** Milliseconds, row-major over the grid; NaN = could not be measured. */
   readonly ms: readonly number[];
 }
@@ -80,6 +81,11 @@ export class LatencyModel {
     this.#scale = (this.baselineMs - this.#offset * units) / full;
   }
 
+  /** Of the calibration: a factor, and milliseconds per unit. */
+  get correction(): { readonly scale: number; readonly offset: number } {
+    return { scale: this.#scale, offset: this.#offset };
+  }
+
   /** What it was calibrated with. */
   get points(): readonly CalibrationPoint[] {
     return this.#points;
@@ -93,8 +99,7 @@ export class LatencyModel {
 
   /** Calibrated milliseconds of one unit. Between the counts of the grid: linear. */
   unitMs(t: UnitTable, keep: KeepCounts): number {
-    const ms = rawMs(t, keep) * this.#scale;
-    return Math.max(0.1 * ms, ms + this.#offset);
+    return calibratedMs(rawMs(t, keep), this.#scale, this.#offset);
   }
 
   /** Milliseconds of the whole model. `gone`: nodes of removed blocks. */
@@ -132,27 +137,6 @@ function isGone(t: UnitTable, gone: ReadonlySet<Node>): boolean {
   return (linear.length ? linear : t.unit.nodes).every((n) => gone.has(n));
 }
 
-/** Uncalibrated. A unit that could not be timed alone is taken to cost what the profile says, at any width. */
-function rawMs(t: UnitTable, keep: KeepCounts): number {
-  const alone = t.ms.at(-1) ?? NaN;
-  if (!(alone > 0)) return t.unit.profiledMs;
-  const ms = interpolate(t, keep);
-  return Number.isNaN(ms) ? alone : ms;
-}
-
-/** Multilinear between grid points; outside of the grid the nearest point's. */
-function interpolate(t: UnitTable, keep: KeepCounts): number {
-  let corners: { at: number; weight: number }[] = [{ at: 0, weight: 1 }];
-  for (const { group, counts } of t.grid) {
-    const k = Math.min(Math.max(keep.get(group) ?? counts.at(-1)!, counts[0]!), counts.at(-1)!);
-    let hi = counts.findIndex((c) => c >= k);
-    if (hi < 0) hi = counts.length - 1;
-    const lo = counts[hi] === k ? hi : Math.max(0, hi - 1);
-    const f = hi === lo ? 0 : (k - counts[lo]!) / (counts[hi]! - counts[lo]!);
-    corners = corners.flatMap((c) => [
-      ...(f < 1 ? [{ at: c.at * counts.length + lo, weight: c.weight * (1 - f) }] : []),
-      ...(f > 0 ? [{ at: c.at * counts.length + hi, weight: c.weight * f }] : []),
-    ]);
-  }
-  return corners.reduce((a, c) => a + t.ms[c.at]! * c.weight, 0);
-}
+/** Uncalibrated. */
+const rawMs = (t: UnitTable, keep: KeepCounts): number =>
+  tableMs({ profiledMs: t.unit.profiledMs, grid: t.grid, ms: t.ms }, keep);

@@ -1,20 +1,12 @@
 /** A latency model as JSON and back. Nodes are named by their place in the model's order. */
+import type { StoredUnit } from '../../../shared/model/latency-table.ts';
 import type { Node } from '../ir/node.ts';
 import { LatencyModel, type CalibrationPoint } from './predict.ts';
 
 export interface StoredLatencyModel {
   readonly baselineMs: number;
   readonly otherMs: number;
-  readonly units: readonly {
-    readonly name: string;
-    readonly opType: string;
-    readonly nodes: readonly number[];
-    readonly groups: readonly string[];
-    readonly profiledMs: number;
-    readonly grid: readonly { readonly group: string; readonly counts: readonly number[] }[];
-    /** null: could not be measured alone. */
-    readonly ms: readonly (number | null)[];
-  }[];
+  readonly units: readonly StoredUnit[];
   readonly points: readonly { readonly keep: readonly (readonly [string, number])[]; readonly ms: number }[];
   readonly counts: readonly (readonly [string, readonly number[]])[];
 }

@@ -1,0 +1,93 @@
+/** The shape of every route's input. What does not fit is refused before anything looks at it. */
+import { z } from 'zod';
+import type { Input, RouteName } from '../../shared/contract/routes.ts';
+
+const path = z
+  .string()
+  .min(1)
+  .max(4096)
+  .refine((p) => !p.includes('\0'), 'it has a zero byte');
+const none = z.strictObject({});
+const count = z.number().int().positive().max(4096);
+const provider = z.string().min(1).max(64);
+const conditions = { threads: count, batch: count, provider };
+const kind = z.enum(['model', 'data', 'labels', 'preprocess', 'folder', 'bundle']);
+const id = z.string().min(1).max(64);
+const share = z.number().gt(0).lte(1);
+
+const recipe = z.strictObject({
+  name: z.string().min(1).max(200),
+  criterion: z.string().min(1).max(64),
+  allocation: z.enum(['measured', 'fisher', 'uniform', 'global', 'isomorphic']),
+  blocks: z.boolean(),
+  channels: z.boolean(),
+  floor: share,
+  freeze: z.array(z.string().min(1).max(1000)).max(10_000),
+  keep: z.record(z.string().min(1).max(1000), share),
+  compensation: z.enum(['least-squares', 'bias', 'none']),
+  calibrationSamples: z.number().int().positive().max(1_000_000),
+  recovery: z.strictObject({
+    enabled: z.boolean(),
+    seconds: z.number().min(0).max(604_800),
+    optimizer: z.enum(['adamw', 'sgd']),
+    learningRate: z.number().gt(0).max(10),
+    batch: z.number().int().positive().max(65_536),
+    temperature: z.number().gt(0).max(100),
+    alpha: z.number().min(0).max(1),
+    augment: z.boolean(),
+    holdout: z.number().gt(0).lt(1),
+  }),
+  latencyRuns: z.number().int().min(5).max(100_000),
+});
+
+const budget = z
+  .strictObject({
+    ms: z.number().positive().max(1e9).optional(),
+    ratio: z.number().gt(0).lt(1).optional(),
+    percentile: z.union([z.literal(50), z.literal(90), z.literal(95), z.literal(99)]),
+    ...conditions,
+  })
+  .refine((b) => (b.ms === undefined) !== (b.ratio === undefined), 'exactly one of ms and ratio is given');
+
+export const SCHEMAS: { readonly [R in RouteName]: z.ZodType<Input<R>> } = {
+  'app.info': none,
+  'settings.get': none,
+  'settings.set': z
+    .strictObject({ theme: z.enum(['system', 'light', 'dark']), threads: count, outFolder: path })
+    .partial() as z.ZodType<Input<'settings.set'>>,
+  'files.list': z.strictObject({ folder: path.nullable(), kind }),
+  'files.choose': z.strictObject({ kind }),
+  'models.samples': none,
+  'models.recent': none,
+  'models.forget': z.strictObject({ path }),
+  'models.inspect': z.strictObject({ model: path }),
+  'models.profile': z.strictObject({ model: path, ...conditions }),
+  'devices.list': none,
+  'budget.reach': z.strictObject({ model: path, ...conditions }),
+  'data.preview': z.strictObject({
+    model: path,
+    data: path,
+    labels: path.optional(),
+    preprocess: path.optional(),
+  }) as z.ZodType<Input<'data.preview'>>,
+  'recipes.list': none,
+  'jobs.start': z.strictObject({
+    model: path,
+    budget,
+    data: path.optional(),
+    labels: path.optional(),
+    preprocess: path.optional(),
+    recipe,
+    out: path.optional(),
+    seed: z.number().int().min(0).max(2 ** 31 - 1),
+  }) as z.ZodType<Input<'jobs.start'>>,
+  'jobs.list': none,
+  'jobs.get': z.strictObject({ id }),
+  'jobs.cancel': z.strictObject({ id }),
+  'jobs.resume': z.strictObject({ id }),
+  'jobs.delete': z.strictObject({ id }),
+  'jobs.pause': z.strictObject({ paused: z.boolean() }),
+  'review.open': z.strictObject({ job: id }),
+  'bundles.verify': z.strictObject({ bundle: path }),
+  'bundles.reveal': z.strictObject({ path }),
+};

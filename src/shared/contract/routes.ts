@@ -1,0 +1,193 @@
+/**
+ * What the window may ask, whatever carries it: Electron's IPC, HTTP, or a call in the same process. One entry per route;
+ * inputs are checked against a schema of the same name (main/transport/schemas.ts). Results are typed, never rejections.
+ */
+import type { CompressReport, Preprocess, Recipe } from '../model/job.ts';
+import type { JobRecord, JobStatus } from '../model/job-record.ts';
+import type { Progress } from '../model/frames.ts';
+import type { InspectReport } from '../model/tasks.ts';
+import type {
+  DataPreview,
+  ModelGraph,
+  OperatorProfile,
+  ReachReport,
+  ReviewData,
+  VerifyOutcome,
+} from '../model/window.ts';
+import type { Budget, DeviceProfile } from '../model/types.ts';
+import type { ErrorPayload } from './errors.ts';
+
+type Empty = Record<string, never>;
+
+export interface AppInfo {
+  readonly version: string;
+  readonly home: string;
+  /** 'served': paths are those of the machine that serves, chosen in the window's own file list. */
+  readonly mode: 'electron' | 'served';
+  readonly cores: number;
+  /** Of the machine that does the work. */
+  readonly host: string;
+}
+
+export interface Settings {
+  readonly theme: 'system' | 'light' | 'dark';
+  readonly threads: number;
+  /** Folder that bundles go to unless another is chosen. */
+  readonly outFolder: string;
+}
+
+export interface Sample {
+  readonly id: string;
+  readonly name: string;
+  readonly about: string;
+  readonly model: string;
+  readonly data: string;
+}
+
+export interface RecentModel {
+  readonly path: string;
+  readonly bytes: number;
+  readonly family: string | null;
+  readonly seenAt: number;
+  /** False when the file is gone. */
+  readonly there: boolean;
+}
+
+export interface FolderListing {
+  readonly folder: string;
+  readonly parent: string | null;
+  readonly entries: readonly {
+    readonly name: string;
+    readonly path: string;
+    readonly kind: 'folder' | 'file';
+    readonly bytes: number;
+  }[];
+  /** More than are listed. */
+  readonly more: number;
+}
+
+export type FileKind = 'model' | 'data' | 'labels' | 'preprocess' | 'folder' | 'bundle';
+
+/** What the wizard has gathered; paths are absolute and were chosen by the user. */
+export interface CompressInput {
+  readonly model: string;
+  readonly budget: Budget;
+  readonly data?: string;
+  readonly labels?: string;
+  readonly preprocess?: string;
+  readonly recipe: Recipe;
+  /** Folder of the bundle; default: a new one in the settings' folder. */
+  readonly out?: string;
+  readonly seed: number;
+}
+
+export interface JobSummary {
+  readonly id: string;
+  readonly kind: string;
+  readonly status: JobStatus;
+  readonly model: string;
+  readonly budget: string;
+  readonly progress: Progress | null;
+  readonly createdAt: number;
+  readonly finishedAt: number | null;
+  readonly attempts: number;
+  /** Of a finished compression. */
+  readonly outcome: {
+    readonly met: boolean;
+    readonly beforeMs: number;
+    readonly afterMs: number | null;
+    readonly bundle: string | null;
+  } | null;
+  readonly error: ErrorPayload | null;
+}
+
+export interface JobDetail extends Omit<JobRecord, 'request' | 'result'> {
+  readonly request: CompressInput | Record<string, unknown>;
+  readonly result: CompressReport | VerifyOutcome | null;
+  readonly log: readonly string[];
+  readonly points: readonly Candidate[];
+}
+
+/** A plan as it was measured on the way. */
+export interface Candidate {
+  /** Of the original's time. */
+  readonly ratio: number;
+  readonly predictedRatio: number;
+  /** Output change, KL or relative squared error; null where it is not known. */
+  readonly change: number | null;
+}
+
+export interface RecipeCatalogue {
+  readonly presets: readonly Recipe[];
+  readonly criteria: readonly { readonly name: string; readonly summary: string; readonly needs: string }[];
+}
+
+export interface Routes {
+  'app.info': { input: Empty; output: AppInfo };
+  'settings.get': { input: Empty; output: Settings };
+  'settings.set': { input: Partial<Settings>; output: Settings };
+  'files.list': { input: { folder: string | null; kind: FileKind }; output: FolderListing };
+  /** The system's own dialog; only where there is one. */
+  'files.choose': { input: { kind: FileKind }; output: { path: string | null } };
+  'models.samples': { input: Empty; output: readonly Sample[] };
+  'models.recent': { input: Empty; output: readonly RecentModel[] };
+  'models.forget': { input: { path: string }; output: Empty };
+  'models.inspect': { input: { model: string }; output: InspectReport & { readonly graph: ModelGraph } };
+  'models.profile': {
+    input: { model: string; threads: number; batch: number; provider: string };
+    output: OperatorProfile;
+  };
+  'devices.list': { input: Empty; output: readonly DeviceProfile[] };
+  'budget.reach': {
+    input: { model: string; threads: number; batch: number; provider: string };
+    output: ReachReport;
+  };
+  'data.preview': {
+    input: { model: string; data: string; labels?: string; preprocess?: string };
+    output: DataPreview;
+  };
+  'recipes.list': { input: Empty; output: RecipeCatalogue };
+  'jobs.start': { input: CompressInput; output: { id: string } };
+  'jobs.list': { input: Empty; output: { jobs: readonly JobSummary[]; paused: boolean } };
+  'jobs.get': { input: { id: string }; output: JobDetail };
+  'jobs.cancel': { input: { id: string }; output: Empty };
+  'jobs.resume': { input: { id: string }; output: Empty };
+  'jobs.delete': { input: { id: string }; output: Empty };
+  'jobs.pause': { input: { paused: boolean }; output: Empty };
+  'review.open': { input: { job: string }; output: ReviewData };
+  'bundles.verify': { input: { bundle: string }; output: { id: string } };
+  'bundles.reveal': { input: { path: string }; output: { shown: boolean } };
+}
+
+export type RouteName = keyof Routes;
+export type Input<R extends RouteName> = Routes[R]['input'];
+export type Output<R extends RouteName> = Routes[R]['output'];
+
+export type Reply<T> = { readonly ok: true; readonly data: T } | { readonly ok: false; readonly error: ErrorPayload };
+
+/** What is told without being asked. Events of the same key replace each other while the window is busy. */
+export interface Events {
+  /** A job has changed; `seq` grows. */
+  job: {
+    readonly id: string;
+    readonly status: JobStatus;
+    readonly progress: Progress | null;
+    readonly point?: Candidate;
+    readonly log?: string;
+  };
+  /** The list of jobs is not what it was. */
+  jobs: { readonly paused: boolean };
+  /** Progress of a short task that a request waits for. */
+  task: { readonly route: RouteName; readonly progress: Progress };
+}
+export type Topic = keyof Events;
+
+/** What the window finds as `window.secateur`, or makes from HTTP. */
+export interface Bridge {
+  request(route: string, input?: unknown): Promise<unknown>;
+  on(topic: string, listener: (event: unknown) => void): () => void;
+  /** The path of a file that the user dropped onto the window; only where files have one. */
+  dropped?(file: unknown): Promise<string | null>;
+}
+
+export type { Preprocess };

@@ -1,0 +1,83 @@
+/** What only the window asks for: pictures of a model, of data, of what a budget could reach, of a finished job. */
+import type { Provenance } from './types.ts';
+import type { StoredUnit } from './latency-table.ts';
+
+/** The overview: blocks and operators as boxes, what one computes from another as arrows. */
+export interface ModelGraph {
+  readonly nodes: readonly {
+    readonly id: string;
+    readonly label: string;
+    /** What the box stands for: how many operators, and which. */
+    readonly operator: string;
+    readonly macs: number;
+    /** Group that makes its width, when one does. */
+    readonly group: string | null;
+    readonly units: number | null;
+    /** Residual block that it is part of. */
+    readonly block: string | null;
+  }[];
+  readonly edges: readonly { readonly from: string; readonly to: string }[];
+}
+
+export interface OperatorProfile {
+  readonly totalMs: number;
+  readonly operators: readonly {
+    readonly name: string;
+    readonly operator: string;
+    readonly ms: number;
+    readonly groups: readonly string[];
+  }[];
+  readonly provenance: Provenance;
+}
+
+/** What budgets could be met, before anything is pruned. */
+export interface ReachReport {
+  readonly baselineMs: number;
+  /** Predicted for the largest cut. */
+  readonly leastMs: number;
+  /** Predicted for one keep ratio everywhere. */
+  readonly curve: readonly { readonly keep: number; readonly ms: number; readonly macs: number }[];
+  readonly provenance: Provenance;
+}
+
+export interface DataPreview {
+  readonly kind: string;
+  readonly samples: number;
+  readonly labelled: boolean;
+  readonly classes: number | null;
+  readonly classNames: readonly string[] | null;
+  /** As the model sees them: PNG data URLs of the first samples after preprocessing, with their labels. */
+  readonly images: readonly { readonly src: string; readonly label: string | null }[];
+  readonly preprocess: Readonly<Record<string, unknown>>;
+  readonly notes: readonly string[];
+}
+
+/** A finished job, as sliders need it. */
+export interface ReviewData {
+  readonly baselineMs: number;
+  readonly budgetMs: number;
+  /** Units that are left after the dropped blocks. */
+  readonly units: readonly StoredUnit[];
+  readonly scale: number;
+  readonly offset: number;
+  readonly groups: readonly {
+    readonly id: string;
+    readonly units: number;
+    readonly kept: number;
+    /** Offered counts, ascending, and the predicted output change of keeping so many. */
+    readonly counts: readonly number[];
+    readonly costs: readonly number[];
+  }[];
+  readonly samples: readonly {
+    readonly src: string;
+    readonly label: string | null;
+    readonly before: string;
+    readonly after: string;
+  }[];
+  readonly operators: readonly { readonly name: string; readonly operator: string; readonly ms: number }[];
+}
+
+export interface VerifyOutcome {
+  readonly ok: boolean;
+  readonly checks: readonly { readonly name: string; readonly ok: boolean; readonly detail: string }[];
+}
