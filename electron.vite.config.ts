@@ -9,7 +9,7 @@ const { version } = JSON.parse(readFileSync(resolve(here, 'package.json'), 'utf8
 
 // Entry files: composition only. `index` is the window's process, `cli` and `worker` run without Electron.
 const mainEntries = Object.fromEntries(
-  ['index', 'cli', 'worker', 'serve']
+  ['index', 'cli', 'worker']
     .map((name) => [name, resolve(here, `src/main/${name}.ts`)] as const)
     .filter(([, path]) => existsSync(path)),
 );

@@ -69,6 +69,7 @@ export async function compress(o: RunOptions): Promise<CompressReport> {
   return runCompress(request, {
     ...worker.context,
     job,
+    point: () => undefined,
     log: (line) => void (o.quiet || console.error(`    ${line}`)),
     progress: (p) => {
       if (p.stage === last || o.quiet) return;

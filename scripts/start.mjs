@@ -1,5 +1,6 @@
-// npm start: builds when needed and opens the window. Electron's binary is fetched by `npx install-electron`, never here.
-import { spawnSync } from 'node:child_process';
+// npm start: builds when needed and opens the window: Electron's own where its binary is, otherwise the same window in the
+// browser. Electron's binary is fetched by `npx install-electron`, never here.
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
@@ -9,17 +10,37 @@ const pathFile = join(electron, 'path.txt');
 const folder = process.env.ELECTRON_OVERRIDE_DIST_PATH ?? join(electron, 'dist');
 const binary = existsSync(pathFile) ? join(folder, readFileSync(pathFile, 'utf8').trim()) : join(folder, 'electron');
 
-if (!existsSync(binary)) {
-  console.error(
-    'The Electron binary is not installed: run `npx install-electron` once (it downloads), then `npm start` again.',
-  );
-  process.exit(1);
+if (existsSync(binary)) {
+  const build = spawnSync('npm', ['run', '--silent', 'build'], {
+    cwd: root,
+    stdio: 'inherit',
+    shell: process.platform === 'win32',
+  });
+  if (build.status !== 0) process.exit(build.status ?? 1);
+  const { status } = spawnSync(binary, [root, ...process.argv.slice(2)], { cwd: root, stdio: 'inherit' });
+  process.exit(status ?? 1);
 }
-const build = spawnSync('npm', ['run', '--silent', 'build'], {
+
+console.error(
+  "Electron's binary is not installed (`npx install-electron` fetches it), so the window opens in the browser.",
+);
+const server = spawn(process.execPath, [join(root, 'bin/secateur.mjs'), 'serve', ...process.argv.slice(2)], {
   cwd: root,
-  stdio: 'inherit',
-  shell: process.platform === 'win32',
+  stdio: ['inherit', 'pipe', 'inherit'],
 });
-if (build.status !== 0) process.exit(build.status ?? 1);
-const { status } = spawnSync(binary, [root, ...process.argv.slice(2)], { cwd: root, stdio: 'inherit' });
-process.exit(status ?? 1);
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => server.kill(signal));
+let opened = false;
+server.stdout.on('data', (chunk) => {
+  process.stdout.write(chunk);
+  const url = /http:\S+/.exec(chunk.toString())?.[0];
+  if (!url || opened) return;
+  opened = true;
+  const [command, ...args] =
+    process.platform === 'darwin' ? ['open'] : process.platform === 'win32' ? ['cmd', '/c', 'start', ''] : ['xdg-open'];
+  // Without a desktop the address that was printed has to do.
+  if (process.platform === 'linux' && !process.env.DISPLAY && !process.env.WAYLAND_DISPLAY) return;
+  spawn(command, [...args, url], { stdio: 'ignore', detached: true })
+    .on('error', () => undefined)
+    .unref();
+});
+server.on('exit', (code) => process.exit(code ?? 0));

@@ -1,5 +1,6 @@
 // Entry of the command line: composition only.
 import { existsSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { processIo } from './cli/io.ts';
 import { runCli } from './cli/run.ts';
@@ -7,6 +8,7 @@ import { onInterrupt } from './cli/signals.ts';
 import { forkSpawner } from './jobs/child-process.ts';
 import { openServices } from './services/index.ts';
 import { dataHome } from './storage/paths.ts';
+import { serveHere } from './transport/serve.ts';
 
 // Built, this file lies in out/main.
 const root = dirname(dirname(import.meta.dirname));
@@ -25,6 +27,8 @@ process.exitCode = await runCli({
       spawner: forkSpawner({ worker: join(import.meta.dirname, 'worker.js') }),
       resources: join(root, 'resources'),
     }),
+  serve: (services, port, log) =>
+    serveHere({ services, version, port, log, root: join(root, 'out/renderer'), roots: [process.cwd(), homedir()] }),
   onInterrupt,
 });
 // The launcher's channel must not keep a finished command alive.

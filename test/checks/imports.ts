@@ -24,14 +24,13 @@ export const ROOMS: Record<string, Room> = {
   cli: { rooms: ['services', 'shared'], packages: ['node:', 'commander'] },
   app: { rooms: ['services', 'transport', 'jobs', 'shared'], packages: ['node:', 'electron'] },
   preload: { rooms: ['shared'], packages: ['electron'] },
-  renderer: { rooms: ['shared'], packages: ['svelte'] },
+  renderer: { rooms: ['shared'], packages: ['svelte', 'bits-ui', 'layerchart', 'd3-scale', '@xyflow/svelte', 'elkjs'] },
   // Entry files compose. Only the worker's entry loads what carries native code or heavy work.
   'entry:worker': {
     rooms: ['shared', 'engine', 'runtime', 'data', 'storage', 'stages', 'jobs'],
     packages: ['node:'],
   },
-  'entry:cli': { rooms: ['shared', 'storage', 'jobs', 'services', 'cli'], packages: ['node:'] },
-  'entry:serve': { rooms: ['shared', 'engine', 'storage', 'jobs', 'services', 'transport'], packages: ['node:'] },
+  'entry:cli': { rooms: ['shared', 'storage', 'jobs', 'services', 'transport', 'cli'], packages: ['node:'] },
   'entry:index': {
     rooms: ['shared', 'storage', 'jobs', 'services', 'transport', 'app'],
     packages: ['node:', 'electron'],

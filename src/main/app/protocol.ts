@@ -2,11 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { protocol } from 'electron';
+import { HOST, SCHEME } from './address.ts';
 import { resolveInside } from './inside.ts';
-
-export const SCHEME = 'app';
-export const HOST = 'secateur';
-export const START_PAGE = `${SCHEME}://${HOST}/index.html`;
 
 const TYPES: Record<string, string> = {
   '.html': 'text/html; charset=utf-8',

@@ -1,6 +1,6 @@
 // What a page may not do, set once for every web contents of the app.
 import { app, session } from 'electron';
-import { HOST, SCHEME } from './protocol.ts';
+import { HOST, SCHEME } from './address.ts';
 
 /** Denies windows, webviews, permissions, downloads and any navigation away from the app's own pages. */
 export function lockDown(): void {

@@ -1,21 +1,45 @@
-// The one window.
+// The one window: how it is made, where it stands, and that it stands there again next time.
 import { join } from 'node:path';
-import { BrowserWindow, nativeTheme } from 'electron';
-import { START_PAGE } from './protocol.ts';
+import { BrowserWindow, nativeTheme, screen } from 'electron';
+import { START_PAGE } from './address.ts';
+import { LEAST, onScreen, readWindowState, type WindowState } from './window-state.ts';
 
-/** Opens the window; `out` is the build folder that holds preload/ and renderer/. */
-export async function openWindow(out: string): Promise<BrowserWindow> {
+export interface WindowOptions {
+  /** The build folder that holds preload/ and renderer/. */
+  readonly out: string;
+  /** File that keeps the window's place. */
+  readonly state: string;
+  /** Replaces the file whole. */
+  readonly write: (path: string, text: string) => Promise<void>;
+  readonly log: (line: string) => void;
+}
+
+/** Between the last move of the window and the writing of its place. */
+const SETTLE_MS = 500;
+/** Two ends of the page within this time are one cause. */
+const CRASH_LOOP_MS = 10_000;
+
+/** Makes the window and begins to load its page; it shows itself when there is something to see. */
+export function createWindow(o: WindowOptions): BrowserWindow {
+  const { bounds, maximized } = readWindowState(o.state);
+  const primary = screen.getPrimaryDisplay();
+  const others = screen.getAllDisplays().filter((d) => d.id !== primary.id);
+  const place = onScreen(
+    bounds,
+    [primary, ...others].map((d) => d.workArea),
+  );
   const window = new BrowserWindow({
     width: 1280,
     height: 800,
-    minWidth: 800,
-    minHeight: 600,
+    ...place,
+    minWidth: LEAST.width,
+    minHeight: LEAST.height,
     show: false,
     title: 'Secateur',
     // The page's own background, so that nothing flashes before the first paint.
     backgroundColor: nativeTheme.shouldUseDarkColors ? '#12161c' : '#f7f8f6',
     webPreferences: {
-      preload: join(out, 'preload', 'index.cjs'),
+      preload: join(o.out, 'preload', 'index.cjs'),
       contextIsolation: true,
       sandbox: true,
       nodeIntegration: false,
@@ -23,8 +47,48 @@ export async function openWindow(out: string): Promise<BrowserWindow> {
       spellcheck: false,
     },
   });
-  window.removeMenu();
-  window.once('ready-to-show', () => window.show());
-  await window.loadURL(START_PAGE);
+  window.once('ready-to-show', () => {
+    if (maximized) window.maximize();
+    window.show();
+  });
+  reloadAfterCrash(window, o.log);
+  remember(window, o);
   return window;
+}
+
+/** Loads the page. */
+export async function loadWindow(window: BrowserWindow): Promise<void> {
+  await window.loadURL(START_PAGE);
+}
+
+/** Jobs run elsewhere and go on; the page finds them again. One that dies at once again is left alone. */
+function reloadAfterCrash(window: BrowserWindow, log: (line: string) => void): void {
+  let last = -Infinity;
+  window.webContents.on('render-process-gone', (_, { reason, exitCode }) => {
+    if (reason === 'clean-exit' || window.isDestroyed()) return;
+    log(`the page ended: ${reason} (${exitCode})`);
+    const now = performance.now();
+    if (now - last > CRASH_LOOP_MS) window.webContents.reload();
+    last = now;
+  });
+}
+
+function remember(window: BrowserWindow, { state, write, log }: WindowOptions): void {
+  let timer: NodeJS.Timeout | undefined;
+  const save = (): void => {
+    clearTimeout(timer);
+    const now: WindowState = { bounds: window.getNormalBounds(), maximized: window.isMaximized() };
+    // Not worth an interruption: the next window stands where this one first did.
+    write(state, `${JSON.stringify(now)}\n`).catch((e: unknown) => log(`the window's place is not kept: ${String(e)}`));
+  };
+  const later = (): void => {
+    clearTimeout(timer);
+    timer = setTimeout(save, SETTLE_MS);
+  };
+  window.on('resize', later);
+  window.on('move', later);
+  window.on('maximize', later);
+  window.on('unmaximize', later);
+  window.on('close', save);
+  window.on('closed', () => clearTimeout(timer));
 }

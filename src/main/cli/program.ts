@@ -110,6 +110,17 @@ export function buildProgram(session: Session, version: string): Command {
       printVerify(session, o.json, await session.follow<VerifyOutput>(handle));
     });
 
+  program
+    .command('serve')
+    .description('Open the window in a browser; only this machine can reach it')
+    .option('--port <n>', 'port to listen on (default: any free one)', wholeNumber(0, 65_535), 0)
+    .option('--json', 'print one JSON document with the address')
+    .action(async (o: Json & { port: number }) => {
+      await session.serve(o.port, (url) =>
+        session.print(o.json, { url }, () => `Secateur is open at ${url}\nCtrl-C ends it.\n`),
+      );
+    });
+
   addJobCommands(program, session, (kind, json, result) => {
     if (kind === 'compress') printCompress(session, json, result as CompressReport);
     else if (kind === 'verify') printVerify(session, json, result as VerifyOutput);

@@ -13,6 +13,12 @@ export interface RunOptions {
   readonly io: CliIo;
   readonly version: string;
   open(): Services;
+  /** Opens the window over HTTP. */
+  serve?(
+    services: Services,
+    port: number,
+    log: (line: string) => void,
+  ): Promise<{ url: string; close(): Promise<void> }>;
   /** Calls back when the user wants to end; the callback may be called more than once. */
   onInterrupt?(listener: (signal: 'SIGINT' | 'SIGTERM') => void): void;
 }
@@ -20,7 +26,7 @@ export interface RunOptions {
 /** Resolves with the exit code; never rejects. */
 export async function runCli(options: RunOptions): Promise<number> {
   const { args, io } = options;
-  const session = new Session(io, options.open);
+  const session = new Session(io, options.open, options.serve);
   let interrupted: number | null = null;
   options.onInterrupt?.((signal) => {
     interrupted = signal === 'SIGINT' ? EXIT.sigint : EXIT.sigterm;

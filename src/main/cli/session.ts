@@ -6,6 +6,12 @@ import { valueOf } from '../services/jobs.ts';
 import type { CliIo } from './io.ts';
 import { ProgressView } from './progress.ts';
 
+type Serve = (
+  services: Services,
+  port: number,
+  log: (line: string) => void,
+) => Promise<{ url: string; close(): Promise<void> }>;
+
 export class Session {
   readonly io: CliIo;
   readonly progress: ProgressView;
@@ -16,8 +22,12 @@ export class Session {
   /** Set by the command that ran. */
   exitCode = 0;
 
-  constructor(io: CliIo, open: () => Services) {
+  readonly #serve: Serve | undefined;
+  #ended: (() => void) | undefined;
+
+  constructor(io: CliIo, open: () => Services, serve?: Serve) {
     this.io = io;
+    this.#serve = serve;
     this.progress = new ProgressView(io);
     this.#open = open;
   }
@@ -58,9 +68,22 @@ export class Session {
     }
   }
 
+  /** Serves the window until the user wants it to end. */
+  async serve(port: number, onOpen: (url: string) => void): Promise<void> {
+    if (!this.#serve) throw new SecateurError('usage', { reason: 'the window cannot be served from here' });
+    const served = await this.#serve(this.services, port, (line) => this.note(line));
+    onOpen(served.url);
+    await new Promise<void>((done) => {
+      this.#ended = done;
+      if (this.#interrupted) done();
+    });
+    await served.close();
+  }
+
   /** The user wants it to end. */
   interrupt(): void {
     this.#interrupted = true;
+    this.#ended?.();
     this.#current?.cancel();
   }
 

@@ -4,7 +4,7 @@
  */
 import type { ErrorPayload } from '../../shared/contract/errors.ts';
 import { SecateurError } from '../../shared/contract/errors.ts';
-import type { Progress, WorkerFrame } from '../../shared/model/frames.ts';
+import type { Candidate, Progress, WorkerFrame } from '../../shared/model/frames.ts';
 import type { WorkerExit, WorkerProcess, WorkerSpawner } from './process.ts';
 
 export type Outcome =
@@ -20,6 +20,7 @@ export interface TaskOptions {
   readonly onStarted?: (pid: number) => void;
   readonly onProgress?: (progress: Progress) => void;
   readonly onLog?: (line: string) => void;
+  readonly onPoint?: (point: Candidate) => void;
   /** Milliseconds until the worker must have said it is ready. */
   readonly readyTimeoutMs?: number;
   /** Milliseconds between asking the process to end and ending it. */
@@ -48,6 +49,13 @@ export function runTask(spawner: WorkerSpawner, options: TaskOptions): RunningTa
   const done = new Promise<Outcome>((resolve) => {
     let outcome: Outcome | undefined;
     let ready = false;
+    let told = false;
+    // A utility process has its number only once it runs; a child process at once, also when it then says nothing.
+    const started = (pid: number | undefined): void => {
+      if (told || pid === undefined) return;
+      told = true;
+      options.onStarted?.(pid);
+    };
     const words: string[] = [];
     const worker = spawner.spawn();
     process = worker;
@@ -68,10 +76,12 @@ export function runTask(spawner: WorkerSpawner, options: TaskOptions): RunningTa
       if (frame.type === 'ready') {
         ready = true;
         clearTimeout(readyTimer);
+        started(frame.pid);
         const { id, task, input, home } = options;
         worker.send({ type: 'start', id, task, input, home });
       } else if (frame.type === 'progress') options.onProgress?.(frame.progress);
       else if (frame.type === 'log') options.onLog?.(frame.line);
+      else if (frame.type === 'point') options.onPoint?.(frame.point);
       else {
         outcome =
           frame.type === 'result' ? { kind: 'done', value: frame.value } : { kind: 'failed', error: frame.error };
@@ -90,7 +100,7 @@ export function runTask(spawner: WorkerSpawner, options: TaskOptions): RunningTa
       }
       resolve(outcome ?? failed(deathOf(exit, failure, ready, words, options.task)));
     });
-    if (worker.pid !== undefined) options.onStarted?.(worker.pid);
+    started(worker.pid);
   });
 
   return {

@@ -1,11 +1,23 @@
-/** The channel of a worker that was forked by a plain Node process. */
+/** The channel of a worker to what started it: a plain Node process, or Electron's utility process. */
 import type { HostFrame } from '../../shared/model/frames.ts';
 import type { WorkerChannel } from './worker-side.ts';
 
+/** What a utility process finds as `process.parentPort`. Electron's own types stay out of this room. */
+interface ParentPort {
+  postMessage(message: unknown): void;
+  on(event: 'message', listener: (event: { readonly data: unknown }) => void): unknown;
+}
+
+/** Throws when nothing started this process. */
 export function parentChannel(): WorkerChannel {
-  if (!process.send) throw new Error('This file is the worker process of Secateur and is started by it.');
   // A terminal sends Ctrl-C to every process in it; the host decides what ends, and tells.
   process.on('SIGINT', () => undefined);
+  const port = (process as { parentPort?: ParentPort }).parentPort;
+  return port ? portChannel(port) : nodeChannel();
+}
+
+function nodeChannel(): WorkerChannel {
+  if (!process.send) throw new Error('This file is the worker process of Secateur and is started by it.');
   // The host may have died between two frames.
   process.on('error', () => process.exit(0));
   return {
@@ -14,6 +26,16 @@ export function parentChannel(): WorkerChannel {
     },
     onFrame: (listener) => void process.on('message', (m) => listener(m as HostFrame)),
     onClosed: (listener) => void process.on('disconnect', listener),
+    exit: (code) => process.exit(code),
+  };
+}
+
+function portChannel(port: ParentPort): WorkerChannel {
+  return {
+    send: (frame) => port.postMessage(frame),
+    onFrame: (listener) => void port.on('message', (e) => listener(e.data as HostFrame)),
+    // Chromium ends a utility process whose host is gone, from a thread that session.run() does not block.
+    onClosed: () => undefined,
     exit: (code) => process.exit(code),
   };
 }

@@ -98,6 +98,7 @@ export class JobPool {
         ...task,
         home: this.#options.home,
         onProgress: (p) => void (current() && task.onProgress?.(p)),
+        onPoint: (p) => void (current() && task.onPoint?.(p)),
       });
     } catch (e) {
       const error = SecateurError.from(e).toPayload();

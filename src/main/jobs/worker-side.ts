@@ -63,6 +63,7 @@ async function run(start: Extract<HostFrame, { type: 'start' }>, options: Worker
       ...resources.context,
       job: start.id,
       log,
+      point: (point) => channel.send({ type: 'point', point }),
       progress: (p) => {
         const { fraction, etaMs } = eta.update(p.stage, p.done);
         if (!report(p.stage, p.done >= 1)) return;

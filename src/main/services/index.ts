@@ -1,13 +1,18 @@
 /** Opens the storage and joins the use cases. Entry files call this once and `close` at the end. */
+import { join } from 'node:path';
 import { JobPool } from '../jobs/pool.ts';
 import type { WorkerSpawner } from '../jobs/process.ts';
 import { ArtifactStore } from '../storage/artifacts.ts';
 import { openDatabase } from '../storage/database.ts';
 import { DeviceRepository } from '../storage/device-repository.ts';
+import { JobLog } from '../storage/job-log.ts';
 import { JobRepository } from '../storage/job-repository.ts';
+import { ModelRepository } from '../storage/model-repository.ts';
 import { ensureHome } from '../storage/paths.ts';
 import { DeviceService } from './devices.ts';
 import { JobService } from './jobs.ts';
+import { ModelService } from './models.ts';
+import { SettingsService } from './settings.ts';
 import { StorageService } from './storage.ts';
 
 export interface Services {
@@ -15,6 +20,9 @@ export interface Services {
   readonly jobs: JobService;
   readonly devices: DeviceService;
   readonly storage: StorageService;
+  readonly models: ModelService;
+  readonly settings: SettingsService;
+  readonly resources: string;
   /** Cancels what this process runs and closes the database. */
   close(): Promise<void>;
 }
@@ -30,14 +38,18 @@ export function openServices(options: ServiceOptions): Services {
   const paths = ensureHome(options.home);
   const db = openDatabase(paths.database);
   const pool = new JobPool({ spawner: options.spawner, home: options.home });
-  const jobs = new JobService(new JobRepository(db), pool);
+  const quick = new JobPool({ spawner: options.spawner, home: options.home, concurrency: 2 });
+  const jobs = new JobService(new JobRepository(db), pool, quick, new JobLog(paths.logs));
   return {
     home: options.home,
     jobs,
     devices: new DeviceService(new DeviceRepository(db), jobs, `${options.resources}/devices`),
+    models: new ModelService(new ModelRepository(db), join(options.resources, 'samples')),
+    settings: new SettingsService(paths.settings),
+    resources: options.resources,
     storage: new StorageService(new ArtifactStore(paths.artifacts), paths.memo),
     close: async () => {
-      await pool.close();
+      await Promise.all([pool.close(), quick.close()]);
       await jobs.settled();
       db.close();
     },

@@ -1,22 +1,37 @@
 /** Jobs as users see them: started, followed, cancelled, resumed; the database knows every step. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SecateurError } from '../../shared/contract/errors.ts';
-import type { Progress } from '../../shared/model/frames.ts';
-import type { JobRecord } from '../../shared/model/job-record.ts';
+import type { Candidate, Progress } from '../../shared/model/frames.ts';
+import type { JobRecord, JobStatus } from '../../shared/model/job-record.ts';
 import type { Outcome } from '../jobs/host.ts';
 import type { JobPool } from '../jobs/pool.ts';
+import type { JobLog } from '../storage/job-log.ts';
 import type { JobRepository } from '../storage/job-repository.ts';
 import { identityOf, isAlive, signal } from '../storage/process-identity.ts';
 
 /** Kinds that measure latency: only one of them runs on this machine at a time, whoever started it. */
 export const MEASURING = ['compress', 'bench', 'compare', 'verify'] as const;
 
+/** Short tasks that measure: they wait their turn like jobs. All others run beside a job. */
+const MEASURING_TASKS: readonly string[] = ['profile', 'reach'];
+
 const WAIT_MS = 300;
 const PROGRESS_WRITE_MS = 500;
+
+/** A job has changed. `progress` is null where this event says nothing about it. */
+export interface JobEvent {
+  readonly id: string;
+  readonly status: JobStatus;
+  readonly progress: Progress | null;
+  readonly log?: string;
+  readonly point?: Candidate;
+}
 
 export interface JobListeners {
   readonly onProgress?: (progress: Progress) => void;
   readonly onLog?: (line: string) => void;
+  /** A plan was measured on the way. */
+  readonly onPoint?: (point: Candidate) => void;
   /** The job waits for another one to end. */
   readonly onWaiting?: (other: string) => void;
 }
@@ -31,11 +46,49 @@ export interface JobHandle {
 export class JobService {
   readonly #jobs: JobRepository;
   readonly #pool: JobPool;
+  readonly #quick: JobPool;
   readonly #pending = new Set<Promise<Outcome>>();
+  readonly #watchers = new Set<(event: JobEvent) => void>();
+  readonly #records: JobLog | undefined;
+  #paused = false;
 
-  constructor(jobs: JobRepository, pool: JobPool) {
+  /** @param quick where tasks that measure nothing run, so that they need not wait for a job */
+  constructor(jobs: JobRepository, pool: JobPool, quick: JobPool = pool, log?: JobLog) {
     this.#jobs = jobs;
     this.#pool = pool;
+    this.#quick = quick;
+    this.#records = log;
+  }
+
+  /** Told of every step of every job of this process. */
+  watch(listener: (event: JobEvent) => void): () => void {
+    this.#watchers.add(listener);
+    return () => void this.#watchers.delete(listener);
+  }
+
+  /** While true, queued jobs stay queued. The one that runs goes on. */
+  get paused(): boolean {
+    return this.#paused;
+  }
+  set paused(value: boolean) {
+    this.#paused = value;
+  }
+
+  /** What was said and measured in a job, over all its runs. */
+  story(id: string): { log: string[]; points: Candidate[] } {
+    return this.#records?.read(id) ?? { log: [], points: [] };
+  }
+
+  /** Forgets an ended job; bundles stay. Throws `job-not-found` or `job-under-way`. */
+  delete(id: string): void {
+    this.#jobs.reconcile();
+    this.#jobs.delete(id);
+    this.#records?.remove(id);
+    this.#tell({ id, status: 'cancelled', progress: null });
+  }
+
+  #tell(event: JobEvent): void {
+    for (const listener of this.#watchers) listener(event);
   }
 
   /** A recorded job. `kind` is the task's name in the worker. */
@@ -52,8 +105,9 @@ export class JobService {
   transient(task: string, input: unknown, listeners: JobListeners = {}): JobHandle {
     const id = `${task}-${process.pid}-${++transientCount}`;
     const { onProgress, onLog } = listeners;
-    const done = this.#pool.run({ id, task, input, ...(onProgress && { onProgress }), ...(onLog && { onLog }) });
-    return { id, done, cancel: () => void this.#pool.cancel(id) };
+    const pool = MEASURING_TASKS.includes(task) ? this.#pool : this.#quick;
+    const done = pool.run({ id, task, input, ...(onProgress && { onProgress }), ...(onLog && { onLog }) });
+    return { id, done, cancel: () => void pool.cancel(id) };
   }
 
   /** Runs a job again that failed, was cancelled or was interrupted. Finished stages come from the artifact store. */
@@ -118,6 +172,7 @@ export class JobService {
   #launch(record: JobRecord, listeners: JobListeners): JobHandle {
     const { id, kind } = record;
     let lastWrite = 0;
+    this.#tell({ id, status: 'queued', progress: null });
     const done = this.#pool
       .run({
         id,
@@ -131,12 +186,22 @@ export class JobService {
         },
         onProgress: (progress) => {
           listeners.onProgress?.(progress);
+          this.#tell({ id, status: 'running', progress });
           const now = Date.now();
           if (now - lastWrite < PROGRESS_WRITE_MS) return;
           lastWrite = now;
           this.#jobs.setProgress(id, progress);
         },
-        ...(listeners.onLog && { onLog: listeners.onLog }),
+        onLog: (line) => {
+          listeners.onLog?.(line);
+          this.#records?.append(id, { log: line });
+          this.#tell({ id, status: 'running', progress: null, log: line });
+        },
+        onPoint: (point) => {
+          listeners.onPoint?.(point);
+          this.#records?.append(id, { point });
+          this.#tell({ id, status: 'running', progress: null, point });
+        },
       })
       .then((outcome) => this.#record(id, outcome));
     this.#pending.add(done);
@@ -148,9 +213,9 @@ export class JobService {
     let told: string | null = null;
     for (;;) {
       if (cancelled.aborted) throw new SecateurError('cancelled', { job: id });
-      const other = this.#jobs.claim(id, MEASURING);
-      if (other === null) return;
-      if (other !== told) listeners.onWaiting?.(other);
+      const other: string | null = this.#paused ? told : this.#jobs.claim(id, MEASURING);
+      if (other === null && !this.#paused) return;
+      if (other !== null && other !== told) listeners.onWaiting?.(other);
       told = other;
       await sleep(WAIT_MS);
     }
@@ -163,6 +228,7 @@ export class JobService {
     }
     if (end.kind === 'done') this.#jobs.finish(id, { status: 'done', result: end.value });
     else this.#jobs.finish(id, { status: end.kind, error: end.error });
+    this.#tell({ id, status: end.kind, progress: null });
     return end;
   }
 }

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { SecateurError } from '../../shared/contract/errors.ts';
+import { allCriteria } from '../engine/pruning/criteria/registry.ts';
 import type { Recipe } from '../../shared/model/job.ts';
 import { DEFAULT_PRESET, PRESETS } from '../../shared/model/recipes.ts';
 import type { PresetName } from '../../shared/model/recipes.ts';
@@ -41,6 +42,10 @@ const RecipeFile = z
     latencyRuns: whole.min(5).max(100_000),
   })
   .partial();
+
+/** Every criterion there is, with what it needs, for people to choose from. */
+export const criteria = (): { name: string; summary: string; needs: string }[] =>
+  allCriteria().map(({ name, summary, needs }) => ({ name, summary, needs }));
 
 /** A preset's name or the path of a JSON file. Throws `recipe-not-found` or `recipe-invalid`. */
 export function loadRecipe(nameOrPath: string | undefined, cwd: string): Recipe {

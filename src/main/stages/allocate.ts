@@ -6,20 +6,13 @@ import { modelCosts } from '../engine/ir/costs.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { baselineState } from '../engine/pruning/allocation/baselines.ts';
 import { GreedyPath, refill } from '../engine/pruning/allocation/greedy.ts';
-import {
-  goneNodes,
-  isGroupGone,
-  predictMs,
-  removedUnits,
-  type Space,
-  type State,
-} from '../engine/pruning/allocation/state.ts';
+import { goneNodes, isGroupGone, predictMs, type Space, type State } from '../engine/pruning/allocation/state.ts';
 import { LocalFits } from '../engine/pruning/compensation/local.ts';
-import { Curvature } from '../engine/pruning/curvature.ts';
 import type { Surgery } from '../engine/pruning/surgery.ts';
-import { firstSamples, resized, type Calibration } from './calibration.ts';
+import { firstSamples, type Calibration } from './calibration.ts';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { StageContext } from './context.ts';
+import { curvatureCosts, offeredCounts } from './curvature-costs.ts';
 import { fitBudget, keyOf, stateOf } from './fit.ts';
 import { tidy, type Prepared } from './prepare.ts';
 import type { Scores } from './scores.ts';
@@ -60,7 +53,7 @@ export interface AllocationOptions {
 export async function allocateStage(o: AllocationOptions, ctx: StageContext): Promise<State> {
   const { identity, recipe, space, start, baselineMs, budgetRatio } = o;
   const dir = await ctx.artifact('allocate', { ...identity, job: ctx.job }, async (to) => {
-    const { cost, evaluations, close } = await openCost(o, ctx);
+    const { cost, known, evaluations, close } = await openCost(o, ctx);
     const goalMs = budgetRatio * baselineMs;
     const wholeMs = predictMs(space, start);
     const path = new GreedyPath(space, start, {
@@ -90,8 +83,10 @@ export async function allocateStage(o: AllocationOptions, ctx: StageContext): Pr
               measure: async (m: Model) => (await o.compare(m, 0.005, 2.5)).ratio,
               confirm: async (m: Model) => (await o.compare(m, 0.003, 6)).ratio,
             }),
-        onCandidate: (c, attempt) =>
-          ctx.log(`attempt ${attempt + 1}: predicted ${c.predictedMs.toFixed(3)} ms, measured ${c.ratio.toFixed(3)}x`),
+        onCandidate: (c, attempt) => {
+          ctx.log(`attempt ${attempt + 1}: predicted ${c.predictedMs.toFixed(3)} ms, measured ${c.ratio.toFixed(3)}x`);
+          ctx.point({ ratio: c.ratio, predictedRatio: c.predictedMs / baselineMs, change: known(c.state) });
+        },
       });
       await writeFile(join(to, 'state.json'), keyOf(best.state));
     } finally {
@@ -111,57 +106,51 @@ function plain(o: AllocationOptions, s: State): Model {
 export const judgedByCurvature = (recipe: Recipe, p: Prepared): boolean =>
   recipe.allocation === 'fisher' || modelCosts(p.model, p.facts).params >= CUT_BELOW;
 
+interface Cost {
+  cost(s: State): Promise<number>;
+  /** Without running anything: null for a plan that has no cost yet. */
+  known(s: State): number | null;
+  evaluations(): number;
+  close(): Promise<void>;
+}
+
 /** Closed form, from a backward pass over a few samples; what a group costs at each count is kept across runs. */
-async function openCurvature(o: AllocationOptions, ctx: StageContext): ReturnType<typeof openCost> {
-  const { recipe, prepared, calibration, space, threads } = o;
-  const compensation = calibration.real ? recipe.compensation : 'none';
-  const memo = ctx.memo('curvature', { ...o.identity, criterion: recipe.criterion, compensation, probes: o.probes });
-  const offered = space.groups.flatMap((g) => {
-    const counts = new Set([...(space.counts.get(g.id) ?? []), o.start.keep.get(g.id) ?? g.units]);
-    return [...counts].filter((k) => k < g.units).map((k) => ({ g, k }));
-  });
-  const ids = new Set(space.blocks.map((b) => b.id));
-  const known = (): boolean =>
-    offered.every(({ g, k }) => memo.get(keepKey(g.id, k)) !== undefined) &&
-    [...ids].every((id) => memo.get(dropKey(id)) !== undefined);
-  if (!known()) {
-    const size = prepared.facts.get(prepared.model.graph.outputs[0]!)?.shape[0] ?? 1;
-    const probes = resized(calibration, size).slice(0, Math.max(1, Math.floor(o.probes / size)));
-    const curvature = await Curvature.collect(ctx.executor, prepared, probes, {
-      threads,
-      seed: 1,
-      compensation,
+async function openCurvature(o: AllocationOptions, ctx: StageContext): Promise<Cost> {
+  const { space, calibration } = o;
+  const price = await curvatureCosts(
+    {
+      ...o,
+      wanted: offeredCounts(space, o.start),
+      real: calibration.real,
+      calibration: () => Promise.resolve(calibration),
       onProgress: (done) => ctx.progress({ stage: 'allocate', message: 'measuring sensitivities', done: done / 2 }),
-    });
-    for (const { g, k } of offered) memo.put(keepKey(g.id, k), curvature.groupCost(g, removedUnits(space, g, k)));
-    for (const id of ids) memo.put(dropKey(id), curvature.blockCost(id));
-  }
+    },
+    ctx,
+  );
+  const sum = (s: State): number => {
+    const gone = goneNodes(space, s.dropped);
+    let total = 0;
+    for (const id of s.dropped) total += price.block(id);
+    for (const g of space.groups) if (!isGroupGone(g, gone)) total += price.group(g, s.keep.get(g.id) ?? g.units);
+    return total;
+  };
   let count = 0;
   return {
     cost: (s) => {
       count++;
-      const gone = goneNodes(space, s.dropped);
-      let sum = 0;
-      for (const id of s.dropped) sum += memo.get(dropKey(id))!;
-      for (const g of space.groups) {
-        const k = s.keep.get(g.id) ?? g.units;
-        if (k < g.units && !isGroupGone(g, gone)) sum += memo.get(keepKey(g.id, k))!;
-      }
-      return Promise.resolve(sum);
+      return Promise.resolve(sum(s));
     },
+    // Counts that no allocator offers have no price.
+    known: (s) => numberOrNull(sum(s)),
     evaluations: () => count,
     close: () => Promise.resolve(),
   };
 }
 
-const keepKey = (group: string, keep: number): string => `${group} ${keep}`;
-const dropKey = (block: string): string => `drop ${block}`;
+const numberOrNull = (x: number | undefined): number | null => (x === undefined || Number.isNaN(x) ? null : x);
 
 /** Output change of a plan, measured once per plan and kept across runs. */
-async function openCost(
-  o: AllocationOptions,
-  ctx: StageContext,
-): Promise<{ cost: (s: State) => Promise<number>; evaluations: () => number; close: () => Promise<void> }> {
+async function openCost(o: AllocationOptions, ctx: StageContext): Promise<Cost> {
   const { recipe, prepared, calibration, space, threads } = o;
   if (judgedByCurvature(o.recipe, prepared)) {
     try {
@@ -202,6 +191,7 @@ async function openCost(
   };
   let count = 0;
   return {
+    known: (s) => numberOrNull(memo.get(keyOf(s))),
     evaluations: () => count,
     close: async () => change?.close(),
     cost: async (s) => {

@@ -1,7 +1,7 @@
 /** The main job: from a model and a budget to a measured, recovered, packaged model. Composition of the stages. */
 import { createHash } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
-import { basename, extname, join } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { basename, extname } from 'node:path';
 import type { CompressReport, CompressRequest, ModelMeasure, Quality } from '../../shared/model/job.ts';
 import type { LatencyStats, Plan } from '../../shared/model/types.ts';
 import { modelCosts } from '../engine/ir/costs.ts';
@@ -15,6 +15,7 @@ import { profileModel } from '../runtime/profile.ts';
 import { openModelFile } from '../storage/model-files.ts';
 import { affordable } from './afford.ts';
 import { allocateStage } from './allocate.ts';
+import { baselineOf } from './baseline.ts';
 import { writeBundle } from './bundle.ts';
 import { calibrationOf, draw } from './calibration.ts';
 import { compensateStage } from './compensate-stage.ts';
@@ -27,8 +28,8 @@ import { latencyStage } from './latency-stage.ts';
 import { loadWithHash } from './load.ts';
 import { prepare, tidy, type Prepared } from './prepare.ts';
 import { recoverStage } from './recover-stage.ts';
-import { scoreGroups, type Scores } from './scores.ts';
-import { atPercentile, finalMeasure, sideBySide, type Compare } from './side-by-side.ts';
+import { keptScores, scoreGroups } from './scores.ts';
+import { atPercentile, finalMeasure, sideBySide } from './side-by-side.ts';
 import { leastState, openSpace } from './space.ts';
 
 /** A prediction this far below the budget needs no measurement to be believed. */
@@ -66,7 +67,7 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
 
   ctx.progress({ stage: 'baseline', message: 'measuring the original', done: 0 });
   const compare = sideBySide(request);
-  const first = await baselineOf(job, compare, ctx);
+  const first = await baselineOf({ sha256: loaded.sha256, prepared: prepared.model, budget, compare }, ctx);
   const { baselineMs, spread } = first;
   const budgetRatio = budget.ratio ?? budget.ms! / (baselineMs * spread);
   clock.mark('baseline');
@@ -191,47 +192,6 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
   clock.mark('bundle');
   ctx.progress({ stage: 'bundle', message: 'done', done: 1 });
   return { ...report, bundle: bundle.folder, model: bundle.model, seconds: clock.seconds() };
-}
-
-interface Baseline {
-  readonly baselineMs: number;
-  /** A budget at another percentile is steered by the median, with the spread that the original shows. */
-  readonly spread: number;
-  /** Of the prepared model to the original. */
-  readonly ratio: number;
-}
-
-/**
- * A budget that is a share of the original's time needs no milliseconds of this moment: what an earlier job measured will
- * do, since plans are steered by ratios that are measured side by side.
- */
-async function baselineOf({ request, loaded, prepared }: Job, compare: Compare, ctx: StageContext): Promise<Baseline> {
-  const { threads, provider, batch, percentile, ratio } = request.budget;
-  const { processor, runtime } = localDevice();
-  const memo = ctx.memo('baseline', { model: loaded.sha256, threads, provider, batch, percentile, processor, runtime });
-  const [known, spread, prep] = [memo.get('ms'), memo.get('spread'), memo.get('prepared')];
-  if (ratio !== undefined && known !== undefined && spread !== undefined && prep !== undefined)
-    return { baselineMs: known, spread, ratio: prep };
-  const pair = await compare(prepared.model, 0.005, 2);
-  const baselineMs = pair.original.p50Ms;
-  const found = { baselineMs, spread: atPercentile(pair.original, percentile) / baselineMs, ratio: pair.ratio };
-  memo.put('ms', found.baselineMs);
-  memo.put('spread', found.spread);
-  memo.put('prepared', found.ratio);
-  return found;
-}
-
-async function keptScores(
-  key: Readonly<Record<string, unknown>>,
-  ctx: StageContext,
-  make: () => Promise<Scores>,
-): Promise<Scores> {
-  const dir = await ctx.artifact('scores', key, async (to) => {
-    const scores = await make();
-    await writeFile(join(to, 'scores.json'), JSON.stringify([...scores].map(([id, s]) => [id, [...s]])));
-  });
-  const list = JSON.parse(await readFile(join(dir, 'scores.json'), 'utf8')) as [string, number[]][];
-  return new Map(list.map(([id, s]) => [id, Float64Array.from(s)]));
 }
 
 /** Quality after compensation, recovery where it is asked for and possible, quality after it. */

@@ -1,5 +1,5 @@
 import type { Executor } from '../engine/executor.ts';
-import type { Progress } from '../../shared/model/frames.ts';
+import type { Candidate, Progress } from '../../shared/model/frames.ts';
 import type { Provenance } from '../../shared/model/types.ts';
 import type { Checkpoint } from '../storage/artifacts.ts';
 
@@ -13,6 +13,8 @@ export interface StageContext {
   /** Overall share done is computed by the reporter from the stage's weight. */
   progress(p: Pick<Progress, 'stage' | 'message'> & { /** 0..1 of this stage */ readonly done: number }): void;
   log(line: string): void;
+  /** Tells of a plan that was cut and measured. */
+  point(p: Candidate): void;
   /**
    * A folder named by the content hash of (stage, key). When it exists it is returned as it is; otherwise `make` fills a
    * temporary folder, which is renamed when complete: a crash leaves nothing half-written. What `make` writes to the

@@ -35,7 +35,7 @@ export function dataInput(model: Model, named?: string, feeds: Readonly<Record<s
 }
 
 /** Repeats the first sample up to `size`: for models whose batch size is fixed, and to keep shapes the same. */
-function pad(t: HostTensor, size: number): HostTensor {
+export function pad(t: HostTensor, size: number): HostTensor {
   const have = t.dims[0]!;
   if (have === size) return t;
   const row = t.data.length / have,
@@ -47,7 +47,7 @@ function pad(t: HostTensor, size: number): HostTensor {
 }
 
 /** The first `count` samples of every output that has the batch as its first axis. */
-function cut(outputs: Outputs, count: number, size: number): Outputs {
+export function cut(outputs: Outputs, count: number, size: number): Outputs {
   if (count === size) return outputs;
   return Object.fromEntries(
     Object.entries(outputs).map(([name, t]) => {

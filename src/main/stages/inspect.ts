@@ -13,6 +13,7 @@ import { inputShapes } from '../runtime/random-inputs.ts';
 import type { StageContext } from './context.ts';
 import { familyOf } from './family.ts';
 import { loadWithHash } from './load.ts';
+import { modelGraph } from './model-graph.ts';
 import { prepare } from './prepare.ts';
 
 export async function runInspect(request: InspectRequest, ctx: StageContext): Promise<InspectReport> {
@@ -22,7 +23,8 @@ export async function runInspect(request: InspectRequest, ctx: StageContext): Pr
   const facts = await collectFacts(model, ctx.executor);
   ctx.progress({ stage: 'groups', message: 'finding what belongs together', done: 0 });
   // As `compress` sees the model, so that recipes can name what is listed here.
-  const { model: prepared, analysis, blocks } = await prepare(model, ctx, 1);
+  const whole = await prepare(model, ctx, 1);
+  const { model: prepared, analysis, blocks } = whole;
   const { groups, skipped } = analysis;
   const { macs, params } = modelCosts(model, facts);
   const operators = countOperators(model, facts, prepared);
@@ -46,6 +48,7 @@ export async function runInspect(request: InspectRequest, ctx: StageContext): Pr
     groups: groups.map(groupInfo),
     blocks: blocks.map((b) => b.id),
     skipped,
+    graph: modelGraph(whole),
     notes: unknown.length > 0 ? [`Without rules, so what touches them stays whole: ${unknown.join(', ')}.`] : [],
   };
 }

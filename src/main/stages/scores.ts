@@ -1,4 +1,6 @@
 /** Importance of every unit: collects what the recipe's criterion needs and ranks. */
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { GraphBuilder } from '../engine/autodiff/builder.ts';
 import { distillation, crossEntropy, relativeSquaredError, weightedSum } from '../engine/autodiff/losses.ts';
 import { buildBackward, importDomains } from '../engine/autodiff/walker.ts';
@@ -52,6 +54,20 @@ export async function scoreGroups(
     ctx.progress({ stage: 'score', message: criterion.summary, done: (i + 1) / groups.length });
   }
   return out;
+}
+
+/** Scores as an artifact: made once per key. @param key everything that they depend on */
+export async function keptScores(
+  key: Readonly<Record<string, unknown>>,
+  ctx: StageContext,
+  make: () => Promise<Scores>,
+): Promise<Scores> {
+  const dir = await ctx.artifact('scores', key, async (to) => {
+    const scores = await make();
+    await writeFile(join(to, 'scores.json'), JSON.stringify([...scores].map(([id, s]) => [id, [...s]])));
+  });
+  const list = JSON.parse(await readFile(join(dir, 'scores.json'), 'utf8')) as [string, number[]][];
+  return new Map(list.map(([id, s]) => [id, Float64Array.from(s)]));
 }
 
 async function unfolded(source: Model, ctx: StageContext): Promise<readonly Group[]> {

@@ -21,7 +21,7 @@ const STEERING_RUNS = 12;
 export type Compare = (pruned: Model, precision?: number, maxSeconds?: number, runs?: number) => Promise<Pair>;
 
 /** The original is taken from its file: it is opened many times. */
-export function sideBySide({ model: original, budget }: CompressRequest): Compare {
+export function sideBySide({ model: original, budget }: Pick<CompressRequest, 'model' | 'budget'>): Compare {
   const { threads, provider, batch } = budget;
   return async (pruned, precision = 0.005, maxSeconds = 3, runs = STEERING_RUNS) => {
     const [a, b] = await benchmark(

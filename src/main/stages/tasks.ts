@@ -7,6 +7,10 @@ import { runCompress } from './compress.ts';
 import type { StageContext } from './context.ts';
 import { runDevices } from './devices.ts';
 import { runInspect } from './inspect.ts';
+import { runPreview } from './preview.ts';
+import { runProfile } from './profile.ts';
+import { runReach } from './reach.ts';
+import { runReview } from './review.ts';
 import { verifyBundle, type VerifyReport } from './verify.ts';
 
 export const tasks = {
@@ -15,6 +19,10 @@ export const tasks = {
   compress: runCompress,
   devices: runDevices,
   inspect: runInspect,
+  preview: runPreview,
+  profile: runProfile,
+  reach: runReach,
+  review: runReview,
   verify: runVerify,
 };
 

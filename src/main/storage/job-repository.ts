@@ -170,6 +170,14 @@ export class JobRepository {
       .run(end.status, result, error, Date.now(), id);
   }
 
+  /** Throws `job-not-found`, or `job-under-way` while it is queued or running. */
+  delete(id: string): void {
+    const gone = this.#db
+      .prepare<[string]>(`DELETE FROM jobs WHERE id = ? AND status NOT IN ('queued', 'running')`)
+      .run(id);
+    if (gone.changes === 0) throw new SecateurError('job-under-way', { job: id, status: this.#row(id).status });
+  }
+
   requestCancel(id: string): void {
     this.#db
       .prepare<[string]>(`UPDATE jobs SET cancel_requested = 1 WHERE id = ? AND status IN ('queued', 'running')`)

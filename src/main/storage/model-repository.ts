@@ -41,6 +41,10 @@ export class ModelRepository {
       .get(path, bytes, mtimeMs);
   }
 
+  forget(path: string): void {
+    this.#db.prepare<[string]>('DELETE FROM models WHERE path = ?').run(path);
+  }
+
   /** Most recent first. */
   list(limit = 50): ModelRow[] {
     return this.#db

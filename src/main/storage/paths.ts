@@ -9,6 +9,9 @@ export interface HomePaths {
   readonly database: string;
   readonly artifacts: string;
   readonly memo: string;
+  /** What jobs said, one file per job. */
+  readonly logs: string;
+  readonly settings: string;
 }
 
 /** The data directory as an absolute path. It need not exist. */
@@ -23,7 +26,14 @@ export function dataHome(env: NodeJS.ProcessEnv = process.env, platform: NodeJS.
 }
 
 export function homePaths(home: string = dataHome()): HomePaths {
-  return { home, database: join(home, 'secateur.db'), artifacts: join(home, 'artifacts'), memo: join(home, 'memo') };
+  return {
+    home,
+    database: join(home, 'secateur.db'),
+    artifacts: join(home, 'artifacts'),
+    memo: join(home, 'memo'),
+    logs: join(home, 'logs'),
+    settings: join(home, 'settings.json'),
+  };
 }
 
 /** Makes the data directory. Throws `home-unwritable`. */

@@ -79,7 +79,11 @@ export const SCHEMAS: { readonly [R in RouteName]: z.ZodType<Input<R>> } = {
     preprocess: path.optional(),
     recipe,
     out: path.optional(),
-    seed: z.number().int().min(0).max(2 ** 31 - 1),
+    seed: z
+      .number()
+      .int()
+      .min(0)
+      .max(2 ** 31 - 1),
   }) as z.ZodType<Input<'jobs.start'>>,
   'jobs.list': none,
   'jobs.get': z.strictObject({ id }),

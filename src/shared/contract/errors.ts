@@ -141,6 +141,23 @@ export const ERRORS = {
     (d) => `The job ${d.job} is not under way: it is ${d.status}.`,
     'Run `secateur jobs list` to see which jobs are.',
   ),
+  'job-under-way': entry((d) => `The job ${d.job} is ${d.status}, so it cannot be deleted.`, 'Cancel the job first.'),
+  'request-invalid': entry(
+    (d) => `The request ${d.route} does not fit: ${d.reason}.`,
+    'Close the window and open it again; report it when it happens twice.',
+  ),
+  'request-refused': entry(
+    (d) => `The request was refused: ${d.reason}.`,
+    'Open the window from the address that `secateur serve` prints.',
+  ),
+  'path-refused': entry(
+    (d) => `${d.path} was not chosen by you, so it is not opened.`,
+    'Choose the file or folder in the window.',
+  ),
+  'port-unusable': entry(
+    (d) => `The window cannot be served on port ${d.port}: ${d.reason}.`,
+    'Give another port with --port, or leave it out.',
+  ),
   interrupted: entry(
     () => 'The process that ran the job ended before the job did.',
     'Run `secateur jobs resume`: finished stages are not repeated.',

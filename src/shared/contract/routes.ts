@@ -4,16 +4,9 @@
  */
 import type { CompressReport, Preprocess, Recipe } from '../model/job.ts';
 import type { JobRecord, JobStatus } from '../model/job-record.ts';
-import type { Progress } from '../model/frames.ts';
+import type { Candidate, Progress } from '../model/frames.ts';
 import type { InspectReport } from '../model/tasks.ts';
-import type {
-  DataPreview,
-  ModelGraph,
-  OperatorProfile,
-  ReachReport,
-  ReviewData,
-  VerifyOutcome,
-} from '../model/window.ts';
+import type { DataPreview, OperatorProfile, ReachReport, ReviewData, VerifyOutcome } from '../model/window.ts';
 import type { Budget, DeviceProfile } from '../model/types.ts';
 import type { ErrorPayload } from './errors.ts';
 
@@ -108,15 +101,6 @@ export interface JobDetail extends Omit<JobRecord, 'request' | 'result'> {
   readonly points: readonly Candidate[];
 }
 
-/** A plan as it was measured on the way. */
-export interface Candidate {
-  /** Of the original's time. */
-  readonly ratio: number;
-  readonly predictedRatio: number;
-  /** Output change, KL or relative squared error; null where it is not known. */
-  readonly change: number | null;
-}
-
 export interface RecipeCatalogue {
   readonly presets: readonly Recipe[];
   readonly criteria: readonly { readonly name: string; readonly summary: string; readonly needs: string }[];
@@ -132,7 +116,7 @@ export interface Routes {
   'models.samples': { input: Empty; output: readonly Sample[] };
   'models.recent': { input: Empty; output: readonly RecentModel[] };
   'models.forget': { input: { path: string }; output: Empty };
-  'models.inspect': { input: { model: string }; output: InspectReport & { readonly graph: ModelGraph } };
+  'models.inspect': { input: { model: string }; output: InspectReport };
   'models.profile': {
     input: { model: string; threads: number; batch: number; provider: string };
     output: OperatorProfile;
@@ -179,7 +163,10 @@ export interface Events {
   jobs: { readonly paused: boolean };
   /** Progress of a short task that a request waits for. */
   task: { readonly route: RouteName; readonly progress: Progress };
+  /** Chosen in the system's menu, or by its shortcut; only where the window has one. */
+  menu: { readonly command: MenuCommand };
 }
+export type MenuCommand = 'open-model' | 'export' | 'help';
 export type Topic = keyof Events;
 
 /** What the window finds as `window.secateur`, or makes from HTTP. */
@@ -190,4 +177,4 @@ export interface Bridge {
   dropped?(file: unknown): Promise<string | null>;
 }
 
-export type { Preprocess };
+export type { Candidate, Preprocess };

@@ -16,8 +16,18 @@ export type WorkerFrame =
   | { readonly type: 'ready'; readonly pid: number }
   | { readonly type: 'progress'; readonly progress: Progress }
   | { readonly type: 'log'; readonly line: string }
+  | { readonly type: 'point'; readonly point: Candidate }
   | { readonly type: 'result'; readonly value: unknown }
   | { readonly type: 'error'; readonly error: ErrorPayload };
+
+/** A plan as it was measured on the way. */
+export interface Candidate {
+  /** Of the original's time. */
+  readonly ratio: number;
+  readonly predictedRatio: number;
+  /** Output change, KL or relative squared error; null where it is not known. */
+  readonly change: number | null;
+}
 
 export interface Progress {
   readonly stage: string;

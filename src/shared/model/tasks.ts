@@ -1,6 +1,7 @@
 /** Requests and reports of the tasks besides `compress`. Paths are absolute. */
-import type { ModelMeasure } from './job.ts';
+import type { CompressReport, CompressRequest, ModelMeasure } from './job.ts';
 import type { Family, GroupInfo, LatencyStats, Provenance, Skipped } from './types.ts';
+import type { ModelGraph } from './window.ts';
 
 export interface InspectRequest {
   readonly model: string;
@@ -44,6 +45,7 @@ export interface InspectReport {
   readonly groups: readonly GroupInfo[];
   readonly blocks: readonly string[];
   readonly skipped: readonly Skipped[];
+  readonly graph: ModelGraph;
   readonly notes: readonly string[];
 }
 
@@ -85,6 +87,29 @@ export interface CompareReport {
   readonly speedup: number | null;
   readonly provenance: Provenance;
   readonly notes: readonly string[];
+}
+
+/** How a latency is asked for. */
+export interface Conditions {
+  readonly model: string;
+  readonly threads: number;
+  readonly batch: number;
+  readonly provider: string;
+}
+export type ProfileRequest = Conditions;
+export type ReachRequest = Conditions;
+
+export interface PreviewRequest {
+  readonly model: string;
+  readonly data: string;
+  readonly labels?: string;
+  readonly preprocess?: string;
+}
+
+/** A compression that has ended. */
+export interface ReviewRequest {
+  readonly request: CompressRequest;
+  readonly report: CompressReport;
 }
 
 export interface VerifyRequest {

@@ -7,7 +7,7 @@ export interface ModelGraph {
   readonly nodes: readonly {
     readonly id: string;
     readonly label: string;
-    /** What the box stands for: how many operators, and which. */
+    /** What the box stands for: the operator that does the work, and what is merged into it, as `Conv + Relu`. */
     readonly operator: string;
     readonly macs: number;
     /** Group that makes its width, when one does. */
@@ -19,12 +19,15 @@ export interface ModelGraph {
   readonly edges: readonly { readonly from: string; readonly to: string }[];
 }
 
+/** Of the model as a job works on it; one row per kernel that the runtime executes, slowest first. */
 export interface OperatorProfile {
+  /** Sum over the operators, ms of one run. */
   readonly totalMs: number;
   readonly operators: readonly {
     readonly name: string;
     readonly operator: string;
     readonly ms: number;
+    /** Groups whose width changes it; empty for changes of layout that the runtime inserts. */
     readonly groups: readonly string[];
   }[];
   readonly provenance: Provenance;
@@ -64,13 +67,18 @@ export interface ReviewData {
     readonly id: string;
     readonly units: number;
     readonly kept: number;
-    /** Offered counts, ascending, and the predicted output change of keeping so many. */
+    /**
+     * Offered counts, ascending, with the full width and what was kept; and the predicted output change of keeping so
+     * many. Costs are empty where the model has no gradient to predict them from.
+     */
     readonly counts: readonly number[];
     readonly costs: readonly number[];
   }[];
   readonly samples: readonly {
+    /** Empty where samples are no pictures. */
     readonly src: string;
     readonly label: string | null;
+    /** The predicted class, or how close the output is to the original's. */
     readonly before: string;
     readonly after: string;
   }[];

@@ -67,6 +67,7 @@ const tasks = {
     console.log('printed by the worker');
     console.error('complained by the worker');
     ctx.log('logged by the task');
+    ctx.point({ ratio: 0.5, predictedRatio: 0.48, change: null });
     return 'done';
   },
 };

@@ -109,6 +109,11 @@ export class LatencyModel {
     return sum;
   }
 
+  /** Units of which something is left when these nodes go. */
+  unitsLeft(gone: ReadonlySet<Node>): readonly UnitTable[] {
+    return this.tables.filter((t) => !isGone(t, gone));
+  }
+
   /** Units whose width changes with a group. */
   unitsOf(group: string): readonly UnitTable[] {
     return this.#byGroup.get(group) ?? [];

@@ -1,0 +1,55 @@
+/** Models that users work with: the sample, those seen before, and what can be said about one. */
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { RecentModel, Sample } from '../../shared/contract/routes.ts';
+import type { InspectReport } from '../../shared/model/tasks.ts';
+import type { ModelRepository } from '../storage/model-repository.ts';
+
+export class ModelService {
+  readonly #models: ModelRepository;
+  readonly #samples: string;
+
+  /** @param samples folder of the bundled sample */
+  constructor(models: ModelRepository, samples: string) {
+    this.#models = models;
+    this.#samples = samples;
+  }
+
+  samples(): Sample[] {
+    const model = join(this.#samples, 'scenes-resnet.onnx');
+    const data = join(this.#samples, 'scenes-test.npz');
+    if (!existsSync(model) || !existsSync(data)) return [];
+    const classes = readFileSync(join(this.#samples, 'labels.txt'), 'utf8').trim().split('\n').length;
+    return [
+      {
+        id: 'scenes',
+        name: 'Scenes classifier',
+        about: `A small residual network that tells ${classes} kinds of drawn scenes apart, with labelled test images.`,
+        model,
+        data,
+      },
+    ];
+  }
+
+  recent(): RecentModel[] {
+    return this.#models.list(20).map(({ path, bytes, family, seenAt }) => ({
+      path,
+      bytes,
+      family,
+      seenAt,
+      there: existsSync(path),
+    }));
+  }
+
+  /** The bundled sample is always there and is not listed again. */
+  seen(report: InspectReport): void {
+    const info = statSync(report.model, { throwIfNoEntry: false });
+    if (!info || report.model.startsWith(this.#samples)) return;
+    const { sha256, model: path, bytes, family } = report;
+    this.#models.put({ sha256, path, bytes, mtimeMs: Math.round(info.mtimeMs), family });
+  }
+
+  forget(path: string): void {
+    this.#models.forget(path);
+  }
+}

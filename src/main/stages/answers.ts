@@ -1,0 +1,86 @@
+/** What a model and its pruned self say to the same samples, in a few words each. */
+import type { ReviewData } from '../../shared/model/window.ts';
+import type { Dataset } from '../data/dataset.ts';
+import type { Executor } from '../engine/executor.ts';
+import type { Model } from '../engine/ir/model.ts';
+import { floats, outputView, type Outputs } from '../engine/quality/meter.ts';
+import { argmax, difference } from '../engine/quality/metrics.ts';
+import { localDevice } from '../runtime/device.ts';
+import { classNamesOf } from './class-names.ts';
+import { cut, dataInput, pad } from './evaluate.ts';
+import { labelOf, showSamples } from './preview.ts';
+
+/** Samples that are shown. */
+const SHOWN = 12;
+
+/**
+ * The predicted class of each sample before and after, by name where classes have names. Outputs that are no classes are
+ * told by their cosine to the original's.
+ * @param o.path of the original; @param o.from samples to take the first of, such as those that no stage has learned from
+ */
+export async function answersOf(
+  o: {
+    readonly model: Model;
+    readonly path: string;
+    readonly pruned: Model;
+    readonly dataset: Dataset;
+    readonly from: readonly number[];
+  },
+  executor: Executor,
+): Promise<ReviewData['samples']> {
+  const { model, pruned, dataset } = o;
+  const indices = o.from.slice(0, SHOWN);
+  const names = await classNamesOf(model, o.path, dataset);
+  const pictures = await showSamples(dataset, indices);
+  const before = await outputsPerSample(model, dataset, indices, executor);
+  const after = await outputsPerSample(pruned, dataset, indices, executor);
+  return indices.map((index, i) => ({
+    src: pictures?.[i] ?? '',
+    label: labelOf(dataset, names, index),
+    ...answer(before[i]!, after[i]!, names),
+  }));
+}
+
+/** One sample at a time: so few need no batches, and a model of a fixed batch size gets its copies. */
+async function outputsPerSample(
+  model: Model,
+  dataset: Dataset,
+  indices: readonly number[],
+  executor: Executor,
+): Promise<Outputs[]> {
+  const input = dataInput(model);
+  const size = input.fixedBatch ? Math.max(1, input.dims[0]!) : 1;
+  const session = await executor.open(model, { threads: localDevice().cores });
+  const out: Outputs[] = [];
+  try {
+    for (const i of indices)
+      out.push(cut(await session.run({ [input.name]: pad(await dataset.batch([i]), size) }), 1, size));
+  } finally {
+    await session.release();
+  }
+  return out;
+}
+
+/** Of the first output that holds floats. */
+function answer(
+  before: Outputs,
+  after: Outputs,
+  names: readonly string[] | null,
+): { readonly before: string; readonly after: string } {
+  for (const [name, t] of Object.entries(before)) {
+    const [a, b] = [floats(t), after[name] ? floats(after[name]) : null];
+    if (!a || !b) continue;
+    if (outputView(t.dims).kind === 'classes') {
+      const top = (x: ArrayLike<number>): string => {
+        const k = argmax(x, 0, a.length);
+        return names?.[k] ?? String(k);
+      };
+      return { before: top(a), after: top(b) };
+    }
+    if (a.length !== b.length) continue;
+    const { dot, signal, other } = difference(a, b);
+    const cosine = dot / Math.sqrt(signal * other || 1);
+    return { before: 'cosine 1', after: `cosine ${cosine.toFixed(4)}` };
+  }
+  return { before: '', after: '' };
+}

@@ -1,0 +1,65 @@
+/** A first look at data: how many samples, their classes, and what the model will see of them. */
+import { stat } from 'node:fs/promises';
+import { extname } from 'node:path';
+import type { PreviewRequest } from '../../shared/model/tasks.ts';
+import type { DataPreview } from '../../shared/model/window.ts';
+import type { Dataset } from '../data/dataset.ts';
+import { dataUrlOf, picturesOf } from '../data/pictures.ts';
+import { openModelFile } from '../storage/model-files.ts';
+import { classNamesOf } from './class-names.ts';
+import type { StageContext } from './context.ts';
+import { openModelData } from './model-data.ts';
+
+/** Samples that are shown. */
+const SHOWN = 24;
+
+/** Opens data as a job would. Throws what a job would: file-*, data-*, preprocess-invalid, image-unreadable. */
+export async function runPreview(request: PreviewRequest, ctx: StageContext): Promise<DataPreview> {
+  ctx.progress({ stage: 'load', message: 'reading the model', done: 0 });
+  const model = openModelFile(request.model);
+  ctx.progress({ stage: 'data', message: 'opening the data', done: 0 });
+  const { dataset, notes } = await openModelData(model, request.model, request);
+  try {
+    // Reading batches may find out more.
+    const before = dataset.notes.length;
+    const shown = Array.from({ length: Math.min(SHOWN, dataset.length) }, (_, i) => i);
+    const names = await classNamesOf(model, request.model, dataset);
+    const pictures = await showSamples(dataset, shown);
+    const classes = dataset.labels ? (names?.length ?? dataset.labels.reduce((a, b) => Math.max(a, b), -1) + 1) : null;
+    const all = [...notes, ...dataset.notes.slice(before)];
+    if (!pictures) all.push('The samples are not pictures of 1 or 3 channels, so none are shown.');
+    ctx.progress({ stage: 'data', message: 'done', done: 1 });
+    return {
+      kind: await kindOf(request.data),
+      samples: dataset.length,
+      labelled: dataset.labels !== null,
+      classes,
+      classNames: names,
+      images: (pictures ?? []).map((src, i) => ({ src, label: labelOf(dataset, names, i) })),
+      preprocess: { ...dataset.preprocess },
+      notes: all,
+    };
+  } finally {
+    await dataset.close();
+  }
+}
+
+/** PNG data URLs of samples after preprocessing, or null when they are no pictures. */
+export async function showSamples(dataset: Dataset, indices: readonly number[]): Promise<string[] | null> {
+  if (indices.length === 0) return [];
+  const pictures = picturesOf(await dataset.batch(indices), dataset.preprocess);
+  return pictures && Promise.all(pictures.map(dataUrlOf));
+}
+
+/** Name of a sample's class, its number where classes have no names, null without labels. */
+export function labelOf(dataset: Dataset, names: readonly string[] | null, index: number): string | null {
+  const label = dataset.labels?.[index];
+  return label === undefined ? null : (names?.[label] ?? String(label));
+}
+
+async function kindOf(path: string): Promise<string> {
+  if ((await stat(path)).isDirectory()) return 'folder of images';
+  const type = extname(path).toLowerCase();
+  if (type === '.csv') return 'CSV of paths';
+  return type === '.npy' || type === '.npz' ? 'array file' : 'single image';
+}

@@ -1,0 +1,177 @@
+/** What each route does: paths checked, then one call of a service. */
+import { existsSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { basename, extname, join } from 'node:path';
+import { SecateurError } from '../../shared/contract/errors.ts';
+import type {
+  CompressInput,
+  Events,
+  Input,
+  JobDetail,
+  JobSummary,
+  Output,
+  RouteName,
+  Topic,
+} from '../../shared/contract/routes.ts';
+import { formatBudget } from '../../shared/model/budget.ts';
+import type { CompressReport, CompressRequest } from '../../shared/model/job.ts';
+import type { JobRecord } from '../../shared/model/job-record.ts';
+import { PRESETS } from '../../shared/model/recipes.ts';
+import type { Budget } from '../../shared/model/types.ts';
+import type { FileAccess } from '../services/files.ts';
+import type { Services } from '../services/index.ts';
+import { criteria } from '../services/recipes.ts';
+import type { RouterOptions } from './router.ts';
+
+export interface HandlerContext {
+  readonly services: Services;
+  readonly options: RouterOptions;
+  readonly files: FileAccess;
+  emit<T extends Topic>(topic: T, event: Events[T]): void;
+}
+
+type Handlers = { readonly [R in RouteName]: (input: Input<R>) => Promise<Output<R>> | Output<R> };
+
+export function handlersFor({ services, options, files, emit }: HandlerContext): Handlers {
+  const { jobs, models, settings, devices } = services;
+  /** A short task whose progress the window shows. */
+  const task = <T>(route: RouteName, name: string, input: unknown): Promise<T> =>
+    jobs.run<T>(name, input, { onProgress: (progress) => emit('task', { route, progress }) });
+  const sources = (i: { data?: string; labels?: string; preprocess?: string }) => ({
+    ...(i.data !== undefined && { data: existing(files, i.data) }),
+    ...(i.labels !== undefined && { labels: existing(files, i.labels) }),
+    ...(i.preprocess !== undefined && { preprocess: existing(files, i.preprocess) }),
+  });
+
+  return {
+    'app.info': async () => ({
+      version: options.version,
+      home: services.home,
+      mode: options.mode,
+      cores: (await devices.local()).cores,
+      host: hostname(),
+    }),
+    'settings.get': () => settings.get(),
+    'settings.set': (change) => {
+      if (change.outFolder !== undefined) files.check(change.outFolder);
+      return settings.set(change);
+    },
+    'files.list': ({ folder, kind }) => files.list(folder, kind),
+    'files.choose': async ({ kind }) => {
+      const path = (await options.choose?.(kind)) ?? null;
+      if (path !== null) files.grant(path);
+      return { path };
+    },
+    'models.samples': () => models.samples(),
+    'models.recent': () => models.recent(),
+    'models.forget': ({ path }) => {
+      models.forget(path);
+      return {};
+    },
+    'models.inspect': async ({ model }) => {
+      const report = await task<Output<'models.inspect'>>('models.inspect', 'inspect', {
+        model: existing(files, model),
+      });
+      models.seen(report);
+      return report;
+    },
+    'models.profile': (i) => task('models.profile', 'profile', { ...i, model: existing(files, i.model) }),
+    'devices.list': () => devices.list(),
+    'budget.reach': (i) => task('budget.reach', 'reach', { ...i, model: existing(files, i.model) }),
+    'data.preview': (i) => task('data.preview', 'preview', { model: existing(files, i.model), ...sources(i) }),
+    'recipes.list': () => ({ presets: Object.values(PRESETS), criteria: criteria() }),
+    'jobs.start': async (i) => {
+      const device = await devices.resolve(undefined);
+      const model = existing(files, i.model);
+      const request: CompressRequest = {
+        model,
+        budget: i.budget,
+        device: device.id,
+        ...sources(i),
+        recipe: i.data === undefined ? { ...i.recipe, recovery: { ...i.recipe.recovery, enabled: false } } : i.recipe,
+        out: i.out === undefined ? freshFolder(settings.get().outFolder, model) : files.check(i.out),
+        seed: i.seed,
+      };
+      return { id: jobs.start('compress', request).id };
+    },
+    'jobs.list': () => ({ jobs: jobs.list(500).map(summary), paused: jobs.paused }),
+    'jobs.get': ({ id }) => ({ ...(jobs.show(id) as JobDetail), ...jobs.story(id) }),
+    'jobs.cancel': async ({ id }) => {
+      await jobs.cancel(id);
+      return {};
+    },
+    'jobs.resume': async ({ id }) => {
+      await jobs.resume(id);
+      return {};
+    },
+    'jobs.delete': ({ id }) => {
+      jobs.delete(id);
+      return {};
+    },
+    'jobs.pause': ({ paused }) => {
+      jobs.paused = paused;
+      emit('jobs', { paused });
+      return {};
+    },
+    'review.open': ({ job }) => {
+      const record = jobs.show(job);
+      if (record.kind !== 'compress' || record.status !== 'done')
+        throw new SecateurError('job-not-running', { job, status: record.status });
+      return task('review.open', 'review', { request: record.request, report: record.result });
+    },
+    'bundles.verify': ({ bundle }) => ({
+      id: jobs.start('verify', { bundle: known(services, bundle) ?? existing(files, bundle) }).id,
+    }),
+    'bundles.reveal': async ({ path }) => {
+      const shown = known(services, path) ?? existing(files, path);
+      return { shown: (await options.reveal?.(shown)) ?? false };
+    },
+  };
+}
+
+function existing(files: FileAccess, path: string): string {
+  const full = files.check(path);
+  if (!existsSync(full)) throw new SecateurError('file-not-found', { path: full });
+  return full;
+}
+
+/** A bundle that a job of this user has written may be named although its folder was never chosen. */
+const known = (services: Services, path: string): string | null =>
+  services.jobs
+    .list(500)
+    .some((j) => j.status === 'done' && (j.result as Partial<CompressReport> | null)?.bundle === path) &&
+  existsSync(path)
+    ? path
+    : null;
+
+/** `<model>-pruned` below the folder, numbered when taken. */
+function freshFolder(folder: string, model: string): string {
+  const base = `${basename(model, extname(model))}-pruned`;
+  for (let n = 1; ; n++) {
+    const path = join(folder, n === 1 ? base : `${base}-${n}`);
+    if (!existsSync(path)) return path;
+  }
+}
+
+function summary(r: JobRecord): JobSummary {
+  const request = r.request as Partial<CompressInput> & { original?: string; bundle?: string };
+  const report = r.kind === 'compress' && r.status === 'done' ? (r.result as CompressReport) : null;
+  return {
+    id: r.id,
+    kind: r.kind,
+    status: r.status,
+    model: request.model ?? request.original ?? request.bundle ?? '',
+    budget: request.budget ? formatBudget(request.budget as Budget) : '',
+    progress: r.progress,
+    createdAt: r.createdAt,
+    finishedAt: r.finishedAt,
+    attempts: r.attempts,
+    outcome: report && {
+      met: report.met,
+      beforeMs: report.baseline.p50Ms,
+      afterMs: report.result?.p50Ms ?? null,
+      bundle: report.bundle,
+    },
+    error: r.error,
+  };
+}

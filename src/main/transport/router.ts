@@ -1,0 +1,86 @@
+/**
+ * One router for every transport: checks the input against the route's schema and the paths against what the user chose,
+ * calls the services, and answers {ok, data} or {ok: false, error} with an error of the catalogue. It never rejects.
+ */
+import { SecateurError } from '../../shared/contract/errors.ts';
+import type { Events, FileKind, Reply, RouteName, Topic } from '../../shared/contract/routes.ts';
+import { FileAccess } from '../services/files.ts';
+import type { Services } from '../services/index.ts';
+import { handlersFor, type HandlerContext } from './handlers.ts';
+import { SCHEMAS } from './schemas.ts';
+
+export interface RouterOptions {
+  readonly version: string;
+  readonly mode: 'electron' | 'served';
+  /** Folders whose files may be named from the start: those of the user, where the window has a list of its own. */
+  readonly roots?: readonly string[];
+  /** The system's dialog. */
+  readonly choose?: (kind: FileKind) => Promise<string | null>;
+  /** Shows a file in the system's file manager. */
+  readonly reveal?: (path: string) => Promise<boolean>;
+  /** Requests that were refused. */
+  readonly log?: (line: string) => void;
+}
+
+export interface Caller {
+  readonly transport: 'ipc' | 'http' | 'local';
+}
+
+export interface Router {
+  call(route: string, input: unknown, from: Caller): Promise<Reply<unknown>>;
+  on(listener: <T extends Topic>(topic: T, event: Events[T]) => void): () => void;
+  /** The user has chosen this file or folder. */
+  grant(path: string): void;
+}
+
+export function createRouter(services: Services, options: RouterOptions): Router {
+  const listeners = new Set<(topic: Topic, event: never) => void>();
+  const emit: HandlerContext['emit'] = (topic, event) => {
+    for (const listener of listeners) listener(topic, event as never);
+  };
+  const files = new FileAccess();
+  for (const root of options.roots ?? []) files.grant(root);
+  files.grant(services.resources);
+  files.grant(services.settings.get().outFolder);
+  // What was opened in earlier sessions was chosen then.
+  for (const { path } of services.models.recent()) files.grant(path);
+  services.jobs.watch((event) => {
+    emit('job', event);
+    if (event.progress === null && event.log === undefined && event.point === undefined)
+      emit('jobs', { paused: services.jobs.paused });
+  });
+  const handlers = handlersFor({ services, options, files, emit });
+  const refused = (route: string, from: Caller, error: SecateurError): void =>
+    options.log?.(`refused ${from.transport} ${JSON.stringify(route.slice(0, 60))}: ${error.message}`);
+
+  return {
+    async call(route, input, from) {
+      try {
+        if (!Object.hasOwn(SCHEMAS, route))
+          throw new SecateurError('request-invalid', {
+            route: String(route).slice(0, 60),
+            reason: 'there is no such request',
+          });
+        const name = route as RouteName;
+        const parsed = SCHEMAS[name].safeParse(input ?? {});
+        if (!parsed.success) {
+          const [issue] = parsed.error.issues;
+          const reason = `${issue?.path.join('.') || 'the input'}: ${issue?.message ?? 'not valid'}`;
+          throw new SecateurError('request-invalid', { route, reason });
+        }
+        const handler = handlers[name] as (given: unknown) => Promise<unknown>;
+        return { ok: true, data: await handler(parsed.data) };
+      } catch (e) {
+        const error = SecateurError.from(e);
+        if (['request-invalid', 'request-refused', 'path-refused'].includes(error.code))
+          refused(String(route), from, error);
+        return { ok: false, error: error.toPayload() };
+      }
+    },
+    on(listener) {
+      listeners.add(listener as never);
+      return () => void listeners.delete(listener as never);
+    },
+    grant: (path) => files.grant(path),
+  };
+}

@@ -1,0 +1,140 @@
+/** What the user has chosen on the way through: the one state that all steps share. */
+import { call, payloadOf } from '../app/bridge.ts';
+import { PRESETS } from '../../shared/model/recipes.ts';
+import type { ErrorPayload } from '../../shared/contract/errors.ts';
+import type { AppInfo, Output, Settings } from '../../shared/contract/routes.ts';
+import type { DataPreview, OperatorProfile, ReachReport } from '../../shared/model/window.ts';
+import type { Recipe } from '../../shared/model/job.ts';
+import type { Page, StepName } from './names.ts';
+import type { Budget } from '../../shared/model/types.ts';
+
+type Inspection = Output<'models.inspect'>;
+
+/** Something that is being asked for: a skeleton while it is, an error when it failed. */
+export class Asked<T> {
+  value = $state.raw<T | null>(null);
+  error = $state.raw<ErrorPayload | null>(null);
+  busy = $state(false);
+  #turn = 0;
+
+  /** Only the newest answer counts. */
+  async load(make: () => Promise<T>): Promise<void> {
+    const turn = ++this.#turn;
+    this.busy = true;
+    this.error = null;
+    try {
+      const value = await make();
+      if (turn === this.#turn) this.value = value;
+    } catch (e) {
+      if (turn === this.#turn) this.error = payloadOf(e);
+    } finally {
+      if (turn === this.#turn) this.busy = false;
+    }
+  }
+
+  clear(): void {
+    this.#turn++;
+    this.value = null;
+    this.error = null;
+    this.busy = false;
+  }
+}
+
+class Wizard {
+  page = $state<Page>('model');
+  info = $state.raw<AppInfo | null>(null);
+  settings = $state.raw<Settings>({ theme: 'system', threads: 1, outFolder: '' });
+
+  model = $state<string | null>(null);
+  inspection = new Asked<Inspection>();
+  profile = new Asked<OperatorProfile>();
+  reach = new Asked<ReachReport>();
+
+  budgetKind = $state<'ratio' | 'ms'>('ratio');
+  ratio = $state(0.5);
+  milliseconds = $state(0);
+  percentile = $state<Budget['percentile']>(50);
+  threads = $state(1);
+  provider = $state('cpu');
+  batch = $state(1);
+
+  data = $state<string | null>(null);
+  labels = $state<string | null>(null);
+  preprocess = $state<string | null>(null);
+  preview = new Asked<DataPreview>();
+
+  recipe = $state<Recipe>(structuredClone(PRESETS.balanced) as Recipe);
+  seed = $state(0);
+  out = $state<string | null>(null);
+
+  /** The job that run, review and export show. */
+  job = $state<string | null>(null);
+
+  get budget(): Budget {
+    const { percentile, threads, provider, batch } = this;
+    const conditions = { percentile, threads, provider, batch } as const;
+    return this.budgetKind === 'ratio'
+      ? { ratio: this.ratio, ...conditions }
+      : { ms: this.milliseconds, ...conditions };
+  }
+
+  /** What keeps the user from going on, or null. */
+  blocked(step: StepName): 'model' | 'budget' | 'job' | null {
+    if (step !== 'model' && !this.inspection.value) return 'model';
+    if (['data', 'recipe', 'run'].includes(step) && !this.budgetValid) return 'budget';
+    if (['review', 'export'].includes(step) && this.job === null) return 'job';
+    return null;
+  }
+
+  get budgetValid(): boolean {
+    return this.budgetKind === 'ratio' ? this.ratio > 0 && this.ratio < 1 : this.milliseconds > 0;
+  }
+
+  async open(model: string): Promise<void> {
+    this.model = model;
+    this.job = null;
+    this.reach.clear();
+    this.profile.clear();
+    await this.inspection.load(() => call('models.inspect', { model }));
+    if (this.data && this.inspection.value) this.look();
+  }
+
+  measure(): void {
+    const { model, threads, batch, provider } = this;
+    if (model === null) return;
+    const input = { model, threads, batch, provider };
+    void this.reach.load(() => call('budget.reach', input));
+  }
+
+  profileOperators(): void {
+    const { model, threads, batch, provider } = this;
+    if (model !== null) void this.profile.load(() => call('models.profile', { model, threads, batch, provider }));
+  }
+
+  /** Looks at the data again. */
+  look(): void {
+    const { model, data, labels, preprocess } = this;
+    if (model === null || data === null) return this.preview.clear();
+    const input = { model, data, ...(labels && { labels }), ...(preprocess && { preprocess }) };
+    void this.preview.load(() => call('data.preview', input));
+  }
+
+  async start(): Promise<void> {
+    const { model, budget, data, labels, preprocess, recipe, seed, out } = this;
+    if (model === null) return;
+    const { id } = await call('jobs.start', {
+      model,
+      budget,
+      ...(data && { data }),
+      ...(labels && { labels }),
+      ...(preprocess && { preprocess }),
+      recipe,
+      ...(out && { out }),
+      seed,
+    });
+    this.job = id;
+    this.page = 'run';
+  }
+}
+
+export const wizard = new Wizard();

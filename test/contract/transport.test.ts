@@ -1,0 +1,187 @@
+// The same requests over every transport that runs without a window: a call in this process, and HTTP.
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { request as httpRequest } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Reply } from '../../src/shared/contract/routes.ts';
+import { PRESETS } from '../../src/shared/model/recipes.ts';
+import { openServices, type Services } from '../../src/main/services/index.ts';
+import { serveWindow, type HttpWindow } from '../../src/main/transport/http.ts';
+import { createRouter, type Router } from '../../src/main/transport/router.ts';
+
+const root = resolve(import.meta.dirname, '../..');
+const lines: string[] = [];
+let home: string;
+let services: Services;
+let router: Router;
+let served: HttpWindow;
+
+beforeAll(async () => {
+  home = realpathSync(mkdtempSync(join(tmpdir(), 'secateur-transport-')));
+  const spawner = {
+    spawn: () => {
+      throw new Error('no request of this test starts a worker');
+    },
+  };
+  services = openServices({ home, spawner, resources: join(root, 'resources') });
+  await services.settings.set({ outFolder: join(home, 'bundles') });
+  writeFileSync(join(home, 'own.onnx'), 'x');
+  writeFileSync(join(home, 'index.html'), '<!doctype html>');
+  router = createRouter(services, { version: '1.2.3', mode: 'served', roots: [home], log: (l) => lines.push(l) });
+  served = await serveWindow({ router, root: home, port: 0, log: (l) => lines.push(l) });
+});
+afterAll(async () => {
+  await served.close();
+  await services.close();
+  rmSync(home, { recursive: true });
+});
+
+type Ask = (route: string, input?: unknown) => Promise<Reply<unknown>>;
+const overHttp: Ask = async (route, input) => {
+  const { body } = await send({ body: JSON.stringify({ route, input }) });
+  return JSON.parse(body) as Reply<unknown>;
+};
+const inProcess: Ask = (route, input) => router.call(route, input, { transport: 'local' });
+
+interface Sent {
+  readonly method?: string;
+  readonly path?: string;
+  readonly headers?: Record<string, string | undefined>;
+  readonly body?: string;
+}
+function send(o: Sent): Promise<{ status: number; body: string; headers: Record<string, unknown> }> {
+  const headers = {
+    host: `127.0.0.1:${served.port}`,
+    authorization: `Bearer ${served.token}`,
+    'content-type': 'application/json',
+    ...o.headers,
+  };
+  return new Promise((done, fail) => {
+    const r = httpRequest(
+      {
+        agent: false,
+        host: '127.0.0.1',
+        port: served.port,
+        method: o.method ?? 'POST',
+        path: o.path ?? '/api/request',
+        headers: Object.fromEntries(Object.entries(headers).filter(([, v]) => v !== undefined)),
+      },
+      (response) => {
+        let body = '';
+        response.on('data', (c: Buffer) => (body += c.toString()));
+        response.on('end', () => done({ status: response.statusCode!, body, headers: response.headers }));
+      },
+    );
+    r.on('error', fail);
+    r.end(o.body);
+  });
+}
+
+for (const [name, ask] of [
+  ['in this process', inProcess],
+  ['over HTTP', overHttp],
+] as const)
+  describe(`requests ${name}`, () => {
+    it('are answered with data', async () => {
+      expect(await ask('settings.get', {})).toMatchObject({ ok: true, data: { theme: 'system', threads: 1 } });
+      expect(await ask('jobs.list', {})).toMatchObject({ ok: true, data: { jobs: [], paused: false } });
+      const samples = await ask('models.samples', {});
+      expect(samples).toMatchObject({ ok: true, data: [{ id: 'scenes' }] });
+      const list = await ask('files.list', { folder: home, kind: 'model' });
+      expect(list).toMatchObject({ ok: true });
+      expect(JSON.stringify(list)).toContain('own.onnx');
+      const recipes = (await ask('recipes.list', {})) as { data: { criteria: { name: string }[] } };
+      expect(recipes.data.criteria.map((c) => c.name)).toContain('taylor');
+    });
+
+    it.each([
+      ['no.such.route', {}, 'request-invalid'],
+      ['toString', {}, 'request-invalid'],
+      ['jobs.get', {}, 'request-invalid'],
+      ['jobs.get', { id: 'x', more: 1 }, 'request-invalid'],
+      ['jobs.get', { id: 'nothing' }, 'job-not-found'],
+      ['models.inspect', { model: '/etc/passwd' }, 'path-refused'],
+      ['models.inspect', { model: 'a\0b' }, 'request-invalid'],
+      ['models.inspect', { model: 7 }, 'request-invalid'],
+      ['files.list', { folder: '/etc', kind: 'model' }, 'path-refused'],
+      ['settings.set', { outFolder: '/etc/secateur' }, 'path-refused'],
+      ['settings.set', { theme: 'loud' }, 'request-invalid'],
+      ['bundles.reveal', { path: '/etc' }, 'path-refused'],
+      ['bundles.verify', { bundle: '/etc' }, 'path-refused'],
+    ])('%s %j is answered with %s', async (route, input, code) => {
+      lines.length = 0;
+      expect(await ask(route, input)).toMatchObject({ ok: false, error: { code } });
+      if (code !== 'job-not-found') expect(lines.join()).toContain('refused');
+    });
+
+    it('refuse a job whose budget or recipe is not whole', async () => {
+      const good = {
+        model: join(home, 'own.onnx'),
+        budget: { ratio: 0.5, percentile: 50, threads: 1, batch: 1, provider: 'cpu' },
+        recipe: PRESETS.fast,
+        seed: 0,
+      };
+      for (const bad of [
+        { ...good, budget: { ...good.budget, ms: 3 } },
+        { ...good, budget: { ...good.budget, ratio: 2 } },
+        { ...good, recipe: { ...PRESETS.fast, floor: 0 } },
+        { ...good, recipe: { ...PRESETS.fast, unknown: 1 } },
+        { ...good, seed: -1 },
+      ])
+        expect(await ask('jobs.start', bad)).toMatchObject({ ok: false, error: { code: 'request-invalid' } });
+    });
+  });
+
+describe('HTTP', () => {
+  const asked = JSON.stringify({ route: 'settings.get', input: {} });
+  it.each<[string, Sent, number]>([
+    ['without a token', { headers: { authorization: undefined } }, 401],
+    ['with a wrong token', { headers: { authorization: 'Bearer x' } }, 401],
+    ['from another page', { headers: { origin: 'http://evil.example' } }, 403],
+    ['from an opaque origin', { headers: { origin: 'null' } }, 403],
+    ['from another port of this machine', { headers: { origin: 'http://127.0.0.1:1' } }, 403],
+    ['by a name that only resolves here', { headers: { host: 'evil.example' } }, 421],
+    ['as a form', { headers: { 'content-type': 'application/x-www-form-urlencoded' } }, 415],
+    ['that is no JSON', { body: '{' }, 400],
+    ['without a route', { body: '{}' }, 400],
+    ['that is null', { body: 'null' }, 400],
+    ['that is too long', { body: `"${'x'.repeat(1_100_000)}"` }, 413],
+    ['by another method', { method: 'PUT' }, 404],
+    ['to another address', { path: '/api/other' }, 404],
+    ['for events without a token', { method: 'GET', path: '/api/events', headers: { authorization: '' } }, 401],
+  ])('refuses a request %s', async (_, sent, status) => {
+    lines.length = 0;
+    const got = await send({ body: asked, ...sent });
+    expect(got.status).toBe(status);
+    expect(JSON.parse(got.body)).toMatchObject({ ok: false, error: { code: 'request-refused' } });
+    expect(lines.join()).toContain('refused http');
+  });
+
+  it('takes requests of its own page', async () => {
+    const origin = `http://127.0.0.1:${served.port}`;
+    expect((await send({ body: asked, headers: { origin } })).status).toBe(200);
+  });
+
+  it('serves the window with a policy, and nothing outside its folder', async () => {
+    const page = await send({ method: 'GET', path: '/', headers: { authorization: undefined } });
+    expect(page.status).toBe(200);
+    expect(page.headers['content-security-policy']).toContain("default-src 'none'");
+    for (const path of ['/../etc/passwd', '/%2e%2e/x.html', '/own.onnx', '/settings.json', '/missing.js'])
+      expect((await send({ method: 'GET', path })).status).toBe(404);
+  });
+
+  it('streams events to those who have the token', async () => {
+    const response = await fetch(`http://127.0.0.1:${served.port}/api/events`, {
+      headers: { authorization: `Bearer ${served.token}` },
+    });
+    const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+    await reader.read();
+    await router.call('jobs.pause', { paused: true }, { transport: 'local' });
+    let text = '';
+    while (!text.includes('\n')) text += (await reader.read()).value ?? '';
+    expect(JSON.parse(text)).toEqual([{ topic: 'jobs', event: { paused: true } }]);
+    await reader.cancel();
+    await router.call('jobs.pause', { paused: false }, { transport: 'local' });
+  });
+});

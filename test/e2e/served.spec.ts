@@ -1,0 +1,116 @@
+import AxeBuilder from '@axe-core/playwright';
+import type { Page } from '@playwright/test';
+import { steps, t } from '../../src/renderer/app/strings.ts';
+import { STEPS } from '../../src/renderer/state/names.ts';
+import { Window } from './pages.ts';
+import { expect, test } from './served.ts';
+
+async function noSeriousViolations(page: Page, where: string): Promise<void> {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  const serious = violations.filter((v) => v.impact === 'serious' || v.impact === 'critical');
+  expect(serious.map((v) => `${where}: ${v.id}: ${v.nodes[0]?.html}`)).toEqual([]);
+}
+
+test('from the start to a verified bundle of the sample, with the default choices', async ({ window, problems }) => {
+  test.setTimeout(420_000);
+  const w = new Window(window);
+  await expect(w.heading).toHaveText(steps.model.title);
+  await noSeriousViolations(window, 'start');
+  await w.chooseSample();
+  await expect(w.panel(t.graph).locator('[data-ready=true]')).toBeVisible({ timeout: 20_000 });
+  await noSeriousViolations(window, 'model');
+  await w.next();
+  await expect(w.panel(t.reachable).getByRole('img').first()).toBeVisible({ timeout: 120_000 });
+  await expect(window.getByText(t.withinReach)).toBeVisible();
+  await noSeriousViolations(window, 'budget');
+  await w.next();
+  await expect(w.panel(t.afterPreprocess).getByRole('img').first()).toBeVisible({ timeout: 30_000 });
+  await noSeriousViolations(window, 'data');
+  await w.next();
+  await window.getByText(t.advanced, { exact: true }).click();
+  await noSeriousViolations(window, 'recipe');
+  await w.button(t.start).click();
+  await expect(w.status).toHaveText('running');
+  await expect(window.getByText(/% ·/).first()).toBeVisible();
+  await noSeriousViolations(window, 'run');
+  await expect(w.status).toHaveText('done', { timeout: 300_000 });
+  await expect(window.getByText(t.met)).toBeVisible();
+  await w.next();
+  await expect(w.panel(t.sliders)).toBeVisible({ timeout: 60_000 });
+  await expect(w.panel(t.ownSamples).getByRole('img').first()).toBeVisible();
+  await noSeriousViolations(window, 'review');
+
+  // A slider moves the prediction at once.
+  const prediction = w.panel(t.sliders).locator('.prediction');
+  const before = await prediction.textContent();
+  await w.panel(t.sliders).getByRole('slider').first().fill('1');
+  expect(await prediction.textContent()).not.toBe(before);
+  await w.button(t.reset).click();
+  expect(await prediction.textContent()).toBe(before);
+
+  await w.next();
+  await w.button(t.verify).click();
+  await expect(window.getByText(t.verified, { exact: true })).toBeVisible({ timeout: 120_000 });
+  await noSeriousViolations(window, 'export');
+  await w.button(t.library).click();
+  await expect(window.getByRole('row').filter({ hasText: 'compress' })).toContainText('done');
+  await noSeriousViolations(window, 'library');
+  expect(problems).toEqual([]);
+});
+
+test('what cannot be done yet says why, and errors come with a remedy', async ({ window }) => {
+  const w = new Window(window);
+  for (const name of STEPS.slice(1))
+    await expect(window.getByRole('navigation').getByRole('button', { name: steps[name].name })).toBeDisabled();
+  await expect(w.button(t.next)).toBeDisabled();
+  await expect(window.getByText(t.blocked.model)).toBeVisible();
+  await window.getByRole('button', { name: `${t.choose}: ${t.drop}` }).click();
+  await window.getByRole('dialog').getByRole('button', { name: 'docs/' }).click();
+  await window.getByRole('dialog').getByRole('button', { name: 'images/' }).click();
+  await expect(window.getByRole('dialog')).toContainText(t.emptyFolder);
+  await window.keyboard.press('Escape');
+  await expect(window.getByRole('dialog')).toBeHidden();
+});
+
+test('without the token of the address the window says that it has no connection', async ({ window, served }) => {
+  await window.goto('about:blank');
+  await window.goto(new URL(served.url).origin);
+  const alert = window.getByRole('alert').first();
+  await expect(alert).toContainText('The request was refused');
+  await expect(alert).toContainText('secateur serve');
+});
+
+test('a script from elsewhere is refused by the content security policy', async ({ window, problems }) => {
+  await window.evaluate(() => {
+    const script = document.createElement('script');
+    script.textContent = 'document.title = "run"';
+    document.head.append(script);
+  });
+  await expect(window).toHaveTitle('Secateur');
+  expect(problems.some((p) => p.includes('Content Security Policy'))).toBe(true);
+});
+
+for (const scheme of ['light', 'dark'] as const)
+  for (const viewport of [
+    { width: 1280, height: 800 },
+    { width: 800, height: 600 },
+  ])
+    test.describe(`${scheme} ${viewport.width}x${viewport.height}`, () => {
+      test.use({ viewport });
+      test('fits its width', async ({ window }, info) => {
+        const w = new Window(window);
+        await window.emulateMedia({ colorScheme: scheme });
+        await w.chooseSample();
+        for (const where of ['model', 'recipe', 'library', 'settings'] as const) {
+          if (where === 'model' || where === 'recipe') await w.step(where);
+          else await w.button(t[where]).click();
+          const over = await window.evaluate(() => {
+            const main = document.querySelector('main')!;
+            return Math.max(document.documentElement.scrollWidth - innerWidth, main.scrollWidth - main.clientWidth);
+          });
+          expect(over).toBeLessThanOrEqual(0);
+          await noSeriousViolations(window, where);
+          await window.screenshot({ path: info.outputPath(`${where}.png`) });
+        }
+      });
+    });

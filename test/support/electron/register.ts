@@ -1,0 +1,11 @@
+// node --import ./test/support/electron/register.ts out/main/index.js: `electron` is the stand-in beside this file.
+import { registerHooks } from 'node:module';
+
+const standIn = new URL('./index.ts', import.meta.url).href;
+
+registerHooks({
+  resolve: (specifier, context, next) =>
+    specifier === 'electron'
+      ? { url: standIn, format: 'module-typescript', shortCircuit: true }
+      : next(specifier, context),
+});
