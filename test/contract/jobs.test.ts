@@ -140,6 +140,12 @@ describe('a task', () => {
     expect(heard.sort()).toEqual(['complained by the worker', 'logged by the task', 'printed by the worker']);
   });
 
+  it('that measures plans tells of each', async () => {
+    const told: unknown[] = [];
+    await services().jobs.start('talk', {}, { onPoint: (p) => told.push(p) }).done;
+    expect(told).toEqual([{ ratio: 0.5, predictedRatio: 0.48, change: null }]);
+  });
+
   it('reports progress that never goes back and ends at 1', async () => {
     openGate();
     const seen: number[] = [];

@@ -16,6 +16,10 @@ const WEIGHTS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
     bundle: 3,
   },
   compare: { load: 1, measure: 8, evaluate: 10 },
+  profile: { load: 1, profile: 2 },
+  reach: { load: 1, baseline: 3, latency: 30 },
+  preview: { load: 1, data: 2 },
+  review: { load: 1, latency: 1, cost: 10, samples: 2 },
 };
 
 /** `past`: seconds per stage of the last run of that task. */

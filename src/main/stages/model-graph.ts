@@ -20,7 +20,7 @@ interface Box {
 }
 
 /** Work that is worth a box even where it costs no multiply-accumulates. */
-const HEAVY = /Conv|Gemm|MatMul|Einsum|Pool|^Softmax$|^Resize$|Attention|^(LSTM|GRU|RNN)$/;
+const HEAVY = /Conv|Gemm|MatMul|Einsum|Pool|^Softmax$|^(Resize|Upsample)$|Attention|^(LSTM|GRU|RNN)$/;
 /** Kinds of operators that a box names. */
 const NAMED = 4;
 

@@ -23,6 +23,8 @@ import { operatorsByTime } from './profile.ts';
 import { keptScores, scoreGroups } from './scores.ts';
 import { openSpace } from './space.ts';
 
+const COST = 'what each width costs';
+
 /** Throws what opening the model throws. Without the job's data, costs come from random inputs and no samples are shown. */
 export async function runReview({ request, report }: ReviewRequest, ctx: StageContext): Promise<ReviewData> {
   ctx.progress({ stage: 'load', message: 'reading the model', done: 0 });
@@ -45,7 +47,7 @@ export async function runReview({ request, report }: ReviewRequest, ctx: StageCo
     const gone = goneNodes(space, new Set(report.blocksRemoved));
     const left = new Set(latency.model.unitsLeft(gone));
     const stored = storeLatencyModel(latency.model, latency.counts, [...prepared.model.graph.nodes()]).units;
-    ctx.progress({ stage: 'cost', message: 'what each width costs', done: 0 });
+    ctx.progress({ stage: 'cost', message: COST, done: 0 });
     const rows = rowsOf(space, report).filter(({ group }) => !isGroupGone(group, gone));
     const price = await job.price(space, rows);
     ctx.progress({ stage: 'samples', message: 'samples before and after', done: 0 });
@@ -130,9 +132,10 @@ function sourcesOf(
     price: async (space: Space, rows: ReturnType<typeof rowsOf>): Promise<CurvatureCosts | null> => {
       const wanted = rows.flatMap(({ group, counts }) => counts.map((keep) => ({ group, keep })));
       const real = data.dataset !== null;
+      const onProgress = (done: number): void => ctx.progress({ stage: 'cost', message: COST, done });
       try {
         return await curvatureCosts(
-          { recipe, prepared, space, wanted, real, calibration, probes: samples.probes, identity, threads },
+          { recipe, prepared, space, wanted, real, calibration, probes: samples.probes, identity, threads, onProgress },
           ctx,
         );
       } catch (e) {

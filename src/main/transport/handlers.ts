@@ -13,7 +13,6 @@ import type {
   RouteName,
   Topic,
 } from '../../shared/contract/routes.ts';
-import { formatBudget } from '../../shared/model/budget.ts';
 import type { CompressReport, CompressRequest } from '../../shared/model/job.ts';
 import type { JobRecord } from '../../shared/model/job-record.ts';
 import { PRESETS } from '../../shared/model/recipes.ts';
@@ -153,6 +152,8 @@ function freshFolder(folder: string, model: string): string {
   }
 }
 
+const shortBudget = ({ ms, ratio }: Budget): string => (ms !== undefined ? `${ms} ms` : `${ratio}x`);
+
 function summary(r: JobRecord): JobSummary {
   const request = r.request as Partial<CompressInput> & { original?: string; bundle?: string };
   const report = r.kind === 'compress' && r.status === 'done' ? (r.result as CompressReport) : null;
@@ -161,7 +162,7 @@ function summary(r: JobRecord): JobSummary {
     kind: r.kind,
     status: r.status,
     model: request.model ?? request.original ?? request.bundle ?? '',
-    budget: request.budget ? formatBudget(request.budget as Budget) : '',
+    budget: request.budget ? shortBudget(request.budget as Budget) : '',
     progress: r.progress,
     createdAt: r.createdAt,
     finishedAt: r.finishedAt,

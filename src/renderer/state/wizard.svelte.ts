@@ -4,6 +4,7 @@ import { PRESETS } from '../../shared/model/recipes.ts';
 import type { ErrorPayload } from '../../shared/contract/errors.ts';
 import type { AppInfo, Output, Settings } from '../../shared/contract/routes.ts';
 import type { DataPreview, OperatorProfile, ReachReport } from '../../shared/model/window.ts';
+import type { Progress } from '../../shared/model/frames.ts';
 import type { Recipe } from '../../shared/model/job.ts';
 import type { Page, StepName } from './names.ts';
 import type { Budget } from '../../shared/model/types.ts';
@@ -46,6 +47,8 @@ class Wizard {
   settings = $state.raw<Settings>({ theme: 'system', threads: 1, outFolder: '' });
 
   model = $state<string | null>(null);
+  /** Of the short task that was heard of last. */
+  task = $state.raw<Progress | null>(null);
   inspection = new Asked<Inspection>();
   profile = new Asked<OperatorProfile>();
   reach = new Asked<ReachReport>();

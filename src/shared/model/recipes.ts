@@ -29,11 +29,10 @@ const balanced: Recipe = {
 };
 
 export const PRESETS: Readonly<Record<PresetName, Recipe>> = {
-  /** No training: one backward pass judges every cut, then surgery and compensation. Also what works without any data. */
+  /** No training: scores, surgery and compensation. Also what works without any data. */
   fast: {
     ...balanced,
     name: 'fast',
-    allocation: 'fisher',
     calibrationSamples: 1024,
     recovery: { ...balanced.recovery, enabled: false, seconds: 0 },
   },

@@ -1,0 +1,75 @@
+import { expect, it } from 'vitest';
+import { residualExample } from '../../../test/support/jobs/model.ts';
+import { assetPath } from '../../../test/support/assets.ts';
+import { plainExecutor } from '../../../test/support/executor.ts';
+import { GraphBuilder } from '../engine/autodiff/builder.ts';
+import { DType } from '../engine/ir/dtype.ts';
+import { modelCosts } from '../engine/ir/costs.ts';
+import { Model } from '../engine/ir/model.ts';
+import { f32 } from '../engine/ir/tensor.ts';
+import type { ModelGraph } from '../../shared/model/window.ts';
+import { openModelFile } from '../storage/model-files.ts';
+import type { StageContext } from './context.ts';
+import { modelGraph } from './model-graph.ts';
+import { prepare } from './prepare.ts';
+
+/** Nothing else of the context is used by prepare. */
+const ctx = { executor: plainExecutor } as unknown as StageContext;
+
+/** Edges lead from a box to a later one, between boxes that are there, once each. */
+function expectSound({ nodes, edges }: ModelGraph): void {
+  const place = new Map(nodes.map((n, i) => [n.id, i]));
+  expect(place.size).toBe(nodes.length);
+  expect(edges.filter((e) => !(place.get(e.from)! < place.get(e.to)!))).toEqual([]);
+  expect(new Set(edges.map((e) => `${e.from} ${e.to}`)).size).toBe(edges.length);
+}
+
+it('shows a residual network as its convolutions, sums and pools', async () => {
+  const p = await prepare(residualExample(), ctx, 1);
+  const graph = modelGraph(p);
+  expectSound(graph);
+  const names = graph.nodes.map((n) => n.operator);
+  expect(names).toEqual(['Conv + Relu', 'Conv + Relu', 'Conv', 'Add + Relu', 'GlobalAveragePool + Flatten', 'Gemm']);
+  const [stem, a, b, add, pool, fc] = graph.nodes.map((n) => n.id);
+  expect(graph.edges).toEqual(
+    [[stem, a], [a, b], [stem, add], [b, add], [add, pool], [pool, fc]].map(([from, to]) => ({ from, to })), // prettier-ignore
+  );
+  const [block] = p.blocks;
+  expect(graph.nodes.map((n) => n.block)).toEqual([null, block!.id, block!.id, block!.id, null, null]);
+  expect(graph.nodes.map((n) => n.units)).toEqual([8, 8, 8, 8, 8, null]);
+  // What is summed has one width.
+  expect(graph.nodes[2]!.group).toBe(graph.nodes[0]!.group);
+  expect(graph.nodes.reduce((sum, n) => sum + n.macs, 0)).toBe(modelCosts(p.model, p.facts).macs);
+});
+
+it('stays fast on thousands of operators, with names of its own where theirs are alike', () => {
+  const model = new Model();
+  model.opsets.set('', 17);
+  const b = new GraphBuilder(model.graph, 17);
+  let v = model.graph.addInput('x', { elemType: DType.FLOAT, shape: [1, 4] });
+  const early = v;
+  const w = model.graph.addInitializer('w', f32(new Float32Array(16), [4, 4]));
+  for (let i = 0; i < 3000; i++) {
+    v = b.op('MatMul', [v, w]);
+    v.producer!.name = i % 2 ? 'same' : 'same#2';
+    v = b.relu(b.add(b.relu(v), early));
+  }
+  model.graph.outputs.push(v);
+  const none = { groups: [], sinks: [], skipped: [] };
+  const start = performance.now();
+  const graph = modelGraph({ model, facts: new Map(), analysis: none, blocks: [], rewritten: 0 });
+  expect(performance.now() - start).toBeLessThan(2000);
+  expectSound(graph);
+  expect(graph.nodes.length).toBe(3000);
+  expect(graph.nodes[0]!.operator).toBe('MatMul + Relu ×2 + Add');
+});
+
+const yolox = assetPath('models/yolox_nano_coco.onnx');
+it.skipIf(!yolox)('joins the paths of a detector (needs ../shared/assets)', async () => {
+  const p = await prepare(openModelFile(yolox!), ctx, 1);
+  const graph = modelGraph(p);
+  expectSound(graph);
+  expect(graph.nodes.length).toBeLessThan(p.model.graph.nodeCount / 2);
+  const convs = [...p.model.graph.nodes()].filter((n) => n.opType === 'Conv').length;
+  expect(graph.nodes.filter((n) => n.operator.startsWith('Conv')).length).toBeGreaterThanOrEqual(convs);
+});
