@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,11 +33,23 @@ it('bench.mjs lists the benchmarks when the name is not one', () => {
   expect(err).toContain('There is no bench/no-such-benchmark.ts.');
 });
 
-it('start.mjs says in one line what is missing when there is no Electron binary', () => {
+it('start.mjs opens the window in the browser when there is no Electron binary, and says so in one line', async () => {
   const empty = mkdtempSync(join(tmpdir(), 'secateur-electron-'));
-  const { status, err } = node(['scripts/start.mjs'], { ELECTRON_OVERRIDE_DIST_PATH: empty });
-  rmSync(empty, { recursive: true });
-  expect(status).toBe(1);
-  expect(err.trim().split('\n')).toHaveLength(1);
+  const child = spawn(process.execPath, ['scripts/start.mjs'], {
+    cwd: ROOT,
+    env: { ...process.env, ELECTRON_OVERRIDE_DIST_PATH: empty, SECATEUR_HOME: empty, DISPLAY: '', WAYLAND_DISPLAY: '' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let [out, err] = ['', ''];
+  child.stderr.on('data', (c: Buffer) => (err += c.toString()));
+  const ended = new Promise((done) => child.on('exit', done));
+  await new Promise<void>((done) => {
+    child.stdout.on('data', (c: Buffer) => /#\S+/.test((out += c.toString())) && done());
+    void ended.then(() => done());
+  });
+  child.kill('SIGINT');
+  await ended;
+  rmSync(empty, { recursive: true, force: true });
+  expect(out).toMatch(/http:\/\/127\.0\.0\.1:\d+\/#/);
   expect(err).toContain('npx install-electron');
-});
+}, 60_000);
