@@ -7,6 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CompressReport, ModelMeasure } from '../../src/shared/model/job.ts';
 import type { Plan } from '../../src/shared/model/types.ts';
+import { openModelFile as readModelFile } from '../../src/main/storage/model-files.ts';
+import { serializeModel } from '../../src/main/engine/onnx/index.ts';
 import { writeCompressFixture, type CompressFixture } from '../support/compress-fixture.ts';
 import { ROOT } from '../support/files.ts';
 
@@ -100,6 +102,23 @@ describe('compress', () => {
     const verified = await start('verify', doc.bundle!, '--json').done;
     expect(verified.code, verified.out).toBe(0);
     expect(JSON.parse(verified.out)).toMatchObject({ ok: true });
+  });
+
+  it('recovers a model whose export fixed the batch size, and ships it with that size', async () => {
+    const model = readModelFile(fixture.model);
+    for (const v of [...model.graph.inputs, ...model.graph.outputs])
+      if (v.type?.shape) v.type = { ...v.type, shape: [1, ...v.type.shape.slice(1)] };
+    const file = join(folder, 'fixed.onnx');
+    writeFileSync(file, serializeModel(model));
+    const args = ['--budget', '0.7x', '--runs', '20', '--data', fixture.data, '--time-limit', '2', '--json'];
+    const doc = report(await start('compress', file, ...args, '--out', join(folder, 'fixed')).done);
+    // One sample at a time there are no batch statistics, and many more steps than epochs times batches.
+    const [, steps, epochs] = /Recovery: (\d+) steps \(([\d.]+) epochs/.exec(doc.notes.join())!;
+    expect(Number(epochs) / Number(steps)).toBeGreaterThan(0.3);
+    const shipped = readModelFile(doc.model!);
+    expect(shipped.graph.inputs[0]!.type!.shape).toEqual([1, 3, 8, 8]);
+    expect(shipped.graph.outputs[0]!.type!.shape).toEqual([1, 4]);
+    expect((await start('verify', doc.bundle!, '--json').done).code).toBe(0);
   });
 
   it('works without data and says what that means', async () => {

@@ -94,7 +94,8 @@ export async function benchmark(
       if (seconds >= maxSeconds) break;
       if (seconds < minSeconds || contestants.some((c) => c.times.length < runs)) continue;
       // The interval is a bootstrap: looking after every block would cost more than the block.
-      if (round % 4 === 3 && contestants.every((c) => precise(c, contestants[0]!, precision))) break;
+      const slow = contestants.some((c) => c.runsPerBlock === 1);
+      if ((slow || round % 4 === 3) && contestants.every((c) => precise(c, contestants[0]!, precision))) break;
     }
     return contestants.map((c) => result(c, contestants[0]!, options));
   } catch (e) {

@@ -53,7 +53,7 @@ export interface AllocationOptions {
 export async function allocateStage(o: AllocationOptions, ctx: StageContext): Promise<State> {
   const { identity, recipe, space, start, baselineMs, budgetRatio } = o;
   const dir = await ctx.artifact('allocate', { ...identity, job: ctx.job }, async (to) => {
-    const { cost, known, evaluations, close } = await openCost(o, ctx);
+    const { cost, known, evaluations, close, free } = await openCost(o, ctx);
     const goalMs = budgetRatio * baselineMs;
     const wholeMs = predictMs(space, start);
     const path = new GreedyPath(space, start, {
@@ -75,7 +75,7 @@ export async function allocateStage(o: AllocationOptions, ctx: StageContext): Pr
         space,
         allocate: async (ms) =>
           steered ? (await path.reach(ms)).state : baselineState(allocation, space, o.scores, ms, start),
-        ...(steered && { refill: (s: State, ms: number) => refill(space, s, ms, cost, start) }),
+        ...(steered && { refill: (s: State, ms: number) => refill(space, s, ms, cost, start, free ? Infinity : 24) }),
         cut: (s) => plain(o, s),
         ...(baselineMs > SLOW_MS
           ? { measure: async (m: Model) => (await o.compare(m, 0.006, 2.5)).ratio }
@@ -112,6 +112,8 @@ interface Cost {
   known(s: State): number | null;
   evaluations(): number;
   close(): Promise<void>;
+  /** True where costs are a sum of known figures. */
+  readonly free: boolean;
 }
 
 /** Closed form, from a backward pass over a few samples; what a group costs at each count is kept across runs. */
@@ -144,6 +146,7 @@ async function openCurvature(o: AllocationOptions, ctx: StageContext): Promise<C
     known: (s) => numberOrNull(sum(s)),
     evaluations: () => count,
     close: () => Promise.resolve(),
+    free: true,
   };
 }
 
@@ -194,6 +197,7 @@ async function openCost(o: AllocationOptions, ctx: StageContext): Promise<Cost> 
     known: (s) => numberOrNull(memo.get(keyOf(s))),
     evaluations: () => count,
     close: async () => change?.close(),
+    free: false,
     cost: async (s) => {
       const key = keyOf(s);
       let v = memo.get(key);

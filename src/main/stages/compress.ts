@@ -1,7 +1,7 @@
 /** The main job: from a model and a budget to a measured, recovered, packaged model. Composition of the stages. */
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { basename, extname } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { basename, extname, join } from 'node:path';
 import type { CompressReport, CompressRequest, ModelMeasure, Quality } from '../../shared/model/job.ts';
 import type { LatencyStats, Plan } from '../../shared/model/types.ts';
 import { modelCosts } from '../engine/ir/costs.ts';
@@ -12,7 +12,7 @@ import { localDevice, measuredHere } from '../runtime/device.ts';
 import { createExecutor } from '../runtime/executor.ts';
 import { collectFacts } from '../runtime/facts.ts';
 import { profileModel } from '../runtime/profile.ts';
-import { openModelFile } from '../storage/model-files.ts';
+import { openModelFile, saveModelFile } from '../storage/model-files.ts';
 import { affordable } from './afford.ts';
 import { allocateStage } from './allocate.ts';
 import { baselineOf } from './baseline.ts';
@@ -22,6 +22,7 @@ import { compensateStage } from './compensate-stage.ts';
 import type { StageContext } from './context.ts';
 import { createEvaluator } from './evaluate.ts';
 import { familyOf } from './family.ts';
+import { declareAs, freeBatch } from './free-batch.ts';
 import { groupInfo } from './inspect.ts';
 import { openData, type JobData } from './job-data.ts';
 import { latencyStage } from './latency-stage.ts';
@@ -39,11 +40,12 @@ export async function runCompress(request: CompressRequest, ctx: StageContext): 
   const clock = stopwatch();
   ctx.progress({ stage: 'load', message: 'reading the model', done: 0 });
   const loaded = await loadWithHash(request.model);
-  const prepared = await prepare(loaded.model, ctx, request.budget.batch);
-  const data = await openData(request, loaded.model);
+  const source = await freeBatch(loaded.model, loaded.sha256, ctx);
+  const prepared = await prepare(source, ctx, request.budget.batch);
+  const data = await openData(request, source);
   clock.mark('load');
   try {
-    return await compressWith({ request, loaded, prepared, data, clock }, ctx);
+    return await compressWith({ request, loaded, source, prepared, data, clock }, ctx);
   } finally {
     await data.dataset?.close();
   }
@@ -52,13 +54,15 @@ export async function runCompress(request: CompressRequest, ctx: StageContext): 
 interface Job {
   readonly request: CompressRequest;
   readonly loaded: Awaited<ReturnType<typeof loadWithHash>>;
+  /** The model that was given, at any batch size where it bears that: what data go through. */
+  readonly source: Model;
   readonly prepared: Prepared;
   readonly data: JobData;
   readonly clock: ReturnType<typeof stopwatch>;
 }
 
 async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport> {
-  const { request, loaded, prepared, data, clock } = job;
+  const { request, loaded, source, prepared, data, clock } = job;
   const { recipe, budget, seed } = request;
   const threads = localDevice().cores;
   const notes = [...data.notes];
@@ -66,7 +70,7 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
     notes.unshift(`${prepared.rewritten} shortcuts of Slice and Pad became 1x1 convolutions with the same result.`);
 
   ctx.progress({ stage: 'baseline', message: 'measuring the original', done: 0 });
-  const compare = sideBySide(request);
+  const compare = sideBySide(request, (m) => declareAs(m, loaded.model));
   const first = await baselineOf({ sha256: loaded.sha256, prepared: prepared.model, budget, compare }, ctx);
   const { baselineMs, spread } = first;
   const budgetRatio = budget.ratio ?? budget.ms! / (baselineMs * spread);
@@ -81,9 +85,9 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
   const { holdout } = recipe.recovery;
   const identity = { model: loaded.sha256, data: data.identity, seed, samples: samples.calibration, holdout };
   const chosen = draw(data.train, samples.calibration, seed);
-  const calibration = await calibrationOf(loaded.model, data.dataset, chosen, samples.batch, seed);
+  const calibration = await calibrationOf(source, data.dataset, chosen, samples.batch, seed);
   const scores = await keptScores({ ...identity, criterion: recipe.criterion }, ctx, () =>
-    scoreGroups(recipe.criterion, loaded.model, prepared, calibration, ctx, threads, seed),
+    scoreGroups(recipe.criterion, source, prepared, calibration, ctx, threads, seed),
   );
   const { groups } = prepared.analysis;
   const { space, start } = openSpace(groups, prepared.blocks, scores, latency.counts, latency.model, recipe);
@@ -154,10 +158,11 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
   notes.push(...learned.notes);
 
   ctx.progress({ stage: 'measure', message: 'the original and the result, side by side', done: 0 });
-  const result = openModelFile(learned.path);
+  const { path, model: result } =
+    source === loaded.model ? opened(learned.path) : await declared(job, learned.path, ctx);
   const final = await finalMeasure(result, compare, budget.ratio ?? budgetRatio, recipe.latencyRuns);
   const budgetMs = budget.ms ?? budget.ratio! * atPercentile(final.original, budget.percentile);
-  const bytes = (await readFile(learned.path)).length;
+  const bytes = (await stat(path)).size;
   const report: CompressReport = {
     ...common,
     budgetMs,
@@ -177,7 +182,7 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
   const bundle = await writeBundle({
     name: basename(request.model, extname(request.model)),
     outDir: request.out,
-    modelPath: learned.path,
+    modelPath: path,
     originalPath: request.model,
     report,
     plan,
@@ -194,9 +199,22 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
   return { ...report, bundle: bundle.folder, model: bundle.model, seconds: clock.seconds() };
 }
 
+const opened = (path: string): { path: string; model: Model } => ({ path, model: openModelFile(path) });
+
+/** The result with the inputs and outputs that the original declares: a fixed batch is fixed again. */
+async function declared({ loaded }: Job, path: string, ctx: StageContext): Promise<{ path: string; model: Model }> {
+  const dir = await ctx.artifact('result', { model: path }, (to) => {
+    const model = openModelFile(path);
+    declareAs(model, loaded.model);
+    saveModelFile(model, join(to, 'model.onnx'));
+    return Promise.resolve();
+  });
+  return opened(join(dir, 'model.onnx'));
+}
+
 /** Quality after compensation, recovery where it is asked for and possible, quality after it. */
 async function judgeAndRecover(
-  { request, loaded, prepared, data, clock }: Job,
+  { request, source, prepared, data, clock }: Job,
   compensated: Awaited<ReturnType<typeof compensateStage>>,
   o: { planHash: string; identity: Readonly<Record<string, unknown>>; threads: number },
   ctx: StageContext,
@@ -212,7 +230,7 @@ async function judgeAndRecover(
     const notes = recovery.enabled ? ['No data were given: nothing was compensated or recovered.'] : [];
     return { path: compensated.path, reference: null, compensated: null, quality: null, notes };
   }
-  const evaluator = await createEvaluator(loaded.model, {
+  const evaluator = await createEvaluator(source, {
     executor: ctx.executor,
     dataset: data.dataset,
     indices: data.quality,

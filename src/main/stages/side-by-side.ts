@@ -1,6 +1,7 @@
 /** The original and a pruned model measured in the same run: only such figures are compared. */
 import type { CompressRequest } from '../../shared/model/job.ts';
 import type { Budget, LatencyStats } from '../../shared/model/types.ts';
+import { cloneModel } from '../engine/ir/clone.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { benchmark } from '../runtime/bench.ts';
 
@@ -20,10 +21,18 @@ const STEERING_RUNS = 12;
  */
 export type Compare = (pruned: Model, precision?: number, maxSeconds?: number, runs?: number) => Promise<Pair>;
 
-/** The original is taken from its file: it is opened many times. */
-export function sideBySide({ model: original, budget }: Pick<CompressRequest, 'model' | 'budget'>): Compare {
+/**
+ * The original is taken from its file: it is opened many times.
+ * @param declare gives a working copy the inputs and outputs that it will be shipped with
+ */
+export function sideBySide(
+  { model: original, budget }: Pick<CompressRequest, 'model' | 'budget'>,
+  declare: (m: Model) => void = () => undefined,
+): Compare {
   const { threads, provider, batch } = budget;
-  return async (pruned, precision = 0.005, maxSeconds = 3, runs = STEERING_RUNS) => {
+  return async (working, precision = 0.005, maxSeconds = 3, runs = STEERING_RUNS) => {
+    const { model: pruned } = cloneModel(working);
+    declare(pruned);
     const [a, b] = await benchmark(
       [
         { name: 'original', model: original },

@@ -110,6 +110,7 @@ function replaces(space: Space, next: Move, done: Move): boolean {
 /**
  * Uses up the time that is left below `ms`: undoes moves, the one that gives back the most quality first, while the
  * prediction stays within. Returns the state that is at most `ms`.
+ * @param tries costs that are asked for, at most; Infinity where they cost nothing
  */
 export async function refill(
   space: Space,
@@ -134,7 +135,7 @@ export async function refill(
     const before = await cost(state);
     for (const [i, o] of options.entries()) {
       // One that makes things worse (a block whose inside was narrowed meanwhile) is no use of the time.
-      if (left-- <= 0 || (i >= 6 && best)) break;
+      if (left-- <= 0 || (i >= FEW && best && tries < Infinity)) break;
       const gain = before - (await cost(o.next));
       if (gain >= (best?.gain ?? 0)) best = { next: o.next, gain };
     }
@@ -142,6 +143,9 @@ export async function refill(
     state = best.next;
   }
 }
+
+/** Undos that are compared before one is taken, where each has to be measured. */
+const FEW = 6;
 
 /** States with one narrowing widened by a step or one block put back; never below what `floor` fixes by hand. */
 function undos(space: Space, s: State, floor: State): State[] {
