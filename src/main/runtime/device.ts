@@ -1,5 +1,5 @@
 /** What this machine is, as reports and tables name it. */
-import { cpus, hostname } from 'node:os';
+import { availableParallelism, cpus, hostname } from 'node:os';
 import * as ort from 'onnxruntime-node';
 import type { DeviceProfile, Provenance } from '../../shared/model/types.ts';
 
@@ -14,7 +14,9 @@ export function localDevice(): DeviceProfile {
     name: hostname(),
     kind: 'local',
     processor: all[0]?.model.trim() || 'unknown processor',
-    cores: all.length,
+    // Those that this process may use: a container or an affinity mask may leave it fewer than there are, and threads
+    // beyond them would spin against each other.
+    cores: Math.min(all.length, availableParallelism()),
     providers: ort.listSupportedBackends().flatMap((b) => (b.bundled ? [b.name] : [])),
     runtime: runtimeVersion(),
   };

@@ -11,6 +11,8 @@ const PROBES = [16, 256] as const;
 const PROBE_MACS = 6.5e10;
 /** Models heavier than this are fitted once: the second round costs as much as the first and adds little. */
 const TWO_ROUNDS_MACS = 2e9;
+/** Below this, more rounds are cheap and go on gaining a little. */
+const MANY_ROUNDS_MACS = 5e8;
 /** Forward passes of all calibration samples, in multiply-accumulates, and elements of the widest activation over them. */
 const CALIBRATION_MACS = 1.5e11;
 const CALIBRATION_ELEMENTS = 2.5e8;
@@ -39,7 +41,7 @@ export function affordable(p: Prepared, wanted: number): Affordable {
   const calibration = Math.max(16, Math.min(wanted, Math.floor(most)));
   const ranking = Math.max(8, Math.min(SENSITIVITY_SAMPLES, Math.floor(SENSITIVITY_MACS / macs)));
   const probes = Math.min(PROBES[1], Math.max(PROBES[0], Math.floor(PROBE_MACS / macs)));
-  const rounds = macs > TWO_ROUNDS_MACS ? 1 : 2;
+  const rounds = macs > TWO_ROUNDS_MACS ? 1 : macs > MANY_ROUNDS_MACS ? 2 : 4;
   return {
     calibration,
     ranking,

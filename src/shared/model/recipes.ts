@@ -41,7 +41,7 @@ export const PRESETS: Readonly<Record<PresetName, Recipe>> = {
   best: {
     ...balanced,
     name: 'best',
-    calibrationSamples: 4096,
+    calibrationSamples: 8192,
     recovery: { ...balanced.recovery, seconds: 900 },
     latencyRuns: 200,
   },
