@@ -11,10 +11,13 @@ const PROBES = [16, 256] as const;
 const PROBE_MACS = 6.5e10;
 /** Models heavier than this are fitted once: the second round costs as much as the first and adds little. */
 const TWO_ROUNDS_MACS = 2e9;
-/** Below this, more rounds are cheap and go on gaining a little. */
-const MANY_ROUNDS_MACS = 5e8;
-/** Forward passes of all calibration samples, in multiply-accumulates, and elements of the widest activation over them. */
-const CALIBRATION_MACS = 1.5e11;
+/** Below this, more rounds and more samples are cheap and go on gaining a little. */
+const SMALL_MACS = 5e8;
+/**
+ * Forward passes of all calibration samples, in multiply-accumulates, of small models and of others, and elements of the
+ * widest activation over them.
+ */
+const CALIBRATION_MACS = [6e11, 1.5e11] as const;
 const CALIBRATION_ELEMENTS = 2.5e8;
 
 export interface Affordable {
@@ -37,11 +40,12 @@ export function affordable(p: Prepared, wanted: number): Affordable {
   let widest = 1;
   for (const n of p.model.graph.nodes())
     for (const v of n.outputs) widest = Math.max(widest, elementCount(p.facts.get(v)?.shape ?? []));
-  const most = Math.min(CALIBRATION_MACS / macs, (CALIBRATION_ELEMENTS * batch) / widest);
+  const small = macs < SMALL_MACS;
+  const most = Math.min(CALIBRATION_MACS[small ? 0 : 1] / macs, (CALIBRATION_ELEMENTS * batch) / widest);
   const calibration = Math.max(16, Math.min(wanted, Math.floor(most)));
   const ranking = Math.max(8, Math.min(SENSITIVITY_SAMPLES, Math.floor(SENSITIVITY_MACS / macs)));
   const probes = Math.min(PROBES[1], Math.max(PROBES[0], Math.floor(PROBE_MACS / macs)));
-  const rounds = macs > TWO_ROUNDS_MACS ? 1 : macs > MANY_ROUNDS_MACS ? 2 : 4;
+  const rounds = macs > TWO_ROUNDS_MACS ? 1 : small ? 4 : 2;
   return {
     calibration,
     ranking,
