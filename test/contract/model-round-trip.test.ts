@@ -17,7 +17,8 @@ import { assetPath, zooPath } from '../support/assets.ts';
 import { canonical } from '../support/canonical.ts';
 import { random } from '../support/example-model.ts';
 import { smallNetwork } from '../support/small-network.ts';
-import { fillZoo, normals } from '../support/zoo.ts';
+import { fillZoo } from '../support/zoo.ts';
+import { seededRandom } from '../../src/main/engine/random.ts';
 
 const files = (folder: string | null): string[] =>
   folder
@@ -42,7 +43,8 @@ async function run(model: Uint8Array, feeds: Record<string, ort.Tensor> | null) 
 }
 
 function randomFeeds(session: ort.InferenceSession): Record<string, ort.Tensor> {
-  const next = normals(7);
+  const random = seededRandom(7);
+  const next = (): number => random.normal();
   return Object.fromEntries(
     session.inputMetadata.map((m) => {
       if (!m.isTensor) throw new Error(`${m.name} is no tensor`);

@@ -5,7 +5,8 @@ import { DType, elementCount } from '../../src/main/engine/ir/dtype.ts';
 import type { Model } from '../../src/main/engine/ir/model.ts';
 import { f32, toFloat32 } from '../../src/main/engine/ir/tensor.ts';
 import { randomFeeds } from '../../src/main/runtime/random-inputs.ts';
-import { fillZoo, normals } from '../support/zoo.ts';
+import { fillZoo } from '../support/zoo.ts';
+import { seededRandom } from '../../src/main/engine/random.ts';
 import { assetPath, zooPath } from '../support/assets.ts';
 import { difference, exposeFrozen, oracle, prepare, randomPlan, runOnce } from '../support/prune.ts';
 import { buildGroups } from '../../src/main/engine/pruning/groups.ts';
@@ -28,7 +29,8 @@ const report = process.env['SECATEUR_REPORT'] === '1';
  * up, all alike, until two different inputs give visibly different outputs.
  */
 async function liven(model: Model): Promise<void> {
-  const next = normals(3);
+  const random = seededRandom(3);
+  const next = (): number => random.normal();
   for (const v of model.graph.initializers) {
     const t = v.initializer!;
     // Heads that start at zero, and layer scales that start near it.

@@ -15,10 +15,13 @@ import { maskModel } from '../../src/main/engine/pruning/mask.ts';
 import type { Cut } from '../../src/main/engine/pruning/removal.ts';
 import { applyPlan } from '../../src/main/engine/pruning/surgery.ts';
 import type { Analysis, ResidualBlock } from '../../src/main/engine/pruning/types.ts';
+import { difference } from '../../src/main/engine/quality/difference.ts';
 import { seededRandom } from '../../src/main/engine/random.ts';
 import { collectFacts } from '../../src/main/runtime/facts.ts';
 import { fedInputs, randomTensor } from '../../src/main/runtime/random-inputs.ts';
 import { plainExecutor } from './executor.ts';
+
+export { difference };
 
 export interface Prepared {
   readonly model: Model;
@@ -62,34 +65,6 @@ export async function runOnce(
   } finally {
     await session.release();
   }
-}
-
-/**
- * Largest difference between two sets of outputs, relative to the largest magnitude of each; Infinity for NaN and where
- * shapes differ. With `comparable`, outputs of different shapes (counts of detections) are left out instead.
- */
-export function difference(a: Record<string, HostTensor>, b: Record<string, HostTensor>, comparable = false): number {
-  let worst = 0;
-  for (const [name, x] of Object.entries(a)) {
-    const y = b[name]!;
-    if (x.dims.join() !== y.dims.join()) {
-      if (comparable) continue;
-      return Infinity;
-    }
-    let [scale, gap] = [1e-30, 0];
-    for (let i = 0; i < x.data.length; i++) {
-      const [p, q] = [Number(x.data[i]), Number(y.data[i])];
-      if (p === q) {
-        if (Number.isFinite(p)) scale = Math.max(scale, Math.abs(p));
-        continue;
-      }
-      if (!(Number.isFinite(p) && Number.isFinite(q))) return Infinity;
-      scale = Math.max(scale, Math.abs(p));
-      gap = Math.max(gap, Math.abs(p - q));
-    }
-    worst = Math.max(worst, gap / scale);
-  }
-  return worst;
 }
 
 /**

@@ -24,3 +24,9 @@ export function percentile(text: string): Budget['percentile'] {
   if (n === 50 || n === 90 || n === 95 || n === 99) return n;
   throw new InvalidArgumentError('It must be 50, 90, 95 or 99.');
 }
+
+export function share(text: string): number {
+  const n = Number(text);
+  if (text.trim() === '' || !(n > 0 && n < 1)) throw new InvalidArgumentError('It must be a share between 0 and 1.');
+  return n;
+}

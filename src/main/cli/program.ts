@@ -4,6 +4,7 @@ import type { CompressReport } from '../../shared/model/job.ts';
 import type { BenchReport, CompareReport, InspectReport } from '../../shared/model/tasks.ts';
 import { benchRequest, compareRequest, compressRequest, inspectRequest, verifyRequest } from '../services/requests.ts';
 import type { CompressOptions, MeasureOptions } from '../services/requests.ts';
+import { addCoverageCommand } from './coverage-command.ts';
 import { EXIT } from './exit-codes.ts';
 import { addJobCommands } from './job-commands.ts';
 import { percentile, seconds, wholeNumber } from './options.ts';
@@ -98,6 +99,8 @@ export function buildProgram(session: Session, version: string): Command {
         session.print(o.json, report, () => renderCompare(report));
       },
     );
+
+  addCoverageCommand(program, session);
 
   program
     .command('verify')

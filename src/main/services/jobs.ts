@@ -13,7 +13,7 @@ import { identityOf, isAlive, signal } from '../storage/process-identity.ts';
 export const MEASURING = ['compress', 'bench', 'compare', 'verify'] as const;
 
 /** Short tasks that measure: they wait their turn like jobs. All others run beside a job. */
-const MEASURING_TASKS: readonly string[] = ['profile', 'reach', 'review'];
+const MEASURING_TASKS: readonly string[] = ['coverage', 'profile', 'reach', 'review'];
 
 const WAIT_MS = 300;
 const PROGRESS_WRITE_MS = 500;

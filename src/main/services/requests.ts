@@ -1,11 +1,17 @@
 /** From what a user gave to a checked request with absolute paths. Nothing heavy starts on a request that cannot work. */
-import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import { parseBudget } from '../../shared/model/budget.ts';
 import type { CompressRequest, Recipe } from '../../shared/model/job.ts';
-import type { BenchRequest, CompareRequest, InspectRequest, VerifyRequest } from '../../shared/model/tasks.ts';
+import type {
+  BenchRequest,
+  CompareRequest,
+  CoverageRequest,
+  InspectRequest,
+  VerifyRequest,
+} from '../../shared/model/tasks.ts';
 import type { Budget } from '../../shared/model/types.ts';
 import { loadRecipe } from './recipes.ts';
 
@@ -53,6 +59,23 @@ export function compareRequest(
     ...sources(o, cwd),
     ...measuring(o),
   };
+}
+
+/** One request per model: files as they are given, folders with every .onnx file below them, by name. */
+export function coverageRequests(
+  paths: readonly string[],
+  ratio: number,
+  seed: number,
+  cwd: string,
+): CoverageRequest[] {
+  const models = paths.flatMap((given) => {
+    const path = existing(given, cwd);
+    if (!statSync(path).isDirectory()) return [{ model: path, name: basename(path, '.onnx') }];
+    const found = readdirSync(path, { recursive: true, encoding: 'utf8' }).filter((f) => /\.onnx$/i.test(f));
+    if (found.length === 0) throw new SecateurError('file-not-found', { path: join(path, '*.onnx') });
+    return found.sort().map((f) => ({ model: join(path, f), name: f.replace(/\.onnx$/i, '').replaceAll('\\', '/') }));
+  });
+  return models.map((m) => ({ ...m, ratio, seed }));
 }
 
 export function verifyRequest(bundle: string, cwd: string): VerifyRequest {

@@ -55,7 +55,7 @@ it('stays fast on thousands of operators, with names of its own where theirs are
     v = b.relu(b.add(b.relu(v), early));
   }
   model.graph.outputs.push(v);
-  const none = { groups: [], sinks: [], skipped: [] };
+  const none = { groups: [], sinks: [], reductions: [], skipped: [] };
   const start = performance.now();
   const graph = modelGraph({ model, facts: new Map(), analysis: none, blocks: [], rewritten: 0 });
   expect(performance.now() - start).toBeLessThan(2000);

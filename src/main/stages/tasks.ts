@@ -5,6 +5,7 @@ import { runBench } from './bench.ts';
 import { runCompare } from './compare.ts';
 import { runCompress } from './compress.ts';
 import type { StageContext } from './context.ts';
+import { runCoverage } from './coverage.ts';
 import { runDevices } from './devices.ts';
 import { runInspect } from './inspect.ts';
 import { runPreview } from './preview.ts';
@@ -17,6 +18,7 @@ export const tasks = {
   bench: runBench,
   compare: runCompare,
   compress: runCompress,
+  coverage: runCoverage,
   devices: runDevices,
   inspect: runInspect,
   preview: runPreview,

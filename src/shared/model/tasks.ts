@@ -115,3 +115,35 @@ export interface ReviewRequest {
 export interface VerifyRequest {
   readonly bundle: string;
 }
+
+export interface CoverageRequest {
+  readonly model: string;
+  /** What the report calls it. */
+  readonly name: string;
+  /** Share of the units of every group that goes. */
+  readonly ratio: number;
+  readonly seed: number;
+}
+
+/** How one model fared when every group lost the same share of its units. */
+export interface CoverageRow {
+  readonly name: string;
+  /** Share of the units that were to go. */
+  readonly ratio: number;
+  /** Pruned equals masked, it runs, and MACs fell as they should. */
+  readonly ok: boolean;
+  readonly groups: number;
+  /** Share of the MACs in operators that some group narrows. */
+  readonly prunableShare: number;
+  readonly frozen: readonly Skipped[];
+  /** Largest difference between pruned and masked model, relative to each output's largest value. */
+  readonly maskError: number | null;
+  readonly macsRatio: number | null;
+  /** Measured on one thread, pruned over original. */
+  readonly latencyRatio: number | null;
+  /** The slowest operators of the pruned model, where it is not clearly faster. */
+  readonly holds: readonly { readonly operator: string; readonly ms: number }[];
+  /** Why it is not ok, as sentences' ends. */
+  readonly problems: readonly string[];
+  readonly seconds: number;
+}

@@ -73,6 +73,12 @@ export interface PruneContext {
    * zero there, on either side, is the same as absent.
    */
   sink(activation: AxisRef, weight: AxisRef, to?: (i: number) => number): void;
+  /**
+   * The operator reduces this axis to one number, so that its units need not match anything: 'sum' where zero is the same as
+   * absent, 'mean' where the divisor becomes the number of units that stay, 'normalize' where mean and variance are those
+   * of the units that stay. Masked models compute the same.
+   */
+  reduce(a: AxisRef, how: ReductionKind): void;
   /** Mentions an axis that is independent of all others here (weight output channels are `same` with the output instead). */
   free(a: AxisRef): void;
   /** Nothing may be removed along this axis; the reason names what blocks. */
@@ -85,6 +91,8 @@ export interface PruneContext {
    */
   choose<const T extends string>(readings: readonly T[]): T;
 }
+
+export type ReductionKind = 'sum' | 'mean' | 'normalize';
 
 export interface PruneRule {
   relate(ctx: PruneContext): void;

@@ -9,17 +9,29 @@ const axisOf = (ctx: { node: GradContext['node'] }, rank: number): number => {
   return axis < 0 ? axis + rank : axis;
 };
 
-/** Normalises over `axis` and all later ones; their statistics mix what they hold, so nothing may go there. */
+/**
+ * Normalises over `axis` and all later ones. Over the last one alone, statistics may be those of the units that stay; over
+ * several, or where they are given out, nothing may go there.
+ */
 function relate(ctx: PruneContext): void {
   const [x, y] = [ctx.node.input(0)!, ctx.node.output()];
   const rank = ctx.shape(x).length;
   const axis = axisOf(ctx, rank);
+  const given = ctx.node.outputs.slice(1).some((v) => v.name && (v.isUsed || v.isGraphOutput));
+  const free = axis === rank - 1 && !given;
+  const parameters = ctx.node.inputs.slice(1).filter((p) => p !== null);
   for (let i = 0; i < rank; i++)
-    if (i < axis) ctx.same({ value: x, axis: i }, { value: y, axis: i });
+    if (i < axis || free) ctx.same({ value: x, axis: i }, { value: y, axis: i });
     else for (const value of [x, y]) ctx.freeze({ value, axis: i }, 'LayerNormalization averages over this axis');
-  for (const p of ctx.node.inputs.slice(1))
-    if (p)
-      ctx.shape(p).forEach((_, i) => ctx.freeze({ value: p, axis: i }, 'LayerNormalization averages over this axis'));
+  if (free) ctx.reduce({ value: x, axis }, 'normalize');
+  for (const value of parameters)
+    ctx.shape(value).forEach((_, i) => {
+      if (free) ctx.same({ value, axis: i }, { value: y, axis });
+      else ctx.freeze({ value, axis: i }, 'LayerNormalization averages over this axis');
+    });
+  // Statistics that nothing reads.
+  for (const value of ctx.node.outputs.slice(1))
+    if (value.name && !given) ctx.shape(value).forEach((_, i) => ctx.free({ value, axis: i }));
 }
 
 function grad(ctx: GradContext): (Value | null)[] {

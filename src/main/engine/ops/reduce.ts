@@ -1,19 +1,26 @@
 import { int, ints } from '../ir/attribute.ts';
 import { elementCount } from '../ir/dtype.ts';
 import type { Value } from '../ir/value.ts';
-import type { Example, GradContext, OperatorDef, PruneContext } from './contract.ts';
+import type { Example, GradContext, OperatorDef, PruneContext, ReductionKind } from './contract.ts';
 import { cInts, equal, withGrad, x } from './support/elementwise.ts';
 import { reducedShape, reduction } from './support/reduce.ts';
 
 const VERB: Record<string, string> = {
-  ReduceMean: 'averages',
-  ReduceSum: 'sums',
   ReduceMax: 'takes the maximum',
   ReduceMin: 'takes the minimum',
   ReduceProd: 'multiplies',
 };
 
-/** Reduced axes are frozen, since a masked unit would still count there; the others pass through. */
+/** Where absent is the same as zero, or as a smaller divisor. Elsewhere a masked unit would still count. */
+const ABSENT: Record<string, ReductionKind> = {
+  ReduceMean: 'mean',
+  ReduceSum: 'sum',
+  ReduceSumSquare: 'sum',
+  ReduceL1: 'sum',
+  ReduceL2: 'sum',
+};
+
+/** Axes that are not reduced pass through; reduced ones may lose units where the result is then that of the others. */
 function relate(ctx: PruneContext): void {
   const value = ctx.node.input(0)!,
     y = ctx.node.output(),
@@ -25,6 +32,8 @@ function relate(ctx: PruneContext): void {
     if (r && !r.axes.includes(axis)) {
       ctx.same({ value, axis }, { value: y, axis: target });
       kept++;
+    } else if (r && ABSENT[ctx.node.opType]) {
+      ctx.reduce({ value, axis }, ABSENT[ctx.node.opType]!);
     } else if (extent > 1) {
       const what = r ? `${VERB[ctx.node.opType] ?? 'reduces'} over this axis` : 'takes its axes from data';
       ctx.freeze({ value, axis }, `${ctx.node.opType} ${what}`);

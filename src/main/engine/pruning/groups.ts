@@ -189,10 +189,13 @@ function assemble(model: Model, relations: Relations, weights: ReadonlySet<Value
     if (!seen.has(`${key} ${s.node.output().name}`)) sinks.push(at);
     seen.add(`${key} ${s.node.output().name}`);
   }
+  const reductions = relations.reductions.flatMap(({ node, axis, how }) =>
+    liveAxes.has(axis) ? [{ node, activation: atoms.axisValue[axis]!, axis: atoms.axisIndex[axis]!, how }] : [],
+  );
   const live = (node: Node): boolean =>
     [...node.inputs, ...node.outputs].some((v) => {
       for (let k = 0, a: number; v && (a = atoms.axis(v, k)) >= 0; k++) if (liveAxes.has(a)) return true;
       return false;
     });
-  return { relations, analysis: { groups, sinks, skipped }, score, live };
+  return { relations, analysis: { groups, sinks, reductions, skipped }, score, live };
 }

@@ -10,8 +10,9 @@ import type { Model } from '../ir/model.ts';
 import { f32, i64 } from '../ir/tensor.ts';
 import type { Node } from '../ir/node.ts';
 import type { Value } from '../ir/value.ts';
+import { maskReductions, type MaskedReduction } from './mask-reductions.ts';
 import { keptIndices, readCut, type Cut } from './removal.ts';
-import type { Analysis, ResidualBlock, Sink } from './types.ts';
+import type { Analysis, Reduction, ResidualBlock, Sink } from './types.ts';
 
 /**
  * A copy in which the units and blocks of the plan contribute nothing; every shape stays.
@@ -27,13 +28,15 @@ export function maskModel(
   const removal = readCut(analysis, blocks, plan);
   const clone = cloneModel(model);
   const { graph } = clone.model;
-  insertFactors(clone.nodes, clone.values, analysis.sinks, facts, (value, axis, extent) => {
+  const factor: Factor = (value, axis, extent) => {
     const kept = keptIndices(removal, value, axis, extent);
     if (!kept) return null;
     const mask = new Float32Array(extent);
     for (const i of kept) mask[i] = 1;
     return () => graph.addInitializer(graph.freshName(`${value.name}_mask`), f32(mask, [extent]));
-  });
+  };
+  insertFactors(clone.nodes, clone.values, analysis.sinks, facts, factor);
+  insertReductions(clone, analysis.reductions, facts, factor);
   for (const b of removal.blocks) {
     const add = clone.nodes.get(b.add)!;
     const branch = clone.values.get(b.branch)!;
@@ -67,7 +70,7 @@ export function gateModel(
   const first = graph.firstNode;
   const emit = (op: string, inputs: Value[], attributes: [string, ReturnType<typeof int>][] = []): Value =>
     graph.emit(op, inputs, { attributes, outputName: 'gate', ...(first && { before: first }) })[0]!;
-  insertFactors(clone.nodes, clone.values, analysis.sinks, facts, (value, axis, extent) => {
+  const factor: Factor = (value, axis, extent) => {
     const here = unitsOf.get(value)?.get(axis);
     if (!here) return null;
     return () => {
@@ -84,7 +87,9 @@ export function gateModel(
       const index = graph.addInitializer(graph.freshName('gate_index'), i64(at));
       return emit('Gather', [emit('Concat', parts, [['axis', int(0)]]), index], [['axis', int(0)]]);
     };
-  });
+  };
+  insertFactors(clone.nodes, clone.values, analysis.sinks, facts, factor);
+  insertReductions(clone, analysis.reductions, facts, factor);
   const blockGates = blocks.map((b, i) => {
     const gate = graph.addInput(graph.freshName(`gate_block_${i}`), { elemType: DType.FLOAT, shape: [] });
     scaleInput(clone.nodes.get(b.add)!, clone.values.get(b.branch)!, gate, facts.get(b.branch)?.dtype ?? DType.FLOAT);
@@ -111,13 +116,32 @@ function unitTable(analysis: Analysis): Map<Value, Map<number, Map<number, reado
   return out;
 }
 
-/** Multiplies the activation of every sink by a vector along its axis; `factor` returns null where nothing is to be done. */
+/** Makes the vector that an axis is multiplied by, or null where nothing is to be done. */
+type Factor = (value: Value, axis: number, extent: number) => (() => Value) | null;
+
+function insertReductions(
+  clone: ReturnType<typeof cloneModel>,
+  reductions: readonly Reduction[],
+  facts: Facts,
+  factor: Factor,
+): void {
+  const masked = reductions.flatMap((reduction): MaskedReduction[] => {
+    const { activation, axis } = reduction;
+    const make = factor(activation, axis, facts.get(activation)!.shape[axis]!);
+    if (!make) return [];
+    const [node, value] = [clone.nodes.get(reduction.node)!, clone.values.get(activation)!];
+    return [{ reduction, node, activation: value, vector: make() }];
+  });
+  maskReductions(masked, facts, clone.model.opset);
+}
+
+/** Multiplies the activation of every sink by a vector along its axis. */
 function insertFactors(
   nodes: ReadonlyMap<Node, Node>,
   values: ReadonlyMap<Value, Value>,
   sinks: readonly Sink[],
   facts: Facts,
-  factor: (value: Value, axis: number, extent: number) => (() => Value) | null,
+  factor: Factor,
 ): void {
   // Several sinks that read the same activation share one product.
   const done = new Map<Value, Map<number, Value>>();

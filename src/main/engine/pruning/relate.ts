@@ -5,7 +5,13 @@ import type { Model } from '../ir/model.ts';
 import type { Node } from '../ir/node.ts';
 import { capturedBy } from '../ir/reads.ts';
 import type { Value } from '../ir/value.ts';
-import { isUnsupported, type AxisRef, type OperatorDef, type PruneContext } from '../ops/contract.ts';
+import {
+  isUnsupported,
+  type AxisRef,
+  type OperatorDef,
+  type PruneContext,
+  type ReductionKind,
+} from '../ops/contract.ts';
 import { AtomTable, describe } from './atoms.ts';
 import { constantOf } from './constants.ts';
 
@@ -15,6 +21,13 @@ export interface SinkRecord {
   readonly activation: number;
   readonly weight: number;
   readonly to: (i: number) => number;
+}
+
+/** An axis that a node reduces, whatever its width is. */
+export interface ReductionRecord {
+  readonly node: Node;
+  readonly axis: number;
+  readonly how: ReductionKind;
 }
 
 /** A node that had several legal readings. */
@@ -29,6 +42,7 @@ export interface ChoiceRecord {
 export interface Relations {
   readonly atoms: AtomTable;
   readonly sinks: readonly SinkRecord[];
+  readonly reductions: readonly ReductionRecord[];
   readonly choices: readonly ChoiceRecord[];
   /** Pairs of axes that a rule joined, per node, as a flat list: node, then pairs. */
   readonly links: ReadonlyMap<Node, readonly number[]>;
@@ -45,6 +59,7 @@ class Context implements PruneContext {
   readonly facts: Facts;
   readonly atoms: AtomTable;
   readonly sinks: SinkRecord[] = [];
+  readonly reductions: ReductionRecord[] = [];
   readonly choices: ChoiceRecord[] = [];
   readonly forced: ReadonlyMap<Node, string>;
   readonly mentioned = new Set<number>();
@@ -121,6 +136,11 @@ class Context implements PruneContext {
     this.map(activation, weight, to);
   }
 
+  reduce(a: AxisRef, how: ReductionKind): void {
+    const axis = this.#id(a);
+    if (axis >= 0) this.reductions.push({ node: this.node, axis, how });
+  }
+
   free(a: AxisRef): void {
     this.#id(a);
   }
@@ -176,7 +196,7 @@ export function relate(
     }
     links.set(node, ctx.links);
   }
-  return { atoms, sinks: ctx.sinks, choices: ctx.choices, links };
+  return { atoms, sinks: ctx.sinks, reductions: ctx.reductions, choices: ctx.choices, links };
 }
 
 /** Runs one rule; returns why the axes it did not mention must stay. */

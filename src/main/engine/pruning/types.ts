@@ -1,5 +1,6 @@
 import type { Node } from '../ir/node.ts';
 import type { Value } from '../ir/value.ts';
+import type { ReductionKind } from '../ops/contract.ts';
 import type { Skipped } from '../../../shared/model/types.ts';
 
 /** Where a group's units live: along one axis of one value. */
@@ -47,10 +48,19 @@ export interface Sink {
   readonly axis: number;
 }
 
+/** An operator that reduces an axis to one number: statistics are those of the units that stay. */
+export interface Reduction {
+  readonly node: Node;
+  readonly activation: Value;
+  readonly axis: number;
+  readonly how: ReductionKind;
+}
+
 /** What the axis maps of a whole graph say. */
 export interface Analysis {
   readonly groups: readonly Group[];
   readonly sinks: readonly Sink[];
+  readonly reductions: readonly Reduction[];
   /** Linear operators whose output width cannot change, and what blocks each. */
   readonly skipped: readonly Skipped[];
 }

@@ -1,0 +1,157 @@
+/** Operators that write to, or read from, places that another tensor names. What is named stays; other axes pass. */
+import { attrInt, int } from '../ir/attribute.ts';
+import { unsupported, type OperatorDef, type PruneContext } from './contract.ts';
+import { normalizeAxis } from './support/axes.ts';
+import { cInts, w, x } from './support/elementwise.ts';
+
+const places = unsupported('places come from data');
+
+/** data, indices [..., k], updates: axes from k on are written as wholes. */
+function relateScatterNd(ctx: PruneContext): void {
+  const [data, at, updates] = [ctx.node.input(0)!, ctx.node.input(1)!, ctx.node.input(2)!];
+  const y = ctx.node.output();
+  const k = ctx.shape(at).at(-1)!;
+  const lead = ctx.shape(at).length - 1;
+  ctx.shape(data).forEach((_, axis) => {
+    if (axis < k) return;
+    ctx.same({ value: data, axis }, { value: y, axis });
+    ctx.same({ value: updates, axis: lead + axis - k }, { value: y, axis });
+  });
+  // The number of updates may be anything, as long as both have it.
+  for (let axis = 0; axis < lead; axis++) ctx.same({ value: at, axis }, { value: updates, axis });
+}
+
+/** data and indices of one rank: along other axes than the one that is named, entry i of one is entry i of the other. */
+const relateElements =
+  (from: readonly number[]) =>
+  (ctx: PruneContext): void => {
+    const data = ctx.node.input(0)!;
+    const shape = ctx.shape(data);
+    const y = ctx.node.output();
+    const axis = normalizeAxis(attrInt(ctx.node.attributes.get('axis'), 0), shape.length);
+    const others = [...from.map((i) => ctx.node.input(i)!), y];
+    shape.forEach((n, i) => {
+      const equal = others.every((v) => ctx.shape(v)[i] === n);
+      if (i !== axis && equal) for (const v of others) ctx.same({ value: data, axis: i }, { value: v, axis: i });
+    });
+  };
+
+/** Batch axes and those behind the named ones pass. */
+function relateGatherNd(ctx: PruneContext): void {
+  const [data, at, y] = [ctx.node.input(0)!, ctx.node.input(1)!, ctx.node.output()];
+  const batch = attrInt(ctx.node.attributes.get('batch_dims'), 0);
+  const rank = ctx.shape(at).length;
+  const k = ctx.shape(at).at(-1)!;
+  for (let axis = 0; axis < rank - 1; axis++) ctx.same({ value: at, axis }, { value: y, axis });
+  ctx.shape(data).forEach((_, axis) => {
+    if (axis < batch) ctx.same({ value: data, axis }, { value: y, axis });
+    else if (axis >= batch + k) ctx.same({ value: data, axis }, { value: y, axis: rank - 1 + axis - batch - k });
+  });
+}
+
+/** What selects, counts or makes positions: nothing can be named along its axes any more. */
+const whole = (opType: string, reason: string, examples: OperatorDef['examples'], outputs = 1): OperatorDef => ({
+  opType,
+  shape: () => Array.from({ length: outputs }, () => null),
+  prune: unsupported(reason),
+  grad: unsupported(reason),
+  examples,
+});
+
+const selections: readonly OperatorDef[] = [
+  whole('NonZero', 'how many places it gives depends on data', [{ name: 'matrix', inputs: [x([2, 3])] }]),
+  whole('Range', 'it makes positions', [
+    { name: 'counting', inputs: [cInts([0], []), cInts([4], []), cInts([1], [])] },
+  ]),
+  whole('NonMaxSuppression', 'which boxes it keeps depends on data', [
+    { name: 'boxes and scores', inputs: [x([1, 4, 4], [0, 1]), x([1, 2, 4], [0, 1]), cInts([2])] },
+  ]),
+];
+
+export const operators: readonly OperatorDef[] = [
+  ...selections,
+  {
+    opType: 'ScatterND',
+    shape: (ctx) => [ctx.in(0)],
+    prune: { relate: relateScatterNd },
+    grad: places,
+    examples: [
+      { name: 'rows', inputs: [x([4, 3, 2]), cInts([0, 2], [2, 1]), x([2, 3, 2])] },
+      { name: 'elements', inputs: [x([4, 3]), cInts([0, 1, 2, 2], [2, 2]), x([2])] },
+    ],
+  },
+  ...['ScatterElements', 'Scatter'].map((opType): OperatorDef => ({
+    opType,
+    shape: (ctx) => [ctx.in(0)],
+    prune: { relate: relateElements([1, 2]) },
+    grad: places,
+    examples: [
+      {
+        name: 'along the last axis',
+        ...(opType === 'Scatter' ? { opset: 10 } : {}),
+        attributes: [['axis', int(-1)]],
+        inputs: [x([2, 4]), cInts([1, 0, 3, 2], [2, 2]), x([2, 2])],
+      },
+    ],
+  })),
+  {
+    opType: 'GatherElements',
+    shape: (ctx) => [ctx.in(1)],
+    prune: { relate: relateElements([1]) },
+    grad: places,
+    examples: [
+      { name: 'along the last axis', attributes: [['axis', int(1)]], inputs: [x([2, 4]), cInts([1, 0, 3, 2], [2, 2])] },
+    ],
+  },
+  {
+    opType: 'GatherND',
+    shape: (ctx) => {
+      const [data, at] = [ctx.in(0)!, ctx.in(1)!];
+      const batch = attrInt(ctx.node.attributes.get('batch_dims'), 0);
+      return [[...at.slice(0, -1), ...data.slice(batch + at.at(-1)!)]];
+    },
+    prune: { relate: relateGatherNd },
+    grad: places,
+    examples: [
+      { name: 'rows', inputs: [x([4, 3, 2]), cInts([0, 2], [2, 1])] },
+      { name: 'constant table', inputs: [w([4, 3]), cInts([3, 0], [2, 1])] },
+    ],
+  },
+  {
+    opType: 'CumSum',
+    shape: (ctx) => [ctx.in(0)],
+    prune: {
+      relate(ctx) {
+        const [value, y] = [ctx.node.input(0)!, ctx.node.output()];
+        const axis = ctx.constant(ctx.node.input(1))?.[0];
+        if (axis === undefined) return;
+        const shape = ctx.shape(value);
+        shape.forEach((_, i) => {
+          if (i !== normalizeAxis(axis, shape.length)) ctx.same({ value, axis: i }, { value: y, axis: i });
+          else ctx.freeze({ value, axis: i }, 'CumSum adds up along this axis');
+        });
+      },
+    },
+    grad: unsupported('sums along an axis are taken of indices'),
+    examples: [{ name: 'last axis', inputs: [x([2, 3, 4]), cInts([2], [])] }],
+  },
+  {
+    opType: 'ReverseSequence',
+    shape: (ctx) => [ctx.in(0)],
+    prune: {
+      relate(ctx) {
+        const [value, lengths, y] = [ctx.node.input(0)!, ctx.node.input(1)!, ctx.node.output()];
+        const [batch, time] = [
+          attrInt(ctx.node.attributes.get('batch_axis'), 1),
+          attrInt(ctx.node.attributes.get('time_axis'), 0),
+        ];
+        ctx.shape(value).forEach((_, axis) => {
+          if (axis !== time) ctx.same({ value, axis }, { value: y, axis });
+          if (axis === batch) ctx.same({ value: lengths, axis: 0 }, { value: y, axis });
+        });
+      },
+    },
+    grad: unsupported('lengths come from data'),
+    examples: [{ name: 'time first', inputs: [x([4, 2, 3]), cInts([4, 2])] }],
+  },
+];

@@ -1,0 +1,67 @@
+/**
+ * Models that are shipped without weights: tensors have shape and type but no data, and their doc_string says
+ * `random mean=M std=S min=A max=B`. Filled with seeded normal numbers, they have the structure, cost and speed of the
+ * trained model.
+ */
+import { SecateurError } from '../../../shared/contract/errors.ts';
+import {
+  DType,
+  elementCount,
+  numberToHalf,
+  tensorAttr,
+  MemoryTensor,
+  type Graph,
+  type Model,
+  type Tensor,
+} from '../ir/index.ts';
+import { EncodedTensor, isMissing } from '../onnx/index.ts';
+import { seededRandom } from '../random.ts';
+
+/**
+ * Fills initializers and Constant nodes that came without data, subgraphs too. In place; returns how many there were.
+ * @throws SecateurError 'model-invalid' when a tensor without data does not say what to fill it with
+ */
+export function fillMissing(model: Model, seed: number): number {
+  const random = seededRandom(seed);
+  return fillGraph(model.graph, () => random.normal());
+}
+
+function fillGraph(g: Graph, next: () => number): number {
+  let count = 0;
+  for (const v of g.initializers)
+    if (v.initializer && isMissing(v.initializer)) {
+      v.initializer = filled(v.initializer, v.docString, next);
+      count++;
+    }
+  for (const n of g.nodes()) {
+    for (const [name, a] of n.attributes)
+      if (a.kind === 'tensor' && isMissing(a.value)) {
+        n.attributes.set(name, tensorAttr(filled(a.value, a.value.docString || n.docString, next)));
+        count++;
+      }
+    for (const sub of n.subgraphs()) count += fillGraph(sub, next);
+  }
+  return count;
+}
+
+const STATISTICS = /random mean=(\S+) std=(\S+) min=(\S+) max=(\S+)/;
+
+function filled(t: EncodedTensor, docString: string, next: () => number): Tensor {
+  const found = STATISTICS.exec(docString || t.docString);
+  const numbers = found?.slice(1).map(Number);
+  if (!numbers || numbers.some(Number.isNaN))
+    throw new SecateurError('model-invalid', {
+      reason: `tensor ${t.name} [${t.dims.join(', ')}] has no data and does not say what to fill it with`,
+    });
+  const [mean, std, min, max] = numbers as [number, number, number, number];
+  const one = (): number => (std === 0 ? mean : Math.min(max, Math.max(min, mean + std * next())));
+  const data = fillArray(t, elementCount(t.dims), one);
+  return new MemoryTensor(t.dtype, t.dims, new Uint8Array(data.buffer));
+}
+
+function fillArray(t: EncodedTensor, n: number, one: () => number): Float32Array | Float64Array | Uint16Array {
+  if (t.dtype === DType.FLOAT) return new Float32Array(n).map(one);
+  if (t.dtype === DType.DOUBLE) return new Float64Array(n).map(one);
+  if (t.dtype === DType.FLOAT16) return new Uint16Array(n).map(() => numberToHalf(one()));
+  throw new SecateurError('model-invalid', { reason: `tensor ${t.name} has no data, and its type is no float` });
+}

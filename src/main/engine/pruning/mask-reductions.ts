@@ -1,0 +1,80 @@
+/**
+ * Reductions in a masked model: sums and means over what stays, and normalizations by the statistics of what stays, so that
+ * a unit that is masked is as if it were not there.
+ */
+import { GraphBuilder } from '../autodiff/builder.ts';
+import { attrFloat, int } from '../ir/attribute.ts';
+import { DType } from '../ir/dtype.ts';
+import type { Facts } from '../ir/facts.ts';
+import type { Node } from '../ir/node.ts';
+import type { Value } from '../ir/value.ts';
+import type { Reduction } from './types.ts';
+
+export interface MaskedReduction {
+  readonly reduction: Reduction;
+  /** The node's copy in the masked model, and the copy of what it reduces. */
+  readonly node: Node;
+  readonly activation: Value;
+  /** Float32, as long as the axis: one where a unit stays, zero where it goes. */
+  readonly vector: Value;
+}
+
+/** Reductions of one node, over one axis or several. Changes the graph of the node in place. */
+export function maskReductions(all: readonly MaskedReduction[], facts: Facts, opset: number): void {
+  for (const [node, of] of Map.groupBy(all, (r) => r.node)) {
+    const { reduction, activation } = of[0]!;
+    const fact = facts.get(reduction.activation)!;
+    const b = new GraphBuilder(node.graph!, opset);
+    b.before = node;
+    const cast = (v: Value): Value => (fact.dtype === DType.FLOAT ? v : b.cast(v, fact.dtype));
+    // How many there were over how many there are.
+    const scales = of.map(({ vector, reduction: { axis } }) =>
+      b.div(b.scalar(fact.shape[axis]!), b.op('ReduceSum', [vector], { keepdims: int(0) })),
+    );
+    const shaped = of.map(({ vector, reduction: { axis } }) =>
+      cast(
+        b.reshape(
+          vector,
+          fact.shape.map((n, i) => (i === axis ? n : 1)),
+        ),
+      ),
+    );
+    const masked = shaped.reduce((v, m) => b.mul(v, m), activation);
+    if (reduction.how === 'normalize') {
+      normalizeMasked(b, node, masked, shaped[0]!, cast(scales[0]!), fact.shape.length - 1);
+      continue;
+    }
+    node.inputs.forEach((v, i) => {
+      if (v === activation) node.setInput(i, masked);
+    });
+    if (reduction.how === 'mean') rescale(node, cast(scales.reduce((s, t) => b.mul(s, t))));
+  }
+}
+
+/** Everything that reads the node's output reads it times the scale. */
+function rescale(node: Node, scale: Value): void {
+  const graph = node.graph!;
+  const y = node.output();
+  const next = node.next;
+  const [product] = graph.emit('Mul', [y, scale], { outputName: `${y.name}_rescaled`, ...(next && { before: next }) });
+  for (const { node: reader, index } of y.uses()) if (reader !== product!.producer) reader.setInput(index, product!);
+  graph.outputs.forEach((v, i) => {
+    if (v === y) graph.outputs[i] = product!;
+  });
+}
+
+/** LayerNormalization over the last axis, or its form without a mean, by what the mask leaves. */
+function normalizeMasked(b: GraphBuilder, node: Node, masked: Value, mask: Value, scale: Value, axis: number): void {
+  const epsilon = b.scalar(attrFloat(node.attributes.get('epsilon'), 1e-5));
+  const mean = (v: Value): Value => b.mul(b.reduceMean(v, [axis], true), scale);
+  const centred = node.opType === 'LayerNormalization' ? b.mul(b.sub(masked, mean(masked)), mask) : masked;
+  const unit = b.div(centred, b.sqrt(b.add(mean(b.mul(centred, centred)), epsilon)));
+  const scaled = b.mul(unit, node.input(1)!);
+  const y = node.input(2) ? b.add(scaled, node.input(2)!) : scaled;
+  const out = node.output();
+  const { graph } = b;
+  for (const { node: reader, index } of out.uses()) reader.setInput(index, y);
+  graph.outputs.forEach((v, i) => {
+    if (v === out) graph.outputs[i] = y;
+  });
+}

@@ -1,0 +1,168 @@
+/**
+ * How much of a model can be pruned, and whether it is right and faster when it is: every group loses the same share of its
+ * units, the result is held against the model with those units masked, counted, opened and timed.
+ */
+import type { CoverageRequest, CoverageRow } from '../../shared/model/tasks.ts';
+import type { HostTensor } from '../engine/executor.ts';
+import { modelCosts, nodeCosts } from '../engine/ir/costs.ts';
+import { dataDependent } from '../engine/ir/dependence.ts';
+import type { Model } from '../engine/ir/model.ts';
+import type { Value } from '../engine/ir/value.ts';
+import { verifyModel } from '../engine/ir/verify.ts';
+import { fillMissing } from '../engine/passes/fill-missing.ts';
+import { maskModel } from '../engine/pruning/mask.ts';
+import { applyPlan } from '../engine/pruning/surgery.ts';
+import type { Group } from '../engine/pruning/types.ts';
+import { difference } from '../engine/quality/difference.ts';
+import { benchmark } from '../runtime/bench.ts';
+import { collectFacts } from '../runtime/facts.ts';
+import { profileModel } from '../runtime/profile.ts';
+import { randomFeeds } from '../runtime/random-inputs.ts';
+import { openModelFile } from '../storage/model-files.ts';
+import type { StageContext } from './context.ts';
+import { prepare, tidy, type Prepared } from './prepare.ts';
+import { scoreGroups } from './scores.ts';
+
+/** Rounding of float32 over some hundred layers, relative to the largest value of an output. */
+const TOLERANCE = 1e-3;
+const BENCH_SECONDS = 6;
+
+/** MACs that have to go at a share of the units: a quarter at 0.3, two fifths at 0.5. */
+const wantedDrop = (ratio: number): number => Math.max(0, 0.25 + 0.75 * (ratio - 0.3));
+
+export async function runCoverage(request: CoverageRequest, ctx: StageContext): Promise<CoverageRow> {
+  const started = performance.now();
+  const { ratio } = request;
+  const tell = (message: string, done: number): void => ctx.progress({ stage: 'coverage', message, done });
+  tell('reading the model', 0);
+  const original = openModelFile(request.model);
+  fillMissing(original, request.seed);
+  const p = await prepare(original, ctx, 1);
+  tell('cutting', 0.3);
+  const plan = await evenPlan(original, p, ratio, request.seed, ctx);
+  const common = {
+    name: request.name,
+    ratio,
+    groups: p.analysis.groups.length,
+    prunableShare: prunableShare(p),
+    frozen: p.analysis.skipped,
+  };
+  const pruned = applyPlan(p.model, p.facts, p.analysis, plan, p.blocks).model;
+  verifyModel(pruned);
+  const before = modelCosts(p.model, p.facts).macs;
+  const after = modelCosts(pruned, await collectFacts(pruned, ctx.executor, { batch: 1 })).macs;
+  const macsRatio = before > 0 ? after / before : 1;
+  tell('against the mask', 0.5);
+  const { error, effect } = await againstMask(p, plan, ctx);
+  tell('timing', 0.7);
+  tidy(pruned);
+  const [, timed] = await benchmark(
+    [
+      { name: 'original', model: original },
+      { name: 'pruned', model: pruned },
+    ],
+    { threads: 1, runs: 5, warmup: 2, precision: 0.01, maxSeconds: BENCH_SECONDS },
+  );
+  const faster = timed!.ratio.high < 1;
+  const problems = [
+    ...(p.analysis.groups.length === 0 ? ['nothing can be pruned'] : []),
+    ...(error <= TOLERANCE ? [] : [`differs from the masked model by ${error.toExponential(1)} of an output's range`]),
+    ...(effect > 0 ? [] : ['masking changes no output, so that the comparison says nothing']),
+    ...(1 - macsRatio >= wantedDrop(ratio) ? [] : [`MACs fall by ${(100 * (1 - macsRatio)).toFixed(0)} % only`]),
+  ];
+  tell('done', 1);
+  return {
+    ...common,
+    ok: problems.length === 0,
+    maskError: error,
+    macsRatio,
+    latencyRatio: timed!.ratio.value,
+    holds: faster ? [] : await holders(pruned),
+    problems,
+    seconds: (performance.now() - started) / 1000,
+  };
+}
+
+/** The least important units by L2 norm, the same share of every group, in whole steps of what the group allows. */
+async function evenPlan(original: Model, p: Prepared, ratio: number, seed: number, ctx: StageContext) {
+  const none = { input: '', size: 1, batches: [], labels: [], real: false };
+  const scores = await scoreGroups('l2', original, p, none, { ...ctx, progress: () => undefined }, 1, seed);
+  const groups = p.analysis.groups.map((g) => {
+    const order = [...scores.get(g.id)!.keys()].sort((a, b) => scores.get(g.id)![a]! - scores.get(g.id)![b]!);
+    return { group: g.id, removed: order.slice(0, removedOf(g, ratio)).sort((a, b) => a - b) };
+  });
+  return { groups: groups.filter((g) => g.removed.length > 0), blocks: [] };
+}
+
+const removedOf = (g: Group, ratio: number): number =>
+  Math.min(g.units - g.multiple, Math.round((ratio * g.units) / g.multiple) * g.multiple);
+
+/** Share of the MACs in operators that some group narrows. */
+function prunableShare(p: Prepared): number {
+  const touched = new Set<Value>(p.analysis.groups.flatMap((g) => g.members.map((m) => m.value)));
+  let [all, some] = [0, 0];
+  for (const { node, macs } of nodeCosts(p.model, p.facts)) {
+    all += macs;
+    if ([...node.inputs, ...node.outputs].some((v) => v && touched.has(v))) some += macs;
+  }
+  return all > 0 ? some / all : 0;
+}
+
+/**
+ * Besides its outputs each model gives what its linear operators of unchangeable width make: behind a softmax or a selection
+ * of boxes the outputs may be empty or all alike, and agree whatever was done. Where there are such operators, outputs
+ * behind a selection are left out: rounding may select others.
+ */
+async function againstMask(p: Prepared, plan: Awaited<ReturnType<typeof evenPlan>>, ctx: StageContext) {
+  const { outputs } = p.model.graph;
+  const own = [...outputs];
+  const chosen = selected(p.model);
+  const narrowed = new Set(p.analysis.groups.flatMap((g) => g.members.map((m) => m.value)));
+  const frozen = new Set(p.analysis.skipped.map((s) => s.group));
+  const inside = [...p.model.graph.nodes()]
+    .filter((n) => frozen.has(n.label) && !narrowed.has(n.output()) && !chosen.has(n.output()))
+    .map((n) => n.output());
+  const steady = own.filter((v) => !chosen.has(v));
+  const compared = new Set([...steady, ...inside]);
+  if (compared.size > 0) outputs.splice(0, Infinity, ...compared);
+  try {
+    const feeds = randomFeeds(p.model, { batch: 1 });
+    const run = async (model: Model): Promise<Record<string, HostTensor>> => {
+      const session = await ctx.executor.open(model, { threads: 1, optimization: 'basic' });
+      try {
+        return await session.run(feeds);
+      } finally {
+        await session.release();
+      }
+    };
+    const whole = await run(p.model);
+    const masked = await run(maskModel(p.model, p.facts, p.analysis, plan, p.blocks));
+    const cut = await run(applyPlan(p.model, p.facts, p.analysis, plan, p.blocks).model);
+    return { error: difference(masked, cut), effect: difference(whole, masked, true) };
+  } finally {
+    outputs.splice(0, Infinity, ...own);
+  }
+}
+
+/** Operators whose results are chosen, ordered or counted by the data. */
+const SELECTS = new Set(['NonMaxSuppression', 'TopK', 'NonZero', 'Unique', 'Compress', 'Loop', 'If']);
+
+/** Values behind a selection. */
+function selected(model: Model): Set<Value> {
+  const depends = dataDependent(model);
+  const out = new Set<Value>();
+  for (const n of model.graph.nodes())
+    if (n.outputs.some((v) => depends.has(v)) && (SELECTS.has(n.opType) || n.inputs.some((v) => v && out.has(v))))
+      for (const v of n.outputs) out.add(v);
+  return out;
+}
+
+/** The kernels that take the time of the pruned model. */
+async function holders(pruned: Model): Promise<CoverageRow['holds']> {
+  const { operators } = await profileModel(pruned, { threads: 1, batch: 1, runs: 6 });
+  return operators
+    .filter((o) => isFinite(o.ms))
+    .sort((a, b) => b.ms - a.ms)
+    .slice(0, 5)
+    .map((o) => ({ operator: `${o.opType} ${o.name}`, ms: o.ms }));
+}
