@@ -5,14 +5,17 @@
 import type { CoverageRequest, CoverageRow } from '../../shared/model/tasks.ts';
 import type { HostTensor } from '../engine/executor.ts';
 import { modelCosts, nodeCosts } from '../engine/ir/costs.ts';
+import { DType, elementCount } from '../engine/ir/dtype.ts';
 import { dataDependent } from '../engine/ir/dependence.ts';
 import type { Model } from '../engine/ir/model.ts';
+import { f32, toFloat32 } from '../engine/ir/tensor.ts';
 import type { Value } from '../engine/ir/value.ts';
 import { verifyModel } from '../engine/ir/verify.ts';
 import { fillMissing } from '../engine/passes/fill-missing.ts';
 import { maskModel } from '../engine/pruning/mask.ts';
 import { applyPlan } from '../engine/pruning/surgery.ts';
 import type { Group } from '../engine/pruning/types.ts';
+import { seededRandom } from '../engine/random.ts';
 import { difference } from '../engine/quality/difference.ts';
 import { benchmark } from '../runtime/bench.ts';
 import { collectFacts } from '../runtime/facts.ts';
@@ -36,7 +39,7 @@ export async function runCoverage(request: CoverageRequest, ctx: StageContext): 
   const tell = (message: string, done: number): void => ctx.progress({ stage: 'coverage', message, done });
   tell('reading the model', 0);
   const original = openModelFile(request.model);
-  fillMissing(original, request.seed);
+  if (fillMissing(original, request.seed)) enliven(original, request.seed);
   const p = await prepare(original, ctx, 1);
   tell('cutting', 0.3);
   const plan = await evenPlan(original, p, ratio, request.seed, ctx);
@@ -81,6 +84,21 @@ export async function runCoverage(request: CoverageRequest, ctx: StageContext): 
     problems,
     seconds: (performance.now() - started) / 1000,
   };
+}
+
+/** Layers that start at zero would hide whatever comes before them: filled models get small numbers there. */
+function enliven(model: Model, seed: number): void {
+  const random = seededRandom(seed + 1);
+  for (const v of model.graph.initializers) {
+    const t = v.initializer!;
+    if (t.dtype !== DType.FLOAT || t.dims.length < 2 || elementCount(t.dims) < 2) continue;
+    const data = toFloat32(t);
+    if (data.every((x) => x === data[0]))
+      v.initializer = f32(
+        data.map(() => 0.02 * random.normal()),
+        t.dims,
+      );
+  }
 }
 
 /** The least important units by L2 norm, the same share of every group, in whole steps of what the group allows. */

@@ -21,6 +21,7 @@ import { buildGroups } from '../engine/pruning/groups.ts';
 import type { Analysis, ResidualBlock } from '../engine/pruning/types.ts';
 import { collectFacts } from '../runtime/facts.ts';
 import type { StageContext } from './context.ts';
+import { foldConstants } from './fold-constants.ts';
 
 export interface Prepared {
   readonly model: Model;
@@ -34,14 +35,9 @@ export interface Prepared {
 /** @param batch the batch size that latency is measured at */
 export async function prepare(source: Model, ctx: StageContext, batch: number): Promise<Prepared> {
   const { model } = cloneModel(source);
-  runPasses(model, [
-    constantsToInitializers,
-    eliminateIdentity,
-    untieVectors,
-    foldBatchNorm,
-    eliminateRepeatedActivation,
-    eliminateDead,
-  ]);
+  runPasses(model, [constantsToInitializers, eliminateIdentity]);
+  await foldConstants(model, ctx.executor);
+  runPasses(model, [untieVectors, foldBatchNorm, eliminateRepeatedActivation, eliminateDead]);
   let facts = await collectFacts(model, ctx.executor, { batch });
   const shuffles = gatherShuffles(model, facts);
   const rewritten = paddedShortcutsToConv(model, facts);

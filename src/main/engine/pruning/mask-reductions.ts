@@ -63,18 +63,30 @@ function rescale(node: Node, scale: Value): void {
   });
 }
 
-/** LayerNormalization over the last axis, or its form without a mean, by what the mask leaves. */
+/** A normalization over the last axis by what the mask leaves: with a mean or without, of a sum or of one value. */
 function normalizeMasked(b: GraphBuilder, node: Node, masked: Value, mask: Value, scale: Value, axis: number): void {
-  const epsilon = b.scalar(attrFloat(node.attributes.get('epsilon'), 1e-5));
+  const skips = node.opType.startsWith('Skip');
+  const simple = !/LayerNormalization$/.test(node.opType) || node.opType.endsWith('SimplifiedLayerNormalization');
+  const parameters = node.inputs.slice(skips ? 2 : 1);
+  const [gamma, beta] = [parameters[0]!, simple ? null : parameters[1]];
+  const bias = skips ? parameters[simple ? 1 : 2] : null;
+  const epsilon = b.scalar(attrFloat(node.attributes.get('epsilon'), node.domain ? 1e-12 : 1e-5));
+  let sum = node.input(0)!;
+  if (skips) sum = b.add(sum, node.input(1)!);
+  if (bias) sum = b.add(sum, bias);
+  const x = skips ? b.mul(sum, mask) : masked;
   const mean = (v: Value): Value => b.mul(b.reduceMean(v, [axis], true), scale);
-  const centred = node.opType === 'LayerNormalization' ? b.mul(b.sub(masked, mean(masked)), mask) : masked;
+  const centred = simple ? x : b.mul(b.sub(x, mean(x)), mask);
   const unit = b.div(centred, b.sqrt(b.add(mean(b.mul(centred, centred)), epsilon)));
-  const scaled = b.mul(unit, node.input(1)!);
-  const y = node.input(2) ? b.add(scaled, node.input(2)!) : scaled;
-  const out = node.output();
-  const { graph } = b;
-  for (const { node: reader, index } of out.uses()) reader.setInput(index, y);
+  const scaled = b.mul(unit, gamma);
+  replace(b, node.output(), beta ? b.add(scaled, beta) : scaled);
+  const given = node.outputs[3];
+  if (skips && given?.name) replace(b, given, sum);
+}
+
+function replace({ graph }: GraphBuilder, out: Value, by: Value): void {
+  for (const { node: reader, index } of out.uses()) reader.setInput(index, by);
   graph.outputs.forEach((v, i) => {
-    if (v === out) graph.outputs[i] = y;
+    if (v === out) graph.outputs[i] = by;
   });
 }
