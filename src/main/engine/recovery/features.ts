@@ -28,7 +28,7 @@ export function featuresOf(surgery: Surgery, dropped: readonly ResidualBlock[], 
   const others = new Map<string, Feature>();
   for (const node of surgery.model.graph.nodes()) {
     if (!LINEAR.has(node.opType)) continue;
-    const readout = targets.readout(node, 1);
+    const readout = targets.readout(node.output(), () => 1);
     if (!readout) continue;
     const value = activated(readout.value);
     const target = activated(readout.target);

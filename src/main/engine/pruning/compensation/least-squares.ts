@@ -20,6 +20,10 @@ const OPSET = 17;
 
 export interface Regression {
   readonly node: Node;
+  /** Where the result with its bias is: the node's output, or that of the Add of a constant vector behind a MatMul. */
+  readonly out: Value;
+  /** Axis of the channels of input and output: 1, or the last one of a MatMul. */
+  readonly axis: number;
   /** Rows of the weight: outputs; columns: inputs times kernel positions, of one group. */
   readonly rows: number;
   readonly columns: number;
@@ -35,7 +39,8 @@ export function regressionOf(node: Node): Regression | string {
   if (node.key === 'Conv') {
     const group = node.attributes.get('group');
     const groups = group?.kind === 'int' ? Number(group.value) : 1;
-    return { node, rows: w.dims[0]!, columns: w.dims.slice(1).reduce((a, b) => a * b, 1), groups };
+    const columns = w.dims.slice(1).reduce((a, b) => a * b, 1);
+    return { node, out: node.output(), axis: 1, rows: w.dims[0]!, columns, groups };
   }
   const int = (name: string): number => {
     const a = node.attributes.get(name);
@@ -48,10 +53,29 @@ export function regressionOf(node: Node): Regression | string {
   if (node.key === 'Gemm') {
     if (int('transA') || scale('alpha') !== 1 || scale('beta') !== 1) return 'it is a scaled Gemm';
     const [rows, columns] = int('transB') ? w.dims : [w.dims[1]!, w.dims[0]!];
-    return { node, rows: rows!, columns: columns!, groups: 1 };
+    return { node, out: node.output(), axis: 1, rows: rows!, columns: columns!, groups: 1 };
+  }
+  if (node.key === 'MatMul' && w.dims.length === 2) {
+    const bias = biasOf(node);
+    if (!bias) return 'it has no bias of its own';
+    return { node, out: bias.output(), axis: -1, rows: w.dims[1]!, columns: w.dims[0]!, groups: 1 };
   }
   return `${node.key} has no regression`;
 }
+
+/** The Add of a constant vector of its own that alone reads a MatMul. */
+export function biasOf(node: Node): Node | null {
+  const y = node.output();
+  const [add, ...others] = y.consumers();
+  if (add?.key !== 'Add' || others.length > 0 || y.isGraphOutput) return null;
+  const vector = add.inputs.find((v) => v !== y)?.initializer;
+  const width = node.input(1)?.initializer?.dims[1];
+  return vector?.dtype === DType.FLOAT && vector.dims.length === 1 && vector.dims[0] === width ? add : null;
+}
+
+/** The channel axis as an index into a shape. */
+export const channelAxis = ({ axis }: Pick<Regression, 'axis'>, rank: number): number =>
+  axis < 0 ? rank + axis : axis;
 
 export interface Samples {
   /** Input of the operator, per batch. */
@@ -174,7 +198,8 @@ export function factorize(gram: Float64Array, n: number, ridge: number): Normal 
 /** [rows, columns + 1], the bias last. */
 export function readWeights({ node, rows, columns }: Regression): Float64Array {
   const w = toFloat32(node.input(1)!.initializer!);
-  const bias = node.input(2)?.initializer ? toFloat32(node.input(2)!.initializer!) : null;
+  const held = node.key === 'MatMul' ? vectorOf(biasOf(node)) : node.input(2);
+  const bias = held?.initializer ? toFloat32(held.initializer) : null;
   const rowMajor = isRowMajor(node);
   const out = new Float64Array(rows * (columns + 1));
   for (let m = 0; m < rows; m++) {
@@ -202,8 +227,11 @@ export function writeWeights({ node, rows, columns }: Regression, solved: Float6
   setBias(node, f32(bias, [rows]));
 }
 
-/** Gives the node its own bias initializer. */
+export const vectorOf = (add: Node | null): Value | null => add?.inputs.find((v) => v?.isInitializer) ?? null;
+
+/** Gives the node its own bias initializer; that of a MatMul is in the Add behind it. */
 export function setBias(node: Node, bias: Tensor): void {
+  if (node.key === 'MatMul') return setAddedBias(node, bias);
   const old = node.input(2);
   if (old?.initializer && old.uses().length === 1) {
     old.initializer = bias;
@@ -212,6 +240,15 @@ export function setBias(node: Node, bias: Tensor): void {
   }
   const graph = node.graph!;
   node.setInput(2, graph.addInitializer(graph.freshName(`${node.output().name}_bias`), bias));
+}
+
+function setAddedBias(node: Node, bias: Tensor): void {
+  const graph = node.graph!;
+  const vector = graph.addInitializer(graph.freshName(`${node.output().name}_bias`), bias);
+  const add = biasOf(node)!;
+  add.inputs.forEach((v, i) => {
+    if (v?.isInitializer) add.setInput(i, vector);
+  });
 }
 
 /** x, target (and base) in; moments of the regression out. With an activation the present weights predict along. */
@@ -224,16 +261,20 @@ function momentsModel(r: Regression, s: Samples, o: FitOptions, inputs: boolean)
   const x = input('x', s.x[0]!);
   let target = input('target', s.target[0]!);
   const channels = [...s.target[0]!.dims];
+  const axis = channelAxis(r, channels.length);
   if (s.kept) {
-    target = b.gather(target, s.kept, 1);
-    channels[1] = s.kept.length;
+    target = b.gather(target, s.kept, axis);
+    channels[axis] = s.kept.length;
   }
   const base = s.base && input('base', s.base[0]!);
   const { node } = r;
   const shape = s.x[0]!.dims;
   if (o.activation) {
-    const weights = [node.input(1)!, ...(node.input(2) ? [node.input(2)!] : [])].map((v) => b.tensor(v.initializer!));
-    const own = graph.emit(node.opType, [x, ...weights], { attributes: node.attributes })[0]!;
+    const held = node.key === 'MatMul' ? null : node.input(2);
+    const weights = [node.input(1)!, ...(held ? [held] : [])].map((v) => b.tensor(v.initializer!));
+    const plain = graph.emit(node.opType, [x, ...weights], { attributes: node.attributes })[0]!;
+    const added = node.key === 'MatMul' ? vectorOf(biasOf(node)) : null;
+    const own = added ? b.add(plain, b.tensor(added.initializer!)) : plain;
     const prediction = base ? b.add(own, base) : own;
     const zero = b.scalar(0);
     target = b.where(b.greater(target, zero), target, b.op('Min', [prediction, zero]));
@@ -247,7 +288,7 @@ function momentsModel(r: Regression, s: Samples, o: FitOptions, inputs: boolean)
       groups: r.groups,
       ...(o.every && o.every > 1 && { every: o.every }),
     });
-  } else moments = channelGram(b, x, shape, 1, { value: target, shape: channels });
+  } else moments = channelGram(b, x, shape, axis, { value: target, shape: channels });
   const give = (v: Value, name: string, elemType: number = DType.FLOAT): void => {
     const out = b.op('Identity', [v]);
     out.name = name;

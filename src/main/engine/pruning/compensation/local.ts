@@ -68,6 +68,7 @@ export class LocalFits {
       if (
         typeof regression === 'string' ||
         regression.groups > 1 ||
+        regression.axis !== 1 ||
         regression.columns > MAX_COLUMNS ||
         !p.facts.has(x)
       )
@@ -177,7 +178,7 @@ export class LocalFits {
       const layer = out?.producer && this.#layers.get(out.producer);
       if (!layer || !out) continue;
       const kept = surgery.kept(layer.regression.node.input(0)!, 1);
-      const target = targets.readout(node, 1)?.target;
+      const target = targets.readout(node.output(), () => 1)?.target;
       const later = target && target !== layer.own ? target : null;
       if (!kept && !(later && layer.later.has(later))) continue;
       const solved = this.#solve(layer, kept, later);

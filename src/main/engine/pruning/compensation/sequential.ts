@@ -14,7 +14,7 @@ import type { Value } from '../../ir/value.ts';
 import { f32, toFloat32 } from '../../ir/tensor.ts';
 import type { Surgery } from '../surgery.ts';
 import type { ResidualBlock } from '../types.ts';
-import { refit, regressionOf, setBias, type Normal, type Regression } from './least-squares.ts';
+import { biasOf, refit, regressionOf, setBias, vectorOf, type Normal, type Regression } from './least-squares.ts';
 import { Stream } from './stream.ts';
 import { Targets, type Readout } from './targets.ts';
 
@@ -22,7 +22,7 @@ export interface CompensationOptions {
   readonly threads: number;
   /** 'bias' fits biases only. */
   readonly kind: 'least-squares' | 'bias';
-  /** Gram matrices wider than this are not made; default 1200. */
+  /** Gram matrices wider than this are not made; default 2048. */
   readonly maxColumns?: number;
   /** Rounds of the activation-aware fit; default 2. */
   readonly rounds?: number;
@@ -53,7 +53,7 @@ export async function compensate(
   batches: readonly Readonly<Record<string, HostTensor>>[],
   options: CompensationOptions,
 ): Promise<Fitted[]> {
-  const { threads, maxColumns = 1200 } = options;
+  const { threads, maxColumns = 2048 } = options;
   const targets = new Targets(surgery, dropped);
   const dense = new Stream(executor, original.model, batches, threads);
   const pruned = new Stream(executor, surgery.model, batches, threads);
@@ -68,23 +68,27 @@ export async function compensate(
       continue;
     }
     const x = node.input(0)!;
-    const readout = targets.readout(node, 1);
-    const narrowed = readout !== null && lostInputs(surgery, targets, x);
+    const regression = options.kind === 'bias' ? 'biases only' : regressionOf(node);
+    // A MatMul has its channels last, whatever comes before them.
+    const last = node.key === 'MatMul';
+    const axisIn = (v: Value): number => (last ? (original.facts.get(v)?.shape.length ?? 2) - 1 : 1);
+    const end = typeof regression === 'string' ? node.output() : regression.out;
+    const readout = targets.readout(end, axisIn);
+    const narrowed = readout !== null && lostInputs(surgery, targets, x, axisIn);
     const moved = readout !== null && readout.target !== targets.original(readout.value);
     const based = readout?.base ? changed.has(readout.base) : false;
     if (!differs && !narrowed && !moved && !based) continue;
     for (const v of node.outputs) changed.add(v);
     if (!readout) continue;
-    const regression = options.kind === 'bias' ? 'biases only' : regressionOf(node);
     const wide = typeof regression !== 'string' && regression.columns > maxColumns;
     // Where the samples are few for so many columns, a fit would learn them by heart.
     const [target] = typeof regression !== 'string' && !wide ? await dense.get(readout.target) : [];
-    const rows = target ? rowsOf(target) : 0;
+    const rows = target ? rowsOf(target, axisIn(readout.target)) : 0;
     if (typeof regression !== 'string' && target && rows >= ENOUGH * regression.columns) {
       const pull = Math.max(1, (20 * regression.columns) / rows) * (options.ridge ?? 5e-4);
       out.push(await leastSquares(executor, regression, readout, dense, pruned, { ...options, ridge: pull }));
     } else {
-      const done = await meanError(node, readout, dense, pruned);
+      const done = await meanError(node, readout, dense, pruned, axisIn(readout.target));
       if (done) out.push(done);
     }
     if (readout.target.producer) dense.passed(readout.target.producer);
@@ -94,9 +98,9 @@ export async function compensate(
   return out;
 }
 
-function lostInputs(surgery: Surgery, targets: Targets, x: Value): boolean {
+function lostInputs(surgery: Surgery, targets: Targets, x: Value, axisIn: (v: Value) => number): boolean {
   const from = targets.original(x);
-  return from !== undefined && surgery.kept(from, 1) !== null;
+  return from !== undefined && surgery.kept(from, axisIn(from)) !== null;
 }
 
 async function leastSquares(
@@ -113,7 +117,7 @@ async function leastSquares(
   const samples = { x: x!, target: target!, kept: readout.kept, base: base ?? null };
   let error = NaN;
   let normal: readonly (Normal | null)[] | null = null;
-  const every = thinning(target![0]!.dims);
+  const every = regression.axis === 1 ? thinning(target![0]!.dims) : 1;
   for (let round = 0; round < (readout.activation ? rounds : 1); round++) {
     const activation = round > 0 ? readout.activation : null;
     // The inputs stay what they are: what was made of them in the first round serves the next ones.
@@ -121,14 +125,16 @@ async function leastSquares(
     if (Number.isNaN(error)) break;
   }
   // A sum's other addend may have been computed before this operator was: a shortcut that comes later in the order.
-  pruned.forget(regression.node.output());
+  pruned.forget(regression.node.output(), regression.out);
   return { node: regression.node.label, how: 'least-squares', error };
 }
 
 /** Rows per column, at least. */
 export const ENOUGH = 3;
 /** Rows of a regression: samples times the positions that are looked at. */
-function rowsOf(target: readonly HostTensor[]): number {
+function rowsOf(target: readonly HostTensor[], axis: number): number {
+  // Channels last: every other index is a row.
+  if (axis !== 1) return target.reduce((n, t) => n + t.data.length / t.dims[axis]!, 0);
   return target.reduce((n, t) => n + t.dims[0]! * positionsOf(t.dims), 0);
 }
 
@@ -146,25 +152,35 @@ export const thinning = (dims: readonly number[]): number => {
 };
 
 /** Shifts the bias by the mean difference per channel. */
-async function meanError(node: Node, readout: Readout, dense: Stream, pruned: Stream): Promise<Fitted | null> {
-  if (node.key !== 'Conv' && node.key !== 'ConvTranspose' && node.key !== 'Gemm') return null;
+async function meanError(
+  node: Node,
+  readout: Readout,
+  dense: Stream,
+  pruned: Stream,
+  axis: number,
+): Promise<Fitted | null> {
+  const added = node.key === 'MatMul' ? biasOf(node) : null;
+  if (!added && node.key !== 'Conv' && node.key !== 'ConvTranspose' && node.key !== 'Gemm') return null;
   const w = node.input(1)?.initializer;
   const [target] = await dense.get(readout.target);
   const [value] = await pruned.get(readout.value);
-  const want = channelMeans(target!);
-  const have = channelMeans(value!);
-  const old = node.input(2)?.initializer ? toFloat32(node.input(2)!.initializer!) : null;
+  const want = channelMeans(target!, axis);
+  const have = channelMeans(value!, axis);
+  const held = added ? vectorOf(added) : node.input(2);
+  const old = held?.initializer ? toFloat32(held.initializer) : null;
   if (!w || (old && old.length !== have.length)) return null;
   const bias = Float32Array.from(have, (m, c) => (old?.[c] ?? 0) + want[readout.kept ? readout.kept[c]! : c]! - m);
   setBias(node, f32(bias, [bias.length]));
-  pruned.forget(readout.value, node.output());
+  pruned.forget(readout.value, node.output(), ...(added ? added.outputs : []));
   return { node: node.label, how: 'bias', error: NaN };
 }
 
-/** Means over samples and positions, channels on axis 1. */
-function channelMeans(batches: readonly HostTensor[]): Float64Array {
-  const [n, c] = batches[0]!.dims as [number, number];
-  const inner = batches[0]!.data.length / (n * c);
+/** Means over everything but the channels. */
+function channelMeans(batches: readonly HostTensor[], axis: number): Float64Array {
+  const { dims, data } = batches[0]!;
+  const c = dims[axis]!;
+  const inner = dims.slice(axis + 1).reduce((a, b) => a * b, 1);
+  const n = data.length / (c * inner);
   const out = new Float64Array(c);
   for (const { data } of batches)
     for (let i = 0; i < n; i++)

@@ -1,5 +1,4 @@
 /** What each linear operator of a pruned model should make: which value of the original it stands for. */
-import type { Node } from '../../ir/node.ts';
 import type { Value } from '../../ir/value.ts';
 import type { Surgery } from '../surgery.ts';
 import type { ResidualBlock } from '../types.ts';
@@ -37,9 +36,8 @@ export class Targets {
     return this.#originals.get(v);
   }
 
-  /** Null for a node that the original does not have. */
-  readout(node: Node, channelAxis: number): Readout | null {
-    const out = node.output();
+  /** Of an operator's result with its bias. Null for a value that the original does not have. */
+  readout(out: Value, channelAxis: (target: Value) => number): Readout | null {
     const own = this.#originals.get(out);
     if (!own) return null;
     const readers = out.consumers();
@@ -55,7 +53,7 @@ export class Targets {
       value,
       base: residual ? base : null,
       target,
-      kept: this.#surgery.kept(target, channelAxis),
+      kept: this.#surgery.kept(target, channelAxis(target)),
       activation: relu ? 'relu' : null,
     };
   }
