@@ -15,7 +15,7 @@ export interface Topology {
 }
 
 /** Writes small networks: random weights, shapes left to the runtime. */
-class Net {
+export class Net {
   readonly model = new Model();
   readonly #rand = random(11);
   #layers = 0;

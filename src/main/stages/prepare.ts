@@ -20,6 +20,7 @@ import { gatherShuffles } from '../engine/pruning/shuffles.ts';
 import { buildGroups } from '../engine/pruning/groups.ts';
 import type { Analysis, ResidualBlock } from '../engine/pruning/types.ts';
 import { collectFacts } from '../runtime/facts.ts';
+import { inlineFunctions } from '../runtime/inline.ts';
 import type { StageContext } from './context.ts';
 import { foldConstants } from './fold-constants.ts';
 
@@ -34,7 +35,7 @@ export interface Prepared {
 
 /** @param batch the batch size that latency is measured at */
 export async function prepare(source: Model, ctx: StageContext, batch: number): Promise<Prepared> {
-  const { model } = cloneModel(source);
+  const { model } = cloneModel(await inlineFunctions(source));
   runPasses(model, [constantsToInitializers, eliminateIdentity]);
   await foldConstants(model, ctx.executor);
   runPasses(model, [untieVectors, foldBatchNorm, eliminateRepeatedActivation, eliminateDead]);
