@@ -28,7 +28,7 @@ import { scoreGroups } from './scores.ts';
 
 /** Rounding of float32 over some hundred layers, relative to the largest value of an output. */
 const TOLERANCE = 1e-3;
-const BENCH_SECONDS = 6;
+const BENCH_SECONDS = 4;
 
 /** MACs that have to go at a share of the units: a quarter at 0.3, two fifths at 0.5. */
 const wantedDrop = (ratio: number): number => Math.max(0, 0.25 + 0.75 * (ratio - 0.3));
@@ -64,7 +64,7 @@ export async function runCoverage(request: CoverageRequest, ctx: StageContext): 
       { name: 'original', model: original },
       { name: 'pruned', model: pruned },
     ],
-    { threads: 1, runs: 5, warmup: 2, precision: 0.01, maxSeconds: BENCH_SECONDS },
+    { threads: 1, runs: 5, warmup: 2, precision: 0.02, maxSeconds: BENCH_SECONDS },
   );
   const faster = timed!.ratio.high < 1;
   const problems = [

@@ -1,0 +1,80 @@
+/** `secateur coverage` from outside: files and folders in, one row per model out, whatever happens to a model. */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { DType } from '../../src/main/engine/ir/dtype.ts';
+import { Model } from '../../src/main/engine/ir/model.ts';
+import { f32 } from '../../src/main/engine/ir/tensor.ts';
+import { serializeModel } from '../../src/main/engine/onnx/index.ts';
+import type { CoverageRow } from '../../src/shared/model/tasks.ts';
+import { ROOT } from '../support/files.ts';
+import { residualChain } from '../support/residual-chain.ts';
+import { zooPath } from '../support/assets.ts';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'secateur-coverage-'));
+  mkdirSync(join(folder, 'models/deep'), { recursive: true });
+  writeFileSync(join(folder, 'models/chain.onnx'), serializeModel(residualChain({ blocks: 2, width: 32 })));
+  writeFileSync(join(folder, 'models/deep/broken.onnx'), 'not a model');
+  writeFileSync(join(folder, 'models/whole.onnx'), serializeModel(whole()));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+
+/** One linear layer, whose width is that of the output. */
+function whole(): Model {
+  const model = new Model();
+  model.opsets.set('', 17);
+  const { graph } = model;
+  const x = graph.addInput('x', { elemType: DType.FLOAT, shape: ['N', 4] });
+  const [y] = graph.emit('MatMul', [x, graph.addInitializer('w', f32(new Float32Array(12).fill(0.5), [4, 3]))], {
+    name: 'only',
+  });
+  y!.type = { elemType: DType.FLOAT };
+  graph.outputs.push(y!);
+  return model;
+}
+
+function coverage(...args: string[]): { code: number | null; out: string; err: string } {
+  const r = spawnSync(process.execPath, [join(ROOT, 'bin/secateur.mjs'), 'coverage', ...args], {
+    cwd: folder,
+    encoding: 'utf8',
+    env: { ...process.env, SECATEUR_HOME: join(folder, 'home') },
+  });
+  return { code: r.status, out: r.stdout, err: r.stderr };
+}
+
+it('prints one object per model, and a model that cannot be opened is a row', () => {
+  const r = coverage('models', '--ratio', '0.5', '--json');
+  expect(r.code, r.err).toBe(0);
+  const rows = JSON.parse(r.out) as CoverageRow[];
+  expect(rows.map((row) => row.name)).toEqual(['chain', 'deep/broken', 'whole']);
+  const [chain, broken, none] = rows as [CoverageRow, CoverageRow, CoverageRow];
+  expect(chain).toMatchObject({ ok: true, ratio: 0.5, groups: 3, problems: [] });
+  expect(chain.maskError).toBeLessThan(1e-4);
+  expect(chain.macsRatio).toBeLessThan(0.4);
+  expect(chain.prunableShare).toBe(1);
+  expect(chain.latencyRatio).toBeGreaterThan(0);
+  expect(chain.frozen).toEqual([{ group: 'fc', operator: 'model output', reason: expect.stringContaining('y') }]);
+  expect(broken).toMatchObject({ ok: false, maskError: null });
+  expect(broken.problems.join()).toMatch(/model-not-protobuf|model-truncated/);
+  expect(none).toMatchObject({ ok: false, groups: 0 });
+  expect(none.problems).toContain('nothing can be pruned');
+});
+
+it('prints a table for people, and refuses what is not there or not a share', () => {
+  const r = coverage('models/chain.onnx', 'models/whole.onnx');
+  expect(r.out).toMatch(/chain\s+yes\s+3/);
+  expect(r.out).toContain('1 of 2 models are right when 30% of every group goes');
+  expect(r.out).toContain('whole: nothing can be pruned');
+  expect(coverage('nothing-here').code).toBe(3);
+  expect(coverage('models', '--ratio', '1.5').code).toBe(2);
+});
+
+const zoo = zooPath('shufflenet_v2_x1_0.onnx');
+it.skipIf(!zoo)('fills a model that comes without weights (needs ../shared/zoo)', () => {
+  const [row] = JSON.parse(coverage(zoo!, '--json').out) as CoverageRow[];
+  expect(row).toMatchObject({ ok: true, name: 'shufflenet_v2_x1_0' });
+});
