@@ -35,6 +35,29 @@ const NOT_TENSORS = new Set([
   'ZipMap',
 ]);
 
+/** Take a sequence or an optional as their first input. */
+const READ_SEQUENCES = new Set([
+  'ConcatFromSequence',
+  'SequenceAt',
+  'SequenceErase',
+  'SequenceInsert',
+  'SequenceLength',
+  'SequenceMap',
+  'OptionalGetElement',
+  'OptionalHasElement',
+]);
+
+/** Told by who makes a value and who reads it: what a Loop or If gives has no type where the exporter wrote none. */
+function isSequence(v: Value): boolean {
+  if (v.producer && NOT_TENSORS.has(v.producer.opType)) return true;
+  if (v.consumers().some((n) => READ_SEQUENCES.has(n.opType) && n.input(0) === v)) return true;
+  return [...(v.producer?.subgraphs() ?? [])].some((g) => {
+    // A Loop's body gives its condition first.
+    const inner = g.outputs[v.index + (v.producer!.opType === 'Loop' ? 1 : 0)];
+    return inner !== undefined && inner !== v && isSequence(inner);
+  });
+}
+
 /**
  * Runs the model without optimizations and tells what every top-level value was.
  * Dynamic axes: every named axis of the inputs is changed in turn, and the axes that change with it bear its name.
@@ -159,10 +182,8 @@ interface Probe {
 /** A copy of the model in which a Shape node reads every value: only shapes leave the runtime, however big the tensors are. */
 async function openProbe(model: Model, executor: Executor): Promise<Probe> {
   const originals = new Map<string, Value>();
-  for (const node of model.graph.nodes()) {
-    if (NOT_TENSORS.has(node.opType)) continue;
-    for (const o of node.outputs) if (o.name && !o.type?.raw) originals.set(o.name, o);
-  }
+  for (const node of model.graph.nodes())
+    for (const o of node.outputs) if (o.name && !o.type?.raw && !isSequence(o)) originals.set(o.name, o);
   const guessed = guessDtypes(model);
   const dependent = dataDependent(model);
 
