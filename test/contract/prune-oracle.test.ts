@@ -89,6 +89,7 @@ const NEVER = new Map([
   ['ConstantOfShape', 'has no weight'],
   ['Size', 'counts elements'],
   ['Shape', 'gives sizes'],
+  ['DequantizeLinear', 'takes whole numbers, which no layer makes; a quantized network is in exporters.test.ts'],
   ['And', 'its examples are constants of truth values'],
   ['Or', 'its examples are constants of truth values'],
   ['Xor', 'its examples are constants of truth values'],

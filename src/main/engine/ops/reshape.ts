@@ -30,7 +30,8 @@ function newTarget(ctx: RewriteContext): number[] | null {
 function rewrite(ctx: RewriteContext): void {
   const [x, y] = [ctx.node.input(0)!, ctx.node.output()];
   const changed = [x, y].some((v) => ctx.shapeBefore(v).some((_, axis) => ctx.kept(v, axis) !== null));
-  if (!changed) return;
+  // A target that is computed may be computed from a width that is cut elsewhere.
+  if (!changed && ctx.node.input(1)!.isInitializer) return;
   const target = newTarget(ctx);
   if (target) ctx.setInts(1, target);
 }

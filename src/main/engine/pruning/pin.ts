@@ -10,8 +10,8 @@ import { f32, MemoryTensor, numberToHalf, type Tensor } from '../ir/tensor.ts';
 import type { Value } from '../ir/value.ts';
 import type { Removal } from './removal.ts';
 
-/** Values computed from the shape of a pruned value. */
-function tainted(model: Model, removal: Removal): Set<Value> {
+/** Values computed from the shape of a pruned value: they follow the cut. */
+export function shapeArithmetic(model: Model, removal: Removal): Set<Value> {
   const out = new Set<Value>();
   for (const node of model.graph.nodes()) {
     const reads =
@@ -29,7 +29,7 @@ export function pinShapeArithmetic(
   removal: Removal,
   clone: ReturnType<typeof cloneModel>,
 ): void {
-  const from = tainted(model, removal);
+  const from = shapeArithmetic(model, removal);
   for (const v of from) {
     const fact = facts.get(v);
     const source = v.producer?.input(0);

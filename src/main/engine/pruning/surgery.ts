@@ -11,7 +11,7 @@ import { isUnsupported, type RewriteContext } from '../ops/contract.ts';
 import { operatorFor } from '../ops/registry.ts';
 import { eliminateDead } from '../passes/eliminate-dead.ts';
 import { constantOf, tensorOf } from './constants.ts';
-import { pinShapeArithmetic } from './pin.ts';
+import { pinShapeArithmetic, shapeArithmetic } from './pin.ts';
 import { keptIndices, readCut, type Cut, type Removal } from './removal.ts';
 import type { Lookup } from './relate.ts';
 import { sliceTensor } from './slice-tensor.ts';
@@ -52,10 +52,14 @@ export function applyPlan(
     const keep = shapeOf(original).map((_, axis) => (axes.has(axis) ? kept(original, axis) : null));
     sliceValue(v, keep);
   }
+  const computed = shapeArithmetic(model, removal);
   const originals = new Map([...clone.values].map(([from, to]) => [to, from]));
   for (const [original, node] of clone.nodes) {
     if (original.graph !== model.graph || node.graph !== graph) continue;
-    if (![...original.inputs, ...original.outputs].some((v) => v && removal.removed.get(v)?.size)) continue;
+    const touched = [...original.inputs, ...original.outputs].some((v) => v && removal.removed.get(v)?.size);
+    // A size that was computed from a width that is cut, read where the data is whole.
+    const misled = original.inputs.some((v) => v && computed.has(v)) && !original.outputs.some((v) => computed.has(v));
+    if (!touched && !misled) continue;
     const def = lookup(original.key);
     if (!def || isUnsupported(def.prune)) continue;
     def.prune.rewrite?.(new Rewrite(node, clone.model.opset, originals, facts, kept));

@@ -1,5 +1,5 @@
 /** Axis lists as attributes or inputs, and axis maps that several data-movement operators share. */
-import { attrInts } from '../../ir/attribute.ts';
+import { attrInt, attrInts } from '../../ir/attribute.ts';
 import type { Node } from '../../ir/node.ts';
 import type { Value } from '../../ir/value.ts';
 import type { PruneContext } from '../contract.ts';
@@ -83,6 +83,22 @@ function axesOf(shape: readonly number[], from: number, to: number): Axis[] {
   return out;
 }
 
+/** True when single entries of the axis are read by themselves, behind a change of the order of axes perhaps. */
+function takenApart(ctx: PruneContext, value: Value, axis: number): boolean {
+  return value.consumers().some((n) => {
+    if (n.key === 'Transpose') {
+      const rank = ctx.shape(value).length;
+      const perm = attrInts(n.attributes.get('perm')) ?? Array.from({ length: rank }, (_, i) => rank - 1 - i);
+      return takenApart(ctx, n.output(), perm.indexOf(axis));
+    }
+    if (n.key === 'Gather' && n.input(0) === value) {
+      const at = normalizeAxis(attrInt(n.attributes.get('axis'), 0), ctx.shape(value).length);
+      return at === axis && ctx.shape(n.input(1)!).length === 0;
+    }
+    return false;
+  });
+}
+
 function relateRun(ctx: PruneContext, x: Value, y: Value, run: Run): void {
   const [f, t] = [run.from, run.to];
   if (f.length === 1 && t.length === 1) {
@@ -99,6 +115,10 @@ function relateRun(ctx: PruneContext, x: Value, y: Value, run: Run): void {
     sides.filter((a) => a.stride <= c.stride && c.stride < a.stride * a.extent);
   // A factor is open when no axis that holds it is frozen as a whole already.
   const open = factors.filter((c) => holders(c).every((a) => !ctx.isFrozen({ value: a.value, axis: a.axis })));
+  // Parts that are taken out one by one further on (query, key and value of one projection) carry no units: read last.
+  const split = new Set(t.filter((a) => takenApart(ctx, y, a.axis)).map((a) => a.axis));
+  const late = (c: { stride: number }): number => (holders(c).some((a) => a.value === y && split.has(a.axis)) ? 1 : 0);
+  open.sort((a, b) => late(a) - late(b));
   const reading = open.length ? ctx.choose(open.map((c) => `factor of ${c.extent} at stride ${c.stride}`)) : null;
   const chosen = open.find((c) => reading === `factor of ${c.extent} at stride ${c.stride}`);
   const carriers = chosen ? holders(chosen) : [];
