@@ -123,7 +123,7 @@ function scaleMatrices(model: Model, gain: number): void {
 }
 
 /** The least important units by L2 norm, the same share of every group, in whole steps of what the group allows. */
-async function evenPlan(original: Model, p: Prepared, ratio: number, seed: number, ctx: StageContext) {
+export async function evenPlan(original: Model, p: Prepared, ratio: number, seed: number, ctx: StageContext) {
   const none = { input: '', size: 1, batches: [], labels: [], real: false };
   const scores = await scoreGroups('l2', original, p, none, { ...ctx, progress: () => undefined }, 1, seed);
   const groups = p.analysis.groups.map((g) => {

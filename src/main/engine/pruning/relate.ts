@@ -1,5 +1,5 @@
 /** Visits every node in execution order and lets its operator's prune rule join atoms. */
-import { bitsOf } from '../ir/dtype.ts';
+import { bitsOf, isFloat } from '../ir/dtype.ts';
 import type { Facts } from '../ir/facts.ts';
 import type { Model } from '../ir/model.ts';
 import type { Node } from '../ir/node.ts';
@@ -155,7 +155,9 @@ class Context implements PruneContext {
   choose<const T extends string>(readings: readonly T[]): T {
     const wanted = this.forced.get(this.node);
     const taken = readings.find((r) => r === wanted) ?? readings[0]!;
-    if (readings.length > 1) {
+    // Arithmetic of shapes has no units, whatever it is read as.
+    const kind = this.facts.get(this.node.output())?.dtype;
+    if (readings.length > 1 && (kind === undefined || isFloat(kind))) {
       const shapes = this.node.outputs.map((o) => this.facts.get(o)?.shape.join('x')).join();
       const from = this.node.input(0);
       const signature = `${this.node.key} ${from ? this.facts.get(from)?.shape.join('x') : ''} ${shapes}`;
