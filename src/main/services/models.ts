@@ -3,6 +3,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RecentModel, Sample } from '../../shared/contract/routes.ts';
 import type { InspectReport } from '../../shared/model/tasks.ts';
+import type { Family } from '../../shared/model/types.ts';
 import type { ModelRepository } from '../storage/model-repository.ts';
 
 export class ModelService {
@@ -32,7 +33,7 @@ export class ModelService {
   }
 
   recent(): RecentModel[] {
-    return this.#models.list(20).map(({ path, bytes, family, seenAt }) => ({
+    return this.#models.list(200).map(({ path, bytes, family, seenAt }) => ({
       path,
       bytes,
       family,
@@ -47,6 +48,15 @@ export class ModelService {
     if (!info || report.model.startsWith(this.#samples)) return;
     const { sha256, model: path, bytes, family } = report;
     this.#models.put({ sha256, path, bytes, mtimeMs: Math.round(info.mtimeMs), family });
+  }
+
+  /** What the user says a model is; null when they have not said. */
+  correctedFamily(sha256: string): Family | null {
+    return this.#models.correctedFamily(sha256);
+  }
+
+  correctFamily(sha256: string, family: Family): void {
+    this.#models.correctFamily(sha256, family);
   }
 
   forget(path: string): void {
