@@ -82,6 +82,7 @@ test('from an own model and a folder of images to a verified bundle', async ({ w
   await w.tab(t.models);
   await expect(window.getByRole('row').filter({ hasText: 'tiny.onnx' })).toContainText('Vision transformer');
   await noSeriousViolations(window, 'models');
+  await window.getByRole('searchbox').fill('');
   await w.tab(t.devices);
   await expect(window.getByRole('row').filter({ hasText: t.thisMachine })).toBeVisible();
   await noSeriousViolations(window, 'devices');

@@ -74,7 +74,7 @@ export function handlersFor({ services, options, files, emit }: HandlerContext):
     },
     'models.inspect': async ({ model }) => {
       const report = await task<InspectReport>('models.inspect', 'inspect', {
-        model: existing(files, model),
+        model: files.check(models.fileOf(existing(files, model))),
       });
       models.seen(report);
       return { ...report, corrected: models.correctedFamily(report.sha256) };

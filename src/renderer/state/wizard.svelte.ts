@@ -118,6 +118,8 @@ class Wizard {
     await this.inspection.load(() => call('models.inspect', { model }));
     if (this.model !== model || !this.inspection.value) return;
     this.family = this.inspection.value.corrected;
+    // Of a folder: the file in it.
+    model = this.model = this.inspection.value.model;
     if (this.data) this.look();
     // Beside a job it would wait for the job's end; the first view of a big model is not to share the processor with it.
     setTimeout(() => {
