@@ -45,6 +45,7 @@ export default defineConfig({
     build: {
       outDir: resolve(here, 'out/renderer'),
       modulePreload: { polyfill: false },
+      minify: true,
       rollupOptions: { input: { index: resolve(here, 'src/renderer/index.html') } },
     },
   },

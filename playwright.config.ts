@@ -6,5 +6,6 @@ export default defineConfig({
   workers: 1,
   forbidOnly: true,
   reporter: 'list',
-  use: { viewport: { width: 1280, height: 800 } },
+  // What is not there after that will not come: say so, rather than wait for the test's own limit.
+  use: { viewport: { width: 1280, height: 800 }, actionTimeout: 20_000 },
 });

@@ -1,4 +1,4 @@
-// The same requests over every transport that runs without a window: a call in this process, and HTTP.
+// The same requests over every transport: a call in this process, HTTP, and Electron's IPC up to the channel itself.
 import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -7,6 +7,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Reply } from '../../src/shared/contract/routes.ts';
 import { PRESETS } from '../../src/shared/model/recipes.ts';
 import { openServices, type Services } from '../../src/main/services/index.ts';
+import type { BrowserWindow } from 'electron';
+import { connectIpc, type IpcOptions } from '../../src/main/app/ipc.ts';
 import { serveWindow, type HttpWindow } from '../../src/main/transport/http.ts';
 import { createRouter, type Router } from '../../src/main/transport/router.ts';
 
@@ -43,6 +45,22 @@ const overHttp: Ask = async (route, input) => {
   return JSON.parse(body) as Reply<unknown>;
 };
 const inProcess: Ask = (route, input) => router.call(route, input, { transport: 'local' });
+
+/** What Electron hands to the handler of a request: the window's own main frame on its own address. */
+const overIpc: Ask = async (route, input) => {
+  const channels = new Map<string, (event: unknown, ...args: unknown[]) => unknown>();
+  const put = (name: string, handler: (event: unknown) => unknown): unknown => channels.set(name, handler);
+  const webContents = { send: () => undefined };
+  connectIpc({
+    ipc: { handle: put, on: put } as unknown as IpcOptions['ipc'],
+    router,
+    window: () => ({ webContents, isDestroyed: () => false }) as unknown as BrowserWindow,
+    log: (line) => lines.push(line),
+  });
+  const event = { sender: webContents, senderFrame: { url: 'app://secateur/index.html', parent: null } };
+  // As the structured clone of a message does.
+  return structuredClone(await channels.get('request')!(event, route, structuredClone(input))) as Reply<unknown>;
+};
 
 interface Sent {
   readonly method?: string;
@@ -81,6 +99,7 @@ function send(o: Sent): Promise<{ status: number; body: string; headers: Record<
 for (const [name, ask] of [
   ['in this process', inProcess],
   ['over HTTP', overHttp],
+  ['over IPC', overIpc],
 ] as const)
   describe(`requests ${name}`, () => {
     it('are answered with data', async () => {
@@ -92,6 +111,7 @@ for (const [name, ask] of [
       expect(list).toMatchObject({ ok: true });
       expect(JSON.stringify(list)).toContain('own.onnx');
       const recipes = (await ask('recipes.list', {})) as { data: { criteria: { name: string }[] } };
+      expect(await ask('bundles.list', {})).toEqual({ ok: true, data: [] });
       expect(recipes.data.criteria.map((c) => c.name)).toContain('taylor');
     });
 
@@ -109,6 +129,11 @@ for (const [name, ask] of [
       ['settings.set', { theme: 'loud' }, 'request-invalid'],
       ['bundles.reveal', { path: '/etc' }, 'path-refused'],
       ['bundles.verify', { bundle: '/etc' }, 'path-refused'],
+      ['bundles.delete', { path: '/etc' }, 'path-refused'],
+      ['bundles.delete', { path: 'out' }, 'path-refused'],
+      ['models.family', { sha256: '../x', family: 'cnn' }, 'request-invalid'],
+      ['models.family', { sha256: '0'.repeat(64), family: 'rnn' }, 'request-invalid'],
+      ['devices.forget', {}, 'request-invalid'],
     ])('%s %j is answered with %s', async (route, input, code) => {
       lines.length = 0;
       expect(await ask(route, input)).toMatchObject({ ok: false, error: { code } });

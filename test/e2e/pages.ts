@@ -1,7 +1,19 @@
 // The window as a user walks through it: what every runner drives, whatever opened the page.
-import type { Locator, Page } from '@playwright/test';
-import { steps, t } from '../../src/renderer/app/strings.ts';
+import AxeBuilder from '@axe-core/playwright';
+import { expect, type Locator, type Page } from '@playwright/test';
+import { presets, steps, t } from '../../src/renderer/app/strings.ts';
 import type { StepName } from '../../src/renderer/state/names.ts';
+
+/** In both themes. */
+export async function noSeriousViolations(page: Page, where: string): Promise<void> {
+  for (const colorScheme of ['dark', 'light'] as const) {
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+    await page.locator(`html[data-theme=${colorScheme}]`).waitFor();
+    const { violations } = await new AxeBuilder({ page }).analyze();
+    const serious = violations.filter((v) => v.impact === 'serious' || v.impact === 'critical');
+    expect(serious.map((v) => `${where} ${colorScheme}: ${v.id}: ${v.nodes[0]?.html}`)).toEqual([]);
+  }
+}
 
 export class Window {
   readonly page: Page;
@@ -23,9 +35,19 @@ export class Window {
   next(): Promise<void> {
     return this.button(t.next).click();
   }
+  tab(name: string): Promise<void> {
+    return this.page.getByRole('tab', { name, exact: true }).click();
+  }
+  preset(name: string): Promise<void> {
+    return this.page.getByRole('radio', { name: presets[name]!.title }).check();
+  }
   async chooseSample(): Promise<void> {
     await this.panel(t.samples).getByRole('button', { name: t.choose }).click();
     await this.panel('scenes-resnet.onnx').getByText(t.params).waitFor();
+  }
+  /** A model by its path below a folder that the window may look at. */
+  chooseOwn(path: readonly string[]): Promise<void> {
+    return this.chooseFile(t.dropServed, path);
   }
   /** By the window's own list of files: from the folder it shows to the file, or to the folder itself. */
   async chooseFile(field: string, path: readonly string[], folder = false): Promise<void> {

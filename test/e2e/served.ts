@@ -16,29 +16,43 @@ export interface Served {
   readonly pid: number;
 }
 
+/** Serves the built window; the files that it lists first are those of `cwd`. */
+export async function serve(home: string, cwd = ROOT): Promise<{ url: string; pid: number; stop(): Promise<void> }> {
+  const child = spawn(process.execPath, [join(ROOT, 'out/main/cli.js'), 'serve', '--json'], {
+    cwd,
+    env: { ...process.env, SECATEUR_HOME: home, HOME: home },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const ended = new Promise<void>((done) => child.on('exit', () => done()));
+  const url = await new Promise<string>((done, fail) => {
+    let text = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+      const found = /"url": "([^"]+)"/.exec(text)?.[1];
+      if (found) done(found);
+    });
+    child.on('exit', () => fail(new Error(`the server ended: ${text}`)));
+  });
+  return {
+    url,
+    pid: child.pid!,
+    stop: () => {
+      child.kill('SIGINT');
+      return ended;
+    },
+  };
+}
+
 /** A page whose console errors and outside requests are collected in `problems`. */
-export const test = base.extend<{ served: Served; window: Page; problems: string[] }>({
-  served: async ({}, use) => {
+export const test = base.extend<{ ownFiles: boolean; served: Served; window: Page; problems: string[] }>({
+  /** Whether the files that the window lists first are those of its data folder, not of this repository. */
+  ownFiles: [false, { option: true }],
+  served: async ({ ownFiles }, use) => {
     base.skip(!existsSync(executablePath), `there is no Chromium at ${executablePath}`);
     const home = mkdtempSync(join(tmpdir(), 'secateur-window-'));
-    const child = spawn(process.execPath, [join(ROOT, 'out/main/cli.js'), 'serve', '--json'], {
-      cwd: ROOT,
-      env: { ...process.env, SECATEUR_HOME: home, HOME: home },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    const url = await new Promise<string>((done, fail) => {
-      let text = '';
-      child.stdout.on('data', (chunk: Buffer) => {
-        text += chunk.toString();
-        const found = /"url": "([^"]+)"/.exec(text)?.[1];
-        if (found) done(found);
-      });
-      child.on('exit', () => fail(new Error(`the server ended: ${text}`)));
-    });
-    await use({ url, home, pid: child.pid! });
-    const ended = new Promise((done) => child.on('exit', done));
-    child.kill('SIGINT');
-    await ended;
+    const { url, pid, stop } = await serve(home, ownFiles ? home : ROOT);
+    await use({ url, home, pid });
+    await stop();
     rmSync(home, { recursive: true, force: true });
   },
   problems: async ({}, use) => use([]),

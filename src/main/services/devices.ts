@@ -57,6 +57,15 @@ export class DeviceService {
     throw new SecateurError('device-not-local', { id });
   }
 
+  /** Removes the profile of another machine. Throws `device-not-found`; this machine is always there. */
+  async forget(id: string): Promise<void> {
+    const local = await this.local();
+    const stored = this.#devices.list().filter((d) => d.id !== local.id);
+    if (!stored.some((d) => d.id === id))
+      throw new SecateurError('device-not-found', { id, known: stored.map((d) => d.id).join(', ') || 'none' });
+    this.#devices.remove(id);
+  }
+
   #fromFiles(): DeviceProfile[] {
     let names: string[];
     try {

@@ -9,6 +9,7 @@ import { JobLog } from '../storage/job-log.ts';
 import { JobRepository } from '../storage/job-repository.ts';
 import { ModelRepository } from '../storage/model-repository.ts';
 import { ensureHome } from '../storage/paths.ts';
+import { BundleService } from './bundles.ts';
 import { DeviceService } from './devices.ts';
 import { JobService } from './jobs.ts';
 import { ModelService } from './models.ts';
@@ -18,6 +19,7 @@ import { StorageService } from './storage.ts';
 export interface Services {
   readonly home: string;
   readonly jobs: JobService;
+  readonly bundles: BundleService;
   readonly devices: DeviceService;
   readonly storage: StorageService;
   readonly models: ModelService;
@@ -43,6 +45,7 @@ export function openServices(options: ServiceOptions): Services {
   return {
     home: options.home,
     jobs,
+    bundles: new BundleService(jobs),
     devices: new DeviceService(new DeviceRepository(db), jobs, `${options.resources}/devices`),
     models: new ModelService(new ModelRepository(db), join(options.resources, 'samples')),
     settings: new SettingsService(paths.settings),

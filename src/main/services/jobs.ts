@@ -25,6 +25,8 @@ export interface JobEvent {
   readonly progress: Progress | null;
   readonly log?: string;
   readonly point?: Candidate;
+  /** Which line or point of this job it is, since this process started; grows. */
+  readonly seq?: number;
 }
 
 export interface JobListeners {
@@ -50,6 +52,10 @@ export class JobService {
   readonly #pending = new Set<Promise<Outcome>>();
   readonly #watchers = new Set<(event: JobEvent) => void>();
   readonly #records: JobLog | undefined;
+  /** Lines and points of each job that were told. */
+  readonly #said = new Map<string, number>();
+  /** Of the jobs that this process runs; the database hears of it less often. */
+  readonly #live = new Map<string, Progress>();
   #paused = false;
 
   /** @param quick where tasks that measure nothing run, so that they need not wait for a job */
@@ -75,8 +81,8 @@ export class JobService {
   }
 
   /** What was said and measured in a job, over all its runs. */
-  story(id: string): { log: string[]; points: Candidate[] } {
-    return this.#records?.read(id) ?? { log: [], points: [] };
+  story(id: string): { log: string[]; points: Candidate[]; said: number } {
+    return { ...(this.#records?.read(id) ?? { log: [], points: [] }), said: this.#said.get(id) ?? 0 };
   }
 
   /** Forgets an ended job; bundles stay. Throws `job-not-found` or `job-under-way`. */
@@ -85,6 +91,14 @@ export class JobService {
     this.#jobs.delete(id);
     this.#records?.remove(id);
     this.#tell({ id, status: 'cancelled', progress: null });
+  }
+
+  /** A line or a point: told with its number, so that who reads the story and hears events takes none twice. */
+  #say(id: string, what: { log: string } | { point: Candidate }): void {
+    this.#records?.append(id, what);
+    const seq = (this.#said.get(id) ?? 0) + 1;
+    this.#said.set(id, seq);
+    this.#tell({ id, status: 'running', progress: null, ...what, seq });
   }
 
   #tell(event: JobEvent): void {
@@ -122,12 +136,16 @@ export class JobService {
 
   list(limit?: number): JobRecord[] {
     this.#jobs.reconcile();
-    return this.#jobs.list(limit);
+    return this.#jobs.list(limit).map((r) => this.#current(r));
   }
 
   show(idOrPrefix: string): JobRecord {
     this.#jobs.reconcile();
-    return this.#jobs.find(idOrPrefix);
+    return this.#current(this.#jobs.find(idOrPrefix));
+  }
+
+  #current(r: JobRecord): JobRecord {
+    return r.status === 'running' ? { ...r, progress: this.#live.get(r.id) ?? r.progress } : r;
   }
 
   /** Ends a job, also one that another process runs. Resolves when it has ended. Throws `job-not-running`. */
@@ -186,6 +204,7 @@ export class JobService {
         },
         onProgress: (progress) => {
           listeners.onProgress?.(progress);
+          this.#live.set(id, progress);
           this.#tell({ id, status: 'running', progress });
           const now = Date.now();
           if (now - lastWrite < PROGRESS_WRITE_MS) return;
@@ -194,13 +213,11 @@ export class JobService {
         },
         onLog: (line) => {
           listeners.onLog?.(line);
-          this.#records?.append(id, { log: line });
-          this.#tell({ id, status: 'running', progress: null, log: line });
+          this.#say(id, { log: line });
         },
         onPoint: (point) => {
           listeners.onPoint?.(point);
-          this.#records?.append(id, { point });
-          this.#tell({ id, status: 'running', progress: null, point });
+          this.#say(id, { point });
         },
       })
       .then((outcome) => this.#record(id, outcome));
@@ -222,6 +239,7 @@ export class JobService {
   }
 
   #record(id: string, outcome: Outcome): Outcome {
+    this.#live.delete(id);
     let end = outcome;
     if (end.kind === 'failed' && this.#jobs.cancelRequested(id)) {
       end = { kind: 'cancelled', error: new SecateurError('cancelled', { job: id }).toPayload() };

@@ -258,7 +258,7 @@ async function judgeAndRecover(
 const reportHead = ({ request, loaded, prepared }: Job, ctx: StageContext) => ({
   job: ctx.job,
   skipped: prepared.analysis.skipped,
-  family: familyOf(loaded.model),
+  family: request.family ?? familyOf(loaded.model),
   provenance: measuredHere(),
   recipe: request.recipe,
 });

@@ -12,7 +12,7 @@ export interface ModelRow {
   readonly seenAt: number;
 }
 
-const COLUMNS = 'sha256, path, bytes, mtime_ms AS mtimeMs, family, seen_at AS seenAt';
+const COLUMNS = 'sha256, path, bytes, mtime_ms AS mtimeMs, coalesce(corrected, family) AS family, seen_at AS seenAt';
 
 export class ModelRepository {
   readonly #db: Database;
@@ -39,6 +39,19 @@ export class ModelRepository {
       )
       .pluck()
       .get(path, bytes, mtimeMs);
+  }
+
+  /** What the user says the model is; null when they have not said. */
+  correctedFamily(sha256: string): Family | null {
+    return (
+      this.#db.prepare<[string], Family | null>('SELECT corrected FROM models WHERE sha256 = ?').pluck().get(sha256) ??
+      null
+    );
+  }
+
+  /** For a model that was seen; null takes the correction back. */
+  correctFamily(sha256: string, family: Family | null): void {
+    this.#db.prepare<[Family | null, string]>('UPDATE models SET corrected = ? WHERE sha256 = ?').run(family, sha256);
   }
 
   forget(path: string): void {

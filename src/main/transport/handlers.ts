@@ -1,6 +1,6 @@
 /** What each route does: paths checked, then one call of a service. */
 import { existsSync } from 'node:fs';
-import { hostname } from 'node:os';
+import { availableParallelism, hostname } from 'node:os';
 import { basename, extname, join } from 'node:path';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type {
@@ -15,6 +15,7 @@ import type {
 } from '../../shared/contract/routes.ts';
 import type { CompressReport, CompressRequest } from '../../shared/model/job.ts';
 import type { JobRecord } from '../../shared/model/job-record.ts';
+import type { InspectReport } from '../../shared/model/tasks.ts';
 import { PRESETS } from '../../shared/model/recipes.ts';
 import type { Budget } from '../../shared/model/types.ts';
 import type { FileAccess } from '../services/files.ts';
@@ -32,7 +33,7 @@ export interface HandlerContext {
 type Handlers = { readonly [R in RouteName]: (input: Input<R>) => Promise<Output<R>> | Output<R> };
 
 export function handlersFor({ services, options, files, emit }: HandlerContext): Handlers {
-  const { jobs, models, settings, devices } = services;
+  const { jobs, models, settings, devices, bundles } = services;
   /** A short task whose progress the window shows. */
   const task = <T>(route: RouteName, name: string, input: unknown): Promise<T> =>
     jobs.run<T>(name, input, { onProgress: (progress) => emit('task', { route, progress }) });
@@ -42,12 +43,16 @@ export function handlersFor({ services, options, files, emit }: HandlerContext):
     ...(i.preprocess !== undefined && { preprocess: existing(files, i.preprocess) }),
   });
 
+  /** A bundle that a job of this user has written may be named although its folder was never chosen. */
+  const written = (path: string): string => (bundles.has(path) ? path : existing(files, path));
+
   return {
-    'app.info': async () => ({
+    'app.info': () => ({
       version: options.version,
       home: services.home,
       mode: options.mode,
-      cores: (await devices.local()).cores,
+      // Not asked of the runtime: its worker takes longer to start than the window.
+      cores: availableParallelism(),
       host: hostname(),
     }),
     'settings.get': () => settings.get(),
@@ -68,14 +73,22 @@ export function handlersFor({ services, options, files, emit }: HandlerContext):
       return {};
     },
     'models.inspect': async ({ model }) => {
-      const report = await task<Output<'models.inspect'>>('models.inspect', 'inspect', {
-        model: existing(files, model),
+      const report = await task<InspectReport>('models.inspect', 'inspect', {
+        model: files.check(models.fileOf(existing(files, model))),
       });
       models.seen(report);
-      return report;
+      return { ...report, corrected: models.correctedFamily(report.sha256) };
+    },
+    'models.family': ({ sha256, family }) => {
+      models.correctFamily(sha256, family);
+      return {};
     },
     'models.profile': (i) => task('models.profile', 'profile', { ...i, model: existing(files, i.model) }),
     'devices.list': () => devices.list(),
+    'devices.forget': async ({ id }) => {
+      await devices.forget(id);
+      return {};
+    },
     'budget.reach': (i) => task('budget.reach', 'reach', { ...i, model: existing(files, i.model) }),
     'data.preview': (i) => task('data.preview', 'preview', { model: existing(files, i.model), ...sources(i) }),
     'recipes.list': () => ({ presets: Object.values(PRESETS), criteria: criteria() }),
@@ -90,6 +103,7 @@ export function handlersFor({ services, options, files, emit }: HandlerContext):
         recipe: i.data === undefined ? { ...i.recipe, recovery: { ...i.recipe.recovery, enabled: false } } : i.recipe,
         out: i.out === undefined ? freshFolder(settings.get().outFolder, model) : files.check(i.out),
         seed: i.seed,
+        ...(i.family && { family: i.family }),
       };
       return { id: jobs.start('compress', request).id };
     },
@@ -118,11 +132,14 @@ export function handlersFor({ services, options, files, emit }: HandlerContext):
         throw new SecateurError('job-not-running', { job, status: record.status });
       return task('review.open', 'review', { request: record.request, report: record.result });
     },
-    'bundles.verify': ({ bundle }) => ({
-      id: jobs.start('verify', { bundle: known(services, bundle) ?? existing(files, bundle) }).id,
-    }),
+    'bundles.list': () => bundles.list(),
+    'bundles.delete': async ({ path }) => {
+      await bundles.delete(path);
+      return {};
+    },
+    'bundles.verify': ({ bundle }) => ({ id: jobs.start('verify', { bundle: written(bundle) }).id }),
     'bundles.reveal': async ({ path }) => {
-      const shown = known(services, path) ?? existing(files, path);
+      const shown = written(path);
       return { shown: (await options.reveal?.(shown)) ?? false };
     },
   };
@@ -133,15 +150,6 @@ function existing(files: FileAccess, path: string): string {
   if (!existsSync(full)) throw new SecateurError('file-not-found', { path: full });
   return full;
 }
-
-/** A bundle that a job of this user has written may be named although its folder was never chosen. */
-const known = (services: Services, path: string): string | null =>
-  services.jobs
-    .list(500)
-    .some((j) => j.status === 'done' && (j.result as Partial<CompressReport> | null)?.bundle === path) &&
-  existsSync(path)
-    ? path
-    : null;
 
 /** `<model>-pruned` below the folder, numbered when taken. */
 function freshFolder(folder: string, model: string): string {

@@ -13,6 +13,7 @@ const provider = z.string().min(1).max(64);
 const conditions = { threads: count, batch: count, provider };
 const kind = z.enum(['model', 'data', 'labels', 'preprocess', 'folder', 'bundle']);
 const id = z.string().min(1).max(64);
+const family = z.enum(['cnn', 'vit', 'vlm', 'moe', 'diffusion', 'unknown']);
 const share = z.number().gt(0).lte(1);
 
 const recipe = z.strictObject({
@@ -61,8 +62,10 @@ export const SCHEMAS: { readonly [R in RouteName]: z.ZodType<Input<R>> } = {
   'models.recent': none,
   'models.forget': z.strictObject({ path }),
   'models.inspect': z.strictObject({ model: path }),
+  'models.family': z.strictObject({ sha256: z.string().regex(/^[0-9a-f]{64}$/, 'it is no SHA-256'), family }),
   'models.profile': z.strictObject({ model: path, ...conditions }),
   'devices.list': none,
+  'devices.forget': z.strictObject({ id: z.string().min(1).max(200) }),
   'budget.reach': z.strictObject({ model: path, ...conditions }),
   'data.preview': z.strictObject({
     model: path,
@@ -84,6 +87,7 @@ export const SCHEMAS: { readonly [R in RouteName]: z.ZodType<Input<R>> } = {
       .int()
       .min(0)
       .max(2 ** 31 - 1),
+    family: family.optional(),
   }) as z.ZodType<Input<'jobs.start'>>,
   'jobs.list': none,
   'jobs.get': z.strictObject({ id }),
@@ -92,6 +96,8 @@ export const SCHEMAS: { readonly [R in RouteName]: z.ZodType<Input<R>> } = {
   'jobs.delete': z.strictObject({ id }),
   'jobs.pause': z.strictObject({ paused: z.boolean() }),
   'review.open': z.strictObject({ job: id }),
+  'bundles.list': none,
+  'bundles.delete': z.strictObject({ path }),
   'bundles.verify': z.strictObject({ bundle: path }),
   'bundles.reveal': z.strictObject({ path }),
 };

@@ -1,6 +1,7 @@
 /** Every sentence of the window, in one place. */
 import type { StepName } from '../state/names.ts';
 import type { JobStatus } from '../../shared/model/job-record.ts';
+import type { Family } from '../../shared/model/types.ts';
 
 export const steps: Readonly<Record<StepName, { name: string; title: string; lead: string }>> = {
   model: { name: 'Model', title: 'Which model?', lead: 'An ONNX file. It stays where it is and is never changed.' },
@@ -57,6 +58,34 @@ export const presets: Readonly<Record<string, { title: string; text: string }>> 
   },
 };
 
+export const families: Readonly<Record<Family, string>> = {
+  cnn: 'Convolutional (CNN)',
+  vit: 'Vision transformer',
+  vlm: 'Vision-language model',
+  moe: 'Mixture of experts',
+  diffusion: 'Diffusion',
+  unknown: 'Not recognised',
+};
+
+/** Kinds of jobs. */
+export const kinds: Readonly<Record<string, string>> = {
+  compress: 'compression',
+  verify: 'verification',
+  bench: 'measurement',
+  compare: 'comparison',
+};
+
+/** What a bundle holds: a file, and what is in it. */
+export const inside: readonly (readonly [string, string])[] = [
+  ['models/…/model.onnx', 'the pruned model'],
+  ['manifest.json', 'SHA-256 of every file, the budget, the measurements and where they were taken'],
+  ['secateur/plan.json, recipe.json', 'what was removed, and how it was chosen'],
+  ['secateur/report.json', 'the whole report, with what was skipped and why'],
+  ['golden/', 'inputs and outputs with a tolerance, to check any copy by running it'],
+  ['preprocess.json, labels.txt', 'how pixels become the input, and what the classes are called'],
+  ['README.md', 'model card with an example'],
+];
+
 export const t = {
   app: 'Secateur',
   library: 'Library',
@@ -79,7 +108,37 @@ export const t = {
     budget: 'Set a budget first.',
     job: 'Run a job first.',
   },
-  drop: 'Drop an .onnx file here, or choose one',
+  drop: 'Drop an .onnx file or its folder here, or choose one',
+  dropServed: 'An .onnx file, or its folder, on the machine that does the work',
+  noDrop:
+    'A browser does not tell where a dropped file is. Choose it from the list of files of the machine that does the work.',
+  model: 'Model',
+  bundle: 'Bundle',
+  opened: 'Opened',
+  written: 'Written',
+  started: 'Started',
+  state: 'State',
+  processor: 'Processor',
+  runtime: 'Runtime',
+  detected: 'detected',
+  corrected: 'set by you',
+  macShares: 'Shares of the MACs: the time is not measured yet.',
+  perRun: 'of one run, as measured',
+  otherModel: 'Another model',
+  notMeasurable: 'measured on that device, not here',
+  otherDevices: 'Other devices are measured by running Secateur on them; their profiles are in the library.',
+  classes: 'classes',
+  dataForm: 'Form',
+  bundleFolder: 'Bundle folder',
+  bundleFolderHint: 'A new folder below this one, named after the model.',
+  pareto: 'Latency against output change',
+  paretoHint: 'Every plan that was cut and measured. On the line: none of the others is both faster and closer.',
+  finalPlan: 'Chosen',
+  tableHint: 'What can be gone on with is kept: an interrupted job goes on after its last finished stage.',
+  broken: 'This job ended before it was done.',
+  groupsFound: 'Groups of this model',
+  findGroup: 'Find a group',
+  block: 'block',
   chooseModel: 'Choose a model',
   samples: 'Samples',
   recent: 'Recent',
@@ -125,7 +184,8 @@ export const t = {
   labels: 'Labels',
   preprocess: 'Preprocessing',
   dataKinds: 'A folder of images (class folders or flat), a CSV of path,label, or .npy / .npz arrays.',
-  samplesSeen: 'samples',
+  samplesSeen: 'Samples',
+  none: 'none',
   afterPreprocess: 'As the model sees them, after preprocessing',
   advanced: 'Advanced',
   criterion: 'Criterion',
@@ -181,13 +241,38 @@ export const t = {
   verified: 'Verified',
   notVerified: 'Verification failed',
   reveal: 'Show in the file manager',
-  noDesktop: 'There is no file manager here; the path is above.',
-  noJobs: 'No jobs yet. Start with a model.',
+  revealShort: 'Reveal',
+  noDesktop: 'There is no file manager on this machine. The bundle is here:',
+  noJobs: 'No jobs yet. A job appears here as soon as one is started from the step Recipe.',
+  noBundles: 'No bundles yet. Every finished job leaves one, ready to deploy.',
+  noModels: 'No models yet. Those that you open on the step Model are kept here.',
+  noneFound: 'Nothing matches the search.',
+  newJob: 'Start with a model',
+  thisMachine: 'this machine, measured',
+  otherMachine: 'a profile: measured elsewhere',
+  cores: 'cores',
+  open: 'Open',
+  forget: 'Forget',
+  ask: {
+    job: ['Delete this job?', 'Its log and its report go. A bundle that it wrote stays where it is.'],
+    bundle: ['Delete this bundle?', 'The folder and the zip file beside it are deleted from the disk.'],
+    model: ['Forget this model?', 'The file stays where it is. It only leaves this list.'],
+    device: ['Forget this device?', 'Its profile is removed. Jobs that named it keep their reports.'],
+  },
   search: 'Search',
   models: 'Models',
   jobs: 'Jobs',
   bundles: 'Bundles',
   devices: 'Devices',
+  appearance: 'Appearance',
+  folders: 'Folders',
+  about: 'About',
+  host: 'Machine',
+  keys: 'Keyboard',
+  keysText: 'Alt+1 to Alt+7 go to a step, Alt+← and Alt+→ to the last and the next; Tab goes through everything else.',
+  threadsHint: 'Threads that new budgets are measured with.',
+  homeHint: 'Jobs, measured times and finished stages. SECATEUR_HOME moves it.',
+  outHint: 'Where bundles of new jobs go unless another folder is chosen.',
   theme: 'Theme',
   themes: { system: 'As the system', light: 'Light', dark: 'Dark' },
   outFolder: 'Folder of new bundles',

@@ -1,11 +1,5 @@
 /** Asks the worker where the boxes go. */
-export interface LayoutQuestion {
-  readonly boxes: readonly { readonly id: string; readonly width: number; readonly height: number }[];
-  readonly edges: readonly { readonly from: string; readonly to: string }[];
-}
-export interface LayoutAnswer {
-  readonly at: Readonly<Record<string, { readonly x: number; readonly y: number }>>;
-}
+import type { LayoutAnswer, LayoutQuestion } from './rows.ts';
 
 /** Rejects when the worker fails. The worker ends with the answer. */
 export function layout(question: LayoutQuestion): Promise<LayoutAnswer> {

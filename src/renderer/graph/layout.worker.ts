@@ -1,6 +1,6 @@
 // Places the boxes of a graph: elk's layered algorithm, away from the window's own thread.
 import ELK from 'elkjs/lib/elk.bundled.js';
-import type { LayoutAnswer, LayoutQuestion } from './layout.ts';
+import type { LayoutAnswer, LayoutQuestion } from './rows.ts';
 
 const elk = new ELK();
 

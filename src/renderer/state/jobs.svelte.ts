@@ -1,10 +1,22 @@
 /** Jobs as the window knows them: the list, and the one that is looked at, kept up by events. */
 import { call, listen, payloadOf } from '../app/bridge.ts';
 import type { ErrorPayload } from '../../shared/contract/errors.ts';
+import type { Progress } from '../../shared/model/frames.ts';
 import type { Events, JobDetail, JobSummary } from '../../shared/contract/routes.ts';
 
 /** Lines of a log that are shown. */
 const LINES = 500;
+
+/** With the line or point of an event, unless it is there already. */
+function withLine(job: JobDetail, { seq, log, point }: Events['job']): JobDetail {
+  if (seq === undefined || seq <= job.said) return job;
+  return {
+    ...job,
+    said: seq,
+    log: log === undefined ? job.log : [...job.log, log].slice(-LINES),
+    points: point ? [...job.points, point] : job.points,
+  };
+}
 
 class Jobs {
   list = $state.raw<readonly JobSummary[]>([]);
@@ -14,6 +26,10 @@ class Jobs {
   detail = $state.raw<JobDetail | null>(null);
   #watching: string | null = null;
   #stale = false;
+  /** Lines and points of the job that is looked at. */
+  #heardLately: Events['job'][] = [];
+  /** Progress as it was told last: what the database says may be older. */
+  #latest = new Map<string, Progress>();
 
   start(): void {
     listen('job', (e) => this.#heard(e));
@@ -24,7 +40,7 @@ class Jobs {
   async refresh(): Promise<void> {
     try {
       const { jobs, paused } = await call('jobs.list', {});
-      this.list = jobs;
+      this.list = jobs.map((j) => ({ ...j, progress: this.#latest.get(j.id) ?? j.progress }));
       this.paused = paused;
       this.error = null;
     } catch (e) {
@@ -36,6 +52,7 @@ class Jobs {
   /** Follows one job. */
   async watch(id: string | null): Promise<void> {
     this.#watching = id;
+    this.#heardLately = [];
     if (this.detail?.id !== id) this.detail = null;
     if (id !== null) await this.#fetch(id);
   }
@@ -47,30 +64,31 @@ class Jobs {
   async #fetch(id: string): Promise<void> {
     try {
       const detail = await call('jobs.get', { id });
-      if (this.#watching === id) this.detail = detail;
+      if (this.#watching !== id) return;
+      const progress = (detail.status === 'running' && this.#latest.get(id)) || detail.progress;
+      // What came in while the answer was under way may not be in it.
+      this.detail = this.#heardLately.reduce(withLine, { ...detail, progress, log: detail.log.slice(-LINES) });
     } catch (e) {
       this.error = payloadOf(e);
     }
   }
 
   #heard(e: Events['job']): void {
+    if (e.status !== 'running') this.#latest.delete(e.id);
+    else if (e.progress) this.#latest.set(e.id, e.progress);
     const known = this.list.find((j) => j.id === e.id);
     if (!known) this.#later();
     else if (e.progress || e.status !== known.status)
       this.list = this.list.map((j) =>
         j.id === e.id ? { ...j, status: e.status, progress: e.progress ?? j.progress } : j,
       );
-    if (e.id !== this.#watching || !this.detail) return;
+    if (e.id !== this.#watching) return;
+    if (e.seq !== undefined) this.#heardLately = [...this.#heardLately.slice(-LINES), e];
+    if (!this.detail) return;
     const ended = !['queued', 'running'].includes(e.status);
     if (ended || e.status !== this.detail.status) void this.#fetch(e.id);
-    const { log, points } = this.detail;
-    this.detail = {
-      ...this.detail,
-      status: e.status,
-      progress: e.progress ?? this.detail.progress,
-      log: e.log === undefined ? log : [...log, e.log].slice(-LINES),
-      points: e.point ? [...points, e.point] : points,
-    };
+    const { detail } = this;
+    this.detail = withLine({ ...detail, status: e.status, progress: e.progress ?? detail.progress }, e);
   }
 
   /** Many changes, one question. */

@@ -6,10 +6,14 @@ import type { AppInfo, Output, Settings } from '../../shared/contract/routes.ts'
 import type { DataPreview, OperatorProfile, ReachReport } from '../../shared/model/window.ts';
 import type { Progress } from '../../shared/model/frames.ts';
 import type { Recipe } from '../../shared/model/job.ts';
+import { jobs } from './jobs.svelte.ts';
 import type { Page, StepName } from './names.ts';
-import type { Budget } from '../../shared/model/types.ts';
+import type { Budget, Family } from '../../shared/model/types.ts';
 
 type Inspection = Output<'models.inspect'>;
+
+/** From the first view of a model to the run that times its operators. */
+const PROFILE_MS = 400;
 
 /** Something that is being asked for: a skeleton while it is, an error when it failed. */
 export class Asked<T> {
@@ -50,6 +54,8 @@ class Wizard {
   /** Of the short task that was heard of last. */
   task = $state.raw<Progress | null>(null);
   inspection = new Asked<Inspection>();
+  /** As the user has it, when the detected one was wrong. */
+  family = $state<Family | null>(null);
   profile = new Asked<OperatorProfile>();
   reach = new Asked<ReachReport>();
 
@@ -93,13 +99,32 @@ class Wizard {
     return this.budgetKind === 'ratio' ? this.ratio > 0 && this.ratio < 1 : this.milliseconds > 0;
   }
 
-  async open(model: string): Promise<void> {
+  /** A model of the user's own: nothing of the last one's data stays. */
+  async openOwn(path: string): Promise<void> {
+    this.data = this.labels = this.preprocess = null;
+    this.preview.clear();
+    // The sample's recipe is for a first look.
+    if (this.recipe.name === 'fast') this.recipe = structuredClone(PRESETS.balanced) as Recipe;
+    await this.open(path);
+  }
+
+  /** @param job shown with the model; none yet by default */
+  async open(model: string, job: string | null = null): Promise<void> {
     this.model = model;
-    this.job = null;
+    this.job = job;
+    this.family = null;
     this.reach.clear();
     this.profile.clear();
     await this.inspection.load(() => call('models.inspect', { model }));
-    if (this.data && this.inspection.value) this.look();
+    if (this.model !== model || !this.inspection.value) return;
+    this.family = this.inspection.value.corrected;
+    // Of a folder: the file in it.
+    model = this.model = this.inspection.value.model;
+    if (this.data) this.look();
+    // Beside a job it would wait for the job's end; the first view of a big model is not to share the processor with it.
+    setTimeout(() => {
+      if (this.model === model && !jobs.active && !this.profile.busy && !this.profile.value) this.profileOperators();
+    }, PROFILE_MS);
   }
 
   measure(): void {
@@ -114,6 +139,12 @@ class Wizard {
     if (model !== null) void this.profile.load(() => call('models.profile', { model, threads, batch, provider }));
   }
 
+  async setFamily(family: Family): Promise<void> {
+    this.family = family;
+    const { value } = this.inspection;
+    if (value) await call('models.family', { sha256: value.sha256, family });
+  }
+
   /** Looks at the data again. */
   look(): void {
     const { model, data, labels, preprocess } = this;
@@ -123,7 +154,7 @@ class Wizard {
   }
 
   async start(): Promise<void> {
-    const { model, budget, data, labels, preprocess, recipe, seed, out } = this;
+    const { model, budget, data, labels, preprocess, recipe, seed, out, family } = this;
     if (model === null) return;
     const { id } = await call('jobs.start', {
       model,
@@ -134,6 +165,7 @@ class Wizard {
       recipe,
       ...(out && { out }),
       seed,
+      ...(family && { family }),
     });
     this.job = id;
     this.page = 'run';

@@ -27,6 +27,10 @@ export const ERRORS = {
     (d) => `The file ${d.path} cannot be written: ${d.reason}.`,
     'Check the permissions of the folder and the free space on the disk.',
   ),
+  'model-not-in-folder': entry(
+    (d) => `The folder ${d.path} does not say which model is meant: ${d.reason}.`,
+    'Choose the .onnx file itself.',
+  ),
   'model-not-protobuf': entry(
     (d) => `${d.path ?? 'The file'} is not an ONNX model: ${d.reason}.`,
     'Export the model again, and check that the file is an .onnx file and not an archive or a download page.',

@@ -7,7 +7,7 @@ import type { JobRecord, JobStatus } from '../model/job-record.ts';
 import type { Candidate, Progress } from '../model/frames.ts';
 import type { InspectReport } from '../model/tasks.ts';
 import type { DataPreview, OperatorProfile, ReachReport, ReviewData, VerifyOutcome } from '../model/window.ts';
-import type { Budget, DeviceProfile } from '../model/types.ts';
+import type { Budget, DeviceProfile, Family } from '../model/types.ts';
 import type { ErrorPayload } from './errors.ts';
 
 type Empty = Record<string, never>;
@@ -40,7 +40,7 @@ export interface Sample {
 export interface RecentModel {
   readonly path: string;
   readonly bytes: number;
-  readonly family: string | null;
+  readonly family: Family | null;
   readonly seenAt: number;
   /** False when the file is gone. */
   readonly there: boolean;
@@ -72,6 +72,26 @@ export interface CompressInput {
   /** Folder of the bundle; default: a new one in the settings' folder. */
   readonly out?: string;
   readonly seed: number;
+  /** What the user says the model is; default: as detected. */
+  readonly family?: Family;
+}
+
+/** A bundle that a job has written. */
+export interface BundleEntry {
+  readonly path: string;
+  readonly job: string;
+  readonly model: string;
+  readonly beforeMs: number;
+  readonly afterMs: number;
+  readonly budgetMs: number;
+  readonly met: boolean;
+  /** Of the pruned model. */
+  readonly bytes: number;
+  /** That it was measured on. */
+  readonly processor: string;
+  readonly createdAt: number;
+  /** False when the folder is gone. */
+  readonly there: boolean;
 }
 
 export interface JobSummary {
@@ -99,6 +119,8 @@ export interface JobDetail extends Omit<JobRecord, 'request' | 'result'> {
   readonly result: CompressReport | VerifyOutcome | null;
   readonly log: readonly string[];
   readonly points: readonly Candidate[];
+  /** `seq` of the last event whose line or point is in here. */
+  readonly said: number;
 }
 
 export interface RecipeCatalogue {
@@ -116,12 +138,16 @@ export interface Routes {
   'models.samples': { input: Empty; output: readonly Sample[] };
   'models.recent': { input: Empty; output: readonly RecentModel[] };
   'models.forget': { input: { path: string }; output: Empty };
-  'models.inspect': { input: { model: string }; output: InspectReport };
+  'models.inspect': { input: { model: string }; output: InspectReport & { readonly corrected: Family | null } };
+  /** Corrects what a model was taken for. */
+  'models.family': { input: { sha256: string; family: Family }; output: Empty };
   'models.profile': {
     input: { model: string; threads: number; batch: number; provider: string };
     output: OperatorProfile;
   };
   'devices.list': { input: Empty; output: readonly DeviceProfile[] };
+  /** Removes a stored profile of another machine. */
+  'devices.forget': { input: { id: string }; output: Empty };
   'budget.reach': {
     input: { model: string; threads: number; batch: number; provider: string };
     output: ReachReport;
@@ -139,6 +165,8 @@ export interface Routes {
   'jobs.delete': { input: { id: string }; output: Empty };
   'jobs.pause': { input: { paused: boolean }; output: Empty };
   'review.open': { input: { job: string }; output: ReviewData };
+  'bundles.list': { input: Empty; output: readonly BundleEntry[] };
+  'bundles.delete': { input: { path: string }; output: Empty };
   'bundles.verify': { input: { bundle: string }; output: { id: string } };
   'bundles.reveal': { input: { path: string }; output: { shown: boolean } };
 }
@@ -151,13 +179,14 @@ export type Reply<T> = { readonly ok: true; readonly data: T } | { readonly ok: 
 
 /** What is told without being asked. Events of the same key replace each other while the window is busy. */
 export interface Events {
-  /** A job has changed; `seq` grows. */
+  /** A job has changed. `seq` grows with every line and point of a job. */
   job: {
     readonly id: string;
     readonly status: JobStatus;
     readonly progress: Progress | null;
     readonly point?: Candidate;
     readonly log?: string;
+    readonly seq?: number;
   };
   /** The list of jobs is not what it was. */
   jobs: { readonly paused: boolean };

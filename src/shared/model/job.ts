@@ -62,6 +62,8 @@ export interface CompressRequest {
   readonly recipe: Recipe;
   readonly out: string;
   readonly seed: number;
+  /** What the user says the model is; default: as detected. */
+  readonly family?: Family;
 }
 
 /** Agreement with the original, and accuracy when there are labels. Measured on samples that no stage has trained on. */

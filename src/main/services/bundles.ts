@@ -1,0 +1,63 @@
+/** Bundles that jobs of this user have written, wherever they went. */
+import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { SecateurError } from '../../shared/contract/errors.ts';
+import type { BundleEntry, CompressInput } from '../../shared/contract/routes.ts';
+import { MANIFEST } from '../engine/bundle/layout.ts';
+import type { CompressReport } from '../../shared/model/job.ts';
+import type { JobService } from './jobs.ts';
+
+/** Jobs that are looked through. */
+const LIMIT = 1000;
+
+export class BundleService {
+  readonly #jobs: JobService;
+
+  constructor(jobs: JobService) {
+    this.#jobs = jobs;
+  }
+
+  /** Newest first. A folder that several jobs have written belongs to the last of them. */
+  list(): BundleEntry[] {
+    const entries = new Map<string, BundleEntry>();
+    for (const { id, kind, status, result, request, finishedAt } of this.#jobs.list(LIMIT)) {
+      if (kind !== 'compress' || status !== 'done') continue;
+      const { bundle, baseline, result: pruned, budgetMs, met, provenance } = result as CompressReport;
+      if (!bundle || !pruned) continue;
+      const known = entries.get(bundle);
+      if (known && known.createdAt >= (finishedAt ?? 0)) continue;
+      entries.set(bundle, {
+        path: bundle,
+        job: id,
+        model: (request as CompressInput).model,
+        beforeMs: baseline.p50Ms,
+        afterMs: pruned.p50Ms,
+        budgetMs,
+        met,
+        bytes: pruned.bytes,
+        processor: provenance.processor,
+        createdAt: finishedAt ?? 0,
+        there: existsSync(bundle),
+      });
+    }
+    return [...entries.values()].sort((a, b) => b.createdAt - a.createdAt);
+  }
+
+  /** Whether a job of this user wrote a bundle there and it is there still. */
+  has(path: string): boolean {
+    return this.list().some((b) => b.path === path && b.there);
+  }
+
+  /** Deletes the folder and the zip of the same content; the job and its report stay. Throws `path-refused`. */
+  async delete(path: string): Promise<void> {
+    // Whatever else has come to lie at that path meanwhile is not ours to delete.
+    if (!this.has(path) || !existsSync(join(path, MANIFEST))) throw new SecateurError('path-refused', { path });
+    try {
+      await rm(path, { recursive: true });
+      await rm(`${path}.zip`, { force: true });
+    } catch (e) {
+      throw new SecateurError('file-unwritable', { path, reason: (e as Error).message }, { cause: e });
+    }
+  }
+}

@@ -1,0 +1,108 @@
+// A user's own ONNX file and folder of images, from the window's list of files to a verified bundle; and the library after.
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { t } from '../../src/renderer/app/strings.ts';
+import { seededRandom } from '../../src/main/engine/random.ts';
+import { writeCompressFixture } from '../support/compress-fixture.ts';
+import { noSeriousViolations, Window } from './pages.ts';
+import { expect, test } from './served.ts';
+
+const CLASSES = ['blue', 'green', 'red', 'white'];
+const EACH = 16;
+
+/** One folder per class, with pictures of noise around its colour. */
+async function writeImages(folder: string): Promise<void> {
+  const random = seededRandom(7);
+  for (const [label, name] of CLASSES.entries()) {
+    mkdirSync(join(folder, name), { recursive: true });
+    for (let i = 0; i < EACH; i++) {
+      const pixels = Uint8Array.from(
+        { length: 192 },
+        (_, at) => (at % 3 === label ? 160 : 40) + Math.floor(90 * random.next()),
+      );
+      await sharp(pixels, { raw: { width: 8, height: 8, channels: 3 } })
+        .png()
+        .toFile(join(folder, name, `${i}.png`));
+    }
+  }
+}
+
+test.use({ ownFiles: true });
+
+test('from an own model and a folder of images to a verified bundle', async ({ window, served, problems }) => {
+  test.setTimeout(300_000);
+  const own = join(served.home, 'own');
+  await writeImages(join(own, 'pictures'));
+  writeCompressFixture(own);
+  const w = new Window(window);
+  await w.chooseOwn(['own', 'tiny.onnx']);
+  await expect(w.panel('tiny.onnx').getByText(t.params)).toBeVisible();
+
+  // What it was taken for can be corrected, and stays corrected.
+  const family = w.panel('tiny.onnx').getByRole('combobox');
+  await expect(family).toHaveValue('cnn');
+  await family.selectOption('vit');
+  await expect(w.panel('tiny.onnx').getByText(t.corrected)).toBeVisible();
+
+  await w.next();
+  await expect(w.panel(t.reachable).getByRole('img').first()).toBeVisible({ timeout: 120_000 });
+  await window.getByRole('slider').fill('0.8');
+  await w.next();
+  await expect(window.getByText(t.noDataCost)).toBeVisible();
+  await w.chooseFile('Data', ['own', 'pictures'], true);
+  await expect(w.panel(t.afterPreprocess).getByRole('img')).not.toHaveCount(0);
+  await expect(window.getByText(`${CLASSES.length} ${t.classes}`)).toBeVisible();
+  await expect(window.getByText(String(CLASSES.length * EACH), { exact: true })).toBeVisible();
+  await w.next();
+  await w.preset('fast');
+  await window.getByText(t.advanced, { exact: true }).click();
+  const frozen = await w.panel(t.frozen).locator('label .id').first().textContent();
+  await w.panel(t.frozen).getByRole('checkbox').first().check();
+  await w.button(t.start).click();
+  await expect(w.status).toHaveText('done', { timeout: 200_000 });
+  await w.next();
+  await expect(w.panel(t.ownSamples).getByRole('img')).not.toHaveCount(0, { timeout: 60_000 });
+  await expect(w.panel(t.pareto)).toBeVisible();
+
+  // There is nothing to move at the frozen group, and something at another.
+  await expect(w.panel(t.sliders).getByRole('slider')).not.toHaveCount(0);
+  await expect(w.panel(t.sliders).getByText(frozen!, { exact: true })).toHaveCount(0);
+  await w.next();
+  await w.button(t.verify).click();
+  await expect(window.getByText(t.verified, { exact: true })).toBeVisible({ timeout: 120_000 });
+
+  // The library knows all of it.
+  await w.button(t.library).click();
+  await expect(window.getByRole('row').filter({ hasText: 'compression' })).toContainText('done');
+  await window.getByRole('searchbox').fill('nothing like it');
+  await expect(window.getByText(t.noneFound)).toBeVisible();
+  await window.getByRole('searchbox').fill('tiny');
+  await expect(window.getByRole('row').filter({ hasText: 'compression' })).toBeVisible();
+  await w.tab(t.models);
+  await expect(window.getByRole('row').filter({ hasText: 'tiny.onnx' })).toContainText('Vision transformer');
+  await noSeriousViolations(window, 'models');
+  await window.getByRole('searchbox').fill('');
+  await w.tab(t.devices);
+  await expect(window.getByRole('row').filter({ hasText: t.thisMachine })).toBeVisible();
+  await noSeriousViolations(window, 'devices');
+  await w.tab(t.bundles);
+  const bundle = window.getByRole('row').filter({ hasText: 'tiny.ortpackage' });
+  const path = await bundle.locator('.name').getAttribute('title');
+  await noSeriousViolations(window, 'bundles');
+  await bundle.getByRole('button', { name: t.delete }).click();
+  await expect(window.getByRole('alertdialog')).toContainText(t.ask.bundle[0]);
+  await noSeriousViolations(window, 'confirm');
+  await window.getByRole('alertdialog').getByRole('button', { name: t.cancel }).click();
+  expect(existsSync(path!)).toBe(true);
+  await bundle.getByRole('button', { name: t.delete }).click();
+  await window.getByRole('alertdialog').getByRole('button', { name: t.delete }).click();
+  await expect(bundle).toContainText(t.gone);
+  expect([existsSync(path!), existsSync(`${path}.zip`)]).toEqual([false, false]);
+
+  // Another budget: the wizard stands where that job was started from.
+  await w.tab(t.jobs);
+  await window.getByRole('row').filter({ hasText: 'compression' }).getByRole('button', { name: t.duplicate }).click();
+  await expect(window.getByRole('slider')).toHaveValue('0.8');
+  expect(problems).toEqual([]);
+});

@@ -1,0 +1,104 @@
+// The worker of a job is killed in the middle of each stage. The window says so and offers to resume, and the job ends with
+// the plan that was allocated once.
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { stages, status, t } from '../../src/renderer/app/strings.ts';
+import type { CompressInput, Output, Reply } from '../../src/shared/contract/routes.ts';
+import type { CompressReport } from '../../src/shared/model/job.ts';
+import type { Plan } from '../../src/shared/model/types.ts';
+import { PRESETS } from '../../src/shared/model/recipes.ts';
+import { writeCompressFixture } from '../support/compress-fixture.ts';
+import { Window } from './pages.ts';
+import { expect, test } from './served.ts';
+
+/** Units that each group keeps, and the dropped blocks. */
+type Stored = [[string, number][], string[]];
+type Get = Output<'jobs.get'>;
+
+/** As the window asks, from beside it. */
+async function ask<T>(url: string, route: string, input: unknown): Promise<T> {
+  const { origin, hash } = new URL(url);
+  const response = await fetch(`${origin}/api/request`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${hash.slice(1)}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ route, input }),
+  });
+  const reply = (await response.json()) as Reply<T>;
+  if (!reply.ok) throw new Error(JSON.stringify(reply.error));
+  return reply.data;
+}
+
+const planOf = (bundle: string): Plan => {
+  const path = readdirSync(bundle, { recursive: true, encoding: 'utf8' }).find((n) => /(^|[\\/])plan\.json$/.test(n));
+  return JSON.parse(readFileSync(join(bundle, path!), 'utf8')) as Plan;
+};
+
+/** Kills the worker once the stage is under way. The plan of the job, when it has ended after all. */
+async function killIn(stage: string, url: string, id: string): Promise<void> {
+  for (let tries = 0; tries < 20_000; tries++) {
+    const job = await ask<Get>(url, 'jobs.get', { id });
+    if (job.status !== 'queued' && job.status !== 'running') throw new Error(`${job.status} before ${stage}`);
+    if (job.progress?.stage === stage && job.workerPid !== null) {
+      process.kill(job.workerPid, 'SIGKILL');
+      return;
+    }
+    await new Promise((done) => setTimeout(done, 4));
+  }
+  throw new Error(`${stage} never came`);
+}
+
+test('a job whose worker is killed in the middle of any stage ends with the same plan', async ({ window, served }) => {
+  test.setTimeout(600_000);
+  const { model, data } = writeCompressFixture(served.home, 48, 192);
+  const allocations = (): string[] =>
+    readdirSync(join(served.home, 'artifacts')).filter((name) => name.startsWith('allocate-'));
+  const start = async (out: string): Promise<string> => {
+    const input: CompressInput = {
+      model,
+      data,
+      budget: { ratio: 0.7, percentile: 50, threads: 1, batch: 1, provider: 'cpu' },
+      recipe: { ...PRESETS.balanced, recovery: { ...PRESETS.balanced.recovery, seconds: 2 }, latencyRuns: 20 },
+      out: join(served.home, out),
+      seed: 5,
+    };
+    return (await ask<{ id: string }>(served.url, 'jobs.start', input)).id;
+  };
+  const w = new Window(window);
+  const order = Object.keys(stages);
+  const id = await start('disturbed');
+  const seen: string[] = [];
+  let allocated: string | undefined;
+  for (const stage of order) {
+    await killIn(stage, served.url, id);
+    if (stage === 'compensate') [allocated] = allocations();
+    if (seen.length === 0) {
+      await w.button(t.library).click();
+      await window.getByRole('row').filter({ hasText: 'tiny.onnx' }).getByRole('button', { name: t.show }).click();
+    }
+    // The window hears of it by itself.
+    await expect(w.status).toHaveText(status.failed);
+    await expect(window.getByRole('alert').filter({ hasText: 'worker' })).toBeVisible();
+    await expect(window.getByText(t.broken)).toBeVisible();
+    await w.button(t.resume).click();
+    await expect(w.status).toHaveText(status.running);
+    seen.push(stage);
+  }
+  await expect(w.status).toHaveText(status.done, { timeout: 120_000 });
+  const { result, attempts } = await ask<Get>(served.url, 'jobs.get', { id });
+  expect(attempts).toBe(order.length + 1);
+  const plan = planOf((result as CompressReport).bundle!);
+
+  // It was allocated once, by the run that was killed in the stage after, and the bundle holds that plan.
+  const [allocation, ...others] = allocations();
+  expect(others).toEqual([]);
+  expect(allocation).toBe(allocated);
+  const stored = JSON.parse(readFileSync(join(served.home, 'artifacts', allocation!, 'state.json'), 'utf8')) as Stored;
+  const kept = new Map((result as CompressReport).groups.map((g) => [g.id, g.kept]));
+  const inBundle = new Map(plan.groups.map((g) => [g.group, g.removed.length]));
+  for (const [group, keep] of stored[0]) {
+    expect(kept.get(group)).toBe(keep);
+    const { units } = (result as CompressReport).groups.find((g) => g.id === group)!;
+    expect(inBundle.get(group) ?? 0).toBe(units - keep);
+  }
+  expect(plan.blocks).toEqual(stored[1]);
+});
