@@ -3,6 +3,7 @@
  * spares the analysis exporters' detours (tables of positions, biases put together from parts, transposed weights).
  */
 import type { Executor } from '../engine/executor.ts';
+import { isRandom } from '../engine/ir/dependence.ts';
 import { byteSize, elementCount } from '../engine/ir/dtype.ts';
 import type { Model } from '../engine/ir/model.ts';
 import type { Node } from '../engine/ir/node.ts';
@@ -11,18 +12,8 @@ import type { Value } from '../engine/ir/value.ts';
 import { isMissing } from '../engine/onnx/index.ts';
 import { eliminateDead, extractSubgraph, runPasses } from '../engine/passes/index.ts';
 
-/** Stored small on purpose, or different from run to run. */
-const KEPT = new Set([
-  'DequantizeLinear',
-  'QuantizeLinear',
-  'Dropout',
-  'RandomNormal',
-  'RandomNormalLike',
-  'RandomUniform',
-  'RandomUniformLike',
-  'Multinomial',
-  'Bernoulli',
-]);
+/** Stored small on purpose, or nothing at inference. */
+const KEPT = new Set(['DequantizeLinear', 'QuantizeLinear', 'Dropout']);
 /** Results larger than all that they are made of, in bytes, stay computed. */
 const GROWTH = 1 << 20;
 
@@ -35,7 +26,8 @@ export async function foldConstants(model: Model, executor: Executor): Promise<n
   const made = new Set<Node>();
   for (const n of graph.nodes()) {
     const inputs = n.inputs.filter((v) => v !== null);
-    if (n.domain !== '' || KEPT.has(n.opType) || inputs.length === 0 || [...n.subgraphs()].length > 0) continue;
+    if (n.domain !== '' || KEPT.has(n.opType) || isRandom(n) || inputs.length === 0) continue;
+    if ([...n.subgraphs()].length > 0) continue;
     if (!inputs.every((v) => fixed.has(v))) continue;
     made.add(n);
     for (const v of n.outputs) fixed.add(v);

@@ -16,7 +16,8 @@ const RANDOM = new Set([
   'Bernoulli',
 ]);
 
-function isRandom(node: Node): boolean {
+/** Subgraphs included. */
+export function isRandom(node: Node): boolean {
   if (RANDOM.has(node.opType)) return true;
   for (const g of node.subgraphs()) for (const inner of g.nodes()) if (isRandom(inner)) return true;
   return false;
