@@ -17,7 +17,7 @@ const SMALL_MACS = 5e8;
  * Forward passes of all calibration samples, in multiply-accumulates, of small models and of others, and elements of the
  * widest activation over them.
  */
-const CALIBRATION_MACS = [6e11, 1.5e11] as const;
+const CALIBRATION_MACS = [4e11, 1.5e11] as const;
 const CALIBRATION_ELEMENTS = 2.5e8;
 
 export interface Affordable {

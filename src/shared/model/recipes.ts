@@ -41,7 +41,7 @@ export const PRESETS: Readonly<Record<PresetName, Recipe>> = {
   best: {
     ...balanced,
     name: 'best',
-    calibrationSamples: 8192,
+    calibrationSamples: 4096,
     recovery: { ...balanced.recovery, seconds: 900 },
     latencyRuns: 200,
   },
