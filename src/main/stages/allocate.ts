@@ -78,7 +78,7 @@ export async function allocateStage(o: AllocationOptions, ctx: StageContext): Pr
         ...(steered && { refill: (s: State, ms: number) => refill(space, s, ms, cost, start, free ? Infinity : 24) }),
         cut: (s) => plain(o, s),
         ...(baselineMs > SLOW_MS
-          ? { measure: async (m: Model) => (await o.compare(m, 0.006, 2.5)).ratio }
+          ? { measure: async (m: Model) => (await o.compare(m, 0.006, 2)).ratio }
           : {
               measure: async (m: Model) => (await o.compare(m, 0.005, 2.5)).ratio,
               confirm: async (m: Model) => (await o.compare(m, 0.003, 6)).ratio,
