@@ -8,7 +8,7 @@ import { fillMissing } from '../src/main/engine/passes/fill-missing.ts';
 import { buildGroups } from '../src/main/engine/pruning/groups.ts';
 import { applyPlan } from '../src/main/engine/pruning/surgery.ts';
 import { createExecutor } from '../src/main/runtime/executor.ts';
-import { evenPlan } from '../src/main/stages/coverage.ts';
+import { evenPlan, normsOf } from '../src/main/stages/coverage.ts';
 import { prepare } from '../src/main/stages/prepare.ts';
 import { openWorker } from '../src/main/stages/resources.ts';
 import { openModelFile, saveModelFile } from '../src/main/storage/model-files.ts';
@@ -46,7 +46,7 @@ for (const file of models) {
   const model = openModelFile(path);
   const p = await prepare(model, ctx, 1);
   const prepared = seconds(started);
-  const plan = await evenPlan(model, p, 0.5, 1, ctx);
+  const plan = evenPlan(p, await normsOf(model, p, 1, ctx), 0.5);
   saveModelFile(applyPlan(p.model, p.facts, p.analysis, plan, p.blocks).model, join(home, 'pruned.onnx'));
   const whole = seconds(started);
   const again = performance.now();

@@ -6,7 +6,6 @@
 //   frames       time between frames, and work of the page's thread per frame, while events of a job come in
 //   first view   of a chain of 2,000 operators: from its inspection's answer to boxes on the screen; 'whole' from the click
 // node scripts/run.mjs bench/window.ts [--nodes 2000] [--seconds 10] [--runs 5]
-import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,7 +14,7 @@ import { chromium, type Browser, type Page } from '@playwright/test';
 import { serializeModel } from '../src/main/engine/onnx/index.ts';
 import { PRESETS } from '../src/shared/model/recipes.ts';
 import { longChain } from '../test/support/long-chain.ts';
-import { root } from './support.ts';
+import { ask, serve } from '../test/support/serve.ts';
 
 const { values } = parseArgs({
   options: {
@@ -29,33 +28,6 @@ const executablePath = process.env['SECATEUR_CHROMIUM'] ?? '/usr/bin/chromium';
 const quantile = (list: readonly number[], q: number): number =>
   [...list].sort((a, b) => a - b)[Math.min(list.length - 1, Math.floor(q * list.length))] ?? NaN;
 
-interface Served {
-  readonly child: ChildProcess;
-  readonly url: string;
-}
-async function serve(): Promise<Served> {
-  const child = spawn(process.execPath, [join(root, 'out/main/cli.js'), 'serve', '--json'], {
-    cwd: home,
-    env: { ...process.env, SECATEUR_HOME: home, HOME: home },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const url = await new Promise<string>((done, fail) => {
-    let text = '';
-    child.stdout.on('data', (chunk: Buffer) => {
-      text += chunk.toString();
-      const found = /"url": "([^"]+)"/.exec(text)?.[1];
-      if (found) done(found);
-    });
-    child.on('exit', () => fail(new Error(`the server ended: ${text}`)));
-  });
-  return { child, url };
-}
-const stop = ({ child }: Served): Promise<void> =>
-  new Promise((done) => {
-    child.on('exit', () => done());
-    child.kill('SIGINT');
-  });
-
 async function interactive(page: Page, url: string): Promise<void> {
   await page.goto(url);
   await page.waitForSelector('html[data-ready]');
@@ -67,26 +39,15 @@ async function startTimes(browser: Browser): Promise<{ whole: number[]; page: nu
     const context = await browser.newContext();
     const page = await context.newPage();
     const start = performance.now();
-    const served = await serve();
+    const served = await serve(home, home);
     const shown = performance.now();
     await interactive(page, served.url);
     times.whole.push(performance.now() - start);
     times.page.push(performance.now() - shown);
     await context.close();
-    await stop(served);
+    await served.stop();
   }
   return times;
-}
-
-/** Asks as the page does. */
-async function ask<T>(url: string, route: string, input: unknown): Promise<T> {
-  const { origin, hash } = new URL(url);
-  const response = await fetch(`${origin}/api/request`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${hash.slice(1)}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ route, input }),
-  });
-  return ((await response.json()) as { data: T }).data;
 }
 
 /**
@@ -143,12 +104,12 @@ async function firstView(page: Page): Promise<{ first: number; whole: number }> 
 const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
 try {
   const start = await startTimes(browser);
-  const served = await serve();
+  const served = await serve(home, home);
   const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
   await interactive(page, served.url);
   const view = await firstView(page);
   const { gaps, work } = await frames(page, served.url);
-  await stop(served);
+  await served.stop();
   const row = (name: string, value: number, limit: string): void =>
     console.log(`${name.padEnd(44)} ${value.toFixed(1).padStart(8)} ms   ${limit}`);
   row(`start to interactive, median of ${values.runs}`, quantile(start.whole, 0.5), 'under 1500');

@@ -1,12 +1,10 @@
 /** Pruned equals masked on real models, at random plans. */
 import { describe, expect, it } from 'vitest';
 import { cloneModel } from '../../src/main/engine/ir/clone.ts';
-import { DType, elementCount } from '../../src/main/engine/ir/dtype.ts';
 import type { Model } from '../../src/main/engine/ir/model.ts';
-import { f32, toFloat32 } from '../../src/main/engine/ir/tensor.ts';
 import { randomFeeds } from '../../src/main/runtime/random-inputs.ts';
 import { fillZoo } from '../support/zoo.ts';
-import { seededRandom } from '../../src/main/engine/random.ts';
+import { disturbZeros, scaleMatrices } from '../../src/main/engine/passes/fill-missing.ts';
 import { assetPath, zooPath } from '../support/assets.ts';
 import { difference, exposeFrozen, oracle, prepare, randomPlan, runOnce } from '../support/prune.ts';
 import { buildGroups } from '../../src/main/engine/pruning/groups.ts';
@@ -29,19 +27,8 @@ const report = process.env['SECATEUR_REPORT'] === '1';
  * up, all alike, until two different inputs give visibly different outputs.
  */
 async function liven(model: Model): Promise<void> {
-  const random = seededRandom(3);
-  const next = (): number => random.normal();
-  for (const v of model.graph.initializers) {
-    const t = v.initializer!;
-    // Heads that start at zero, and layer scales that start near it.
-    if (t.dtype !== DType.FLOAT || t.dims.length < 2 || elementCount(t.dims) < 2) continue;
-    const data = toFloat32(t);
-    if (data.every((x) => x === data[0]))
-      v.initializer = f32(
-        data.map(() => 0.05 * next()),
-        t.dims,
-      );
-  }
+  // Heads that start at zero, and layer scales that start near it.
+  disturbZeros(model, 3, 0.05);
   for (let round = 0; round < 12; round++) {
     const probe = cloneModel(model).model;
     const linear = [...probe.graph.nodes()].filter((n) => ['Conv', 'Gemm', 'MatMul'].includes(n.key)).slice(-12);
@@ -49,14 +36,7 @@ async function liven(model: Model): Promise<void> {
     const [a, b] = [await runOnce(probe, randomFeeds(model, {}, 1)), await runOnce(probe, randomFeeds(model, {}, 9))];
     const alive = Object.keys(a).filter((k) => a[k]!.data.length && a[k]!.dims.join() === b[k]!.dims.join());
     if (alive.every((k) => difference({ [k]: a[k]! }, { [k]: b[k]! }) > 0.005)) return;
-    for (const v of model.graph.initializers) {
-      const t = v.initializer!;
-      if (t.dtype === DType.FLOAT && t.dims.length > 1)
-        v.initializer = f32(
-          toFloat32(t).map((x) => 1.3 * x),
-          t.dims,
-        );
-    }
+    scaleMatrices(model, 1.3);
   }
 }
 

@@ -3,30 +3,18 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { stages, status, t } from '../../src/renderer/app/strings.ts';
-import type { CompressInput, Output, Reply } from '../../src/shared/contract/routes.ts';
+import type { CompressInput, Output } from '../../src/shared/contract/routes.ts';
 import type { CompressReport } from '../../src/shared/model/job.ts';
 import type { Plan } from '../../src/shared/model/types.ts';
 import { PRESETS } from '../../src/shared/model/recipes.ts';
 import { writeCompressFixture } from '../support/compress-fixture.ts';
+import { ask } from '../support/serve.ts';
 import { Window } from './pages.ts';
 import { expect, test } from './served.ts';
 
 /** Units that each group keeps, and the dropped blocks. */
 type Stored = [[string, number][], string[]];
 type Get = Output<'jobs.get'>;
-
-/** As the window asks, from beside it. */
-async function ask<T>(url: string, route: string, input: unknown): Promise<T> {
-  const { origin, hash } = new URL(url);
-  const response = await fetch(`${origin}/api/request`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${hash.slice(1)}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ route, input }),
-  });
-  const reply = (await response.json()) as Reply<T>;
-  if (!reply.ok) throw new Error(JSON.stringify(reply.error));
-  return reply.data;
-}
 
 const planOf = (bundle: string): Plan => {
   const path = readdirSync(bundle, { recursive: true, encoding: 'utf8' }).find((n) => /(^|[\\/])plan\.json$/.test(n));

@@ -1,11 +1,11 @@
 // Served mode in a browser: the built command line serves the built window, as a user on a headless machine has it.
-import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { chromium, test as base, type Page } from '@playwright/test';
+import { ROOT } from '../support/files.ts';
+import { serve } from '../support/serve.ts';
 
-export const ROOT = resolve(import.meta.dirname, '../..');
 /** Debian's Chromium, or the one that SECATEUR_CHROMIUM names. */
 export const executablePath = process.env.SECATEUR_CHROMIUM ?? '/usr/bin/chromium';
 
@@ -14,33 +14,6 @@ export interface Served {
   /** Data folder of this window alone. */
   readonly home: string;
   readonly pid: number;
-}
-
-/** Serves the built window; the files that it lists first are those of `cwd`. */
-export async function serve(home: string, cwd = ROOT): Promise<{ url: string; pid: number; stop(): Promise<void> }> {
-  const child = spawn(process.execPath, [join(ROOT, 'out/main/cli.js'), 'serve', '--json'], {
-    cwd,
-    env: { ...process.env, SECATEUR_HOME: home, HOME: home },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const ended = new Promise<void>((done) => child.on('exit', () => done()));
-  const url = await new Promise<string>((done, fail) => {
-    let text = '';
-    child.stdout.on('data', (chunk: Buffer) => {
-      text += chunk.toString();
-      const found = /"url": "([^"]+)"/.exec(text)?.[1];
-      if (found) done(found);
-    });
-    child.on('exit', () => fail(new Error(`the server ended: ${text}`)));
-  });
-  return {
-    url,
-    pid: child.pid!,
-    stop: () => {
-      child.kill('SIGINT');
-      return ended;
-    },
-  };
 }
 
 /** A page whose console errors and outside requests are collected in `problems`. */

@@ -5,17 +5,15 @@
 import type { CoverageRequest, CoverageRow } from '../../shared/model/tasks.ts';
 import type { HostTensor } from '../engine/executor.ts';
 import { modelCosts, nodeCosts } from '../engine/ir/costs.ts';
-import { DType, elementCount } from '../engine/ir/dtype.ts';
 import { dataDependent } from '../engine/ir/dependence.ts';
 import type { Model } from '../engine/ir/model.ts';
-import { f32, toFloat32 } from '../engine/ir/tensor.ts';
 import type { Value } from '../engine/ir/value.ts';
 import { verifyModel } from '../engine/ir/verify.ts';
-import { fillMissing } from '../engine/passes/fill-missing.ts';
+import { disturbZeros, fillMissing, scaleMatrices } from '../engine/passes/fill-missing.ts';
 import { maskModel } from '../engine/pruning/mask.ts';
+import type { Cut } from '../engine/pruning/removal.ts';
 import { applyPlan } from '../engine/pruning/surgery.ts';
 import type { Group } from '../engine/pruning/types.ts';
-import { seededRandom } from '../engine/random.ts';
 import { difference } from '../engine/quality/difference.ts';
 import { benchmark } from '../runtime/bench.ts';
 import { collectFacts } from '../runtime/facts.ts';
@@ -24,7 +22,7 @@ import { randomFeeds } from '../runtime/random-inputs.ts';
 import { openModelFile } from '../storage/model-files.ts';
 import type { StageContext } from './context.ts';
 import { prepare, tidy, type Prepared } from './prepare.ts';
-import { scoreGroups } from './scores.ts';
+import { scoreGroups, type Scores } from './scores.ts';
 
 /** Rounding of float32 over some hundred layers, relative to the largest value of an output. */
 const TOLERANCE = 1e-3;
@@ -41,7 +39,7 @@ const GAIN = 1.6;
 const STEPS = [1, 8, 16];
 
 interface Cutting {
-  readonly plan: Awaited<ReturnType<typeof evenPlan>>;
+  readonly plan: Cut;
   readonly model: Model;
   readonly macsRatio: number;
 }
@@ -56,13 +54,15 @@ export async function runCoverage(request: CoverageRequest, ctx: StageContext): 
   tell('reading the model', 0);
   const original = openModelFile(request.model);
   const filled = fillMissing(original, request.seed) > 0;
-  if (filled) enliven(original, request.seed);
+  // Layers that start at zero would hide whatever comes before them.
+  if (filled) disturbZeros(original, request.seed + 1, 0.02);
   const p = await prepare(original, ctx, 1);
   tell('cutting', 0.3);
   const before = modelCosts(p.model, p.facts).macs;
   const cuts: Cutting[] = [];
+  const scores = await normsOf(original, p, request.seed, ctx);
   for (const step of STEPS) {
-    const plan = await evenPlan(original, p, ratio, request.seed, ctx, step);
+    const plan = evenPlan(p, scores, ratio, step);
     if (cuts.some((c) => JSON.stringify(c.plan) === JSON.stringify(plan))) continue;
     const { model } = applyPlan(p.model, p.facts, p.analysis, plan, p.blocks);
     verifyModel(model);
@@ -115,38 +115,17 @@ export async function runCoverage(request: CoverageRequest, ctx: StageContext): 
   };
 }
 
-/** Layers that start at zero would hide whatever comes before them: filled models get small numbers there. */
-function enliven(model: Model, seed: number): void {
-  const random = seededRandom(seed + 1);
-  for (const v of model.graph.initializers) {
-    const t = v.initializer!;
-    if (t.dtype !== DType.FLOAT || t.dims.length < 2 || elementCount(t.dims) < 2) continue;
-    const data = toFloat32(t);
-    if (data.every((x) => x === data[0]))
-      v.initializer = f32(
-        data.map(() => 0.02 * random.normal()),
-        t.dims,
-      );
-  }
-}
-
-function scaleMatrices(model: Model, gain: number): void {
-  for (const v of model.graph.initializers) {
-    const t = v.initializer!;
-    if (t.dtype === DType.FLOAT && t.dims.length > 1)
-      v.initializer = f32(
-        toFloat32(t).map((x) => gain * x),
-        t.dims,
-      );
-  }
-}
-
-/** The least important units by L2 norm, the same share of every group, in whole steps of what the group allows. */
-export async function evenPlan(original: Model, p: Prepared, ratio: number, seed: number, ctx: StageContext, step = 1) {
+/** L2 norms of all units: they need no data. */
+export function normsOf(original: Model, p: Prepared, seed: number, ctx: StageContext): Promise<Scores> {
   const none = { input: '', size: 1, batches: [], labels: [], real: false };
-  const scores = await scoreGroups('l2', original, p, none, { ...ctx, progress: () => undefined }, 1, seed);
+  return scoreGroups('l2', original, p, none, { ...ctx, progress: () => undefined }, 1, seed);
+}
+
+/** The least important units, the same share of every group, in whole steps of what the group allows. */
+export function evenPlan(p: Prepared, scores: Scores, ratio: number, step = 1): Cut {
   const groups = p.analysis.groups.map((g) => {
-    const order = [...scores.get(g.id)!.keys()].sort((a, b) => scores.get(g.id)![a]! - scores.get(g.id)![b]!);
+    const score = scores.get(g.id)!;
+    const order = [...score.keys()].sort((a, b) => score[a]! - score[b]!);
     return { group: g.id, removed: order.slice(0, removedOf(g, ratio, step)).sort((a, b) => a - b) };
   });
   return { groups: groups.filter((g) => g.removed.length > 0), blocks: [] };
@@ -176,7 +155,7 @@ function prunableShare(p: Prepared): number {
  * of boxes the outputs may be empty or all alike, and agree whatever was done. Where there are such operators, outputs
  * behind a selection are left out: rounding may select others.
  */
-async function againstMask(p: Prepared, plan: Awaited<ReturnType<typeof evenPlan>>, ctx: StageContext) {
+async function againstMask(p: Prepared, plan: Cut, ctx: StageContext) {
   const { outputs } = p.model.graph;
   const own = [...outputs];
   const chosen = selected(p.model);

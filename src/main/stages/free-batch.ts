@@ -8,6 +8,7 @@ import { cloneModel } from '../engine/ir/clone.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { i64, toNumbers } from '../engine/ir/tensor.ts';
 import { constantsToInitializers, runPasses } from '../engine/passes/index.ts';
+import { difference } from '../engine/quality/difference.ts';
 import { fedInputs, randomFeeds } from '../runtime/random-inputs.ts';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { StageContext } from './context.ts';
@@ -80,7 +81,10 @@ async function agrees(original: Model, free: Model, executor: Executor): Promise
     return Object.entries(together!).every(([name, t]) => {
       if (t.dims[0] !== 2) return false;
       const half = t.data.length / 2;
-      return alone.every((o, i) => near(o[name]!, t.data.subarray(i * half, (i + 1) * half)));
+      return alone.every((o, i) => {
+        const own = { ...t, dims: [1, ...t.dims.slice(1)], data: t.data.subarray(i * half, (i + 1) * half) };
+        return difference({ [name]: o[name]! }, { [name]: own }) <= TOLERANCE;
+      });
     });
   } catch (e) {
     if (e instanceof SecateurError && e.code === 'runtime-rejected') return false;
@@ -97,16 +101,4 @@ function pairOf(a: Readonly<Record<string, HostTensor>>, b: Readonly<Record<stri
       return [name, { dtype: t.dtype, dims: [2, ...t.dims.slice(1)], data }];
     }),
   );
-}
-
-function near(t: HostTensor, other: ArrayLike<number | bigint | string>): boolean {
-  if (t.data.length !== other.length) return false;
-  let [largest, error] = [0, 0];
-  for (let i = 0; i < other.length; i++) {
-    const [a, b] = [Number(t.data[i]), Number(other[i])];
-    largest = Math.max(largest, Math.abs(a));
-    // A NaN on both sides says as little as one on either.
-    if (!(Math.abs(a - b) <= error)) error = Math.abs(a - b);
-  }
-  return error <= TOLERANCE * largest;
 }

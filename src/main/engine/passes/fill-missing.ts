@@ -14,6 +14,7 @@ import {
   type Model,
   type Tensor,
 } from '../ir/index.ts';
+import { f32, toFloat32 } from '../ir/tensor.ts';
 import { EncodedTensor, isMissing } from '../onnx/index.ts';
 import { seededRandom } from '../random.ts';
 
@@ -64,4 +65,24 @@ function fillArray(t: EncodedTensor, n: number, one: () => number): Float32Array
   if (t.dtype === DType.DOUBLE) return new Float64Array(n).map(one);
   if (t.dtype === DType.FLOAT16) return new Uint16Array(n).map(() => numberToHalf(one()));
   throw new SecateurError('model-invalid', { reason: `tensor ${t.name} has no data, and its type is no float` });
+}
+
+/** Gives matrices whose entries are all alike (heads and scales at the start of training) normal numbers. In place. */
+export function disturbZeros(model: Model, seed: number, deviation: number): void {
+  const random = seededRandom(seed);
+  eachMatrix(model, (data) =>
+    data.length > 1 && data.every((x) => x === data[0]) ? data.map(() => deviation * random.normal()) : data,
+  );
+}
+
+/** Multiplies every matrix, so that a signal does not fade on its way. In place. */
+export const scaleMatrices = (model: Model, gain: number): void =>
+  eachMatrix(model, (data) => data.map((x) => gain * x));
+
+/** Float32 initializers of two axes or more. */
+function eachMatrix(model: Model, change: (data: Float32Array) => Float32Array): void {
+  for (const v of model.graph.initializers) {
+    const t = v.initializer;
+    if (t?.dtype === DType.FLOAT && t.dims.length > 1) v.initializer = f32(change(toFloat32(t)), t.dims);
+  }
 }

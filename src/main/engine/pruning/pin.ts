@@ -11,7 +11,7 @@ import type { Value } from '../ir/value.ts';
 import type { Removal } from './removal.ts';
 
 /** Values computed from the shape of a pruned value: they follow the cut. */
-export function shapeArithmetic(model: Model, removal: Removal): Set<Value> {
+function shapeArithmetic(model: Model, removal: Removal): Set<Value> {
   const out = new Set<Value>();
   for (const node of model.graph.nodes()) {
     const reads =
@@ -23,12 +23,13 @@ export function shapeArithmetic(model: Model, removal: Removal): Set<Value> {
   return out;
 }
 
+/** Returns the values that are computed from the shapes of pruned values. */
 export function pinShapeArithmetic(
   model: Model,
   facts: Facts,
   removal: Removal,
   clone: ReturnType<typeof cloneModel>,
-): void {
+): ReadonlySet<Value> {
   const from = shapeArithmetic(model, removal);
   for (const v of from) {
     const fact = facts.get(v);
@@ -41,6 +42,7 @@ export function pinShapeArithmetic(
     const copy = clone.values.get(v)!;
     copy.replaceAllUsesWith(graph.addInitializer(graph.freshName(`${copy.name}_pinned`), tensor));
   }
+  return from;
 }
 
 /** True when everything the float is used for ends in an integer again: size arithmetic (floor of a division), not data. */

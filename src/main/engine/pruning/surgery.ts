@@ -11,7 +11,7 @@ import { isUnsupported, type RewriteContext } from '../ops/contract.ts';
 import { operatorFor } from '../ops/registry.ts';
 import { eliminateDead } from '../passes/eliminate-dead.ts';
 import { constantOf, tensorOf } from './constants.ts';
-import { pinShapeArithmetic, shapeArithmetic } from './pin.ts';
+import { pinShapeArithmetic } from './pin.ts';
 import { keptIndices, readCut, type Cut, type Removal } from './removal.ts';
 import type { Lookup } from './relate.ts';
 import { sliceTensor } from './slice-tensor.ts';
@@ -46,13 +46,12 @@ export function applyPlan(
   const kept = (v: Value, axis: number): readonly number[] | null =>
     keptIndices(removal, v, axis, shapeOf(v)[axis] ?? 0);
 
-  pinShapeArithmetic(model, facts, removal, clone);
+  const computed = pinShapeArithmetic(model, facts, removal, clone);
   for (const [original, axes] of removal.removed) {
     const v = clone.values.get(original)!;
     const keep = shapeOf(original).map((_, axis) => (axes.has(axis) ? kept(original, axis) : null));
     sliceValue(v, keep);
   }
-  const computed = shapeArithmetic(model, removal);
   const originals = new Map([...clone.values].map(([from, to]) => [to, from]));
   for (const [original, node] of clone.nodes) {
     if (original.graph !== model.graph || node.graph !== graph) continue;

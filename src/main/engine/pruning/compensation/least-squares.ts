@@ -74,8 +74,7 @@ export function biasOf(node: Node): Node | null {
 }
 
 /** The channel axis as an index into a shape. */
-export const channelAxis = ({ axis }: Pick<Regression, 'axis'>, rank: number): number =>
-  axis < 0 ? rank + axis : axis;
+const channelAxis = ({ axis }: Pick<Regression, 'axis'>, rank: number): number => (axis < 0 ? rank + axis : axis);
 
 export interface Samples {
   /** Input of the operator, per batch. */
