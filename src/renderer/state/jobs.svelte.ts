@@ -1,4 +1,5 @@
 /** Jobs as the window knows them: the list, and the one that is looked at, kept up by events. */
+import { untrack } from 'svelte';
 import { call, listen, payloadOf } from '../app/bridge.ts';
 import type { ErrorPayload } from '../../shared/contract/errors.ts';
 import type { Progress } from '../../shared/model/frames.ts';
@@ -49,8 +50,12 @@ class Jobs {
     this.loaded = true;
   }
 
-  /** Follows one job. */
-  async watch(id: string | null): Promise<void> {
+  /** Follows one job. An effect that calls this depends on nothing here: it would ask again with every answer. */
+  watch(id: string | null): void {
+    untrack(() => void this.#watch(id));
+  }
+
+  async #watch(id: string | null): Promise<void> {
     this.#watching = id;
     this.#heardLately = [];
     if (this.detail?.id !== id) this.detail = null;
