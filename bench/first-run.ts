@@ -5,12 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from '@playwright/test';
 import { t } from '../src/renderer/app/strings.ts';
+import { executablePath } from '../test/support/chromium-path.ts';
 import { serve } from '../test/support/serve.ts';
 import { Window } from '../test/e2e/pages.ts';
 
 const MARK_S = 120;
 const home = mkdtempSync(join(tmpdir(), 'secateur-first-'));
-const executablePath = process.env['SECATEUR_CHROMIUM'] ?? '/usr/bin/chromium';
 const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
 const started = performance.now();
 const told = (what: string): void =>

@@ -13,6 +13,7 @@ import { parseArgs } from 'node:util';
 import { chromium, type Browser, type Page } from '@playwright/test';
 import { serializeModel } from '../src/main/engine/onnx/index.ts';
 import { PRESETS } from '../src/shared/model/recipes.ts';
+import { executablePath } from '../test/support/chromium-path.ts';
 import { longChain } from '../test/support/long-chain.ts';
 import { ask, serve } from '../test/support/serve.ts';
 
@@ -24,7 +25,6 @@ const { values } = parseArgs({
   },
 });
 const home = mkdtempSync(join(tmpdir(), 'secateur-bench-window-'));
-const executablePath = process.env['SECATEUR_CHROMIUM'] ?? '/usr/bin/chromium';
 const quantile = (list: readonly number[], q: number): number =>
   [...list].sort((a, b) => a - b)[Math.min(list.length - 1, Math.floor(q * list.length))] ?? NaN;
 

@@ -13,33 +13,10 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { fail, findNode } from './find-node.mjs';
 
 const root = dirname(dirname(realpathSync(fileURLToPath(import.meta.url))));
 const built = ['cli.js', 'worker.js'].map((name) => join(root, 'out/main', name));
-
-function fail(message, remedy) {
-  process.stderr.write(`${message}\n${remedy}\n`);
-  process.exit(1);
-}
-
-/** better-sqlite3 dies on Node below 22.14; the project's own Node 24 comes with `npm ci`. */
-function findNode() {
-  const exe = process.platform === 'win32' ? 'node.exe' : 'node';
-  const system = process.platform === 'win32' ? 'win' : process.platform;
-  const packages = [`node-${system}-${process.arch}`, `node-bin-${system}-${process.arch}`];
-  for (const folder of [join(root, 'node_modules'), dirname(root)]) {
-    for (const name of packages) {
-      const path = join(folder, name, 'bin', exe);
-      if (existsSync(path)) return path;
-    }
-  }
-  const [major, minor] = process.versions.node.split('.').map(Number);
-  if (major > 22 || (major === 22 && minor >= 14)) return process.execPath;
-  return fail(
-    `Secateur needs Node 22.14 or newer; this is ${process.versions.node}.`,
-    'Run `npm ci` without --omit=optional (it brings Node 24), or install a newer Node.',
-  );
-}
 
 /** Newest change of files and folders that the build reads; tests are not among them. */
 function newestSource() {

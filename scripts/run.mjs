@@ -1,14 +1,13 @@
 // Runs a TypeScript file of this repository that uses `import.meta.glob` (the operator registry does), which Node alone
 // cannot: node scripts/run.mjs FILE [ARGS...]. A default export, when it is a function, is called with the arguments.
 import { spawnSync } from 'node:child_process';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { createRunnableDevEnvironment, resolveConfig } from 'vite';
+import { findNode, newEnough } from '../bin/find-node.mjs';
 
-// The native parts belong to the Node that comes with the packages: an older one would crash on them without a word.
-if (Number(process.versions.node.split('.')[0]) < 22) {
-  const own = join(import.meta.dirname, '..', 'node_modules', '.bin', 'node');
-  const windows = process.platform === 'win32';
-  const { status } = spawnSync(own, process.argv.slice(1), { stdio: 'inherit', shell: windows });
+if (!newEnough()) {
+  const { status, error } = spawnSync(findNode(), process.argv.slice(1), { stdio: 'inherit' });
+  if (error) throw error;
   process.exit(status ?? 1);
 }
 

@@ -6,6 +6,7 @@ import { expect, test as base, type Page } from '@playwright/test';
 import type { Bridge, Input, Output, Reply, RouteName } from '../../src/shared/contract/routes.ts';
 import { PRESETS } from '../../src/shared/model/recipes.ts';
 import { steps } from '../../src/renderer/app/strings.ts';
+import { executablePath } from '../support/chromium-path.ts';
 import { BINDING } from '../support/electron/page-side.ts';
 import { electronBinary, launchElectron, type ElectronWindow } from './electron.ts';
 import { Window } from './pages.ts';
@@ -19,8 +20,10 @@ const test = base.extend<{ home: string; app: ElectronWindow }>({
     rmSync(home, { recursive: true, force: true });
   },
   app: async ({ home }, use) => {
-    const chromium = process.env['SECATEUR_CHROMIUM'] ?? '/usr/bin/chromium';
-    base.skip(!electronBinary() && !existsSync(chromium), `there is no Electron, and no Chromium at ${chromium}`);
+    base.skip(
+      !electronBinary() && !existsSync(executablePath),
+      `there is no Electron, and no Chromium at ${executablePath}`,
+    );
     const folder = process.env['SECATEUR_APP'];
     const app = await launchElectron({ home, ...(folder && { app: folder }) });
     await use(app);

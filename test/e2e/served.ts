@@ -3,11 +3,9 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium, test as base, type Page } from '@playwright/test';
+import { executablePath } from '../support/chromium-path.ts';
 import { ROOT } from '../support/files.ts';
 import { serve } from '../support/serve.ts';
-
-/** Debian's Chromium, or the one that SECATEUR_CHROMIUM names. */
-export const executablePath = process.env.SECATEUR_CHROMIUM ?? '/usr/bin/chromium';
 
 export interface Served {
   readonly url: string;

@@ -9,6 +9,7 @@ import {
   type Request as PageRequest,
   type Route,
 } from 'playwright-core';
+import { executablePath } from '../chromium-path.ts';
 import { BINDING } from './page-side.ts';
 import { answer, fromChromium } from './protocol.ts';
 
@@ -27,7 +28,7 @@ const owners = new Map<Page, PageOwner>();
 /** Starts Chromium; its files are below `userData`, where Electron has its own. */
 export async function launch(userData: string, onGone: () => void): Promise<number> {
   context = await chromium.launchPersistentContext(userData, {
-    executablePath: process.env['SECATEUR_CHROMIUM'] ?? '/usr/bin/chromium',
+    executablePath,
     args: ['--no-sandbox', '--remote-debugging-port=0'],
     viewport: null,
     handleSIGTERM: false,
