@@ -14,6 +14,11 @@ export interface SessionOptions {
   readonly provider?: string;
   /** Intra-op threads, default 1. */
   readonly threads?: number;
+  /**
+   * Whether the runtime learns in the first run how to lay out memory, default true: later runs gain a little, and the
+   * second pays for the new block. Not worth it for a few runs.
+   */
+  readonly memoryPattern?: boolean;
   /** 'all' (default), 'extended', 'basic' or 'disabled'. */
   readonly optimization?: 'all' | 'extended' | 'basic' | 'disabled';
 }

@@ -33,6 +33,7 @@ export function ortOptions(options: SessionOptions = {}): ort.InferenceSession.S
     intraOpNumThreads: options.threads ?? 1,
     interOpNumThreads: 1,
     executionMode: 'sequential',
+    enableMemPattern: options.memoryPattern ?? true,
     graphOptimizationLevel: options.optimization ?? 'all',
     // Errors reach the caller as exceptions; the runtime need not print them too.
     logSeverityLevel: 4,

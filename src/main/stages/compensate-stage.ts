@@ -10,6 +10,7 @@ import { saveModelFile } from '../storage/model-files.ts';
 import type { Calibration } from './calibration.ts';
 import type { StageContext } from './context.ts';
 import { tidy, type Prepared } from './prepare.ts';
+import { keptTargets } from './targets-store.ts';
 
 export interface Compensated {
   /** The model file. */
@@ -33,20 +34,23 @@ export async function compensateStage(
   },
   ctx: StageContext,
 ): Promise<Compensated> {
-  const key = { ...o.identity, plan: o.planHash, kind: o.kind, rounds: o.rounds, version: 6 };
+  const key = { ...o.identity, plan: o.planHash, kind: o.kind, rounds: o.rounds, version: 7 };
   const dir = await ctx.artifact('compensate', key, async (to) => {
     const surgery = o.cut();
     const gone = new Set(o.plan.blocks);
     const dropped = o.prepared.blocks.filter((b) => gone.has(b.id));
     await writeFile(join(to, 'features.json'), JSON.stringify(featuresOf(surgery, dropped)));
     let fits: Fitted[] = [];
-    if (o.kind !== 'none' && o.calibration.real)
+    if (o.kind !== 'none' && o.calibration.real) {
+      const looked = await keptTargets(o, ctx);
       fits = await compensate(ctx.executor, o.prepared, surgery, dropped, o.calibration.batches, {
         threads: o.threads,
         kind: o.kind,
         rounds: o.rounds,
+        ...(looked && { looked }),
         onProgress: (done, node) => ctx.progress({ stage: 'compensate', message: node, done }),
       });
+    }
     tidy(surgery.model);
     saveModelFile(surgery.model, join(to, 'model.onnx'));
     await writeFile(join(to, 'fitted.json'), JSON.stringify(fits));

@@ -70,10 +70,24 @@ export function channelGram(
   return rowGram(b, { value, shape }, shape[1]!, size, 1, target);
 }
 
+/** Each `every`-th position along each spatial axis of a value [N,C,sizes...]. */
+export function thin(b: GraphBuilder, value: Value, sizes: readonly number[], every: number): Value {
+  if (every === 1) return value;
+  return sizes.reduce((v, n, i) => pick(b, v, i + 2, 0, every, Math.ceil(n / every)), value);
+}
+
+/** `count` positions of one axis. The runtime gathers several times as fast as it slices with steps. */
+const pick = (b: GraphBuilder, v: Value, axis: number, from: number, step: number, count: number): Value =>
+  b.gather(
+    v,
+    Array.from({ length: count }, (_, k) => from + k * step),
+    axis,
+  );
+
 /**
  * Emits the im2col Gram of a convolution's input [N,C,spatial...]. Column order is that of the flattened weight: channel,
- * then kernel position. With `groups` > 1 everything is per group. `target` (the layer's output [N,M,out...]) adds Y X'.
- * `every` takes each `every`-th output position along each spatial axis: a sample that costs less.
+ * then kernel position. With `groups` > 1 everything is per group. `every` takes each `every`-th output position along
+ * each spatial axis: a sample that costs less. `target` (the layer's output at those positions, see `thin`) adds Y X'.
  */
 export function im2colGram(
   b: GraphBuilder,
@@ -87,34 +101,39 @@ export function im2colGram(
   const taps = geometry.kernel.reduce((p, k) => p * k, 1);
   const out = geometry.out.map((n) => Math.ceil(n / every));
   const size = out.reduce((p, n) => p * n, 1);
-  const axes = out.map((_, i) => i + 2);
-  const y =
-    target &&
-    (every === 1
-      ? target.value
-      : b.slice(
-          target.value,
-          axes.map(() => 0),
-          geometry.out,
-          axes,
-          axes.map(() => every),
-        ));
   const columnShape = taps > 1 ? [shape[0]!, shape[1]!, taps, ...out] : [shape[0]!, shape[1]!, ...out];
-  return rowGram(
-    b,
-    { value: columns, shape: columnShape },
-    shape[1]! * taps,
-    size,
-    groups,
-    y && {
-      value: y,
-      shape: [target.shape[0]!, target.shape[1]!, ...out],
-    },
+  const x = { value: columns, shape: columnShape };
+  return rowGram(b, x, shape[1]! * taps, size, groups, target);
+}
+
+/** Means of the im2col columns over samples and positions, [C x taps]. */
+export function im2colMeans(b: GraphBuilder, value: Value, geometry: Im2colGeometry): Value {
+  const spatial = geometry.kernel.map((_, i) => i + 2);
+  const means = tapsOf(b, value, geometry, 1).map((tap) =>
+    b.reduceMean(spatial.length ? b.op('GlobalAveragePool', [tap]) : tap, [0, ...spatial], false),
+  );
+  if (means.length === 1) return means[0]!;
+  return b.reshape(
+    b.concat(
+      means.map((m) => b.unsqueeze(m, [1])),
+      1,
+    ),
+    [-1],
   );
 }
 
 /** [N,C,T,out...] (T left out for kernels of one element): a shifted, strided slice of the input per kernel position. */
 function im2col(b: GraphBuilder, value: Value, g: Im2colGeometry, every: number): Value {
+  const slices = tapsOf(b, value, g, every);
+  if (slices.length === 1) return slices[0]!;
+  return b.concat(
+    slices.map((s) => b.unsqueeze(s, [2])),
+    2,
+  );
+}
+
+/** What each kernel position sees, [N,C,out...] each. */
+function tapsOf(b: GraphBuilder, value: Value, g: Im2colGeometry, every: number): Value[] {
   const rank = g.kernel.length,
     axes = g.kernel.map((_, i) => i + 2),
     steps = g.strides.map((s) => s * every);
@@ -123,22 +142,21 @@ function im2col(b: GraphBuilder, value: Value, g: Im2colGeometry, every: number)
   let taps: number[][] = [[]];
   for (const k of g.kernel) taps = taps.flatMap((t) => Array.from({ length: k }, (_, i) => [...t, i]));
   const dense = rank === 0 || (taps.length === 1 && !padded && steps.every((s) => s === 1));
-  if (dense) return x;
-  const slices = taps.map((tap) => {
-    const start = tap.map((t, i) => t * g.dilations[i]!);
-    return b.slice(
-      x,
-      start,
-      start.map((s, i) => s + (g.out[i]! - 1) * g.strides[i]! + 1),
-      axes,
-      steps,
-    );
+  if (dense) return [x];
+  // Taps of the same row share what is taken of the first axis.
+  const shared = new Map<string, Value>();
+  const picked = (v: Value, i: number, start: number): Value => {
+    const key = `${v.name} ${i} ${start}`;
+    let out = shared.get(key);
+    if (!out) shared.set(key, (out = pick(b, v, i + 2, start, steps[i]!, Math.ceil(g.out[i]! / every))));
+    return out;
+  };
+  const starts = taps.map((tap) => tap.map((t, i) => t * g.dilations[i]!));
+  if (steps.some((s) => s > 1)) return starts.map((start) => start.reduce((v, s, i) => picked(v, i, s), x));
+  return starts.map((start) => {
+    const end = start.map((s, i) => s + g.out[i]!);
+    return b.slice(x, start, end, axes);
   });
-  if (slices.length === 1) return slices[0]!;
-  return b.concat(
-    slices.map((s) => b.unsqueeze(s, [2])),
-    2,
-  );
 }
 
 /**

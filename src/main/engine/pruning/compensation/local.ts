@@ -16,11 +16,12 @@ import type { Value } from '../../ir/value.ts';
 import { choleskySolveT, matmulNT, submatrix } from '../../linalg.ts';
 import { convGeometry } from '../../ops/support/spatial.ts';
 import { extractSubgraph } from '../../passes/extract.ts';
-import { channelGram, im2colGram } from '../grams.ts';
+import { channelGram, im2colGram, thin } from '../grams.ts';
 import type { Surgery } from '../surgery.ts';
 import type { ResidualBlock } from '../types.ts';
-import { addGram, factorize, readWeights, regressionOf, writeWeights, type Regression } from './least-squares.ts';
-import { ENOUGH, positionsOf, thinning } from './sequential.ts';
+import { addGram, factorize } from './least-squares.ts';
+import { readWeights, regressionOf, sumOf, writeWeights, type Regression } from './regression.ts';
+import { ENOUGH, positionsOf, thinning } from './rows.ts';
 import { Targets } from './targets.ts';
 
 /** Blocks behind an operator that it can stand in for when they go. */
@@ -75,7 +76,7 @@ export class LocalFits {
         return [];
       // Fewer rows would be learned by heart.
       if (samples * positionsOf(p.facts.get(node.output())!.shape) < ENOUGH * regression.columns) return [];
-      const own = sumOf(node);
+      const own = sumOf(node.output());
       return [{ regression, x, own, later: chainOf(own, p.blocks) }];
     });
     if (wanted.length === 0 || batches.length === 0) return new LocalFits(new Map());
@@ -95,21 +96,21 @@ export class LocalFits {
       part.graph.outputs.push(out);
     };
     for (const { regression, x, own, later } of wanted) {
+      const { node } = regression;
       const shape = p.facts.get(x)!.shape;
       const outShape = [...(p.facts.get(own)?.shape ?? [])];
+      const every = node.key === 'Conv' ? thinning(outShape) : 1;
       const deltas = later.map((v) => b.sub(copies.get(v)!, copies.get(own)!));
+      const all = deltas.length > 1 ? b.concat(deltas, 1) : deltas[0];
       outShape[1] = regression.rows * deltas.length;
-      const target = deltas.length
-        ? { target: { value: deltas.length > 1 ? b.concat(deltas, 1) : deltas[0]!, shape: outShape } }
-        : {};
-      const { node } = regression;
+      const target = all && { target: { value: thin(b, all, outShape.slice(2), every), shape: outShape } };
       const moments =
         node.key === 'Conv'
           ? im2colGram(b, copies.get(x)!, shape, convGeometry(node, shape, node.input(1)!.initializer!.dims), {
-              every: thinning(p.facts.get(node.output())!.shape),
+              every,
               ...target,
             })
-          : channelGram(b, copies.get(x)!, shape, 1, target.target);
+          : channelGram(b, copies.get(x)!, shape, 1, target?.target);
       give(moments.gram, 'gram');
       give(moments.sum, 'sum');
       if (deltas.length) {
@@ -235,15 +236,6 @@ function solve(layer: Layer, kept: readonly number[] | null, later: Value | null
       right[m * k + a] = layer.cross[from]! + (more ? more[from]! : 0) + pulled;
     }
   return choleskySolveT(normal.factor, right, k, rows);
-}
-
-/** The residual sum that a node's output enters alone, or the output itself. */
-function sumOf(node: Node): Value {
-  const out = node.output();
-  const [reader, ...others] = out.consumers();
-  if (reader?.key !== 'Add' || others.length || out.isGraphOutput) return out;
-  const base = reader.input(0) === out ? reader.input(1) : reader.input(0);
-  return base === null || base === out || base.isInitializer ? out : reader.output();
 }
 
 /** Sums of the blocks that follow a value along the shortcut, nearest first. */

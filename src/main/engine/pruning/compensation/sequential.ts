@@ -11,10 +11,14 @@ import type { Facts } from '../../ir/facts.ts';
 import type { Model } from '../../ir/model.ts';
 import type { Node } from '../../ir/node.ts';
 import type { Value } from '../../ir/value.ts';
+import { DType } from '../../ir/dtype.ts';
 import { f32, toFloat32 } from '../../ir/tensor.ts';
 import type { Surgery } from '../surgery.ts';
 import type { ResidualBlock } from '../types.ts';
-import { biasOf, refit, regressionOf, setBias, vectorOf, type Normal, type Regression } from './least-squares.ts';
+import { channelMeans, Dense, shapesHold, type Looked } from './dense.ts';
+import { emitMoments, inputMeans, Moments, refit, solveMoments } from './least-squares.ts';
+import { biasOf, isLinear, readWeights, regressionOf, setBias, vectorOf, type Regression } from './regression.ts';
+import { ENOUGH, rowsOf } from './rows.ts';
 import { Stream } from './stream.ts';
 import { Targets, type Readout } from './targets.ts';
 
@@ -28,6 +32,8 @@ export interface CompensationOptions {
   readonly rounds?: number;
   /** Default 5e-4. */
   readonly ridge?: number;
+  /** What the original makes of the same batches, as far as it is known (`lookAtAll`). */
+  readonly looked?: ReadonlyMap<string, Looked>;
   /** 0..1, with the operator that was fitted. */
   readonly onProgress?: (done: number, node: string) => void;
 }
@@ -38,8 +44,6 @@ export interface Fitted {
   /** Relative squared error that is left, NaN where it is not known. */
   readonly error: number;
 }
-
-const LINEAR = new Set(['Conv', 'ConvTranspose', 'Gemm', 'MatMul']);
 
 /**
  * Changes the weights of `surgery.model` in place.
@@ -55,15 +59,24 @@ export async function compensate(
 ): Promise<Fitted[]> {
   const { threads, maxColumns = 2048 } = options;
   const targets = new Targets(surgery, dropped);
-  const dense = new Stream(executor, original.model, batches, threads);
+  const dense = new Dense(executor, original, batches, threads, options.looked);
   const pruned = new Stream(executor, surgery.model, batches, threads);
   const changed = new Set<Value>();
+  const known = shapesHold(original, batches);
+  // Of a value of the pruned model, without computing it.
+  const shapeOf = (v: Value, axisIn: (v: Value) => number): readonly number[] | null => {
+    const from = targets.original(v);
+    const shape = from && original.facts.get(from)?.shape;
+    if (!known || !shape) return null;
+    const kept = surgery.kept(from, axisIn(from));
+    return kept ? shape.with(axisIn(from), kept.length) : shape;
+  };
   const nodes = [...surgery.model.graph.nodes()];
   const out: Fitted[] = [];
   for (const [i, node] of nodes.entries()) {
     const inputs = node.inputs.filter((v): v is Value => v !== null);
     const differs = inputs.some((v) => changed.has(v));
-    if (!LINEAR.has(node.opType)) {
+    if (!isLinear(node)) {
       if (differs) for (const v of node.outputs) changed.add(v);
       continue;
     }
@@ -80,18 +93,21 @@ export async function compensate(
     if (!differs && !narrowed && !moved && !based) continue;
     for (const v of node.outputs) changed.add(v);
     if (!readout) continue;
+    const axis = axisIn(readout.target);
+    const looked = await dense.look(readout.target, axis);
+    if (!looked) continue;
     const wide = typeof regression !== 'string' && regression.columns > maxColumns;
     // Where the samples are few for so many columns, a fit would learn them by heart.
-    const [target] = typeof regression !== 'string' && !wide ? await dense.get(readout.target) : [];
-    const rows = target ? rowsOf(target, axisIn(readout.target)) : 0;
-    if (typeof regression !== 'string' && target && rows >= ENOUGH * regression.columns) {
-      const pull = Math.max(1, (20 * regression.columns) / rows) * (options.ridge ?? 5e-4);
-      out.push(await leastSquares(executor, regression, readout, dense, pruned, { ...options, ridge: pull }));
+    const rows = rowsOf(looked.tensors, axis);
+    const shape = shapeOf(x, axisIn);
+    if (typeof regression !== 'string' && !wide && rows >= ENOUGH * regression.columns) {
+      const ridge = Math.max(1, (20 * regression.columns) / rows) * (options.ridge ?? 5e-4);
+      out.push(await leastSquares({ executor, regression, readout, looked, pruned, shape }, { ...options, ridge }));
     } else {
-      const done = await meanError(node, readout, dense, pruned, axisIn(readout.target));
+      const done = await meanError(node, readout, looked, pruned, axis, shape);
       if (done) out.push(done);
     }
-    if (readout.target.producer) dense.passed(readout.target.producer);
+    dense.passed(readout.target);
     pruned.passed(node);
     options.onProgress?.((i + 1) / nodes.length, node.label);
   }
@@ -104,91 +120,130 @@ function lostInputs(surgery: Surgery, targets: Targets, x: Value, axisIn: (v: Va
 }
 
 async function leastSquares(
-  executor: Executor,
-  regression: Regression,
-  readout: Readout,
-  dense: Stream,
-  pruned: Stream,
-  options: CompensationOptions,
+  o: {
+    readonly executor: Executor;
+    readonly regression: Regression;
+    readonly readout: Readout;
+    readonly looked: Looked;
+    readonly pruned: Stream;
+    /** Of the operator's input but for the batch, where it is known beforehand. */
+    readonly shape: readonly number[] | null;
+  },
+  options: CompensationOptions & { readonly ridge: number },
 ): Promise<Fitted> {
-  const { threads, rounds = 2, ridge = 5e-4 } = options;
-  const [target] = await dense.get(readout.target);
-  const [x, base] = await pruned.get(regression.node.input(0)!, ...(readout.base ? [readout.base] : []));
-  const samples = { x: x!, target: target!, kept: readout.kept, base: base ?? null };
-  let error = NaN;
-  let normal: readonly (Normal | null)[] | null = null;
-  const every = regression.axis === 1 ? thinning(target![0]!.dims) : 1;
-  for (let round = 0; round < (readout.activation ? rounds : 1); round++) {
-    const activation = round > 0 ? readout.activation : null;
+  const { executor, regression, readout, looked, pruned } = o;
+  const { threads, rounds = 2, ridge } = options;
+  const { base, kept } = readout;
+  const { every, tensors } = looked;
+  const x = regression.node.input(0)!;
+  const hold = base ? [x, base] : [x];
+  if (!pruned.dims(x) && !o.shape) await pruned.get(...hold);
+  const shape = pruned.dims(x) ?? o.shape!;
+  // Inputs and their moments in one session.
+  const moments = new Moments(regression);
+  await pruned.look({
+    hold,
+    feeds: { target: tensors },
+    emit: (b, at, fed) =>
+      emitMoments(b, regression, {
+        x: at(x),
+        xShape: shape,
+        target: fed('target'),
+        targetShape: tensors[0]!.dims,
+        base: base && at(base),
+        kept,
+        activation: null,
+        every,
+        inputs: true,
+      }),
+    each: (out, i) => moments.add(out, tensors[i]!),
+  });
+  let { error, normal } = await solveMoments(executor, moments, { threads, ridge });
+  if (readout.activation && rounds > 1 && !Number.isNaN(error)) {
+    const [inputs, bases] = await pruned.get(...hold);
+    const samples = { x: inputs!, target: tensors, kept, base: bases ?? null };
+    const fit = { threads, ridge, activation: readout.activation, every };
     // The inputs stay what they are: what was made of them in the first round serves the next ones.
-    ({ error, normal } = await refit(executor, regression, samples, { threads, ridge, activation, every }, normal));
-    if (Number.isNaN(error)) break;
+    for (let round = 1; round < rounds && !Number.isNaN(error); round++)
+      ({ error, normal } = await refit(executor, regression, samples, fit, normal));
   }
   // A sum's other addend may have been computed before this operator was: a shortcut that comes later in the order.
   pruned.forget(regression.node.output(), regression.out);
   return { node: regression.node.label, how: 'least-squares', error };
 }
 
-/** Rows per column, at least. */
-export const ENOUGH = 3;
-/** Rows of a regression: samples times the positions that are looked at. */
-function rowsOf(target: readonly HostTensor[], axis: number): number {
-  // Channels last: every other index is a row.
-  if (axis !== 1) return target.reduce((n, t) => n + t.data.length / t.dims[axis]!, 0);
-  return target.reduce((n, t) => n + t.dims[0]! * positionsOf(t.dims), 0);
-}
-
-/** Positions that are looked at per sample. @param dims of an operator's output */
-export function positionsOf(dims: readonly number[]): number {
-  const every = thinning(dims);
-  return dims.slice(2).reduce((a, b) => a * Math.ceil(b / every), 1);
-}
-
-/** Positions of one sample resemble each other: about 64 of them say as much as all, and leave time for more samples. */
-const POSITIONS = 64;
-export const thinning = (dims: readonly number[]): number => {
-  const positions = dims.slice(2).reduce((a, b) => a * b, 1);
-  return Math.max(1, Math.round((positions / POSITIONS) ** (1 / Math.max(1, dims.length - 2))));
-};
-
 /** Shifts the bias by the mean difference per channel. */
 async function meanError(
   node: Node,
   readout: Readout,
-  dense: Stream,
+  looked: Looked,
   pruned: Stream,
   axis: number,
+  shape: readonly number[] | null,
 ): Promise<Fitted | null> {
   const added = node.key === 'MatMul' ? biasOf(node) : null;
   if (!added && node.key !== 'Conv' && node.key !== 'ConvTranspose' && node.key !== 'Gemm') return null;
   const w = node.input(1)?.initializer;
-  const [target] = await dense.get(readout.target);
-  const [value] = await pruned.get(readout.value);
-  const want = channelMeans(target!, axis);
-  const have = channelMeans(value!, axis);
+  if (w?.dtype !== DType.FLOAT) return null;
+  const have = await meansOf(node, readout, pruned, { axis, rank: looked.tensors[0]!.dims.length }, shape);
   const held = added ? vectorOf(added) : node.input(2);
   const old = held?.initializer ? toFloat32(held.initializer) : null;
-  if (!w || (old && old.length !== have.length)) return null;
-  const bias = Float32Array.from(have, (m, c) => (old?.[c] ?? 0) + want[readout.kept ? readout.kept[c]! : c]! - m);
+  if (old && old.length !== have.length) return null;
+  const bias = Float32Array.from(
+    have,
+    (m, c) => (old?.[c] ?? 0) + looked.mean[readout.kept ? readout.kept[c]! : c]! - m,
+  );
   setBias(node, f32(bias, [bias.length]));
   pruned.forget(readout.value, node.output(), ...(added ? added.outputs : []));
   return { node: node.label, how: 'bias', error: NaN };
 }
 
-/** Means over everything but the channels. */
-function channelMeans(batches: readonly HostTensor[], axis: number): Float64Array {
-  const { dims, data } = batches[0]!;
-  const c = dims[axis]!;
-  const inner = dims.slice(axis + 1).reduce((a, b) => a * b, 1);
-  const n = data.length / (c * inner);
-  const out = new Float64Array(c);
-  for (const { data } of batches)
-    for (let i = 0; i < n; i++)
-      for (let k = 0; k < c; k++) {
-        let sum = 0;
-        const at = (i * c + k) * inner;
-        for (let p = 0; p < inner; p++) sum += (data as Float32Array)[at + p]!;
-        out[k]! += sum / (inner * n * batches.length);
+/** Means of the readout's value over everything but its channels. @param shape of the operator's input, where it is known */
+async function meansOf(
+  node: Node,
+  { value, base }: Readout,
+  pruned: Stream,
+  { axis, rank }: { readonly axis: number; readonly rank: number },
+  shape: readonly number[] | null,
+): Promise<Float64Array> {
+  const x = node.input(0)!;
+  const r = regressionOf(node);
+  const xShape = pruned.dims(x) ?? shape;
+  // Of a linear operator the mean result is the result of the mean input: it need not run.
+  const regression = xShape && typeof r !== 'string' ? r : null;
+  const sums = new Map<string, Float64Array>();
+  let batches = 0;
+  await pruned.look({
+    hold: regression && base ? [x, base] : [x],
+    ...(!regression && { use: [value] }),
+    emit: (b, at): Record<string, Value> =>
+      regression
+        ? {
+            input: inputMeans(b, regression, at(x), xShape!),
+            ...(base && { base: channelMeans(b, at(base), rank, axis) }),
+          }
+        : { value: channelMeans(b, at(value), rank, axis) },
+    each: (out) => {
+      batches++;
+      for (const [name, { data }] of Object.entries(out)) {
+        const into = sums.get(name) ?? new Float64Array(data.length);
+        for (let i = 0; i < into.length; i++) into[i]! += Number(data[i]);
+        sums.set(name, into);
       }
+    },
+  });
+  for (const into of sums.values()) for (let i = 0; i < into.length; i++) into[i]! /= batches;
+  if (!regression) return sums.get('value')!;
+  const { rows, columns, groups } = regression;
+  const [mean, added] = [sums.get('input')!, sums.get('base')];
+  const weights = readWeights(regression);
+  const out = new Float64Array(rows);
+  for (let m = 0; m < rows; m++) {
+    const from = Math.floor(m / (rows / groups)) * columns;
+    const at = m * (columns + 1);
+    let sum = weights[at + columns]! + (added?.[m] ?? 0);
+    for (let a = 0; a < columns; a++) sum += weights[at + a]! * mean[from + a]!;
+    out[m] = sum;
+  }
   return out;
 }
