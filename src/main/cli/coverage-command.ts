@@ -57,6 +57,7 @@ async function rowOf(session: Session, request: CoverageRequest): Promise<Covera
       latencyRatio: null,
       holds: [],
       problems: [`${e.message} (${e.code})`],
+      notes: [],
       seconds: (performance.now() - started) / 1000,
     };
   }
@@ -90,6 +91,7 @@ export function renderCoverage(rows: readonly CoverageRow[]): string {
     ]),
     `\n${rows.length - failed.length} of ${rows.length} models are right when ${percent(rows[0]?.ratio ?? 0, 0)} of every group goes.\n`,
     ...failed.map((r) => `  ${r.name}: ${r.problems.join('; ')}\n`),
+    ...rows.flatMap((r) => r.notes.map((n) => `  ${r.name} ${n}\n`)),
     ...slow.map(
       (r) => `  ${r.name} is not clearly faster; most time is in ${r.holds.map((h) => h.operator).join(', ')}\n`,
     ),

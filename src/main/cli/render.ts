@@ -157,7 +157,7 @@ function measures(before: ModelMeasure, after: ModelMeasure): string {
   const shares = [
     ['top-1', a?.top1, b?.top1],
     ['top-5', a?.top5, b?.top5],
-    ['agreement', a?.agreement, b?.agreement],
+    [b?.boxes === undefined ? 'agreement' : 'agreement (matched boxes)', a?.agreement, b?.agreement],
   ] as const;
   for (const [name, x, y] of shares) {
     if (y === undefined) continue;
@@ -178,7 +178,8 @@ function budgetLine(r: CompressReport): string {
 function quality(q: Quality): string {
   const parts: string[] = [];
   if (q.top1 !== undefined) parts.push(`top-1 ${percent(q.top1)}`);
-  if (q.agreement !== undefined) parts.push(`agreement ${percent(q.agreement)}`);
+  if (q.agreement !== undefined)
+    parts.push(`agreement ${percent(q.agreement)}${q.boxes === undefined ? '' : ' (matched boxes)'}`);
   if (q.snrDb !== null) parts.push(`signal to noise ${q.snrDb.toFixed(1)} dB`);
   return parts.join(', ');
 }

@@ -26,6 +26,7 @@ const CUT_BELOW = 8e6;
 
 /** Runs longer than this, in milliseconds, repeat so well that one look at a plan is enough. */
 const SLOW_MS = 40;
+const SLOW_RUNS = 6;
 
 export interface AllocationOptions {
   readonly recipe: Recipe;
@@ -78,7 +79,7 @@ export async function allocateStage(o: AllocationOptions, ctx: StageContext): Pr
         ...(steered && { refill: (s: State, ms: number) => refill(space, s, ms, cost, start, free ? Infinity : 24) }),
         cut: (s) => plain(o, s),
         ...(baselineMs > SLOW_MS
-          ? { measure: async (m: Model) => (await o.compare(m, 0.006, 2)).ratio }
+          ? { measure: async (m: Model) => (await o.compare(m, 0.006, 2, SLOW_RUNS)).ratio }
           : {
               measure: async (m: Model) => (await o.compare(m, 0.005, 2.5)).ratio,
               confirm: async (m: Model) => (await o.compare(m, 0.003, 6)).ratio,

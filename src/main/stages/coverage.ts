@@ -2,6 +2,7 @@
  * How much of a model can be pruned, and whether it is right and faster when it is: every group loses the same share of its
  * units, the result is held against the model with those units masked, counted, opened and timed.
  */
+import { SecateurError } from '../../shared/contract/errors.ts';
 import type { CoverageRequest, CoverageRow } from '../../shared/model/tasks.ts';
 import type { HostTensor } from '../engine/executor.ts';
 import { modelCosts, nodeCosts } from '../engine/ir/costs.ts';
@@ -9,6 +10,9 @@ import { dataDependent } from '../engine/ir/dependence.ts';
 import type { Model } from '../engine/ir/model.ts';
 import type { Value } from '../engine/ir/value.ts';
 import { verifyModel } from '../engine/ir/verify.ts';
+import { cloneModel } from '../engine/ir/clone.ts';
+import { MemoryTensor, type Tensor } from '../engine/ir/tensor.ts';
+import { choicesOf, fixSelections } from '../engine/passes/index.ts';
 import { disturbZeros, fillMissing, scaleMatrices } from '../engine/passes/fill-missing.ts';
 import { maskModel } from '../engine/pruning/mask.ts';
 import type { Cut } from '../engine/pruning/removal.ts';
@@ -59,47 +63,21 @@ export async function runCoverage(request: CoverageRequest, ctx: StageContext): 
   // Layers that start at zero would hide whatever comes before them.
   if (filled) disturbZeros(original, request.seed + 1, 0.02);
   const p = await prepare(original, ctx, 1);
-  tell('cutting', 0.3);
   const before = modelCosts(p.model, p.facts).macs;
-  const cuts: Cutting[] = [];
   const scores = await normsOf(original, p, request.seed, ctx);
-  for (const step of STEPS) {
-    const plan = evenPlan(p, scores, ratio, step);
-    if (cuts.some((c) => JSON.stringify(c.plan) === JSON.stringify(plan))) continue;
-    const { model } = applyPlan(p.model, p.facts, p.analysis, plan, p.blocks);
-    verifyModel(model);
-    const after = modelCosts(model, await collectFacts(model, ctx.executor, { batch: 1 })).macs;
-    tidy(model);
-    cuts.push({ plan, model, macsRatio: before > 0 ? after / before : 1 });
-  }
-  const common = {
-    name: request.name,
-    ratio,
-    groups: p.analysis.groups.length,
-    prunableShare: prunableShare(p),
-    frozen: p.analysis.skipped,
-  };
-  tell('timing', 0.5);
-  const timed = await benchmark(
-    [{ name: 'original', model: original }, ...cuts.map((c, i) => ({ name: `cut ${i}`, model: c.model }))],
-    { threads: 1, runs: 5, warmup: 2, precision: 0.02, maxSeconds: BENCH_SECONDS * cuts.length },
-  );
-  // The fastest of those that cut enough: where a kernel's steps lie is for the machine to say.
-  const enough = cuts.filter((c) => 1 - c.macsRatio >= wantedDrop(ratio));
-  const times = new Map(cuts.map((c, i) => [c, timed[i + 1]!.ratio] as const));
-  const best = (enough.length ? enough : cuts).reduce((x, y) => (times.get(y)!.value < times.get(x)!.value ? y : x));
-  const { plan, model: pruned, macsRatio } = best;
-  const latency = times.get(best)!;
-  tell('against the mask', 0.8);
-  let { error, effect } = await againstMask(p, plan, ctx);
-  // Fresh weights let the signal fade in some architectures until the outputs hold nothing but biases.
-  for (let round = 0; filled && effect < VISIBLE && round < ROUNDS; round++) {
-    scaleMatrices(p.model, GAIN);
-    const louder = await againstMask(p, plan, ctx);
-    // Too loud: what was seen before counts.
-    if (!Number.isFinite(louder.effect)) break;
-    ({ error, effect } = louder);
-  }
+  const judge = (settle: Settle) => judged({ original, p, scores, before, ratio, filled, settle }, ctx, tell);
+  let note: string | null = null;
+  const result = await judge(asItIs).catch(async (e: unknown) => {
+    const fixed = e instanceof SecateurError && e.code === 'runtime-rejected' ? await recordedChoices(p, ctx) : null;
+    if (!fixed) throw e;
+    note = `chooses by scores what it goes on with, and does not run with other choices than its own (${(e as Error).message}): judged with the original's choices`;
+    return judge((m) => {
+      const { model } = cloneModel(m);
+      fixSelections(model, fixed);
+      return model;
+    });
+  });
+  const { error, effect, macsRatio, latency, pruned } = result;
   const faster = latency.high < 1;
   const problems = [
     ...(p.analysis.groups.length === 0 ? ['nothing can be pruned'] : []),
@@ -109,15 +87,97 @@ export async function runCoverage(request: CoverageRequest, ctx: StageContext): 
   ];
   tell('done', 1);
   return {
-    ...common,
+    name: request.name,
+    ratio,
+    groups: p.analysis.groups.length,
+    prunableShare: prunableShare(p),
+    frozen: p.analysis.skipped,
     ok: problems.length === 0,
     maskError: error,
     macsRatio,
     latencyRatio: latency.value,
     holds: faster ? [] : await holders(pruned),
     problems,
+    notes: note === null ? [] : [note],
     seconds: (performance.now() - started) / 1000,
   };
+}
+
+/** What is done to a model before it runs. */
+type Settle = (m: Model) => Model;
+const asItIs: Settle = (m) => m;
+
+interface Judging {
+  readonly original: Model;
+  readonly p: Prepared;
+  readonly scores: Scores;
+  /** MACs of the whole model. */
+  readonly before: number;
+  readonly ratio: number;
+  /** Its weights are made up. */
+  readonly filled: boolean;
+  readonly settle: Settle;
+}
+
+/** Cuts at several roundings, and the fastest of those that cut enough against the mask. */
+async function judged(
+  { original, p, scores, before, ratio, filled, settle }: Judging,
+  ctx: StageContext,
+  tell: (message: string, done: number) => void,
+) {
+  tell('cutting', 0.3);
+  const cuts: Cutting[] = [];
+  for (const step of STEPS) {
+    const plan = evenPlan(p, scores, ratio, step);
+    if (cuts.some((c) => JSON.stringify(c.plan) === JSON.stringify(plan))) continue;
+    const { model: cut } = applyPlan(p.model, p.facts, p.analysis, plan, p.blocks);
+    verifyModel(cut);
+    const model = settle(cut);
+    const after = modelCosts(model, await collectFacts(model, ctx.executor, { batch: 1 })).macs;
+    tidy(model);
+    cuts.push({ plan, model, macsRatio: before > 0 ? after / before : 1 });
+  }
+  tell('timing', 0.5);
+  const timed = await benchmark(
+    [{ name: 'original', model: settle(original) }, ...cuts.map((c, i) => ({ name: `cut ${i}`, model: c.model }))],
+    { threads: 1, runs: 5, warmup: 2, precision: 0.02, maxSeconds: BENCH_SECONDS * cuts.length },
+  );
+  // The fastest of those that cut enough: where a kernel's steps lie is for the machine to say.
+  const enough = cuts.filter((c) => 1 - c.macsRatio >= wantedDrop(ratio));
+  const times = new Map(cuts.map((c, i) => [c, timed[i + 1]!.ratio] as const));
+  const best = (enough.length ? enough : cuts).reduce((x, y) => (times.get(y)!.value < times.get(x)!.value ? y : x));
+  tell('against the mask', 0.8);
+  let { error, effect } = await againstMask(p, best.plan, ctx, settle);
+  // Fresh weights let the signal fade in some architectures until the outputs hold nothing but biases.
+  for (let round = 0; filled && effect < VISIBLE && round < ROUNDS; round++) {
+    scaleMatrices(p.model, GAIN);
+    const louder = await againstMask(p, best.plan, ctx, settle);
+    // Too loud: what was seen before counts.
+    if (!Number.isFinite(louder.effect)) break;
+    ({ error, effect } = louder);
+  }
+  return { error, effect, macsRatio: best.macsRatio, latency: times.get(best)!, pruned: best.model };
+}
+
+/** What the model chose in a run, by the names of the values; null where it chooses nothing. */
+async function recordedChoices(p: Prepared, ctx: StageContext): Promise<Map<string, Tensor> | null> {
+  const { model } = cloneModel(p.model);
+  const choices = choicesOf(model);
+  if (choices.length === 0) return null;
+  model.graph.outputs.splice(0, Infinity, ...choices);
+  for (const v of choices) v.type = null;
+  const session = await ctx.executor.open(model, { threads: 1, optimization: 'basic' });
+  try {
+    const out = await session.run(randomFeeds(p.model, { batch: 1 }));
+    return new Map(
+      Object.entries(out).map(([name, { dtype, dims, data }]) => {
+        const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+        return [name, new MemoryTensor(dtype, dims, bytes)];
+      }),
+    );
+  } finally {
+    await session.release();
+  }
 }
 
 /** L2 norms of all units: they need no data. */
@@ -160,10 +220,10 @@ function prunableShare(p: Prepared): number {
  * of boxes the outputs may be empty or all alike, and agree whatever was done. Where there are such operators, outputs
  * behind a selection are left out: rounding may select others.
  */
-async function againstMask(p: Prepared, plan: Cut, ctx: StageContext) {
+async function againstMask(p: Prepared, plan: Cut, ctx: StageContext, settle: Settle) {
   const { outputs } = p.model.graph;
   const own = [...outputs];
-  const chosen = selected(p.model);
+  const chosen = settle === asItIs ? selected(p.model) : new Set<Value>();
   const narrowed = new Set(p.analysis.groups.flatMap((g) => g.members.map((m) => m.value)));
   const frozen = new Set(p.analysis.skipped.map((s) => s.group));
   const inside = [...p.model.graph.nodes()]
@@ -182,9 +242,9 @@ async function againstMask(p: Prepared, plan: Cut, ctx: StageContext) {
         await session.release();
       }
     };
-    const whole = await run(p.model);
-    const masked = await run(maskModel(p.model, p.facts, p.analysis, plan, p.blocks));
-    const cut = await run(applyPlan(p.model, p.facts, p.analysis, plan, p.blocks).model);
+    const whole = await run(settle(p.model));
+    const masked = await run(settle(maskModel(p.model, p.facts, p.analysis, plan, p.blocks)));
+    const cut = await run(settle(applyPlan(p.model, p.facts, p.analysis, plan, p.blocks).model));
     return { error: difference(masked, cut), effect: difference(whole, masked, true) };
   } finally {
     outputs.splice(0, Infinity, ...own);

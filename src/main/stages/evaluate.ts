@@ -58,6 +58,13 @@ export function cut(outputs: Outputs, count: number, size: number): Outputs {
   );
 }
 
+/** Height and width of a batch of pictures, whichever way their channels lie. */
+function pictureOf(dims: readonly number[]): readonly [number, number] | null {
+  if (dims.length !== 4) return null;
+  const [, a, b, c] = dims as [number, number, number, number];
+  return a <= 4 ? [b, c] : c <= 4 ? [a, b] : null;
+}
+
 /** Outputs of the original kept for the next comparison, in bytes. */
 const KEEP = 256 * 2 ** 20;
 
@@ -100,11 +107,17 @@ export async function createEvaluator(original: Model, options: EvaluateOptions)
     }
   };
 
+  let picture: readonly [number, number] | null = null;
   const first = await executor.open(original, options);
   try {
-    const meter = createQualityMeter();
+    let meter = createQualityMeter();
     for (const [k, chunk] of chunks.entries()) {
-      const outputs = await run(first, await batchOf(chunk), chunk.length);
+      const batch = await batchOf(chunk);
+      if (k === 0) {
+        picture = pictureOf(batch.dims);
+        meter = createQualityMeter({ picture });
+      }
+      const outputs = await run(first, batch, chunk.length);
       added(() => meter.add(outputs, outputs, chunk.length, labelsOf(chunk)));
       const bytes = Object.values(outputs).reduce((n, t) => n + t.data.byteLength, 0);
       if (bytes <= room) {
@@ -116,7 +129,7 @@ export async function createEvaluator(original: Model, options: EvaluateOptions)
     return {
       reference: meter.result(),
       evaluate: async (model, onProgress) => {
-        const meter = createQualityMeter(),
+        const meter = createQualityMeter({ picture }),
           session = await executor.open(model, options);
         try {
           for (const [k, chunk] of chunks.entries()) {

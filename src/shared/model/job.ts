@@ -69,8 +69,13 @@ export interface CompressRequest {
 /** Agreement with the original, and accuracy when there are labels. Measured on samples that no stage has trained on. */
 export interface Quality {
   readonly samples: number;
-  /** Share of samples whose top class is the original's; 1 for the original. */
+  /**
+   * Share of samples (of pixels, where each has a class) whose top class is the original's; of detectors the F1 of boxes
+   * that match the original's by class and by an overlap of at least one half. 1 for the original.
+   */
   readonly agreement?: number;
+  /** Of detectors: boxes that agreement was counted on, the mean of both models. */
+  readonly boxes?: number;
   readonly top1?: number;
   readonly top5?: number;
   /** Signal-to-noise of the outputs against the original's, dB; null for an exact match. */

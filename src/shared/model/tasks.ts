@@ -145,5 +145,7 @@ export interface CoverageRow {
   readonly holds: readonly { readonly operator: string; readonly ms: number }[];
   /** Why it is not ok, as sentences' ends. */
   readonly problems: readonly string[];
+  /** What else to know, as sentences' ends. */
+  readonly notes: readonly string[];
   readonly seconds: number;
 }

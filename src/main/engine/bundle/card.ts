@@ -43,7 +43,14 @@ function rows(a: ModelMeasure, b: ModelMeasure): string[] {
   if (!q) return [...out, row('Quality', 'not measured: no data were given', 'not measured')];
   if (q.top1 !== undefined) out.push(row('Top-1 accuracy', percent(p?.top1), percent(q.top1)));
   if (q.top5 !== undefined) out.push(row('Top-5 accuracy', percent(p?.top5), percent(q.top5)));
-  if (q.agreement !== undefined) out.push(row('Agreement with the original', '-', percent(q.agreement)));
+  if (q.agreement !== undefined)
+    out.push(
+      row(
+        q.boxes === undefined ? 'Agreement with the original' : 'Boxes that match the original’s',
+        '-',
+        percent(q.agreement),
+      ),
+    );
   return [...out, row('Signal-to-noise against the original', '-', db(q.snrDb))];
 }
 

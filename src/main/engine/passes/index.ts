@@ -8,3 +8,4 @@ export { eliminateRepeatedActivation } from './eliminate-repeated-activation.ts'
 export { paddedShortcutsToConv } from './padded-shortcuts.ts';
 export { untieVectors } from './untie-vectors.ts';
 export { raiseOpset } from './raise-opset.ts';
+export { choicesOf, fixSelections } from './fix-selections.ts';

@@ -3,6 +3,7 @@ import type { Quality } from '../../../shared/model/job.ts';
 import type { HostTensor } from '../executor.ts';
 import { DType } from '../ir/dtype.ts';
 import { halfToNumber } from '../ir/tensor.ts';
+import { boxLayout, matchedBoxes, readBoxes, type BoxLayout } from './detections.ts';
 import { argmax, decibels, difference, inTop, isDistribution, klDivergence, logProbabilities } from './metrics.ts';
 
 export type Outputs = Readonly<Record<string, HostTensor>>;
@@ -67,11 +68,16 @@ export interface QualityMeter {
   outputs(): OutputFigures[];
 }
 
+export interface MeterOptions {
+  /** Height and width of the input, where it is a picture: boxes of a detector lie in it. */
+  readonly picture?: readonly [number, number] | null;
+}
+
 /**
  * Agreement and KL: Hinton et al. 2015 compare models the same way. SNR: outputs count equally, whatever their size:
  * -10 log10 of the mean of noise / signal.
  */
-export function createQualityMeter(): QualityMeter {
+export function createQualityMeter({ picture = null }: MeterOptions = {}): QualityMeter {
   const totals = new Map<string, Totals>();
   let samples = 0,
     decided = 0,
@@ -85,7 +91,10 @@ export function createQualityMeter(): QualityMeter {
     cosine = 0,
     cosines = 0,
     maxAbs = 0,
-    nonFinite = 0;
+    nonFinite = 0,
+    found = 0,
+    matched = 0,
+    layout: BoxLayout | null | undefined;
 
   const classes = (
     ref: ArrayLike<number>,
@@ -132,9 +141,24 @@ export function createQualityMeter(): QualityMeter {
     }
   };
 
+  const totalOf = (name: string, t: HostTensor, batched: boolean): Totals => {
+    const view = batched ? outputView(t.dims) : { kind: 'numbers' as const, classes: 0, last: false };
+    const sum = totals.get(name) ?? { signal: 0, noise: 0, min: Infinity, max: -Infinity, elements: 0, view };
+    totals.set(name, sum);
+    return sum;
+  };
+
   return {
     add(reference, candidate, count, labels) {
       samples += count;
+      if (layout === undefined) layout = boxLayout(reference, picture);
+      if (layout) {
+        const [want, have] = [reference, candidate].map((o) => readBoxes(o, layout!, picture));
+        for (const [i, boxes] of want!.entries()) {
+          matched += matchedBoxes(boxes, have![i]!);
+          found += (boxes.length + have![i]!.length) / 2;
+        }
+      }
       const broken = new Set<number>();
       let primary = false;
       for (const [name, t] of Object.entries(reference)) {
@@ -142,14 +166,21 @@ export function createQualityMeter(): QualityMeter {
         const ref = floats(t),
           out = other ? floats(other) : null;
         if (!ref || !out) continue;
+        if (ref.length !== out.length && layout?.kind === 'chosen') {
+          // A detector that chooses its boxes gives as many as it finds: other counts are as far from it as nothing.
+          const sum = totalOf(name, t, false);
+          const power = difference(ref, new Float32Array(ref.length), 0, ref.length).signal;
+          sum.signal += power;
+          sum.noise += power;
+          continue;
+        }
         if (ref.length !== out.length)
           throw new RangeError(`output ${name} has ${out.length} elements, the original ${ref.length}`);
         const batched = t.dims[0] === count,
           rows = batched ? count : 1,
-          size = ref.length / rows,
-          view = batched ? outputView(t.dims) : { kind: 'numbers' as const, classes: 0, last: false };
-        const sum = totals.get(name) ?? { signal: 0, noise: 0, min: Infinity, max: -Infinity, elements: 0, view };
-        totals.set(name, sum);
+          size = ref.length / rows;
+        const sum = totalOf(name, t, batched);
+        const { view } = sum;
         for (let i = 0; i < rows; i++) {
           const d = difference(ref, out, i * size, size);
           sum.signal += d.signal;
@@ -185,7 +216,7 @@ export function createQualityMeter(): QualityMeter {
       const peak = image ? Math.max(image.max - Math.min(image.min, 0), Number.MIN_VALUE) : 0;
       return {
         samples,
-        ...(decided > 0 && { agreement: agree / decided }),
+        ...(layout ? boxAgreement(found, matched) : decided > 0 && { agreement: agree / decided }),
         ...(labelled > 0 && { top1: top1 / labelled }),
         ...(labelled > 0 && hasTop5 && { top5: top5 / labelled }),
         snrDb: nonFinite ? -200 : decibels(1, mean),
@@ -200,3 +231,7 @@ export function createQualityMeter(): QualityMeter {
     outputs: () => [...totals].map(([name, t]) => ({ name, kind: t.view.kind, snrDb: decibels(t.signal, t.noise) })),
   };
 }
+
+/** F1 of one set of boxes against the other; nothing found on either side is no evidence. */
+const boxAgreement = (found: number, matched: number) =>
+  found > 0 ? { agreement: matched / found, boxes: found } : {};
