@@ -11,6 +11,7 @@ import type { Model } from '../engine/ir/model.ts';
 import type { Value } from '../engine/ir/value.ts';
 import { verifyModel } from '../engine/ir/verify.ts';
 import { cloneModel } from '../engine/ir/clone.ts';
+import { isFloat } from '../engine/ir/dtype.ts';
 import { MemoryTensor, type Tensor } from '../engine/ir/tensor.ts';
 import { choicesOf, fixSelections } from '../engine/passes/index.ts';
 import { disturbZeros, fillMissing, scaleMatrices } from '../engine/passes/fill-missing.ts';
@@ -156,6 +157,9 @@ async function judged(
     if (!Number.isFinite(louder.effect)) break;
     ({ error, effect } = louder);
   }
+  // Some heads start at zero, and a model that was never trained still has them.
+  if (effect === 0 && disturbZeros(p.model, 1, 0.02) > 0)
+    ({ error, effect } = await againstMask(p, best.plan, ctx, settle));
   return { error, effect, macsRatio: best.macsRatio, latency: times.get(best)!, pruned: best.model };
 }
 
@@ -170,9 +174,10 @@ async function recordedChoices(p: Prepared, ctx: StageContext): Promise<Map<stri
   try {
     const out = await session.run(randomFeeds(p.model, { batch: 1 }));
     return new Map(
-      Object.entries(out).map(([name, { dtype, dims, data }]) => {
+      Object.entries(out).flatMap(([name, { dtype, dims, data }]) => {
+        if (isFloat(dtype)) return [];
         const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-        return [name, new MemoryTensor(dtype, dims, bytes)];
+        return [[name, new MemoryTensor(dtype, dims, bytes)] as const];
       }),
     );
   } finally {

@@ -4,6 +4,7 @@
  * as constants, what comes before and behind them can still be counted, timed and compared.
  */
 import { attrInt, int } from '../ir/attribute.ts';
+import type { Graph } from '../ir/graph.ts';
 import { dataDependent } from '../ir/dependence.ts';
 import type { Model } from '../ir/model.ts';
 import type { Node } from '../ir/node.ts';
@@ -11,6 +12,10 @@ import type { Tensor } from '../ir/tensor.ts';
 import type { Value } from '../ir/value.ts';
 import { eliminateDead } from './eliminate-dead.ts';
 import { runPasses } from './pass.ts';
+
+const CHOOSING = new Set(['NonMaxSuppression', 'NonZero', 'TopK', 'Unique', 'Compress']);
+const chooses = (g: Graph): boolean =>
+  [...g.nodes()].some((n) => CHOOSING.has(n.opType) || [...n.subgraphs()].some(chooses));
 
 /** What one node chooses: values that may become constants. */
 function chosenBy(node: Node, depends: ReadonlySet<Value>): Value[] {
@@ -27,13 +32,22 @@ function chosenBy(node: Node, depends: ReadonlySet<Value>): Value[] {
     case 'Compress':
       return given(node.input(1));
     case 'If':
-      return given(node.input(0));
+    case 'Loop':
+    case 'Scan':
+      return [
+        ...(node.opType === 'If' ? given(node.input(0)) : []),
+        // Suppression is often wrapped in a condition.
+        ...([...node.subgraphs()].some(chooses) ? node.outputs.flatMap(given) : []),
+      ];
     default:
       return [];
   }
 }
 
-/** Values that a run chooses by its data. */
+/**
+ * Values that a run chooses by its data: indices and conditions. What a loop or a condition with a choice in it gives may
+ * also be numbers, which are not chosen.
+ */
 export function choicesOf(model: Model): Value[] {
   const depends = dataDependent(model);
   return [...new Set([...model.graph.nodes()].flatMap((n) => chosenBy(n, depends)))];
