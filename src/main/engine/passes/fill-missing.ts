@@ -67,12 +67,19 @@ function fillArray(t: EncodedTensor, n: number, one: () => number): Float32Array
   throw new SecateurError('model-invalid', { reason: `tensor ${t.name} has no data, and its type is no float` });
 }
 
-/** Gives matrices whose entries are all alike (heads and scales at the start of training) normal numbers. In place. */
-export function disturbZeros(model: Model, seed: number, deviation: number): void {
+/**
+ * Gives matrices whose entries are all alike (heads and scales at the start of training) normal numbers. In place.
+ * @returns how many there were
+ */
+export function disturbZeros(model: Model, seed: number, deviation: number): number {
   const random = seededRandom(seed);
-  eachMatrix(model, (data) =>
-    data.length > 1 && data.every((x) => x === data[0]) ? data.map(() => deviation * random.normal()) : data,
-  );
+  let count = 0;
+  eachMatrix(model, (data) => {
+    if (data.length < 2 || data.some((x) => x !== data[0])) return data;
+    count++;
+    return data.map(() => deviation * random.normal());
+  });
+  return count;
 }
 
 /** Multiplies every matrix, so that a signal does not fade on its way. In place. */
