@@ -24,6 +24,9 @@ const FIT_SAMPLES = 512;
 /** Models with fewer parameters are cut and run for every plan that is tried; larger ones are judged by curvature. */
 const CUT_BELOW = 8e6;
 
+/** Of what output changes mean; raised when the distance changes. */
+const CHANGE_VERSION = 2;
+
 /** Runs longer than this, in milliseconds, repeat so well that one look at a plan is enough. */
 const SLOW_MS = 40;
 const SLOW_RUNS = 6;
@@ -172,6 +175,7 @@ async function openCost(o: AllocationOptions, ctx: StageContext): Promise<Cost> 
     used: o.rankingSamples,
     cut: cutting,
     fitted: fitting ? FIT_SAMPLES : 0,
+    version: CHANGE_VERSION,
   });
   let change: OutputChange | null = null;
   // Opened when the first plan is not known yet.

@@ -4,6 +4,7 @@ import type { Quality } from '../../shared/model/job.ts';
 import type { Dataset } from '../data/dataset.ts';
 import type { ExecSession, Executor, HostTensor, SessionOptions } from '../engine/executor.ts';
 import type { Model } from '../engine/ir/model.ts';
+import { pictureOf } from '../engine/quality/detections.ts';
 import { createQualityMeter, type OutputFigures, type Outputs } from '../engine/quality/meter.ts';
 import { inputShapes } from '../runtime/random-inputs.ts';
 
@@ -56,13 +57,6 @@ export function cut(outputs: Outputs, count: number, size: number): Outputs {
       return [name, { dtype: t.dtype, dims: [count, ...t.dims.slice(1)], data }];
     }),
   );
-}
-
-/** Height and width of a batch of pictures, whichever way their channels lie. */
-function pictureOf(dims: readonly number[]): readonly [number, number] | null {
-  if (dims.length !== 4) return null;
-  const [, a, b, c] = dims as [number, number, number, number];
-  return a <= 4 ? [b, c] : c <= 4 ? [a, b] : null;
 }
 
 /** Outputs of the original kept for the next comparison, in bytes. */

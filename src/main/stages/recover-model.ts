@@ -1,6 +1,12 @@
 /** What recovery trains: the pruned model with normalization put back, its weights, and the loss against the original. */
 import type { LossContext } from '../engine/autodiff/train-step.ts';
-import { crossEntropy, distillation, relativeSquaredError, weightedSum } from '../engine/autodiff/losses.ts';
+import {
+  anchorLoss,
+  crossEntropy,
+  distillation,
+  relativeSquaredError,
+  weightedSum,
+} from '../engine/autodiff/losses.ts';
 import type { Facts } from '../engine/ir/facts.ts';
 import { cloneModel } from '../engine/ir/clone.ts';
 import { DType } from '../engine/ir/dtype.ts';
@@ -10,6 +16,7 @@ import type { Feature } from '../engine/recovery/features.ts';
 import { insertNormalization, normalizable } from '../engine/recovery/normalize.ts';
 import { buildStatisticsModel, StatisticsAccumulator } from '../engine/pruning/statistics.ts';
 import { raiseOpset, runPasses } from '../engine/passes/index.ts';
+import type { AnchorLayout } from '../engine/quality/detections.ts';
 import { outputView } from '../engine/quality/meter.ts';
 import type { Recipe } from '../../shared/model/job.ts';
 import type { Dataset } from '../data/dataset.ts';
@@ -117,6 +124,7 @@ export function lossOf(
   recipe: Recipe['recovery'],
   labelled: boolean,
   lessons: readonly Lesson[],
+  anchors: AnchorLayout | null = null,
 ): Value {
   const terms = outputs.map((o, i) => {
     const shape = shapes[i]!;
@@ -125,7 +133,9 @@ export function lossOf(
     const classes = outputView(shape).kind === 'classes';
     const loss = classes
       ? distillation(l.b, own, given, shape, recipe.temperature)
-      : relativeSquaredError(l.b, own, given, shape);
+      : anchors?.output === o.name
+        ? anchorLoss(l.b, own, given, shape, anchors.kind === 'anchor-free')
+        : relativeSquaredError(l.b, own, given, shape);
     return { loss, weight: labelled && i === 0 ? recipe.alpha : 1 };
   });
   if (labelled) {

@@ -3,23 +3,26 @@
  * al. 2015; FitNets, Romero et al. 2015), with gradients that the engine emits and the runtime executes. Keeps the best
  * state on samples held out; ends at the time limit, or earlier when the held-out figure has stopped improving.
  */
+import { totalmem } from 'node:os';
 import { Trainer, writeParameters } from '../engine/autodiff/trainer.ts';
 import { buildTrainStep } from '../engine/autodiff/train-step.ts';
 import type { ExecSession, HostTensor } from '../engine/executor.ts';
 import { cloneModel } from '../engine/ir/clone.ts';
-import { DType } from '../engine/ir/dtype.ts';
+import { DType, elementCount } from '../engine/ir/dtype.ts';
+import type { Facts } from '../engine/ir/facts.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { seededRandom } from '../engine/random.ts';
 import { applyViews, drawView } from '../engine/recovery/augment.ts';
 import type { Feature } from '../engine/recovery/features.ts';
 import { cosine } from '../engine/recovery/schedule.ts';
 import { eliminateDead, foldBatchNorm, runPasses } from '../engine/passes/index.ts';
+import { boxLayout, pictureOf, type AnchorLayout } from '../engine/quality/detections.ts';
 import { outputView } from '../engine/quality/meter.ts';
 import type { Recipe } from '../../shared/model/job.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { collectFacts } from '../runtime/facts.ts';
 import type { Checkpoint, StageContext } from './context.ts';
-import { dataInput } from './evaluate.ts';
+import { dataInput, pad } from './evaluate.ts';
 import { Lessons } from './lessons.ts';
 import { LABELS, lessonsIn, lossOf, normalized, STATISTICS_BATCH, teacherName, trainable } from './recover-model.ts';
 import { reference } from './sensitivity.ts';
@@ -76,7 +79,9 @@ export async function recover(
 ): Promise<Recovered> {
   const { recipe, dataset, train, holdout, threads, seed } = options;
   const input = dataInput(original);
-  const batch = input.fixedBatch ? Math.max(1, input.dims[0]!) : Math.max(1, Math.min(recipe.batch, train.length));
+  const batch = input.fixedBatch
+    ? Math.max(1, input.dims[0]!)
+    : Math.max(1, Math.min(recipe.batch, train.length, largestBatch(pruned, await collectFacts(pruned, ctx.executor))));
   const model = await normalized(pruned, options, batch, input.name, ctx);
   const facts = await collectFacts(model, ctx.executor, { batch });
   const outputs = model.graph.outputs.filter((v) => facts.get(v)?.dtype === DType.FLOAT);
@@ -85,10 +90,11 @@ export async function recover(
     ? lessonsIn(model, facts, original, await collectFacts(original, ctx.executor), options.features, batch)
     : [];
   const labelled = dataset.labels !== null && recipe.alpha < 1 && outputView(shapes[0]!).kind === 'classes';
+  const anchors = await anchorsIn(original, input.name, await dataset.batch(holdout.slice(0, 1)), ctx);
   const step = buildTrainStep(model, {
     facts: (v) => facts.get(v),
     params: trainable(model),
-    loss: (l) => lossOf(l, outputs, shapes, recipe, labelled, inner),
+    loss: (l) => lossOf(l, outputs, shapes, recipe, labelled, inner, anchors),
     clipNorm: 5,
     ema: EMA,
     ...(recipe.optimizer === 'sgd'
@@ -198,6 +204,40 @@ export async function recover(
   }
 }
 
+/** Bytes that the activations of one training step may take. */
+const STEP_BYTES = Math.min(4e9, totalmem() / 4);
+/** Values of the forward pass, their gradients, and what normalization adds. */
+const COPIES = 4;
+
+/** How many samples a training step has room for. @param facts of the model at any batch size */
+function largestBatch(model: Model, facts: Facts): number {
+  let bytes = 0;
+  for (const n of model.graph.nodes())
+    for (const v of n.outputs) {
+      const shape = facts.get(v)?.shape;
+      if (shape?.[0]) bytes += (4 * elementCount(shape)) / shape[0];
+    }
+  return Math.max(1, Math.floor(STEP_BYTES / (COPIES * Math.max(1, bytes))));
+}
+
+/** The layout of a detector's raw outputs, as the original shows it on a sample; null for everything else. */
+async function anchorsIn(
+  original: Model,
+  input: string,
+  x: HostTensor,
+  ctx: Pick<StageContext, 'executor'>,
+): Promise<AnchorLayout | null> {
+  const fixed = dataInput(original);
+  const session = await ctx.executor.open(original, { threads: 1 });
+  try {
+    const given = fixed.fixedBatch ? pad(x, Math.max(1, fixed.dims[0]!)) : x;
+    const layout = boxLayout(await session.run({ [input]: given }), pictureOf(given.dims));
+    return layout && layout.kind !== 'chosen' ? layout : null;
+  } finally {
+    await session.release();
+  }
+}
+
 /** Decay of the moving average of the weights. */
 const EMA = 0.99;
 /** Views of each sample where the original's answers are kept; otherwise each epoch has its own. */
@@ -233,7 +273,7 @@ async function openExaminer(
       const x = await o.dataset.batch(
         Array.from({ length: o.batch }, (_, i) => o.indices[(at + i) % o.indices.length]!),
       );
-      held.push({ x, distance: reference(await teacher.run({ [o.input]: x })) });
+      held.push({ x, distance: reference(await teacher.run({ [o.input]: x }), { [o.input]: x }) });
     }
   });
   return {

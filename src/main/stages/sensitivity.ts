@@ -1,12 +1,14 @@
 /**
  * Measured output change of any plan, without surgery: one session of the gated model, fed zeros and ones. The change is
- * KL(original || pruned) for class scores, and the relative squared error for everything else.
+ * KL(original || pruned) for class scores, the error of what is found for detectors, and the relative squared error for
+ * everything else.
  */
 import type { HostTensor } from '../engine/executor.ts';
 import { DType } from '../engine/ir/dtype.ts';
 import type { Space, State } from '../engine/pruning/allocation/state.ts';
 import { goneNodes, isGroupGone, removedUnits } from '../engine/pruning/allocation/state.ts';
 import { gateModel } from '../engine/pruning/mask.ts';
+import { anchorDistance, boxLayout, pictureOf } from '../engine/quality/detections.ts';
 import { klDivergence, logProbabilities, isDistribution } from '../engine/quality/metrics.ts';
 import { floats, outputView } from '../engine/quality/meter.ts';
 import type { Executor } from '../engine/executor.ts';
@@ -41,7 +43,7 @@ export async function openOutputChange(
     session.run({ ...feeds, ...Object.fromEntries(gates) });
   const whole: Record<string, HostTensor>[] = [];
   for (const feeds of calibration.batches) whole.push(await run(open, feeds));
-  const references = whole.map(reference);
+  const references = whole.map((o, i) => reference(o, calibration.batches[i]));
   return {
     async cost(space, s) {
       const gates = new Map(open);
@@ -74,7 +76,8 @@ export async function openCutChange(
   calibration: Calibration,
   threads: number,
 ): Promise<OutputChange> {
-  const references = (await outputsOf(executor, whole, calibration, threads)).map(reference);
+  const wanted = await outputsOf(executor, whole, calibration, threads);
+  const references = wanted.map((o, i) => reference(o, calibration.batches[i]));
   return {
     async cost(_, s) {
       const session = await executor.open(cut(s), { threads });
@@ -90,10 +93,16 @@ export async function openCutChange(
   };
 }
 
-/** Distance of a batch of outputs from the given one, mean per sample, summed over the outputs. */
+/** Distance of a batch of outputs from the given one, mean per sample, summed over the outputs. @param feeds that gave it */
 export function reference(
   outputs: Readonly<Record<string, HostTensor>>,
+  feeds: Readonly<Record<string, HostTensor>> = {},
 ): (other: Readonly<Record<string, HostTensor>>) => number {
+  const layout = boxLayout(outputs, pictureOf(Object.values(feeds)[0]?.dims));
+  if (layout && layout.kind !== 'chosen') {
+    const distance = anchorDistance(outputs[layout.output]!, layout);
+    return (other) => distance(other[layout.output]!);
+  }
   const parts = Object.entries(outputs).flatMap(([name, t]) => {
     const a = floats(t);
     if (!a) return [];

@@ -5,6 +5,7 @@
  */
 import type { HostTensor } from '../executor.ts';
 import { DType } from '../ir/dtype.ts';
+import { isDistribution } from './metrics.ts';
 
 export interface Box {
   readonly x1: number;
@@ -57,6 +58,13 @@ function chosenLayout(outputs: Outputs): BoxLayout | null {
   return null;
 }
 
+/** Height and width of a batch of pictures, whichever way their channels lie. */
+export function pictureOf(dims: readonly number[] | undefined): readonly [number, number] | null {
+  if (dims?.length !== 4) return null;
+  const [, a, b, c] = dims as [number, number, number, number];
+  return a <= 4 ? [b, c] : c <= 4 ? [a, b] : null;
+}
+
 function rawLayout(outputs: Outputs, [height, width]: readonly [number, number]): BoxLayout | null {
   const all = Object.entries(outputs);
   if (all.length !== 1) return null;
@@ -73,7 +81,8 @@ function rawLayout(outputs: Outputs, [height, width]: readonly [number, number])
     return true;
   };
   const rows = (r: number, k: number): number => r * b + k;
-  if (a >= FEWEST_ANCHORS && b >= 6 && b < a && share(4, b, rows, a)) {
+  // Rows that add up to one are classes of something, with no boxes before them.
+  if (a >= FEWEST_ANCHORS && b >= 6 && b < a && share(4, b, rows, a) && !isDistribution(data, 0, b)) {
     // Of a grid the centre is an offset within its cell and the size an exponent: both small. In pixels neither is.
     const strides = gridOf(a, height, width);
     let largest = 0;
@@ -117,27 +126,70 @@ export function readBoxes(outputs: Outputs, layout: BoxLayout, picture: readonly
   }
   const t = outputs[layout.output]!;
   const data = t.data as Float32Array;
-  const [n, d1, d2] = t.dims as [number, number, number];
-  const free = layout.kind === 'anchor-free';
-  const [anchors, width] = free ? [d2, d1] : [d1, d2];
-  const first = free ? 4 : 5;
+  const { samples, anchors, width, first, at } = anchorsOf(t, layout);
   const cells = layout.kind === 'anchors' && layout.grid && picture ? cellsOf(layout.grid, picture) : null;
-  return Array.from({ length: n }, (_, s) => {
+  return Array.from({ length: samples }, (_, s) => {
     const found: Box[] = [];
     for (let a = 0; a < anchors; a++) {
-      const at = (k: number): number => data[free ? (s * width + k) * anchors + a : (s * anchors + a) * width + k]!;
+      const value = (k: number): number => data[at(s, a, k)]!;
       let label = 0;
-      for (let k = first + 1; k < width; k++) if (at(k) > at(first + label)) label = k - first;
-      const score = at(first + label) * (free ? 1 : at(4));
+      for (let k = first + 1; k < width; k++) if (value(k) > value(first + label)) label = k - first;
+      const score = value(first + label) * (first === 5 ? value(4) : 1);
       if (!(score >= FAINT)) continue;
       const cell = cells?.[a];
       const [x, y, w, h] = cell
-        ? [(at(0) + cell.x) * cell.stride, (at(1) + cell.y) * cell.stride, Math.exp(at(2)) * cell.stride, Math.exp(at(3)) * cell.stride] // prettier-ignore
-        : [at(0), at(1), at(2), at(3)];
+        ? [(value(0) + cell.x) * cell.stride, (value(1) + cell.y) * cell.stride, Math.exp(value(2)) * cell.stride, Math.exp(value(3)) * cell.stride] // prettier-ignore
+        : [value(0), value(1), value(2), value(3)];
       found.push({ x1: x - w / 2, y1: y - h / 2, x2: x + w / 2, y2: y + h / 2, score, label });
     }
     return withoutDuplicates(found);
   });
+}
+
+/** Raw layouts, whose output holds every anchor of every sample. */
+export type AnchorLayout = Extract<BoxLayout, { readonly output: string }>;
+
+/** How the anchors of a raw output lie: attributes are centre and size, objectness where `first` is 5, then classes. */
+export function anchorsOf(t: Pick<HostTensor, 'dims'>, layout: AnchorLayout) {
+  const [samples, d1, d2] = t.dims as [number, number, number];
+  if (layout.kind === 'anchors')
+    return {
+      samples,
+      anchors: d1,
+      width: d2,
+      first: 5,
+      at: (s: number, a: number, k: number) => (s * d1 + a) * d2 + k,
+    };
+  return { samples, anchors: d2, width: d1, first: 4, at: (s: number, a: number, k: number) => (s * d1 + k) * d2 + a };
+}
+
+/**
+ * Distance of raw anchors from the given ones: the relative squared errors of objectness, of the scores of classes, and of
+ * boxes as far as there is an object, added up. Nearly all anchors are background, whose boxes mean nothing.
+ */
+export function anchorDistance(want: HostTensor, layout: AnchorLayout): (have: HostTensor) => number {
+  const { samples, anchors, width, first, at } = anchorsOf(want, layout);
+  const a = want.data as Float32Array;
+  // Error and, against nothing, power of the three parts.
+  const sums = (b: Float32Array | null): number[] => {
+    const out = [0, 0, 0];
+    for (let s = 0; s < samples; s++)
+      for (let r = 0; r < anchors; r++) {
+        const of = (x: Float32Array | null, k: number): number => (x ? x[at(s, r, k)]! : 0);
+        const [p, q] = first === 5 ? [of(a, 4), of(b, 4)] : [1, 1];
+        if (first === 5) out[0]! += (p - q) ** 2;
+        let object = 0;
+        for (let k = first; k < width; k++) {
+          const x = p * of(a, k);
+          object = Math.max(object, x);
+          out[1]! += (x - q * of(b, k)) ** 2;
+        }
+        for (let k = 0; k < 4; k++) out[2]! += (object * (of(a, k) - of(b, k))) ** 2;
+      }
+    return out;
+  };
+  const power = sums(null);
+  return (have) => sums(have.data as Float32Array).reduce((sum, e, i) => sum + (power[i]! > 0 ? e / power[i]! : 0), 0);
 }
 
 function cellsOf(strides: readonly number[], [height, width]: readonly [number, number]) {
