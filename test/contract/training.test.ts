@@ -16,6 +16,8 @@ import type { HostTensor } from '../../src/main/engine/executor.ts';
 import { int, ints } from '../../src/main/engine/ir/attribute.ts';
 import { DType, elementCount } from '../../src/main/engine/ir/dtype.ts';
 import { Model } from '../../src/main/engine/ir/model.ts';
+import { anchorLoss } from '../../src/main/engine/autodiff/losses.ts';
+import { anchorDistance, type AnchorLayout } from '../../src/main/engine/quality/detections.ts';
 import { f32, toFloat32 } from '../../src/main/engine/ir/tensor.ts';
 import type { Value } from '../../src/main/engine/ir/value.ts';
 import { collectFacts } from '../../src/main/runtime/facts.ts';
@@ -193,6 +195,34 @@ describe('losses', () => {
     expect(got).toBeCloseTo(want, 5);
     const self = await evaluate((b, z, o) => distillation(b, z, o, [2, 3], 4), host(logits, [2, 3]));
     expect(self).toBeCloseTo(0, 5);
+  });
+});
+
+describe('the loss of a detector', () => {
+  const shapes: [AnchorLayout, number[]][] = [
+    [{ kind: 'anchors', output: 'y', grid: null }, [2, 7, 8]],
+    [{ kind: 'anchor-free', output: 'y' }, [2, 7, 9]],
+  ];
+  it.each(shapes)('is the distance that plans are judged by: %j', async (layout, dims) => {
+    const values = (): HostTensor =>
+      host(
+        uniform(elementCount(dims)).map((x) => Math.abs(x)),
+        dims,
+      );
+    const { model, b } = net(17);
+    const [y, t] = ['y', 't'].map((name) => model.graph.addInput(name, { elemType: DType.FLOAT, shape: dims }));
+    const loss = anchorLoss(b, y!, t!, dims, layout.kind === 'anchor-free');
+    model.graph.outputs.push(loss);
+    const feeds = { y: values(), t: values() };
+    const s = await plainExecutor.open(model);
+    const out = await s.run(feeds);
+    const same = await s.run({ y: feeds.t, t: feeds.t });
+    await s.release();
+    const want = anchorDistance(feeds.t, layout);
+    expect(want(feeds.y)).toBeGreaterThan(0.1);
+    expect(Number(out[loss.name]!.data[0])).toBeCloseTo(want(feeds.y), 5);
+    expect(Number(same[loss.name]!.data[0])).toBe(0);
+    expect(want(feeds.t)).toBe(0);
   });
 });
 

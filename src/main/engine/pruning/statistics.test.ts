@@ -8,7 +8,7 @@ import { f32 } from '../ir/tensor.ts';
 import type { Value } from '../ir/value.ts';
 import type { HostTensor } from '../executor.ts';
 import { seededRandom } from '../random.ts';
-import { channelGram, im2colGram, thin, type Gram } from './grams.ts';
+import { channelGram, im2colGram, im2colMeans, thin, type Gram } from './grams.ts';
 import { buildStatisticsModel, covariance, StatisticsAccumulator } from './statistics.ts';
 
 const random = seededRandom(3);
@@ -179,6 +179,25 @@ describe('Gram matrices', () => {
     close(
       got[2]!,
       cols[0]!.map((_, c) => cols.reduce((s, r) => s + r[c]!, 0)),
+    );
+  });
+
+  it('and the means of their columns', async () => {
+    const m = emptyModel();
+    const shape = [3, 2, 6, 6];
+    const x = input(m, 'x', shape);
+    const b = new GraphBuilder(m.graph, 17);
+    const means = im2colMeans(b, x, geometry);
+    means.type = { elemType: DType.FLOAT };
+    m.graph.outputs.push(means);
+    const session = await plainExecutor.open(m);
+    const feed = host(shape);
+    const got = (await session.run({ x: feed }))[means.name]!.data;
+    await session.release();
+    const cols = columnsOf(feed);
+    close(
+      got,
+      cols[0]!.map((_, c) => cols.reduce((s, r) => s + r[c]!, 0) / cols.length),
     );
   });
 

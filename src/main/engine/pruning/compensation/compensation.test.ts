@@ -10,6 +10,7 @@ import { extractSubgraph } from '../../passes/extract.ts';
 import { seededRandom } from '../../random.ts';
 import type { Cut } from '../removal.ts';
 import { applyPlan, type Surgery } from '../surgery.ts';
+import { lookAtAll } from './dense.ts';
 import { refit } from './least-squares.ts';
 import { regressionOf, type Regression } from './regression.ts';
 import { compensate, type CompensationOptions, type Fitted } from './sequential.ts';
@@ -173,6 +174,20 @@ describe('a regression', () => {
     toFloat32(added.initializer!).forEach((v, i) => expect(v).toBeCloseTo(i + 1, 3));
   });
 
+  it('of many outputs is solved in the runtime, to the same precision', async () => {
+    const { node, model } = single('Gemm', [1200, 200], [200, 600], {});
+    const truth = toFloat32(node.input(1)!.initializer!).slice();
+    const x = [samples([1200, 200], 1)];
+    const target = [(await runOnce(model, { x: x[0]! }))['y']!];
+    node.input(1)!.initializer = f32(samples([200, 600], 77).data as Float32Array, [200, 600]);
+    const { executor, opened } = counting();
+    const { error } = await refit(executor, regressionOf(node) as Regression, { x, target, kept: null, base: null }, { threads: 1, ridge: 1e-9, activation: null }); // prettier-ignore
+    expect(opened()).toBe(2);
+    expect(error).toBeLessThan(1e-6);
+    const found = toFloat32(node.input(1)!.initializer!);
+    expect(Math.max(...truth.map((v, i) => Math.abs(v - found[i]!)))).toBeLessThan(1e-3);
+  });
+
   it('stays near the present weights where the samples say nothing', async () => {
     const { node, model } = single('Gemm', [4, 32], [32, 3], {});
     const truth = toFloat32(node.input(1)!.initializer!).slice();
@@ -250,6 +265,29 @@ describe('sequential compensation', () => {
     const r = await run(p, { groups: [{ group: 'stem', removed: [2, 5] }], blocks: [] });
     expect(r.after).toBeLessThan(0.7 * r.before);
     expect(r.fits.map((f) => f.node)).toEqual(['a0', 'b0', 'a1', 'b1', 'fc']);
+  });
+
+  it('is the same with what the original makes looked at in one pass beforehand', async () => {
+    const p = await prepare(residualChain({ blocks: 2, width: 8 }));
+    const plan = { groups: [{ group: 'a0', removed: [1, 4, 6] }, { group: 'stem', removed: [2] }], blocks: [] }; // prettier-ignore
+    const batches = feeds(8);
+    const looked = await lookAtAll(plainExecutor, p, batches, 1, 1e9);
+    expect([...looked!.keys()]).toHaveLength(6);
+    const { executor, opened } = counting();
+    const fitted = async (known?: typeof looked): Promise<[Model, number]> => {
+      const surgery = applyPlan(p.model, p.facts, p.analysis, plan, p.blocks);
+      const before = opened();
+      await compensate(executor, p, surgery, [], batches, { threads: 1, kind: 'least-squares', ...(known && { looked: known }) }); // prettier-ignore
+      return [surgery.model, opened() - before];
+    };
+    const [plain, many] = await fitted();
+    const [quick, few] = await fitted(looked);
+    expect(few).toBeLessThan(many);
+    const values = (m: Model): number[] => [...m.graph.initializers].flatMap((v) => [...toFloat32(v.initializer!)]);
+    values(plain).forEach((v, i) => expect(values(quick)[i]).toBeCloseTo(v, 4));
+    // More than there is room for is looked at as it is needed, and so is what has other sizes than the facts.
+    expect(await lookAtAll(plainExecutor, p, batches, 1, 1000)).toBeNull();
+    expect(await lookAtAll(plainExecutor, p, feeds(1, 4, 1, [3, 12, 12]), 1, 1e9)).toBeNull();
   });
 
   it('does nothing to a model that nothing was cut from', async () => {
