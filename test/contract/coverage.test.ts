@@ -7,6 +7,10 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { DType } from '../../src/main/engine/ir/dtype.ts';
 import { Model } from '../../src/main/engine/ir/model.ts';
 import { f32 } from '../../src/main/engine/ir/tensor.ts';
+import { GraphBuilder } from '../../src/main/engine/autodiff/builder.ts';
+import { seededRandom } from '../../src/main/engine/random.ts';
+import { randomFeeds } from '../../src/main/runtime/random-inputs.ts';
+import { plainExecutor } from '../support/executor.ts';
 import { serializeModel } from '../../src/main/engine/onnx/index.ts';
 import type { CoverageRow } from '../../src/shared/model/tasks.ts';
 import { ROOT } from '../support/files.ts';
@@ -71,6 +75,45 @@ it('prints a table for people, and refuses what is not there or not a share', ()
   expect(r.out).toContain('whole: nothing can be pruned');
   expect(coverage('nothing-here').code).toBe(3);
   expect(coverage('models', '--ratio', '1.5').code).toBe(2);
+});
+
+/** Entries of a map that exceed 0.2, and a constant for each of them: as many as there are in the run that was traced. */
+async function choosing(): Promise<Model> {
+  const model = new Model();
+  model.opsets.set('', 17);
+  const { graph } = model;
+  const b = new GraphBuilder(graph, 17);
+  const random = seededRandom(3);
+  const w = (dims: number[]) => {
+    const data = Float32Array.from({ length: dims.reduce((p, d) => p * d, 1) }, () => random.normal() / 3);
+    return graph.addInitializer(graph.freshName('w'), f32(data, dims));
+  };
+  const x = graph.addInput('x', { elemType: DType.FLOAT, shape: [1, 3, 10, 10] });
+  const inner = b.relu(graph.emit('Conv', [x, w([16, 3, 3, 3])], { name: 'first' })[0]!);
+  const map = b.reshape(graph.emit('Conv', [inner, w([1, 16, 1, 1])], { name: 'map' })[0]!, [64]);
+  const chosen = b.op('NonZero', [b.greater(map, b.scalar(0.2))]);
+  const taken = b.op('GatherND', [map, b.op('Transpose', [chosen])]);
+  taken.type = { elemType: DType.FLOAT };
+  graph.outputs.push(taken);
+  const session = await plainExecutor.open(model);
+  const count = (await session.run(randomFeeds(model, { batch: 1 })))[taken.name]!.dims[0]!;
+  await session.release();
+  expect(count).toBeGreaterThan(1);
+  graph.outputs.length = 0;
+  const y = b.add(taken, b.tensor(f32(new Float32Array(count).fill(1), [count])));
+  y.type = { elemType: DType.FLOAT };
+  graph.outputs.push(y);
+  return model;
+}
+
+it('judges a model that runs only with its own choices with these, and says so', async () => {
+  mkdirSync(join(folder, 'choosing'), { recursive: true });
+  writeFileSync(join(folder, 'choosing/boxes.onnx'), serializeModel(await choosing()));
+  const [row] = JSON.parse(coverage('choosing', '--ratio', '0.5', '--json').out) as [CoverageRow];
+  expect(row, row.problems.join()).toMatchObject({ ok: true, groups: 1, problems: [] });
+  expect(row.maskError).toBeLessThan(1e-4);
+  expect(row.notes).toEqual([expect.stringContaining("with the original's choices")]);
+  expect(coverage('choosing', '--ratio', '0.5').out).toContain('boxes chooses by scores');
 });
 
 const zoo = zooPath('shufflenet_v2_x1_0.onnx');
