@@ -113,6 +113,8 @@ export async function solveMoments(
   const k = r.columns;
   const n = k + 1;
   const per = r.rows / r.groups;
+  if (!r.affine) for (const gram of grams) withoutBias(gram, n);
+  if (!r.affine) for (let m = 0; m < r.rows; m++) cross[m * n + k] = 0;
   const normal = known ?? grams.map((gram) => factorize(gram, n, o.ridge));
   if (normal.every((x) => x === null)) return { error: NaN, normal };
   // W = (C + d W0)(G + d I)^-1 per output; the bias (last column) is not pulled.
@@ -138,6 +140,12 @@ export async function solveMoments(
   }
   writeWeights(r, weights);
   return { error: power > 0 ? Math.max(0, error) / power : 0, normal };
+}
+
+/** Makes the last column a problem of its own, whose solution is its right-hand side: zero. */
+function withoutBias(gram: Float64Array, n: number): void {
+  for (let a = 0; a < n; a++) gram[a * n + n - 1] = gram[(n - 1) * n + a] = 0;
+  gram[n * n - 1] = 1;
 }
 
 /** From here on, in multiplications, the runtime's product of float64 matrices is worth its session. */

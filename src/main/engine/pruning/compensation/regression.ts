@@ -15,6 +15,8 @@ export interface Regression {
   readonly columns: number;
   /** Groups of a convolution: as many regressions that share nothing, rows / groups outputs each. */
   readonly groups: number;
+  /** False where there is no place for a bias: a MatMul that no constant vector is added to. */
+  readonly affine: boolean;
 }
 
 const LINEAR = new Set(['Conv', 'ConvTranspose', 'Gemm', 'MatMul']);
@@ -39,7 +41,7 @@ export function regressionOf(node: Node): Regression | string {
     const group = node.attributes.get('group');
     const groups = group?.kind === 'int' ? Number(group.value) : 1;
     const columns = w.dims.slice(1).reduce((a, b) => a * b, 1);
-    return { node, out: node.output(), axis: 1, rows: w.dims[0]!, columns, groups };
+    return { node, out: node.output(), axis: 1, rows: w.dims[0]!, columns, groups, affine: true };
   }
   const int = (name: string): number => {
     const a = node.attributes.get(name);
@@ -52,12 +54,12 @@ export function regressionOf(node: Node): Regression | string {
   if (node.key === 'Gemm') {
     if (int('transA') || scale('alpha') !== 1 || scale('beta') !== 1) return 'it is a scaled Gemm';
     const [rows, columns] = int('transB') ? w.dims : [w.dims[1]!, w.dims[0]!];
-    return { node, out: node.output(), axis: 1, rows: rows!, columns: columns!, groups: 1 };
+    return { node, out: node.output(), axis: 1, rows: rows!, columns: columns!, groups: 1, affine: true };
   }
   if (node.key === 'MatMul' && w.dims.length === 2) {
     const bias = biasOf(node);
-    if (!bias) return 'it has no bias of its own';
-    return { node, out: bias.output(), axis: -1, rows: w.dims[1]!, columns: w.dims[0]!, groups: 1 };
+    const out = (bias ?? node).output();
+    return { node, out, axis: -1, rows: w.dims[1]!, columns: w.dims[0]!, groups: 1, affine: bias !== null };
   }
   return `${node.key} has no regression`;
 }
@@ -96,7 +98,7 @@ function isRowMajor(node: Node): boolean {
   return node.key === 'Conv' || (t?.kind === 'int' && t.value !== 0n);
 }
 
-export function writeWeights({ node, rows, columns }: Regression, solved: Float64Array): void {
+export function writeWeights({ node, rows, columns, affine }: Regression, solved: Float64Array): void {
   const w = new Float32Array(rows * columns);
   const bias = new Float32Array(rows);
   const rowMajor = isRowMajor(node);
@@ -105,7 +107,7 @@ export function writeWeights({ node, rows, columns }: Regression, solved: Float6
     bias[m] = solved[m * (columns + 1) + columns]!;
   }
   node.input(1)!.initializer = f32(w, node.input(1)!.initializer!.dims);
-  setBias(node, f32(bias, [rows]));
+  if (affine) setBias(node, f32(bias, [rows]));
 }
 
 export const vectorOf = (add: Node | null): Value | null => add?.inputs.find((v) => v?.isInitializer) ?? null;
