@@ -3,6 +3,7 @@ import type { ReviewData } from '../../shared/model/window.ts';
 import type { Dataset } from '../data/dataset.ts';
 import type { Executor } from '../engine/executor.ts';
 import type { Model } from '../engine/ir/model.ts';
+import { boxLayout, matchedBoxes, pictureOf, readBoxes } from '../engine/quality/detections.ts';
 import { floats, outputView, type Outputs } from '../engine/quality/meter.ts';
 import { argmax, difference } from '../engine/quality/metrics.ts';
 import { localDevice } from '../runtime/device.ts';
@@ -14,8 +15,8 @@ import { labelOf, showSamples } from './preview.ts';
 const SHOWN = 12;
 
 /**
- * The predicted class of each sample before and after, by name where classes have names. Outputs that are no classes are
- * told by their cosine to the original's.
+ * The predicted class of each sample before and after, by name where classes have names; of detectors how many boxes they
+ * find. Other outputs are told by their cosine to the original's.
  * @param o.path of the original; @param o.from samples to take the first of, such as those that no stage has learned from
  */
 export async function answersOf(
@@ -34,10 +35,11 @@ export async function answersOf(
   const pictures = await showSamples(dataset, indices);
   const before = await outputsPerSample(model, dataset, indices, executor);
   const after = await outputsPerSample(pruned, dataset, indices, executor);
+  const picture = indices.length ? pictureOf((await dataset.batch(indices.slice(0, 1))).dims) : null;
   return indices.map((index, i) => ({
     src: pictures?.[i] ?? '',
     label: labelOf(dataset, names, index),
-    ...answer(before[i]!, after[i]!, names),
+    ...(boxesIn(before[i]!, after[i]!, picture) ?? answer(before[i]!, after[i]!, names)),
   }));
 }
 
@@ -59,6 +61,21 @@ async function outputsPerSample(
     await session.release();
   }
   return out;
+}
+
+/** What detectors find, and how much of it is the same. */
+function boxesIn(
+  before: Outputs,
+  after: Outputs,
+  picture: readonly [number, number] | null,
+): { readonly before: string; readonly after: string } | null {
+  const layout = boxLayout(before, picture);
+  if (!layout) return null;
+  const [own, other] = [before, after].map((o) => readBoxes(o, layout, picture)[0] ?? []);
+  const boxes = (n: number): string => (n === 1 ? '1 box' : `${n} boxes`);
+  const same = matchedBoxes(own!, other!);
+  const all = same === own!.length && same === other!.length;
+  return { before: boxes(own!.length), after: all ? boxes(same) : `${boxes(other!.length)}, ${same} the same` };
 }
 
 /** Of the first output that holds floats. */

@@ -1,4 +1,5 @@
 /** What recovery trains: the pruned model with normalization put back, its weights, and the loss against the original. */
+import { totalmem } from 'node:os';
 import type { LossContext } from '../engine/autodiff/train-step.ts';
 import {
   anchorLoss,
@@ -9,7 +10,7 @@ import {
 } from '../engine/autodiff/losses.ts';
 import type { Facts } from '../engine/ir/facts.ts';
 import { cloneModel } from '../engine/ir/clone.ts';
-import { DType } from '../engine/ir/dtype.ts';
+import { DType, elementCount } from '../engine/ir/dtype.ts';
 import type { Model } from '../engine/ir/model.ts';
 import type { Value } from '../engine/ir/value.ts';
 import type { Feature } from '../engine/recovery/features.ts';
@@ -41,6 +42,22 @@ export function trainable(model: Model): Value[] {
         return node.key === 'Add' && v.initializer!.dims.length > 0;
       }),
   );
+}
+
+/** Bytes that the values of one training step may take: more than the machine has ends the process, not the step. */
+const STEP_BYTES = Math.min(8e9, totalmem() / 3);
+/** Values of the forward pass, what normalization adds, and gradients on their way. */
+const COPIES = 2.5;
+
+/** How many samples a training step has room for. @param facts of the model at any batch size, @param bytes in all */
+export function largestBatch(model: Model, facts: Facts, bytes = STEP_BYTES): number {
+  let floats = 0;
+  for (const n of model.graph.nodes())
+    for (const v of n.outputs) {
+      const shape = facts.get(v)?.shape;
+      if (shape?.[0]) floats += elementCount(shape) / shape[0];
+    }
+  return Math.max(1, Math.floor(bytes / (COPIES * 4 * Math.max(1, floats))));
 }
 
 /** Statistics of smaller batches are too coarse to train with. */

@@ -14,7 +14,7 @@ import { featuresOf, type Feature } from '../engine/recovery/features.ts';
 import { toFloat32 } from '../engine/ir/tensor.ts';
 import { applyPlan } from '../engine/pruning/surgery.ts';
 import { recover, type Recovered, type RecoveryOptions } from './recover.ts';
-import { trainable } from './recover-model.ts';
+import { largestBatch, trainable } from './recover-model.ts';
 import { reference } from './sensitivity.ts';
 
 let folder: string;
@@ -158,4 +158,15 @@ describe('recovery', () => {
     const names = trainable(pruned).map((v) => v.name).sort(); // prettier-ignore
     expect(names).toEqual(['a0', 'b0', 'fc', 'stem'].flatMap((n) => [`${n}.bias`, `${n}.weight`]));
   });
+});
+
+it('a training step takes no more samples than there is memory for', () => {
+  // Per sample: two convolutions and their activations of 8x8x8 and so on, 2.5 times 4 bytes each.
+  const floats = [...p.model.graph.nodes()].reduce((sum, n) => {
+    const shape = p.facts.get(n.output())!.shape;
+    return sum + shape.reduce((a, b) => a * b, 1) / shape[0]!;
+  }, 0);
+  expect(largestBatch(p.model, p.facts, 10 * floats * 7.5)).toBe(7);
+  expect(largestBatch(p.model, p.facts, 1)).toBe(1);
+  expect(largestBatch(p.model, p.facts)).toBeGreaterThan(1000);
 });

@@ -3,13 +3,11 @@
  * al. 2015; FitNets, Romero et al. 2015), with gradients that the engine emits and the runtime executes. Keeps the best
  * state on samples held out; ends at the time limit, or earlier when the held-out figure has stopped improving.
  */
-import { totalmem } from 'node:os';
 import { Trainer, writeParameters } from '../engine/autodiff/trainer.ts';
 import { buildTrainStep } from '../engine/autodiff/train-step.ts';
 import type { ExecSession, HostTensor } from '../engine/executor.ts';
 import { cloneModel } from '../engine/ir/clone.ts';
-import { DType, elementCount } from '../engine/ir/dtype.ts';
-import type { Facts } from '../engine/ir/facts.ts';
+import { DType } from '../engine/ir/dtype.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { seededRandom } from '../engine/random.ts';
 import { applyViews, drawView } from '../engine/recovery/augment.ts';
@@ -24,7 +22,16 @@ import { collectFacts } from '../runtime/facts.ts';
 import type { Checkpoint, StageContext } from './context.ts';
 import { dataInput, pad } from './evaluate.ts';
 import { Lessons } from './lessons.ts';
-import { LABELS, lessonsIn, lossOf, normalized, STATISTICS_BATCH, teacherName, trainable } from './recover-model.ts';
+import {
+  LABELS,
+  largestBatch,
+  lessonsIn,
+  lossOf,
+  normalized,
+  STATISTICS_BATCH,
+  teacherName,
+  trainable,
+} from './recover-model.ts';
 import { reference } from './sensitivity.ts';
 
 export interface RecoveryOptions {
@@ -202,22 +209,6 @@ export async function recover(
     await trainer.release();
     await lessons.release();
   }
-}
-
-/** Bytes that the activations of one training step may take. */
-const STEP_BYTES = Math.min(4e9, totalmem() / 4);
-/** Values of the forward pass, their gradients, and what normalization adds. */
-const COPIES = 4;
-
-/** How many samples a training step has room for. @param facts of the model at any batch size */
-function largestBatch(model: Model, facts: Facts): number {
-  let bytes = 0;
-  for (const n of model.graph.nodes())
-    for (const v of n.outputs) {
-      const shape = facts.get(v)?.shape;
-      if (shape?.[0]) bytes += (4 * elementCount(shape)) / shape[0];
-    }
-  return Math.max(1, Math.floor(STEP_BYTES / (COPIES * Math.max(1, bytes))));
 }
 
 /** The layout of a detector's raw outputs, as the original shows it on a sample; null for everything else. */

@@ -225,7 +225,9 @@ export const t = {
   fileSize: 'File size',
   accuracy: 'Top-1',
   agreement: 'Agreement',
+  boxAgreement: 'Agreement (matched boxes)',
   sliders: 'Keep sliders',
+  noSliders: 'No group is left whose width could be changed: what remains is whole, or went with its block.',
   slidersHint:
     'Predicted time and output change move at once. Apply runs a job with these widths; what is known is not measured again.',
   predicted: 'Predicted',
