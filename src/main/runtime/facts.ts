@@ -206,7 +206,7 @@ async function openProbe(model: Model, executor: Executor): Promise<Probe> {
       }
     }
   // A declared type may be wrong or too narrow; the runtime knows better.
-  const session = await executor.open(copy, { optimization: 'disabled' });
+  const session = await executor.open(copy, { optimization: 'disabled', memoryPattern: false });
   const dtypes = session.outputDtypes;
   const fetchable = new Set(session.outputNames);
 
