@@ -1,6 +1,6 @@
 /** The same structures as different exporters write them: pruned equals masked, and dynamic axes stay dynamic. */
 import { describe, expect, it } from 'vitest';
-import { float, int, ints } from '../../src/main/engine/ir/attribute.ts';
+import { attrInt, float, int, ints } from '../../src/main/engine/ir/attribute.ts';
 import { DType } from '../../src/main/engine/ir/dtype.ts';
 import type { Model } from '../../src/main/engine/ir/model.ts';
 import { f32, i64, MemoryTensor } from '../../src/main/engine/ir/tensor.ts';
@@ -70,6 +70,38 @@ function contrib(n: Net, x: Value): Value {
   return linear(n, y!, WIDTH, WIDTH);
 }
 
+/** Four query heads, of which two share keys and values; side by side in one input, or apart. */
+const groupQuery =
+  (packed: boolean) =>
+  (n: Net, x: Value): Value => {
+    n.model.opsets.set('com.microsoft', 1);
+    const [heads, groups, size] = [4, 2, 8];
+    const shape = n.op('Shape', [x]);
+    const int32 = (v: Value): Value => n.op('Cast', [v], { to: int(DType.INT32) });
+    const length = part(n, shape, 1);
+    const last = n.op('Sub', [length, n.ints(1)]);
+    const lengths = int32(n.op('Expand', [last, part(n, shape, 0)]));
+    const total = int32(n.op('Squeeze', [length, n.ints(0)]));
+    // Keys and queries that come apart are rotated by their positions.
+    const rotated = (v: Value): Value =>
+      n.model.graph.emit('RotaryEmbedding', [v, n.ints(0), n.weight(32, size / 2), n.weight(32, size / 2)], {
+        domain: 'com.microsoft',
+      })[0]!;
+    const [q, k, v] = [heads, groups, groups].map((h) => linear(n, x, WIDTH, h * size));
+    const inputs = packed
+      ? [linear(n, x, WIDTH, (heads + 2 * groups) * size), null, null]
+      : [rotated(q!), rotated(k!), v!];
+    const [y] = n.model.graph.emit('GroupQueryAttention', [...inputs, null, null, lengths, total], {
+      domain: 'com.microsoft',
+      outputs: 3,
+      attributes: [
+        ['num_heads', int(heads)],
+        ['kv_num_heads', int(groups)],
+      ],
+    });
+    return linear(n, y!, heads * size, WIDTH);
+  };
+
 function transformer(opset: number, norm: Norm, attention: (n: Net, x: Value) => Value): Model {
   const n = new Net(opset);
   let x = linear(n, n.input('batch', 'sequence', 5), 5, WIDTH);
@@ -105,6 +137,20 @@ describe('a transformer', () => {
     const [a, b] = [await runOnce(masked, feeds), await runOnce(pruned, feeds)];
     expect(Object.values(b)[0]!.dims).toEqual([3, 7, 4]);
     expect(difference(a, b)).toBeLessThan(1e-4);
+  });
+});
+
+describe('grouped-query attention', () => {
+  it.each([true, false])('loses keys with the queries that share them, side by side: %s', async (packed) => {
+    const p = await prepare(transformer(17, layerNorm, groupQuery(packed)));
+    expect(p.analysis.groups.map((g) => g.units)).toEqual([WIDTH, 2, 16]);
+    const plan = { groups: [{ group: p.analysis.groups[1]!.id, removed: [0] }], blocks: [] };
+    expect((await oracle(p, plan)).error).toBeLessThan(1e-4);
+    const pruned = applyPlan(p.model, p.facts, p.analysis, plan, p.blocks).model;
+    const node = [...pruned.graph.nodes()].find((n) => n.opType === 'GroupQueryAttention')!;
+    const attribute = (name: string): number => attrInt(node.attributes.get(name), 0);
+    expect([attribute('num_heads'), attribute('kv_num_heads')]).toEqual([2, 1]);
+    expect((await oracle(p, randomPlan(p, 5, 0.4))).error).toBeLessThan(1e-4);
   });
 });
 

@@ -2,11 +2,13 @@
  * Fused attention: com.microsoft Attention, MultiHeadAttention and GroupQueryAttention, and ai.onnx Attention. Heads are what
  * goes, whole; where several query heads share keys and values, such a group goes as one. Head sizes stay.
  */
-import { attrInt, int, ints } from '../ir/attribute.ts';
+import { attrInt, int, ints, type Attribute } from '../ir/attribute.ts';
+import { DType } from '../ir/dtype.ts';
 import type { Node } from '../ir/node.ts';
+import { MemoryTensor } from '../ir/tensor.ts';
 import { unsupported, type AxisRef, type OperatorDef, type PruneContext, type RewriteContext } from './contract.ts';
 import { sameAxes } from './support/axes.ts';
-import { w, x } from './support/elementwise.ts';
+import { c, w, x } from './support/elementwise.ts';
 
 const number = (node: Node, name: string): number => attrInt(node.attributes.get(name), 0);
 
@@ -104,6 +106,35 @@ function relateMultiHead(ctx: PruneContext): void {
     unitsOf(ctx, { value: bias, axis: 0 }, { value: y, axis: 2 }, (i) => blockOf(out, heads)(i % out), out / heads);
 }
 
+/** com.microsoft GroupQueryAttention: query, key and value apart or side by side, with a cache of keys and values. */
+function relateGroupQuery(ctx: PruneContext): void {
+  const { node } = ctx;
+  const [query, key, value, pastKey, pastValue] = node.inputs;
+  const y = node.output();
+  const [heads, groups] = [number(node, 'num_heads'), number(node, 'kv_num_heads')];
+  // A bias or a sink per head has axes of its own: they are rare enough to stay whole.
+  if (!groups || heads % groups || node.input(10) || node.input(11)) return;
+  const out = ctx.shape(y)[2]!;
+  const anchor = { value: y, axis: 2 };
+  const size = out / groups;
+  if (key && value) relateHeads(ctx, heads, groups);
+  else {
+    const wide = ctx.shape(query!)[2]!;
+    const head = wide / (heads + 2 * groups);
+    const unit = (i: number): number =>
+      i < heads * head ? Math.floor((i * groups) / (heads * head)) : Math.floor(i / head - heads) % groups;
+    ctx.same({ value: query!, axis: 0 }, { value: y, axis: 0 });
+    for (const v of [query!, y]) ctx.freeze({ value: v, axis: 1 }, 'attention mixes along this axis');
+    unitsOf(ctx, anchor, anchor, blockOf(out, groups), size);
+    unitsOf(ctx, { value: query!, axis: 2 }, anchor, unit, size);
+  }
+  for (const v of [pastKey, pastValue, ...node.outputs.slice(1, 3)]) {
+    if (!v || ctx.shape(v).length !== 4) continue;
+    ctx.same({ value: v, axis: 0 }, { value: y, axis: 0 });
+    ctx.map({ value: v, axis: 1 }, anchor, (i) => i * size);
+  }
+}
+
 /** ai.onnx Attention on [B,heads,S,size] besides [B,S,heads*size]. */
 function relateStandard(ctx: PruneContext): void {
   const { node } = ctx;
@@ -128,6 +159,13 @@ const products = (heads: number, s: number, l: number, size: number, valueSize: 
   heads * s * l * (size + valueSize);
 
 const none = unsupported('fused by the runtime or the exporter: the parts have gradients');
+
+const cInt32s = (values: readonly number[], dims: readonly number[] = [values.length]) =>
+  c(new MemoryTensor(DType.INT32, dims, new Uint8Array(Int32Array.from(values).buffer)));
+const groupQuery = (heads: number, groups: number): readonly [string, Attribute][] => [
+  ['num_heads', int(heads)],
+  ['kv_num_heads', int(groups)],
+];
 
 export const operators: readonly OperatorDef[] = [
   {
@@ -175,6 +213,36 @@ export const operators: readonly OperatorDef[] = [
         name: 'with biases',
         attributes: [['num_heads', int(2)]],
         inputs: [x([1, 4, 6]), x([1, 4, 6]), x([1, 4, 6]), w([18])],
+      },
+    ],
+  },
+  {
+    opType: 'GroupQueryAttention',
+    domain: 'com.microsoft',
+    shape: (ctx) => {
+      const [n, s, wide] = ctx.in(0)! as [number, number, number];
+      const [heads, groups] = [number(ctx.node, 'num_heads'), number(ctx.node, 'kv_num_heads')];
+      const out = ctx.in(1) ? wide : (wide / (heads + 2 * groups)) * heads;
+      return [[n, s, out], ...ctx.node.outputs.slice(1).map(() => null)];
+    },
+    macs: (ctx) => {
+      const y = ctx.out(0);
+      const cached = ctx.in(3)?.[2] ?? 0;
+      return y[0]! * products(1, y[1]!, y[1]! + cached, y[2]!, y[2]!);
+    },
+    prune: { relate: relateGroupQuery, rewrite: (ctx) => rewriteHeads(ctx, ['num_heads', 'kv_num_heads']) },
+    grad: none,
+    examples: [
+      {
+        name: 'four heads share two keys',
+        attributes: groupQuery(4, 2),
+        inputs: [x([1, 3, 32]), x([1, 3, 16]), x([1, 3, 16]), null, null, cInt32s([2]), cInt32s([3], [])],
+      },
+      {
+        name: 'side by side, behind a cache',
+        attributes: groupQuery(4, 2),
+        inputs: [x([1, 1, 64]), null, null, x([1, 2, 5, 8]), x([1, 2, 5, 8]), cInt32s([5]), cInt32s([6], [])],
+        outputs: 3,
       },
     ],
   },

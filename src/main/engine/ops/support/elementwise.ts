@@ -86,7 +86,7 @@ export const x = (shape: readonly number[], range?: readonly [number, number]): 
   range ? { kind: 'x', shape, range } : { kind: 'x', shape };
 export const w = (shape: readonly number[], range?: readonly [number, number]): ExampleInput =>
   range ? { kind: 'w', shape, range } : { kind: 'w', shape };
-const c = (tensor: Tensor): ExampleInput => ({ kind: 'c', tensor });
+export const c = (tensor: Tensor): ExampleInput => ({ kind: 'c', tensor });
 export const cFloat = (data: readonly number[], dims: readonly number[] = []): ExampleInput => c(f32(data, dims));
 export const cInts = (data: readonly number[], dims: readonly number[] = [data.length]): ExampleInput =>
   c(i64(data, dims));
