@@ -13,7 +13,7 @@ import type { Model } from '../engine/ir/model.ts';
 import { featuresOf, type Feature } from '../engine/recovery/features.ts';
 import { toFloat32 } from '../engine/ir/tensor.ts';
 import { applyPlan } from '../engine/pruning/surgery.ts';
-import { recover, type Recovered, type RecoveryOptions } from './recover.ts';
+import { recover, tooFast, type Recovered, type RecoveryOptions } from './recover.ts';
 import { largestBatch, trainable } from './recover-model.ts';
 import { reference } from './sensitivity.ts';
 
@@ -169,4 +169,16 @@ it('a training step takes no more samples than there is memory for', () => {
   expect(largestBatch(p.model, p.facts, 10 * floats * 7.5)).toBe(7);
   expect(largestBatch(p.model, p.facts, 1)).toBe(1);
   expect(largestBatch(p.model, p.facts)).toBeGreaterThan(1000);
+});
+
+it('begins anew with a smaller rate where the first one leads away', async () => {
+  const r = await run({ learningRate: 1000, optimizer: 'adamw', seconds: 4 });
+  expect(r.restarts).toBeGreaterThan(0);
+  expect(r.after).toBeLessThanOrEqual(r.before);
+  expect((await run({})).restarts).toBe(0);
+  // Many steps make up for a bad start; late in the run there is no time left to begin anew.
+  expect(tooFast(2, 0.1, 10)).toBe(true);
+  expect(tooFast(2, 0.1, 100)).toBe(false);
+  expect(tooFast(6, 0.1, 100)).toBe(true);
+  expect(tooFast(6, 0.6, 100)).toBe(false);
 });

@@ -58,6 +58,8 @@ export interface Recovered {
   readonly before: number;
   readonly after: number;
   readonly curve: readonly Point[];
+  /** How often it began anew at a smaller rate. */
+  readonly restarts: number;
 }
 
 interface Point {
@@ -75,6 +77,10 @@ interface Memory {
   loss: number;
   best: { weights: ReadonlyMap<string, Float32Array>; value: number; step: number };
   curve: Point[];
+  /** Peak of the schedule, the second at which the schedule began, and how often it was begun anew. */
+  rate: number;
+  from: number;
+  restarts: number;
 }
 
 /** @throws SecateurError 'gradient-unsupported' when an operator on the way has no gradient */
@@ -131,7 +137,11 @@ export async function recover(
       loss: 0,
       best: { weights: first, value: before, step: 0 },
       curve: [],
+      rate: recipe.learningRate,
+      from: 0,
+      restarts: 0,
     };
+    const fresh = trainer.suspend();
     const saved = (await options.checkpoint?.read()) as { memory: Memory; trainer: unknown } | null | undefined;
     if (saved && trainer.resume(saved.trainer)) m = saved.memory;
     const [started, offset] = [performance.now(), m.seconds];
@@ -166,7 +176,7 @@ export async function recover(
           dims: [batch],
           data: BigInt64Array.from(indices, (i) => BigInt(dataset.labels![i]!)),
         };
-      const result = await trainer.step(feeds, cosine(elapsed() / recipe.seconds, recipe.learningRate));
+      const result = await trainer.step(feeds, cosine((elapsed() - m.from) / (recipe.seconds - m.from), m.rate));
       m.loss = m.loss === 0 ? result.loss : 0.95 * m.loss + 0.05 * result.loss;
       if (elapsed() >= nextCheck) {
         // The average needs several of its own time constants before it says anything.
@@ -174,6 +184,11 @@ export async function recover(
         const value = await consider(trainer.count > 3 / (1 - EMA) ? 'average' : 'current');
         stale = value < known ? 0 : stale + 1;
         m.curve.push({ seconds: elapsed(), step: trainer.count, loss: m.loss, holdout: value });
+        const share = (elapsed() - m.from) / (recipe.seconds - m.from);
+        if (m.best.step === 0 && m.restarts < RESTARTS && tooFast(value / before, share, trainer.count)) {
+          trainer.resume(fresh);
+          Object.assign(m, { rate: m.rate * SLOWER, from: elapsed(), restarts: m.restarts + 1, loss: 0 });
+        }
         await options.checkpoint?.write({ memory: m, trainer: trainer.suspend() });
         nextCheck = elapsed() + perCheck;
         // A cosine gains most in its last third, and may lose at its peak: only a standstill behind that says anything.
@@ -204,6 +219,7 @@ export async function recover(
       before,
       after: m.best.value,
       curve: m.curve,
+      restarts: m.restarts,
     };
   } finally {
     await trainer.release();
@@ -227,6 +243,20 @@ async function anchorsIn(
   } finally {
     await session.release();
   }
+}
+
+/** The peak of the rate shrinks to this, so many times at most, where it led away from the original at once. */
+const SLOWER = 0.35;
+const RESTARTS = 4;
+
+/**
+ * Whether a run should begin anew with a smaller rate: many steps make up for a bad start, few do not.
+ * @param worse the distance on held-out samples over that before the first step, @param share of the time, @param steps done
+ */
+export function tooFast(worse: number, share: number, steps: number): boolean {
+  const toCome = steps / Math.max(share, 1e-9);
+  // What is no number any more is worse than anything.
+  return share < 0.5 && !(worse <= (toCome < 400 ? 1.7 : 5));
 }
 
 /** Decay of the moving average of the weights. */
