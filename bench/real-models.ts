@@ -5,12 +5,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { Preprocess, Quality } from '../src/shared/model/job.ts';
-import { openDataset } from '../src/main/data/dataset.ts';
-import { createExecutor } from '../src/main/runtime/executor.ts';
-import { compareModels, dataInput } from '../src/main/stages/evaluate.ts';
-import { openModelFile } from '../src/main/storage/model-files.ts';
-import { asset, compress, haveAssets, percent, table } from './support.ts';
+import type { Preprocess } from '../src/shared/model/job.ts';
+import { asset, compareOn, compress, haveAssets, percent, table } from './support.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -74,26 +70,6 @@ if (!haveAssets()) {
 const data = (name: string): string => asset(`data/${name}`);
 const folder = mkdtempSync(join(tmpdir(), 'secateur-real-'));
 
-async function judged(original: string, pruned: string, c: Case): Promise<{ pruned: Quality; original: Quality }> {
-  const model = openModelFile(original);
-  const dataset = await openDataset({
-    data: data(c.test!.data),
-    ...(c.test!.labels && { labels: data(c.test!.labels) }),
-    preprocess: c.preprocess,
-    inputShape: dataInput(model).dims,
-  });
-  try {
-    return await compareModels(model, openModelFile(pruned), {
-      executor: createExecutor(),
-      dataset,
-      threads: 2,
-      batch: 100,
-    });
-  } finally {
-    await dataset.close();
-  }
-}
-
 const decibels = (x: number | null | undefined): string => (x === null ? 'exact' : (x?.toFixed(1) ?? '-'));
 const rows = [
   ['model', 'p50 x', 'met', 'judged on', 'agreement', 'boxes', 'top-1', 'of the original', 'SNR dB', 'PSNR dB', 'seconds'], // prettier-ignore
@@ -119,7 +95,13 @@ try {
       rows.push([name, '-', `unreachable: ${r.unreachable?.reason ?? ''}`]);
       continue;
     }
-    const on = c.test ? await judged(model, r.model, c) : { pruned: r.result.quality, original: r.baseline.quality };
+    const on = c.test
+      ? await compareOn(model, r.model, {
+          data: data(c.test.data),
+          ...(c.test.labels && { labels: data(c.test.labels) }),
+          preprocess: c.preprocess,
+        })
+      : { pruned: r.result.quality, original: r.baseline.quality };
     const q = on.pruned;
     rows.push([
       name,

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import type { CompressReport, CompressRequest, Quality, Recipe } from '../src/shared/model/job.ts';
 import { PRESETS } from '../src/shared/model/recipes.ts';
 import { parseBudget } from '../src/shared/model/budget.ts';
-import { openDataset } from '../src/main/data/dataset.ts';
+import { openDataset, type DatasetOptions } from '../src/main/data/dataset.ts';
 import { resolvePreprocess } from '../src/main/data/preprocess.ts';
 import { createExecutor } from '../src/main/runtime/executor.ts';
 import { compareModels, dataInput } from '../src/main/stages/evaluate.ts';
@@ -81,13 +81,21 @@ export async function compress(o: RunOptions): Promise<CompressReport> {
 
 /** Quality of a result on the CIFAR-10 test images, which no stage has seen. */
 export async function onTest(original: string, pruned: string): Promise<{ original: Quality; pruned: Quality }> {
-  const model = openModelFile(original);
-  const dataset = await openDataset({
+  return compareOn(original, pruned, {
     data: asset('data/cifar10_test_images.npy'),
     labels: asset('data/cifar10_test_labels.npy'),
     preprocess: (await resolvePreprocess(original, cifar.preprocess)).preprocess,
-    inputShape: dataInput(model).dims,
   });
+}
+
+/** Quality of a result on any data. */
+export async function compareOn(
+  original: string,
+  pruned: string,
+  source: Pick<DatasetOptions, 'data' | 'labels' | 'preprocess'>,
+): Promise<{ original: Quality; pruned: Quality }> {
+  const model = openModelFile(original);
+  const dataset = await openDataset({ ...source, inputShape: dataInput(model).dims });
   try {
     return await compareModels(model, openModelFile(pruned), {
       executor: createExecutor(),

@@ -9,7 +9,7 @@ import { attrInt } from '../engine/ir/attribute.ts';
 import { DType, byteSize, elementCount } from '../engine/ir/dtype.ts';
 import type { Facts, TensorFacts } from '../engine/ir/facts.ts';
 import type { Model } from '../engine/ir/model.ts';
-import { MemoryTensor, toNumbers } from '../engine/ir/tensor.ts';
+import { tensorFrom, toNumbers } from '../engine/ir/tensor.ts';
 import { Value } from '../engine/ir/value.ts';
 import { Node } from '../engine/ir/node.ts';
 import { fedInputs, inputShapes, randomTensor, type DimChoice, type InputShape } from './random-inputs.ts';
@@ -229,9 +229,7 @@ async function openProbe(model: Model, executor: Executor): Promise<Probe> {
         wanted.map((v) => v.name),
       );
       for (const v of wanted) {
-        const t = got[v.name]!;
-        const bytes = new Uint8Array(t.data.buffer, t.data.byteOffset, t.data.byteLength);
-        out.set(v, toNumbers(new MemoryTensor(t.dtype, t.dims, bytes)));
+        out.set(v, toNumbers(tensorFrom(got[v.name]!)));
       }
       return out;
     },

@@ -12,7 +12,7 @@ import type { Value } from '../engine/ir/value.ts';
 import { verifyModel } from '../engine/ir/verify.ts';
 import { cloneModel } from '../engine/ir/clone.ts';
 import { isFloat } from '../engine/ir/dtype.ts';
-import { MemoryTensor, type Tensor } from '../engine/ir/tensor.ts';
+import { tensorFrom, type Tensor } from '../engine/ir/tensor.ts';
 import { choicesOf, fixSelections } from '../engine/passes/index.ts';
 import { disturbZeros, fillMissing, scaleMatrices } from '../engine/passes/fill-missing.ts';
 import { maskModel } from '../engine/pruning/mask.ts';
@@ -174,11 +174,7 @@ async function recordedChoices(p: Prepared, ctx: StageContext): Promise<Map<stri
   try {
     const out = await session.run(randomFeeds(p.model, { batch: 1 }));
     return new Map(
-      Object.entries(out).flatMap(([name, { dtype, dims, data }]) => {
-        if (isFloat(dtype)) return [];
-        const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-        return [[name, new MemoryTensor(dtype, dims, bytes)] as const];
-      }),
+      Object.entries(out).flatMap(([name, t]) => (isFloat(t.dtype) ? [] : [[name, tensorFrom(t)] as const])),
     );
   } finally {
     await session.release();

@@ -7,7 +7,7 @@ import { isRandom } from '../engine/ir/dependence.ts';
 import { byteSize, elementCount } from '../engine/ir/dtype.ts';
 import type { Model } from '../engine/ir/model.ts';
 import type { Node } from '../engine/ir/node.ts';
-import { MemoryTensor } from '../engine/ir/tensor.ts';
+import { tensorFrom } from '../engine/ir/tensor.ts';
 import type { Value } from '../engine/ir/value.ts';
 import { isMissing } from '../engine/onnx/index.ts';
 import { eliminateDead, extractSubgraph, runPasses } from '../engine/passes/index.ts';
@@ -45,9 +45,7 @@ export async function foldConstants(model: Model, executor: Executor): Promise<n
       const t = out[part.graph.outputs[i]!.name];
       const size = t ? byteSize(t.dtype, t.dims) : undefined;
       if (!t || size === undefined || size > sourceBytes(v, fixed) + GROWTH || graph.outputs.includes(v)) continue;
-      const { buffer, byteOffset, byteLength } = t.data as Float32Array;
-      const tensor = new MemoryTensor(t.dtype, t.dims, new Uint8Array(buffer, byteOffset, byteLength));
-      v.replaceAllUsesWith(graph.addInitializer(graph.freshName(v.name), tensor));
+      v.replaceAllUsesWith(graph.addInitializer(graph.freshName(v.name), tensorFrom(t)));
       count++;
     }
   } finally {

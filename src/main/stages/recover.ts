@@ -103,7 +103,11 @@ export async function recover(
     ? lessonsIn(model, facts, original, await collectFacts(original, ctx.executor), options.features, batch)
     : [];
   const labelled = dataset.labels !== null && recipe.alpha < 1 && outputView(shapes[0]!).kind === 'classes';
-  const anchors = await anchorsIn(original, input.name, await dataset.batch(holdout.slice(0, 1)), ctx);
+  // Raw anchors are one output of three axes.
+  const anchors =
+    shapes.length === 1 && shapes[0]!.length === 3
+      ? await anchorsIn(original, input.name, await dataset.batch(holdout.slice(0, 1)), ctx)
+      : null;
   const step = buildTrainStep(model, {
     facts: (v) => facts.get(v),
     params: trainable(model),

@@ -63,6 +63,10 @@ export class MemoryTensor implements Tensor {
 
 const asBytes = (a: NumericArray): Uint8Array => new Uint8Array(a.buffer, a.byteOffset, a.byteLength);
 
+/** What a runtime gave, as a tensor over the same memory. */
+export const tensorFrom = (t: { dtype: number; dims: readonly number[]; data: NumericArray }): MemoryTensor =>
+  new MemoryTensor(t.dtype, t.dims, new Uint8Array(t.data.buffer, t.data.byteOffset, t.data.byteLength));
+
 export const f32 = (data: Float32Array | readonly number[], dims: readonly number[]): Tensor =>
   new MemoryTensor(DType.FLOAT, dims, asBytes(data instanceof Float32Array ? data : Float32Array.from(data)));
 

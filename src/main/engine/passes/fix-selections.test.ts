@@ -4,7 +4,8 @@ import { GraphBuilder } from '../autodiff/builder.ts';
 import type { HostTensor } from '../executor.ts';
 import { int } from '../ir/attribute.ts';
 import { cloneModel } from '../ir/clone.ts';
-import { DType, MemoryTensor, Model, f32, i64, type Tensor } from '../ir/index.ts';
+import { DType, Model, f32, i64, type Tensor } from '../ir/index.ts';
+import { tensorFrom } from '../ir/tensor.ts';
 import { choicesOf, fixSelections } from './fix-selections.ts';
 
 /** The two largest of x, and twice the entries of x that are above zero; the latter's count was written down as 3. */
@@ -55,8 +56,7 @@ it('a model runs on with the choices of another run', async () => {
   probe.graph.outputs.splice(0, Infinity, ...choices);
   for (const v of choices) v.type = null;
   const recorded = new Map<string, Tensor>();
-  for (const [i, t] of (await run(probe, first)).entries())
-    recorded.set(choices[i]!.name, new MemoryTensor(t.dtype, t.dims, new Uint8Array(t.data.buffer)));
+  for (const [i, t] of (await run(probe, first)).entries()) recorded.set(choices[i]!.name, tensorFrom(t));
 
   expect(fixSelections(m, recorded)).toBe(2);
   const same = await run(m, first);

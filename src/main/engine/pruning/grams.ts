@@ -70,10 +70,17 @@ export function channelGram(
   return rowGram(b, { value, shape }, shape[1]!, size, 1, target);
 }
 
-/** Each `every`-th position along each spatial axis of a value [N,C,sizes...]. */
-export function thin(b: GraphBuilder, value: Value, sizes: readonly number[], every: number): Value {
+/**
+ * Each `every`-th position along each of the last `spatial` axes of a value, which may have fewer axes, or axes of one entry,
+ * where it is broadcast.
+ * @param dims of the value; only those of the spatial axes are looked at
+ */
+export function thin(b: GraphBuilder, value: Value, dims: readonly number[], spatial: number, every: number): Value {
   if (every === 1) return value;
-  return sizes.reduce((v, n, i) => pick(b, v, i + 2, 0, every, Math.ceil(n / every)), value);
+  return dims.reduce(
+    (v, n, axis) => (axis < dims.length - spatial || n === 1 ? v : pick(b, v, axis, 0, every, Math.ceil(n / every))),
+    value,
+  );
 }
 
 /** `count` positions of one axis. The runtime gathers several times as fast as it slices with steps. */

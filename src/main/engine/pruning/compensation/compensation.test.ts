@@ -192,6 +192,32 @@ describe('a regression', () => {
     expect(model.graph.outputs[0]).toBe(node.output());
   });
 
+  it.each([[[8, 5, 1, 1]], [[5, 1, 1]]])(
+    'looks at some positions of a sum whose base %j is broadcast',
+    async (base) => {
+      const { node, model } = single('Conv', [8, 4, 12, 12], [5, 4, 1, 1], {});
+      const truth = toFloat32(node.input(1)!.initializer!).slice();
+      const x = samples([8, 4, 12, 12], 1);
+      const added = samples(base, 2);
+      const y = (await runOnce(model, { x }))['y']!;
+      // Every third of 12 positions along either axis.
+      const target = samples([8, 5, 4, 4], 3);
+      const of = (i: number): number => Math.floor(i / 16);
+      (target.data as Float32Array).forEach((_, i) => {
+        const from = of(i) * 144 + Math.floor((i % 16) / 4) * 36 + (i % 4) * 3;
+        const b = base.length === 4 ? of(i) : of(i) % 5;
+        (target.data as Float32Array)[i] = (y.data as Float32Array)[from]! + (added.data as Float32Array)[b]!;
+      });
+      node.input(1)!.initializer = f32(samples([5, 4, 1, 1], 77).data as Float32Array, [5, 4, 1, 1]);
+      for (const activation of [null, 'relu'] as const) {
+        const r = regressionOf(node) as Regression;
+        const { error } = await refit(plainExecutor, r, { x: [x], target: [target], kept: null, base: [added] }, { threads: 1, ridge: 1e-10, activation, every: 3 }); // prettier-ignore
+        expect(error).toBeLessThan(1e-6);
+        toFloat32(node.input(1)!.initializer!).forEach((v, i) => expect(v).toBeCloseTo(truth[i]!, 3));
+      }
+    },
+  );
+
   it('of many outputs is solved in the runtime, to the same precision', async () => {
     const { node, model } = single('Gemm', [1200, 200], [200, 600], {});
     const truth = toFloat32(node.input(1)!.initializer!).slice();

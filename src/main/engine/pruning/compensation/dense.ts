@@ -3,14 +3,12 @@
  * in one pass for all of them, which later budgets of the same model can take over, or one after the other where that
  * would fill the memory.
  */
-import { GraphBuilder } from '../../autodiff/builder.ts';
-import { importDomains } from '../../autodiff/walker.ts';
+import type { GraphBuilder } from '../../autodiff/builder.ts';
 import type { Executor, HostTensor } from '../../executor.ts';
 import { DType, elementCount } from '../../ir/dtype.ts';
 import type { Facts } from '../../ir/facts.ts';
 import type { Model } from '../../ir/model.ts';
 import type { Value } from '../../ir/value.ts';
-import { extractSubgraph } from '../../passes/extract.ts';
 import { thin } from '../grams.ts';
 import { isLinear, regressionOf, sumOf } from './regression.ts';
 import { positionsOf, thinning } from './rows.ts';
@@ -73,7 +71,7 @@ export class Dense {
 /** @param dims of the whole value */
 function emitLook(b: GraphBuilder, v: Value, dims: readonly number[], axis: number, every: number) {
   return {
-    looked: axis === 1 ? thin(b, v, dims.slice(2), every) : v,
+    looked: axis === 1 ? thin(b, v, dims, dims.length - 2, every) : v,
     mean: channelMeans(b, v, dims.length, axis),
   };
 }
@@ -138,33 +136,28 @@ export async function lookAtAll(
   };
   const total = [...axes].reduce((n, [v, axis]) => n + perSample(v, axis), 0);
   if (axes.size === 0 || 4 * total * batches.reduce((n, f) => n + samples(f), 0) > maxBytes) return null;
-  const values = [...axes.keys()];
-  const part = extractSubgraph(model, inputs, values);
-  const b = new GraphBuilder(part.graph, part.opset);
-  const made = part.graph.outputs.splice(0).map((copy, i) => {
-    const v = values[i]!;
-    const axis = axes.get(v)!;
+  const made = [...axes].map(([v, axis]) => {
     const { shape } = facts.get(v)!;
-    const every = axis === 1 ? thinning(shape) : 1;
-    const { looked, mean } = emitLook(b, copy, shape, axis, every);
-    const names = [looked, mean].map((x) => {
-      const out = b.op('Identity', [x]);
-      out.name = part.graph.freshName('look');
-      out.type = { elemType: DType.FLOAT };
-      part.graph.outputs.push(out);
-      return out.name;
-    });
-    return { name: v.name, axis, every, names, looks: emptyLooks(shape[axis]!) };
+    return { v, axis, shape, every: axis === 1 ? thinning(shape) : 1, looks: emptyLooks(shape[axis]!) };
   });
-  importDomains(part);
-  const session = await executor.open(part, { threads, memoryPattern: false });
-  try {
-    for (const feeds of batches) {
-      const out = await session.run(Object.fromEntries(session.inputNames.map((n) => [n, feeds[n]!])));
-      for (const { names, looks } of made) looks.add({ looked: out[names[0]!]!, mean: out[names[1]!]! });
-    }
-  } finally {
-    await session.release();
-  }
-  return new Map(made.map(({ name, axis, every, looks }) => [name, { axis, every, ...looks.take(batches.length) }]));
+  const parts = (i: number) => ({ looked: `looked_${i}`, mean: `mean_${i}` });
+  await new Stream(executor, model, batches, threads).look({
+    hold: [],
+    use: [...axes.keys()],
+    emit: (b, at) =>
+      Object.fromEntries(
+        made.flatMap(({ v, axis, shape, every }, i) => {
+          const { looked, mean } = emitLook(b, at(v), shape, axis, every);
+          return [
+            [parts(i).looked, looked],
+            [parts(i).mean, mean],
+          ];
+        }),
+      ),
+    each: (out) => {
+      for (const [i, { looks }] of made.entries())
+        looks.add({ looked: out[parts(i).looked]!, mean: out[parts(i).mean]! });
+    },
+  });
+  return new Map(made.map(({ v, axis, every, looks }) => [v.name, { axis, every, ...looks.take(batches.length) }]));
 }

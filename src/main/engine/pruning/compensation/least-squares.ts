@@ -216,8 +216,9 @@ export interface MomentInputs {
   /** At the positions that are looked at, as its shape says. */
   readonly target: Value;
   readonly targetShape: readonly number[];
-  /** At all positions. */
+  /** At all positions, as its shape says; it may be broadcast. */
   readonly base: Value | null;
+  readonly baseShape: readonly number[] | null;
   readonly kept: readonly number[] | null;
   readonly activation: 'relu' | null;
   readonly every: number;
@@ -237,14 +238,16 @@ export function emitMoments(b: GraphBuilder, r: Regression, s: MomentInputs): Re
     shape[axis] = s.kept.length;
   }
   const geometry = node.key === 'Conv' ? convGeometry(node, xShape, node.input(1)!.initializer!.dims) : null;
-  const looked = (v: Value): Value => (geometry ? thin(b, v, geometry.out, every) : v);
-  const base = s.base && looked(s.base);
+  const looked = (v: Value, dims: readonly number[]): Value =>
+    geometry ? thin(b, v, dims, geometry.out.length, every) : v;
+  const base = s.base && looked(s.base, s.baseShape!);
   if (s.activation) {
     const held = node.key === 'MatMul' ? null : node.input(2);
     const weights = [node.input(1)!, ...(held ? [held] : [])].map((v) => b.tensor(v.initializer!));
     const plain = b.graph.emit(node.opType, [x, ...weights], { attributes: node.attributes })[0]!;
     const added = node.key === 'MatMul' ? vectorOf(biasOf(node)) : null;
-    const own = looked(added ? b.add(plain, b.tensor(added.initializer!)) : plain);
+    const whole = [shape[0]!, r.rows, ...(geometry?.out ?? [])];
+    const own = looked(added ? b.add(plain, b.tensor(added.initializer!)) : plain, whole);
     const prediction = base ? b.add(own, base) : own;
     const zero = b.scalar(0);
     target = b.where(b.greater(target, zero), target, b.op('Min', [prediction, zero]));
@@ -288,6 +291,7 @@ function momentsModel(r: Regression, s: Samples, o: FitOptions, inputs: boolean)
     target: input('target', s.target[0]!),
     targetShape: s.target[0]!.dims,
     base: s.base && input('base', s.base[0]!),
+    baseShape: s.base && s.base[0]!.dims,
     kept: s.kept,
     activation: o.activation,
     every: o.every ?? 1,

@@ -99,11 +99,12 @@ export class LocalFits {
       const { node } = regression;
       const shape = p.facts.get(x)!.shape;
       const outShape = [...(p.facts.get(own)?.shape ?? [])];
-      const every = node.key === 'Conv' ? thinning(outShape) : 1;
+      const outDims = p.facts.get(node.output())!.shape;
+      const every = node.key === 'Conv' ? thinning(outDims) : 1;
       const deltas = later.map((v) => b.sub(copies.get(v)!, copies.get(own)!));
       const all = deltas.length > 1 ? b.concat(deltas, 1) : deltas[0];
       outShape[1] = regression.rows * deltas.length;
-      const target = all && { target: { value: thin(b, all, outShape.slice(2), every), shape: outShape } };
+      const target = all && { target: { value: thin(b, all, outDims, outDims.length - 2, every), shape: outShape } };
       const moments =
         node.key === 'Conv'
           ? im2colGram(b, copies.get(x)!, shape, convGeometry(node, shape, node.input(1)!.initializer!.dims), {

@@ -99,10 +99,12 @@ export async function compensate(
     const wide = typeof regression !== 'string' && regression.columns > maxColumns;
     // Where the samples are few for so many columns, a fit would learn them by heart.
     const rows = rowsOf(looked.tensors, axis);
-    const shape = shapeOf(x, axisIn);
+    const shape = pruned.dims(x) ?? shapeOf(x, axisIn);
     if (typeof regression !== 'string' && !wide && rows >= ENOUGH * regression.columns) {
       const ridge = Math.max(1, (20 * regression.columns) / rows) * (options.ridge ?? 5e-4);
-      out.push(await leastSquares({ executor, regression, readout, looked, pruned, shape }, { ...options, ridge }));
+      const baseShape = readout.base && (pruned.dims(readout.base) ?? shapeOf(readout.base, axisIn));
+      const o = { executor, regression, readout, looked, pruned, shape, baseShape };
+      out.push(await leastSquares(o, { ...options, ridge }));
     } else {
       const done = await meanError(node, readout, looked, pruned, axis, shape);
       if (done) out.push(done);
@@ -126,8 +128,9 @@ async function leastSquares(
     readonly readout: Readout;
     readonly looked: Looked;
     readonly pruned: Stream;
-    /** Of the operator's input but for the batch, where it is known beforehand. */
+    /** Of the operator's input and of the readout's base but for the batch, where they are known beforehand. */
     readonly shape: readonly number[] | null;
+    readonly baseShape: readonly number[] | null;
   },
   options: CompensationOptions & { readonly ridge: number },
 ): Promise<Fitted> {
@@ -137,8 +140,7 @@ async function leastSquares(
   const { every, tensors } = looked;
   const x = regression.node.input(0)!;
   const hold = base ? [x, base] : [x];
-  if (!pruned.dims(x) && !o.shape) await pruned.get(...hold);
-  const shape = pruned.dims(x) ?? o.shape!;
+  if (!o.shape || (base && !o.baseShape)) await pruned.get(...hold);
   // Inputs and their moments in one session.
   const moments = new Moments(regression);
   await pruned.look({
@@ -147,10 +149,11 @@ async function leastSquares(
     emit: (b, at, fed) =>
       emitMoments(b, regression, {
         x: at(x),
-        xShape: shape,
+        xShape: o.shape ?? pruned.dims(x)!,
         target: fed('target'),
         targetShape: tensors[0]!.dims,
         base: base && at(base),
+        baseShape: base && (o.baseShape ?? pruned.dims(base)!),
         kept,
         activation: null,
         every,
@@ -208,42 +211,26 @@ async function meansOf(
 ): Promise<Float64Array> {
   const x = node.input(0)!;
   const r = regressionOf(node);
-  const xShape = pruned.dims(x) ?? shape;
   // Of a linear operator the mean result is the result of the mean input: it need not run.
-  const regression = xShape && typeof r !== 'string' ? r : null;
-  const sums = new Map<string, Float64Array>();
-  let batches = 0;
+  const regression = shape && !base && typeof r !== 'string' ? r : null;
+  const sums: Float64Array[] = [];
   await pruned.look({
-    hold: regression && base ? [x, base] : [x],
+    hold: [x],
     ...(!regression && { use: [value] }),
-    emit: (b, at): Record<string, Value> =>
-      regression
-        ? {
-            input: inputMeans(b, regression, at(x), xShape!),
-            ...(base && { base: channelMeans(b, at(base), rank, axis) }),
-          }
-        : { value: channelMeans(b, at(value), rank, axis) },
-    each: (out) => {
-      batches++;
-      for (const [name, { data }] of Object.entries(out)) {
-        const into = sums.get(name) ?? new Float64Array(data.length);
-        for (let i = 0; i < into.length; i++) into[i]! += Number(data[i]);
-        sums.set(name, into);
-      }
-    },
+    emit: (b, at) => ({
+      mean: regression ? inputMeans(b, regression, at(x), shape!) : channelMeans(b, at(value), rank, axis),
+    }),
+    each: ({ mean }) => sums.push(Float64Array.from(mean!.data as Float32Array)),
   });
-  for (const into of sums.values()) for (let i = 0; i < into.length; i++) into[i]! /= batches;
-  if (!regression) return sums.get('value')!;
+  const mean = sums[0]!.map((_, i) => sums.reduce((a, m) => a + m[i]! / sums.length, 0));
+  if (!regression) return mean;
   const { rows, columns, groups } = regression;
-  const [mean, added] = [sums.get('input')!, sums.get('base')];
   const weights = readWeights(regression);
-  const out = new Float64Array(rows);
-  for (let m = 0; m < rows; m++) {
+  return Float64Array.from({ length: rows }, (_, m) => {
     const from = Math.floor(m / (rows / groups)) * columns;
     const at = m * (columns + 1);
-    let sum = weights[at + columns]! + (added?.[m] ?? 0);
+    let sum = weights[at + columns]!;
     for (let a = 0; a < columns; a++) sum += weights[at + a]! * mean[from + a]!;
-    out[m] = sum;
-  }
-  return out;
+    return sum;
+  });
 }
