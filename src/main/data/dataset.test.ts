@@ -68,6 +68,34 @@ describe('folders', () => {
     expect([at(0, 0), at(0, 1), at(1, 2)]).toEqual([2, -2, 2]);
   });
 
+  it('does not decode again what was seen to decode, until a file changes', async () => {
+    const root = join(dir, 'seen');
+    await mkdir(root, { recursive: true });
+    await png(join(root, 'a.png'), [255, 0, 0], 60, 60);
+    await png(join(root, 'b.png'), [0, 255, 0]);
+    const figures = new Map<string, number>();
+    const seen = {
+      get: (key: string) => figures.get(key),
+      put: (key: string, value: number) => void figures.set(key, value),
+    };
+    const options = { data: root, inputShape: shape, preprocess: { rescale: 1 / 255 }, seen };
+    const first = await openDataset(options);
+    expect(figures.size).toBe(1);
+    const second = await openDataset(options);
+    expect(figures.size).toBe(1);
+    expect(second.notes).toEqual(first.notes);
+    expect(second.notes.join('\n')).toMatch(/scaled and cropped/);
+    expect(await second.batch([0, 1])).toEqual(await first.batch([0, 1]));
+    // A damaged one is found at once, and nothing is remembered of a folder that holds one.
+    await writeFile(join(root, 'b.png'), 'not an image');
+    for (let i = 0; i < 2; i++) {
+      const third = await openDataset(options);
+      expect(third.length).toBe(1);
+      expect(third.notes.join('\n')).toMatch(/1 of 2 images are skipped/);
+    }
+    expect(figures.size).toBe(1);
+  });
+
   it('orders numeric class folders by number', async () => {
     const root = join(dir, 'numeric');
     for (const c of ['10', '2']) {

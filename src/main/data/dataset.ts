@@ -2,6 +2,8 @@
  * Samples as a model takes them: opens any of the sources of sources.ts, preprocesses, and hands out batches.
  * Images are decoded when they are asked for, several at a time, and kept as bytes at their final size up to a limit.
  */
+import { createHash } from 'node:crypto';
+import { stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { Preprocess } from '../../shared/model/job.ts';
@@ -33,7 +35,19 @@ export interface DatasetOptions {
   readonly seed?: number | undefined;
   /** Bytes of decoded images kept in memory; default 1 GiB. */
   readonly cacheBytes?: number | undefined;
+  /** What was found out about folders before: images that were all seen to decode are not decoded again only to see that. */
+  readonly seen?: Seen | undefined;
 }
+
+/** Figures by key, across runs. */
+export interface Seen {
+  get(key: string): number | undefined;
+  put(key: string, value: number): void;
+}
+
+/** Every image decodes, and has the right size after preprocessing, or is adapted. */
+const FITS = 1;
+const ADAPTED = 2;
 
 export interface Dataset {
   readonly length: number;
@@ -124,22 +138,32 @@ function assemble(views: readonly ImageView[], e: Expected, dtype: number): Host
   return convert(out, e.flatten ? [views.length, each] : dims, dtype);
 }
 
+/** Of files as they are now, and of what is made of them. */
+async function fingerprint(files: readonly string[], geometry: Geometry): Promise<string> {
+  const stats = await mapLimit(files.length, 16, (i) => stat(files[i]!));
+  const hash = createHash('sha256').update(JSON.stringify(geometry));
+  stats.forEach((s, i) => hash.update(`${files[i]} ${s.size} ${s.mtimeMs}\n`));
+  return hash.digest('hex');
+}
+
 function openFiles(files: readonly string[], e: Expected, dtype: number, cacheBytes: number, notes: string[]) {
   const geometry: Geometry = { ...e.preprocess, target: e.target },
     cache = new Map<number, Pixels>();
   let room = cacheBytes,
     adapted = false;
+  const tellAdapted = (): void => {
+    if (adapted) return;
+    adapted = true;
+    const { width, height } = e.target!;
+    notes.push(
+      `Images are scaled and cropped to the model's ${width} x ${height}: the preprocessing does not give that size.`,
+    );
+  };
   const get = async (i: number): Promise<Pixels> => {
     const hit = cache.get(i);
     if (hit) return hit;
     const done = await fit(await decodeImage(files[i]!), geometry);
-    if (done.adapted && !adapted) {
-      adapted = true;
-      const { width, height } = done.pixels;
-      notes.push(
-        `Images are scaled and cropped to the model's ${width} x ${height}: the preprocessing does not give that size.`,
-      );
-    }
+    if (done.adapted) tellAdapted();
     if (room >= done.pixels.data.length && !cache.has(i)) {
       room -= done.pixels.data.length;
       cache.set(i, done.pixels);
@@ -147,19 +171,29 @@ function openFiles(files: readonly string[], e: Expected, dtype: number, cacheBy
     return done.pixels;
   };
   const lanes = Math.min(4, availableParallelism());
+  const look = async (i: number): Promise<string | null> => {
+    try {
+      if (files.length <= VERIFY_BY_DECODING) await get(i);
+      else await probeImage(files[i]!);
+      return null;
+    } catch (x) {
+      if (x instanceof SecateurError && x.code === 'image-unreadable') return String(x.detail.reason);
+      throw x;
+    }
+  };
   return {
-    /** Which images can be used; null for the rest, with the reason. */
-    verify: (): Promise<(string | null)[]> =>
-      mapLimit(files.length, lanes, async (i) => {
-        try {
-          if (files.length <= VERIFY_BY_DECODING) await get(i);
-          else await probeImage(files[i]!);
-          return null;
-        } catch (x) {
-          if (x instanceof SecateurError && x.code === 'image-unreadable') return String(x.detail.reason);
-          throw x;
-        }
-      }),
+    /** Why an image cannot be used; null for those that can. */
+    verify: async (seen: Seen | undefined): Promise<(string | null)[]> => {
+      const key = seen && (await fingerprint(files, geometry));
+      const known = key && seen.get(key);
+      if (known) {
+        if (known === ADAPTED) tellAdapted();
+        return files.map(() => null);
+      }
+      const reasons = await mapLimit(files.length, lanes, look);
+      if (key && reasons.every((r) => r === null)) seen.put(key, adapted ? ADAPTED : FITS);
+      return reasons;
+    },
     batch: async (indices: readonly number[]): Promise<HostTensor> => {
       const pixels = await mapLimit(indices.length, lanes, (k) => get(indices[k]!));
       return assemble(pixels.map(viewOf), e, dtype);
@@ -256,7 +290,7 @@ export async function openDataset(options: DatasetOptions): Promise<Dataset> {
         e = expectImages(options.inputShape, dtype, options.preprocess, 3, notes);
       const files = used.map((i) => source.files[i]!),
         images = openFiles(files, e, dtype, options.cacheBytes ?? CACHE_BYTES, notes),
-        broken = await images.verify(),
+        broken = await images.verify(options.seen),
         good = broken.flatMap((reason, i) => (reason === null ? [i] : []));
       if (good.length < files.length) {
         const bad = broken.flatMap((reason, i) => (reason === null ? [] : [`${source.names[used[i]!]} (${reason})`]));

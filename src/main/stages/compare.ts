@@ -17,7 +17,7 @@ export async function runCompare(request: CompareRequest, ctx: StageContext): Pr
   ctx.progress({ stage: 'load', message: 'reading the models', done: 0 });
   const original = await loadWithHash(request.original);
   const pruned = await loadWithHash(request.pruned);
-  const { dataset, notes } = await openModelData(original.model, request.original, request);
+  const { dataset, notes } = await openModelData(original.model, request.original, request, ctx);
   try {
     ctx.progress({ stage: 'measure', message: 'measuring latency', done: 0 });
     const [a, b] = await benchmark(

@@ -30,7 +30,7 @@ import { loadWithHash } from './load.ts';
 import { prepare, tidy, type Prepared } from './prepare.ts';
 import { recoverStage } from './recover-stage.ts';
 import { keptScores, scoreGroups } from './scores.ts';
-import { atPercentile, finalMeasure, sideBySide } from './side-by-side.ts';
+import { atPercentile, finalMeasure, sideBySide, type SideBySide } from './side-by-side.ts';
 import { leastState, openSpace } from './space.ts';
 
 /** A prediction this far below the budget needs no measurement to be believed. */
@@ -41,12 +41,14 @@ export async function runCompress(request: CompressRequest, ctx: StageContext): 
   ctx.progress({ stage: 'load', message: 'reading the model', done: 0 });
   const loaded = await loadWithHash(request.model);
   const source = await freeBatch(loaded.model, loaded.sha256, ctx);
-  const prepared = await prepare(source, ctx, request.budget.batch);
-  const data = await openData(request, source);
+  const prepared = await prepare(source, ctx, request.budget.batch, loaded.sha256);
+  const data = await openData(request, source, ctx);
   clock.mark('load');
+  const beside = sideBySide(request, (m) => declareAs(m, loaded.model));
   try {
-    return await compressWith({ request, loaded, source, prepared, data, clock }, ctx);
+    return await compressWith({ request, loaded, source, prepared, data, beside, clock }, ctx);
   } finally {
+    await beside.close();
     await data.dataset?.close();
   }
 }
@@ -58,19 +60,20 @@ interface Job {
   readonly source: Model;
   readonly prepared: Prepared;
   readonly data: JobData;
+  readonly beside: SideBySide;
   readonly clock: ReturnType<typeof stopwatch>;
 }
 
 async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport> {
-  const { request, loaded, source, prepared, data, clock } = job;
+  const { request, loaded, source, prepared, data, beside, clock } = job;
   const { recipe, budget, seed } = request;
+  const { compare } = beside;
   const threads = localDevice().cores;
   const notes = [...data.notes];
   if (prepared.rewritten)
     notes.unshift(`${prepared.rewritten} shortcuts of Slice and Pad became 1x1 convolutions with the same result.`);
 
   ctx.progress({ stage: 'baseline', message: 'measuring the original', done: 0 });
-  const compare = sideBySide(request, (m) => declareAs(m, loaded.model));
   const first = await baselineOf({ sha256: loaded.sha256, prepared: prepared.model, budget, compare }, ctx);
   const { baselineMs, spread } = first;
   const budgetRatio = budget.ratio ?? budget.ms! / (baselineMs * spread);
@@ -134,6 +137,8 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
     },
     ctx,
   );
+  // What comes now needs the memory.
+  await beside.close();
   const plan = planOf(space, state, loaded.sha256);
   const planHash = createHash('sha256').update(JSON.stringify(plan)).digest('hex');
   clock.mark('allocate');

@@ -23,7 +23,7 @@ export async function runInspect(request: InspectRequest, ctx: StageContext): Pr
   const facts = await collectFacts(model, ctx.executor);
   ctx.progress({ stage: 'groups', message: 'finding what belongs together', done: 0 });
   // As `compress` sees the model, so that recipes can name what is listed here.
-  const whole = await prepare(model, ctx, 1);
+  const whole = await prepare(model, ctx, 1, sha256);
   const { model: prepared, analysis, blocks } = whole;
   const { groups, skipped } = analysis;
   const { macs, params } = modelCosts(model, facts);

@@ -4,6 +4,7 @@ import type { CompressRequest } from '../../shared/model/job.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { splitIndices } from '../data/split.ts';
 import type { Model } from '../engine/ir/model.ts';
+import type { StageContext } from './context.ts';
 import { openModelData } from './model-data.ts';
 
 export interface JobData {
@@ -18,7 +19,11 @@ export interface JobData {
 }
 
 /** Opens the data and sets aside the part that no stage learns from. */
-export async function openData(request: CompressRequest, model: Model): Promise<JobData> {
+export async function openData(
+  request: CompressRequest,
+  model: Model,
+  ctx: Pick<StageContext, 'memo'>,
+): Promise<JobData> {
   if (!request.data)
     return {
       dataset: null,
@@ -30,7 +35,7 @@ export async function openData(request: CompressRequest, model: Model): Promise<
         'No data were given: sensitivities come from random inputs, and neither compensation, recovery nor a figure of quality is possible.',
       ],
     };
-  const { dataset, notes } = await openModelData(model, request.model, { ...request, data: request.data });
+  const { dataset, notes } = await openModelData(model, request.model, { ...request, data: request.data }, ctx);
   const { train, holdout } = splitIndices(dataset.length, {
     holdout: request.recipe.recovery.holdout,
     seed: request.seed,

@@ -2,6 +2,7 @@
 import { openDataset, type Dataset } from '../data/dataset.ts';
 import { resolvePreprocess } from '../data/preprocess.ts';
 import type { Model } from '../engine/ir/model.ts';
+import type { StageContext } from './context.ts';
 import { dataInput } from './evaluate.ts';
 
 /** @param path of the model, beside which a preprocessing file may lie */
@@ -9,6 +10,7 @@ export async function openModelData(
   model: Model,
   path: string,
   o: { readonly data: string; readonly labels?: string; readonly preprocess?: string; readonly seed?: number },
+  ctx: Pick<StageContext, 'memo'>,
 ): Promise<{ dataset: Dataset; notes: string[] }> {
   const input = dataInput(model);
   const preprocess = await resolvePreprocess(path, o.preprocess);
@@ -19,6 +21,7 @@ export async function openModelData(
     inputShape: input.dims,
     inputDtype: input.dtype,
     ...(o.seed !== undefined && { seed: o.seed }),
+    seen: ctx.memo('images', {}),
   });
   return { dataset, notes: [...preprocess.notes, ...dataset.notes] };
 }

@@ -23,6 +23,7 @@ import { collectFacts } from '../runtime/facts.ts';
 import { inlineFunctions } from '../runtime/inline.ts';
 import type { StageContext } from './context.ts';
 import { foldConstants } from './fold-constants.ts';
+import { keptFacts } from './kept-facts.ts';
 
 export interface Prepared {
   readonly model: Model;
@@ -33,16 +34,21 @@ export interface Prepared {
   readonly rewritten: number;
 }
 
-/** @param batch the batch size that latency is measured at */
-export async function prepare(source: Model, ctx: StageContext, batch: number): Promise<Prepared> {
+/**
+ * @param batch the batch size that latency is measured at
+ * @param sha256 of the source's files: its facts are kept for the next time
+ */
+export async function prepare(source: Model, ctx: StageContext, batch: number, sha256?: string): Promise<Prepared> {
   const { model } = cloneModel(await inlineFunctions(source));
   runPasses(model, [constantsToInitializers, eliminateIdentity]);
   await foldConstants(model, ctx.executor);
   runPasses(model, [untieVectors, foldBatchNorm, eliminateRepeatedActivation, eliminateDead]);
-  let facts = await collectFacts(model, ctx.executor, { batch });
+  const factsNow = (): Promise<Facts> =>
+    sha256 === undefined ? collectFacts(model, ctx.executor, { batch }) : keptFacts(model, sha256, ctx, batch);
+  let facts = await factsNow();
   const shuffles = gatherShuffles(model, facts);
   const rewritten = paddedShortcutsToConv(model, facts);
-  if (rewritten || shuffles) facts = await collectFacts(model, ctx.executor, { batch });
+  if (rewritten || shuffles) facts = await factsNow();
   return { model, facts, analysis: buildGroups(model, facts), blocks: findResidualBlocks(model, facts), rewritten };
 }
 

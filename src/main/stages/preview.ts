@@ -18,7 +18,7 @@ export async function runPreview(request: PreviewRequest, ctx: StageContext): Pr
   ctx.progress({ stage: 'load', message: 'reading the model', done: 0 });
   const model = openModelFile(request.model);
   ctx.progress({ stage: 'data', message: 'opening the data', done: 0 });
-  const { dataset, notes } = await openModelData(model, request.model, request);
+  const { dataset, notes } = await openModelData(model, request.model, request, ctx);
   try {
     // Reading batches may find out more.
     const before = dataset.notes.length;

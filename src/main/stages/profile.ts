@@ -17,8 +17,8 @@ const PATIENCE_MS = 5000;
 /** Of the model as a job works on it, so that groups and operators bear the names that recipes use. */
 export async function runProfile(request: ProfileRequest, ctx: StageContext): Promise<OperatorProfile> {
   ctx.progress({ stage: 'load', message: 'reading the model', done: 0 });
-  const { model: source } = await loadWithHash(request.model);
-  const { model, facts, analysis } = await prepare(source, ctx, request.batch);
+  const { model: source, sha256 } = await loadWithHash(request.model);
+  const { model, facts, analysis } = await prepare(source, ctx, request.batch, sha256);
   ctx.progress({ stage: 'profile', message: 'timing operators', done: 0 });
   const profile = await profileOf(model, request);
   const { units } = partition(model, profile.operators, new Widths(facts, analysis.groups));

@@ -24,11 +24,13 @@ export async function runReach(request: ReachRequest, ctx: StageContext): Promis
   const { model: path, ...where } = request;
   ctx.progress({ stage: 'load', message: 'reading the model', done: 0 });
   const { model, sha256 } = await loadWithHash(path);
-  const prepared = await prepare(model, ctx, where.batch);
+  const prepared = await prepare(model, ctx, where.batch, sha256);
   ctx.progress({ stage: 'baseline', message: 'measuring the original', done: 0 });
   const budget: Budget = { ...where, percentile: 50 };
-  const compare = sideBySide({ model: path, budget });
-  const { baselineMs, ratio } = await baselineOf({ sha256, prepared: prepared.model, budget, compare }, ctx);
+  const { compare, close } = sideBySide({ model: path, budget });
+  const { baselineMs, ratio } = await baselineOf({ sha256, prepared: prepared.model, budget, compare }, ctx).finally(
+    close,
+  );
   ctx.progress({ stage: 'latency', message: 'timing operators', done: 0 });
   const latency = await latencyStage({ prepared, sha256, budget, baselineMs: baselineMs * ratio }, ctx);
   const recipe = PRESETS.balanced;

@@ -29,8 +29,8 @@ const COST = 'what each width costs';
 export async function runReview({ request, report }: ReviewRequest, ctx: StageContext): Promise<ReviewData> {
   ctx.progress({ stage: 'load', message: 'reading the model', done: 0 });
   const loaded = await loadWithHash(request.model);
-  const prepared = await prepare(loaded.model, ctx, request.budget.batch);
-  const data = await dataOf(request, loaded.model);
+  const prepared = await prepare(loaded.model, ctx, request.budget.batch, loaded.sha256);
+  const data = await dataOf(request, loaded.model, ctx);
   try {
     const { sha256, model } = loaded;
     const baselineMs = report.baseline.p50Ms;
@@ -83,13 +83,13 @@ export async function runReview({ request, report }: ReviewRequest, ctx: StageCo
 }
 
 /** What is no longer there or cannot be read any more costs the samples, not the review. */
-async function dataOf(request: CompressRequest, model: Model): Promise<JobData> {
+async function dataOf(request: CompressRequest, model: Model, ctx: Pick<StageContext, 'memo'>): Promise<JobData> {
   try {
-    return await openData(request, model);
+    return await openData(request, model, ctx);
   } catch (e) {
     if (!(e instanceof SecateurError)) throw e;
     const { data: _, ...rest } = request;
-    return openData(rest, model);
+    return openData(rest, model, ctx);
   }
 }
 

@@ -3,7 +3,8 @@ import type { CompressRequest } from '../../shared/model/job.ts';
 import type { Budget, LatencyStats } from '../../shared/model/types.ts';
 import { cloneModel } from '../engine/ir/clone.ts';
 import type { Model } from '../engine/ir/model.ts';
-import { benchmark } from '../runtime/bench.ts';
+import { benchmark, openCandidate } from '../runtime/bench.ts';
+import type { RuntimeSession } from '../runtime/executor.ts';
 
 export interface Pair {
   readonly original: LatencyStats;
@@ -21,26 +22,42 @@ const STEERING_RUNS = 12;
  */
 export type Compare = (pruned: Model, precision?: number, maxSeconds?: number, runs?: number) => Promise<Pair>;
 
+export interface SideBySide {
+  readonly compare: Compare;
+  /** Lets go of the original, which is opened again when something is compared with it again. */
+  close(): Promise<void>;
+}
+
 /**
- * The original is taken from its file: it is opened many times.
+ * The original is taken from its file.
  * @param declare gives a working copy the inputs and outputs that it will be shipped with
  */
 export function sideBySide(
   { model: original, budget }: Pick<CompressRequest, 'model' | 'budget'>,
   declare: (m: Model) => void = () => undefined,
-): Compare {
+): SideBySide {
   const { threads, provider, batch } = budget;
-  return async (working, precision = 0.005, maxSeconds = 3, runs = STEERING_RUNS) => {
+  let opened: RuntimeSession | null = null;
+  const compare: Compare = async (working, precision = 0.005, maxSeconds = 3, runs = STEERING_RUNS) => {
     const { model: pruned } = cloneModel(working);
     declare(pruned);
+    opened ??= await openCandidate(original, { threads, provider });
     const [a, b] = await benchmark(
       [
-        { name: 'original', model: original },
+        { name: 'original', model: original, session: opened },
         { name: 'pruned', model: pruned },
       ],
       { threads, provider, batch, runs, precision, maxSeconds, warmup: 3 },
     );
     return { original: a!.stats, pruned: b!.stats, ratio: b!.ratio.value };
+  };
+  return {
+    compare,
+    async close() {
+      const session = opened;
+      opened = null;
+      await session?.release();
+    },
   };
 }
 

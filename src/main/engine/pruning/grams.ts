@@ -4,6 +4,7 @@
  * Sizes that are not channels or spatial (batch, tokens) may differ from run to run.
  */
 import { int } from '../ir/attribute.ts';
+import { f32 } from '../ir/tensor.ts';
 import type { Value } from '../ir/value.ts';
 import type { GraphBuilder } from '../autodiff/builder.ts';
 
@@ -113,20 +114,32 @@ export function im2colGram(
   return rowGram(b, x, shape[1]! * taps, size, groups, target);
 }
 
-/** Means of the im2col columns over samples and positions, [C x taps]. */
-export function im2colMeans(b: GraphBuilder, value: Value, geometry: Im2colGeometry): Value {
-  const spatial = geometry.kernel.map((_, i) => i + 2);
-  const means = tapsOf(b, value, geometry, 1).map((tap) =>
-    b.reduceMean(spatial.length ? b.op('GlobalAveragePool', [tap]) : tap, [0, ...spatial], false),
-  );
-  if (means.length === 1) return means[0]!;
-  return b.reshape(
-    b.concat(
-      means.map((m) => b.unsqueeze(m, [1])),
-      1,
-    ),
-    [-1],
-  );
+/**
+ * Means of the im2col columns over samples and positions, [C x taps]. What a kernel position sees along one axis is a sum
+ * over some of its entries: a product with a small matrix per axis, instead of a shifted copy per kernel position.
+ */
+export function im2colMeans(b: GraphBuilder, value: Value, shape: readonly number[], geometry: Im2colGeometry): Value {
+  const { kernel, out } = geometry;
+  // One sample: [C, spatial...], then axis by axis from the last to the first.
+  let x = b.reduceMean(value, [0], false);
+  let behind = 1;
+  for (let i = kernel.length - 1; i >= 0; i--) {
+    const size = shape[i + 2]!;
+    const k = kernel[i]!;
+    const seen = new Float32Array(k * size);
+    for (let tap = 0; tap < k; tap++)
+      for (let o = 0; o < out[i]!; o++) {
+        const at = o * geometry.strides[i]! + tap * geometry.dilations[i]! - geometry.begin[i]!;
+        if (at >= 0 && at < size) seen[tap * size + at]! += 1 / out[i]!;
+      }
+    const rows = b.tensor(f32(seen, [k, size]));
+    x =
+      behind === 1
+        ? b.matmul(b.reshape(x, [-1, size]), b.transpose(rows, [1, 0]))
+        : b.matmul(rows, b.reshape(x, [-1, size, behind]));
+    behind *= k;
+  }
+  return b.reshape(x, [-1]);
 }
 
 /** [N,C,T,out...] (T left out for kernels of one element): a shifted, strided slice of the input per kernel position. */

@@ -187,7 +187,7 @@ describe('Gram matrices', () => {
     const shape = [3, 2, 6, 6];
     const x = input(m, 'x', shape);
     const b = new GraphBuilder(m.graph, 17);
-    const means = im2colMeans(b, x, geometry);
+    const means = im2colMeans(b, x, shape, geometry);
     means.type = { elemType: DType.FLOAT };
     m.graph.outputs.push(means);
     const session = await plainExecutor.open(m);

@@ -272,7 +272,8 @@ export function emitMoments(b: GraphBuilder, r: Regression, s: MomentInputs): Re
 /** Mean of the inputs that meet each column of the weights, [groups x columns]. */
 export function inputMeans(b: GraphBuilder, r: Regression, x: Value, xShape: readonly number[]): Value {
   const { node } = r;
-  if (node.key === 'Conv') return im2colMeans(b, x, convGeometry(node, xShape, node.input(1)!.initializer!.dims));
+  if (node.key === 'Conv')
+    return im2colMeans(b, x, xShape, convGeometry(node, xShape, node.input(1)!.initializer!.dims));
   const axis = channelAxis(r, xShape.length);
   const rest = xShape.map((_, i) => i).filter((i) => i !== axis);
   return b.reduceMean(x, rest, false);
