@@ -30,6 +30,7 @@ const CHANGE_VERSION = 2;
 /** Runs longer than this, in milliseconds, repeat so well that one look at a plan is enough. */
 const SLOW_MS = 40;
 const SLOW_RUNS = 6;
+const CONFIRMING_RUNS = 24;
 
 export interface AllocationOptions {
   readonly recipe: Recipe;
@@ -85,7 +86,7 @@ export async function allocateStage(o: AllocationOptions, ctx: StageContext): Pr
           ? { measure: async (m: Model) => (await o.compare(m, 0.006, 2, SLOW_RUNS)).ratio }
           : {
               measure: async (m: Model) => (await o.compare(m, 0.005, 2.5)).ratio,
-              confirm: async (m: Model) => (await o.compare(m, 0.003, 6)).ratio,
+              confirm: async (m: Model) => (await o.compare(m, 0.003, 8, CONFIRMING_RUNS, 5)).ratio,
             }),
         onCandidate: (c, attempt) => {
           ctx.log(`attempt ${attempt + 1}: predicted ${c.predictedMs.toFixed(3)} ms, measured ${c.ratio.toFixed(3)}x`);

@@ -19,8 +19,15 @@ const STEERING_RUNS = 12;
 /**
  * @param precision half width of the ratio's interval that ends the measurement; @param maxSeconds that end it anyway;
  * @param runs of either model at least
+ * @param minSeconds that it goes on for however sure it is: a moment says nothing about the minutes around it
  */
-export type Compare = (pruned: Model, precision?: number, maxSeconds?: number, runs?: number) => Promise<Pair>;
+export type Compare = (
+  pruned: Model,
+  precision?: number,
+  maxSeconds?: number,
+  runs?: number,
+  minSeconds?: number,
+) => Promise<Pair>;
 
 export interface SideBySide {
   readonly compare: Compare;
@@ -38,7 +45,7 @@ export function sideBySide(
 ): SideBySide {
   const { threads, provider, batch } = budget;
   let opened: RuntimeSession | null = null;
-  const compare: Compare = async (working, precision = 0.005, maxSeconds = 3, runs = STEERING_RUNS) => {
+  const compare: Compare = async (working, precision = 0.005, maxSeconds = 3, runs = STEERING_RUNS, minSeconds = 0) => {
     const { model: pruned } = cloneModel(working);
     declare(pruned);
     opened ??= await openCandidate(original, { threads, provider });
@@ -47,7 +54,7 @@ export function sideBySide(
         { name: 'original', model: original, session: opened },
         { name: 'pruned', model: pruned },
       ],
-      { threads, provider, batch, runs, precision, maxSeconds, warmup: 3 },
+      { threads, provider, batch, runs, precision, minSeconds, maxSeconds, warmup: 3 },
     );
     return { original: a!.stats, pruned: b!.stats, ratio: b!.ratio.value };
   };
