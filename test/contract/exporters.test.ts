@@ -116,28 +116,33 @@ function transformer(opset: number, norm: Norm, attention: (n: Net, x: Value) =>
   return n.model;
 }
 
-const STYLES: Record<string, () => Model> = {
-  'separate projections, shapes from the input': () => transformer(17, layerNorm, separate),
-  'one projection, operator set 14, normalization in parts': () => transformer(14, decomposed, fused),
-  'root mean square normalization': () => transformer(17, rmsNorm, separate),
-  'attention fused by an optimizer': () => transformer(17, layerNorm, contrib),
+/** With the dimensions of heads that are units of their own: of queries and keys, of values; all three where one projection makes them. */
+const STYLES: Record<string, readonly [dimensions: number[], build: () => Model]> = {
+  'separate projections, shapes from the input': [[4, 4], () => transformer(17, layerNorm, separate)],
+  'one projection, operator set 14, normalization in parts': [[4], () => transformer(14, decomposed, fused)],
+  'root mean square normalization': [[4, 4], () => transformer(17, rmsNorm, separate)],
+  'attention fused by an optimizer': [[], () => transformer(17, layerNorm, contrib)],
 };
 
 describe('a transformer', () => {
-  it.each(Object.keys(STYLES))('with %s loses width, heads and hidden units, at any length', async (name) => {
-    const p = await prepare(STYLES[name]!());
-    expect(p.analysis.groups.map((g) => g.units)).toEqual([WIDTH, HEADS, 16]);
-    expect(p.analysis.skipped).toHaveLength(1);
-    const plan = randomPlan(p, 5, 0.4);
-    expect((await oracle(p, plan)).error).toBeLessThan(1e-4);
-    // Sizes that the analysis has not seen.
-    const feeds = { [p.model.graph.inputs[0]!.name]: randomTensor(DType.FLOAT, [3, 7, 5], 9) };
-    const pruned = applyPlan(p.model, p.facts, p.analysis, plan, p.blocks).model;
-    const masked = maskModel(p.model, p.facts, p.analysis, plan, p.blocks);
-    const [a, b] = [await runOnce(masked, feeds), await runOnce(pruned, feeds)];
-    expect(Object.values(b)[0]!.dims).toEqual([3, 7, 4]);
-    expect(difference(a, b)).toBeLessThan(1e-4);
-  });
+  it.each(Object.keys(STYLES))(
+    'with %s loses width, heads, their dimensions and hidden units, at any length',
+    async (name) => {
+      const [dimensions, build] = STYLES[name]!;
+      const p = await prepare(build());
+      expect(p.analysis.groups.map((g) => g.units)).toEqual([WIDTH, HEADS, 16, ...dimensions]);
+      expect(p.analysis.skipped).toHaveLength(1);
+      const plan = randomPlan(p, 5, 0.4);
+      expect((await oracle(p, plan)).error).toBeLessThan(1e-4);
+      // Sizes that the analysis has not seen.
+      const feeds = { [p.model.graph.inputs[0]!.name]: randomTensor(DType.FLOAT, [3, 7, 5], 9) };
+      const pruned = applyPlan(p.model, p.facts, p.analysis, plan, p.blocks).model;
+      const masked = maskModel(p.model, p.facts, p.analysis, plan, p.blocks);
+      const [a, b] = [await runOnce(masked, feeds), await runOnce(pruned, feeds)];
+      expect(Object.values(b)[0]!.dims).toEqual([3, 7, 4]);
+      expect(difference(a, b)).toBeLessThan(1e-4);
+    },
+  );
 });
 
 describe('grouped-query attention', () => {

@@ -240,8 +240,8 @@ export const TOPOLOGIES: readonly Topology[] = [
     }),
   },
   {
-    name: 'attention: heads through Reshape, Transpose and MatMul',
-    units: [2],
+    name: 'attention: heads, and dimensions of heads, through Reshape, Transpose and MatMul',
+    units: [2, 4, 4],
     build: net((n) => {
       const x = n.input(1, 5, 6);
       const heads = (v: Value): Value =>

@@ -1,50 +1,87 @@
 /** Shapes after pruning, from keep counts per group: what surgery will make, without doing it. */
 import type { Facts } from '../ir/facts.ts';
 import type { Value } from '../ir/value.ts';
-import type { Group } from '../pruning/types.ts';
+import { overlapOf } from '../pruning/overlap.ts';
+import type { Group, GroupMember } from '../pruning/types.ts';
 
 /** Kept units per group id; groups that are absent stay whole. */
 export type KeepCounts = ReadonlyMap<string, number>;
 
-interface Change {
+/** Elements of one axis that a group's units hold. */
+interface Part {
   readonly group: string;
-  readonly axis: number;
-  /** Elements of the axis that the first k units hold, for k = 0..units. */
+  readonly member: GroupMember;
+  readonly elements: number;
+  /** Elements that the first k units hold, for k = 0..units. */
   readonly upTo: readonly number[];
+  /** Groups that cut across the same elements or some of them (dimensions of heads): what stays is a product. */
+  inner: Part[];
 }
 
 export class Widths {
   readonly #facts: Facts;
-  readonly #changes = new Map<Value, Change[]>();
+  readonly #parts = new Map<Value, readonly Part[]>();
 
   constructor(facts: Facts, groups: readonly Group[]) {
     this.#facts = facts;
+    const members = new Map<Value, { group: string; member: GroupMember }[]>();
     for (const g of groups)
-      for (const m of g.members) {
-        const upTo = [0];
-        for (const at of m.indices) upTo.push(upTo.at(-1)! + at.length);
-        const of = this.#changes.get(m.value) ?? [];
-        of.push({ group: g.id, axis: m.axis, upTo });
-        this.#changes.set(m.value, of);
+      for (const member of g.members) {
+        const of = members.get(member.value) ?? [];
+        of.push({ group: g.id, member });
+        members.set(member.value, of);
       }
+    for (const [v, of] of members) this.#parts.set(v, partsOf(of));
   }
 
   /** Ids of the groups that change a value. */
   groupsOf(v: Value): string[] {
-    return (this.#changes.get(v) ?? []).map((c) => c.group);
+    return (this.#parts.get(v) ?? []).flatMap(groupsIn);
   }
 
   /** The shape of a value at these keep counts (units are taken to be alike); undefined when the facts do not know it. */
   shape(v: Value, keep: KeepCounts): readonly number[] | undefined {
     const full = this.#facts.get(v)?.shape;
-    const changes = this.#changes.get(v);
-    if (!full || !changes) return full;
+    const parts = this.#parts.get(v);
+    if (!full || !parts) return full;
     const out = [...full];
-    for (const c of changes) {
-      const k = keep.get(c.group);
-      if (k === undefined) continue;
-      out[c.axis]! -= c.upTo.at(-1)! - c.upTo[Math.max(0, Math.min(k, c.upTo.length - 1))]!;
-    }
+    for (const p of parts) out[p.member.axis]! -= p.elements - Math.round(left(p, keep));
     return out;
   }
+}
+
+/** Elements of a part that stay. */
+function left(p: Part, keep: KeepCounts): number {
+  const k = keep.get(p.group) ?? p.upTo.length - 1;
+  const inside = p.inner.reduce((n, q) => n - (q.elements - left(q, keep)), p.elements);
+  return (inside * p.upTo[Math.max(0, Math.min(k, p.upTo.length - 1))]!) / p.elements;
+}
+
+const groupsIn = (p: Part): string[] => [p.group, ...p.inner.flatMap(groupsIn)];
+
+function partsOf(members: readonly { group: string; member: GroupMember }[]): Part[] {
+  let parts: Part[] = [];
+  for (const { group, member } of members) {
+    const upTo = [0];
+    for (const at of member.indices) upTo.push(upTo.at(-1)! + at.length);
+    parts = placed(parts, { group, member, elements: upTo.at(-1)!, upTo, inner: [] });
+  }
+  return parts;
+}
+
+/** With one more: inside of one that it cuts across, or around those that cut across it. */
+function placed(parts: readonly Part[], p: Part): Part[] {
+  const how = new Map(
+    parts.map((q) => [
+      q,
+      q.member.axis === p.member.axis ? overlapOf(q.member.indices, p.member.indices) : ('none' as const),
+    ]),
+  );
+  const outer = parts.find((q) => how.get(q) === 'within');
+  if (outer) {
+    outer.inner = placed(outer.inner, p);
+    return [...parts];
+  }
+  p.inner = parts.filter((q) => how.get(q) === 'around');
+  return [...parts.filter((q) => how.get(q) !== 'around'), p];
 }

@@ -88,8 +88,9 @@ export interface PruneContext {
   /**
    * Several legal readings (for example: remove whole convolution groups, or the same channel of every group).
    * Returns the reading in force for this node, the first by default; the builder retries others when all is frozen.
+   * @param equal those that may hold beside the first one, each with units of its own (heads, and dimensions of heads)
    */
-  choose<const T extends string>(readings: readonly T[]): T;
+  choose<const T extends string>(readings: readonly T[], equal?: readonly T[]): T;
 }
 
 export type ReductionKind = 'sum' | 'mean' | 'normalize';

@@ -12,6 +12,7 @@ import type { Value } from '../ir/value.ts';
 import { operatorFor } from '../ops/registry.ts';
 import { describe } from './atoms.ts';
 import { tensorOf, weightLike } from './constants.ts';
+import { compatible } from './overlap.ts';
 import { relate, type Lookup, type Relations } from './relate.ts';
 import { roles, type Origin } from './roles.ts';
 import type { Analysis, Group, GroupMember, Sink } from './types.ts';
@@ -32,7 +33,56 @@ export function buildGroups(model: Model, facts: Facts, options: GroupOptions = 
   const weights = weightLike(model.graph, facts);
   const build = (forced: ReadonlyMap<Node, string>): Built =>
     assemble(model, relate(model, facts, lookup, forced), weights);
-  return search(build, options.effort ?? 8_000_000).analysis;
+  const { built, forced } = search(build, options.effort ?? 8_000_000);
+  return withOthers(built, forced, build).analysis;
+}
+
+/**
+ * Groups that other readings show beside those of the best one: where channels are heads times dimensions, the best reading
+ * has one of the two as units. Cutting both leaves a product, so both are offered.
+ */
+function withOthers(
+  best: Built,
+  forced: ReadonlyMap<Node, string>,
+  build: (forced: ReadonlyMap<Node, string>) => Built,
+): Built {
+  const other = best.relations.choices.flatMap((c) => {
+    const reading = c.equal.find((r) => r !== c.taken);
+    return reading !== undefined && c.equal.includes(c.taken) && best.live(c.node) ? [[c.node, reading] as const] : [];
+  });
+  if (other.length === 0) return best;
+  const { analysis } = build(new Map([...forced, ...other]));
+  const added = compatible(best.analysis.groups, analysis.groups);
+  if (added.length === 0) return best;
+  const ids = new Set(best.analysis.groups.map((g) => g.id));
+  const groups = [...best.analysis.groups];
+  for (const g of added) {
+    const base = g.id.replace(/#\d+$/, '');
+    let id = base;
+    for (let n = 2; ids.has(id); n++) id = `${base}#${n}`;
+    ids.add(id);
+    groups.push({ ...g, id });
+  }
+  const on = new Set(added.flatMap((g) => g.members.map((m) => m.value)));
+  const merge = <T extends Sink>(a: readonly T[], b: readonly T[]): T[] => [
+    ...a,
+    ...b.filter(
+      (s) =>
+        on.has(s.activation) && !a.some((t) => t.node === s.node && t.activation === s.activation && t.axis === s.axis),
+    ),
+  ];
+  return {
+    ...best,
+    analysis: {
+      groups,
+      sinks: merge(best.analysis.sinks, analysis.sinks),
+      reductions: merge(best.analysis.reductions, analysis.reductions),
+      skipped: best.analysis.skipped.filter(
+        (s) =>
+          !added.some((g) => g.members.some((m) => m.nodes.some((n) => n.label === s.group && m.role === 'source'))),
+      ),
+    },
+  };
 }
 
 interface Built {
@@ -45,7 +95,10 @@ interface Built {
 }
 
 /** Tries other readings where the first one leaves a node without units; first for all nodes of a kind, then one by one. */
-function search(build: (forced: ReadonlyMap<Node, string>) => Built, effort: number): Built {
+function search(
+  build: (forced: ReadonlyMap<Node, string>) => Built,
+  effort: number,
+): { built: Built; forced: ReadonlyMap<Node, string> } {
   let forced: ReadonlyMap<Node, string> = new Map();
   let best = build(forced);
   let left = Math.floor(effort / Math.max(1, best.relations.atoms.atoms));
@@ -76,7 +129,7 @@ function search(build: (forced: ReadonlyMap<Node, string>) => Built, effort: num
     seen.add(c.node);
     for (const reading of c.readings) if (reading !== c.taken) attempt([[c.node, reading]]);
   }
-  return best;
+  return { built: best, forced };
 }
 
 interface Unit {

@@ -73,20 +73,32 @@ export function gateModel(
   const factor: Factor = (value, axis, extent) => {
     const here = unitsOf.get(value)?.get(axis);
     if (!here) return null;
-    return () => {
-      // Index i reads its unit's gate; indices in no group read the appended one.
-      const used = [...here.keys()];
-      const parts = used.map((g) => gates[g]!);
-      parts.push(graph.addInitializer(graph.freshName('one'), f32([1], [1])));
-      const at = new Array<number>(extent).fill(used.reduce((n, g) => n + analysis.groups[g]!.units, 0));
+    // Index i reads its unit's gate; indices in no group read the appended one. Groups that cross multiply.
+    const layers: { used: number[]; at: Map<number, readonly [number, number]> }[] = [];
+    for (const [g, units] of here) {
+      const flat = units.flat();
+      let layer = layers.find((l) => !flat.some((i) => l.at.has(i)));
+      if (!layer) layers.push((layer = { used: [], at: new Map() }));
+      layer.used.push(g);
+      for (const [unit, indices] of units.entries()) for (const i of indices) layer.at.set(i, [g, unit]);
+    }
+    const vector = ({ used, at }: (typeof layers)[number]): Value => {
+      const offsets = new Map<number, number>();
       let offset = 0;
       for (const g of used) {
-        for (const [unit, indices] of here.get(g)!.entries()) for (const i of indices) at[i] = offset + unit;
+        offsets.set(g, offset);
         offset += analysis.groups[g]!.units;
       }
-      const index = graph.addInitializer(graph.freshName('gate_index'), i64(at));
-      return emit('Gather', [emit('Concat', parts, [['axis', int(0)]]), index], [['axis', int(0)]]);
+      const one = graph.addInitializer(graph.freshName('one'), f32([1], [1]));
+      const places = Array.from({ length: extent }, (_, i) => {
+        const found = at.get(i);
+        return found ? offsets.get(found[0])! + found[1] : offset;
+      });
+      const index = graph.addInitializer(graph.freshName('gate_index'), i64(places));
+      const all = emit('Concat', [...used.map((g) => gates[g]!), one], [['axis', int(0)]]);
+      return emit('Gather', [all, index], [['axis', int(0)]]);
     };
+    return () => layers.map(vector).reduce((a, b) => emit('Mul', [a, b]));
   };
   insertFactors(clone.nodes, clone.values, analysis.sinks, facts, factor);
   insertReductions(clone, analysis.reductions, facts, factor);

@@ -34,6 +34,8 @@ export interface ReductionRecord {
 export interface ChoiceRecord {
   readonly node: Node;
   readonly readings: readonly string[];
+  /** Readings that may hold beside each other. */
+  readonly equal: readonly string[];
   readonly taken: string;
   /** The same for nodes of one kind: they are switched together first. */
   readonly signature: string;
@@ -152,7 +154,7 @@ class Context implements PruneContext {
     return id < 0 || this.atoms.isAxisFrozen(id);
   }
 
-  choose<const T extends string>(readings: readonly T[]): T {
+  choose<const T extends string>(readings: readonly T[], equal: readonly T[] = []): T {
     const wanted = this.forced.get(this.node);
     const taken = readings.find((r) => r === wanted) ?? readings[0]!;
     // Arithmetic of shapes has no units, whatever it is read as.
@@ -161,7 +163,7 @@ class Context implements PruneContext {
       const shapes = this.node.outputs.map((o) => this.facts.get(o)?.shape.join('x')).join();
       const from = this.node.input(0);
       const signature = `${this.node.key} ${from ? this.facts.get(from)?.shape.join('x') : ''} ${shapes}`;
-      this.choices.push({ node: this.node, readings, taken, signature });
+      this.choices.push({ node: this.node, readings, equal, taken, signature });
     }
     return taken;
   }

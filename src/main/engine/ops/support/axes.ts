@@ -119,8 +119,10 @@ function relateRun(ctx: PruneContext, x: Value, y: Value, run: Run): void {
   const split = new Set(t.filter((a) => takenApart(ctx, y, a.axis)).map((a) => a.axis));
   const late = (c: { stride: number }): number => (holders(c).some((a) => a.value === y && split.has(a.axis)) ? 1 : 0);
   open.sort((a, b) => late(a) - late(b));
-  const reading = open.length ? ctx.choose(open.map((c) => `factor of ${c.extent} at stride ${c.stride}`)) : null;
-  const chosen = open.find((c) => reading === `factor of ${c.extent} at stride ${c.stride}`);
+  const named = (c: (typeof factors)[number]): string => `factor of ${c.extent} at stride ${c.stride}`;
+  const equal = open.filter((c) => late(c) === 0).map(named);
+  const reading = open.length ? ctx.choose(open.map(named), equal) : null;
+  const chosen = open.find((c) => reading === named(c));
   const carriers = chosen ? holders(chosen) : [];
   for (const a of sides)
     if (!carriers.includes(a))
