@@ -6,6 +6,7 @@ import type { Recipe } from '../../shared/model/job.ts';
 import { resized, type Calibration } from './calibration.ts';
 import type { StageContext } from './context.ts';
 import type { Prepared } from './prepare.ts';
+import { groupsKey } from './scores.ts';
 
 export interface CurvatureOptions {
   readonly recipe: Recipe;
@@ -37,7 +38,14 @@ export interface CurvatureCosts {
 export async function curvatureCosts(o: CurvatureOptions, ctx: StageContext): Promise<CurvatureCosts> {
   const { recipe, prepared, space } = o;
   const compensation = o.real ? recipe.compensation : 'none';
-  const memo = ctx.memo('curvature', { ...o.identity, criterion: recipe.criterion, compensation, probes: o.probes });
+  const groups = groupsKey(prepared.analysis.groups);
+  const memo = ctx.memo('curvature', {
+    ...o.identity,
+    criterion: recipe.criterion,
+    compensation,
+    probes: o.probes,
+    groups,
+  });
   const wanted = o.wanted.filter(({ group, keep }) => keep < group.units);
   const ids = new Set(space.blocks.map((b) => b.id));
   const known =

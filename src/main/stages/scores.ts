@@ -1,4 +1,5 @@
 /** Importance of every unit: collects what the recipe's criterion needs and ranks. */
+import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GraphBuilder } from '../engine/autodiff/builder.ts';
@@ -56,9 +57,15 @@ export async function scoreGroups(
   return out;
 }
 
+/** What a group is called may come to mean another one as groups are found better: figures per group are filed under this. */
+export const groupsKey = (groups: readonly Group[]): string =>
+  createHash('sha256')
+    .update(groups.map((g) => `${g.id} ${g.units} ${g.members.length}`).join('\n'))
+    .digest('hex');
+
 /** Scores as an artifact: made once per key. @param key everything that they depend on */
 export async function keptScores(
-  key: Readonly<Record<string, unknown>>,
+  key: Readonly<Record<string, unknown>> & { readonly groups: string },
   ctx: StageContext,
   make: () => Promise<Scores>,
 ): Promise<Scores> {

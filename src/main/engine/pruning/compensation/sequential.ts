@@ -17,6 +17,7 @@ import type { Surgery } from '../surgery.ts';
 import type { ResidualBlock } from '../types.ts';
 import { channelMeans, Dense, shapesHold, type Looked } from './dense.ts';
 import { emitMoments, inputMeans, Moments, refit, solveMoments } from './least-squares.ts';
+import { queryFolds } from './queries.ts';
 import { biasOf, isLinear, readWeights, regressionOf, setBias, vectorOf, type Regression } from './regression.ts';
 import { ENOUGH, rowsOf } from './rows.ts';
 import { Stream } from './stream.ts';
@@ -73,6 +74,18 @@ export async function compensate(
   };
   const nodes = [...surgery.model.graph.nodes()];
   const out: Fitted[] = [];
+  const folds =
+    options.kind === 'bias'
+      ? new Map<Node, () => void>()
+      : await queryFolds(executor, original, surgery, batches, options);
+  const fold = (node: Node): void => {
+    const apply = folds.get(node);
+    if (!apply) return;
+    apply();
+    const behind = biasOf(node)?.outputs ?? [];
+    pruned.forget(...node.outputs, ...behind);
+    for (const v of node.outputs) changed.add(v);
+  };
   for (const [i, node] of nodes.entries()) {
     const inputs = node.inputs.filter((v): v is Value => v !== null);
     const differs = inputs.some((v) => changed.has(v));
@@ -90,12 +103,17 @@ export async function compensate(
     const narrowed = readout !== null && lostInputs(surgery, targets, x, axisIn);
     const moved = readout !== null && readout.target !== targets.original(readout.value);
     const based = readout?.base ? changed.has(readout.base) : false;
-    if (!differs && !narrowed && !moved && !based) continue;
+    if (!differs && !narrowed && !moved && !based) {
+      fold(node);
+      continue;
+    }
     for (const v of node.outputs) changed.add(v);
-    if (!readout) continue;
-    const axis = axisIn(readout.target);
-    const looked = await dense.look(readout.target, axis);
-    if (!looked) continue;
+    const axis = readout ? axisIn(readout.target) : 0;
+    const looked = readout && (await dense.look(readout.target, axis));
+    if (!readout || !looked) {
+      fold(node);
+      continue;
+    }
     const wide = typeof regression !== 'string' && regression.columns > maxColumns;
     // Where the samples are few for so many columns, a fit would learn them by heart.
     const rows = rowsOf(looked.tensors, axis);
@@ -109,6 +127,8 @@ export async function compensate(
       const done = await meanError(node, readout, looked, pruned, axis, shape);
       if (done) out.push(done);
     }
+    // What the weights are fitted to knows nothing of the dimensions that went.
+    fold(node);
     dense.passed(readout.target);
     pruned.passed(node);
     options.onProgress?.((i + 1) / nodes.length, node.label);
