@@ -57,7 +57,10 @@ const wantedDrop = (ratio: number): number => Math.max(0, 0.25 + 0.75 * (ratio -
 export async function runCoverage(request: CoverageRequest, ctx: StageContext): Promise<CoverageRow> {
   const started = performance.now();
   const { ratio } = request;
-  const tell = (message: string, done: number): void => ctx.progress({ stage: 'coverage', message, done });
+  // A model may be judged a second time: what was done stays done.
+  let furthest = 0;
+  const tell = (message: string, done: number): void =>
+    ctx.progress({ stage: 'coverage', message, done: (furthest = Math.max(furthest, done)) });
   tell('reading the model', 0);
   const original = openModelFile(request.model);
   const filled = fillMissing(original, request.seed) > 0;

@@ -13,6 +13,7 @@ import {
   foldBatchNorm,
   paddedShortcutsToConv,
   runPasses,
+  takeBranches,
   untieVectors,
 } from '../engine/passes/index.ts';
 import { findResidualBlocks } from '../engine/pruning/blocks.ts';
@@ -46,6 +47,11 @@ export async function prepare(source: Model, ctx: StageContext, batch: number, s
   const factsNow = (): Promise<Facts> =>
     sha256 === undefined ? collectFacts(model, ctx.executor, { batch }) : keptFacts(model, sha256, ctx, batch);
   let facts = await factsNow();
+  // A branch may hold further conditions.
+  while (takeBranches(model, facts) > 0) {
+    runPasses(model, [constantsToInitializers, eliminateIdentity, eliminateDead]);
+    facts = await factsNow();
+  }
   const shuffles = gatherShuffles(model, facts);
   const rewritten = paddedShortcutsToConv(model, facts);
   if (rewritten || shuffles) facts = await factsNow();

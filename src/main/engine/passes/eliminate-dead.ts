@@ -49,7 +49,7 @@ function sweep(g: Graph, given: Given, listedInitializers: boolean): boolean {
 }
 
 /** Takes a graph apart, so that it no longer counts as a reader of outer values. */
-function dissolve(g: Graph): void {
+export function dissolve(g: Graph): void {
   for (const n of g.nodesReversed()) {
     for (const sub of n.subgraphs()) dissolve(sub);
     g.remove(n, true);
