@@ -36,7 +36,6 @@ const RecipeFile = z
         temperature: z.number().gt(0).max(100),
         alpha: z.number().min(0).max(1),
         augment: z.boolean(),
-        mix: z.number().min(0).max(1),
         holdout: z.number().gt(0).lt(1),
       })
       .partial(),

@@ -10,6 +10,7 @@ import { cloneModel } from '../engine/ir/clone.ts';
 import { DType } from '../engine/ir/dtype.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { seededRandom } from '../engine/random.ts';
+import { applyViews, drawView } from '../engine/recovery/augment.ts';
 import type { Feature } from '../engine/recovery/features.ts';
 import { cosine } from '../engine/recovery/schedule.ts';
 import { eliminateDead, foldBatchNorm, runPasses } from '../engine/passes/index.ts';
@@ -32,7 +33,6 @@ import {
   trainable,
 } from './recover-model.ts';
 import { reference } from './sensitivity.ts';
-import { viewOf } from './views.ts';
 
 export interface RecoveryOptions {
   readonly recipe: Recipe['recovery'];
@@ -102,8 +102,7 @@ export async function recover(
   const inner = options.features?.length
     ? lessonsIn(model, facts, original, await collectFacts(original, ctx.executor), options.features, batch)
     : [];
-  const labelled =
-    dataset.labels !== null && recipe.alpha < 1 && !(recipe.mix > 0) && outputView(shapes[0]!).kind === 'classes';
+  const labelled = dataset.labels !== null && recipe.alpha < 1 && outputView(shapes[0]!).kind === 'classes';
   // Raw anchors are one output of three axes.
   const anchors =
     shapes.length === 1 && shapes[0]!.length === 3
@@ -122,7 +121,7 @@ export async function recover(
   });
   const names = [...outputs.map((o) => o.name), ...inner.map((f) => f.target)];
   const floats = [...shapes, ...inner.map((f) => f.targetShape)].reduce((n, s) => n + s.reduce((a, b) => a * b, 1), 0);
-  const views = recipe.augment || recipe.mix > 0 ? VIEWS : 1;
+  const views = recipe.augment ? VIEWS : 1;
   const trainer = await Trainer.open(ctx.executor, step, { threads });
   const lessons = await Lessons.open(ctx.executor, original, {
     input: input.name,
@@ -166,7 +165,12 @@ export async function recover(
       const indices = Array.from({ length: batch }, (_, i) => order[(m.at + i) % order.length]!);
       m.at += batch;
       const view = m.epoch % (lessons.keeps ? views : Infinity);
-      const x = await viewOf(dataset, indices, view, { recipe, others: train, seed });
+      let x = await dataset.batch(indices);
+      if (recipe.augment)
+        x = applyViews(
+          x,
+          indices.map((i) => drawView(AUGMENTATION, seededRandom(seed + i * 10_007 + view))),
+        );
       const given = await lessons.of(x, indices.map((i) => `${i}/${view}`)); // prettier-ignore
       const feeds: Record<string, HostTensor> = { [input.name]: x };
       for (const name of names) feeds[teacherName(name)] = given[name]!;
@@ -263,6 +267,7 @@ export function tooFast(worse: number, share: number, steps: number): boolean {
 const EMA = 0.99;
 /** Views of each sample where the original's answers are kept; otherwise each epoch has its own. */
 const VIEWS = 6;
+const AUGMENTATION = { shift: 0.125, mirror: true };
 /** Smallest scale of a tensor that rates are relative to. */
 const SMALLEST = 0.01;
 

@@ -36,7 +36,6 @@ const recipe = z.strictObject({
     temperature: z.number().gt(0).max(100),
     alpha: z.number().min(0).max(1),
     augment: z.boolean(),
-    mix: z.number().min(0).max(1),
     holdout: z.number().gt(0).lt(1),
   }),
   latencyRuns: z.number().int().min(5).max(100_000),

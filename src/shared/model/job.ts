@@ -45,8 +45,6 @@ export interface Recipe {
     readonly alpha: number;
     /** Random shifts (pixels, as a share of the width) and mirror images. */
     readonly augment: boolean;
-    /** Share of the samples that are mixed with another one; labels, which mean one thing, are then left out. */
-    readonly mix: number;
     readonly holdout: number;
   };
   /** Runs of each latency measurement. */

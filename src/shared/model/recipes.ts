@@ -23,7 +23,6 @@ const balanced: Recipe = {
     temperature: 2,
     alpha: 0.9,
     augment: true,
-    mix: 0.5,
     holdout: 0.1,
   },
   latencyRuns: 100,

@@ -3,7 +3,6 @@ import type { HostTensor } from '../executor.ts';
 import { DType } from '../ir/dtype.ts';
 import { seededRandom } from '../random.ts';
 import { augment } from './augment.ts';
-import { mixed } from './mix.ts';
 import { cosine } from './schedule.ts';
 
 /** Every element has its own value, none is zero. */
@@ -25,19 +24,6 @@ const toNhwc = (t: HostTensor): HostTensor => {
       for (let y = 0; y < h; y++) for (let x = 0; x < w; x++) data[((i * h + y) * w + x) * c + k] = at(t, i, k, y, x);
   return { dtype: t.dtype, dims: [n, h, w, c], data };
 };
-
-describe('mixing', () => {
-  it('blends each sample by its own share', () => {
-    const x = pictures([3, 2, 2, 2]);
-    const y = { ...x, data: new Float32Array(24).fill(100) };
-    const z = mixed(x, y, [1, 0, 0.25]);
-    expect(z.dims).toEqual(x.dims);
-    const want = [...x.data].map((v, i) => (i < 8 ? Number(v) : i < 16 ? 100 : 0.25 * Number(v) + 75));
-    want.forEach((v, i) => expect(z.data[i]).toBeCloseTo(v, 4));
-    const bytes = { dtype: DType.UINT8, dims: [1, 4], data: new Uint8Array(4) };
-    expect(mixed(bytes, bytes, [0.5])).toBe(bytes);
-  });
-});
 
 describe('augmentation', () => {
   it('shifts and mirrors whole pictures, all channels alike, and nothing else', () => {
