@@ -73,7 +73,11 @@ function inline(graph: Graph, node: Node, branch: Graph): void {
   }
   for (const n of branch.nodes()) {
     const c = copyNode(n, values, new Map());
-    for (const o of c.outputs) if (o.name) o.name = graph.freshName(o.name);
+    for (const o of c.outputs) {
+      if (o.name) o.name = graph.freshName(o.name);
+      // Symbolic sizes of a branch mean nothing outside of it, and may bear the names of others.
+      if (!o.type?.raw) o.type = null;
+    }
     graph.insertBefore(node, c);
   }
   const after = node.next;
