@@ -148,6 +148,23 @@ describe('allocation by marginal cost', () => {
     expect(filled).toEqual(state({ a0: 6, a1: 8 }));
   });
 
+  it('refills what no single step fills: one group wider, another narrower', async () => {
+    const space = spaceOf({ counts: { a0: [4, 8], a1: [4, 8] }, droppable: [] });
+    const [narrowFirst, narrowSecond] = [state({ a0: 4 }), state({ a1: 4 })];
+    const [low, high] = [predictMs(space, narrowFirst), predictMs(space, narrowSecond)];
+    expect(low).toBeLessThan(high);
+    const cheap = (s: State): Promise<number> => Promise.resolve((s.keep.get('a0') === 4 ? 3 : 0) + (s.keep.get('a1') === 4 ? 2 : 0)); // prettier-ignore
+    const filled = await refill(space, narrowFirst, high, cheap, WHOLE);
+    expect([...filled.keep].sort()).toEqual([
+      ['a0', 8],
+      ['a1', 4],
+    ]);
+    // Not where that would cost more, and not above the time.
+    const dear = (s: State): Promise<number> => cheap({ ...s, keep: new Map([['a0', s.keep.get('a1') ?? 8], ['a1', s.keep.get('a0') ?? 8]]) }); // prettier-ignore
+    expect(await refill(space, narrowFirst, high, dear, WHOLE)).toEqual(narrowFirst);
+    expect(await refill(space, narrowFirst, high - 0.01, cheap, WHOLE)).toEqual(narrowFirst);
+  });
+
   it('with refill comes near the best of all plans', async () => {
     const space = spaceOf();
     const all: { ms: number; cost: number }[] = [];
@@ -210,13 +227,14 @@ describe('refill', () => {
     for (let i = 0; i < 40; i++) {
       const pick = (): number => COUNTS[random.int(4)]!;
       const s = state({ stem: pick(), a0: pick(), a1: pick() }, ['b0', 'b1'].filter(() => random.next() < 0.5)); // prettier-ignore
-      const floor = state({}, [...s.dropped].slice(0, 1));
+      const fixed = s.keep.get('a0') ?? 8;
+      const floor = state({ a0: fixed }, [...s.dropped].slice(0, 1));
       const ms = predictMs(space, s) * (0.8 + random.next());
       const filled = await refill(space, s, ms, additive, floor);
       if (predictMs(space, s) <= ms) expect(predictMs(space, filled)).toBeLessThanOrEqual(ms);
       else expect(filled).toEqual(s);
       expect(await additive(filled)).toBeLessThanOrEqual((await additive(s)) + 1e-9);
-      for (const [g, n] of s.keep) expect(filled.keep.get(g) ?? 8).toBeGreaterThanOrEqual(n);
+      expect(filled.keep.get('a0') ?? 8).toBe(fixed);
       for (const b of filled.dropped) expect(s.dropped).toContain(b);
       for (const b of floor.dropped) expect(filled.dropped).toContain(b);
     }

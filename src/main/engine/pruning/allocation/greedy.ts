@@ -124,10 +124,14 @@ export async function refill(
   let left = tries;
   for (;;) {
     const now = predictMs(space, state);
-    const options = undos(space, state, floor).flatMap((next) => {
+    const between = (next: State): { next: State; at: number }[] => {
       const at = predictMs(space, next);
       return at > now && at <= ms ? [{ next, at }] : [];
-    });
+    };
+    let options = undos(space, state, floor).flatMap(between);
+    // A few groups with coarse steps leave gaps that no single step fills: one wider, another narrower may.
+    if (options.length === 0 && space.groups.length <= FEW_GROUPS)
+      options = undos(space, state, floor).flatMap((u) => narrowed(space, u, state, floor).flatMap(between));
     if (options.length === 0 || left <= 0) return state;
     // The largest first: they fill the gap with the fewest steps.
     options.sort((a, b) => b.at - a.at);
@@ -146,6 +150,17 @@ export async function refill(
 
 /** Undos that are compared before one is taken, where each has to be measured. */
 const FEW = 6;
+/** Groups up to which pairs of steps are looked at: with more, single steps are fine enough. */
+const FEW_GROUPS = 16;
+
+/** States with one group that `s` has at the width of `before` a step narrower; not one that is fixed by hand. */
+const narrowed = (space: Space, s: State, before: State, floor: State): State[] =>
+  space.groups.flatMap((g) => {
+    const now = s.keep.get(g.id) ?? g.units;
+    if (now !== (before.keep.get(g.id) ?? g.units) || floor.keep.has(g.id)) return [];
+    const to = (space.counts.get(g.id) ?? []).findLast((c) => c < now);
+    return to === undefined ? [] : [applyMove(s, { kind: 'narrow', group: g.id, to })];
+  });
 
 /** States with one narrowing widened by a step or one block put back; never below what `floor` fixes by hand. */
 function undos(space: Space, s: State, floor: State): State[] {
