@@ -17,7 +17,7 @@ import { fitBudget, keyOf, stateOf } from './fit.ts';
 import { tidy, type Prepared } from './prepare.ts';
 import type { Scores } from './scores.ts';
 import { openCutChange, openOutputChange, type OutputChange } from './sensitivity.ts';
-import type { Compare } from './side-by-side.ts';
+import { OPENINGS, SLOW_MS, type Compare } from './side-by-side.ts';
 
 /** Samples that the refits behind a plan that is only tried learn from. */
 const FIT_SAMPLES = 512;
@@ -27,10 +27,10 @@ const CUT_BELOW = 8e6;
 /** Of what output changes mean; raised when the distance changes. */
 const CHANGE_VERSION = 2;
 
-/** Runs longer than this, in milliseconds, repeat so well that one look at a plan is enough. */
-const SLOW_MS = 40;
+/** Runs of models that are slow repeat so well that one look at a plan is enough. */
 const SLOW_RUNS = 6;
-const CONFIRMING_RUNS = 24;
+/** Of the plan that was chosen: what is built on it takes longer. */
+const CONFIRMING = { precision: 0.003, minSeconds: 1.3, maxSeconds: 2, openings: OPENINGS };
 
 export interface AllocationOptions {
   readonly recipe: Recipe;
@@ -83,10 +83,13 @@ export async function allocateStage(o: AllocationOptions, ctx: StageContext): Pr
         ...(steered && { refill: (s: State, ms: number) => refill(space, s, ms, cost, start, free ? Infinity : 24) }),
         cut: (s) => plain(o, s),
         ...(baselineMs > SLOW_MS
-          ? { measure: async (m: Model) => (await o.compare(m, 0.006, 2, SLOW_RUNS)).ratio }
+          ? {
+              measure: async (m: Model) =>
+                (await o.compare(m, { precision: 0.006, maxSeconds: 2, runs: SLOW_RUNS })).ratio,
+            }
           : {
-              measure: async (m: Model) => (await o.compare(m, 0.005, 2.5)).ratio,
-              confirm: async (m: Model) => (await o.compare(m, 0.003, 8, CONFIRMING_RUNS, 5)).ratio,
+              measure: async (m: Model) => (await o.compare(m, { maxSeconds: 2.5 })).ratio,
+              confirm: async (m: Model) => (await o.compare(m, CONFIRMING)).ratio,
             }),
         onCandidate: (c, attempt) => {
           ctx.log(`attempt ${attempt + 1}: predicted ${c.predictedMs.toFixed(3)} ms, measured ${c.ratio.toFixed(3)}x`);

@@ -37,7 +37,7 @@ export async function baselineOf(
 ): Promise<Baseline> {
   const known = o.budget.ratio === undefined ? null : knownBaseline(o.sha256, o.budget, ctx);
   if (known) return known;
-  const pair = await o.compare(o.prepared, 0.005, 1.5);
+  const pair = await o.compare(o.prepared, { maxSeconds: 1.5 });
   const baselineMs = pair.original.p50Ms;
   const spread = atPercentile(pair.original, o.budget.percentile) / baselineMs;
   const memo = figures(o.sha256, o.budget, ctx);

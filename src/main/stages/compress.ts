@@ -106,7 +106,7 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
   if (predictMs(space, fastest) > PLAIN * budgetRatio * baselineMs) {
     const { model: least } = cut(fastest);
     tidy(least);
-    const smallest = await compare(least, 0.01, 4);
+    const smallest = await compare(least, { precision: 0.01, maxSeconds: 4 });
     if (smallest.ratio > budgetRatio) {
       const what = { least, ratio: smallest.ratio, bestMs: smallest.pruned.p50Ms };
       return {

@@ -13,21 +13,23 @@ export interface Pair {
   readonly ratio: number;
 }
 
-/** Runs of either model that steer; for the quantiles of a report there are more. */
-const STEERING_RUNS = 12;
+export interface CompareOptions {
+  /** Half width of the ratio's interval that ends a measurement; default 0.005. */
+  readonly precision?: number;
+  /** Seconds that end it anyway; default 3. */
+  readonly maxSeconds?: number;
+  /** Seconds that it goes on for however sure it is: a moment says nothing about the minutes around it. Default 0. */
+  readonly minSeconds?: number;
+  /** Runs of either model at least; default 12, for the quantiles of a report there are more. */
+  readonly runs?: number;
+  /**
+   * How often both models are opened anew, each time with that much effort; default 1. Where a session lies in memory makes
+   * a model some percent faster or slower for as long as it is open, which no number of runs averages out.
+   */
+  readonly openings?: number;
+}
 
-/**
- * @param precision half width of the ratio's interval that ends the measurement; @param maxSeconds that end it anyway;
- * @param runs of either model at least
- * @param minSeconds that it goes on for however sure it is: a moment says nothing about the minutes around it
- */
-export type Compare = (
-  pruned: Model,
-  precision?: number,
-  maxSeconds?: number,
-  runs?: number,
-  minSeconds?: number,
-) => Promise<Pair>;
+export type Compare = (pruned: Model, options?: CompareOptions) => Promise<Pair>;
 
 export interface SideBySide {
   readonly compare: Compare;
@@ -45,18 +47,26 @@ export function sideBySide(
 ): SideBySide {
   const { threads, provider, batch } = budget;
   let opened: RuntimeSession | null = null;
-  const compare: Compare = async (working, precision = 0.005, maxSeconds = 3, runs = STEERING_RUNS, minSeconds = 0) => {
+  let slow = false;
+  const compare: Compare = async (working, o = {}) => {
+    const { precision = 0.005, maxSeconds = 3, minSeconds = 0, runs = 12, openings = 1 } = o;
     const { model: pruned } = cloneModel(working);
     declare(pruned);
-    opened ??= await openCandidate(original, { threads, provider });
-    const [a, b] = await benchmark(
-      [
-        { name: 'original', model: original, session: opened },
-        { name: 'pruned', model: pruned },
-      ],
-      { threads, provider, batch, runs, precision, minSeconds, maxSeconds, warmup: 3 },
-    );
-    return { original: a!.stats, pruned: b!.stats, ratio: b!.ratio.value };
+    const pairs: Pair[] = [];
+    for (let i = 0; i < openings; i++) {
+      // Opening a large model takes longer than a look at it, and where it lies matters little to it.
+      const kept = slow ? (opened ??= await openCandidate(original, { threads, provider })) : undefined;
+      const [a, b] = await benchmark(
+        [
+          { name: 'original', model: original, ...(kept && { session: kept }) },
+          { name: 'pruned', model: pruned },
+        ],
+        { threads, provider, batch, runs, precision, minSeconds, maxSeconds, warmup: 3 },
+      );
+      pairs.push({ original: a!.stats, pruned: b!.stats, ratio: b!.ratio.value });
+      slow = a!.stats.p50Ms > SLOW_MS;
+    }
+    return together(pairs);
   };
   return {
     compare,
@@ -68,15 +78,44 @@ export function sideBySide(
   };
 }
 
+/** Means over openings; the noise is at least what the openings differ by. */
+function together(pairs: readonly Pair[]): Pair {
+  const mean = (f: (p: Pair) => number): number => pairs.reduce((n, p) => n + f(p), 0) / pairs.length;
+  const stats = (of: (p: Pair) => LatencyStats): LatencyStats => {
+    const m = (f: (s: LatencyStats) => number): number => mean((p) => f(of(p)));
+    const p50Ms = m((s) => s.p50Ms);
+    const spread = Math.sqrt(mean((p) => (of(p).p50Ms - p50Ms) ** 2) / Math.max(1, pairs.length - 1));
+    return {
+      ...of(pairs[0]!),
+      p50Ms,
+      p90Ms: m((s) => s.p90Ms),
+      p95Ms: m((s) => s.p95Ms),
+      p99Ms: m((s) => s.p99Ms),
+      meanMs: m((s) => s.meanMs),
+      minMs: Math.min(...pairs.map((p) => of(p).minMs)),
+      stdMs: m((s) => s.stdMs),
+      noiseMs: Math.max(2 * spread, m((s) => s.noiseMs) / Math.sqrt(pairs.length)),
+      runs: pairs.reduce((n, p) => n + of(p).runs, 0),
+    };
+  };
+  return { original: stats((p) => p.original), pruned: stats((p) => p.pruned), ratio: mean((p) => p.ratio) };
+}
+
 export const atPercentile = (s: LatencyStats, p: Budget['percentile']): number =>
   ({ 50: s.p50Ms, 90: s.p90Ms, 95: s.p95Ms, 99: s.p99Ms })[p];
 
+/** Of a measurement that is believed. */
+export const OPENINGS = 4;
+/** Models slower than this, in milliseconds, stay open between measurements. */
+export const SLOW_MS = 40;
+
 /** Measures until a verdict is clear of the noise, three times at most; a quiet moment decides. */
 export async function finalMeasure(model: Model, compare: Compare, ratio: number, runs: number): Promise<Pair> {
-  let best = await compare(model, 0.003, 12, runs);
+  const how = { precision: 0.003, maxSeconds: 12 / OPENINGS, runs: Math.ceil(runs / OPENINGS), openings: OPENINGS };
+  let best = await compare(model, how);
   for (let i = 0; i < 2; i++) {
     if (best.pruned.p50Ms / best.original.p50Ms <= ratio) break;
-    const again = await compare(model, 0.003, 12, runs);
+    const again = await compare(model, how);
     if (again.pruned.noiseMs / again.pruned.p50Ms < best.pruned.noiseMs / best.pruned.p50Ms) best = again;
   }
   return best;
