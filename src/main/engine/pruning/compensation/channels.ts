@@ -19,11 +19,12 @@ export interface Channels {
   readonly scale: number;
 }
 
-/** Null where something else happens in between. Channels are on the last axis of `from`, or on axis 1 of a picture. */
+/** Null where something else happens in between. @param axis of the channels of `from` */
 export async function channelsIn(
   executor: Executor,
   { model, facts }: { readonly model: Model; readonly facts: Facts },
   from: Value,
+  axis: number,
   to: Value,
 ): Promise<Channels | null> {
   const source = facts.get(from);
@@ -31,7 +32,6 @@ export async function channelsIn(
   if (source?.dtype !== DType.FLOAT || target?.dtype !== DType.FLOAT) return null;
   const sizes = constantsBetween(from, to, facts);
   if (!sizes) return null;
-  const axis = source.shape.length === 4 ? 1 : source.shape.length - 1;
   const width = source.shape[axis]!;
   const inner = elementCount(source.shape.slice(axis + 1));
   const part = extractSubgraph(model, [from, ...sizes], [to]);

@@ -15,11 +15,11 @@ import { compensate } from './sequential.ts';
 
 const [TOKENS, FEATURES, HEADS, SIZE] = [7, 3, 2, 4];
 
-type Style = 'separate' | 'fused' | 'rotated' | 'without bias';
+type Style = 'separate' | 'fused' | 'rotated' | 'positions' | 'without bias';
 
 /**
  * Attention whose tokens have three features behind all: of four dimensions of a head, three tell the fourth exactly.
- * 'rotated' puts something between queries and product that no rearrangement is.
+ * 'rotated' puts something between queries and product that no rearrangement is; with 'positions' they are read twice.
  */
 function attention(style: Style): Model {
   const n = new Net();
@@ -38,7 +38,8 @@ function attention(style: Style): Model {
   const half = n.model.graph.addInitializer('half', f32([0.5], []));
   let q = n.op('Mul', [split(parts[0]!, 0, 2, 1, 3), half]);
   if (style === 'rotated') q = n.op('Add', [q, n.op('Tanh', [q])]);
-  const scores = n.op('MatMul', [q, split(parts[1]!, 0, 2, 3, 1)]);
+  let scores = n.op('MatMul', [q, split(parts[1]!, 0, 2, 3, 1)]);
+  if (style === 'positions') scores = n.add(scores, n.op('MatMul', [q, n.weight(SIZE, TOKENS)]));
   const mixed = n.op('MatMul', [n.op('Softmax', [scores], { axis: int(-1) }), split(parts[2]!, 0, 2, 1, 3)]);
   const merged = n.op('Reshape', [n.op('Transpose', [mixed], { perm: ints([0, 2, 1, 3]) }), n.ints(0, TOKENS, width)]);
   return n.out(n.linear(merged, width, 3));
@@ -95,18 +96,28 @@ describe('dimensions of queries and keys that go', () => {
     expect(await error(p.model, surgery.model)).toBeLessThan(1e-3 * before);
   });
 
+  it('are left alone where something else reads the queries, and where there are no samples', async () => {
+    const p = await prepare(attention('positions'));
+    const plan = { groups: p.analysis.groups.filter((g) => g.units === SIZE).map((g) => ({ group: g.id, removed: [1] })), blocks: [] }; // prettier-ignore
+    const surgery = applyPlan(p.model, p.facts, p.analysis, plan);
+    expect((await queryFolds(plainExecutor, p, surgery, [feeds(32, 1)], { threads: 1 })).size).toBe(0);
+    const { p: plain, cut } = await cutDimension('separate');
+    expect((await queryFolds(plainExecutor, plain, cut(), [feeds(32, 1)], { threads: 1 })).size).toBe(1);
+    expect((await queryFolds(plainExecutor, plain, cut(), [], { threads: 1 })).size).toBe(0);
+  });
+
   it('are left alone where more than rearrangement lies before the product', async () => {
     const p = await prepare(attention('rotated'));
     const product = [...p.model.graph.nodes()].find((n) => n.key === 'Softmax')!.input(0)!.producer!;
     const projection = [...p.model.graph.nodes()].filter((n) => n.key === 'Add')[0]!.output();
-    expect(await channelsIn(plainExecutor, p, projection, product.input(0)!)).toBeNull();
+    expect(await channelsIn(plainExecutor, p, projection, 2, product.input(0)!)).toBeNull();
     // Values are only rearranged: heads one after the other.
     const values = [...p.model.graph.nodes()].filter((n) => n.key === 'Add')[2]!.output();
     const mixed = [...p.model.graph.nodes()]
       .find((n) => n.key === 'Softmax')!
       .output()
       .consumers()[0]!;
-    const map = (await channelsIn(plainExecutor, p, values, mixed.input(1)!))!;
+    const map = (await channelsIn(plainExecutor, p, values, 2, mixed.input(1)!))!;
     expect(map.scale).toBe(1);
     expect(map.channels).toEqual([
       [0, 1, 2, 3],

@@ -15,7 +15,7 @@ import { int } from '../../ir/attribute.ts';
 import { matmul, matmulNT, solveRidge, submatrix, trace, transpose } from '../../linalg.ts';
 import type { Surgery } from '../surgery.ts';
 import { channelsIn } from './channels.ts';
-import { isLinear, readWeights, regressionOf, writeWeights, type Regression } from './regression.ts';
+import { channelAxis, isLinear, readWeights, regressionOf, writeWeights, type Regression } from './regression.ts';
 import { Stream } from './stream.ts';
 
 /** Operators between the product and its softmax. */
@@ -58,19 +58,19 @@ export async function queryFolds(
   const { facts } = original;
   const heads = [];
   for (const p of products) {
-    const map = await channelsIn(executor, original, p.projection, p.queries);
+    const map = await channelsIn(executor, original, p.projection, axisOf(p, facts), p.queries);
     const shapes = [p.queries, p.keys].map((v) => facts.get(v)!.shape.slice(0, -2).join());
     if (map && shapes[0] === shapes[1]) heads.push({ ...p, ...map });
   }
   if (heads.length === 0) return folds;
-  const moments = await momentsOf(executor, original, heads, samplesOf(original, batches), options.threads);
+  const samples = samplesOf(original, batches);
+  if (samples.length === 0) return folds;
+  const moments = await momentsOf(executor, original, heads, samples, options.threads);
   for (const [k, h] of heads.entries()) {
-    const linear = linearOf(h.projection)!;
-    const own = surgery.values.get(linear.output())?.producer;
+    const own = surgery.values.get(linearOf(h.projection)!.output())?.producer;
     const regression = own && regressionOf(own);
     if (!regression || typeof regression === 'string') continue;
-    const axis = regression.axis < 0 ? facts.get(h.projection)!.shape.length - 1 : 1;
-    const rows = surgery.kept(h.projection, axis) ?? Array.from({ length: regression.rows }, (_, i) => i);
+    const rows = surgery.kept(h.projection, axisOf(h, facts)) ?? Array.from({ length: regression.rows }, (_, i) => i);
     const at = new Map(rows.map((channel, i) => [channel, i]));
     const lists = new Map(h.channels.map((list, l) => [list.join(), l]));
     folds.set(own, () => {
@@ -91,6 +91,12 @@ export async function queryFolds(
     });
   }
   return folds;
+}
+
+/** Of the channels of a product's query projection. */
+function axisOf({ projection }: Product, facts: Facts): number {
+  const r = regressionOf(linearOf(projection)!) as Regression;
+  return channelAxis(r, facts.get(projection)!.shape.length);
 }
 
 /** Products of two activations in front of a softmax whose inner axis was cut, with linear queries. */
@@ -115,9 +121,17 @@ function reachesSoftmax(v: Value, depth = 8): boolean {
   );
 }
 
-/** The result, with its bias, of the only linear operator that a value is rearranged from. */
+/** Take parts of a value, or its sizes: beside them the others read other channels. */
+const PARTS = new Set(['Gather', 'Slice', 'Split', 'Shape']);
+
+/**
+ * The result, with its bias, of the only linear operator that a value is rearranged from. Null where anything else reads
+ * the same queries (decomposed relative positions do): what is folded for one reader is wrong for the other.
+ */
 function projectionBehind(v: Value, facts: Facts): Value | null {
   for (let at: Value = v, steps = 0; steps < 32; steps++) {
+    const readers = at.consumers();
+    if (readers.length > 1 && !readers.every((n) => PARTS.has(n.key))) return null;
     if (linearOf(at)) return at;
     if (!at.producer) return null;
     const moving: Value[] = [...readsOf(at.producer)].filter((x) => !x.isInitializer && !facts.get(x)?.constant);
