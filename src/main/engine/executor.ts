@@ -9,6 +9,12 @@ export interface HostTensor {
   readonly data: NumericArray;
 }
 
+/** `n` entries of the first axis, over the same memory. */
+export function rowsAt(t: HostTensor, at: number, n: number): HostTensor {
+  const per = t.data.length / t.dims[0]!;
+  return { ...t, dims: [n, ...t.dims.slice(1)], data: t.data.subarray(at * per, (at + n) * per) as NumericArray };
+}
+
 export interface SessionOptions {
   /** Execution provider, default 'cpu'. */
   readonly provider?: string;

@@ -1,5 +1,5 @@
 /** Calibration samples as batches in memory, and the original's outputs on them. */
-import type { ExecSession, Executor, HostTensor } from '../engine/executor.ts';
+import { rowsAt, type ExecSession, type Executor, type HostTensor } from '../engine/executor.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { seededRandom } from '../engine/random.ts';
 import type { Dataset } from '../data/dataset.ts';
@@ -54,13 +54,8 @@ export function resized(c: Calibration, size: number): Record<string, HostTensor
   if (size < c.size)
     for (const feeds of c.batches)
       for (let at = 0; at + size <= c.size; at += size)
-        out.push(Object.fromEntries(Object.entries(feeds).map(([name, t]) => [name, rowsOf(t, at, size)])));
+        out.push(Object.fromEntries(Object.entries(feeds).map(([name, t]) => [name, rowsAt(t, at, size)])));
   return out;
-}
-
-function rowsOf(t: HostTensor, at: number, n: number): HostTensor {
-  const per = t.data.length / t.dims[0]!;
-  return { ...t, dims: [n, ...t.dims.slice(1)], data: t.data.slice(at * per, (at + n) * per) as HostTensor['data'] };
 }
 
 /** Draws `n` of the given indices. */

@@ -29,7 +29,7 @@ import { latencyStage } from './latency-stage.ts';
 import { loadWithHash } from './load.ts';
 import { prepare, tidy, type Prepared } from './prepare.ts';
 import { recoverStage } from './recover-stage.ts';
-import { groupsKey, keptScores, scoreGroups } from './scores.ts';
+import { keptScores, scoreGroups } from './scores.ts';
 import { atPercentile, finalMeasure, sideBySide, type SideBySide } from './side-by-side.ts';
 import { leastState, openSpace } from './space.ts';
 
@@ -89,10 +89,8 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
   const identity = { model: loaded.sha256, data: data.identity, seed, samples: samples.calibration, holdout };
   const chosen = draw(data.train, samples.calibration, seed);
   const calibration = await calibrationOf(source, data.dataset, chosen, samples.batch, seed);
-  const scores = await keptScores(
-    { ...identity, criterion: recipe.criterion, groups: groupsKey(prepared.analysis.groups) },
-    ctx,
-    () => scoreGroups(recipe.criterion, source, prepared, calibration, ctx, threads, seed),
+  const scores = await keptScores({ ...identity, criterion: recipe.criterion }, prepared.analysis.groups, ctx, () =>
+    scoreGroups(recipe.criterion, source, prepared, calibration, ctx, threads, seed),
   );
   const { groups } = prepared.analysis;
   const { space, start } = openSpace(groups, prepared.blocks, scores, latency.counts, latency.model, recipe);

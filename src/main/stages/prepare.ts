@@ -41,17 +41,16 @@ export interface Prepared {
  */
 export async function prepare(source: Model, ctx: StageContext, batch: number, sha256?: string): Promise<Prepared> {
   const { model } = cloneModel(await inlineFunctions(source));
-  runPasses(model, [constantsToInitializers, eliminateIdentity]);
-  await foldConstants(model, ctx.executor);
-  runPasses(model, [untieVectors, foldBatchNorm, eliminateRepeatedActivation, eliminateDead]);
   const factsNow = (): Promise<Facts> =>
     sha256 === undefined ? collectFacts(model, ctx.executor, { batch }) : keptFacts(model, sha256, ctx, batch);
-  let facts = await factsNow();
-  // A branch may hold further conditions.
-  while (takeBranches(model, facts) > 0) {
-    runPasses(model, [constantsToInitializers, eliminateIdentity, eliminateDead]);
+  let facts: Facts;
+  // What a branch that is always taken holds is treated like the rest, further conditions included.
+  do {
+    runPasses(model, [constantsToInitializers, eliminateIdentity]);
+    await foldConstants(model, ctx.executor);
+    runPasses(model, [untieVectors, foldBatchNorm, eliminateRepeatedActivation, eliminateDead]);
     facts = await factsNow();
-  }
+  } while (takeBranches(model, facts) > 0);
   const shuffles = gatherShuffles(model, facts);
   const rewritten = paddedShortcutsToConv(model, facts);
   if (rewritten || shuffles) facts = await factsNow();

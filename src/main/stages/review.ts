@@ -20,7 +20,7 @@ import { loadWithHash } from './load.ts';
 import { answersOf } from './answers.ts';
 import { prepare, type Prepared } from './prepare.ts';
 import { operatorsByTime } from './profile.ts';
-import { groupsKey, keptScores, scoreGroups } from './scores.ts';
+import { keptScores, scoreGroups } from './scores.ts';
 import { openSpace } from './space.ts';
 
 const COST = 'what each width costs';
@@ -125,10 +125,8 @@ function sourcesOf(
     (drawn ??= calibrationOf(o.model, data.dataset, draw(data.train, samples.calibration, seed), samples.batch, seed));
   return {
     scores: () =>
-      keptScores(
-        { ...identity, criterion: recipe.criterion, groups: groupsKey(prepared.analysis.groups) },
-        ctx,
-        async () => scoreGroups(recipe.criterion, o.model, prepared, await calibration(), ctx, threads, seed),
+      keptScores({ ...identity, criterion: recipe.criterion }, prepared.analysis.groups, ctx, async () =>
+        scoreGroups(recipe.criterion, o.model, prepared, await calibration(), ctx, threads, seed),
       ),
     /** Null where the model has no gradient. */
     price: async (space: Space, rows: ReturnType<typeof rowsOf>): Promise<CurvatureCosts | null> => {

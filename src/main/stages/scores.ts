@@ -63,12 +63,14 @@ export const groupsKey = (groups: readonly Group[]): string =>
     .update(groups.map((g) => `${g.id} ${g.units} ${g.members.length}`).join('\n'))
     .digest('hex');
 
-/** Scores as an artifact: made once per key. @param key everything that they depend on */
+/** Scores as an artifact: made once per key. @param identity everything that they depend on, beside the groups */
 export async function keptScores(
-  key: Readonly<Record<string, unknown>> & { readonly groups: string },
+  identity: Readonly<Record<string, unknown>>,
+  groups: readonly Group[],
   ctx: StageContext,
   make: () => Promise<Scores>,
 ): Promise<Scores> {
+  const key = { ...identity, groups: groupsKey(groups) };
   const dir = await ctx.artifact('scores', key, async (to) => {
     const scores = await make();
     await writeFile(join(to, 'scores.json'), JSON.stringify([...scores].map(([id, s]) => [id, [...s]])));

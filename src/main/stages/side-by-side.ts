@@ -54,8 +54,9 @@ export function sideBySide(
     declare(pruned);
     const pairs: Pair[] = [];
     for (let i = 0; i < openings; i++) {
-      // Opening a large model takes longer than a look at it, and where it lies matters little to it.
-      const kept = slow ? (opened ??= await openCandidate(original, { threads, provider })) : undefined;
+      // Opening a large model takes longer than a look at it.
+      const kept =
+        slow && openings === 1 ? (opened ??= await openCandidate(original, { threads, provider })) : undefined;
       const [a, b] = await benchmark(
         [
           { name: 'original', model: original, ...(kept && { session: kept }) },

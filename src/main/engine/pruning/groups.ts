@@ -64,6 +64,9 @@ function withOthers(
     groups.push({ ...g, id });
   }
   const on = new Set(added.flatMap((g) => g.members.map((m) => m.value)));
+  const makers = new Set(
+    added.flatMap((g) => g.members.flatMap((m) => (m.role === 'source' ? m.nodes.map((n) => n.label) : []))),
+  );
   const merge = <T extends Sink>(a: readonly T[], b: readonly T[]): T[] => [
     ...a,
     ...b.filter(
@@ -77,10 +80,7 @@ function withOthers(
       groups,
       sinks: merge(best.analysis.sinks, analysis.sinks),
       reductions: merge(best.analysis.reductions, analysis.reductions),
-      skipped: best.analysis.skipped.filter(
-        (s) =>
-          !added.some((g) => g.members.some((m) => m.nodes.some((n) => n.label === s.group && m.role === 'source'))),
-      ),
+      skipped: best.analysis.skipped.filter((s) => !makers.has(s.group)),
     },
   };
 }

@@ -128,10 +128,11 @@ export async function refill(
       const at = predictMs(space, next);
       return at > now && at <= ms ? [{ next, at }] : [];
     };
-    let options = undos(space, state, floor).flatMap(between);
+    const wider = undos(space, state, floor);
+    let options = wider.flatMap(between);
     // A few groups with coarse steps leave gaps that no single step fills: one wider, another narrower may.
     if (options.length === 0 && space.groups.length <= FEW_GROUPS)
-      options = undos(space, state, floor).flatMap((u) => narrowed(space, u, state, floor).flatMap(between));
+      options = wider.flatMap((u) => narrowed(space, u, state, floor).flatMap(between));
     if (options.length === 0 || left <= 0) return state;
     // The largest first: they fill the gap with the fewest steps.
     options.sort((a, b) => b.at - a.at);

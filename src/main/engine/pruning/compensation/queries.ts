@@ -4,7 +4,7 @@
  * (+ a constant that softmax does not see), Q K' = (Q_S (I + B_Q B_K') + c_Q B_K') K_S' per head, a linear map of the
  * queries alone. (CORP, 2025, solves for the same matrix between Q_S and K_S; it is split over both projections there.)
  */
-import type { Executor, HostTensor } from '../../executor.ts';
+import { rowsAt, type Executor, type HostTensor } from '../../executor.ts';
 import { elementCount } from '../../ir/dtype.ts';
 import type { Facts } from '../../ir/facts.ts';
 import type { Model } from '../../ir/model.ts';
@@ -160,15 +160,7 @@ function samplesOf({ model, facts }: Original, batches: readonly Readonly<Record
     for (let at = 0; out.length * size < SAMPLES; at += size) {
       const whole = inputs.every((v) => feeds[v.name]!.dims[0]! >= at + size);
       if (!whole) break;
-      out.push(
-        Object.fromEntries(
-          inputs.map((v) => {
-            const t = feeds[v.name]!;
-            const row = t.data.length / t.dims[0]!;
-            return [v.name, { ...t, dims: [size, ...t.dims.slice(1)], data: t.data.subarray(at * row, (at + size) * row) as HostTensor['data'] }]; // prettier-ignore
-          }),
-        ),
-      );
+      out.push(Object.fromEntries(inputs.map((v) => [v.name, rowsAt(feeds[v.name]!, at, size)])));
     }
   return out;
 }

@@ -82,16 +82,15 @@ export async function compensate(
     const apply = folds.get(node);
     if (!apply) return;
     apply();
-    const behind = biasOf(node)?.outputs ?? [];
-    pruned.forget(...node.outputs, ...behind);
+    pruned.forget(...node.outputs);
     for (const v of node.outputs) changed.add(v);
   };
-  for (const [i, node] of nodes.entries()) {
+  const fit = async (node: Node, i: number): Promise<void> => {
     const inputs = node.inputs.filter((v): v is Value => v !== null);
     const differs = inputs.some((v) => changed.has(v));
     if (!isLinear(node)) {
       if (differs) for (const v of node.outputs) changed.add(v);
-      continue;
+      return;
     }
     const x = node.input(0)!;
     const regression = options.kind === 'bias' ? 'biases only' : regressionOf(node);
@@ -103,17 +102,12 @@ export async function compensate(
     const narrowed = readout !== null && lostInputs(surgery, targets, x, axisIn);
     const moved = readout !== null && readout.target !== targets.original(readout.value);
     const based = readout?.base ? changed.has(readout.base) : false;
-    if (!differs && !narrowed && !moved && !based) {
-      fold(node);
-      continue;
-    }
+    if (!differs && !narrowed && !moved && !based) return;
     for (const v of node.outputs) changed.add(v);
-    const axis = readout ? axisIn(readout.target) : 0;
-    const looked = readout && (await dense.look(readout.target, axis));
-    if (!readout || !looked) {
-      fold(node);
-      continue;
-    }
+    if (!readout) return;
+    const axis = axisIn(readout.target);
+    const looked = await dense.look(readout.target, axis);
+    if (!looked) return;
     const wide = typeof regression !== 'string' && regression.columns > maxColumns;
     // Where the samples are few for so many columns, a fit would learn them by heart.
     const rows = rowsOf(looked.tensors, axis);
@@ -127,11 +121,14 @@ export async function compensate(
       const done = await meanError(node, readout, looked, pruned, axis, shape);
       if (done) out.push(done);
     }
-    // What the weights are fitted to knows nothing of the dimensions that went.
-    fold(node);
     dense.passed(readout.target);
     pruned.passed(node);
     options.onProgress?.((i + 1) / nodes.length, node.label);
+  };
+  for (const [i, node] of nodes.entries()) {
+    await fit(node, i);
+    // What the weights were fitted to knows nothing of the dimensions that went.
+    fold(node);
   }
   return out;
 }
