@@ -34,53 +34,33 @@ function gather(
     strides[axis] = s;
     s *= dims[axis]!;
   }
-  const inner = kept[last] ?? null;
-  if (inner && block % 4 === 0 && block <= SHORT) {
-    gatherWords(from, out, dims, kept, strides, last, block);
-    return out;
-  }
+  // Many short pieces are copied word by word: a call for each would take several times as long.
+  const short = block % 4 === 0 && block <= SHORT;
+  const [source, target] = short ? [wordsOf(from), wordsOf(out)] : [from, out];
+  const unit = short ? 4 : 1;
+  const length = block / unit;
   let at = 0;
   const copy = (axis: number, offset: number): void => {
     if (axis > last) {
-      out.set(from.subarray(offset, offset + block), at);
-      at += block;
+      if (short) for (let w = 0; w < length; w++) target[at + w] = source[offset + w]!;
+      else target.set(source.subarray(offset, offset + length), at);
+      at += length;
       return;
     }
     const indices = kept[axis];
     const n = indices?.length ?? dims[axis]!;
-    for (let i = 0; i < n; i++) copy(axis + 1, offset + (indices ? indices[i]! : i) * strides[axis]!);
+    const step = strides[axis]! / unit;
+    for (let i = 0; i < n; i++) copy(axis + 1, offset + (indices ? indices[i]! : i) * step);
   };
   copy(0, 0);
   return out;
 }
 
-/** Pieces up to this many bytes are copied word by word: a call for each would take several times as long. */
+/** Bytes. */
 const SHORT = 256;
 
-/** `gather` for many short pieces of whole 4-byte words. */
-function gatherWords(
-  from: Uint8Array,
-  out: Uint8Array,
-  dims: readonly number[],
-  kept: readonly (readonly number[] | null)[],
-  strides: readonly number[],
-  last: number,
-  block: number,
-): void {
-  const aligned = from.byteOffset % 4 === 0 && from.byteLength % 4 === 0 ? from : from.slice();
-  const source = new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength >> 2);
-  const target = new Uint32Array(out.buffer, out.byteOffset, out.byteLength >> 2);
-  const words = block >> 2;
-  const inner = Uint32Array.from(kept[last]!, (i) => (i * strides[last]!) / 4);
-  let at = 0;
-  const copy = (axis: number, offset: number): void => {
-    if (axis === last) {
-      for (const start of inner) for (let w = 0, i = offset + start; w < words; w++) target[at++] = source[i++]!;
-      return;
-    }
-    const indices = kept[axis];
-    const n = indices?.length ?? dims[axis]!;
-    for (let i = 0; i < n; i++) copy(axis + 1, offset + ((indices ? indices[i]! : i) * strides[axis]!) / 4);
-  };
-  copy(0, 0);
+/** The same bytes as 4-byte words, moved where they do not lie on a word's border. */
+function wordsOf(bytes: Uint8Array): Uint32Array {
+  const { buffer, byteOffset, byteLength } = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+  return new Uint32Array(buffer, byteOffset, byteLength >> 2);
 }
