@@ -13,7 +13,7 @@ import { firstSamples, type Calibration } from './calibration.ts';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { StageContext } from './context.ts';
 import { curvatureCosts, offeredCounts } from './curvature-costs.ts';
-import { fitBudget, keyOf, stateOf } from './fit.ts';
+import { fitBudget, keyOf, stateOf, type Candidate } from './fit.ts';
 import { tidy, type Prepared } from './prepare.ts';
 import type { Scores } from './scores.ts';
 import { openCutChange, openOutputChange, type OutputChange } from './sensitivity.ts';
@@ -30,7 +30,7 @@ const CHANGE_VERSION = 2;
 /** Runs of models that are slow repeat so well that one look at a plan is enough. */
 const SLOW_RUNS = 6;
 /** Of the plan that was chosen: what is built on it takes longer. */
-const CONFIRMING = { precision: 0.003, minSeconds: 1.3, maxSeconds: 2, openings: OPENINGS };
+export const CONFIRMING = { precision: 0.003, minSeconds: 1.3, maxSeconds: 2, openings: OPENINGS };
 
 export interface AllocationOptions {
   readonly recipe: Recipe;
@@ -52,12 +52,15 @@ export interface AllocationOptions {
   /** What cached costs depend on. */
   readonly identity: Readonly<Record<string, unknown>>;
   readonly threads: number;
+  /** Plans of this job that turned out too slow or faster than need be, with what they measured. */
+  readonly known: readonly Candidate[];
 }
 
 /** Kept under the job: resumed, it goes on with the plan that it had; another job measures anew, from cached costs. */
-export async function allocateStage(o: AllocationOptions, ctx: StageContext): Promise<State> {
-  const { identity, recipe, space, start, baselineMs, budgetRatio } = o;
-  const dir = await ctx.artifact('allocate', { ...identity, job: ctx.job }, async (to) => {
+export async function allocateStage(o: AllocationOptions, ctx: StageContext): Promise<Candidate> {
+  const { identity, recipe, space, start, baselineMs, budgetRatio, known: before } = o;
+  const key = { ...identity, job: ctx.job, known: before.map((c) => [keyOf(c.state), c.ratio]), version: 2 };
+  const dir = await ctx.artifact('allocate', key, async (to) => {
     const { cost, known, evaluations, close, free } = await openCost(o, ctx);
     const goalMs = budgetRatio * baselineMs;
     const wholeMs = predictMs(space, start);
@@ -82,6 +85,7 @@ export async function allocateStage(o: AllocationOptions, ctx: StageContext): Pr
           steered ? (await path.reach(ms)).state : baselineState(allocation, space, o.scores, ms, start),
         ...(steered && { refill: (s: State, ms: number) => refill(space, s, ms, cost, start, free ? Infinity : 24) }),
         cut: (s) => plain(o, s),
+        known: before,
         ...(baselineMs > SLOW_MS
           ? {
               measure: async (m: Model) =>
@@ -96,12 +100,15 @@ export async function allocateStage(o: AllocationOptions, ctx: StageContext): Pr
           ctx.point({ ratio: c.ratio, predictedRatio: c.predictedMs / baselineMs, change: known(c.state) });
         },
       });
-      await writeFile(join(to, 'state.json'), keyOf(best.state));
+      await writeFile(join(to, 'plan.json'), JSON.stringify({ ...best, state: keyOf(best.state) }));
     } finally {
       await close();
     }
   });
-  return stateOf(await readFile(join(dir, 'state.json'), 'utf8'));
+  const kept = JSON.parse(await readFile(join(dir, 'plan.json'), 'utf8')) as Omit<Candidate, 'state'> & {
+    readonly state: string;
+  };
+  return { ...kept, state: stateOf(kept.state) };
 }
 
 function plain(o: AllocationOptions, s: State): Model {

@@ -1,5 +1,4 @@
 /** The main job: from a model and a budget to a measured, recovered, packaged model. Composition of the stages. */
-import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import type { CompressReport, CompressRequest, ModelMeasure, Quality } from '../../shared/model/job.ts';
@@ -14,11 +13,10 @@ import { collectFacts } from '../runtime/facts.ts';
 import { profileModel } from '../runtime/profile.ts';
 import { openModelFile, saveModelFile } from '../storage/model-files.ts';
 import { affordable } from './afford.ts';
-import { allocateStage } from './allocate.ts';
 import { baselineOf } from './baseline.ts';
 import { writeBundle } from './bundle.ts';
 import { calibrationOf, draw } from './calibration.ts';
-import { compensateStage } from './compensate-stage.ts';
+import type { Compensated } from './compensate-stage.ts';
 import type { StageContext } from './context.ts';
 import { createEvaluator } from './evaluate.ts';
 import { familyOf } from './family.ts';
@@ -31,6 +29,7 @@ import { prepare, tidy, type Prepared } from './prepare.ts';
 import { recoverStage } from './recover-stage.ts';
 import { keptScores, scoreGroups } from './scores.ts';
 import { atPercentile, finalMeasure, sideBySide, type SideBySide } from './side-by-side.ts';
+import { settle } from './settle.ts';
 import { leastState, openSpace } from './space.ts';
 
 /** A prediction this far below the budget needs no measurement to be believed. */
@@ -118,46 +117,28 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
     }
   }
 
-  const state = await allocateStage(
+  const { plan, planHash, compensated } = await settle(
     {
       recipe,
       prepared,
       calibration,
       rankingSamples: samples.ranking,
+      rounds: samples.rounds,
       probes: samples.probes,
       scores,
       space,
       start,
       cut,
-      compare,
+      beside,
       baselineMs,
       budgetRatio,
       identity,
       threads,
+      planOf: (s) => planOf(space, s, loaded.sha256),
+      mark: clock.mark,
     },
     ctx,
   );
-  // What comes now needs the memory.
-  await beside.close();
-  const plan = planOf(space, state, loaded.sha256);
-  const planHash = createHash('sha256').update(JSON.stringify(plan)).digest('hex');
-  clock.mark('allocate');
-
-  const compensated = await compensateStage(
-    {
-      prepared,
-      calibration,
-      kind: recipe.compensation,
-      rounds: samples.rounds,
-      plan,
-      planHash,
-      identity,
-      cut: () => cut(state),
-      threads,
-    },
-    ctx,
-  );
-  clock.mark('compensate');
 
   const learned = await judgeAndRecover(job, compensated, { planHash, identity, threads }, ctx);
   notes.push(...learned.notes);
@@ -220,7 +201,7 @@ async function declared({ loaded }: Job, path: string, ctx: StageContext): Promi
 /** Quality after compensation, recovery where it is asked for and possible, quality after it. */
 async function judgeAndRecover(
   { request, source, prepared, data, clock }: Job,
-  compensated: Awaited<ReturnType<typeof compensateStage>>,
+  compensated: Compensated,
   o: { planHash: string; identity: Readonly<Record<string, unknown>>; threads: number },
   ctx: StageContext,
 ): Promise<{

@@ -27,6 +27,8 @@ export interface FitOptions {
   /** A longer look at the plan that was chosen, before anything is built on it; default: none. */
   readonly confirm?: (m: Model) => Promise<number>;
   readonly attempts?: number;
+  /** Plans that were measured at length before, the latest last: where the loop takes up. */
+  readonly known?: readonly Candidate[];
   readonly onCandidate?: (c: Candidate, attempt: number) => void;
 }
 
@@ -34,46 +36,74 @@ export interface FitOptions {
 const AIM = 0.972;
 const CONTENT = [0.953, 0.988] as const;
 
+/** A step to a neighbour of a plan, and goals with nothing between them. */
+const STEP = 1.015;
+const NEAR = 0.002;
+
+/** Measured shares of the budget above this are not within it: a later look may find a little more. */
+const WITHIN = 0.996;
+
+/** True for a measured share of the budget that leaves nothing to correct. */
+const isContent = (share: number): boolean => share >= CONTENT[0] && share <= CONTENT[1];
+
+/** True when what the loop was content with, or as near as it came, has turned out otherwise. @param shares of the budget */
+export const isSurprise = (chosen: number, now: number): boolean =>
+  (now > CONTENT[1] && chosen <= WITHIN) || (now < CONTENT[0] && chosen >= CONTENT[0]);
+
+/** Goals tried per plan that is measured, at most: a goal may lead to a plan that was measured before. */
+const GOALS = 3;
+
 /** The plan that uses most of the budget without exceeding it, or the one nearest above when none is within. */
 export async function fitBudget(o: FitOptions): Promise<{ best: Candidate; within: boolean; candidates: Candidate[] }> {
-  const seen = new Map<string, Candidate>();
-  const confirmed = new Set<string>();
-  let correction = 1;
-  for (let attempt = 0; attempt < (o.attempts ?? 9); attempt++) {
-    const goal = (o.budgetRatio * o.baselineMs * AIM) / correction;
+  const { attempts = 9, known = [] } = o;
+  const seen = new Map(known.map((c) => [keyOf(c.state), c]));
+  const confirmed = new Set(seen.keys());
+  const shareOf = (c: Candidate): number => c.ratio / o.budgetRatio;
+  /** The goal whose plan would measure right if measurements were proportional to predictions. */
+  const corrected = (c: Candidate): number => (AIM * c.predictedMs) / shareOf(c);
+  // Goals whose plans use less than they may, and more.
+  let [under, over] = [0, Infinity];
+  const bound = (at: number, c: Candidate): void => {
+    if (shareOf(c) < CONTENT[0]) under = Math.max(under, at);
+    if (shareOf(c) > CONTENT[1]) over = Math.min(over, at);
+  };
+  for (const c of known) bound(c.predictedMs, c);
+  const last = known.at(-1);
+  let goal = last ? corrected(last) : o.budgetRatio * o.baselineMs * AIM;
+  for (let attempt = 0, tries = 0; attempt < attempts && tries < GOALS * attempts; tries++) {
     let state = await o.allocate(goal);
     if (o.refill) state = await o.refill(state, goal);
     const key = keyOf(state);
     let c = seen.get(key);
+    const again = c !== undefined;
     if (!c) {
       const ratio = await o.measure(o.cut(state));
       c = { state, predictedMs: predictMs(o.space, state), ratio };
       seen.set(key, c);
-      o.onCandidate?.(c, attempt);
-    } else {
-      // The same plan again: its neighbours decide.
-      const share = c.ratio / o.budgetRatio;
-      if (share > CONTENT[1] || share < CONTENT[0] - 0.02) {
-        correction *= share > 1 ? 1.015 : 0.985;
-        continue;
-      }
+      o.onCandidate?.(c, attempt++);
     }
-    let share = c.ratio / o.budgetRatio;
-    if (share >= CONTENT[0] && share <= CONTENT[1]) {
+    if (isContent(shareOf(c))) {
       if (!o.confirm || confirmed.has(key)) break;
       c = { ...c, ratio: await o.confirm(o.cut(state)) };
       seen.set(key, c);
       confirmed.add(key);
       o.onCandidate?.(c, attempt);
-      share = c.ratio / o.budgetRatio;
-      if (share >= CONTENT[0] && share <= CONTENT[1]) break;
+      if (isContent(shareOf(c))) break;
     }
-    correction = (c.ratio * o.baselineMs) / c.predictedMs;
+    bound(goal, c);
+    const next = corrected(c);
+    // The same plan again, or a goal that is known to be wrong: between what was too fast and what was too slow, and
+    // where only one is known a step away from it.
+    if (!again && next > under && next < over) goal = next;
+    else if (under > 0 && over < Infinity && under < over) {
+      if (over - under < NEAR * over) break;
+      goal = Math.sqrt(under * over);
+    } else goal *= shareOf(c) > 1 ? 1 / STEP : STEP;
   }
   // Measured twice counts for more: what was only glanced at is confirmed before it is chosen.
   for (;;) {
     const candidates = [...seen.values()];
-    const within = candidates.filter((c) => c.ratio <= o.budgetRatio * 0.996);
+    const within = candidates.filter((c) => shareOf(c) <= WITHIN);
     const best = within.length
       ? within.reduce((a, b) => (b.ratio > a.ratio ? b : a))
       : candidates.reduce((a, b) => (b.ratio < a.ratio ? b : a));

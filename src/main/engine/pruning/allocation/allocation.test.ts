@@ -115,13 +115,32 @@ describe('allocation by marginal cost', () => {
       if (i) expect(s.predictedMs).toBeLessThan(steps[i - 1]!.predictedMs);
       for (const [g, n] of s.state.keep) expect(space.counts.get(g)).toContain(n);
     }
-    const loose = await path.reach(10);
-    expect(steps).toContain(loose);
+    // A time that a step of the way comes close to.
+    const loose = await path.reach(steps[2]!.predictedMs * 1.01);
+    expect(loose).toBe(steps[2]);
     expect(path.steps).toHaveLength(steps.length);
     expect(await path.reach(17)).toBe(steps[0]);
     // Out of reach: the last step possible.
     const end = await path.reach(0.1);
     expect(movesFrom(space, end.state).every((m) => predictMs(space, applyMove(end.state, m)) > end.predictedMs - 0.034)).toBe(true); // prettier-ignore
+  });
+
+  it('does not take a block for a looser time where a few channels will do', async () => {
+    // Dropping a block is the better deal, but more than is asked for.
+    const cost = async (s: State): Promise<number> =>
+      [...s.keep].reduce((sum, [, n]) => sum + 0.2 * (8 - n), 0) + s.dropped.size * 0.5;
+    const space = spaceOf();
+    const path = new GreedyPath(space, WHOLE, { cost });
+    const tight = await path.reach(6);
+    expect(tight.state.dropped.size).toBeGreaterThan(0);
+    const first = path.steps[1]!.predictedMs;
+    expect(first).toBeLessThan(12);
+    const loose = await path.reach(15.6);
+    expect(loose.state.dropped.size).toBe(0);
+    expect(loose.predictedMs).toBeGreaterThan(first);
+    expect(loose).toEqual(expect.objectContaining({ state: (await new GreedyPath(space, WHOLE, { cost }).reach(15.6)).state })); // prettier-ignore
+    // And the tighter one again, from there on.
+    expect((await path.reach(6)).predictedMs).toBeLessThanOrEqual(6);
   });
 
   it('takes what costs least per millisecond', async () => {

@@ -33,18 +33,28 @@ export interface Step {
   readonly predictedMs: number;
 }
 
+/** A step with what it was chosen for and what was known before it. */
+interface Taken extends Step {
+  readonly target: number;
+  readonly known: ReadonlyMap<string, number>;
+}
+
+/** A last step that ends further below the time it is asked for than this share is chosen anew for that time. */
+const OVERSHOOT = 0.02;
+
 /** The greedy path, extended on demand and kept: a looser budget is an earlier step of the same path. */
 export class GreedyPath {
   readonly #space: Space;
   readonly #options: GreedyOptions;
-  readonly #steps: Step[];
+  readonly #steps: Taken[];
   /** Marginal cost of a move when it was last measured. */
-  readonly #known = new Map<string, number>();
+  #known = new Map<string, number>();
 
   constructor(space: Space, start: State, options: GreedyOptions) {
     this.#space = space;
     this.#options = options;
-    this.#steps = [{ state: start, move: null, cost: 0, predictedMs: predictMs(space, start) }];
+    const predictedMs = predictMs(space, start);
+    this.#steps = [{ state: start, move: null, cost: 0, predictedMs, target: predictedMs, known: this.#known }];
   }
 
   get steps(): readonly Step[] {
@@ -54,15 +64,24 @@ export class GreedyPath {
   /** The first step at or below `ms`, or the last one possible. */
   async reach(ms: number): Promise<Step> {
     for (;;) {
-      const at = this.#steps.find((s) => s.predictedMs <= ms);
-      if (at) return at;
-      if (!(await this.#extend(ms))) return this.#steps.at(-1)!;
+      const i = this.#steps.findIndex((s) => s.predictedMs <= ms);
+      const at = this.#steps[i];
+      if (!at) {
+        if (!(await this.#extend(ms))) return this.#steps.at(-1)!;
+        continue;
+      }
+      // On the way to a lower target a large step may have been the right one: what it overshoots was of use there.
+      if (i === 0 || at.target >= ms || at.predictedMs >= ms * (1 - OVERSHOOT)) return at;
+      this.#steps.length = i;
+      this.#known = new Map(at.known);
+      await this.#extend(ms);
     }
   }
 
   async #extend(target: number): Promise<boolean> {
     const { rechecks = 6, least = 0.002 } = this.#options;
     const now = this.#steps.at(-1)!;
+    const before = new Map(this.#known);
     const floor = this.#space.latency.baselineMs * least;
     const candidates = movesFrom(this.#space, now.state).flatMap((move) => {
       const saved = now.predictedMs - predictMs(this.#space, applyMove(now.state, move));
@@ -84,7 +103,8 @@ export class GreedyPath {
     const best = measured.reduce((a, b) => (rate(b) < rate(a) ? b : a));
     const state = applyMove(now.state, best.move);
     const predictedMs = predictMs(this.#space, state);
-    this.#steps.push({ state, move: best.move, cost: now.cost + this.#known.get(best.key)!, predictedMs });
+    const cost = now.cost + this.#known.get(best.key)!;
+    this.#steps.push({ state, move: best.move, cost, predictedMs, target, known: before });
     // Further moves in the same place were measured from where it was before: part of their price is paid. Without this
     // a group that was narrowed once looks too dear to be narrowed again, and is never looked at.
     const paid = this.#known.get(best.key)!;
