@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import { allCriteria } from '../engine/pruning/criteria/registry.ts';
 import type { Recipe } from '../../shared/model/job.ts';
-import { DEFAULT_PRESET, PRESETS } from '../../shared/model/recipes.ts';
+import { AUTO, DEFAULT_PRESET, PRESETS } from '../../shared/model/recipes.ts';
 import type { PresetName } from '../../shared/model/recipes.ts';
 import { closest } from './suggest.ts';
 
@@ -44,8 +44,10 @@ const RecipeFile = z
   .partial();
 
 /** Every criterion there is, with what it needs, for people to choose from. */
-export const criteria = (): { name: string; summary: string; needs: string }[] =>
-  allCriteria().map(({ name, summary, needs }) => ({ name, summary, needs }));
+export const criteria = (): { name: string; summary: string; needs: string }[] => [
+  { name: AUTO, summary: 'OSSCAR for small models with data, L2 for large ones and without', needs: 'none' },
+  ...allCriteria().map(({ name, summary, needs }) => ({ name, summary, needs })),
+];
 
 /** A preset's name or the path of a JSON file. Throws `recipe-not-found` or `recipe-invalid`. */
 export function loadRecipe(nameOrPath: string | undefined, cwd: string): Recipe {

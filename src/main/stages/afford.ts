@@ -20,6 +20,9 @@ const SMALL_MACS = 5e8;
 const CALIBRATION_MACS = [4e11, 1.5e11] as const;
 const CALIBRATION_ELEMENTS = 2.5e8;
 
+/** Samples that refits of plans which are only tried, and scores by what a refit leaves, learn from. */
+export const FIT_SAMPLES = 512;
+
 export interface Affordable {
   /** For scores and compensation. */
   readonly calibration: number;

@@ -2,27 +2,24 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Recipe } from '../../shared/model/job.ts';
-import { modelCosts } from '../engine/ir/costs.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { baselineState } from '../engine/pruning/allocation/baselines.ts';
 import { GreedyPath, refill } from '../engine/pruning/allocation/greedy.ts';
 import { goneNodes, isGroupGone, predictMs, type Space, type State } from '../engine/pruning/allocation/state.ts';
+import { collectLayers } from '../engine/pruning/compensation/layers.ts';
 import { LocalFits } from '../engine/pruning/compensation/local.ts';
 import type { Surgery } from '../engine/pruning/surgery.ts';
+import { FIT_SAMPLES } from './afford.ts';
 import { firstSamples, type Calibration } from './calibration.ts';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { StageContext } from './context.ts';
 import { curvatureCosts, offeredCounts } from './curvature-costs.ts';
+import { isSmall, judgedByCurvature } from './decide.ts';
 import { fitBudget, keyOf, stateOf, type Candidate } from './fit.ts';
 import { tidy, type Prepared } from './prepare.ts';
 import type { Scores } from './scores.ts';
 import { openCutChange, openOutputChange, type OutputChange } from './sensitivity.ts';
 import { OPENINGS, SLOW_MS, type Compare } from './side-by-side.ts';
-
-/** Samples that the refits behind a plan that is only tried learn from. */
-const FIT_SAMPLES = 512;
-/** Models with fewer parameters are cut and run for every plan that is tried; larger ones are judged by curvature. */
-const CUT_BELOW = 8e6;
 
 /** Of what output changes mean; raised when the distance changes. */
 const CHANGE_VERSION = 2;
@@ -117,10 +114,6 @@ function plain(o: AllocationOptions, s: State): Model {
   return model;
 }
 
-/** True where plans are judged by one backward pass instead of being run. */
-export const judgedByCurvature = (recipe: Recipe, p: Prepared): boolean =>
-  recipe.allocation === 'fisher' || modelCosts(p.model, p.facts).params >= CUT_BELOW;
-
 interface Cost {
   cost(s: State): Promise<number>;
   /** Without running anything: null for a plan that has no cost yet. */
@@ -178,7 +171,7 @@ async function openCost(o: AllocationOptions, ctx: StageContext): Promise<Cost> 
       ctx.log(`no curvature, plans are run instead: ${e.message}`);
     }
   }
-  const cutting = modelCosts(prepared.model, prepared.facts).params < CUT_BELOW;
+  const cutting = isSmall(prepared);
   const fitting = cutting && recipe.compensation === 'least-squares' && calibration.real;
   const memo = ctx.memo('output-change', {
     ...o.identity,
@@ -194,7 +187,9 @@ async function openCost(o: AllocationOptions, ctx: StageContext): Promise<Cost> 
     const few = firstSamples(calibration, o.rankingSamples);
     if (!cutting) return openOutputChange(ctx.executor, prepared, few, threads);
     const fits = fitting
-      ? await LocalFits.collect(ctx.executor, prepared, firstSamples(calibration, FIT_SAMPLES).batches, threads)
+      ? new LocalFits(
+          await collectLayers(ctx.executor, prepared, firstSamples(calibration, FIT_SAMPLES).batches, threads),
+        )
       : null;
     // Plans are judged as they will be: with the layers behind each cut refitted.
     const fitted = (s: State): Model => {

@@ -18,6 +18,7 @@ import { writeBundle } from './bundle.ts';
 import { calibrationOf, draw } from './calibration.ts';
 import type { Compensated } from './compensate-stage.ts';
 import type { StageContext } from './context.ts';
+import { decided } from './decide.ts';
 import { createEvaluator } from './evaluate.ts';
 import { familyOf } from './family.ts';
 import { declareAs, freeBatch } from './free-batch.ts';
@@ -45,7 +46,8 @@ export async function runCompress(request: CompressRequest, ctx: StageContext): 
   clock.mark('load');
   const beside = sideBySide(request, (m) => declareAs(m, loaded.model));
   try {
-    return await compressWith({ request, loaded, source, prepared, data, beside, clock }, ctx);
+    const recipe = decided(request.recipe, prepared, data.dataset !== null);
+    return await compressWith({ request: { ...request, recipe }, loaded, source, prepared, data, beside, clock }, ctx);
   } finally {
     await beside.close();
     await data.dataset?.close();

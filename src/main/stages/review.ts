@@ -19,6 +19,7 @@ import { latencyStage } from './latency-stage.ts';
 import { loadWithHash } from './load.ts';
 import { answersOf } from './answers.ts';
 import { prepare, type Prepared } from './prepare.ts';
+import { decided } from './decide.ts';
 import { operatorsByTime } from './profile.ts';
 import { keptScores, scoreGroups } from './scores.ts';
 import { openSpace } from './space.ts';
@@ -115,7 +116,8 @@ function sourcesOf(
   ctx: StageContext,
 ) {
   const { request, prepared, data } = o;
-  const { recipe, seed } = request;
+  const { seed } = request;
+  const recipe = decided(request.recipe, prepared, data.dataset !== null);
   const threads = localDevice().cores;
   const samples = affordable(prepared, recipe.calibrationSamples);
   const { holdout } = recipe.recovery;

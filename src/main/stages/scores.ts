@@ -9,23 +9,29 @@ import { cloneModel } from '../engine/ir/clone.ts';
 import { DType } from '../engine/ir/dtype.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { seededRandom } from '../engine/random.ts';
-import type { Value } from '../engine/ir/value.ts';
 import { criterionFor, allCriteria } from '../engine/pruning/criteria/registry.ts';
 import type { CriterionContext, WeightGradient } from '../engine/pruning/criteria/contract.ts';
-import { activationsOf } from '../engine/pruning/criteria/support/sinks.ts';
+import { activationsOf, sinkLinks, type SinkLink } from '../engine/pruning/criteria/support/sinks.ts';
+import { collectLayers } from '../engine/pruning/compensation/layers.ts';
 import { buildGroups } from '../engine/pruning/groups.ts';
 import { buildStatisticsModel, StatisticsAccumulator, type ChannelStatistics } from '../engine/pruning/statistics.ts';
 import type { Group } from '../engine/pruning/types.ts';
 import { outputView } from '../engine/quality/meter.ts';
 import { collectFacts } from '../runtime/facts.ts';
 import { SecateurError } from '../../shared/contract/errors.ts';
+import { AUTO } from '../../shared/model/recipes.ts';
+import { FIT_SAMPLES } from './afford.ts';
 import type { StageContext } from './context.ts';
-import type { Calibration } from './calibration.ts';
+import { firstSamples, type Calibration } from './calibration.ts';
 import type { Prepared } from './prepare.ts';
+
+/** Of what scores mean; raised when a criterion changes. */
+const VERSION = 2;
 
 /** Group id to one score per unit; higher is more important. */
 export type Scores = ReadonlyMap<string, Float64Array>;
 
+/** @param name of a criterion, 'auto' decided */
 export async function scoreGroups(
   name: string,
   source: Model,
@@ -39,15 +45,20 @@ export async function scoreGroups(
   if (!criterion)
     throw new SecateurError('recipe-invalid', {
       path: 'the recipe',
-      reason: `there is no criterion ${name}; there are ${allCriteria()
-        .map((c) => c.name)
-        .join(', ')}`,
+      reason: `there is no criterion ${name}; there are ${[AUTO, ...allCriteria().map((c) => c.name)].join(', ')}`,
     });
   // Batch normalization is folded in the prepared model: its scales are read where they still are.
   const groups = name === 'bn-scale' ? await unfolded(source, ctx) : p.analysis.groups;
-  let extra: Pick<CriterionContext, 'statistics' | 'gradient'> = {};
-  if (criterion.needs === 'activations' || criterion.needs === 'gram')
-    extra = await statisticsOf(p, calibration, ctx, threads, criterion.needs === 'gram');
+  let extra: Pick<CriterionContext, 'statistics' | 'moments' | 'gradient'> = {};
+  const links = p.analysis.groups.flatMap(sinkLinks);
+  if (criterion.needs === 'activations') extra = await statisticsOf(p, links, calibration, ctx, threads, false);
+  if (criterion.needs === 'gram') {
+    const { batches } = firstSamples(calibration, FIT_SAMPLES);
+    const layers = await collectLayers(ctx.executor, { ...p, blocks: [] }, batches, threads);
+    // The Gram of channels serves where that of all kernel positions would be too wide.
+    const left = links.filter(({ node }) => !layers.has(node));
+    extra = { ...(await statisticsOf(p, left, calibration, ctx, threads, true)), moments: (n) => layers.get(n) };
+  }
   if (criterion.needs === 'gradients') extra = await gradientsOf(p, calibration, ctx, threads);
   const out = new Map<string, Float64Array>();
   for (const [i, group] of groups.entries()) {
@@ -70,7 +81,7 @@ export async function keptScores(
   ctx: StageContext,
   make: () => Promise<Scores>,
 ): Promise<Scores> {
-  const key = { ...identity, groups: groupsKey(groups) };
+  const key = { ...identity, groups: groupsKey(groups), version: VERSION };
   const dir = await ctx.artifact('scores', key, async (to) => {
     const scores = await make();
     await writeFile(join(to, 'scores.json'), JSON.stringify([...scores].map(([id, s]) => [id, [...s]])));
@@ -86,14 +97,14 @@ async function unfolded(source: Model, ctx: StageContext): Promise<readonly Grou
 
 async function statisticsOf(
   p: Prepared,
+  links: readonly SinkLink[],
   calibration: Calibration,
   ctx: StageContext,
   threads: number,
   gram: boolean,
 ): Promise<Pick<CriterionContext, 'statistics'>> {
-  const wanted = new Map<string, { value: Value; axis: number }>();
-  for (const g of p.analysis.groups) for (const a of activationsOf(g)) wanted.set(`${a.value.name}:${a.axis}`, a);
-  const list = [...wanted.values()];
+  const list = activationsOf(links);
+  if (list.length === 0) return {};
   const built = buildStatisticsModel(
     p.model,
     list.map(({ value, axis }) => ({

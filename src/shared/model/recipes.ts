@@ -3,9 +3,12 @@ import type { Recipe } from './job.ts';
 
 export type PresetName = 'fast' | 'balanced' | 'best';
 
+/** The criterion that leaves the choice to what the model and the data are. */
+export const AUTO = 'auto';
+
 const balanced: Recipe = {
   name: 'balanced',
-  criterion: 'l2',
+  criterion: AUTO,
   allocation: 'measured',
   blocks: true,
   channels: true,

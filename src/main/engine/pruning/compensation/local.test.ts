@@ -7,6 +7,7 @@ import { DType, f32, toFloat32, type Model, type Node } from '../../ir/index.ts'
 import { seededRandom } from '../../random.ts';
 import type { Cut } from '../removal.ts';
 import { applyPlan, type Surgery } from '../surgery.ts';
+import { collectLayers } from './layers.ts';
 import { LocalFits } from './local.ts';
 import { compensate } from './sequential.ts';
 
@@ -45,7 +46,7 @@ describe('refits that need no further run', () => {
     nodeNamed(model, 'a0').input(1)!.initializer = f32(w, [6, 6, 3, 3]);
     nodeNamed(model, 'a0').input(2)!.initializer = f32(bias, [6]);
     const p = await prepare(model);
-    const fits = await LocalFits.collect(plainExecutor, p, feeds(8), 1);
+    const fits = new LocalFits(await collectLayers(plainExecutor, p, feeds(8), 1));
     const plan: Cut = { groups: [{ group: 'a0', removed: [5] }], blocks: [] };
     const plain = cutOf(p, plan);
     const fitted = cutOf(p, plan);
@@ -59,7 +60,7 @@ describe('refits that need no further run', () => {
   it('agree with the sequential fit where only one operator has changed', async () => {
     const p = await prepare(residualChain({ blocks: 2, width: 8 }));
     const batches = feeds(8);
-    const fits = await LocalFits.collect(plainExecutor, p, batches, 1);
+    const fits = new LocalFits(await collectLayers(plainExecutor, p, batches, 1));
     const plan: Cut = { groups: [{ group: 'a0', removed: [1, 4, 6] }], blocks: [] };
     const [local, sequential] = [cutOf(p, plan), cutOf(p, plan)];
     fits.apply(local, []);
@@ -77,7 +78,7 @@ describe('refits that need no further run', () => {
 
   it('lower the error of plans with cuts and dropped blocks, and of a narrowed stream', async () => {
     const p = await prepare(residualChain({ blocks: 3, width: 8 }));
-    const fits = await LocalFits.collect(plainExecutor, p, feeds(8), 1);
+    const fits = new LocalFits(await collectLayers(plainExecutor, p, feeds(8), 1));
     const ids = p.blocks.map((b) => b.id);
     const plans: Cut[] = [
       { groups: [{ group: 'a0', removed: [1, 4, 6] }, { group: 'a2', removed: [0, 2] }], blocks: [] },
@@ -102,7 +103,7 @@ describe('refits that need no further run', () => {
 
   it('leave a model alone that nothing was cut from, and the original always', async () => {
     const p = await prepare(residualChain({ blocks: 2, width: 8 }));
-    const fits = await LocalFits.collect(plainExecutor, p, feeds(2), 1);
+    const fits = new LocalFits(await collectLayers(plainExecutor, p, feeds(2), 1));
     expect(fits.apply(cutOf(p, { groups: [], blocks: [] }), [])).toBe(0);
     const before = weights(p.model, 'b0').slice();
     expect(fits.apply(cutOf(p, { groups: [{ group: 'a0', removed: [0] }], blocks: [] }), [])).toBe(1);

@@ -9,7 +9,7 @@ import type { ChannelStatistics } from '../statistics.ts';
 import type { Group, GroupMember } from '../types.ts';
 import type { Criterion, CriterionContext } from './contract.ts';
 import { allCriteria, criterionFor } from './registry.ts';
-import { activationsOf } from './support/sinks.ts';
+import { activationsOf, sinkLinks } from './support/sinks.ts';
 
 const each = (n: number): number[][] => Array.from({ length: n }, (_, i) => [i]);
 
@@ -165,7 +165,7 @@ describe('criteria with activations', () => {
 
   it('name the activations that they need', () => {
     const { group, a } = network(w1, w2);
-    expect(activationsOf(group)).toEqual([{ value: a, axis: 1 }]);
+    expect(activationsOf(sinkLinks(group))).toEqual([{ value: a, axis: 1 }]);
     for (const name of ['activation-norm', 'wifv', 'osscar'])
       expect(() => score(name, { group })).toThrow('no statistics');
   });
@@ -174,7 +174,7 @@ describe('criteria with activations', () => {
     const { group, W2, a } = network(w1, w2);
     const [t] = a.graph!.emit('Transpose', [W2], { attributes: [['perm', ints([1, 0])]] }) as [Value];
     a.consumers()[0]!.setInput(1, t);
-    expect(activationsOf(group)).toEqual([{ value: a, axis: 1 }]);
+    expect(activationsOf(sinkLinks(group))).toEqual([{ value: a, axis: 1 }]);
   });
 
   it('activation-norm is |W| |x|', () => {
@@ -212,6 +212,56 @@ describe('criteria with activations', () => {
     const plain = q.map((v, j) => (0.5 * norms[j]! * v) / energy);
     const { gram: _, ...diagonal } = eye;
     close(score('osscar', { group, statistics: () => diagonal }), plain);
+  });
+
+  it('osscar on the moments of all kernel positions: what no refit of the kept positions and the bias restores', () => {
+    const [channels, taps, rows, samples] = [3, 2, 2, 60];
+    const n = channels * taps + 1;
+    const random = seededRandom(21);
+    const mix = Float64Array.from({ length: (n - 1) ** 2 }, () => random.normal());
+    const gram = new Float64Array(n * n);
+    for (let s = 0; s < samples; s++) {
+      const z = Float64Array.from({ length: n - 1 }, () => random.normal());
+      // Means differ from zero: without the bias these would have to be made up by weights.
+      const x = [...[...matmul(z, mix, 1, n - 1, n - 1)].map((v, i) => v + i), 1];
+      for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) gram[i * n + j]! += x[i]! * x[j]!;
+    }
+    const weights = Float64Array.from({ length: rows * n }, () => random.normal());
+    const { group } = network(w1, w2);
+    const moments = { gram, weights, channels };
+    const got = score('osscar', { group, moments: () => moments });
+
+    const trace = Array.from({ length: n }, (_, i) => gram[i * n + i]!).reduce((a, b) => a + b, 0);
+    const hessian = gram.map((v, i) => v + (Math.floor(i / n) === i % n ? (0.001 * trace) / n : 0));
+    const costOf = (gone: readonly number[]): number => {
+      const out = gone.flatMap((c) => [c * taps, c * taps + 1]);
+      const stay = [...Array(n).keys()].filter((i) => !out.includes(i));
+      const hSP = submatrix(hessian, n, stay, out);
+      const refit = solveRidge(submatrix(hessian, n, stay, stay), hSP, stay.length, out.length, 0);
+      const less = matmul(transpose(hSP, stay.length, out.length), refit, out.length, out.length, stay.length);
+      const left = submatrix(hessian, n, out, out).map((v, i) => v - less[i]!);
+      let sum = 0;
+      for (let r = 0; r < rows; r++) {
+        const w = Float64Array.from(out, (i) => weights[r * n + i]!);
+        const product = matmul(left, w, out.length, 1, out.length);
+        for (let i = 0; i < w.length; i++) sum += 0.5 * w[i]! * product[i]!;
+      }
+      return sum;
+    };
+    let power = 0;
+    for (let r = 0; r < rows; r++) {
+      const w = weights.subarray(r * n, (r + 1) * n);
+      const made = matmul(gram, w, n, 1, n);
+      for (let i = 0; i < n; i++) power += w[i]! * made[i]!;
+      power -= made[n - 1]! ** 2 / samples;
+    }
+    const alone = [0, 1, 2].map((u) => costOf([u]));
+    const first = alone.indexOf(Math.min(...alone));
+    expect(got.indexOf(Math.min(...got))).toBe(first);
+    expect(got[first]).toBeCloseTo(alone[first]! / power, 9);
+    const pairs = [0, 1, 2].filter((u) => u !== first).map((u) => costOf([first, u]));
+    const second = Math.min(...pairs) - alone[first]!;
+    expect([...got].sort((a, b) => a - b)[1]).toBeCloseTo(second / power, 9);
   });
 
   it('osscar removes what the others can replace, where magnitude would keep it', () => {

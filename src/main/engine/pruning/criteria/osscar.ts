@@ -22,7 +22,8 @@ interface State {
  * 1/2 tr(W_g' [(H^-1)_gg]^-1 W_g) when all other weights are refitted. Units leave in rounds, cheapest first, and W and
  * H^-1 are updated after each (Meng et al., "OSSCAR: One-Shot Structured Pruning in Vision and Language Models with
  * Combinatorial Optimization", ICML 2024). The score is the cost at the time of removal, never below an earlier one.
- * Convolutions use the Gram of their input channels, all kernel positions refitted alike.
+ * Where the moments of all kernel positions are known, each position of a channel is a row of its own, and the bias is
+ * refitted too; where they are not, the Gram of the input channels serves, all positions refitted alike.
  */
 export const criterion: Criterion = {
   name: 'osscar',
@@ -55,7 +56,7 @@ function stateOf(p: LayerProblem, gram: Float64Array): State {
   return {
     rows: [...p.unitOf.keys()],
     weights: p.weights.slice(),
-    inverse: inverseHessian(gram, p.channels).slice(),
+    inverse: inverseHessian(gram, p.columns, p.damping).slice(),
     width: p.width,
     unitOf: p.unitOf,
     scale: scaleOf(p),

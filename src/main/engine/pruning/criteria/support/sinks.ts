@@ -33,11 +33,10 @@ function readers(weight: Value, activations: ReadonlyMap<Value, unknown>): [Node
   });
 }
 
-/** The activations whose statistics activation and Gram criteria need, each once. */
-export function activationsOf(group: Group): { value: Value; axis: number }[] {
+/** The activations whose statistics criteria need for these links, each once. */
+export function activationsOf(links: readonly SinkLink[]): { value: Value; axis: number }[] {
   const seen = new Map<Value, { value: Value; axis: number }>();
-  for (const { activation } of sinkLinks(group))
-    seen.set(activation.value, { value: activation.value, axis: activation.axis });
+  for (const { activation } of links) seen.set(activation.value, { value: activation.value, axis: activation.axis });
   return [...seen.values()];
 }
 
