@@ -4,25 +4,19 @@ import { join } from 'node:path';
 import type { Recipe } from '../../shared/model/job.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { baselineState } from '../engine/pruning/allocation/baselines.ts';
-import { GreedyPath, refill } from '../engine/pruning/allocation/greedy.ts';
-import { goneNodes, isGroupGone, predictMs, type Space, type State } from '../engine/pruning/allocation/state.ts';
-import { collectLayers } from '../engine/pruning/compensation/layers.ts';
-import { LocalFits } from '../engine/pruning/compensation/local.ts';
+import { GreedyPath, refill, type Step } from '../engine/pruning/allocation/greedy.ts';
+import { predictMs, type Space, type State } from '../engine/pruning/allocation/state.ts';
 import type { Surgery } from '../engine/pruning/surgery.ts';
-import { FIT_SAMPLES } from './afford.ts';
-import { firstSamples, type Calibration } from './calibration.ts';
-import { SecateurError } from '../../shared/contract/errors.ts';
+import type { Calibration } from './calibration.ts';
 import type { StageContext } from './context.ts';
-import { curvatureCosts, offeredCounts } from './curvature-costs.ts';
-import { isSmall, judgedByCurvature } from './decide.ts';
 import { fitBudget, keyOf, stateOf, type Candidate } from './fit.ts';
+import { openCost } from './plan-cost.ts';
 import { tidy, type Prepared } from './prepare.ts';
 import type { Scores } from './scores.ts';
-import { openCutChange, openOutputChange, type OutputChange } from './sensitivity.ts';
 import { OPENINGS, SLOW_MS, type Compare } from './side-by-side.ts';
 
-/** Of what output changes mean; raised when the distance changes. */
-const CHANGE_VERSION = 2;
+/** Plans that use a smaller share of the time they may are worth another try. */
+const NEAR = 0.97;
 
 /** Runs of models that are slow repeat so well that one look at a plan is enough. */
 const SLOW_RUNS = 6;
@@ -58,15 +52,16 @@ export async function allocateStage(o: AllocationOptions, ctx: StageContext): Pr
   const { identity, recipe, space, start, baselineMs, budgetRatio, known: before } = o;
   const key = { ...identity, job: ctx.job, known: before.map((c) => [keyOf(c.state), c.ratio]), version: 2 };
   const dir = await ctx.artifact('allocate', key, async (to) => {
-    const { cost, known, evaluations, close, free } = await openCost(o, ctx);
+    const plans = await openCost(o, ctx);
     const goalMs = budgetRatio * baselineMs;
     const wholeMs = predictMs(space, start);
     const path = new GreedyPath(space, start, {
-      cost,
+      cost: plans.cost,
+      ...(plans.land && { land: plans.land }),
       onProgress: (ms) =>
         ctx.progress({
           stage: 'allocate',
-          message: `predicted ${ms.toFixed(2)} ms, ${evaluations()} plans tried`,
+          message: `predicted ${ms.toFixed(2)} ms, ${plans.evaluations()} plans tried`,
           done: Math.min(0.9, Math.max(0, (wholeMs - ms) / (wholeMs - goalMs))),
         }),
     });
@@ -78,9 +73,17 @@ export async function allocateStage(o: AllocationOptions, ctx: StageContext): Pr
         budgetRatio,
         baselineMs,
         space,
-        allocate: async (ms) =>
-          steered ? (await path.reach(ms)).state : baselineState(allocation, space, o.scores, ms, start),
-        ...(steered && { refill: (s: State, ms: number) => refill(space, s, ms, cost, start, free ? Infinity : 24) }),
+        allocate: async (ms) => {
+          if (!steered) return baselineState(allocation, space, o.scores, ms, start);
+          const filled = ({ state, ground }: Step): Promise<State> =>
+            refill(space, state, ms, ground.cost, ground.floor, plans.free ? Infinity : 24);
+          const used = (s: State): number => predictMs(space, s) / ms;
+          const direct = await filled(await path.reach(ms));
+          if (used(direct) >= NEAR) return direct;
+          const other = await path.approach(ms);
+          const careful = other && (await filled(other));
+          return careful && used(careful) > used(direct) ? careful : direct;
+        },
         cut: (s) => plain(o, s),
         known: before,
         ...(baselineMs > SLOW_MS
@@ -94,12 +97,12 @@ export async function allocateStage(o: AllocationOptions, ctx: StageContext): Pr
             }),
         onCandidate: (c, attempt) => {
           ctx.log(`attempt ${attempt + 1}: predicted ${c.predictedMs.toFixed(3)} ms, measured ${c.ratio.toFixed(3)}x`);
-          ctx.point({ ratio: c.ratio, predictedRatio: c.predictedMs / baselineMs, change: known(c.state) });
+          ctx.point({ ratio: c.ratio, predictedRatio: c.predictedMs / baselineMs, change: plans.known(c.state) });
         },
       });
       await writeFile(join(to, 'plan.json'), JSON.stringify({ ...best, state: keyOf(best.state) }));
     } finally {
-      await close();
+      await plans.close();
     }
   });
   const kept = JSON.parse(await readFile(join(dir, 'plan.json'), 'utf8')) as Omit<Candidate, 'state'> & {
@@ -112,113 +115,4 @@ function plain(o: AllocationOptions, s: State): Model {
   const { model } = o.cut(s);
   tidy(model);
   return model;
-}
-
-interface Cost {
-  cost(s: State): Promise<number>;
-  /** Without running anything: null for a plan that has no cost yet. */
-  known(s: State): number | null;
-  evaluations(): number;
-  close(): Promise<void>;
-  /** True where costs are a sum of known figures. */
-  readonly free: boolean;
-}
-
-/** Closed form, from a backward pass over a few samples; what a group costs at each count is kept across runs. */
-async function openCurvature(o: AllocationOptions, ctx: StageContext): Promise<Cost> {
-  const { space, calibration } = o;
-  const price = await curvatureCosts(
-    {
-      ...o,
-      wanted: offeredCounts(space, o.start),
-      real: calibration.real,
-      calibration: () => Promise.resolve(calibration),
-      onProgress: (done) => ctx.progress({ stage: 'allocate', message: 'measuring sensitivities', done: done / 2 }),
-    },
-    ctx,
-  );
-  const sum = (s: State): number => {
-    const gone = goneNodes(space, s.dropped);
-    let total = 0;
-    for (const id of s.dropped) total += price.block(id);
-    for (const g of space.groups) if (!isGroupGone(g, gone)) total += price.group(g, s.keep.get(g.id) ?? g.units);
-    return total;
-  };
-  let count = 0;
-  return {
-    cost: (s) => {
-      count++;
-      return Promise.resolve(sum(s));
-    },
-    // Counts that no allocator offers have no price.
-    known: (s) => numberOrNull(sum(s)),
-    evaluations: () => count,
-    close: () => Promise.resolve(),
-    free: true,
-  };
-}
-
-const numberOrNull = (x: number | undefined): number | null => (x === undefined || Number.isNaN(x) ? null : x);
-
-/** Output change of a plan, measured once per plan and kept across runs. */
-async function openCost(o: AllocationOptions, ctx: StageContext): Promise<Cost> {
-  const { recipe, prepared, calibration, space, threads } = o;
-  if (judgedByCurvature(o.recipe, prepared)) {
-    try {
-      return await openCurvature(o, ctx);
-    } catch (e) {
-      if (!(e instanceof SecateurError && e.code === 'gradient-unsupported')) throw e;
-      ctx.log(`no curvature, plans are run instead: ${e.message}`);
-    }
-  }
-  const cutting = isSmall(prepared);
-  const fitting = cutting && recipe.compensation === 'least-squares' && calibration.real;
-  const memo = ctx.memo('output-change', {
-    ...o.identity,
-    criterion: recipe.criterion,
-    used: o.rankingSamples,
-    cut: cutting,
-    fitted: fitting ? FIT_SAMPLES : 0,
-    version: CHANGE_VERSION,
-  });
-  let change: OutputChange | null = null;
-  // Opened when the first plan is not known yet.
-  const open = async (): Promise<OutputChange> => {
-    const few = firstSamples(calibration, o.rankingSamples);
-    if (!cutting) return openOutputChange(ctx.executor, prepared, few, threads);
-    const fits = fitting
-      ? new LocalFits(
-          await collectLayers(ctx.executor, prepared, firstSamples(calibration, FIT_SAMPLES).batches, threads),
-        )
-      : null;
-    // Plans are judged as they will be: with the layers behind each cut refitted.
-    const fitted = (s: State): Model => {
-      const surgery = o.cut(s);
-      fits?.apply(
-        surgery,
-        prepared.blocks.filter((b) => s.dropped.has(b.id)),
-      );
-      tidy(surgery.model);
-      return surgery.model;
-    };
-    return openCutChange(ctx.executor, prepared.model, fitted, few, threads);
-  };
-  let count = 0;
-  return {
-    known: (s) => numberOrNull(memo.get(keyOf(s))),
-    evaluations: () => count,
-    close: async () => change?.close(),
-    free: false,
-    cost: async (s) => {
-      const key = keyOf(s);
-      let v = memo.get(key);
-      if (v === undefined) {
-        change ??= await open();
-        v = await change.cost(space, s);
-        memo.put(key, v);
-      }
-      count++;
-      return v;
-    },
-  };
 }

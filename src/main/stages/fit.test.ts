@@ -37,8 +37,7 @@ async function fit(truth: (s: State, predicted: number) => number, budgetRatio: 
     budgetRatio,
     baselineMs: predictMs(space, WHOLE),
     space,
-    allocate: async (ms) => (await path.reach(ms)).state,
-    refill: (s, ms) => refill(space, s, ms, cost, WHOLE),
+    allocate: async (ms) => refill(space, (await path.reach(ms)).state, ms, cost, WHOLE),
     // Nothing here looks into the model: it stands for the plan.
     cut: (s) => {
       const m = { ...p.model } as Model;

@@ -19,8 +19,6 @@ export interface FitOptions {
   readonly space: Space;
   /** A plan whose prediction is at most `ms`. */
   readonly allocate: (ms: number) => Promise<State>;
-  /** Uses up what is left below `ms`. */
-  readonly refill?: (state: State, ms: number) => Promise<State>;
   readonly cut: (s: State) => Model;
   /** Measured ratio of a model to the original. */
   readonly measure: (m: Model) => Promise<number>;
@@ -71,8 +69,7 @@ export async function fitBudget(o: FitOptions): Promise<{ best: Candidate; withi
   const last = known.at(-1);
   let goal = last ? corrected(last) : o.budgetRatio * o.baselineMs * AIM;
   for (let attempt = 0, tries = 0; attempt < attempts && tries < GOALS * attempts; tries++) {
-    let state = await o.allocate(goal);
-    if (o.refill) state = await o.refill(state, goal);
+    const state = await o.allocate(goal);
     const key = keyOf(state);
     let c = seen.get(key);
     const again = c !== undefined;

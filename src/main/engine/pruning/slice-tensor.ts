@@ -56,6 +56,27 @@ function gather(
   return out;
 }
 
+/** The opposite: elements at the indices that were kept, zeros everywhere else. @param dims of the whole tensor */
+export function spreadTensor(t: Tensor, dims: readonly number[], kept: readonly (readonly number[] | null)[]): Tensor {
+  const bytes = byteSize(t.dtype, dims);
+  const bits = bitsOf(t.dtype);
+  if (bytes === undefined || !bits || bits % 8 !== 0) throw new RangeError(`type ${t.dtype} cannot be spread`);
+  if (dims.some((n, axis) => (kept[axis]?.length ?? n) !== t.dims[axis])) throw new RangeError('not a slice of that');
+  const [from, out] = [t.bytes(), new Uint8Array(bytes)];
+  let at = 0;
+  const place = (axis: number, base: number): void => {
+    if (axis === dims.length) {
+      out.set(from.subarray(at, at + bits / 8), (base * bits) / 8);
+      at += bits / 8;
+      return;
+    }
+    const indices = kept[axis];
+    for (let i = 0; i < t.dims[axis]!; i++) place(axis + 1, base * dims[axis]! + (indices ? indices[i]! : i));
+  };
+  place(0, 0);
+  return new MemoryTensor(t.dtype, dims, out);
+}
+
 /** Bytes. */
 const SHORT = 256;
 

@@ -16,9 +16,21 @@ import {
   type State,
 } from './state.ts';
 
-export interface GreedyOptions {
-  /** Measured output change of a plan; 0 for the whole model. */
+/** What plans are judged on from some state on. */
+export interface Ground {
+  /** Measured output change of a plan that removes at least what `floor` does. */
   readonly cost: (s: State) => Promise<number>;
+  readonly floor: State;
+}
+
+export interface GreedyOptions {
+  /** For a start: the whole model, where the change is 0, or what is fixed by hand. */
+  readonly cost: (s: State) => Promise<number>;
+  /**
+   * Asked for each time the prediction has fallen by another `LANDING`: the ground that plans are judged on from this
+   * state on, where there is a better one; a model that was compensated up to here says more about the next step.
+   */
+  readonly land?: (s: State) => Promise<Ground | null>;
   /** Moves that save less than this share of the model's time are not considered; default 0.002. */
   readonly least?: number;
   /** Heads measured again per step at most; default 6. */
@@ -28,6 +40,8 @@ export interface GreedyOptions {
 
 export interface Step {
   readonly state: State;
+  readonly ground: Ground;
+  /** Null for the start, and where the ground changes. */
   readonly move: Move | null;
   readonly cost: number;
   readonly predictedMs: number;
@@ -37,7 +51,12 @@ export interface Step {
 interface Taken extends Step {
   readonly target: number;
   readonly known: ReadonlyMap<string, number>;
+  /** Prediction at the last landing. */
+  readonly landedMs: number;
 }
+
+/** Share of the time of the last landing at which the next one is due. */
+const LANDING = 0.85;
 
 /** A last step that ends further below the time it is asked for than this share is chosen anew for that time. */
 const OVERSHOOT = 0.02;
@@ -46,7 +65,9 @@ const OVERSHOOT = 0.02;
 export class GreedyPath {
   readonly #space: Space;
   readonly #options: GreedyOptions;
-  readonly #steps: Taken[];
+  #steps: Taken[];
+  /** Moves that end below this are not taken. */
+  #lowest = 0;
   /** Marginal cost of a move when it was last measured. */
   #known = new Map<string, number>();
 
@@ -54,7 +75,18 @@ export class GreedyPath {
     this.#space = space;
     this.#options = options;
     const predictedMs = predictMs(space, start);
-    this.#steps = [{ state: start, move: null, cost: 0, predictedMs, target: predictedMs, known: this.#known }];
+    this.#steps = [
+      {
+        state: start,
+        ground: { cost: options.cost, floor: start },
+        move: null,
+        cost: 0,
+        predictedMs,
+        target: predictedMs,
+        known: this.#known,
+        landedMs: predictedMs,
+      },
+    ];
   }
 
   get steps(): readonly Step[] {
@@ -78,16 +110,37 @@ export class GreedyPath {
     }
   }
 
+  /**
+   * Another way to `ms`, from the step before: without moves that end far below it. Null where there is none.
+   * For spaces of few large moves, whose last one may waste much of the time that may be used.
+   */
+  async approach(ms: number): Promise<Step | null> {
+    await this.reach(ms);
+    const i = this.#steps.findIndex((s) => s.predictedMs <= ms);
+    if (i <= 0) return null;
+    const branch = new GreedyPath(this.#space, this.#steps[0]!.state, this.#options);
+    branch.#steps = [this.#steps[i - 1]!];
+    branch.#known = new Map(this.#steps[i]!.known);
+    branch.#lowest = ms * (1 - OVERSHOOT);
+    for (;;) {
+      const last = branch.#steps.at(-1)!;
+      if (last.predictedMs <= ms) return last;
+      if (!(await branch.#extend(ms))) return null;
+    }
+  }
+
   async #extend(target: number): Promise<boolean> {
     const { rechecks = 6, least = 0.002 } = this.#options;
+    await this.#land();
     const now = this.#steps.at(-1)!;
     const before = new Map(this.#known);
     const floor = this.#space.latency.baselineMs * least;
     const candidates = movesFrom(this.#space, now.state).flatMap((move) => {
-      const saved = now.predictedMs - predictMs(this.#space, applyMove(now.state, move));
+      const next = predictMs(this.#space, applyMove(now.state, move));
+      const saved = now.predictedMs - next;
       // What overshoots the target is worth no more than what is still missing.
       const useful = Math.min(saved, Math.max(now.predictedMs - target, floor));
-      return saved >= floor ? [{ move, saved, useful, key: moveKey(move) }] : [];
+      return saved >= floor && next >= this.#lowest ? [{ move, saved, useful, key: moveKey(move) }] : [];
     });
     if (candidates.length === 0) return false;
     for (const c of candidates) if (!this.#known.has(c.key)) this.#known.set(c.key, await this.#marginal(now, c.move));
@@ -104,7 +157,7 @@ export class GreedyPath {
     const state = applyMove(now.state, best.move);
     const predictedMs = predictMs(this.#space, state);
     const cost = now.cost + this.#known.get(best.key)!;
-    this.#steps.push({ state, move: best.move, cost, predictedMs, target, known: before });
+    this.#steps.push({ ...now, state, move: best.move, cost, predictedMs, target, known: before });
     // Further moves in the same place were measured from where it was before: part of their price is paid. Without this
     // a group that was narrowed once looks too dear to be narrowed again, and is never looked at.
     const paid = this.#known.get(best.key)!;
@@ -114,8 +167,19 @@ export class GreedyPath {
     return true;
   }
 
+  /** Changes the ground when that is due. */
+  async #land(): Promise<void> {
+    const now = this.#steps.at(-1)!;
+    if (!this.#options.land || now.predictedMs > LANDING * now.landedMs) return;
+    const ground = (await this.#options.land(now.state)) ?? now.ground;
+    const cost = ground === now.ground ? now.cost : await ground.cost(now.state);
+    // What moves cost elsewhere says nothing here.
+    if (ground !== now.ground) this.#known = new Map();
+    this.#steps.push({ ...now, ground, move: null, cost, known: this.#known, landedMs: now.predictedMs });
+  }
+
   async #marginal(now: Step, move: Move): Promise<number> {
-    return (await this.#options.cost(applyMove(now.state, move))) - now.cost;
+    return (await now.ground.cost(applyMove(now.state, move))) - now.cost;
   }
 }
 
