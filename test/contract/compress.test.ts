@@ -181,7 +181,10 @@ describe('a job that is killed', () => {
     const plan = planOf(doc.bundle!);
     const kept = new Map(doc.groups.map((g) => [g.id, g.units]));
     for (const g of plan.groups) kept.set(g.group, kept.get(g.group)! - g.removed.length);
-    const stored = before.map((n) => JSON.parse(readFileSync(join(artifacts, n, 'state.json'), 'utf8')) as [[string, number][], string[]]); // prettier-ignore
+    const stored = before.map((n) => {
+      const { state } = JSON.parse(readFileSync(join(artifacts, n, 'plan.json'), 'utf8')) as { state: string };
+      return JSON.parse(state) as [[string, number][], string[]];
+    });
     expect(stored.some(([keep, dropped]) => keep.every(([id, n]) => kept.get(id) === n || plan.blocks.length > 0) && dropped.join() === plan.blocks.join())).toBe(true); // prettier-ignore
     await expectVerified(doc.bundle!);
   });
