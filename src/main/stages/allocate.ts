@@ -29,6 +29,8 @@ export interface AllocationOptions {
   readonly calibration: Calibration;
   /** Samples that rank plans. */
   readonly rankingSamples: number;
+  /** Samples that the model is compensated with on the way. */
+  readonly landingSamples: number;
   /** Samples that curvature is taken from. */
   readonly probes: number;
   readonly scores: Scores;
@@ -55,15 +57,22 @@ export async function allocateStage(o: AllocationOptions, ctx: StageContext): Pr
     const plans = await openCost(o, ctx);
     const goalMs = budgetRatio * baselineMs;
     const wholeMs = predictMs(space, start);
+    const at = (ms: number, message: string): void =>
+      ctx.progress({
+        stage: 'allocate',
+        message,
+        done: Math.min(0.9, Math.max(0, (wholeMs - ms) / (wholeMs - goalMs))),
+      });
+    const { land } = plans;
     const path = new GreedyPath(space, start, {
       cost: plans.cost,
-      ...(plans.land && { land: plans.land }),
-      onProgress: (ms) =>
-        ctx.progress({
-          stage: 'allocate',
-          message: `predicted ${ms.toFixed(2)} ms, ${plans.evaluations()} plans tried`,
-          done: Math.min(0.9, Math.max(0, (wholeMs - ms) / (wholeMs - goalMs))),
-        }),
+      ...(land && {
+        land: (s: State) => {
+          at(predictMs(space, s), 'compensating what has been cut so far');
+          return land(s);
+        },
+      }),
+      onProgress: (ms) => at(ms, `predicted ${ms.toFixed(2)} ms, ${plans.evaluations()} plans tried`),
     });
     ctx.progress({ stage: 'allocate', message: 'measuring sensitivities', done: 0 });
     const { allocation } = recipe;

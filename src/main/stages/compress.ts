@@ -125,6 +125,7 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
       prepared,
       calibration,
       rankingSamples: samples.ranking,
+      landingSamples: samples.landing,
       rounds: samples.rounds,
       probes: samples.probes,
       scores,

@@ -102,6 +102,7 @@ class MeasuredCost implements PlanCost {
   /** The latest last. */
   #openGrounds: MeasuredGround[] = [];
   #count = 0;
+  #landable = true;
 
   constructor(o: AllocationOptions, ctx: StageContext) {
     this.#o = o;
@@ -136,14 +137,14 @@ class MeasuredCost implements PlanCost {
     const key = landed ? keyOf(landed) : WHOLE_MODEL;
     const found = this.#grounds.get(key);
     if (found) return found;
-    const { recipe, identity, rankingSamples } = this.#o;
+    const { recipe, identity, rankingSamples, landingSamples } = this.#o;
     const memo = this.#ctx.memo('output-change', {
       ...identity,
       criterion: recipe.criterion,
       used: rankingSamples,
       cut: this.#cutting,
       fitted: this.#fitting ? FIT_SAMPLES : 0,
-      ...(landed && { landed: key, rounds: ROUNDS }),
+      ...(landed && { landed: key, samples: landingSamples, rounds: ROUNDS }),
       version: CHANGE_VERSION,
     });
     const ground: MeasuredGround = new MeasuredGround(floor, memo, {
@@ -170,9 +171,9 @@ class MeasuredCost implements PlanCost {
     const { executor } = this.#ctx;
     if (!this.#cutting) return openOutputChange(executor, prepared, this.#few, threads);
     if (!this.#fitting) return openCutChange(executor, prepared.model, (s) => tidied(cut(s).model), this.#few, threads);
-    const on = landed ? await this.#compensated(landed) : prepared;
+    const { batches } = firstSamples(calibration, landed ? this.#o.landingSamples : FIT_SAMPLES);
+    const on = landed ? await this.#compensated(landed, batches) : prepared;
     if (!on) return null;
-    const { batches } = firstSamples(calibration, FIT_SAMPLES);
     const fits = new LocalFits(await collectLayers(executor, on, batches, threads));
     // Plans are judged as they will be: with the layers behind each cut refitted.
     const fitted = (s: State): Model => {
@@ -187,17 +188,22 @@ class MeasuredCost implements PlanCost {
   }
 
   async #land(landed: State): Promise<Ground | null> {
+    if (!this.#landable) return null;
     const ground = this.#ground(landed, landed);
-    return (await ground.holds()) ? ground : null;
+    // What cannot be put back into the original's shape here cannot be put back with more cut away.
+    this.#landable = await ground.holds();
+    return this.#landable ? ground : null;
   }
 
   /** The model cut and compensated, in the original's shape; null where that is not the same function. */
-  async #compensated(s: State): Promise<Pick<Prepared, 'model' | 'facts' | 'analysis' | 'blocks'> | null> {
-    const { prepared, calibration, threads, cut } = this.#o;
-    const { executor, log } = this.#ctx;
+  async #compensated(
+    s: State,
+    batches: Calibration['batches'],
+  ): Promise<Pick<Prepared, 'model' | 'facts' | 'analysis' | 'blocks'> | null> {
+    const { prepared, threads, cut } = this.#o;
+    const { executor } = this.#ctx;
     const surgery = cut(s);
     const dropped = prepared.blocks.filter((b) => s.dropped.has(b.id));
-    const { batches } = firstSamples(calibration, FIT_SAMPLES);
     await compensate(executor, prepared, surgery, dropped, batches, {
       threads,
       kind: 'least-squares',
@@ -208,7 +214,9 @@ class MeasuredCost implements PlanCost {
     const [a, b] = [await this.#outputs(surgery.model, batches[0]!), await this.#outputs(back.model, batches[0]!)];
     const apart = difference(a, b);
     if (apart <= SAME) return back;
-    log(`plans are judged on the original further on: compensated in its shape it differs by ${apart.toPrecision(2)}`);
+    this.#ctx.log(
+      `plans are judged on the original further on: compensated in its shape it differs by ${apart.toPrecision(2)}`,
+    );
     return null;
   }
 

@@ -71,6 +71,7 @@ async function run(moods: readonly number[], job = 'job', msPerUnit = 1, offered
       prepared: { ...p, rewritten: 0 } as unknown as SettleOptions['prepared'],
       calibration: { input: 'x', size: 16, batches, labels: [null], real: true },
       rankingSamples: 16,
+      landingSamples: 16,
       rounds: 1,
       probes: 4,
       scores: new Map(),
