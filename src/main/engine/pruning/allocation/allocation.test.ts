@@ -143,6 +143,28 @@ describe('allocation by marginal cost', () => {
     expect((await path.reach(6)).predictedMs).toBeLessThanOrEqual(6);
   });
 
+  it('knows another way where its last step wastes much of the time', async () => {
+    const counts = Array.from({ length: 8 }, (_, i) => i + 1);
+    const space = spaceOf({ counts: { stem: counts, a0: counts, a1: counts } });
+    const cost = async (s: State): Promise<number> =>
+      [...s.keep].reduce((sum, [, n]) => sum + 0.2 * (8 - n), 0) + s.dropped.size * 0.3;
+    const path = new GreedyPath(space, WHOLE, { cost });
+    const direct = await path.reach(13);
+    expect(direct.state.dropped.size).toBe(1);
+    expect(direct.predictedMs).toBeLessThan(0.98 * 13);
+    const other = (await path.approach(13))!;
+    expect(other.state.dropped.size).toBe(0);
+    expect(other.predictedMs).toBeLessThanOrEqual(13);
+    expect(other.predictedMs).toBeGreaterThanOrEqual(0.98 * 13);
+    expect(other.cost).toBeCloseTo(await cost(other.state));
+    // The path itself is what it was.
+    expect(await path.reach(13)).toBe(direct);
+    // Nothing to approach where nothing has to go, and no way where only large steps are left.
+    expect(await path.approach(17)).toBeNull();
+    const coarse = spaceOf({ counts: { a0: [8], a1: [8], stem: [8] } });
+    expect(await new GreedyPath(coarse, WHOLE, { cost }).approach(13)).toBeNull();
+  });
+
   it('goes on, on the ground that it is given on the way', async () => {
     const space = spaceOf();
     const asked: number[] = [];
