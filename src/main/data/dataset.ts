@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { SecateurError } from '../../shared/contract/errors.ts';
+import type { Figures } from '../../shared/model/figures.ts';
 import type { Preprocess } from '../../shared/model/job.ts';
 import type { HostTensor } from '../engine/executor.ts';
 import { DType, dtypeName } from '../engine/ir/dtype.ts';
@@ -36,13 +37,7 @@ export interface DatasetOptions {
   /** Bytes of decoded images kept in memory; default 1 GiB. */
   readonly cacheBytes?: number | undefined;
   /** What was found out about folders before: images that were all seen to decode are not decoded again only to see that. */
-  readonly seen?: Seen | undefined;
-}
-
-/** Figures by key, across runs. */
-export interface Seen {
-  get(key: string): number | undefined;
-  put(key: string, value: number): void;
+  readonly seen?: Figures | undefined;
 }
 
 /** Every image decodes, and has the right size after preprocessing, or is adapted. */
@@ -183,7 +178,7 @@ function openFiles(files: readonly string[], e: Expected, dtype: number, cacheBy
   };
   return {
     /** Why an image cannot be used; null for those that can. */
-    verify: async (seen: Seen | undefined): Promise<(string | null)[]> => {
+    verify: async (seen: Figures | undefined): Promise<(string | null)[]> => {
       const key = seen && (await fingerprint(files, geometry));
       const known = key && seen.get(key);
       if (known) {

@@ -1,9 +1,10 @@
 import type { Executor } from '../engine/executor.ts';
 import type { Candidate, Progress } from '../../shared/model/frames.ts';
+import type { Figures } from '../../shared/model/figures.ts';
 import type { Provenance } from '../../shared/model/types.ts';
 import type { Checkpoint } from '../storage/artifacts.ts';
 
-export type { Checkpoint };
+export type { Checkpoint, Figures };
 
 /** What a stage may use. Stages run in a worker process and are safe to repeat: cancelling ends the process. */
 export interface StageContext {
@@ -29,10 +30,4 @@ export interface StageContext {
 export interface LatencyTable {
   get(signature: string): number | undefined;
   put(signature: string, ms: number, provenance: Provenance): void;
-}
-
-/** A store of measured figures by key. */
-export interface Figures {
-  get(key: string): number | undefined;
-  put(key: string, value: number): void;
 }

@@ -1,0 +1,5 @@
+/** A store of measured figures by key, across runs. */
+export interface Figures {
+  get(key: string): number | undefined;
+  put(key: string, value: number): void;
+}
