@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Recipe } from '../../shared/model/job.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { baselineState } from '../engine/pruning/allocation/baselines.ts';
+import { plansBetween } from '../engine/pruning/allocation/exhaustive.ts';
 import { GreedyPath, refill, type Step } from '../engine/pruning/allocation/greedy.ts';
 import { predictMs, type Space, type State } from '../engine/pruning/allocation/state.ts';
 import type { Surgery } from '../engine/pruning/surgery.ts';
@@ -15,6 +16,8 @@ import { tidy, type Prepared } from './prepare.ts';
 import type { Scores } from './scores.ts';
 import { OPENINGS, SLOW_MS, type Compare } from './side-by-side.ts';
 
+/** Plans that are compared at most to use up the time, where each has to be measured. */
+const TRIES = 24;
 /** Plans that use a smaller share of the time they may are worth another try. */
 const NEAR = 0.97;
 
@@ -85,13 +88,15 @@ export async function allocateStage(o: AllocationOptions, ctx: StageContext): Pr
         allocate: async (ms) => {
           if (!steered) return baselineState(allocation, space, o.scores, ms, start);
           const filled = ({ state, ground }: Step): Promise<State> =>
-            refill(space, state, ms, ground.cost, ground.floor, plans.free ? Infinity : 24);
+            refill(space, state, ms, ground.cost, ground.floor, plans.free ? Infinity : TRIES);
           const used = (s: State): number => predictMs(space, s) / ms;
           const direct = await filled(await path.reach(ms));
           if (used(direct) >= NEAR) return direct;
           const other = await path.approach(ms);
           const careful = other && (await filled(other));
-          return careful && used(careful) > used(direct) ? careful : direct;
+          if (careful && used(careful) >= NEAR) return careful;
+          const listed = await cheapest(plansBetween(space, start, NEAR * ms, ms).slice(0, TRIES), plans.cost);
+          return listed ?? (careful && used(careful) > used(direct) ? careful : direct);
         },
         cut: (s) => plain(o, s),
         known: before,
@@ -118,6 +123,15 @@ export async function allocateStage(o: AllocationOptions, ctx: StageContext): Pr
     readonly state: string;
   };
   return { ...kept, state: stateOf(kept.state) };
+}
+
+async function cheapest(states: readonly State[], cost: (s: State) => Promise<number>): Promise<State | null> {
+  let best: { state: State; cost: number } | null = null;
+  for (const state of states) {
+    const c = await cost(state);
+    if (!best || c < best.cost) best = { state, cost: c };
+  }
+  return best?.state ?? null;
 }
 
 function plain(o: AllocationOptions, s: State): Model {

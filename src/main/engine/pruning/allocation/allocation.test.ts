@@ -4,6 +4,7 @@ import { formulaLatency, residualChain } from '../../../../../test/support/resid
 import { seededRandom } from '../../random.ts';
 import { applyPlan } from '../surgery.ts';
 import { baselineState } from './baselines.ts';
+import { plansBetween } from './exhaustive.ts';
 import { GreedyPath, refill } from './greedy.ts';
 import { knapsack } from './knapsack.ts';
 import {
@@ -288,6 +289,30 @@ describe('allocation by marginal cost', () => {
     const path = new GreedyPath(space, WHOLE, { cost });
     const steps = [await path.reach(16), await path.reach(15), await path.reach(14), await path.reach(13)];
     expect(steps.map((s) => s.state)).toEqual([7, 6, 5, 4].map((a0) => state({ a0 })));
+  });
+});
+
+describe('all plans of a small space', () => {
+  it('are those in the window, the slowest first, what is fixed left as it is', () => {
+    const space = spaceOf();
+    const some = plansBetween(space, WHOLE, 8, 12);
+    const ms = some.map((s) => predictMs(space, s));
+    expect(ms).toEqual([...ms].sort((a, b) => b - a));
+    expect(Math.min(...ms)).toBeGreaterThan(8);
+    expect(Math.max(...ms)).toBeLessThanOrEqual(12);
+    // Four counts of three groups, with and without each of two blocks.
+    expect(plansBetween(space, WHOLE, 0, 100)).toHaveLength(4 ** 3 * 2 ** 2);
+    const fixed = plansBetween(space, state({ a0: 4 }, ['b1']), 0, 100);
+    expect(fixed).toHaveLength(4 ** 2 * 2);
+    for (const s of fixed) expect([s.keep.get('a0'), s.dropped.has('b1')]).toEqual([4, true]);
+  });
+
+  it('are not listed where there are too many', () => {
+    const counts = Array.from({ length: 8 }, (_, i) => i + 1);
+    const space = spaceOf({ counts: { stem: counts, a0: counts, a1: counts } });
+    expect(plansBetween(space, WHOLE, 0, 100)).toHaveLength(2048);
+    const more = Array.from({ length: 16 }, (_, i) => (i + 1) / 2);
+    expect(plansBetween({ ...space, counts: new Map([...space.counts, ['a0', more], ['a1', more]]) }, WHOLE, 0, 100)).toEqual([]); // prettier-ignore
   });
 });
 
