@@ -94,9 +94,12 @@ export async function allocateStage(o: AllocationOptions, ctx: StageContext): Pr
           if (used(direct) >= NEAR) return direct;
           const other = await path.approach(ms);
           const careful = other && (await filled(other));
-          if (careful && used(careful) >= NEAR) return careful;
-          const listed = await cheapest(plansBetween(space, start, NEAR * ms, ms).slice(0, TRIES), plans.cost);
-          return listed ?? (careful && used(careful) > used(direct) ? careful : direct);
+          const found = careful && used(careful) > used(direct) ? careful : direct;
+          if (used(found) >= NEAR) return found;
+          // The slowest that there is, and what comes near it.
+          const slower = plansBetween(space, start, predictMs(space, found), ms);
+          const near = slower.filter((s) => used(s) >= NEAR * used(slower[0]!));
+          return (await cheapest(near.slice(0, TRIES), plans.cost)) ?? found;
         },
         cut: (s) => plain(o, s),
         known: before,
