@@ -76,17 +76,26 @@ test('a job whose worker is killed in the middle of any stage ends with the same
   expect(attempts).toBe(order.length + 1);
   const plan = planOf((result as CompressReport).bundle!);
 
-  // It was allocated once, by the run that was killed in the stage after, and the bundle holds that plan.
-  const [allocation, ...others] = allocations();
-  expect(others).toEqual([]);
-  expect(allocation).toBe(allocated);
-  const stored = JSON.parse(readFileSync(join(served.home, 'artifacts', allocation!, 'state.json'), 'utf8')) as Stored;
+  // What the run that was killed in the stage after had allocated is still there; a second look at what was built on it
+  // may have sent it back, twice at most. The bundle holds the last plan.
+  const all = allocations();
+  expect(all).toContain(allocated);
+  expect(all.length).toBeLessThanOrEqual(3);
+  const states = all.map((name) => {
+    const { state } = JSON.parse(readFileSync(join(served.home, 'artifacts', name, 'plan.json'), 'utf8')) as { state: string }; // prettier-ignore
+    return JSON.parse(state) as Stored;
+  });
   const kept = new Map((result as CompressReport).groups.map((g) => [g.id, g.kept]));
   const inBundle = new Map(plan.groups.map((g) => [g.group, g.removed.length]));
-  for (const [group, keep] of stored[0]) {
-    expect(kept.get(group)).toBe(keep);
-    const { units } = (result as CompressReport).groups.find((g) => g.id === group)!;
-    expect(inBundle.get(group) ?? 0).toBe(units - keep);
-  }
-  expect(plan.blocks).toEqual(stored[1]);
+  const { groups } = result as CompressReport;
+  const isBundled = ([keeps, blocks]: Stored): boolean =>
+    blocks.join() === plan.blocks.join() &&
+    keeps.every(([group, keep]) => {
+      const removed = inBundle.get(group);
+      // A group that went with its block is in no plan.
+      if (removed === undefined && blocks.length > 0) return true;
+      const { units } = groups.find((g) => g.id === group)!;
+      return kept.get(group) === keep && (removed ?? 0) === units - keep;
+    });
+  expect(states.filter(isBundled)).toHaveLength(1);
 });
