@@ -47,6 +47,12 @@ export function firstSamples(c: Calibration, n: number): Calibration {
   return { ...c, batches: c.batches.slice(0, k), labels: c.labels.slice(0, k) };
 }
 
+/** The last batches, `n` samples or a little less. */
+export function lastSamples(c: Calibration, n: number): Calibration {
+  const from = c.batches.length - Math.floor(n / c.size);
+  return { ...c, batches: c.batches.slice(from), labels: c.labels.slice(from) };
+}
+
 /** The same samples in batches of another size; what is left over goes. */
 export function resized(c: Calibration, size: number): Record<string, HostTensor>[] {
   if (c.size === size) return [...c.batches];

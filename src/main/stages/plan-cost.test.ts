@@ -48,7 +48,7 @@ async function open(p: Prepared, batches: Record<string, HostTensor>[], memos: M
       prepared: { ...p, rewritten: 0 } as unknown as AllocationOptions['prepared'],
       calibration: { input: 'x', size, batches, labels: batches.map(() => null), real: true },
       rankingSamples: size,
-      landingSamples: size,
+      landingSamples: 512,
       probes: 4,
       scores: new Map(),
       space,
@@ -68,7 +68,7 @@ async function open(p: Prepared, batches: Record<string, HostTensor>[], memos: M
 
 const chain = async () => {
   const p = await prepare(residualChain({ blocks: 3, width: 8 }));
-  return { p, batches: [0, 1, 2, 3].map((i) => randomFeeds(p.model, { batch: 32 }, i)) };
+  return { p, batches: Array.from({ length: 16 }, (_, i) => randomFeeds(p.model, { batch: 32 }, i)) };
 };
 const landing: State = { keep: new Map([['a0', 5], ['stem', 7]]), dropped: new Set(['b1']) }; // prettier-ignore
 const further: State = { keep: new Map([...landing.keep, ['a2', 4]]), dropped: landing.dropped };
@@ -103,20 +103,31 @@ describe('what plans cost', () => {
     const second = await open(p, batches, memos);
     expect(await judged(second.costs)).toEqual(figures);
     expect(second.opened()).toBe(0);
-    expect(second.costs.evaluations()).toBe(3);
+    expect(second.costs.evaluations()).toBe(4);
   });
 
   it('is taken on the original where the shape cannot be had back', async () => {
     const name = 'width as a number: division by the square root of a shape';
     const p = await prepare(TOPOLOGIES.find((t) => t.name === name)!.build());
-    const { costs, opened } = await open(p, [feedsFor(p)]);
+    const { costs, opened } = await open(
+      p,
+      Array.from({ length: 80 }, () => feedsFor(p)),
+    );
     const [g] = p.analysis.groups;
     const narrow = (keep: number): State => ({ keep: new Map([[g!.id, keep]]), dropped: new Set() });
-    expect(await costs.land!(narrow(g!.units - 1))).toBeNull();
+    const land = costs.land!;
+    expect(await land(narrow(g!.units - 1))).toBeNull();
     const before = opened();
-    expect(await costs.land!(narrow(g!.units - 2))).toBeNull();
+    expect(await land(narrow(g!.units - 2))).toBeNull();
     expect(opened()).toBe(before);
     expect(await costs.cost(narrow(g!.units - 1))).toBeGreaterThan(0);
+    await costs.close();
+  });
+
+  it('is taken on the original where no samples are left to compensate with', async () => {
+    const { p, batches } = await chain();
+    const { costs } = await open(p, batches.slice(0, 2));
+    expect(costs.land).toBeUndefined();
     await costs.close();
   });
 });

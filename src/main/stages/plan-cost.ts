@@ -14,7 +14,7 @@ import { applyPlan } from '../engine/pruning/surgery.ts';
 import { difference } from '../engine/quality/difference.ts';
 import { FIT_SAMPLES } from './afford.ts';
 import type { AllocationOptions } from './allocate.ts';
-import { firstSamples, type Calibration } from './calibration.ts';
+import { firstSamples, lastSamples, type Calibration } from './calibration.ts';
 import type { Figures, StageContext } from './context.ts';
 import { curvatureCosts, offeredCounts } from './curvature-costs.ts';
 import { isSmall, judgedByCurvature } from './decide.ts';
@@ -26,6 +26,8 @@ import { openCutChange, openOutputChange, type OutputChange } from './sensitivit
 const CHANGE_VERSION = 2;
 /** A model put back into the original's shape that differs by more, relative to its outputs, is not the same function. */
 const SAME = 1e-3;
+/** Samples that the model is compensated with on the way, at least; and none that plans are ranked on. */
+const LEAST_LANDING = 64;
 /** Grounds that stay open: the search goes back by one at most, as a rule. */
 const MOST_OPEN = 2;
 /** Rounds of the activation-aware fit behind a landing. */
@@ -98,11 +100,13 @@ class MeasuredCost implements PlanCost {
   readonly #cutting: boolean;
   readonly #fitting: boolean;
   readonly #few: Calibration;
+  /** What a landing is fitted to: nothing that plans are judged on, or it would look better than it is. */
+  readonly #apart: Calibration;
   readonly #grounds = new Map<string, MeasuredGround>();
   /** The latest last. */
   #openGrounds: MeasuredGround[] = [];
   #count = 0;
-  #landable = true;
+  #landable: boolean;
 
   constructor(o: AllocationOptions, ctx: StageContext) {
     this.#o = o;
@@ -110,13 +114,16 @@ class MeasuredCost implements PlanCost {
     this.#cutting = isSmall(o.prepared);
     this.#fitting = this.#cutting && o.recipe.compensation === 'least-squares' && o.calibration.real;
     this.#few = firstSamples(o.calibration, o.rankingSamples);
+    const left = (o.calibration.batches.length - this.#few.batches.length) * o.calibration.size;
+    this.#apart = lastSamples(o.calibration, Math.min(o.landingSamples, left));
+    this.#landable = this.#fitting && this.#apart.batches.length * o.calibration.size >= LEAST_LANDING;
     this.#ground(o.start, null);
   }
 
   readonly cost = (s: State): Promise<number> => this.#grounds.get(WHOLE_MODEL)!.cost(s);
 
   get land(): PlanCost['land'] {
-    return this.#fitting ? (s) => this.#land(s) : undefined;
+    return this.#landable ? (s) => this.#land(s) : undefined;
   }
 
   known(s: State): number | null {
@@ -137,14 +144,14 @@ class MeasuredCost implements PlanCost {
     const key = landed ? keyOf(landed) : WHOLE_MODEL;
     const found = this.#grounds.get(key);
     if (found) return found;
-    const { recipe, identity, rankingSamples, landingSamples } = this.#o;
+    const { recipe, identity, rankingSamples } = this.#o;
     const memo = this.#ctx.memo('output-change', {
       ...identity,
       criterion: recipe.criterion,
       used: rankingSamples,
       cut: this.#cutting,
       fitted: this.#fitting ? FIT_SAMPLES : 0,
-      ...(landed && { landed: key, samples: landingSamples, rounds: ROUNDS }),
+      ...(landed && { landed: key, apart: this.#apart.batches.length * this.#apart.size, rounds: ROUNDS }),
       version: CHANGE_VERSION,
     });
     const ground: MeasuredGround = new MeasuredGround(floor, memo, {
@@ -171,7 +178,7 @@ class MeasuredCost implements PlanCost {
     const { executor } = this.#ctx;
     if (!this.#cutting) return openOutputChange(executor, prepared, this.#few, threads);
     if (!this.#fitting) return openCutChange(executor, prepared.model, (s) => tidied(cut(s).model), this.#few, threads);
-    const { batches } = firstSamples(calibration, landed ? this.#o.landingSamples : FIT_SAMPLES);
+    const { batches } = landed ? this.#apart : firstSamples(calibration, FIT_SAMPLES);
     const on = landed ? await this.#compensated(landed, batches) : prepared;
     if (!on) return null;
     const fits = new LocalFits(await collectLayers(executor, on, batches, threads));
@@ -189,10 +196,18 @@ class MeasuredCost implements PlanCost {
 
   async #land(landed: State): Promise<Ground | null> {
     if (!this.#landable) return null;
+    const before = await this.#nearest(landed);
     const ground = this.#ground(landed, landed);
-    // What cannot be put back into the original's shape here cannot be put back with more cut away.
-    this.#landable = await ground.holds();
+    // What cannot be put back into the original's shape here cannot be put back with more cut away; and where samples are
+    // so few that compensation helps none but those that it has seen, more of it will not help.
+    this.#landable = (await ground.holds()) && (await ground.cost(landed)) < before;
     return this.#landable ? ground : null;
+  }
+
+  /** Cost of a plan on the ground that it was chosen on. */
+  #nearest(s: State): Promise<number> {
+    const known = this.known(s);
+    return known === null ? this.cost(s) : Promise.resolve(known);
   }
 
   /** The model cut and compensated, in the original's shape; null where that is not the same function. */
