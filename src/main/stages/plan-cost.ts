@@ -23,7 +23,7 @@ import { tidy, type Prepared } from './prepare.ts';
 import { openCutChange, openOutputChange, type OutputChange } from './sensitivity.ts';
 
 /** Of what output changes mean; raised when the distance changes. */
-const CHANGE_VERSION = 2;
+const CHANGE_VERSION = 3;
 /** A model put back into the original's shape that differs by more, relative to its outputs, is not the same function. */
 const SAME = 1e-3;
 /** Samples that the model is compensated with on the way, at least; and none that plans are ranked on. */
@@ -100,7 +100,7 @@ class MeasuredCost implements PlanCost {
   readonly #cutting: boolean;
   readonly #fitting: boolean;
   readonly #few: Calibration;
-  /** What a landing is fitted to: nothing that plans are judged on, or it would look better than it is. */
+  /** What refits are made from: where there are enough, none that plans are judged on, or they would look too good. */
   readonly #apart: Calibration;
   readonly #grounds = new Map<string, MeasuredGround>();
   /** The latest last. */
@@ -115,8 +115,10 @@ class MeasuredCost implements PlanCost {
     this.#fitting = this.#cutting && o.recipe.compensation === 'least-squares' && o.calibration.real;
     this.#few = firstSamples(o.calibration, o.rankingSamples);
     const left = (o.calibration.batches.length - this.#few.batches.length) * o.calibration.size;
-    this.#apart = lastSamples(o.calibration, Math.min(o.landingSamples, left));
-    this.#landable = this.#fitting && this.#apart.batches.length * o.calibration.size >= LEAST_LANDING;
+    const apart = lastSamples(o.calibration, Math.min(o.landingSamples, left));
+    const enough = apart.batches.length * apart.size >= LEAST_LANDING;
+    this.#apart = enough ? apart : firstSamples(o.calibration, FIT_SAMPLES);
+    this.#landable = this.#fitting && enough;
     this.#ground(o.start, null);
   }
 
@@ -150,8 +152,8 @@ class MeasuredCost implements PlanCost {
       criterion: recipe.criterion,
       used: rankingSamples,
       cut: this.#cutting,
-      fitted: this.#fitting ? FIT_SAMPLES : 0,
-      ...(landed && { landed: key, apart: this.#apart.batches.length * this.#apart.size, rounds: ROUNDS }),
+      fitted: this.#fitting ? this.#apart.batches.length * this.#apart.size : 0,
+      ...(landed && { landed: key, rounds: ROUNDS }),
       version: CHANGE_VERSION,
     });
     const ground: MeasuredGround = new MeasuredGround(floor, memo, {
@@ -174,11 +176,11 @@ class MeasuredCost implements PlanCost {
 
   /** Opened when the first plan is not known yet. */
   async #open(landed: State | null): Promise<OutputChange | null> {
-    const { prepared, calibration, space, threads, cut } = this.#o;
+    const { prepared, space, threads, cut } = this.#o;
     const { executor } = this.#ctx;
     if (!this.#cutting) return openOutputChange(executor, prepared, this.#few, threads);
     if (!this.#fitting) return openCutChange(executor, prepared.model, (s) => tidied(cut(s).model), this.#few, threads);
-    const { batches } = landed ? this.#apart : firstSamples(calibration, FIT_SAMPLES);
+    const { batches } = this.#apart;
     const on = landed ? await this.#compensated(landed, batches) : prepared;
     if (!on) return null;
     const fits = new LocalFits(await collectLayers(executor, on, batches, threads));
@@ -198,10 +200,11 @@ class MeasuredCost implements PlanCost {
     if (!this.#landable) return null;
     const before = await this.#nearest(landed);
     const ground = this.#ground(landed, landed);
-    // What cannot be put back into the original's shape here cannot be put back with more cut away; and where samples are
-    // so few that compensation helps none but those that it has seen, more of it will not help.
-    this.#landable = (await ground.holds()) && (await ground.cost(landed)) < before;
-    return this.#landable ? ground : null;
+    // What cannot be put back into the original's shape here cannot be put back with more cut away.
+    this.#landable = await ground.holds();
+    if (!this.#landable) return null;
+    // Where samples are few, compensation may help none but those that it has seen.
+    return (await ground.cost(landed)) < before ? ground : null;
   }
 
   /** Cost of a plan on the ground that it was chosen on. */
