@@ -119,7 +119,7 @@ class MeasuredCost implements PlanCost {
     const enough = apart.batches.length * apart.size >= LEAST_LANDING;
     this.#apart = enough ? apart : firstSamples(o.calibration, FIT_SAMPLES);
     this.#landable = this.#fitting && enough;
-    this.#ground(o.start, null);
+    this.#ground(null);
   }
 
   readonly cost = (s: State): Promise<number> => this.#grounds.get(WHOLE_MODEL)!.cost(s);
@@ -142,7 +142,7 @@ class MeasuredCost implements PlanCost {
   }
 
   /** @param landed what was compensated, null for the model as it was given */
-  #ground(floor: State, landed: State | null): MeasuredGround {
+  #ground(landed: State | null): MeasuredGround {
     const key = landed ? keyOf(landed) : WHOLE_MODEL;
     const found = this.#grounds.get(key);
     if (found) return found;
@@ -156,7 +156,7 @@ class MeasuredCost implements PlanCost {
       ...(landed && { landed: key, rounds: ROUNDS }),
       version: CHANGE_VERSION,
     });
-    const ground: MeasuredGround = new MeasuredGround(floor, memo, {
+    const ground: MeasuredGround = new MeasuredGround(landed ?? this.#o.start, memo, {
       open: async () => {
         await this.#makeRoom(ground);
         return this.#open(landed);
@@ -199,7 +199,7 @@ class MeasuredCost implements PlanCost {
   async #land(landed: State): Promise<Ground | null> {
     if (!this.#landable) return null;
     const before = await this.#nearest(landed);
-    const ground = this.#ground(landed, landed);
+    const ground = this.#ground(landed);
     // What cannot be put back into the original's shape here cannot be put back with more cut away.
     this.#landable = await ground.holds();
     if (!this.#landable) return null;

@@ -24,9 +24,26 @@ function gather(
   total: number,
 ): Uint8Array {
   const out = new Uint8Array(total);
+  const { block, each } = piecesOf(dims, kept, elementBytes);
+  // Many short pieces are copied word by word: a call for each would take several times as long.
+  const short = block % 4 === 0 && block <= SHORT;
+  const [source, target] = short ? [wordsOf(from), wordsOf(out)] : [from, out];
+  const unit = short ? 4 : 1;
+  const length = block / unit;
+  let at = 0;
+  each((offset) => {
+    if (short) for (let w = 0, first = offset / 4; w < length; w++) target[at + w] = source[first + w]!;
+    else target.set(source.subarray(offset, offset + length), at);
+    at += length;
+  });
+  return out;
+}
+
+/** What is kept, in pieces that lie together: the bytes of one, and a walk over where they begin, in order. */
+function piecesOf(dims: readonly number[], kept: readonly (readonly number[] | null)[], elementBytes: number) {
   let last = dims.length - 1;
   while (last >= 0 && !kept[last]) last--;
-  // Everything behind the last sliced axis is copied in one piece.
+  // Everything behind the last sliced axis is one piece.
   let block = elementBytes;
   for (let axis = last + 1; axis < dims.length; axis++) block *= dims[axis]!;
   const strides: number[] = [];
@@ -34,26 +51,16 @@ function gather(
     strides[axis] = s;
     s *= dims[axis]!;
   }
-  // Many short pieces are copied word by word: a call for each would take several times as long.
-  const short = block % 4 === 0 && block <= SHORT;
-  const [source, target] = short ? [wordsOf(from), wordsOf(out)] : [from, out];
-  const unit = short ? 4 : 1;
-  const length = block / unit;
-  let at = 0;
-  const copy = (axis: number, offset: number): void => {
-    if (axis > last) {
-      if (short) for (let w = 0; w < length; w++) target[at + w] = source[offset + w]!;
-      else target.set(source.subarray(offset, offset + length), at);
-      at += length;
-      return;
-    }
-    const indices = kept[axis];
-    const n = indices?.length ?? dims[axis]!;
-    const step = strides[axis]! / unit;
-    for (let i = 0; i < n; i++) copy(axis + 1, offset + (indices ? indices[i]! : i) * step);
+  const each = (visit: (offset: number) => void): void => {
+    const walk = (axis: number, offset: number): void => {
+      if (axis > last) return visit(offset);
+      const indices = kept[axis];
+      const n = indices?.length ?? dims[axis]!;
+      for (let i = 0; i < n; i++) walk(axis + 1, offset + (indices ? indices[i]! : i) * strides[axis]!);
+    };
+    walk(0, 0);
   };
-  copy(0, 0);
-  return out;
+  return { block, each };
 }
 
 /** The opposite: elements at the indices that were kept, zeros everywhere else. @param dims of the whole tensor */
@@ -63,17 +70,12 @@ export function spreadTensor(t: Tensor, dims: readonly number[], kept: readonly 
   if (bytes === undefined || !bits || bits % 8 !== 0) throw new RangeError(`type ${t.dtype} cannot be spread`);
   if (dims.some((n, axis) => (kept[axis]?.length ?? n) !== t.dims[axis])) throw new RangeError('not a slice of that');
   const [from, out] = [t.bytes(), new Uint8Array(bytes)];
+  const { block, each } = piecesOf(dims, kept, bits / 8);
   let at = 0;
-  const place = (axis: number, base: number): void => {
-    if (axis === dims.length) {
-      out.set(from.subarray(at, at + bits / 8), (base * bits) / 8);
-      at += bits / 8;
-      return;
-    }
-    const indices = kept[axis];
-    for (let i = 0; i < t.dims[axis]!; i++) place(axis + 1, base * dims[axis]! + (indices ? indices[i]! : i));
-  };
-  place(0, 0);
+  each((offset) => {
+    out.set(from.subarray(at, at + block), offset);
+    at += block;
+  });
   return new MemoryTensor(t.dtype, dims, out);
 }
 
