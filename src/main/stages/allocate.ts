@@ -14,7 +14,7 @@ import { fitBudget, keyOf, stateOf, type Candidate } from './fit.ts';
 import { openCost } from './plan-cost.ts';
 import { tidy, type Prepared } from './prepare.ts';
 import type { Scores } from './scores.ts';
-import { OPENINGS, SLOW_MS, type Compare } from './side-by-side.ts';
+import { CONFIRMING, SLOW_MS, type Compare } from './side-by-side.ts';
 
 /** Plans that are compared at most to use up the time, where each has to be measured. */
 const TRIES = 24;
@@ -23,8 +23,6 @@ const NEAR = 0.97;
 
 /** Runs of models that are slow repeat so well that one look at a plan is enough. */
 const SLOW_RUNS = 6;
-/** Of the plan that was chosen: what is built on it takes longer. */
-export const CONFIRMING = { precision: 0.003, minSeconds: 1.3, maxSeconds: 2, openings: OPENINGS };
 
 export interface AllocationOptions {
   readonly recipe: Recipe;

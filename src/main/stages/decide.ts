@@ -15,8 +15,8 @@ export const judgedByCurvature = (recipe: Recipe, p: Prepared): boolean =>
   recipe.allocation === 'fisher' || !isSmall(p);
 
 /**
- * The recipe with its criterion named. 'auto' is OSSCAR where plans are run and there are data: at the same latency it
- * keeps the outputs best of all criteria (`npm run bench -- quality`). Elsewhere it is L2, which needs nothing.
+ * The recipe with its criterion named. 'auto' is OSSCAR where plans are run and there are data: it ranks by what refitting
+ * cannot restore, and plans are refitted. Elsewhere it is L2, which needs nothing.
  * @param real false where no data were given
  */
 export function decided(recipe: Recipe, p: Prepared, real: boolean): Recipe {

@@ -10,11 +10,11 @@ import { join } from 'node:path';
 import type { Plan } from '../../shared/model/types.ts';
 import type { State } from '../engine/pruning/allocation/state.ts';
 import { openModelFile } from '../storage/model-files.ts';
-import { allocateStage, CONFIRMING, type AllocationOptions } from './allocate.ts';
+import { allocateStage, type AllocationOptions } from './allocate.ts';
 import { compensateStage, type Compensated } from './compensate-stage.ts';
 import type { StageContext } from './context.ts';
 import { isSurprise, keyOf, type Candidate } from './fit.ts';
-import { SLOW_MS, type SideBySide } from './side-by-side.ts';
+import { CONFIRMING, SLOW_MS, type SideBySide } from './side-by-side.ts';
 
 /** Second looks that may send the plan back. */
 const RETURNS = 2;
