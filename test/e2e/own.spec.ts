@@ -71,8 +71,7 @@ test('from an own model and a folder of images to a verified bundle', async ({ w
   await expect(w.panel(t.sliders).getByRole('slider')).not.toHaveCount(0);
   await expect(w.panel(t.sliders).getByText(frozen!, { exact: true })).toHaveCount(0);
   await w.next();
-  await w.button(t.verify).click();
-  await expect(window.getByText(t.verified, { exact: true })).toBeVisible({ timeout: 120_000 });
+  await w.verify();
 
   // The library knows all of it.
   await w.button(t.library).click();

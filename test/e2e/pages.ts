@@ -57,6 +57,13 @@ export class Window {
       await dialog.getByRole('button', { name: folder || i < path.length - 1 ? `${name}/` : name }).click();
     if (folder) await dialog.getByRole('button', { name: t.useFolder }).click();
   }
+  /** The bundle of the export step. Its panel holds every check: where one fails, the report of this says which. */
+  async verify(): Promise<void> {
+    await this.button(t.verify).click();
+    const checks = this.panel(t.checks);
+    await checks.waitFor({ timeout: 120_000 });
+    await expect(checks).toContainText(t.verified);
+  }
   get status(): Locator {
     return this.page.getByTestId('status');
   }

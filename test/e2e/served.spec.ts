@@ -47,8 +47,7 @@ test('from the start to a verified bundle of the sample, with the default choice
   expect(await prediction.textContent()).toBe(before);
 
   await w.next();
-  await w.button(t.verify).click();
-  await expect(window.getByText(t.verified, { exact: true })).toBeVisible({ timeout: 120_000 });
+  await w.verify();
   await noSeriousViolations(window, 'export');
   await w.button(t.library).click();
   await expect(window.getByRole('row').filter({ hasText: 'compression' })).toContainText('done');

@@ -95,6 +95,7 @@ export async function bundleInput(dir: string, externalData = false): Promise<Bu
     modelPath,
     originalPath: join(from, 'original.onnx'),
     report,
+    yardstickMs: 1,
     plan: { version: 1, model: '0'.repeat(64), groups: [{ group: 'Conv', removed: [1, 2] }], blocks: [] },
     budget: { ms: 1000, percentile: 50, batch: 1, threads: 1, provider: 'cpu' },
     device: localDevice(),

@@ -33,6 +33,8 @@ const facts = z.looseObject({
   measurements: z.looseObject({
     original: measure,
     pruned: measure,
+    // Bundles of earlier versions have none.
+    yardstickMs: number.positive().optional(),
     provenance: z.looseObject({
       kind: z.enum(['measured', 'fitted', 'guessed']),
       processor: z.string(),

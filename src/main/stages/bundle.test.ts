@@ -205,6 +205,25 @@ describe('verifying', () => {
     expect(found.map((f) => f.name)).toEqual(['latency']);
   });
 
+  it('excuses a latency by a machine that was faster, as far as that may go', async () => {
+    const { latency } = await verifyBundle(made.folder, executor);
+    const claiming = async (p50Ms: number, change: (measurements: Json) => void): Promise<string[]> => {
+      const b = await copy();
+      await edit(join(b, 'secateur/report.json'), (j) => (j.result.p50Ms = p50Ms));
+      await rehash(b, 'secateur/report.json');
+      await edit(join(b, 'manifest.json'), (j) => {
+        facts(j).measurements.pruned.latency.p50Ms = p50Ms;
+        change(facts(j).measurements);
+      });
+      return failed(await verifyBundle(b, executor, { runs: 10 })).map((f) => f.name);
+    };
+    const third = latency!.p50Ms / 3;
+    expect(await claiming(third, (m) => (m.yardstickMs = 1e-6))).toEqual([]);
+    expect(await claiming(third, (m) => (m.yardstickMs = 1e6))).toEqual(['latency']);
+    expect(await claiming(third, (m) => delete m.yardstickMs)).toEqual(['latency']);
+    expect(await claiming(third / 10, (m) => (m.yardstickMs = 1e-6))).toEqual(['latency']);
+  });
+
   it('refuses hostile archives and writes nothing outside', async () => {
     const path = join(dir, 'hostile.zip'),
       data = Buffer.from('{}');

@@ -45,6 +45,8 @@ export interface BundleInput {
   /** Its `result` must be there. `bundle` and `model` in it are replaced by paths inside the bundle. */
   readonly report: CompressReport;
   readonly plan: Plan;
+  /** Of the same minute as the figures of the report. */
+  readonly yardstickMs: number;
   readonly budget: Budget;
   readonly device: DeviceProfile;
   readonly preprocess: Preprocess | null;
@@ -257,6 +259,7 @@ export async function writeBundle(input: BundleInput): Promise<WrittenBundle> {
       measurements: {
         original: measureOf(report.baseline),
         pruned: measureOf(report.result),
+        yardstickMs: input.yardstickMs,
         provenance: report.provenance,
       },
       preprocess: input.preprocess,

@@ -32,6 +32,7 @@ import { keptScores, scoreGroups } from './scores.ts';
 import { atPercentile, finalMeasure, sideBySide, type SideBySide } from './side-by-side.ts';
 import { settle } from './settle.ts';
 import { leastState, openSpace } from './space.ts';
+import { yardstickMs } from './yardstick.ts';
 
 /** A prediction this far below the budget needs no measurement to be believed. */
 const PLAIN = 0.75;
@@ -166,6 +167,7 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
     seconds: clock.seconds(),
     notes,
   };
+  const pace = await yardstickMs(budget);
   clock.mark('measure');
   ctx.progress({ stage: 'bundle', message: 'writing the bundle', done: 0 });
   const bundle = await writeBundle({
@@ -175,6 +177,7 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
     originalPath: request.model,
     report,
     plan,
+    yardstickMs: pace,
     budget,
     device: localDevice(),
     preprocess: data.dataset?.preprocess ?? null,

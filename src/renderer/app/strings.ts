@@ -241,6 +241,7 @@ export const t = {
   where: 'Where it is',
   verify: 'Verify',
   verified: 'Verified',
+  checks: 'Checks of the bundle',
   notVerified: 'Verification failed',
   reveal: 'Show in the file manager',
   revealShort: 'Reveal',

@@ -42,6 +42,8 @@ export interface BundleFacts {
   readonly measurements: {
     readonly original: BundleMeasure;
     readonly pruned: BundleMeasure;
+    /** What a small fixed network took in the same minute: how fast the machine was then. */
+    readonly yardstickMs: number;
     readonly provenance: Provenance;
   };
   /** Null where the data passed through unchanged, or there were none. */

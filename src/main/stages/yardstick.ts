@@ -1,0 +1,18 @@
+/**
+ * A small fixed network whose time tells how fast this machine is at the moment. Processors change their clock and share
+ * their caches with other work: milliseconds of one day are compared with those of another by what the yardstick took then.
+ */
+import { buildClassifier } from '../engine/sample/classifier.ts';
+import type { Budget } from '../../shared/model/types.ts';
+import { benchmark, type Candidate } from '../runtime/bench.ts';
+
+/** Part of the bundle format: with another network, milliseconds of older bundles would mean something else. */
+const NETWORK = { size: 16, classes: 10, stem: 8, widths: [8, 16], blocks: 1, seed: 1 } as const;
+
+export const yardstick = (): Candidate => ({ name: 'yardstick', model: buildClassifier(NETWORK) });
+
+/** Milliseconds of one picture through the yardstick, now. @throws SecateurError 'runtime-rejected' */
+export async function yardstickMs({ threads, provider }: Pick<Budget, 'threads' | 'provider'>): Promise<number> {
+  const [r] = await benchmark([yardstick()], { threads, provider, minSeconds: 0.5, maxSeconds: 1 });
+  return r!.stats.p50Ms;
+}
