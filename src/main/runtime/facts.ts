@@ -1,17 +1,19 @@
 /**
- * Facts of a model: shapes, dtypes and small constants of every top-level value, read off one instrumented run. The
+ * Facts of a model: shapes, dtypes and small constants of every value outside of subgraphs and in the bodies of Loop and
+ * Scan, read off one instrumented run. The
  * runtime is the oracle: nothing is inferred that it can be asked.
  */
 import type { Executor, HostTensor } from '../engine/executor.ts';
 import { cloneModel } from '../engine/ir/clone.ts';
+import { everyValue } from '../engine/ir/bodies.ts';
 import { dataDependent } from '../engine/ir/dependence.ts';
-import { attrInt } from '../engine/ir/attribute.ts';
 import { DType, byteSize, elementCount } from '../engine/ir/dtype.ts';
 import type { Facts, TensorFacts } from '../engine/ir/facts.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { tensorFrom, toNumbers } from '../engine/ir/tensor.ts';
 import { Value } from '../engine/ir/value.ts';
 import { Node } from '../engine/ir/node.ts';
+import { exposeBodies, guessDtypes, steadyShape } from './facts-inside.ts';
 import { fedInputs, inputShapes, randomTensor, type DimChoice, type InputShape } from './random-inputs.ts';
 import { isTransferable } from './tensors.ts';
 
@@ -65,7 +67,7 @@ function isSequence(v: Value): boolean {
  */
 export async function collectFacts(model: Model, executor: Executor, options: FactsOptions = {}): Promise<Facts> {
   const facts = new Map<Value, TensorFacts>();
-  for (const v of model.graph.initializers) {
+  for (const v of everyValue(model.graph)) {
     const t = v.initializer;
     if (!t) continue;
     const small = elementCount(t.dims) <= SMALL && byteSize(t.dtype, [1]) !== undefined && t.dtype <= DType.BFLOAT16;
@@ -102,6 +104,7 @@ export async function collectFacts(model: Model, executor: Executor, options: Fa
         shape,
         ...(dynamic?.some((d) => d !== null) && { dynamic }),
         ...(constant && { constant }),
+        ...(probe.times.has(v) && { times: probe.times.get(v)! }),
       });
     }
   } finally {
@@ -176,6 +179,8 @@ interface Probe {
     shapes: ReadonlyMap<Value, readonly number[]>,
   ): Promise<Map<Value, number[]>>;
   dtype(v: Value): number;
+  /** How often values in bodies were computed in the last run. */
+  readonly times: ReadonlyMap<Value, number>;
   release(): Promise<void>;
 }
 
@@ -187,7 +192,8 @@ async function openProbe(model: Model, executor: Executor): Promise<Probe> {
   const guessed = guessDtypes(model);
   const dependent = dataDependent(model);
 
-  const copy = cloneModel(model).model;
+  const clone = cloneModel(model);
+  const copy = clone.model;
   const graph = copy.graph;
   const declared = new Set(graph.outputs);
   const shapeNames = new Map<string, Value>();
@@ -205,6 +211,8 @@ async function openProbe(model: Model, executor: Executor): Promise<Probe> {
         graph.outputs.push(o);
       }
     }
+  const inside = exposeBodies(model, clone, (v) => Boolean(v.name) && !isSequence(v));
+  const times = new Map<Value, number>();
   // A declared type may be wrong or too narrow; the runtime knows better.
   const session = await executor.open(copy, { optimization: 'disabled', memoryPattern: false });
   const dtypes = session.outputDtypes;
@@ -212,9 +220,16 @@ async function openProbe(model: Model, executor: Executor): Promise<Probe> {
 
   return {
     async shapes(feeds) {
-      const got = await session.run(feeds, [...shapeNames.keys()]);
+      const got = await session.run(feeds, [...shapeNames.keys(), ...inside.keys()]);
       const out = new Map<Value, number[]>();
       for (const [name, v] of shapeNames) out.set(v, Array.from(got[name]!.data as BigInt64Array, Number));
+      for (const [name, v] of inside) {
+        const { dims, data } = got[name]!;
+        const shape = steadyShape(dims, Array.from(data as BigInt64Array, Number));
+        if (!shape) continue;
+        out.set(v, shape);
+        times.set(v, dims[0]!);
+      }
       return out;
     },
     async constants(feeds, shapes) {
@@ -233,24 +248,8 @@ async function openProbe(model: Model, executor: Executor): Promise<Probe> {
       }
       return out;
     },
+    times,
     dtype: (v) => dtypes.get(v.name) ?? guessed.get(v) ?? DType.UNDEFINED,
     release: () => session.release(),
   };
-}
-
-/** A first guess of element types: casts and constants say theirs, most operators hand on their first input's. */
-function guessDtypes(model: Model): Map<Value, number> {
-  const out = new Map<Value, number>();
-  for (const v of model.graph.values()) {
-    const known = v.initializer?.dtype ?? v.type?.elemType;
-    if (known) out.set(v, known);
-  }
-  for (const node of model.graph.nodes()) {
-    const value = node.attributes.get('value');
-    const to = node.opType === 'Cast' ? attrInt(node.attributes.get('to'), 0) : 0;
-    const first = node.inputs.find((v) => v !== null);
-    const dtype = to || (value?.kind === 'tensor' ? value.value.dtype : first ? out.get(first) : undefined);
-    for (const o of node.outputs) if (dtype && !out.has(o)) out.set(o, dtype);
-  }
-  return out;
 }

@@ -1,4 +1,5 @@
 /** Where a model's time goes: one row per kernel that the runtime executes, traced back to the model's own nodes. */
+import type { Graph } from '../engine/ir/graph.ts';
 import type { Model } from '../engine/ir/model.ts';
 import type { Node } from '../engine/ir/node.ts';
 import { mapKernels } from '../engine/latency/units.ts';
@@ -48,12 +49,15 @@ export async function profileModel(
     warmup: options.warmup ?? 3,
     fused: true,
   });
+  // The time of a Loop is that of its body: what runs in it is not counted again.
+  const inside = trace.fused ? namesInside(trace.fused) : new Set<string>();
+  const outer = trace.kernels.filter((k) => !inside.has(k.name));
   const kernels = mapKernels(
     model,
     trace.fused,
-    trace.kernels.map((k) => k.name),
+    outer.map((k) => k.name),
   );
-  const operators = trace.kernels.map((k) => ({
+  const operators = outer.map((k) => ({
     name: k.name,
     opType: k.opType,
     provider: k.provider,
@@ -69,4 +73,19 @@ export async function profileModel(
     sumMs: operators.reduce((a, o) => a + o.ms, 0),
     runMs: median(trace.runsUs) / 1000,
   };
+}
+
+/** Names of nodes that are in subgraphs only. */
+function namesInside(model: Model): Set<string> {
+  const out = new Set<string>();
+  const collect = (g: Graph): void => {
+    for (const n of g.nodes())
+      for (const sub of n.subgraphs()) {
+        for (const m of sub.nodes()) if (m.name) out.add(m.name);
+        collect(sub);
+      }
+  };
+  collect(model.graph);
+  for (const n of model.graph.nodes()) out.delete(n.name);
+  return out;
 }

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { everyValue } from '../engine/ir/bodies.ts';
 import type { Facts, TensorFacts } from '../engine/ir/facts.ts';
 import type { Model } from '../engine/ir/model.ts';
 import type { Value } from '../engine/ir/value.ts';
@@ -14,7 +15,7 @@ import { runtimeVersion } from '../runtime/device.ts';
 import type { StageContext } from './context.ts';
 
 /** Raised when facts mean something else than before. */
-const VERSION = 1;
+const VERSION = 2;
 
 /** JSON knows neither infinities nor NaN, which masks are full of. */
 interface Kept extends Omit<TensorFacts, 'constant'> {
@@ -32,7 +33,8 @@ export async function keptFacts(
   const key = { model: sha256, graph: structureOf(model), batch, runtime: runtimeVersion(), version: VERSION };
   const dir = await ctx.artifact('facts', key, async (to) => {
     made = await collectFacts(model, ctx.executor, { batch });
-    await writeFile(join(to, 'facts.json'), JSON.stringify([...made].map(([v, f]) => [v.name, written(f)])));
+    const places = new Map(inOrder(model).map((v, i) => [v, i]));
+    await writeFile(join(to, 'facts.json'), JSON.stringify([...made].map(([v, f]) => [places.get(v)!, written(f)])));
   });
   return made ?? read(await readFile(join(dir, 'facts.json'), 'utf8'), model);
 }
@@ -50,12 +52,14 @@ const written = ({ constant, ...f }: TensorFacts): Kept => ({
   ...(constant && { constant: constant.map((x) => (Number.isFinite(x) ? x : String(x))) }),
 });
 
+/** Values have their places in the model: names are used again in bodies. */
+const inOrder = (model: Model): Value[] => [...everyValue(model.graph)];
+
 function read(json: string, model: Model): Facts {
-  const values = new Map<string, Value>();
-  for (const v of model.graph.values()) values.set(v.name, v);
+  const values = inOrder(model);
   return new Map(
-    (JSON.parse(json) as [string, Kept][]).map(([name, { constant, ...f }]) => [
-      values.get(name)!,
+    (JSON.parse(json) as [number, Kept][]).map(([at, { constant, ...f }]) => [
+      values[at]!,
       { ...f, ...(constant && { constant: constant.map(Number) }) },
     ]),
   );

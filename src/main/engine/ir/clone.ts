@@ -1,4 +1,4 @@
-import { Graph } from './graph.ts';
+import { Graph, shareNames } from './graph.ts';
 import type { Attribute } from './attribute.ts';
 import { Model } from './model.ts';
 import { Node } from './node.ts';
@@ -27,6 +27,7 @@ export function cloneModel(from: Model): Clone {
   model.functions.push(...from.functions);
   model.unknown = from.unknown;
   copyGraph(from.graph, model.graph, values, nodes);
+  shareNames(model.graph);
   return { model, values, nodes };
 }
 

@@ -1,6 +1,7 @@
 /** Multiply-accumulates and parameters per node and of a whole model, from facts. */
 import type { ShapeContext } from '../ops/contract.ts';
 import { operatorFor } from '../ops/registry.ts';
+import { bodyOf, everyNode, everyValue } from './bodies.ts';
 import type { Facts } from './facts.ts';
 import type { Model } from './model.ts';
 import type { Node } from './node.ts';
@@ -42,13 +43,14 @@ export function shapeContext(model: Model, node: Node, facts: Facts): ShapeConte
   };
 }
 
-/** One entry per top-level node, in execution order. */
+/** One entry per top-level node, in execution order; what is in the body of a Loop or Scan counts as often as it runs. */
 export function nodeCosts(model: Model, facts: Facts): NodeCost[] {
   const counted = new Set<Value>();
   const out: NodeCost[] = [];
   for (const node of model.graph.nodes()) {
     let params = 0;
-    for (const v of node.inputs) {
+    const read = [node, ...(bodyOf(node)?.nodes() ?? [])].flatMap((n) => n.inputs);
+    for (const v of read) {
       if (!v?.initializer || counted.has(v) || !isFloat(v.initializer.dtype)) continue;
       counted.add(v);
       params += elementCount(v.initializer.dims);
@@ -59,9 +61,12 @@ export function nodeCosts(model: Model, facts: Facts): NodeCost[] {
 }
 
 function macsOf(model: Model, node: Node, facts: Facts): number {
+  let inside = 0;
+  for (const n of bodyOf(node)?.nodes() ?? [])
+    inside += macsOf(model, n, facts) * ((n.outputs[0] && facts.get(n.outputs[0])?.times) ?? 1);
   const rule = operatorFor(node.key)?.macs;
   const known = node.outputs.every((o) => !o.name || facts.has(o));
-  return rule && known ? rule(shapeContext(model, node, facts)) : 0;
+  return rule && known ? rule(shapeContext(model, node, facts)) : inside;
 }
 
 export function modelCosts(model: Model, facts: Facts): ModelCosts {
@@ -69,13 +74,13 @@ export function modelCosts(model: Model, facts: Facts): ModelCosts {
   for (const node of model.graph.nodes()) macs += macsOf(model, node, facts);
   let params = 0,
     bytes = 0;
-  for (const v of model.graph.initializers) {
+  for (const v of everyValue(model.graph)) {
     const t = v.initializer;
     if (!t) continue;
     if (isFloat(t.dtype)) params += elementCount(t.dims);
     bytes += t.byteLength;
   }
-  for (const node of model.graph.nodes()) {
+  for (const node of everyNode(model.graph)) {
     // Older exporters keep weights in Constant nodes.
     const value = node.opType === 'Constant' ? node.attributes.get('value') : undefined;
     if (value?.kind !== 'tensor') continue;

@@ -8,6 +8,8 @@ export interface TensorFacts {
   readonly dynamic?: readonly (string | null)[];
   /** The value itself, when it is small and does not depend on the data of the inputs (it may depend on their shapes). */
   readonly constant?: readonly number[];
+  /** How often it is computed in a run, where that is not once: values in the body of a Loop or Scan. */
+  readonly times?: number;
 }
 
 /** Keyed by identity; a serialised form keyed by name exists at the edges. */

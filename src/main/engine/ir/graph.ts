@@ -16,6 +16,8 @@ export class Graph {
   metadata: ReadonlyMap<string, string> = new Map();
   /** Quantization annotations and fields we do not know, encoded. */
   unknown: Uint8Array | null = null;
+  /** For a subgraph: the outermost graph, whose names it must not take. Set where models are read and copied. */
+  outermost: Graph | null = null;
   #first: Node | null = null;
   #last: Node | null = null;
   #count = 0;
@@ -142,6 +144,7 @@ export class Graph {
 
   /** A name no value of this graph has (subgraphs share the name space and are counted). */
   freshName(base: string): string {
+    if (this.outermost) return this.outermost.freshName(base);
     this.#names ??= new Set(this.#allNames());
     let name = base;
     for (let i = 1; this.#names.has(name); i++) name = `${base}_${i}`;
@@ -169,4 +172,13 @@ export class Graph {
     for (const v of this.values()) if (v.name === name) return v;
     return undefined;
   }
+}
+
+/** Tells the subgraphs of a graph that they are in it: a name inside must not hide one outside. */
+export function shareNames(graph: Graph, outermost = graph): void {
+  for (const n of graph.nodes())
+    for (const sub of n.subgraphs()) {
+      sub.outermost = outermost;
+      shareNames(sub, outermost);
+    }
 }

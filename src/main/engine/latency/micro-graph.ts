@@ -8,6 +8,7 @@
  */
 import { DType } from '../ir/dtype.ts';
 import { attrInt, int } from '../ir/attribute.ts';
+import { bodyOf } from '../ir/bodies.ts';
 import { copyNode } from '../ir/clone.ts';
 import type { Facts } from '../ir/facts.ts';
 import { Graph } from '../ir/graph.ts';
@@ -112,7 +113,10 @@ export function microGraph(specs: readonly UnitSpec[], facts: Facts, like: Model
               : noise(dtype, dims);
       map.set(v, graph.addInitializer(`${prefix}w${map.size}`, tensor));
     }
-    spec.unit.nodes.forEach((n, i) => graph.append(rename(copyNode(n, map, new Map()), spec, n, `${prefix}${i}`)));
+    spec.unit.nodes.forEach((n, i) => {
+      graph.append(rename(copyNode(n, map, new Map()), spec, n, `${prefix}${i}`));
+      for (const v of bodyOf(n)?.values() ?? []) narrow(v, map.get(v)!, spec);
+    });
     for (const v of spec.unit.outputs) {
       if ((facts.get(v)?.dtype ?? 0) !== DType.FLOAT) {
         graph.outputs.push(map.get(v)!);
@@ -167,6 +171,14 @@ function rename(copy: Node, spec: UnitSpec, original: Node, name: string): Node 
     copy.attributes.set('group', int(original.opType === 'Conv' ? channels / spec.shape(w)[1]! : group));
   }
   return copy;
+}
+
+/** What stands in a body: weights in the wanted shapes, and no declared shapes, which differ. */
+function narrow(v: Value, copy: Value, spec: UnitSpec): void {
+  const own = copy.initializer;
+  const dims = own ? spec.shape(v) : [];
+  if (own && dims.length === own.dims.length && !sameDims(own.dims, dims)) copy.initializer = noise(own.dtype, dims);
+  if (copy.type) copy.type = { elemType: copy.type.elemType };
 }
 
 let pattern = new Float32Array(0);

@@ -1,4 +1,5 @@
 /** Splits a model into latency units, from the kernels that the runtime was seen to execute. */
+import { bodyOf } from '../ir/bodies.ts';
 import { dataDependent } from '../ir/dependence.ts';
 import type { Model } from '../ir/model.ts';
 import type { Node } from '../ir/node.ts';
@@ -45,6 +46,7 @@ export function partition(model: Model, kernels: readonly ProfiledKernel[], widt
         if (v.producer && own.has(v.producer)) continue;
         (dependent.has(v) ? inputs : constants).add(v);
       }
+      for (const v of bodyOf(n)?.values() ?? []) for (const g of widths.groupsOf(v)) groups.add(g);
       for (const o of n.outputs) {
         for (const g of widths.groupsOf(o)) groups.add(g);
         if (o.name && (given.has(o) || o.consumers().length === 0 || o.consumers().some((c) => !own.has(c))))

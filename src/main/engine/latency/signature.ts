@@ -5,6 +5,7 @@
 import type { Attribute } from '../ir/attribute.ts';
 import { dtypeName } from '../ir/dtype.ts';
 import type { Facts } from '../ir/facts.ts';
+import type { Graph } from '../ir/graph.ts';
 import type { Node } from '../ir/node.ts';
 import type { Value } from '../ir/value.ts';
 
@@ -81,15 +82,24 @@ export function signatureOf(
       f?.dtype !== 1 && f?.constant && f.constant.length <= LONGEST_CONSTANT ? `=${f.constant.join()}` : '';
     return `${dtypeName(f?.dtype ?? 0)}w${dims}${values}`;
   };
-  const nodes = unit.nodes.map((n) => {
+  const nodes = unit.nodes.map(line);
+  function line(n: Node): string {
     const attributes = [...n.attributes]
       // The group count follows the widths; a number from before the surgery would split equal cases.
       .filter(([k]) => k !== 'group')
-      .map(([k, a]) => `${k}=${plain(a)}`)
+      .map(([k, a]) => `${k}=${a.kind === 'graph' ? inside(a.value) : plain(a)}`)
       .sort();
-    const line = `${n.key}{${attributes.join(';')}}(${n.inputs.map(text).join(' ')})`;
+    const said = `${n.key}{${attributes.join(';')}}(${n.inputs.map(text).join(' ')})`;
     for (const o of n.outputs) seen.set(o, `#${seen.size}`);
-    return line;
-  });
+    return said;
+  }
+  function inside(g: Graph): string {
+    const inputs = g.inputs.map(
+      (v) => `${dtypeName(facts.get(v)?.dtype ?? v.type?.elemType ?? 0)}:${shape(v).join('x')}`,
+    );
+    for (const v of g.inputs) seen.set(v, `#${seen.size}`);
+    const lines = [...g.nodes()].map(line);
+    return `[${inputs.join(' ')}|${lines.join('|')}|${g.outputs.map(text).join(' ')}]`;
+  }
   return `${where.provider}/${where.threads}|${nodes.join('|')}`;
 }

@@ -1,4 +1,5 @@
 import { SecateurError } from '../../../shared/contract/errors.ts';
+import { shareNames } from '../ir/graph.ts';
 import { Model, type FunctionDef } from '../ir/index.ts';
 import { ReadContext } from './read-context.ts';
 import { readGraph } from './read-graph.ts';
@@ -27,6 +28,7 @@ export function readModel(source: ByteSource | Uint8Array, options: ReadOptions 
   const head = readHead(r, ctx);
   if (!head.graph) return r.bad('it holds no graph');
   const graph = readGraph(r, head.graph.start, head.graph.end, ctx);
+  shareNames(graph);
   const model = new Model(graph);
   Object.assign(model, head.fields);
   for (const [d, v] of head.opsets) model.opsets.set(d, v);

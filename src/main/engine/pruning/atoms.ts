@@ -2,6 +2,7 @@
  * Atoms: one per index of every axis (of extent > 1) of every value, joined by union-find. A class of atoms is what
  * must go together. Flat typed arrays: a large model has millions of atoms.
  */
+import { everyValue } from '../ir/bodies.ts';
 import type { Facts } from '../ir/facts.ts';
 import type { Graph } from '../ir/graph.ts';
 import type { Node } from '../ir/node.ts';
@@ -33,7 +34,7 @@ export class AtomTable {
 
   constructor(graph: Graph, facts: Facts) {
     let atoms = 0;
-    for (const v of graph.values()) {
+    for (const v of everyValue(graph)) {
       const shape = facts.get(v)?.shape ?? v.initializer?.dims;
       if (!shape || this.#axisBase.has(v)) continue;
       this.#axisBase.set(v, this.axisValue.length);

@@ -1,4 +1,5 @@
 /** Constants as the pruning code sees them: initializers, outputs of Constant nodes, and what is computed from those alone. */
+import { bodyValues, everyNode } from '../ir/bodies.ts';
 import { DType, elementCount } from '../ir/dtype.ts';
 import type { Facts } from '../ir/facts.ts';
 import type { Graph } from '../ir/graph.ts';
@@ -27,7 +28,8 @@ export function constantOf(v: Value | null, facts: Facts): readonly number[] | n
 /** Values whose data does not depend on the graph inputs' data: weights, and what data movement or casts make of weights. */
 export function weightLike(graph: Graph, facts: Facts): Set<Value> {
   const out = new Set<Value>(graph.initializers);
-  for (const n of graph.nodes()) {
+  for (const v of bodyValues(graph)) if (v.initializer) out.add(v);
+  for (const n of everyNode(graph)) {
     const inputs = n.inputs.filter((v): v is Value => v !== null);
     const all = inputs.length > 0 && inputs.every((v) => out.has(v));
     for (const o of n.outputs)

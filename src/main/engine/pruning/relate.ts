@@ -1,4 +1,5 @@
 /** Visits every node in execution order and lets its operator's prune rule join atoms. */
+import { bodyLinks, everyNode, everyValue } from '../ir/bodies.ts';
 import { bitsOf, isFloat } from '../ir/dtype.ts';
 import type { Facts } from '../ir/facts.ts';
 import type { Model } from '../ir/model.ts';
@@ -178,19 +179,26 @@ export function relate(
   const { graph } = model;
   const atoms = new AtomTable(graph, facts);
   for (const v of graph.inputs) if (!v.isInitializer) atoms.freezeValue(v, 'model input', `model input ${v.name}`);
-  for (const v of graph.initializers)
+  for (const v of everyValue(graph))
     if (v.initializer && (bitsOf(v.initializer.dtype) ?? 0) % 8 !== 0)
       atoms.freezeValue(v, 'initializer', `${v.name} packs several elements in a byte`);
   for (const v of graph.outputs) atoms.freezeValue(v, 'model output', `model output ${v.name}`);
   const ctx = new Context(model, facts, atoms, forced);
   const links = new Map<Node, readonly number[]>();
-  for (const node of graph.nodes()) {
-    for (const v of capturedBy(node)) atoms.freezeValue(v, describe(node), `read inside the body of ${node.key}`);
+  for (const node of everyNode(graph)) {
+    const body = bodyLinks(node);
+    // What a body reads is met where it is read; other subgraphs are not looked into.
+    if (!body)
+      for (const v of capturedBy(node)) atoms.freezeValue(v, describe(node), `read inside the body of ${node.key}`);
+    // Nobody rewrites the arithmetic that follows from a size there.
+    if (node.graph !== graph && (node.key === 'Shape' || node.key === 'Size'))
+      for (const v of node.inputs) if (v) atoms.freezeValue(v, describe(node), 'its size is read inside a body');
     ctx.node = node;
     ctx.mentioned.clear();
     ctx.links = [];
     const reason = visit(ctx, lookup(node.key));
-    for (const v of new Set([...node.inputs, ...node.outputs])) {
+    const around = body ? [...body.body.inputs, ...body.body.outputs] : [];
+    for (const v of new Set([...node.inputs, ...node.outputs, ...around])) {
       if (!v || !v.name) continue;
       const shape = facts.get(v)?.shape ?? v.initializer?.dims ?? [];
       for (let axis = 0; axis < shape.length; axis++) {

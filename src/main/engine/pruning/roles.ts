@@ -1,4 +1,5 @@
 /** Which weight axes make units (sources) and which are summed over (sinks), read off the links each rule made. */
+import { everyNode } from '../ir/bodies.ts';
 import type { Graph } from '../ir/graph.ts';
 import type { Node } from '../ir/node.ts';
 import type { Value } from '../ir/value.ts';
@@ -24,7 +25,7 @@ export function roles(graph: Graph, relations: Relations, weights: ReadonlySet<V
   const sourceAxes = new Set<number>();
   const origins: Origin[] = [];
   let order = 0;
-  for (const node of graph.nodes()) {
+  for (const node of everyNode(graph)) {
     order++;
     if (node.outputs.every((o) => weights.has(o))) continue;
     for (const axes of components(links.get(node) ?? [])) {
@@ -59,7 +60,7 @@ function inherit(
   sinkAxes: Set<number>,
   sourceAxes: Set<number>,
 ): void {
-  for (const node of graph.nodesReversed()) {
+  for (const node of [...everyNode(graph)].reverse()) {
     if (!node.outputs.every((o) => weights.has(o))) continue;
     for (const axes of components(links.get(node) ?? [])) {
       if (axes.some((a) => sinkAxes.has(a))) for (const a of axes) sinkAxes.add(a);

@@ -1,5 +1,6 @@
 /** Applies a plan: slices weights, lets operators fix their attributes, drops blocks and what is left dead. Pure: the model given is not changed. */
 import { int, tensorAttr } from '../ir/attribute.ts';
+import { everyNode } from '../ir/bodies.ts';
 import { cloneModel } from '../ir/clone.ts';
 import type { Facts } from '../ir/facts.ts';
 import type { Graph } from '../ir/graph.ts';
@@ -53,8 +54,9 @@ export function applyPlan(
     sliceValue(v, keep);
   }
   const originals = new Map([...clone.values].map(([from, to]) => [to, from]));
+  const looked = new Set(everyNode(model.graph));
   for (const [original, node] of clone.nodes) {
-    if (original.graph !== model.graph || node.graph !== graph) continue;
+    if (!node.graph || !looked.has(original)) continue;
     const touched = [...original.inputs, ...original.outputs].some((v) => v && removal.removed.get(v)?.size);
     // A size that was computed from a width that is cut, read where the data is whole.
     const misled = original.inputs.some((v) => v && computed.has(v)) && !original.outputs.some((v) => computed.has(v));

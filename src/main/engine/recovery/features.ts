@@ -45,6 +45,6 @@ export function featuresOf(surgery: Surgery, dropped: readonly ResidualBlock[], 
 
 /** The output of the activation that alone reads a value, or the value. */
 function activated(v: Value): Value {
-  const relu = v.consumers().filter((n) => n.key === 'Relu');
+  const relu = v.consumers().filter((n) => n.key === 'Relu' && n.graph === v.graph);
   return relu.length === 1 && !v.isGraphOutput ? relu[0]!.output() : v;
 }

@@ -162,7 +162,7 @@ function chainOf(from: Value, blocks: readonly ResidualBlock[]): Value[] {
   for (let v = from; out.length < AHEAD; v = out.at(-1)!) {
     const activated = v
       .consumers()
-      .filter((n) => n.key === 'Relu')
+      .filter((n) => n.key === 'Relu' && n.graph === v.graph)
       .map((n) => n.output());
     const block = blocks.find((b) => b.shortcut === v || activated.includes(b.shortcut));
     if (!block) break;

@@ -27,7 +27,7 @@ export const isLinear = (node: Node): boolean => LINEAR.has(node.opType);
 /** The residual sum that an operator's result enters alone, or the result itself. */
 export function sumOf(out: Value): Value {
   const [reader, ...others] = out.consumers();
-  if (reader?.key !== 'Add' || others.length || out.isGraphOutput) return out;
+  if (reader?.key !== 'Add' || reader.graph !== out.graph || others.length || out.isGraphOutput) return out;
   const base = reader.input(0) === out ? reader.input(1) : reader.input(0);
   return base === null || base === out || base.isInitializer ? out : reader.output();
 }

@@ -7,9 +7,11 @@
  * al. 2024). Never both on one operator: that counts the mean twice.
  */
 import type { Executor, HostTensor } from '../../executor.ts';
+import { bodyOf } from '../../ir/bodies.ts';
 import type { Facts } from '../../ir/facts.ts';
 import type { Model } from '../../ir/model.ts';
 import type { Node } from '../../ir/node.ts';
+import { capturedBy, readsOf } from '../../ir/reads.ts';
 import type { Value } from '../../ir/value.ts';
 import { DType } from '../../ir/dtype.ts';
 import { f32, toFloat32 } from '../../ir/tensor.ts';
@@ -72,6 +74,16 @@ export async function compensate(
     const kept = surgery.kept(from, axisIn(from));
     return kept ? shape.with(axisIn(from), kept.length) : shape;
   };
+  /** True for a Loop or Scan in which something was cut. */
+  const cutInside = (node: Node): boolean => {
+    const body = bodyOf(node);
+    if (!body) return false;
+    return [...body.values(), ...capturedBy(node)].some((v) => {
+      const from = targets.original(v);
+      const shape = (from && original.facts.get(from)?.shape) ?? [];
+      return shape.some((_, axis) => surgery.kept(from!, axis) !== null);
+    });
+  };
   const nodes = [...surgery.model.graph.nodes()];
   const out: Fitted[] = [];
   const folds =
@@ -86,8 +98,7 @@ export async function compensate(
     for (const v of node.outputs) changed.add(v);
   };
   const fit = async (node: Node, i: number): Promise<void> => {
-    const inputs = node.inputs.filter((v): v is Value => v !== null);
-    const differs = inputs.some((v) => changed.has(v));
+    const differs = [...readsOf(node)].some((v) => changed.has(v)) || cutInside(node);
     if (!isLinear(node)) {
       if (differs) for (const v of node.outputs) changed.add(v);
       return;

@@ -1,4 +1,5 @@
 /** What each linear operator of a pruned model should make: which value of the original it stands for. */
+import type { Node } from '../../ir/node.ts';
 import type { Value } from '../../ir/value.ts';
 import type { Surgery } from '../surgery.ts';
 import type { ResidualBlock } from '../types.ts';
@@ -14,6 +15,12 @@ export interface Readout {
   readonly kept: readonly number[] | null;
   /** The activation that alone reads the value: what it cuts off need not match. */
   readonly activation: 'relu' | null;
+}
+
+/** The only reader of a value when it is such an operator, in the same graph. */
+function alone(v: Value, key: string): Node | null {
+  const [reader, ...others] = v.consumers();
+  return reader?.key === key && reader.graph === v.graph && others.length === 0 && !v.isGraphOutput ? reader : null;
 }
 
 export class Targets {
@@ -40,21 +47,18 @@ export class Targets {
   readout(out: Value, channelAxis: (target: Value) => number): Readout | null {
     const own = this.#originals.get(out);
     if (!own) return null;
-    const readers = out.consumers();
-    const add = readers.length === 1 && readers[0]!.key === 'Add' && !out.isGraphOutput ? readers[0]! : null;
+    const add = alone(out, 'Add');
     const sum = add && this.#originals.get(add.output());
     const base = add && sum ? (add.input(0) === out ? add.input(1) : add.input(0)) : null;
     const residual = base !== null && base !== out && !base.isInitializer && this.#originals.has(base);
     const value = residual ? add!.output() : out;
     const target = this.#standsFor(residual ? sum! : own);
-    const next = value.consumers();
-    const relu = next.length === 1 && next[0]!.key === 'Relu' && !value.isGraphOutput;
     return {
       value,
       base: residual ? base : null,
       target,
       kept: this.#surgery.kept(target, channelAxis(target)),
-      activation: relu ? 'relu' : null,
+      activation: alone(value, 'Relu') ? 'relu' : null,
     };
   }
 

@@ -5,7 +5,7 @@ import { tensorOf } from '../../constants.ts';
 import type { ChannelStatistics } from '../../statistics.ts';
 import type { Group, GroupMember } from '../../types.ts';
 import type { CriterionContext } from '../contract.ts';
-import { axisSums, floats, weightMembers, type WeightMember } from './tensors.ts';
+import { axisSums, floats, matrixMembers, unitSums, weightMembers, type WeightMember } from './tensors.ts';
 
 export interface SinkLink {
   readonly node: Node;
@@ -13,7 +13,10 @@ export interface SinkLink {
   readonly activation: GroupMember;
 }
 
-/** Consumers of a group with constant weights. A product of two activations (attention) has no weight and is not listed. */
+/**
+ * Consumers of a group with constant weights. A product of two activations (attention) has no weight and is not listed, nor
+ * is what happens in the body of a Loop, where nobody looks.
+ */
 export function sinkLinks(group: Group): SinkLink[] {
   const activations = new Map(group.members.filter((m) => m.role === 'through').map((m) => [m.value, m]));
   return weightMembers(group)
@@ -26,6 +29,7 @@ export function sinkLinks(group: Group): SinkLink[] {
 /** Nodes that bring a weight and one of the activations together; what only re-arranges the weight is passed through. */
 function readers(weight: Value, activations: ReadonlyMap<Value, unknown>): [Node, Value][] {
   return weight.consumers().flatMap((node): [Node, Value][] => {
+    if (node.graph?.outermost) return [];
     const entering = node.inputs.find((v) => v && v !== weight && activations.has(v));
     if (entering) return [[node, entering]];
     const constant = node.inputs.every((v) => !v || v === weight || tensorOf(v));
@@ -57,8 +61,11 @@ export function sinkScores(
   feature: (s: ChannelStatistics) => ArrayLike<number>,
   term: (w: number) => number,
 ): Float64Array {
+  const links = sinkLinks(ctx.group);
+  // Where no consumer is seen, magnitude decides.
+  if (!links.length) return unitSums(ctx.group.units, matrixMembers(ctx.group), (w) => w * w).map(Math.sqrt);
   const out = new Float64Array(ctx.group.units);
-  for (const { weight, activation } of sinkLinks(ctx.group)) {
+  for (const { weight, activation } of links) {
     const f = feature(statisticsFor(ctx, activation)),
       w = floats(weight.tensor);
     const sums = axisSums(weight.tensor.dims, weight.axis, (at) => term(w[at]!));
