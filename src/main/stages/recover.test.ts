@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeCompressFixture } from '../../../test/support/compress-fixture.ts';
 import { plainExecutor } from '../../../test/support/executor.ts';
-import { prepare, type Prepared } from '../../../test/support/prune.ts';
+import { prepare, randomPlan, type Prepared } from '../../../test/support/prune.ts';
 import { residualChain } from '../../../test/support/residual-chain.ts';
+import { smallVit } from '../../../test/support/small-vit.ts';
 import { PRESETS } from '../../shared/model/recipes.ts';
 import { openDataset, type Dataset } from '../data/dataset.ts';
 import type { HostTensor } from '../engine/executor.ts';
@@ -181,4 +182,22 @@ it('begins anew with a smaller rate where the first one leads away', async () =>
   expect(tooFast(2, 0.1, 100)).toBe(false);
   expect(tooFast(6, 0.1, 100)).toBe(true);
   expect(tooFast(6, 0.6, 100)).toBe(false);
+});
+
+describe('recovery of a vision transformer', () => {
+  it('brings one with fewer heads, dimensions, hidden units and a narrower stream nearer to the original', async () => {
+    const vit = await prepare(smallVit());
+    const plan = randomPlan(vit, 1, 0.3);
+    // Heads, the dimensions in them, the width of the stream and that of the feed-forward part.
+    expect(plan.groups.length).toBeGreaterThanOrEqual(4);
+    const surgery = applyPlan(vit.model, vit.facts, vit.analysis, plan, vit.blocks);
+    const options = { recipe: { ...recipe, alpha: 1 }, dataset: { ...dataset, labels: null }, train, holdout, seed: 1, threads: 1 }; // prettier-ignore
+    const ctx = { executor: plainExecutor, progress: () => undefined };
+    const features = featuresOf(surgery, []);
+    expect(features.length).toBeGreaterThan(0);
+    const r = await recover(vit.model, surgery.model, { ...options, features }, ctx);
+    expect(r.steps).toBeGreaterThan(20);
+    expect(r.before).toBeGreaterThan(5e-3);
+    expect(r.after).toBeLessThan(0.6 * r.before);
+  });
 });
