@@ -1,7 +1,6 @@
 /**
  * Facts of a model: shapes, dtypes and small constants of every value outside of subgraphs and in the bodies of Loop and
- * Scan, read off one instrumented run. The
- * runtime is the oracle: nothing is inferred that it can be asked.
+ * Scan, read off one instrumented run. The runtime is the oracle: nothing is inferred that it can be asked.
  */
 import type { Executor, HostTensor } from '../engine/executor.ts';
 import { cloneModel } from '../engine/ir/clone.ts';

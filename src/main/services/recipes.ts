@@ -26,6 +26,7 @@ const RecipeFile = z
     keep: z.record(z.string().min(1), share),
     compensation: z.enum(['least-squares', 'bias', 'none']),
     calibrationSamples: whole.max(1_000_000),
+    plans: whole.max(8),
     recovery: z
       .strictObject({
         enabled: z.boolean(),

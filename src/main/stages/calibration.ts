@@ -53,6 +53,13 @@ export function lastSamples(c: Calibration, n: number): Calibration {
   return { ...c, batches: c.batches.slice(from), labels: c.labels.slice(from) };
 }
 
+/** The same batches, beginning with another one. */
+export function rotated(c: Calibration, by: number): Calibration {
+  const from = by % c.batches.length;
+  const turned = <T>(list: readonly T[]): T[] => [...list.slice(from), ...list.slice(0, from)];
+  return { ...c, batches: turned(c.batches), labels: turned(c.labels) };
+}
+
 /** The same samples in batches of another size; what is left over goes. */
 export function resized(c: Calibration, size: number): Record<string, HostTensor>[] {
   if (c.size === size) return [...c.batches];

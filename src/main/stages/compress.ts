@@ -15,7 +15,7 @@ import { openModelFile, saveModelFile } from '../storage/model-files.ts';
 import { affordable } from './afford.ts';
 import { baselineOf } from './baseline.ts';
 import { writeBundle } from './bundle.ts';
-import { calibrationOf, draw } from './calibration.ts';
+import { calibrationOf, draw, type Calibration } from './calibration.ts';
 import type { Compensated } from './compensate-stage.ts';
 import type { StageContext } from './context.ts';
 import { decided } from './decide.ts';
@@ -30,12 +30,14 @@ import { prepare, tidy, type Prepared } from './prepare.ts';
 import { recoverStage } from './recover-stage.ts';
 import { keptScores, scoreGroups } from './scores.ts';
 import { atPercentile, finalMeasure, sideBySide, type SideBySide } from './side-by-side.ts';
-import { settle } from './settle.ts';
+import { settleBest } from './settle-best.ts';
 import { leastState, openSpace } from './space.ts';
 import { yardstickMs } from './yardstick.ts';
 
 /** A prediction this far below the budget needs no measurement to be believed. */
 const PLAIN = 0.75;
+/** Samples that one of several plans is chosen by. */
+const [LEAST_JUDGES, MOST_JUDGES] = [64, 512];
 
 export async function runCompress(request: CompressRequest, ctx: StageContext): Promise<CompressReport> {
   const clock = stopwatch();
@@ -91,6 +93,7 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
   const identity = { model: loaded.sha256, data: data.identity, seed, samples: samples.calibration, holdout };
   const chosen = draw(data.train, samples.calibration, seed);
   const calibration = await calibrationOf(source, data.dataset, chosen, samples.batch, seed);
+  const judge = recipe.plans > 1 ? await judgesOf(job, chosen, samples.batch) : null;
   const scores = await keptScores({ ...identity, criterion: recipe.criterion }, prepared.analysis.groups, ctx, () =>
     scoreGroups(recipe.criterion, source, prepared, calibration, ctx, threads, seed),
   );
@@ -120,12 +123,13 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
     }
   }
 
-  const { plan, planHash, compensated } = await settle(
+  const { plan, planHash, compensated } = await settleBest(
     {
       recipe,
       prepared,
       calibration,
       rankingSamples: samples.ranking,
+      judge,
       landingSamples: samples.landing,
       rounds: samples.rounds,
       probes: samples.probes,
@@ -189,6 +193,19 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
   clock.mark('bundle');
   ctx.progress({ stage: 'bundle', message: 'done', done: 1 });
   return { ...report, bundle: bundle.folder, model: bundle.model, seconds: clock.seconds() };
+}
+
+/** Samples that nothing else sees, which one of several plans is chosen by; null where too few are left. */
+async function judgesOf(
+  { request, source, data }: Job,
+  chosen: readonly number[],
+  batch: number,
+): Promise<Calibration | null> {
+  const seen = new Set(chosen);
+  const left = data.train.filter((i) => !seen.has(i));
+  if (!data.dataset || left.length < LEAST_JUDGES) return null;
+  const indices = draw(left, MOST_JUDGES, request.seed);
+  return calibrationOf(source, data.dataset, indices, batch, request.seed);
 }
 
 const opened = (path: string): { path: string; model: Model } => ({ path, model: openModelFile(path) });

@@ -41,6 +41,9 @@ const NEAR = 0.002;
 /** Measured shares of the budget above this are not within it: a later look may find a little more. */
 const WITHIN = 0.996;
 
+/** True for a measured share of the budget that will be within it when it is measured again. */
+export const isWithin = (share: number): boolean => share <= WITHIN;
+
 /** True for a measured share of the budget that leaves nothing to correct. */
 const isContent = (share: number): boolean => share >= CONTENT[0] && share <= CONTENT[1];
 
@@ -100,7 +103,7 @@ export async function fitBudget(o: FitOptions): Promise<{ best: Candidate; withi
   // Measured twice counts for more: what was only glanced at is confirmed before it is chosen.
   for (;;) {
     const candidates = [...seen.values()];
-    const within = candidates.filter((c) => shareOf(c) <= WITHIN);
+    const within = candidates.filter((c) => isWithin(shareOf(c)));
     const best = within.length
       ? within.reduce((a, b) => (b.ratio > a.ratio ? b : a))
       : candidates.reduce((a, b) => (b.ratio < a.ratio ? b : a));

@@ -14,8 +14,10 @@ import { applyPlan } from '../engine/pruning/surgery.ts';
 import { collectFacts } from '../runtime/facts.ts';
 import { randomFeeds } from '../runtime/random-inputs.ts';
 import { ArtifactStore } from '../storage/artifacts.ts';
+import type { Calibration } from './calibration.ts';
 import type { StageContext } from './context.ts';
-import { settle, type SettleOptions } from './settle.ts';
+import type { Settled, SettleOptions } from './settle.ts';
+import { bestOf, plansOf, settleBest, type BestOptions } from './settle-best.ts';
 import type { Pair } from './side-by-side.ts';
 import { openSpace } from './space.ts';
 
@@ -34,19 +36,24 @@ afterEach(() => rm(home, { recursive: true, force: true }));
  * A machine whose time is the model's multiply-accumulates and which is `moods[i]` times as slow while the i-th plan is
  * built, its second look (a model that comes out of a file) included.
  */
-async function run(moods: readonly number[], job = 'job', msPerUnit = 1, offered = COUNTS) {
+async function run(moods: readonly number[], job = 'job', msPerUnit = 1, offered = COUNTS, plans = 1) {
   const p = await prepare(residualChain({ blocks: 4, width: 16 }));
   const groups = p.analysis.groups;
   const counts = new Map(groups.map((g) => [g.id, offered] as const));
   const latency = formulaLatency(p.model, groups, counts, (n) => (n.name === 'stem' ? 1 : 3) * msPerUnit);
-  const recipe = { ...PRESETS.fast, calibrationSamples: 16 };
+  const recipe = { ...PRESETS.fast, calibrationSamples: 16 * plans, plans };
   const { space, start } = openSpace(groups, p.blocks, new Map(), counts, latency, recipe);
   const cut = (s: State) => applyPlan(p.model, p.facts, p.analysis, planOf(space, s, ''), p.blocks);
   const full = modelCosts(p.model, p.facts).macs;
-  const batches = [randomFeeds(p.model, { batch: 16 }, 1)];
+  // One sample alone ranks otherwise than another.
+  const size = plans > 1 ? 1 : 16;
+  const samples = (count: number, seed: number): Calibration => {
+    const batches = Array.from({ length: count }, (_, i) => randomFeeds(p.model, { batch: size }, seed + i));
+    return { input: 'x', size, batches, labels: batches.map(() => null), real: true };
+  };
   const looks: Look[] = [];
   const logs: string[] = [];
-  const memo = new Map<string, number>();
+  const memos = new Map<string, Map<string, number>>();
   const store = new ArtifactStore(home);
   let round = 0;
   const compare = async (m: Model, o: { openings?: number } = {}): Promise<Pair> => {
@@ -60,17 +67,23 @@ async function run(moods: readonly number[], job = 'job', msPerUnit = 1, offered
     job,
     executor: plainExecutor,
     artifact: store.get.bind(store),
-    memo: () => ({ get: (k: string) => memo.get(k), put: (k: string, v: number) => void memo.set(k, v) }),
+    memo: (name: string, key: unknown) => {
+      const id = JSON.stringify([name, key]);
+      const memo = memos.get(id) ?? new Map<string, number>();
+      memos.set(id, memo);
+      return { get: (k: string) => memo.get(k), put: (k: string, v: number) => void memo.set(k, v) };
+    },
     progress: () => undefined,
     point: () => undefined,
     log: (line: string) => void logs.push(line),
   } as unknown as StageContext;
-  const r = await settle(
+  const r = await settleBest(
     {
       recipe,
       prepared: { ...p, rewritten: 0 } as unknown as SettleOptions['prepared'],
-      calibration: { input: 'x', size: 16, batches, labels: [null], real: true },
-      rankingSamples: 16,
+      calibration: samples(plans, 1),
+      judge: plans > 1 ? samples(2, 100) : null,
+      rankingSamples: size,
       landingSamples: 16,
       rounds: 1,
       probes: 4,
@@ -152,5 +165,50 @@ describe('a plan that is settled', () => {
     const { looks, logs } = await run([1.3], 'slow', 4);
     expect(logs.filter((l) => l === BUILT)).toHaveLength(1);
     expect(believed(looks)).toHaveLength(0);
+  });
+
+  it('is the nearest to the original of several, each made from samples of its own', async () => {
+    const { logs, plan, looks } = await run([1], 'several', 1, COUNTS, 3);
+    const tried = logs.flatMap((l) => {
+      const found = /^plan (\d) of 3: .* distance (.*)$/.exec(l);
+      return found ? [{ plan: Number(found[1]), distance: Number(found[2]) }] : [];
+    });
+    // Random weights and samples: rankings differ.
+    expect(tried.length).toBeGreaterThan(1);
+    expect(new Set(tried.map((t) => t.distance)).size).toBe(tried.length);
+    expect(looks.length).toBeGreaterThan(tried.length);
+    const best = tried.reduce((a, b) => (b.distance < a.distance ? b : a));
+    const alone = await run([1], 'several', 1, COUNTS, 1);
+    if (best.plan === 1) expect(plan).toEqual(alone.plan);
+    else expect(plan).not.toEqual(alone.plan);
+    const again = await run([1.3], 'several', 1, COUNTS, 3);
+    expect(again.plan).toEqual(plan);
+    expect(again.looks).toEqual([]);
+  });
+});
+
+describe('one of several plans', () => {
+  const made = (ratio: number, distance: number) => ({ settled: { ratio, planHash: `${ratio}` } as Settled, distance });
+  it('is within the budget where one is, and the fastest where none is', () => {
+    expect(bestOf([made(0.49, 3), made(0.48, 2), made(0.52, 1)], 0.5).ratio).toBe(0.48);
+    expect(bestOf([made(0.53, 1), made(0.51, 2)], 0.5).ratio).toBe(0.51);
+  });
+
+  it('needs samples that differ and samples to judge by', () => {
+    const batches = Array.from({ length: 6 }, () => ({}));
+    const calibration = { input: 'x', size: 16, batches, labels: batches.map(() => null), real: true };
+    const o = {
+      recipe: { ...PRESETS.best, plans: 4 },
+      prepared: { model: residualChain(), facts: new Map() },
+      calibration,
+      rankingSamples: 32,
+      judge: calibration,
+    } as unknown as BestOptions;
+    expect(plansOf(o)).toBe(3);
+    expect(plansOf({ ...o, rankingSamples: 16 })).toBe(4);
+    expect(plansOf({ ...o, judge: null })).toBe(1);
+    expect(plansOf({ ...o, calibration: { ...calibration, real: false } })).toBe(1);
+    expect(plansOf({ ...o, recipe: { ...o.recipe, allocation: 'uniform' } })).toBe(1);
+    expect(plansOf({ ...o, recipe: { ...o.recipe, allocation: 'fisher' } })).toBe(1);
   });
 });

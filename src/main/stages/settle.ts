@@ -11,6 +11,7 @@ import type { Plan } from '../../shared/model/types.ts';
 import type { State } from '../engine/pruning/allocation/state.ts';
 import { openModelFile } from '../storage/model-files.ts';
 import { allocateStage, type AllocationOptions } from './allocate.ts';
+import { firstSamples, rotated } from './calibration.ts';
 import { compensateStage, type Compensated } from './compensate-stage.ts';
 import type { StageContext } from './context.ts';
 import { isSurprise, keyOf, type Candidate } from './fit.ts';
@@ -22,6 +23,8 @@ const RETURNS = 2;
 export interface SettleOptions extends Omit<AllocationOptions, 'compare' | 'known'> {
   readonly beside: SideBySide;
   readonly planOf: (s: State) => Plan;
+  /** Which samples rank plans: 0 for the first ones, others for those behind them. Default 0. */
+  readonly variant?: number;
   /** Rounds of the activation-aware fit. */
   readonly rounds: number;
   /** Ends the part of that name. */
@@ -33,12 +36,19 @@ export interface Settled {
   /** sha256 of the plan. */
   readonly planHash: string;
   readonly compensated: Compensated;
+  /** Measured ratio to the original, of all looks together. */
+  readonly ratio: number;
 }
 
 export async function settle(o: SettleOptions, ctx: StageContext): Promise<Settled> {
   const known: Candidate[] = [];
+  const { variant = 0 } = o;
+  const ranked = variant > 0 && {
+    calibration: rotated(o.calibration, variant * batchesThatRank(o)),
+    identity: { ...o.identity, variant },
+  };
   for (;;) {
-    const chosen = await allocateStage({ ...o, compare: o.beside.compare, known }, ctx);
+    const chosen = await allocateStage({ ...o, ...ranked, compare: o.beside.compare, known }, ctx);
     // What comes now needs the memory.
     await o.beside.close();
     o.mark('allocate');
@@ -55,7 +65,7 @@ export async function settle(o: SettleOptions, ctx: StageContext): Promise<Settl
       ctx,
     );
     o.mark('compensate');
-    const settled = { plan, planHash, compensated };
+    const settled = { plan, planHash, compensated, ratio: chosen.ratio };
     // Slow models repeat well, and a look at one takes long.
     const twice = known.some((c) => keyOf(c.state) === keyOf(chosen.state));
     if (twice || known.length >= RETURNS || o.baselineMs > SLOW_MS) return settled;
@@ -63,10 +73,14 @@ export async function settle(o: SettleOptions, ctx: StageContext): Promise<Settl
     o.mark('measure');
     const ratio = (chosen.ratio + again) / 2;
     ctx.log(`measured again: ${again.toFixed(3)}x, together ${ratio.toFixed(3)}x`);
-    if (!isSurprise(chosen.ratio / o.budgetRatio, ratio / o.budgetRatio)) return settled;
+    if (!isSurprise(chosen.ratio / o.budgetRatio, ratio / o.budgetRatio)) return { ...settled, ratio };
     known.push({ ...chosen, ratio });
   }
 }
+
+/** Batches that hold the samples which rank plans. */
+export const batchesThatRank = (o: Pick<SettleOptions, 'calibration' | 'rankingSamples'>): number =>
+  firstSamples(o.calibration, o.rankingSamples).batches.length;
 
 /** Measured ratio to the original; kept, so that a resumed job goes the same way. */
 async function secondLook(

@@ -27,6 +27,8 @@ const recipe = z.strictObject({
   keep: z.record(z.string().min(1).max(1000), share),
   compensation: z.enum(['least-squares', 'bias', 'none']),
   calibrationSamples: z.number().int().positive().max(1_000_000),
+  // Requests of earlier versions name none.
+  plans: z.number().int().positive().max(8).default(1),
   recovery: z.strictObject({
     enabled: z.boolean(),
     seconds: z.number().min(0).max(604_800),

@@ -195,6 +195,8 @@ export const t = {
   seconds: 'Time limit in seconds',
   floor: 'Smallest keep ratio',
   calibration: 'Calibration samples',
+  plans: 'Plans to choose from',
+  plansHelp: 'Each is ranked on samples of its own; the one nearest to the original after compensation goes on',
   removeBlocks: 'May remove residual blocks',
   removeChannels: 'May remove channels',
   frozen: 'Groups that stay whole',

@@ -17,6 +17,7 @@ const balanced: Recipe = {
   keep: {},
   compensation: 'least-squares',
   calibrationSamples: 2048,
+  plans: 1,
   recovery: {
     enabled: true,
     seconds: 300,
@@ -40,11 +41,12 @@ export const PRESETS: Readonly<Record<PresetName, Recipe>> = {
     recovery: { ...balanced.recovery, enabled: false, seconds: 0 },
   },
   balanced,
-  /** More samples and a longer recovery. */
+  /** More samples, several plans and a longer recovery. */
   best: {
     ...balanced,
     name: 'best',
     calibrationSamples: 4096,
+    plans: 3,
     recovery: { ...balanced.recovery, seconds: 900 },
     latencyRuns: 200,
   },
