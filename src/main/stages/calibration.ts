@@ -25,9 +25,12 @@ export async function calibrationOf(
   seed: number,
 ): Promise<Calibration> {
   if (!dataset) {
-    const batches = [0, 1, 2, 3].map((i) => randomFeeds(model, { batch: size }, seed + i));
-    const input = Object.keys(batches[0]!)[0]!;
-    return { input, size, batches, labels: batches.map(() => null), real: false };
+    const feeds = (i: number): Record<string, HostTensor> => randomFeeds(model, { batch: size }, seed + i);
+    const [input, first] = Object.entries(feeds(0))[0]!;
+    // A model whose batch size is fixed takes its own.
+    const per = Math.max(1, first.dims[0] ?? size);
+    const batches = Array.from({ length: Math.max(4, Math.ceil((4 * size) / per)) }, (_, i) => feeds(i));
+    return { input, size: per, batches, labels: batches.map(() => null), real: false };
   }
   const input = dataInput(model);
   const per = input.fixedBatch ? Math.max(1, input.dims[0]!) : Math.max(1, Math.min(size, indices.length));

@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest';
+import { Net } from '../../../test/support/topologies.ts';
+import type { Model } from '../engine/ir/model.ts';
+import { calibrationOf, firstSamples, resized, rotated } from './calibration.ts';
+
+function network(batch: number | string): Model {
+  const n = new Net();
+  return n.out(n.head(n.relu(n.conv(n.input(batch, 3, 4, 4), 3, 6)), 6));
+}
+
+describe('random inputs where no data are given', () => {
+  it.each([
+    ['N', 16],
+    [1, 1],
+    [3, 3],
+  ])('come in batches that the model takes (%s)', async (batch, size) => {
+    const c = await calibrationOf(network(batch), null, [], 16, 1);
+    expect([c.size, c.real, c.input]).toEqual([size, false, 'x']);
+    expect(c.batches.length * c.size).toBeGreaterThanOrEqual(64);
+    expect(c.labels).toHaveLength(c.batches.length);
+    for (const feeds of c.batches) expect(feeds['x']!.dims).toEqual([size, 3, 4, 4]);
+    // One sample at a time, as curvature wants them: none is empty, and none is there twice.
+    const single = resized(firstSamples(c, 8), 1);
+    expect(single.length).toBeGreaterThanOrEqual(8);
+    const seen = single.map(({ x }) => (x!.data as Float32Array).join());
+    for (const { x } of single) expect(x!.data.length).toBe(48);
+    expect(new Set(seen).size).toBe(single.length);
+  });
+});
+
+it('the same batches may begin with another one', async () => {
+  const c = await calibrationOf(network(1), null, [], 2, 1);
+  const turned = rotated(c, c.batches.length + 3);
+  expect(turned.batches[0]).toBe(c.batches[3]);
+  expect(new Set(turned.batches)).toEqual(new Set(c.batches));
+});
