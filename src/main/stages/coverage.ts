@@ -33,7 +33,7 @@ import { scoreGroups, type Scores } from './scores.ts';
 const TOLERANCE = 1e-3;
 const BENCH_SECONDS = 4;
 
-/** How often, and how much, the matrices of a model with made-up weights are scaled up until masking shows. */
+/** How often, and how much, matrices are scaled up until masking shows: it does in any model that was trained. */
 const ROUNDS = 6;
 const GAIN = 1.6;
 /** An effect of masking that an error would show against, of an output's largest value. */
@@ -69,7 +69,7 @@ export async function runCoverage(request: CoverageRequest, ctx: StageContext): 
   const p = await prepare(original, ctx, 1);
   const before = modelCosts(p.model, p.facts).macs;
   const scores = await normsOf(original, p, request.seed, ctx);
-  const judge = (settle: Settle) => judged({ original, p, scores, before, ratio, filled, settle }, ctx, tell);
+  const judge = (settle: Settle) => judged({ original, p, scores, before, ratio, settle }, ctx, tell);
   let note: string | null = null;
   const result = await judge(asItIs).catch(async (e: unknown) => {
     const fixed = e instanceof SecateurError && e.code === 'runtime-rejected' ? await recordedChoices(p, ctx) : null;
@@ -118,14 +118,12 @@ interface Judging {
   /** MACs of the whole model. */
   readonly before: number;
   readonly ratio: number;
-  /** Its weights are made up. */
-  readonly filled: boolean;
   readonly settle: Settle;
 }
 
 /** Cuts at several roundings, and the fastest of those that cut enough against the mask. */
 async function judged(
-  { original, p, scores, before, ratio, filled, settle }: Judging,
+  { original, p, scores, before, ratio, settle }: Judging,
   ctx: StageContext,
   tell: (message: string, done: number) => void,
 ) {
@@ -152,8 +150,8 @@ async function judged(
   const best = (enough.length ? enough : cuts).reduce((x, y) => (times.get(y)!.value < times.get(x)!.value ? y : x));
   tell('against the mask', 0.8);
   let { error, effect } = await againstMask(p, best.plan, ctx, settle);
-  // Fresh weights let the signal fade in some architectures until the outputs hold nothing but biases.
-  for (let round = 0; filled && effect < VISIBLE && round < ROUNDS; round++) {
+  // Weights that were never trained let the signal fade in some architectures until the outputs hold nothing but biases.
+  for (let round = 0; effect < VISIBLE && round < ROUNDS; round++) {
     scaleMatrices(p.model, GAIN);
     const louder = await againstMask(p, best.plan, ctx, settle);
     // Too loud: what was seen before counts.

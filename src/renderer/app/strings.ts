@@ -54,7 +54,7 @@ export const presets: Readonly<Record<string, { title: string; text: string }>> 
   },
   best: {
     title: 'Best quality',
-    text: 'More samples, and up to fifteen minutes of recovery. For the model that ships.',
+    text: 'More samples, several plans to choose from, and up to fifteen minutes of recovery. For the model that ships.',
   },
 };
 
