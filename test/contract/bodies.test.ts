@@ -29,15 +29,17 @@ const float = (...shape: (number | string)[]) => ({ elemType: DType.FLOAT, shape
 /** Emits into a body; names are made as exporters do, without regard to those outside. */
 class Body {
   readonly graph = new Graph();
-  constructor(kind: 'Loop' | 'Scan') {
+  readonly prefix: string;
+  constructor(kind: 'Loop' | 'Scan', prefix = 'in') {
+    this.prefix = prefix;
     this.graph.name = 'body';
     if (kind === 'Scan') return;
-    this.graph.addInput('iteration', { elemType: DType.INT64, shape: [] });
-    const go = this.graph.addInput('go', { elemType: DType.BOOL, shape: [] });
+    this.graph.addInput(`${prefix}Iteration`, { elemType: DType.INT64, shape: [] });
+    const go = this.graph.addInput(`${prefix}Go`, { elemType: DType.BOOL, shape: [] });
     this.graph.outputs.push(this.op('Identity', [go]));
   }
   op(op: string, inputs: (Value | null)[], attributes: Record<string, Attribute> = {}): Value {
-    return this.graph.emit(op, inputs, { attributes: Object.entries(attributes), name: this.graph.freshName(`in${op}`) })[0]!;
+    return this.graph.emit(op, inputs, { attributes: Object.entries(attributes), name: this.graph.freshName(`${this.prefix}${op}`) })[0]!;
   } // prettier-ignore
   weight(...dims: number[]): Value {
     const n = dims.reduce((a, b) => a * b, 1);
@@ -195,6 +197,25 @@ describe('bodies of Loop and Scan', () => {
     };
     const q = await prepare(refined((n) => times(n, 2), chosen));
     expect(q.analysis.groups.map((g) => g.units)).toEqual([6]);
+  });
+
+  it('hold other bodies, whose readings keep what they read whole', async () => {
+    // A Loop in the Loop adds up the hidden units, which it reads from outside of itself.
+    const nested = (b: Body, h: Value): Value => {
+      const inner = new Body('Loop', 'deep');
+      const total = inner.graph.addInput('total', float(1));
+      const sum = inner.op('ReduceSum', [h], { keepdims: int(0) });
+      inner.out(inner.op('Add', [total, sum]));
+      const count = b.graph.addInitializer('often', i64([2], []));
+      const start = b.graph.addInitializer('nothing', f32([0], [1]));
+      return b.op('Mul', [h, b.op('Loop', [count, null, start], { body: graphAttr(inner.graph) })]);
+    };
+    const p = await prepare(cloneModel(refined((n) => times(n, 2), nested)).model);
+    expect(p.analysis.groups.map((g) => g.units)).toEqual([6]);
+    expect(p.analysis.skipped.map((s) => s.reason)).toContain('read inside the body of Loop');
+    const { error, effect } = await oracle(p, randomPlan(p, 1, 0.4));
+    expect(error).toBeLessThan(1e-4);
+    expect(effect).toBeGreaterThan(1e-3);
   });
 
   it('give up no name to what is made up later', async () => {

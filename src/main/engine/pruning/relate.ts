@@ -186,8 +186,8 @@ export function relate(
   const ctx = new Context(model, facts, atoms, forced);
   const links = new Map<Node, readonly number[]>();
   for (const node of everyNode(graph)) {
-    const body = bodyLinks(node);
-    // What a body reads is met where it is read; other subgraphs are not looked into.
+    // What a body reads is met where it is read; other subgraphs, those in bodies among them, are not looked into.
+    const body = node.graph === graph ? bodyLinks(node) : null;
     if (!body)
       for (const v of capturedBy(node)) atoms.freezeValue(v, describe(node), `read inside the body of ${node.key}`);
     // Nobody rewrites the arithmetic that follows from a size there.
