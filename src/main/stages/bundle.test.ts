@@ -11,6 +11,7 @@ import { createExecutor } from '../runtime/executor.ts';
 import { saveModelFile } from '../storage/model-files.ts';
 import { filesBelow, writeBundle, type WrittenBundle } from './bundle.ts';
 import { verifyBundle, type VerifyReport } from './verify.ts';
+import { yardstick } from './yardstick.ts';
 
 const executor = createExecutor();
 let dir = '',
@@ -203,6 +204,11 @@ describe('verifying', () => {
     await edit(join(fast, 'manifest.json'), (j) => (facts(j).measurements.pruned.latency.p50Ms = 1e-6));
     const found = failed(await verifyBundle(fast, executor, { runs: 10 }));
     expect(found.map((f) => f.name)).toEqual(['latency']);
+  });
+
+  it('measures the yardstick on one picture, whatever the batch of the model beside it', () => {
+    const { feeds } = yardstick();
+    expect(Object.values(feeds!).map((t) => t.dims[0])).toEqual([1]);
   });
 
   it('excuses a latency by a machine that was faster, as far as that may go', async () => {

@@ -5,11 +5,16 @@
 import { buildClassifier } from '../engine/sample/classifier.ts';
 import type { Budget } from '../../shared/model/types.ts';
 import { benchmark, type Candidate } from '../runtime/bench.ts';
+import { randomFeeds } from '../runtime/random-inputs.ts';
 
 /** Part of the bundle format: with another network, milliseconds of older bundles would mean something else. */
 const NETWORK = { size: 16, classes: 10, stem: 8, widths: [8, 16], blocks: 1, seed: 1 } as const;
 
-export const yardstick = (): Candidate => ({ name: 'yardstick', model: buildClassifier(NETWORK) });
+/** One picture at a time, whatever the batch of what is measured beside. */
+export function yardstick(): Candidate {
+  const model = buildClassifier(NETWORK);
+  return { name: 'yardstick', model, feeds: randomFeeds(model, { batch: 1 }) };
+}
 
 /** Milliseconds of one picture through the yardstick, now. @throws SecateurError 'runtime-rejected' */
 export async function yardstickMs({ threads, provider }: Pick<Budget, 'threads' | 'provider'>): Promise<number> {
