@@ -26,10 +26,11 @@ export async function calibrationOf(
 ): Promise<Calibration> {
   if (!dataset) {
     const feeds = (i: number): Record<string, HostTensor> => randomFeeds(model, { batch: size }, seed + i);
-    const [input, first] = Object.entries(feeds(0))[0]!;
+    const first = feeds(0);
+    const [input, given] = Object.entries(first)[0]!;
     // A model whose batch size is fixed takes its own.
-    const per = Math.max(1, first.dims[0] ?? size);
-    const batches = Array.from({ length: Math.max(4, Math.ceil((4 * size) / per)) }, (_, i) => feeds(i));
+    const per = Math.max(1, given.dims[0] ?? size);
+    const batches = Array.from({ length: Math.max(4, Math.ceil((4 * size) / per)) }, (_, i) => (i ? feeds(i) : first));
     return { input, size: per, batches, labels: batches.map(() => null), real: false };
   }
   const input = dataInput(model);

@@ -76,20 +76,28 @@ export async function openCutChange(
   calibration: Calibration,
   threads: number,
 ): Promise<OutputChange> {
+  const distance = await openDistance(executor, whole, calibration, threads);
+  return { cost: (_, s) => distance(cut(s)), close: async () => {} };
+}
+
+/** Distance of any model of the same outputs to `whole` on the samples. */
+export async function openDistance(
+  executor: Executor,
+  whole: Model,
+  calibration: Calibration,
+  threads: number,
+): Promise<(m: Model) => Promise<number>> {
   const wanted = await outputsOf(executor, whole, calibration, threads);
   const references = wanted.map((o, i) => reference(o, calibration.batches[i]));
-  return {
-    async cost(_, s) {
-      const session = await executor.open(cut(s), { threads });
-      try {
-        let sum = 0;
-        for (const [i, feeds] of calibration.batches.entries()) sum += references[i]!(await session.run(feeds));
-        return sum / calibration.batches.length;
-      } finally {
-        await session.release();
-      }
-    },
-    close: async () => {},
+  return async (m) => {
+    const session = await executor.open(m, { threads });
+    try {
+      let sum = 0;
+      for (const [i, feeds] of calibration.batches.entries()) sum += references[i]!(await session.run(feeds));
+      return sum / calibration.batches.length;
+    } finally {
+      await session.release();
+    }
   };
 }
 

@@ -2,14 +2,12 @@
  * One of several plans for the same budget. Which samples rank plans decides about as much of the result as the criterion
  * does: each plan is ranked on samples of its own, compensated, and judged on samples that none of them has seen.
  */
-import type { Executor, HostTensor } from '../engine/executor.ts';
-import type { Model } from '../engine/ir/model.ts';
 import { openModelFile } from '../storage/model-files.ts';
 import type { Calibration } from './calibration.ts';
 import type { StageContext } from './context.ts';
 import { judgedByCurvature } from './decide.ts';
 import { isWithin } from './fit.ts';
-import { reference } from './sensitivity.ts';
+import { openDistance } from './sensitivity.ts';
 import { batchesThatRank, settle, type Settled, type SettleOptions } from './settle.ts';
 
 export interface BestOptions extends Omit<SettleOptions, 'variant'> {
@@ -28,7 +26,7 @@ export function plansOf(o: BestOptions): number {
 export async function settleBest(o: BestOptions, ctx: StageContext): Promise<Settled> {
   const count = plansOf(o);
   if (count === 1) return settle(o, ctx);
-  const distanceOf = await openJudge(ctx.executor, o.prepared.model, o.judge!, o.threads);
+  const distanceOf = await openDistance(ctx.executor, o.prepared.model, o.judge!, o.threads);
   const made = new Map<string, { settled: Settled; distance: number }>();
   for (let variant = 0; variant < count; variant++) {
     const settled = await settle({ ...o, variant }, partOf(ctx, variant, count));
@@ -67,30 +65,3 @@ function partOf(ctx: StageContext, i: number, count: number): StageContext {
 
 /** Share of the time of a plan that goes before its compensation. */
 const ALLOCATION = 0.75;
-
-/** Distance of a model to the original on the judging samples. */
-async function openJudge(
-  executor: Executor,
-  original: Model,
-  judge: Calibration,
-  threads: number,
-): Promise<(m: Model) => Promise<number>> {
-  const run = async <T>(
-    m: Model,
-    each: (out: Readonly<Record<string, HostTensor>>, feeds: Readonly<Record<string, HostTensor>>, i: number) => T,
-  ): Promise<T[]> => {
-    const session = await executor.open(m, { threads });
-    try {
-      const all: T[] = [];
-      for (const [i, feeds] of judge.batches.entries()) all.push(each(await session.run(feeds), feeds, i));
-      return all;
-    } finally {
-      await session.release();
-    }
-  };
-  const distances = await run(original, (out, feeds) => reference(out, feeds));
-  return async (m) => {
-    const each = await run(m, (out, _, i) => distances[i]!(out));
-    return each.reduce((a, b) => a + b, 0) / each.length;
-  };
-}

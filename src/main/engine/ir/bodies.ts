@@ -2,6 +2,7 @@
  * Bodies that run as a part of the graph around them: those of Loop and Scan. What is in them has units like everything
  * else. Bodies within bodies, and the branches of an If, of which one run sees only one, are not looked into.
  */
+import { attrInt, attrInts } from './attribute.ts';
 import type { Graph } from './graph.ts';
 import type { Node } from './node.ts';
 import type { Value } from './value.ts';
@@ -32,12 +33,8 @@ export function bodyLinks(node: Node): BodyLinks | null {
   const body = bodyOf(node);
   if (!body) return null;
   const loop = node.key === 'Loop';
-  const ints = (name: string): readonly number[] => {
-    const a = node.attributes.get(name);
-    return a?.kind === 'ints' ? a.value.map(Number) : [];
-  };
-  const given = node.attributes.get('num_scan_inputs');
-  const scans = loop || given?.kind !== 'int' ? 0 : Number(given.value);
+  const axes = (name: string): readonly number[] => attrInts(node.attributes.get(name)) ?? [];
+  const scans = loop ? 0 : attrInt(node.attributes.get('num_scan_inputs'), 0);
   // A Loop is given how often and whether to run; its body the number of the iteration, and says whether to go on.
   const [before, inside, said] = loop ? [2, 2, 1] : [0, 0, 0];
   const states = loop ? body.inputs.length - inside : node.inputs.length - scans;
@@ -53,12 +50,12 @@ export function bodyLinks(node: Node): BodyLinks | null {
   }));
   const sliced = Array.from({ length: scans }, (_, i) => ({
     whole: node.input(states + i)!,
-    axis: ints('scan_input_axes')[i] ?? 0,
+    axis: axes('scan_input_axes')[i] ?? 0,
     slice: body.inputs[states + i]!,
   }));
   const stacked = body.outputs.slice(said + states).flatMap((slice, i) => {
     const whole = named(states + i);
-    return whole ? [{ whole, axis: ints('scan_output_axes')[i] ?? 0, slice }] : [];
+    return whole ? [{ whole, axis: axes('scan_output_axes')[i] ?? 0, slice }] : [];
   });
   const complete = carried.every((c) => c.initial) && sliced.every((s) => s.whole);
   return complete ? { body, carried, sliced, stacked } : null;
@@ -76,7 +73,7 @@ export function* everyNode(graph: Graph): Generator<Node> {
 /** Every value of the graph and of the bodies in it. */
 export function* everyValue(graph: Graph): Generator<Value> {
   yield* graph.values();
-  for (const v of bodyValues(graph)) yield v;
+  yield* bodyValues(graph);
 }
 
 /** Every value in the bodies of a graph. */
