@@ -34,7 +34,7 @@ export async function compensateStage(
   },
   ctx: StageContext,
 ): Promise<Compensated> {
-  const key = { ...o.identity, plan: o.planHash, kind: o.kind, rounds: o.rounds, version: 9 };
+  const key = { ...o.identity, plan: o.planHash, kind: o.kind, rounds: o.rounds, version: 10 };
   const dir = await ctx.artifact('compensate', key, async (to) => {
     const surgery = o.cut();
     const gone = new Set(o.plan.blocks);

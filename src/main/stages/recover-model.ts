@@ -131,8 +131,8 @@ export function lessonsIn(
 export const LABELS = 'labels__given';
 export const teacherName = (output: string): string => `${output}__original`;
 
-/** Weight of all features together: their errors are relative, a few hundredths each. */
-const FEATURES = 5;
+/** Weight of each feature: their errors are relative, a few hundredths each. */
+const FEATURE = 2.4;
 
 export function lossOf(
   l: LossContext,
@@ -162,10 +162,7 @@ export function lossOf(
   for (const f of lessons) {
     const given = l.input(teacherName(f.target), DType.FLOAT, f.targetShape);
     const target = f.kept ? l.b.gather(given, f.kept, 1) : given;
-    terms.push({
-      loss: relativeSquaredError(l.b, l.copyOf(f.value), target, f.shape),
-      weight: FEATURES / lessons.length,
-    });
+    terms.push({ loss: relativeSquaredError(l.b, l.copyOf(f.value), target, f.shape), weight: FEATURE });
   }
   return weightedSum(l.b, terms);
 }

@@ -116,7 +116,7 @@ export async function recover(
     ema: EMA,
     ...(recipe.optimizer === 'sgd'
       ? { optimizer: { kind: 'sgd', nesterov: true, weightDecay: 1e-4 } }
-      : { optimizer: { kind: 'adamw', weightDecay: 1e-4 }, relativeTo: { floor: SMALLEST } }),
+      : { optimizer: { kind: recipe.optimizer, weightDecay: 1e-4 }, relativeTo: { floor: SMALLEST } }),
     ...(batch >= STATISTICS_BATCH && { batchStatistics: { momentum: 0.9 } }),
   });
   const names = [...outputs.map((o) => o.name), ...inner.map((f) => f.target)];

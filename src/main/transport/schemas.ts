@@ -32,7 +32,7 @@ const recipe = z.strictObject({
   recovery: z.strictObject({
     enabled: z.boolean(),
     seconds: z.number().min(0).max(604_800),
-    optimizer: z.enum(['adamw', 'sgd']),
+    optimizer: z.enum(['muon', 'adamw', 'sgd']),
     learningRate: z.number().gt(0).max(10),
     batch: z.number().int().positive().max(65_536),
     temperature: z.number().gt(0).max(100),

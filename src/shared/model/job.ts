@@ -42,7 +42,7 @@ export interface Recipe {
     readonly enabled: boolean;
     /** Seconds of wall time, 0 = none. */
     readonly seconds: number;
-    readonly optimizer: 'adamw' | 'sgd';
+    readonly optimizer: 'muon' | 'adamw' | 'sgd';
     readonly learningRate: number;
     readonly batch: number;
     readonly temperature: number;

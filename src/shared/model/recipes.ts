@@ -21,7 +21,7 @@ const balanced: Recipe = {
   recovery: {
     enabled: true,
     seconds: 300,
-    optimizer: 'adamw',
+    optimizer: 'muon',
     learningRate: 8e-3,
     batch: 128,
     temperature: 2,

@@ -4,6 +4,7 @@
  */
 import type { Value } from '../ir/value.ts';
 import type { GraphBuilder } from './builder.ts';
+import { orthogonalized, type MatrixShape } from './muon.ts';
 
 export interface AdamWOptions {
   readonly kind: 'adamw';
@@ -20,7 +21,18 @@ export interface SgdOptions {
   /** Added to the gradient, as in PyTorch's SGD. */
   readonly weightDecay?: number;
 }
-export type OptimizerOptions = AdamWOptions | SgdOptions;
+/** Options of AdamW; `weightDecay` and `beta1` hold for matrices too. */
+export interface MuonOptions extends Omit<AdamWOptions, 'kind'> {
+  readonly kind: 'muon';
+  /** Multiplications that orthogonalization may add to those of a step at most, as a share; default 0.15. */
+  readonly share?: number;
+}
+/** A stretch of the packed vector, and its shape where it is a matrix whose steps are made orthogonal. */
+export interface Piece {
+  readonly size: number;
+  readonly matrix: MatrixShape | null;
+}
+export type OptimizerOptions = AdamWOptions | SgdOptions | MuonOptions;
 
 export interface UpdateInputs {
   readonly param: Value;
@@ -35,27 +47,63 @@ export interface UpdateInputs {
   readonly decayMask?: Value | null;
   /** Multiplies the learning rate element-wise. Omitted: one rate for all. */
   readonly rates?: Value | null;
+  /** What the vector is made of, in order, where a step looks at matrices. */
+  readonly pieces?: readonly Piece[];
 }
 export interface Updated {
   readonly param: Value;
   readonly state: readonly Value[];
 }
 
-export const stateCount = (o: OptimizerOptions): number => (o.kind === 'adamw' ? 2 : (o.momentum ?? 0.9) > 0 ? 1 : 0);
+export const stateCount = (o: OptimizerOptions): number => (o.kind === 'sgd' ? ((o.momentum ?? 0.9) > 0 ? 1 : 0) : 2);
 
 export const emitUpdate = (b: GraphBuilder, o: OptimizerOptions, i: UpdateInputs): Updated =>
-  o.kind === 'adamw' ? emitAdamW(b, o, i) : emitSgd(b, o, i);
+  o.kind === 'adamw' ? emitAdamW(b, o, i) : o.kind === 'sgd' ? emitSgd(b, o, i) : emitMuon(b, o, i);
 
 /** AdamW with bias correction (Loshchilov and Hutter 2019, arXiv:1711.05101), as torch.optim.AdamW computes it. */
 export function emitAdamW(b: GraphBuilder, o: AdamWOptions, i: UpdateInputs): Updated {
-  const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0.01 } = o;
+  const { direction, state } = adamDirection(b, o, i);
+  return { param: b.sub(decayed(b, i, o.weightDecay ?? 0.01), b.mul(direction, rate(b, i))), state };
+}
+
+/** Adam's step for a rate of 1, and the new means of gradients and of their squares. */
+function adamDirection(
+  b: GraphBuilder,
+  o: Omit<AdamWOptions, 'kind'>,
+  i: UpdateInputs,
+): { direction: Value; state: [Value, Value] } {
+  const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = o;
   const m = b.add(b.mul(i.state[0]!, b.scalar(beta1)), b.mul(i.grad, b.scalar(1 - beta1)));
   const v = b.add(b.mul(i.state[1]!, b.scalar(beta2)), b.mul(b.mul(i.grad, i.grad), b.scalar(1 - beta2)));
   const correction = (beta: number): Value => b.sub(b.scalar(1), b.op('Pow', [b.scalar(beta), i.step]));
-  const size = b.div(rate(b, i), correction(beta1));
   const root = b.mul(b.sqrt(v), b.op('Reciprocal', [b.sqrt(correction(beta2))]));
-  const move = b.div(b.mul(m, size), b.add(root, b.scalar(epsilon)));
-  return { param: b.sub(decayed(b, i, weightDecay), move), state: [m, v] };
+  const mean = b.mul(m, b.op('Reciprocal', [correction(beta1)]));
+  return { direction: b.div(mean, b.add(root, b.scalar(epsilon))), state: [m, v] };
+}
+
+/** Root mean square of a matrix's step for a rate of 1: about what Adam's steps have (Liu et al. 2025, arXiv:2502.16982). */
+const STEP = 0.2;
+
+/**
+ * Muon (Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks"): the momentum of a matrix, with
+ * Nesterov's look ahead, is made orthogonal before it is taken as a step, so that directions with small gradients are
+ * learned as fast as the few with large ones. Takes fewer steps than AdamW, which what is no matrix follows.
+ */
+function emitMuon(b: GraphBuilder, o: MuonOptions, i: UpdateInputs): Updated {
+  const { beta1 = 0.9, weightDecay = 0.01 } = o;
+  const pieces = i.pieces ?? [];
+  const { direction, state } = adamDirection(b, o, i);
+  const ahead = b.add(b.mul(state[0], b.scalar(beta1)), b.mul(i.grad, b.scalar(1 - beta1)));
+  const sizes = pieces.map((p) => p.size);
+  const [vectors, momenta] = [direction, ahead].map((v) => (sizes.length > 1 ? b.split(v, sizes, 0) : [v]));
+  const moves = pieces.map((p, k) => {
+    if (!p.matrix) return vectors![k]!;
+    const x = orthogonalized(b, b.reshape(momenta![k]!, p.matrix), p.matrix);
+    // A matrix of r orthonormal rows and c columns has a root mean square of 1 / sqrt(c).
+    return b.reshape(b.mul(x, b.scalar(STEP * Math.sqrt(Math.max(...p.matrix)))), [p.size]);
+  });
+  const move = moves.length > 1 ? b.concat(moves, 0) : moves[0]!;
+  return { param: b.sub(decayed(b, i, weightDecay), b.mul(move, rate(b, i))), state };
 }
 
 /** SGD with momentum and Nesterov's variant, as torch.optim.SGD computes it (dampening 0). */

@@ -6,6 +6,7 @@ import { f32, toFloat32 } from '../ir/tensor.ts';
 import type { Value } from '../ir/value.ts';
 import { batchNormToTraining } from './batch-norm.ts';
 import { GraphBuilder } from './builder.ts';
+import { matricesOf, type MatrixShape } from './muon.ts';
 import { emitClipByNorm, emitUpdate, stateCount, type OptimizerOptions } from './optimizers.ts';
 import type { FactsLookup } from './shapes.ts';
 import { buildBackward, importDomains } from './walker.ts';
@@ -177,12 +178,17 @@ export function buildTrainStep(source: Model, options: TrainStepOptions): TrainS
   const optimizerState = Array.from({ length: stateCount(options.optimizer) }, (_, i) =>
     vector(`optimizer_${i}`, data.length),
   );
+  const matrices =
+    options.optimizer.kind === 'muon'
+      ? matricesOf(options.params, options.facts, options.optimizer.share)
+      : new Map<Value, MatrixShape>();
   const updated = emitUpdate(b, options.optimizer, {
     param: packed,
     grad,
     state: optimizerState,
     lr,
     step,
+    pieces: slots.map((t, k) => ({ size: t.size, matrix: matrices.get(options.params[k]!) ?? null })),
     rates: options.relativeTo
       ? b.tensor(f32(ratesOf(slots, data, options.relativeTo.floor), [data.length]), 'rates')
       : null,

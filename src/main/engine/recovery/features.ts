@@ -22,7 +22,7 @@ const LINEAR = new Set(['Conv', 'ConvTranspose', 'Gemm', 'MatMul']);
  * Residual sums, or in a network without any the outputs of its linear operators; behind their activation where that alone
  * reads them. At most `limit`, evenly over the depth, the last one always.
  */
-export function featuresOf(surgery: Surgery, dropped: readonly ResidualBlock[], limit = 6): Feature[] {
+export function featuresOf(surgery: Surgery, dropped: readonly ResidualBlock[], limit = 32): Feature[] {
   const targets = new Targets(surgery, dropped);
   const sums = new Map<string, Feature>();
   const others = new Map<string, Feature>();

@@ -1,0 +1,72 @@
+/** What Muon needs beside AdamW: which parameters are matrices, and how a matrix is made orthogonal. */
+import { attrInt, float, int } from '../ir/attribute.ts';
+import { elementCount } from '../ir/dtype.ts';
+import type { Value } from '../ir/value.ts';
+import type { GraphBuilder } from './builder.ts';
+import type { FactsLookup } from './shapes.ts';
+
+/** Rows and columns. */
+export type MatrixShape = readonly [number, number];
+
+/** Iterations, and the coefficients a, b and c of a X + b (XX')X + c (XX')^2 X (Jordan et al. 2024). */
+const ITERATIONS = 5;
+const [A, B, C] = [3.4445, -4.775, 2.0315];
+
+/**
+ * U V' of X = U S V', nearly: singular values end between 0.7 and 1.2. Newton and Schulz' iteration, products alone.
+ * @param x of shape [rows, cols]
+ */
+export function orthogonalized(b: GraphBuilder, x: Value, [rows, cols]: MatrixShape): Value {
+  if (rows > cols) return b.transpose(orthogonalized(b, b.transpose(x, [1, 0]), [cols, rows]), [1, 0]);
+  const norm = b.sqrt(b.reduceSum(b.mul(x, x), [0, 1], false));
+  let y = b.div(x, b.add(norm, b.scalar(1e-12)));
+  for (let k = 0; k < ITERATIONS; k++) {
+    const gram = b.op('Gemm', [y, y, b.scalar(0)], { transB: int(1) });
+    const factor = b.op('Gemm', [gram, gram, gram], { alpha: float(C), beta: float(B) });
+    y = b.op('Gemm', [factor, y, y], { beta: float(A) });
+  }
+  return y;
+}
+
+/** Multiplications that it takes. */
+function costOf([rows, cols]: MatrixShape): number {
+  const [r, c] = [Math.min(rows, cols), Math.max(rows, cols)];
+  return ITERATIONS * (2 * r * r * c + r ** 3);
+}
+
+/**
+ * Which parameters are stepped as matrices: weights of dense convolutions and products inside the network (its outputs'
+ * own layer learns element by element, as the authors advise), the cheapest first, as far as `share` goes.
+ */
+export function matricesOf(params: readonly Value[], facts: FactsLookup, share = 0.15): Map<Value, MatrixShape> {
+  const found: { p: Value; shape: MatrixShape; cost: number; own: number }[] = [];
+  for (const p of params) {
+    const shape = shapeOf(p);
+    const y = p.uses()[0]?.node.output();
+    const places = y && facts(y)?.shape;
+    if (!shape || !places || y.isGraphOutput) continue;
+    // Forward, and backward for the input and for the weight.
+    const own = (3 * elementCount(places) * elementCount(p.initializer!.dims)) / (places[y.producer!.opType === 'Conv' ? 1 : places.length - 1] || 1); // prettier-ignore
+    found.push({ p, shape, cost: costOf(shape), own });
+  }
+  found.sort((a, b) => a.cost / a.own - b.cost / b.own);
+  let left = share * found.reduce((n, f) => n + f.own, 0);
+  const chosen = new Map<Value, MatrixShape>();
+  for (const f of found) {
+    left -= f.cost;
+    if (left >= 0) chosen.set(f.p, f.shape);
+  }
+  return chosen;
+}
+
+/** A weight as a matrix, output channels or input features apart from the rest; null for what is none. */
+function shapeOf(p: Value): MatrixShape | null {
+  const uses = p.uses();
+  const dims = p.initializer?.dims ?? [];
+  if (uses.length !== 1 || dims.length < 2) return null;
+  const { node, index } = uses[0]!;
+  const matrix: MatrixShape = [dims[0]!, elementCount(dims.slice(1))];
+  if (Math.min(...matrix) < 2) return null;
+  if (node.key === 'Conv') return index === 1 && attrInt(node.attributes.get('group'), 1) === 1 ? matrix : null;
+  return (node.key === 'Gemm' || node.key === 'MatMul') && index < 2 && dims.length === 2 ? matrix : null;
+}
