@@ -9,7 +9,8 @@ import {
   softTargetCrossEntropy,
   Trainer,
   writeParameters,
-  type OptimizerOptions,
+  type AdamWOptions,
+  type SgdOptions,
   type TrainStepOptions,
 } from '../../src/main/engine/autodiff/index.ts';
 import type { HostTensor } from '../../src/main/engine/executor.ts';
@@ -87,7 +88,7 @@ describe('optimisers', () => {
       }
     return { loss, grad };
   };
-  const cases: [string, OptimizerOptions, number | undefined][] = [
+  const cases: [string, AdamWOptions | SgdOptions, number | undefined][] = [
     ['SGD', { kind: 'sgd', momentum: 0 }, undefined],
     ['SGD with momentum and decay', { kind: 'sgd', momentum: 0.9, weightDecay: 0.1 }, undefined],
     ['SGD with Nesterov momentum, clipped', { kind: 'sgd', momentum: 0.8, nesterov: true }, 0.1],
