@@ -116,7 +116,7 @@ describe('Muon', () => {
     model.graph.outputs.push(y);
     const facts = await collectFacts(model, plainExecutor, { batch: 8 });
     const params = [...model.graph.initializers].filter((v) => v.initializer!.dtype === DType.FLOAT);
-    const chosen = (share?: number) => [...matricesOf(params, (v) => facts.get(v), share)].map(([p, shape]) => [p.name, shape]); // prettier-ignore
+    const chosen = (share?: number) => [...matricesOf(model, params, (v) => facts.get(v), share)].map(([p, shape]) => [p.name, shape]); // prettier-ignore
     expect(chosen(100)).toEqual([
       ['dense', [6, 27]],
       ['hidden', [6, 40]],

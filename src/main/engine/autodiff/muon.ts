@@ -1,6 +1,8 @@
 /** What Muon needs beside AdamW: which parameters are matrices, and how a matrix is made orthogonal. */
 import { attrInt, float, int } from '../ir/attribute.ts';
+import { macsOf } from '../ir/costs.ts';
 import { elementCount } from '../ir/dtype.ts';
+import type { Model } from '../ir/model.ts';
 import type { Value } from '../ir/value.ts';
 import type { GraphBuilder } from './builder.ts';
 import type { FactsLookup } from './shapes.ts';
@@ -38,15 +40,21 @@ function costOf([rows, cols]: MatrixShape): number {
  * Which parameters are stepped as matrices: weights of dense convolutions and products inside the network (its outputs'
  * own layer learns element by element, as the authors advise), the cheapest first, as far as `share` goes.
  */
-export function matricesOf(params: readonly Value[], facts: FactsLookup, share = 0.15): Map<Value, MatrixShape> {
+export function matricesOf(
+  model: Model,
+  params: readonly Value[],
+  facts: FactsLookup,
+  share = 0.15,
+): Map<Value, MatrixShape> {
+  const known = { get: facts, has: (v: Value): boolean => facts(v) !== undefined };
   const found: { p: Value; shape: MatrixShape; cost: number; own: number }[] = [];
   for (const p of params) {
     const shape = shapeOf(p);
-    const y = p.uses()[0]?.node.output();
-    const places = y && facts(y)?.shape;
-    if (!shape || !places || y.isGraphOutput) continue;
+    const node = p.uses()[0]?.node;
+    if (!shape || !node || node.output().isGraphOutput) continue;
     // Forward, and backward for the input and for the weight.
-    const own = (3 * elementCount(places) * elementCount(p.initializer!.dims)) / (places[y.producer!.opType === 'Conv' ? 1 : places.length - 1] || 1); // prettier-ignore
+    const own = 3 * macsOf(model, node, known);
+    if (own === 0) continue;
     found.push({ p, shape, cost: costOf(shape), own });
   }
   found.sort((a, b) => a.cost / a.own - b.cost / b.own);

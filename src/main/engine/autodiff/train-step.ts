@@ -180,7 +180,7 @@ export function buildTrainStep(source: Model, options: TrainStepOptions): TrainS
   );
   const matrices =
     options.optimizer.kind === 'muon'
-      ? matricesOf(options.params, options.facts, options.optimizer.share)
+      ? matricesOf(source, options.params, options.facts, options.optimizer.share)
       : new Map<Value, MatrixShape>();
   const updated = emitUpdate(b, options.optimizer, {
     param: packed,

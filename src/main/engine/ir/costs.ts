@@ -24,7 +24,7 @@ export interface ModelCosts {
 }
 
 /** The view of a node that macs rules take; shapes are [] where the facts know nothing. */
-export function shapeContext(model: Model, node: Node, facts: Facts): ShapeContext {
+export function shapeContext(model: Model, node: Node, facts: Pick<Facts, 'get'>): ShapeContext {
   return {
     node,
     opset: model.opsets.get(node.domain) ?? model.opset,
@@ -60,7 +60,8 @@ export function nodeCosts(model: Model, facts: Facts): NodeCost[] {
   return out;
 }
 
-function macsOf(model: Model, node: Node, facts: Facts): number {
+/** Multiply-accumulates of one node; what is in its body counts as often as it runs, what no rule knows nothing. */
+export function macsOf(model: Model, node: Node, facts: Pick<Facts, 'get' | 'has'>): number {
   let inside = 0;
   for (const n of bodyOf(node)?.nodes() ?? [])
     inside += macsOf(model, n, facts) * ((n.outputs[0] && facts.get(n.outputs[0])?.times) ?? 1);
