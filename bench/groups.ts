@@ -11,6 +11,7 @@ import { createExecutor } from '../src/main/runtime/executor.ts';
 import { evenPlan, normsOf } from '../src/main/stages/coverage.ts';
 import { prepare } from '../src/main/stages/prepare.ts';
 import { openWorker } from '../src/main/stages/resources.ts';
+import { apart } from './apart.ts';
 import { openModelFile, saveModelFile } from '../src/main/storage/model-files.ts';
 import { root, table } from './support.ts';
 
@@ -30,6 +31,7 @@ const { context } = await openWorker({ id: 'bench', task: 'coverage', input: nul
 const ctx = {
   ...context,
   job: 'bench',
+  apart,
   executor: createExecutor(),
   progress: () => undefined,
   log: () => undefined,

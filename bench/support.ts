@@ -11,6 +11,7 @@ import { compareModels, dataInput } from '../src/main/stages/evaluate.ts';
 import { runCompress } from '../src/main/stages/compress.ts';
 import { openWorker } from '../src/main/stages/resources.ts';
 import { openModelFile } from '../src/main/storage/model-files.ts';
+import { apart } from './apart.ts';
 
 export const root = resolve(import.meta.dirname ?? '.', '..');
 export const assets = resolve(root, '../shared/assets');
@@ -42,7 +43,7 @@ export interface RunOptions {
 
 let jobs = 0;
 
-/** One job, without a process of its own. */
+/** One job in this process; measurements have processes of their own, as in every job. */
 export async function compress(o: RunOptions): Promise<CompressReport> {
   const home = o.home ?? kept;
   mkdirSync(home, { recursive: true });
@@ -69,6 +70,7 @@ export async function compress(o: RunOptions): Promise<CompressReport> {
   return runCompress(request, {
     ...worker.context,
     job,
+    apart,
     point: () => undefined,
     log: (line) => void (o.quiet || console.error(`    ${line}`)),
     progress: (p) => {

@@ -106,6 +106,45 @@ describe('a worker that ends before its task', () => {
   });
 });
 
+describe('a task apart', () => {
+  it('runs in a process of its own, and its result is the answer', async () => {
+    const outcome = await services().jobs.start('ask', { task: 'pid', input: {} }).done;
+    const { mine, answer } = (outcome as { value: { mine: number; answer: number } }).value;
+    expect(answer).toBeGreaterThan(0);
+    expect(answer).not.toBe(mine);
+    expect(isAlive(answer)).toBe(false);
+  });
+
+  it.each([
+    ['refuse', 'file-not-found'],
+    ['die', 'worker-died'],
+    ['nothing', 'internal'],
+  ])('that fails by %s is an error of the task that asked', async (task, code) => {
+    const outcome = await services().jobs.start('ask', { task, input: {} }).done;
+    expect(outcome).toMatchObject({ kind: 'failed', error: { code } });
+  });
+
+  it('ends with a cancelled job, even while its event loop is blocked', async () => {
+    const s = services();
+    const { done, cancel } = s.jobs.start('ask', { task: 'block', input: { log } });
+    const pid = await waitingPid();
+    cancel();
+    expect(await done).toMatchObject({ kind: 'cancelled' });
+    expect(isAlive(pid)).toBe(false);
+  });
+
+  it('ends with the worker that asked for it', async () => {
+    const s = services();
+    const { done } = s.jobs.start('ask', { log, task: 'block', input: { log } });
+    const pid = await waitingPid();
+    const asking = Number(/^asking (\d+)$/m.exec(readFileSync(log, 'utf8'))?.[1]);
+    expect(asking).toBeGreaterThan(0);
+    process.kill(asking, 'SIGKILL');
+    expect(await done).toMatchObject({ kind: 'failed', error: { code: 'worker-died' } });
+    expect(isAlive(pid)).toBe(false);
+  });
+});
+
 describe('a task', () => {
   it('that throws a catalogue error delivers it whole', async () => {
     const outcome = await services().jobs.start('refuse', {}).done;

@@ -7,6 +7,8 @@ import type { WorkerExit, WorkerProcess, WorkerSpawner } from './process.ts';
 export interface ForkOptions {
   /** Path of the built worker. */
   readonly worker: string;
+  /** Arguments of the worker. */
+  readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly execArgv?: readonly string[];
 }
@@ -16,7 +18,7 @@ export function forkSpawner(options: ForkOptions): WorkerSpawner {
 }
 
 function spawnWorker(options: ForkOptions): WorkerProcess {
-  const child = fork(options.worker, [], {
+  const child = fork(options.worker, [...(options.args ?? [])], {
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     serialization: 'advanced',
     env: { ...process.env, ...options.env },

@@ -1,5 +1,5 @@
 /**
- * One worker process for one task. Whatever happens to the process, the outcome is a typed result: a value, a catalogue
+ * One worker process for one task, and others beside it for what that task wants done apart. Whatever happens to the process, the outcome is a typed result: a value, a catalogue
  * error, or `cancelled`. The promise never rejects.
  */
 import type { ErrorPayload } from '../../shared/contract/errors.ts';
@@ -38,9 +38,11 @@ const LAST_WORDS = 20;
 export function runTask(spawner: WorkerSpawner, options: TaskOptions): RunningTask {
   let cancelled = false;
   let process: WorkerProcess | undefined;
+  const apart = new Set<RunningTask>();
   let killTimer: NodeJS.Timeout | undefined;
 
   const stop = (): void => {
+    for (const task of apart) task.cancel();
     process?.kill('SIGTERM');
     // session.run() blocks the worker's event loop, so it may not react to anything softer than this.
     killTimer ??= setTimeout(() => process?.kill('SIGKILL'), options.killAfterMs ?? 2000);
@@ -82,6 +84,7 @@ export function runTask(spawner: WorkerSpawner, options: TaskOptions): RunningTa
       } else if (frame.type === 'progress') options.onProgress?.(frame.progress);
       else if (frame.type === 'log') options.onLog?.(frame.line);
       else if (frame.type === 'point') options.onPoint?.(frame.point);
+      else if (frame.type === 'apart') void runApart(frame);
       else {
         outcome =
           frame.type === 'result' ? { kind: 'done', value: frame.value } : { kind: 'failed', error: frame.error };
@@ -90,6 +93,25 @@ export function runTask(spawner: WorkerSpawner, options: TaskOptions): RunningTa
         killTimer ??= setTimeout(() => worker.kill('SIGKILL'), 5000);
       }
     });
+    const runApart = async ({ call, task, input }: Extract<WorkerFrame, { type: 'apart' }>): Promise<void> => {
+      const { id, home, readyTimeoutMs, killAfterMs } = options;
+      const running = runTask(spawner, {
+        id,
+        task,
+        input,
+        home,
+        ...(readyTimeoutMs !== undefined && { readyTimeoutMs }),
+        ...(killAfterMs !== undefined && { killAfterMs }),
+      });
+      apart.add(running);
+      const ended = await running.done;
+      apart.delete(running);
+      worker.send({
+        type: 'apart',
+        call,
+        outcome: ended.kind === 'done' ? ended : { kind: 'failed', error: ended.error },
+      });
+    };
     worker.onExit((exit, failure) => {
       clearTimeout(readyTimer);
       clearTimeout(killTimer);
@@ -98,7 +120,10 @@ export function runTask(spawner: WorkerSpawner, options: TaskOptions): RunningTa
         const error = new SecateurError('cancelled', { job: options.id }).toPayload();
         outcome = { kind: 'cancelled', error };
       }
-      resolve(outcome ?? failed(deathOf(exit, failure, ready, words, options.task)));
+      const last = outcome ?? failed(deathOf(exit, failure, ready, words, options.task));
+      // Nobody waits any more for what it had asked for.
+      for (const task of apart) task.cancel();
+      void Promise.all([...apart].map((task) => task.done)).then(() => resolve(last));
     });
     started(worker.pid);
   });

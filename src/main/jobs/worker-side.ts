@@ -1,6 +1,6 @@
-/** The worker's half of the frames: one process runs one task and ends. */
+/** The worker's half of the frames: one process runs one task and ends. Tasks apart from it run in processes of the host's. */
 import { SecateurError } from '../../shared/contract/errors.ts';
-import type { HostFrame, WorkerFrame } from '../../shared/model/frames.ts';
+import type { ApartOutcome, HostFrame, WorkerFrame } from '../../shared/model/frames.ts';
 import type { StageContext } from '../stages/context.ts';
 import { EtaEstimator } from './eta.ts';
 
@@ -38,19 +38,44 @@ export interface WorkerOptions {
 export function serveTask(options: WorkerOptions): void {
   const { channel } = options;
   let started = false;
+  const calls = new Calls(channel);
   // Work without a host to report to would only hold memory and disturb measurements.
   channel.onClosed(() => channel.exit(0));
   channel.onFrame((frame) => {
     if (frame.type === 'stop') channel.exit(0);
     else if (frame.type === 'start' && !started) {
       started = true;
-      void run(frame, options);
-    }
+      void run(frame, options, calls);
+    } else if (frame.type === 'apart') calls.settle(frame.call, frame.outcome);
   });
   channel.send({ type: 'ready', pid: process.pid });
 }
 
-async function run(start: Extract<HostFrame, { type: 'start' }>, options: WorkerOptions): Promise<void> {
+/** Tasks that the host was asked for. */
+class Calls {
+  readonly #channel: WorkerChannel;
+  readonly #waiting = new Map<number, { resolve(value: unknown): void; reject(e: SecateurError): void }>();
+  #last = 0;
+
+  constructor(channel: WorkerChannel) {
+    this.#channel = channel;
+  }
+  ask(task: string, input: unknown): Promise<unknown> {
+    const call = ++this.#last;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(call, { resolve, reject });
+      this.#channel.send({ type: 'apart', call, task, input });
+    });
+  }
+  settle(call: number, outcome: ApartOutcome): void {
+    const waiting = this.#waiting.get(call);
+    this.#waiting.delete(call);
+    if (outcome.kind === 'done') waiting?.resolve(outcome.value);
+    else waiting?.reject(SecateurError.fromPayload(outcome.error));
+  }
+}
+
+async function run(start: Extract<HostFrame, { type: 'start' }>, options: WorkerOptions, calls: Calls): Promise<void> {
   const { channel } = options;
   const log = (line: string): void => channel.send({ type: 'log', line });
   try {
@@ -63,6 +88,7 @@ async function run(start: Extract<HostFrame, { type: 'start' }>, options: Worker
       ...resources.context,
       job: start.id,
       log,
+      apart: (task, input) => calls.ask(task, input),
       point: (point) => channel.send({ type: 'point', point }),
       progress: (p) => {
         const { fraction, etaMs } = eta.update(p.stage, p.done);

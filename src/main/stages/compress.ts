@@ -47,7 +47,7 @@ export async function runCompress(request: CompressRequest, ctx: StageContext): 
   const prepared = await prepare(source, ctx, request.budget.batch, loaded.sha256);
   const data = await openData(request, source, ctx);
   clock.mark('load');
-  const beside = sideBySide(request, (m) => declareAs(m, loaded.model));
+  const beside = sideBySide(request, ctx, (m) => declareAs(m, loaded.model));
   try {
     const recipe = decided(request.recipe, prepared, data.dataset !== null);
     return await compressWith({ request: { ...request, recipe }, loaded, source, prepared, data, beside, clock }, ctx);

@@ -27,7 +27,7 @@ export async function runReach(request: ReachRequest, ctx: StageContext): Promis
   const prepared = await prepare(model, ctx, where.batch, sha256);
   ctx.progress({ stage: 'baseline', message: 'measuring the original', done: 0 });
   const budget: Budget = { ...where, percentile: 50 };
-  const { compare, close } = sideBySide({ model: path, budget });
+  const { compare, close } = sideBySide({ model: path, budget }, ctx);
   const { baselineMs, ratio } = await baselineOf({ sha256, prepared: prepared.model, budget, compare }, ctx).finally(
     close,
   );

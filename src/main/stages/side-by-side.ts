@@ -1,10 +1,16 @@
 /** The original and a pruned model measured in the same run: only such figures are compared. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { CompressRequest } from '../../shared/model/job.ts';
 import type { Budget, LatencyStats } from '../../shared/model/types.ts';
 import { cloneModel } from '../engine/ir/clone.ts';
 import type { Model } from '../engine/ir/model.ts';
-import { benchmark, openCandidate } from '../runtime/bench.ts';
+import { benchmark, openCandidate, type BenchOptions, type CandidateResult } from '../runtime/bench.ts';
 import type { RuntimeSession } from '../runtime/executor.ts';
+import { saveModelFile } from '../storage/model-files.ts';
+import type { StageContext } from './context.ts';
+import type { MeasureInput } from './measure.ts';
 
 export interface Pair {
   readonly original: LatencyStats;
@@ -23,8 +29,9 @@ export interface CompareOptions {
   /** Runs of either model at least; default 12, for the quantiles of a report there are more. */
   readonly runs?: number;
   /**
-   * How often both models are opened anew, each time with that much effort; default 1. Where a session lies in memory makes
-   * a model some percent faster or slower for as long as it is open, which no number of runs averages out.
+   * How often both models are opened anew, each time in a process of its own and with that much effort; default 1. Where a
+   * session lies in memory makes a model some percent faster or slower for as long as it is open, which no number of runs
+   * averages out.
    */
   readonly openings?: number;
 }
@@ -38,11 +45,13 @@ export interface SideBySide {
 }
 
 /**
- * The original is taken from its file.
+ * The original is taken from its file. A single look at a slow model happens in this process, where the original stays
+ * open: opening it takes longer than the look.
  * @param declare gives a working copy the inputs and outputs that it will be shipped with
  */
 export function sideBySide(
   { model: original, budget }: Pick<CompressRequest, 'model' | 'budget'>,
+  ctx: Pick<StageContext, 'apart'>,
   declare: (m: Model) => void = () => undefined,
 ): SideBySide {
   const { threads, provider, batch } = budget;
@@ -52,20 +61,37 @@ export function sideBySide(
     const { precision = 0.005, maxSeconds = 3, minSeconds = 0, runs = 12, openings = 1 } = o;
     const { model: pruned } = cloneModel(working);
     declare(pruned);
+    const options: BenchOptions = { threads, provider, batch, runs, precision, minSeconds, maxSeconds, warmup: 3 };
     const pairs: Pair[] = [];
-    for (let i = 0; i < openings; i++) {
-      // Opening a large model takes longer than a look at it.
-      const kept =
-        slow && openings === 1 ? (opened ??= await openCandidate(original, { threads, provider })) : undefined;
-      const [a, b] = await benchmark(
-        [
-          { name: 'original', model: original, ...(kept && { session: kept }) },
-          { name: 'pruned', model: pruned },
-        ],
-        { threads, provider, batch, runs, precision, minSeconds, maxSeconds, warmup: 3 },
-      );
+    const take = ([a, b]: readonly CandidateResult[]): void => {
       pairs.push({ original: a!.stats, pruned: b!.stats, ratio: b!.ratio.value });
       slow = a!.stats.p50Ms > SLOW_MS;
+    };
+    if (slow && openings === 1) {
+      const session = (opened ??= await openCandidate(original, { threads, provider }));
+      take(
+        await benchmark(
+          [
+            { name: 'original', model: original, session },
+            { name: 'pruned', model: pruned },
+          ],
+          options,
+        ),
+      );
+      return pairs[0]!;
+    }
+    const folder = await mkdtemp(join(tmpdir(), 'secateur-look-'));
+    try {
+      const file = join(folder, 'model.onnx');
+      saveModelFile(pruned, file);
+      const models = [
+        { name: 'original', model: original },
+        { name: 'pruned', model: file },
+      ];
+      for (let i = 0; i < openings; i++)
+        take((await ctx.apart('measure', { models, options } satisfies MeasureInput)) as CandidateResult[]);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
     }
     return together(pairs);
   };

@@ -8,6 +8,7 @@ import type { StageContext } from './context.ts';
 import { runCoverage } from './coverage.ts';
 import { runDevices } from './devices.ts';
 import { runInspect } from './inspect.ts';
+import { runMeasure } from './measure.ts';
 import { runPreview } from './preview.ts';
 import { runProfile } from './profile.ts';
 import { runReach } from './reach.ts';
@@ -21,6 +22,7 @@ export const tasks = {
   coverage: runCoverage,
   devices: runDevices,
   inspect: runInspect,
+  measure: runMeasure,
   preview: runPreview,
   profile: runProfile,
   reach: runReach,

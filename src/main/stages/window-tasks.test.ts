@@ -16,6 +16,7 @@ import { DType } from '../engine/ir/dtype.ts';
 import { Model } from '../engine/ir/model.ts';
 import { serializeModel } from '../engine/onnx/index.ts';
 import { applyPlan } from '../engine/pruning/surgery.ts';
+import type { TaskTable } from '../jobs/worker-side.ts';
 import { collectFacts } from '../runtime/facts.ts';
 import type { StageContext } from './context.ts';
 import { runCompress } from './compress.ts';
@@ -27,6 +28,7 @@ import { runProfile } from './profile.ts';
 import { runReach } from './reach.ts';
 import { openWorker } from './resources.ts';
 import { runReview } from './review.ts';
+import { tasks } from './tasks.ts';
 
 const sample = {
   model: join(ROOT, 'resources/samples/scenes-resnet.onnx'),
@@ -45,6 +47,7 @@ beforeAll(async () => {
     ...worker.context,
     job: 'test',
     log: () => undefined,
+    apart: (task, input) => (tasks as TaskTable)[task]!(input as never, ctx),
     point: (p) => void points.push(p),
     progress: () => undefined,
   };

@@ -9,6 +9,7 @@ export type HostFrame =
       readonly input: unknown;
       readonly home: string;
     }
+  | { readonly type: 'apart'; readonly call: number; readonly outcome: ApartOutcome }
   | { readonly type: 'stop' };
 
 /** What a worker process says. */
@@ -17,8 +18,15 @@ export type WorkerFrame =
   | { readonly type: 'progress'; readonly progress: Progress }
   | { readonly type: 'log'; readonly line: string }
   | { readonly type: 'point'; readonly point: Candidate }
+  /** Asks for a task in a process of its own; `call` comes back with its outcome. */
+  | { readonly type: 'apart'; readonly call: number; readonly task: string; readonly input: unknown }
   | { readonly type: 'result'; readonly value: unknown }
   | { readonly type: 'error'; readonly error: ErrorPayload };
+
+/** What became of a task that a worker asked for. */
+export type ApartOutcome =
+  | { readonly kind: 'done'; readonly value: unknown }
+  | { readonly kind: 'failed'; readonly error: ErrorPayload };
 
 /** A plan as it was measured on the way. */
 export interface Candidate {

@@ -63,6 +63,14 @@ const tasks = {
     appendFileSync(input.log, `blocked ${process.pid}\n`);
     for (;;);
   },
+  /** Has another task run apart; what that fails with is this one's failure. */
+  async ask(input: { log?: string; task: string; input: unknown }, ctx: StageContext): Promise<unknown> {
+    if (input.log) appendFileSync(input.log, `asking ${process.pid}\n`);
+    return { mine: process.pid, answer: await ctx.apart(input.task, input.input) };
+  },
+  async pid(): Promise<number> {
+    return process.pid;
+  },
   async talk(_input: unknown, ctx: StageContext): Promise<string> {
     console.log('printed by the worker');
     console.error('complained by the worker');
