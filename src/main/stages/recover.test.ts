@@ -178,8 +178,10 @@ it('begins anew with a smaller rate where the first one leads away', async () =>
   expect(r.after).toBeLessThanOrEqual(r.before);
   expect((await run({})).restarts).toBe(0);
   // Many steps make up for a bad start; late in the run there is no time left to begin anew.
-  expect(tooFast(2, 0.1, 10)).toBe(true);
-  expect(tooFast(2, 0.1, 100)).toBe(false);
+  expect(tooFast(2, 0.1, 10)).toBe(false);
+  expect(tooFast(2, 0.35, 35)).toBe(true);
+  expect(tooFast(2, 0.35, 350)).toBe(false);
+  expect(tooFast(NaN, 0.1, 100)).toBe(true);
   expect(tooFast(6, 0.1, 100)).toBe(true);
   expect(tooFast(6, 0.6, 100)).toBe(false);
 });

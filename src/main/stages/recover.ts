@@ -249,18 +249,20 @@ async function anchorsIn(
   }
 }
 
-/** The peak of the rate shrinks to this, so many times at most, where it led away from the original at once. */
-const SLOWER = 0.35;
-const RESTARTS = 4;
+/** The peak of the rate shrinks to this, so many times at most, where it led away from the original. */
+const SLOWER = 0.5;
+const RESTARTS = 5;
 
 /**
- * Whether a run should begin anew with a smaller rate: many steps make up for a bad start, few do not.
+ * Whether a run should begin anew with a smaller rate. Steps of a set length lead away at first, and the further the nearer
+ * the start was: what lies five times further off is lost, what lies twice as far comes back as the rate falls. With few
+ * steps to come it has to be back by a third of the time.
  * @param worse the distance on held-out samples over that before the first step, @param share of the time, @param steps done
  */
 export function tooFast(worse: number, share: number, steps: number): boolean {
-  const toCome = steps / Math.max(share, 1e-9);
+  const few = steps / Math.max(share, 1e-9) < 400;
   // What is no number any more is worse than anything.
-  return share < 0.5 && !(worse <= (toCome < 400 ? 1.7 : 5));
+  return share < 0.5 && !(worse <= (few && share >= 0.3 ? 1.7 : 5));
 }
 
 /** Decay of the moving average of the weights. */
