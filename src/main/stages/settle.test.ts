@@ -18,6 +18,7 @@ import type { Calibration } from './calibration.ts';
 import type { StageContext } from './context.ts';
 import type { Settled, SettleOptions } from './settle.ts';
 import { bestOf, plansOf, settleBest, type BestOptions } from './settle-best.ts';
+import type { Candidate } from './fit.ts';
 import type { Pair } from './side-by-side.ts';
 import { openSpace } from './space.ts';
 
@@ -36,7 +37,14 @@ afterEach(() => rm(home, { recursive: true, force: true }));
  * A machine whose time is the model's multiply-accumulates and which is `moods[i]` times as slow while the i-th plan is
  * built, its second look (a model that comes out of a file) included.
  */
-async function run(moods: readonly number[], job = 'job', msPerUnit = 1, offered = COUNTS, plans = 1) {
+async function run(
+  moods: readonly number[],
+  job = 'job',
+  msPerUnit = 1,
+  offered = COUNTS,
+  plans = 1,
+  missed: readonly Candidate[] = [],
+) {
   const p = await prepare(residualChain({ blocks: 4, width: 16 }));
   const groups = p.analysis.groups;
   const counts = new Map(groups.map((g) => [g.id, offered] as const));
@@ -98,6 +106,7 @@ async function run(moods: readonly number[], job = 'job', msPerUnit = 1, offered
       threads: 1,
       planOf: (s) => planOf(space, s, ''),
       mark: (part) => void (part === 'compensate' && logs.push(BUILT)),
+      missed,
     },
     ctx,
   );
@@ -143,6 +152,13 @@ describe('a plan that is settled', () => {
     expect(share([chosen!, built!])).toBeLessThan(0.95);
     // What it was thought to measure now is less than may be used.
     expect(next).toBeGreaterThan((chosen! + built!) / 2);
+  });
+
+  it('is a faster one where the last measurement has found it too slow', async () => {
+    const first = await run([1]);
+    const { looks, chosen } = await run([1], 'missed', 1, COUNTS, 1, [{ ...first.chosen, ratio: 1.01 * BUDGET }]);
+    expect(chosen.predictedMs).toBeLessThan(first.chosen.predictedMs);
+    expect(believed(looks)).toHaveLength(2);
   });
 
   it('is taken for good after two returns', async () => {

@@ -25,6 +25,8 @@ export interface SettleOptions extends Omit<AllocationOptions, 'compare' | 'know
   readonly planOf: (s: State) => Plan;
   /** Which samples rank plans: 0 for the first ones, others for those behind them. Default 0. */
   readonly variant?: number;
+  /** Plans that the last measurement of all found too slow, with what it found; default: none. */
+  readonly missed?: readonly Candidate[];
   /** Rounds of the activation-aware fit. */
   readonly rounds: number;
   /** Ends the part of that name. */
@@ -38,11 +40,12 @@ export interface Settled {
   readonly compensated: Compensated;
   /** Measured ratio to the original, of all looks together. */
   readonly ratio: number;
+  readonly chosen: Candidate;
 }
 
 export async function settle(o: SettleOptions, ctx: StageContext): Promise<Settled> {
-  const known: Candidate[] = [];
-  const { variant = 0 } = o;
+  const { variant = 0, missed = [] } = o;
+  const known: Candidate[] = [...missed];
   const ranked = variant > 0 && {
     calibration: rotated(o.calibration, variant * batchesThatRank(o)),
     identity: { ...o.identity, variant },
@@ -65,10 +68,10 @@ export async function settle(o: SettleOptions, ctx: StageContext): Promise<Settl
       ctx,
     );
     o.mark('compensate');
-    const settled = { plan, planHash, compensated, ratio: chosen.ratio };
+    const settled = { plan, planHash, compensated, ratio: chosen.ratio, chosen };
     // Slow models repeat well, and a look at one takes long.
     const twice = known.some((c) => keyOf(c.state) === keyOf(chosen.state));
-    if (twice || known.length >= RETURNS || o.baselineMs > SLOW_MS) return settled;
+    if (twice || known.length - missed.length >= RETURNS || o.baselineMs > SLOW_MS) return settled;
     const again = await secondLook(o, { planHash, path: compensated.path, round: known.length }, ctx);
     o.mark('measure');
     const ratio = (chosen.ratio + again) / 2;
