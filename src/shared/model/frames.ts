@@ -25,8 +25,7 @@ export type WorkerFrame =
 
 /** What became of a task that a worker asked for. */
 export type ApartOutcome =
-  | { readonly kind: 'done'; readonly value: unknown }
-  | { readonly kind: 'failed'; readonly error: ErrorPayload };
+  { readonly kind: 'done'; readonly value: unknown } | { readonly kind: 'failed'; readonly error: ErrorPayload };
 
 /** A plan as it was measured on the way. */
 export interface Candidate {
