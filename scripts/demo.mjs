@@ -43,7 +43,7 @@ step(
   '--data',
   data,
   '--time-limit',
-  '120',
+  '100',
   '--out',
   bundle,
 );
