@@ -1,6 +1,5 @@
 /** The original and a pruned model measured in the same run: only such figures are compared. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CompressRequest } from '../../shared/model/job.ts';
 import type { Budget, LatencyStats } from '../../shared/model/types.ts';
@@ -9,6 +8,7 @@ import type { Model } from '../engine/ir/model.ts';
 import { benchmark, openCandidate, type BenchOptions, type CandidateResult } from '../runtime/bench.ts';
 import type { RuntimeSession } from '../runtime/executor.ts';
 import { saveModelFile } from '../storage/model-files.ts';
+import { scratchFolder } from '../storage/scratch.ts';
 import type { StageContext } from './context.ts';
 import type { MeasureInput } from './measure.ts';
 
@@ -80,7 +80,7 @@ export function sideBySide(
       );
       return pairs[0]!;
     }
-    const folder = await mkdtemp(join(tmpdir(), 'secateur-look-'));
+    const folder = await scratchFolder();
     try {
       const file = join(folder, 'model.onnx');
       saveModelFile(pruned, file);
