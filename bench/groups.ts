@@ -11,8 +11,8 @@ import { createExecutor } from '../src/main/runtime/executor.ts';
 import { evenPlan, normsOf } from '../src/main/stages/coverage.ts';
 import { prepare } from '../src/main/stages/prepare.ts';
 import { openWorker } from '../src/main/stages/resources.ts';
-import { apart } from './apart.ts';
 import { openModelFile, saveModelFile } from '../src/main/storage/model-files.ts';
+import { apart } from './apart.ts';
 import { root, table } from './support.ts';
 
 const zoo = resolve(root, '../shared/zoo');

@@ -1,6 +1,6 @@
 /**
- * One worker process for one task, and others beside it for what that task wants done apart. Whatever happens to the process, the outcome is a typed result: a value, a catalogue
- * error, or `cancelled`. The promise never rejects.
+ * One worker process for one task, and others beside it for what that task wants done apart. Whatever happens to the
+ * process, the outcome is a typed result: a value, a catalogue error, or `cancelled`. The promise never rejects.
  */
 import type { ErrorPayload } from '../../shared/contract/errors.ts';
 import { SecateurError } from '../../shared/contract/errors.ts';
