@@ -43,7 +43,7 @@ step(
   '--data',
   data,
   '--time-limit',
-  '100',
+  '80',
   '--out',
   bundle,
 );
