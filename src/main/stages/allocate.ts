@@ -5,7 +5,7 @@ import type { Recipe } from '../../shared/model/job.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { baselineState } from '../engine/pruning/allocation/baselines.ts';
 import { plansBetween } from '../engine/pruning/allocation/exhaustive.ts';
-import { GreedyPath, refill, type Step } from '../engine/pruning/allocation/greedy.ts';
+import { GreedyPath, refill, widened, type Step } from '../engine/pruning/allocation/greedy.ts';
 import { predictMs, type Space, type State } from '../engine/pruning/allocation/state.ts';
 import type { Surgery } from '../engine/pruning/surgery.ts';
 import type { Calibration } from './calibration.ts';
@@ -100,6 +100,7 @@ export async function allocateStage(o: AllocationOptions, ctx: StageContext): Pr
           return (await cheapest(near.slice(0, TRIES), plans.cost)) ?? found;
         },
         cut: (s) => plain(o, s),
+        ...(steered && { wider: (s: State, ms: number) => helpful(widened(space, s, start, ms), s, plans.cost) }),
         known: before,
         ...(baselineMs > SLOW_MS
           ? {
@@ -124,6 +125,23 @@ export async function allocateStage(o: AllocationOptions, ctx: StageContext): Pr
     readonly state: string;
   };
   return { ...kept, state: stateOf(kept.state) };
+}
+
+/** Those of the states that make things better than `now`, the best first. */
+async function helpful(
+  states: readonly State[],
+  now: State,
+  cost: (s: State) => Promise<number>,
+): Promise<readonly State[]> {
+  if (states.length === 0) return [];
+  const limit = await cost(now);
+  const priced: { state: State; cost: number }[] = [];
+  // The largest steps first: they are the ones that fill what is left.
+  for (const state of states.slice(0, TRIES)) priced.push({ state, cost: await cost(state) });
+  return priced
+    .filter((p) => p.cost < limit)
+    .sort((a, b) => a.cost - b.cost)
+    .map(({ state }) => state);
 }
 
 async function cheapest(states: readonly State[], cost: (s: State) => Promise<number>): Promise<State | null> {

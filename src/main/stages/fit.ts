@@ -25,6 +25,8 @@ export interface FitOptions {
   /** A longer look at the plan that was chosen, before anything is built on it; default: none. */
   readonly confirm?: (m: Model) => Promise<number>;
   readonly attempts?: number;
+  /** Plans predicted at most `ms` that keep all that `s` keeps and more, the one that helps most first; default: none. */
+  readonly wider?: (s: State, ms: number) => Promise<readonly State[]>;
   /** Plans that were measured at length before, the latest last: where the loop takes up. */
   readonly known?: readonly Candidate[];
   readonly onCandidate?: (c: Candidate, attempt: number) => void;
@@ -54,6 +56,10 @@ export const isSurprise = (chosen: number, now: number): boolean =>
 /** Goals tried per plan that is measured, at most: a goal may lead to a plan that was measured before. */
 const GOALS = 3;
 
+/** Plans wider than the best that are measured, at most, and how many times what is left they may be predicted to take. */
+const FILLS = 6;
+const TRUST = [1, 2] as const;
+
 /** The plan that uses most of the budget without exceeding it, or the one nearest above when none is within. */
 export async function fitBudget(o: FitOptions): Promise<{ best: Candidate; within: boolean; candidates: Candidate[] }> {
   const { attempts = 9, known = [] } = o;
@@ -71,17 +77,18 @@ export async function fitBudget(o: FitOptions): Promise<{ best: Candidate; withi
   for (const c of known) bound(c.predictedMs, c);
   const last = known.at(-1);
   let goal = last ? corrected(last) : o.budgetRatio * o.baselineMs * AIM;
-  for (let attempt = 0, tries = 0; attempt < attempts && tries < GOALS * attempts; tries++) {
+  let attempt = 0;
+  const look = async (state: State): Promise<Candidate> => {
+    const c = { state, predictedMs: predictMs(o.space, state), ratio: await o.measure(o.cut(state)) };
+    seen.set(keyOf(state), c);
+    o.onCandidate?.(c, attempt++);
+    return c;
+  };
+  for (let tries = 0; attempt < attempts && tries < GOALS * attempts; tries++) {
     const state = await o.allocate(goal);
     const key = keyOf(state);
-    let c = seen.get(key);
-    const again = c !== undefined;
-    if (!c) {
-      const ratio = await o.measure(o.cut(state));
-      c = { state, predictedMs: predictMs(o.space, state), ratio };
-      seen.set(key, c);
-      o.onCandidate?.(c, attempt++);
-    }
+    const again = seen.has(key);
+    let c = seen.get(key) ?? (await look(state));
     if (isContent(shareOf(c))) {
       if (!o.confirm || confirmed.has(key)) break;
       c = { ...c, ratio: await o.confirm(o.cut(state)) };
@@ -100,23 +107,46 @@ export async function fitBudget(o: FitOptions): Promise<{ best: Candidate; withi
       goal = Math.sqrt(under * over);
     } else goal *= shareOf(c) > 1 ? 1 / STEP : STEP;
   }
+  // Goals pass over plans that measure otherwise than predicted: what is left by the best is filled by what lies next to it.
+  const filling = async (best: Candidate): Promise<State | undefined> => {
+    if (!o.wider || shareOf(best) >= CONTENT[0]) return undefined;
+    const left = CONTENT[1] / shareOf(best) - 1;
+    const slow = [...seen.values()].filter((c) => !isWithin(shareOf(c)));
+    for (const trust of TRUST) {
+      const wider = await o.wider(best.state, best.predictedMs * (1 + trust * left));
+      const next = wider.find((s) => !seen.has(keyOf(s)) && !slow.some((c) => contains(s, c.state)));
+      if (next) return next;
+    }
+    return undefined;
+  };
   // Measured twice counts for more: what was only glanced at is confirmed before it is chosen.
-  for (;;) {
+  for (let fills = 0; ;) {
     const candidates = [...seen.values()];
     const within = candidates.filter((c) => isWithin(shareOf(c)));
     const best = within.length
       ? within.reduce((a, b) => (b.ratio > a.ratio ? b : a))
       : candidates.reduce((a, b) => (b.ratio < a.ratio ? b : a));
     const key = keyOf(best.state);
-    if (!o.confirm || confirmed.has(key)) return { best, within: within.length > 0, candidates };
-    confirmed.add(key);
-    seen.set(key, { ...best, ratio: await o.confirm(o.cut(best.state)) });
+    if (o.confirm && !confirmed.has(key)) {
+      confirmed.add(key);
+      seen.set(key, { ...best, ratio: await o.confirm(o.cut(best.state)) });
+      continue;
+    }
+    const next = within.length > 0 && fills < FILLS ? await filling(best) : undefined;
+    if (!next) return { best, within: within.length > 0, candidates };
+    await look(next);
+    fills++;
   }
 }
 
 /** Equal states have equal keys. */
 export const keyOf = (s: State): string =>
   JSON.stringify([[...s.keep].sort((a, b) => (a[0] < b[0] ? -1 : 1)), [...s.dropped].sort()]);
+
+/** True when `a` keeps all that `b` keeps. */
+const contains = (a: State, b: State): boolean =>
+  [...a.dropped].every((id) => b.dropped.has(id)) &&
+  [...a.keep].every(([group, n]) => (b.keep.get(group) ?? Infinity) <= n);
 
 export function stateOf(key: string): State {
   const [keep, dropped] = JSON.parse(key) as [[string, number][], string[]];

@@ -233,6 +233,14 @@ export async function refill(
   }
 }
 
+/** States with one narrowing of `s` widened or one block put back, predicted at most `ms`, the slowest first. */
+export const widened = (space: Space, s: State, floor: State, ms: number): State[] =>
+  undos(space, s, floor)
+    .map((state) => ({ state, at: predictMs(space, state) }))
+    .filter(({ at }) => at <= ms)
+    .sort((a, b) => b.at - a.at)
+    .map(({ state }) => state);
+
 /** Undos that are compared before one is taken, where each has to be measured. */
 const FEW = 6;
 /** Groups up to which pairs of steps are looked at: with more, single steps are fine enough. */
