@@ -21,10 +21,8 @@ export interface TaskOptions {
   readonly onProgress?: (progress: Progress) => void;
   readonly onLog?: (line: string) => void;
   readonly onPoint?: (point: Candidate) => void;
-  /** Milliseconds until the worker must have said it is ready. */
+  /** Milliseconds until the worker must have said it is ready; default 30,000. */
   readonly readyTimeoutMs?: number;
-  /** Milliseconds between asking the process to end and ending it. */
-  readonly killAfterMs?: number;
 }
 
 export interface RunningTask {
@@ -32,10 +30,14 @@ export interface RunningTask {
   cancel(): void;
 }
 
+const READY_TIMEOUT_MS = 30_000;
+/** Between asking the process to end and ending it. */
+const KILL_AFTER_MS = 2000;
 /** Lines of the worker's own output that are kept to explain its death. */
 const LAST_WORDS = 20;
 
 export function runTask(spawner: WorkerSpawner, options: TaskOptions): RunningTask {
+  const patience = options.readyTimeoutMs ?? READY_TIMEOUT_MS;
   let cancelled = false;
   let process: WorkerProcess | undefined;
   const apart = new Set<RunningTask>();
@@ -45,7 +47,7 @@ export function runTask(spawner: WorkerSpawner, options: TaskOptions): RunningTa
     for (const task of apart) task.cancel();
     process?.kill('SIGTERM');
     // session.run() blocks the worker's event loop, so it may not react to anything softer than this.
-    killTimer ??= setTimeout(() => process?.kill('SIGKILL'), options.killAfterMs ?? 2000);
+    killTimer ??= setTimeout(() => process?.kill('SIGKILL'), KILL_AFTER_MS);
   };
 
   const done = new Promise<Outcome>((resolve) => {
@@ -62,10 +64,10 @@ export function runTask(spawner: WorkerSpawner, options: TaskOptions): RunningTa
     const worker = spawner.spawn();
     process = worker;
     const readyTimer = setTimeout(() => {
-      const reason = `it said nothing for ${(options.readyTimeoutMs ?? 30_000) / 1000} s`;
+      const reason = `it said nothing for ${patience / 1000} s`;
       outcome ??= failed(new SecateurError('worker-not-ready', { reason }));
       stop();
-    }, options.readyTimeoutMs ?? 30_000);
+    }, patience);
 
     worker.onLine((line) => {
       words.push(line);
@@ -94,15 +96,8 @@ export function runTask(spawner: WorkerSpawner, options: TaskOptions): RunningTa
       }
     });
     const runApart = async ({ call, task, input }: Extract<WorkerFrame, { type: 'apart' }>): Promise<void> => {
-      const { id, home, readyTimeoutMs, killAfterMs } = options;
-      const running = runTask(spawner, {
-        id,
-        task,
-        input,
-        home,
-        ...(readyTimeoutMs !== undefined && { readyTimeoutMs }),
-        ...(killAfterMs !== undefined && { killAfterMs }),
-      });
+      const { id, home } = options;
+      const running = runTask(spawner, { id, task, input, home, readyTimeoutMs: patience });
       apart.add(running);
       const ended = await running.done;
       apart.delete(running);

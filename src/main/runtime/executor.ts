@@ -2,13 +2,13 @@
  * Runs models with ONNX Runtime: the Executor that the engine is given. Loaded only in worker processes: `run` blocks
  * the event loop of its process, and a native fault ends it.
  */
-import { mkdtemp, open as openFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { open as openFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as ort from 'onnxruntime-node';
 import type { ExecSession, Executor, HostTensor, SessionOptions } from '../engine/executor.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { serializeModel, writeModelChunks } from '../engine/onnx/index.ts';
+import { scratchFolder } from '../storage/scratch.ts';
 import { runtimeError } from './errors.ts';
 import { dtypeOf, fromOrt, toOrt } from './tensors.ts';
 
@@ -118,7 +118,7 @@ export function createExecutor(): RuntimeExecutor {
   return {
     async open(model, options) {
       if (weightBytes(model) < LARGEST_MESSAGE) return create(serializeModel(model), options, null);
-      const dir = await mkdtemp(join(tmpdir(), 'secateur-model-'));
+      const dir = await scratchFolder();
       const cleanup = (): Promise<void> => rm(dir, { recursive: true, force: true });
       try {
         const plan = writeModelChunks(model, { externalData: { location: 'weights.data', thresholdBytes: 1024 } });

@@ -1,10 +1,13 @@
 /** The real runtime on tiny models: sessions, facts, benchmark, profile and latency model. */
 import { describe, expect, test } from 'vitest';
 import { SecateurError } from '../../shared/contract/errors.ts';
-import { int, ints } from '../engine/ir/attribute.ts';
+import { graphAttr, int, ints } from '../engine/ir/attribute.ts';
 import { DType } from '../engine/ir/dtype.ts';
+import { Graph } from '../engine/ir/graph.ts';
 import { Model } from '../engine/ir/model.ts';
+import { Node } from '../engine/ir/node.ts';
 import { f32, i64 } from '../engine/ir/tensor.ts';
+import { Value } from '../engine/ir/value.ts';
 import { buildGroups } from '../engine/pruning/groups.ts';
 import { seededRandom } from '../engine/random.ts';
 import type { LatencyTable } from '../stages/context.ts';
@@ -114,6 +117,32 @@ describe('facts', () => {
     expect(of('flat')!.shape).toEqual([1, 16]);
     expect(of('flat')!.constant).toBeUndefined();
     expect((await collectFacts(m, createExecutor(), { batch: 5 })).get(m.graph.outputs[0]!)!.shape).toEqual([5, 16]);
+  });
+
+  test('has none of sequences, told by who makes and who reads them', async () => {
+    const m = emptyModel();
+    const g = m.graph;
+    const x = g.addInput('x', { elemType: DType.FLOAT, shape: ['N', 4] });
+    const parts = g.emit('SplitToSequence', [g.emit('Relu', [x], { name: 'relu' })[0]!], { name: 'split' })[0]!;
+    const body = new Graph();
+    body.name = 'body';
+    body.addInput('i', { elemType: DType.INT64, shape: [] });
+    const go = body.addInput('go', { elemType: DType.BOOL, shape: [] });
+    const held = body.addInput('held', null);
+    const emit = (op: string, inputs: Value[]): Value => body.emit(op, inputs, { name: op })[0]!;
+    body.outputs.push(emit('Identity', [go]), emit('SequenceInsert', [held, x]));
+    const grown = new Value('grown');
+    const count = g.addInitializer('count', i64([2], []));
+    g.append(
+      new Node('Loop', [count, null, parts], [grown], { name: 'loop', attributes: [['body', graphAttr(body)]] }),
+    );
+    const y = g.emit('ConcatFromSequence', [grown], { name: 'join', attributes: [['axis', int(0)]] })[0]!;
+    y.type = { elemType: DType.FLOAT };
+    g.outputs.push(y);
+    const facts = await collectFacts(m, createExecutor(), { batch: 3 });
+    expect(facts.get(y)!.shape).toEqual([9, 4]);
+    expect(facts.get(parts.producer!.input(0)!)!.shape).toEqual([3, 4]);
+    for (const v of [parts, grown, held]) expect(facts.has(v), v.name).toBe(false);
   });
 });
 

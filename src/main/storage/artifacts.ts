@@ -9,10 +9,10 @@ import { join } from 'node:path';
 import { deserialize, serialize } from 'node:v8';
 import { syncDirectory, syncTree, writeFileAtomic } from './atomic.ts';
 import { canonicalJson } from './canonical.ts';
-import { isAlive, ownIdentity } from './process-identity.ts';
+import { isAlive, ownedName, ownerOf } from './process-identity.ts';
 
 const MARKER = '.complete.json';
-const TEMP = /^\.tmp-(\d+)-([0-9a-z]*)-[0-9a-f]+$/;
+const TEMP = '.tmp-';
 
 /** Checkpoints that nobody came back for are swept. */
 const FORGOTTEN_MS = 30 * 24 * 3_600_000;
@@ -138,8 +138,8 @@ export class ArtifactStore {
         if (info && Date.now() - info.mtimeMs > FORGOTTEN_MS) await rm(join(this.root, name), { force: true });
         continue;
       }
-      const match = TEMP.exec(name);
-      if (!match || isAlive({ pid: Number(match[1]), start: match[2] ?? '' })) continue;
+      const owner = ownerOf(name, TEMP);
+      if (!owner || isAlive(owner)) continue;
       await rm(join(this.root, name), { recursive: true, force: true });
       count++;
     }
@@ -197,8 +197,7 @@ export class ArtifactStore {
   }
 
   #tempName(): string {
-    const me = ownIdentity();
-    return join(this.root, `.tmp-${me.pid}-${me.start}-${randomBytes(6).toString('hex')}`);
+    return join(this.root, `${ownedName(TEMP)}${randomBytes(6).toString('hex')}`);
   }
 
   async #names(): Promise<string[]> {

@@ -16,6 +16,18 @@ export function ownIdentity(): ProcessIdentity {
   return self;
 }
 
+/** A name with its owner in it, unique to whoever asks once what follows is. */
+export function ownedName(prefix: string): string {
+  const { pid, start } = ownIdentity();
+  return `${prefix}${pid}-${start}-`;
+}
+
+/** Whose name that is; null for what `ownedName` did not make with this prefix. */
+export function ownerOf(name: string, prefix: string): ProcessIdentity | null {
+  const found = name.startsWith(prefix) ? /^(\d+)-([0-9a-z]*)-/.exec(name.slice(prefix.length)) : null;
+  return found && { pid: Number(found[1]), start: found[2]! };
+}
+
 export function identityOf(pid: number): ProcessIdentity {
   return { pid, start: startOf(pid) };
 }
