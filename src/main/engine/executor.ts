@@ -15,6 +15,20 @@ export function rowsAt(t: HostTensor, at: number, n: number): HostTensor {
   return { ...t, dims: [n, ...t.dims.slice(1)], data: t.data.subarray(at * per, (at + n) * per) as NumericArray };
 }
 
+/** The entries of all along the first axis, copied; the other dimensions are equal. */
+export function joinRows(parts: readonly HostTensor[]): HostTensor {
+  const [first] = parts;
+  const total = parts.reduce((n, t) => n + t.data.length, 0);
+  const data = new (first!.data.constructor as new (n: number) => NumericArray)(total);
+  let at = 0;
+  for (const t of parts) {
+    data.set(t.data as never, at);
+    at += t.data.length;
+  }
+  const rows = parts.reduce((n, t) => n + t.dims[0]!, 0);
+  return { ...first!, dims: [rows, ...first!.dims.slice(1)], data };
+}
+
 export interface SessionOptions {
   /** Execution provider, default 'cpu'. */
   readonly provider?: string;

@@ -38,6 +38,8 @@ export interface BenchOptions {
   readonly maxSeconds?: number;
   /** Stop when every ratio to the first is known to this half-width (relative); default 0.01. */
   readonly precision?: number;
+  /** The first candidate's own time matters too, not only the ratios to it; default true. */
+  readonly absolute?: boolean;
 }
 
 export interface CandidateResult {
@@ -81,8 +83,9 @@ export async function benchmark(
   candidates: readonly Candidate[],
   options: BenchOptions = {},
 ): Promise<CandidateResult[]> {
-  const { runs = 50, warmup = 5, minSeconds = 0, maxSeconds = 10, precision = 0.01 } = options;
+  const { runs = 50, warmup = 5, minSeconds = 0, maxSeconds = 10, precision = 0.01, absolute = true } = options;
   const contestants: Contestant[] = [];
+  const judged = (): readonly Contestant[] => (absolute ? contestants : contestants.slice(1));
   try {
     for (const c of candidates) contestants.push(await prepare(c, options));
     for (const c of contestants) await warm(c, Math.max(1, warmup));
@@ -99,7 +102,7 @@ export async function benchmark(
       if (seconds < minSeconds || contestants.some((c) => c.times.length < runs)) continue;
       // The interval is a bootstrap: looking after every block would cost more than the block.
       const slow = contestants.some((c) => c.runsPerBlock === 1);
-      if ((slow || round % 4 === 3) && contestants.every((c) => precise(c, contestants[0]!, precision))) break;
+      if ((slow || round % 4 === 3) && judged().every((c) => precise(c, contestants[0]!, precision))) break;
     }
     return contestants.map((c) => result(c, contestants[0]!, options));
   } catch (e) {

@@ -8,6 +8,7 @@ import { plansBetween } from '../engine/pruning/allocation/exhaustive.ts';
 import { GreedyPath, refill, widened, type Step } from '../engine/pruning/allocation/greedy.ts';
 import { predictMs, type Space, type State } from '../engine/pruning/allocation/state.ts';
 import type { Surgery } from '../engine/pruning/surgery.ts';
+import type { Bias } from './bias.ts';
 import type { Calibration } from './calibration.ts';
 import type { StageContext } from './context.ts';
 import { fitBudget, keyOf, stateOf, type Candidate } from './fit.ts';
@@ -43,6 +44,7 @@ export interface AllocationOptions {
   /** Of the original, and the budget as a share of it. */
   readonly baselineMs: number;
   readonly budgetRatio: number;
+  readonly bias: Bias;
   /** What cached costs depend on. */
   readonly identity: Readonly<Record<string, unknown>>;
   readonly threads: number;
@@ -102,10 +104,11 @@ export async function allocateStage(o: AllocationOptions, ctx: StageContext): Pr
         cut: (s) => plain(o, s),
         ...(steered && { wider: (s: State, ms: number) => helpful(widened(space, s, start, ms), s, plans.cost) }),
         known: before,
+        bias: o.bias.known,
         ...(baselineMs > SLOW_MS
           ? {
               measure: async (m: Model) =>
-                (await o.compare(m, { precision: 0.006, maxSeconds: 2, runs: SLOW_RUNS })).ratio,
+                (await o.compare(m, { precision: 0.006, maxSeconds: 2, runs: SLOW_RUNS, absolute: false })).ratio,
             }
           : {
               measure: async (m: Model) => (await o.compare(m, { maxSeconds: 2.5 })).ratio,
@@ -116,6 +119,7 @@ export async function allocateStage(o: AllocationOptions, ctx: StageContext): Pr
           ctx.point({ ratio: c.ratio, predictedRatio: c.predictedMs / baselineMs, change: plans.known(c.state) });
         },
       });
+      o.bias.keep((best.ratio * baselineMs) / best.predictedMs);
       await writeFile(join(to, 'plan.json'), JSON.stringify({ ...best, state: keyOf(best.state) }));
     } finally {
       await plans.close();

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { Net } from '../../../test/support/topologies.ts';
+import { DType } from '../engine/ir/dtype.ts';
 import type { Model } from '../engine/ir/model.ts';
-import { calibrationOf, firstSamples, resized, rotated } from './calibration.ts';
+import { calibrationOf, firstSamples, inLargerBatches, resized, rotated, type Calibration } from './calibration.ts';
 
 function network(batch: number | string): Model {
   const n = new Net();
@@ -33,4 +34,25 @@ it('the same batches may begin with another one', async () => {
   const turned = rotated(c, c.batches.length + 3);
   expect(turned.batches[0]).toBe(c.batches[3]);
   expect(new Set(turned.batches)).toEqual(new Set(c.batches));
+});
+
+it('small batches are put together, where that divides evenly', () => {
+  const x = (i: number, size: number) => ({
+    x: { dtype: DType.FLOAT, dims: [size, 3], data: Float32Array.from({ length: 3 * size }, (_, k) => 100 * i + k) },
+  });
+  const of = (count: number, size: number): Calibration => {
+    const batches = Array.from({ length: count }, (_, i) => x(i, size));
+    return { input: 'x', size, batches, labels: batches.map(() => null), real: true };
+  };
+  const shape = ({ size, batches }: Calibration): number[] => [size, ...batches.map((b) => b['x']!.dims[0]!)];
+  expect(shape(inLargerBatches(of(4, 8), 16))).toEqual([16, 16, 16]);
+  expect(shape(inLargerBatches(of(6, 4), 16))).toEqual([24, 24]);
+  expect(shape(inLargerBatches(of(3, 8), 16))).toEqual([24, 24]);
+  expect(shape(inLargerBatches(of(2, 3), 16))).toEqual([6, 6]);
+  const large = of(2, 16);
+  expect(inLargerBatches(large, 16)).toBe(large);
+  const random = { ...of(4, 8), real: false };
+  expect(inLargerBatches(random, 16)).toBe(random);
+  const values = (c: Calibration): number[] => c.batches.flatMap((b) => [...(b['x']!.data as Float32Array)]);
+  expect(values(inLargerBatches(of(4, 8), 16))).toEqual(values(of(4, 8)));
 });

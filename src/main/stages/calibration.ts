@@ -1,5 +1,5 @@
 /** Calibration samples as batches in memory, and the original's outputs on them. */
-import { rowsAt, type ExecSession, type Executor, type HostTensor } from '../engine/executor.ts';
+import { joinRows, rowsAt, type ExecSession, type Executor, type HostTensor } from '../engine/executor.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { seededRandom } from '../engine/random.ts';
 import type { Dataset } from '../data/dataset.ts';
@@ -73,6 +73,18 @@ export function resized(c: Calibration, size: number): Record<string, HostTensor
       for (let at = 0; at + size <= c.size; at += size)
         out.push(Object.fromEntries(Object.entries(feeds).map(([name, t]) => [name, rowsAt(t, at, size)])));
   return out;
+}
+
+/** The same samples in batches of `least` or a little more, where they come in smaller ones and divide evenly; without labels. */
+export function inLargerBatches(c: Calibration, least: number): Calibration {
+  const count = c.batches.length;
+  const k = Array.from({ length: count }, (_, i) => i + 1).find((n) => count % n === 0 && n * c.size >= least) ?? count;
+  if (k === 1 || !c.real) return c;
+  const batches = Array.from({ length: count / k }, (_, i) => {
+    const parts = c.batches.slice(k * i, k * (i + 1)).map((b) => b[c.input]!);
+    return { [c.input]: joinRows(parts) };
+  });
+  return { ...c, size: k * c.size, batches, labels: batches.map(() => null) };
 }
 
 /** Draws `n` of the given indices. */

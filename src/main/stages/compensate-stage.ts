@@ -7,10 +7,14 @@ import { compensate, type Fitted } from '../engine/pruning/compensation/sequenti
 import type { Surgery } from '../engine/pruning/surgery.ts';
 import { featuresOf, type Feature } from '../engine/recovery/features.ts';
 import { saveModelFile } from '../storage/model-files.ts';
-import type { Calibration } from './calibration.ts';
+import { inLargerBatches, type Calibration } from './calibration.ts';
 import type { StageContext } from './context.ts';
+import { dataInput } from './evaluate.ts';
 import { tidy, type Prepared } from './prepare.ts';
 import { keptTargets } from './targets-store.ts';
+
+/** Samples at once: a network runs in many pieces, and each run has its price. */
+const LEAST_BATCH = 16;
 
 export interface Compensated {
   /** The model file. */
@@ -34,7 +38,7 @@ export async function compensateStage(
   },
   ctx: StageContext,
 ): Promise<Compensated> {
-  const key = { ...o.identity, plan: o.planHash, kind: o.kind, rounds: o.rounds, version: 10 };
+  const key = { ...o.identity, plan: o.planHash, kind: o.kind, rounds: o.rounds, version: 11 };
   const dir = await ctx.artifact('compensate', key, async (to) => {
     const surgery = o.cut();
     const gone = new Set(o.plan.blocks);
@@ -42,8 +46,11 @@ export async function compensateStage(
     await writeFile(join(to, 'features.json'), JSON.stringify(featuresOf(surgery, dropped)));
     let fits: Fitted[] = [];
     if (o.kind !== 'none' && o.calibration.real) {
-      const looked = await keptTargets(o, ctx);
-      fits = await compensate(ctx.executor, o.prepared, surgery, dropped, o.calibration.batches, {
+      const calibration = dataInput(o.prepared.model).fixedBatch
+        ? o.calibration
+        : inLargerBatches(o.calibration, LEAST_BATCH);
+      const looked = await keptTargets({ ...o, calibration }, ctx);
+      fits = await compensate(ctx.executor, o.prepared, surgery, dropped, calibration.batches, {
         threads: o.threads,
         kind: o.kind,
         rounds: o.rounds,

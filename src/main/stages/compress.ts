@@ -14,6 +14,7 @@ import { profileModel } from '../runtime/profile.ts';
 import { openModelFile, saveModelFile } from '../storage/model-files.ts';
 import { affordable } from './afford.ts';
 import { baselineOf } from './baseline.ts';
+import { keptBias } from './bias.ts';
 import { writeBundle } from './bundle.ts';
 import { calibrationOf, draw, type Calibration } from './calibration.ts';
 import type { Compensated } from './compensate-stage.ts';
@@ -81,6 +82,7 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
   ctx.progress({ stage: 'baseline', message: 'measuring the original', done: 0 });
   const first = await baselineOf({ sha256: loaded.sha256, prepared: prepared.model, budget, compare }, ctx);
   const { baselineMs, spread } = first;
+  beside.expect(baselineMs);
   const budgetRatio = budget.ratio ?? budget.ms! / (baselineMs * spread);
   clock.mark('baseline');
 
@@ -140,6 +142,7 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
     beside,
     baselineMs,
     budgetRatio,
+    bias: keptBias({ sha256: loaded.sha256, budget, recipe, budgetRatio }, ctx),
     identity,
     threads,
     planOf: (s: State) => planOf(space, s, loaded.sha256),

@@ -31,7 +31,7 @@ const cost = async (s: State): Promise<number> => [...s.keep].reduce((sum, [, n]
 async function fit(
   truth: (s: State, predicted: number) => number,
   budgetRatio: number,
-  { attempts, filled = false }: { attempts?: number; filled?: boolean } = {},
+  { attempts, filled = false, bias }: { attempts?: number; filled?: boolean; bias?: number } = {},
 ) {
   const path = new GreedyPath(space, WHOLE, { cost, least: 0.001 });
   const states = new Map<Model, State>();
@@ -51,6 +51,7 @@ async function fit(
     measure: async (m) => truth(states.get(m)!, predictMs(space, states.get(m)!)) / full,
     onCandidate: (c) => seen.push(c),
     ...(attempts !== undefined && { attempts }),
+    ...(bias !== undefined && { bias }),
     ...(filled && { wider: async (s: State, ms: number) => widened(space, s, WHOLE, ms) }),
   });
   expect(r.candidates).toEqual(seen);
@@ -74,6 +75,17 @@ describe('the closed loop', () => {
       expect(best.ratio).toBeLessThanOrEqual(budget);
       expect(best.ratio, `${name} ${budget}`).toBeGreaterThan(budget * 0.9);
     }
+  });
+
+  it('begins where the plans of an earlier budget were off', async () => {
+    const slower = (_: State, ms: number): number => 1.3 * ms + 2;
+    const plain = await fit(slower, 0.7);
+    const { best } = plain;
+    const known = await fit(slower, 0.7, { bias: (best.ratio * predictMs(space, WHOLE)) / best.predictedMs });
+    expect(plain.candidates.length).toBeGreaterThan(1);
+    expect(known.candidates).toHaveLength(1);
+    expect(known.best.ratio).toBeGreaterThan(0.955 * 0.7);
+    expect(known.best.ratio).toBeLessThanOrEqual(0.7);
   });
 
   it('says that nothing is within, and gives the nearest', async () => {

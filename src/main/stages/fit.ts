@@ -25,6 +25,8 @@ export interface FitOptions {
   /** A longer look at the plan that was chosen, before anything is built on it; default: none. */
   readonly confirm?: (m: Model) => Promise<number>;
   readonly attempts?: number;
+  /** Measured over predicted time of plans like those that are wanted, as far as it is known; default 1. */
+  readonly bias?: number;
   /** Plans predicted at most `ms` that keep all that `s` keeps and more, the one that helps most first; default: none. */
   readonly wider?: (s: State, ms: number) => Promise<readonly State[]>;
   /** Plans that were measured at length before, the latest last: where the loop takes up. */
@@ -62,7 +64,7 @@ const TRUST = [1, 2] as const;
 
 /** The plan that uses most of the budget without exceeding it, or the one nearest above when none is within. */
 export async function fitBudget(o: FitOptions): Promise<{ best: Candidate; within: boolean; candidates: Candidate[] }> {
-  const { attempts = 9, known = [] } = o;
+  const { attempts = 9, bias = 1, known = [] } = o;
   const seen = new Map(known.map((c) => [keyOf(c.state), c]));
   const confirmed = new Set(seen.keys());
   const shareOf = (c: Candidate): number => c.ratio / o.budgetRatio;
@@ -76,7 +78,7 @@ export async function fitBudget(o: FitOptions): Promise<{ best: Candidate; withi
   };
   for (const c of known) bound(c.predictedMs, c);
   const last = known.at(-1);
-  let goal = last ? corrected(last) : o.budgetRatio * o.baselineMs * AIM;
+  let goal = last ? corrected(last) : (AIM * o.budgetRatio * o.baselineMs) / bias;
   let attempt = 0;
   const look = async (state: State): Promise<Candidate> => {
     const c = { state, predictedMs: predictMs(o.space, state), ratio: await o.measure(o.cut(state)) };
@@ -112,9 +114,13 @@ export async function fitBudget(o: FitOptions): Promise<{ best: Candidate; withi
     if (!o.wider || shareOf(best) >= CONTENT[0]) return undefined;
     const left = CONTENT[1] / shareOf(best) - 1;
     const slow = [...seen.values()].filter((c) => !isWithin(shareOf(c)));
+    // What was known before was measured for longer than a glance at its neighbour will be.
+    const limit = Math.min(...known.filter((c) => !isWithin(shareOf(c))).map((c) => c.predictedMs));
+    const mayDo = (s: State): boolean =>
+      predictMs(o.space, s) < limit && !seen.has(keyOf(s)) && !slow.some((c) => contains(s, c.state));
     for (const trust of TRUST) {
       const wider = await o.wider(best.state, best.predictedMs * (1 + trust * left));
-      const next = wider.find((s) => !seen.has(keyOf(s)) && !slow.some((c) => contains(s, c.state)));
+      const next = wider.find(mayDo);
       if (next) return next;
     }
     return undefined;

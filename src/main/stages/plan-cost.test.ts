@@ -57,6 +57,7 @@ async function open(p: Prepared, batches: Record<string, HostTensor>[], memos: M
       compare: () => Promise.reject(new Error('nothing is timed here')),
       baselineMs: 10,
       budgetRatio: 0.5,
+      bias: { known: 1, keep: () => undefined },
       identity: { test: 1 },
       threads: 1,
       known: [],

@@ -34,12 +34,16 @@ export interface CompareOptions {
    * averages out.
    */
   readonly openings?: number;
+  /** The original's milliseconds matter too, not only the ratio; default true. */
+  readonly absolute?: boolean;
 }
 
 export type Compare = (pruned: Model, options?: CompareOptions) => Promise<Pair>;
 
 export interface SideBySide {
   readonly compare: Compare;
+  /** What the original takes, where an earlier job has found it. */
+  expect(baselineMs: number): void;
   /** Lets go of the original, which is opened again when something is compared with it again. */
   close(): Promise<void>;
 }
@@ -58,10 +62,20 @@ export function sideBySide(
   let opened: RuntimeSession | null = null;
   let slow = false;
   const compare: Compare = async (working, o = {}) => {
-    const { precision = 0.005, maxSeconds = 3, minSeconds = 0, runs = 12, openings = 1 } = o;
+    const { precision = 0.005, maxSeconds = 3, minSeconds = 0, runs = 12, openings = 1, absolute = true } = o;
     const { model: pruned } = cloneModel(working);
     declare(pruned);
-    const options: BenchOptions = { threads, provider, batch, runs, precision, minSeconds, maxSeconds, warmup: 3 };
+    const options: BenchOptions = {
+      threads,
+      provider,
+      batch,
+      runs,
+      precision,
+      minSeconds,
+      maxSeconds,
+      absolute,
+      warmup: 3,
+    };
     const pairs: Pair[] = [];
     const take = ([a, b]: readonly CandidateResult[]): void => {
       pairs.push({ original: a!.stats, pruned: b!.stats, ratio: b!.ratio.value });
@@ -97,6 +111,7 @@ export function sideBySide(
   };
   return {
     compare,
+    expect: (baselineMs) => void (slow = baselineMs > SLOW_MS),
     async close() {
       const session = opened;
       opened = null;
