@@ -23,7 +23,7 @@ const balanced: Recipe = {
     seconds: 300,
     optimizer: 'muon',
     learningRate: 8e-3,
-    batch: 128,
+    batch: 64,
     temperature: 2,
     alpha: 0.9,
     augment: true,
