@@ -99,7 +99,7 @@ export async function allocateStage(o: AllocationOptions, ctx: StageContext): Pr
           // The slowest that there is, and what comes near it.
           const slower = plansBetween(space, start, predictMs(space, found), ms);
           const near = slower.filter((s) => used(s) >= NEAR * used(slower[0]!));
-          return (await cheapest(near.slice(0, TRIES), plans.cost)) ?? found;
+          return (await byCost(near.slice(0, TRIES), plans.cost))[0]?.state ?? found;
         },
         cut: (s) => plain(o, s),
         ...(steered && { wider: (s: State, ms: number) => helpful(widened(space, s, start, ms), s, plans.cost) }),
@@ -139,22 +139,19 @@ async function helpful(
 ): Promise<readonly State[]> {
   if (states.length === 0) return [];
   const limit = await cost(now);
-  const priced: { state: State; cost: number }[] = [];
   // The largest steps first: they are the ones that fill what is left.
-  for (const state of states.slice(0, TRIES)) priced.push({ state, cost: await cost(state) });
-  return priced
-    .filter((p) => p.cost < limit)
-    .sort((a, b) => a.cost - b.cost)
-    .map(({ state }) => state);
+  const priced = await byCost(states.slice(0, TRIES), cost);
+  return priced.filter((p) => p.cost < limit).map(({ state }) => state);
 }
 
-async function cheapest(states: readonly State[], cost: (s: State) => Promise<number>): Promise<State | null> {
-  let best: { state: State; cost: number } | null = null;
-  for (const state of states) {
-    const c = await cost(state);
-    if (!best || c < best.cost) best = { state, cost: c };
-  }
-  return best?.state ?? null;
+/** States with what they cost, the cheapest first. */
+async function byCost(
+  states: readonly State[],
+  cost: (s: State) => Promise<number>,
+): Promise<{ readonly state: State; readonly cost: number }[]> {
+  const priced: { state: State; cost: number }[] = [];
+  for (const state of states) priced.push({ state, cost: await cost(state) });
+  return priced.sort((a, b) => a.cost - b.cost);
 }
 
 function plain(o: AllocationOptions, s: State): Model {

@@ -16,7 +16,7 @@ export function ownIdentity(): ProcessIdentity {
   return self;
 }
 
-/** A name with its owner in it, unique to whoever asks once what follows is. */
+/** The beginning of a name with its owner in it; letters and digits that make it unique are to follow. */
 export function ownedName(prefix: string): string {
   const { pid, start } = ownIdentity();
   return `${prefix}${pid}-${start}-`;
@@ -24,7 +24,7 @@ export function ownedName(prefix: string): string {
 
 /** Whose name that is; null for what `ownedName` did not make with this prefix. */
 export function ownerOf(name: string, prefix: string): ProcessIdentity | null {
-  const found = name.startsWith(prefix) ? /^(\d+)-([0-9a-z]*)-/.exec(name.slice(prefix.length)) : null;
+  const found = name.startsWith(prefix) ? /^(\d+)-([0-9a-z]*)-[0-9A-Za-z]+$/.exec(name.slice(prefix.length)) : null;
   return found && { pid: Number(found[1]), start: found[2]! };
 }
 
