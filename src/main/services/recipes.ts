@@ -7,40 +7,14 @@ import { allCriteria } from '../engine/pruning/criteria/registry.ts';
 import type { Recipe } from '../../shared/model/job.ts';
 import { AUTO, DEFAULT_PRESET, PRESETS } from '../../shared/model/recipes.ts';
 import type { PresetName } from '../../shared/model/recipes.ts';
+import { recipeSchema } from './recipe-schema.ts';
 import { closest } from './suggest.ts';
 
-const share = z.number().gt(0).lte(1);
-const whole = z.number().int().positive();
-
-const RecipeFile = z
-  .strictObject({
-    name: z.string().min(1),
+const RecipeFile = recipeSchema
+  .extend({
+    recovery: recipeSchema.shape.recovery.partial(),
     /** The preset that fills what the file leaves out. */
     base: z.enum(Object.keys(PRESETS) as [PresetName, ...PresetName[]]),
-    criterion: z.string().min(1),
-    allocation: z.enum(['measured', 'fisher', 'uniform', 'global', 'isomorphic']),
-    blocks: z.boolean(),
-    channels: z.boolean(),
-    floor: share,
-    freeze: z.array(z.string().min(1)),
-    keep: z.record(z.string().min(1), share),
-    compensation: z.enum(['least-squares', 'bias', 'none']),
-    calibrationSamples: whole.max(1_000_000),
-    plans: whole.max(8),
-    recovery: z
-      .strictObject({
-        enabled: z.boolean(),
-        seconds: z.number().min(0).max(604_800),
-        optimizer: z.enum(['adamw', 'sgd']),
-        learningRate: z.number().gt(0).max(10),
-        batch: whole.max(65_536),
-        temperature: z.number().gt(0).max(100),
-        alpha: z.number().min(0).max(1),
-        augment: z.boolean(),
-        holdout: z.number().gt(0).lt(1),
-      })
-      .partial(),
-    latencyRuns: whole.min(5).max(100_000),
   })
   .partial();
 

@@ -1,6 +1,7 @@
 /** The shape of every route's input. What does not fit is refused before anything looks at it. */
 import { z } from 'zod';
 import type { Input, RouteName } from '../../shared/contract/routes.ts';
+import { recipeSchema } from '../services/recipe-schema.ts';
 
 const path = z
   .string()
@@ -14,34 +15,8 @@ const conditions = { threads: count, batch: count, provider };
 const kind = z.enum(['model', 'data', 'labels', 'preprocess', 'folder', 'bundle']);
 const id = z.string().min(1).max(64);
 const family = z.enum(['cnn', 'vit', 'vlm', 'moe', 'diffusion', 'unknown']);
-const share = z.number().gt(0).lte(1);
-
-const recipe = z.strictObject({
-  name: z.string().min(1).max(200),
-  criterion: z.string().min(1).max(64),
-  allocation: z.enum(['measured', 'fisher', 'uniform', 'global', 'isomorphic']),
-  blocks: z.boolean(),
-  channels: z.boolean(),
-  floor: share,
-  freeze: z.array(z.string().min(1).max(1000)).max(10_000),
-  keep: z.record(z.string().min(1).max(1000), share),
-  compensation: z.enum(['least-squares', 'bias', 'none']),
-  calibrationSamples: z.number().int().positive().max(1_000_000),
-  // Requests of earlier versions name none.
-  plans: z.number().int().positive().max(8).default(1),
-  recovery: z.strictObject({
-    enabled: z.boolean(),
-    seconds: z.number().min(0).max(604_800),
-    optimizer: z.enum(['muon', 'adamw', 'sgd']),
-    learningRate: z.number().gt(0).max(10),
-    batch: z.number().int().positive().max(65_536),
-    temperature: z.number().gt(0).max(100),
-    alpha: z.number().min(0).max(1),
-    augment: z.boolean(),
-    holdout: z.number().gt(0).lt(1),
-  }),
-  latencyRuns: z.number().int().min(5).max(100_000),
-});
+// Requests of earlier versions name no number of plans.
+const recipe = recipeSchema.extend({ plans: recipeSchema.shape.plans.default(1) });
 
 const budget = z
   .strictObject({
