@@ -55,4 +55,12 @@ it('small batches are put together, where that divides evenly', () => {
   expect(inLargerBatches(random, 16)).toBe(random);
   const values = (c: Calibration): number[] => c.batches.flatMap((b) => [...(b['x']!.data as Float32Array)]);
   expect(values(inLargerBatches(of(4, 8), 16))).toEqual(values(of(4, 8)));
+  // And in any size that is asked for.
+  const sizes = (c: Calibration, size: number): number[] => resized(c, size).map((b) => b['x']!.dims[0]!);
+  expect(sizes(of(2, 8), 4)).toEqual([4, 4, 4, 4]);
+  expect(sizes(of(5, 2), 4)).toEqual([4, 4]);
+  expect(sizes(of(4, 3), 5)).toEqual([5, 5]);
+  const few = resized(of(1, 3), 5);
+  expect(few).toHaveLength(1);
+  expect([...(few[0]!['x']!.data as Float32Array)]).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 0, 1, 2, 0, 1, 2]);
 });

@@ -4,7 +4,7 @@ import type { Model } from '../engine/ir/model.ts';
 import { seededRandom } from '../engine/random.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { randomFeeds } from '../runtime/random-inputs.ts';
-import { dataInput } from './evaluate.ts';
+import { dataInput, pad } from './evaluate.ts';
 
 export interface Calibration {
   readonly input: string;
@@ -64,26 +64,35 @@ export function rotated(c: Calibration, by: number): Calibration {
   return { ...c, batches: turned(c.batches), labels: turned(c.labels) };
 }
 
-/** The same samples in batches of another size; what is left over goes. */
+/** The same samples in batches of another size; what is left over goes, and too few for one batch repeat the first of them. */
 export function resized(c: Calibration, size: number): Record<string, HostTensor>[] {
   if (c.size === size) return [...c.batches];
+  const per = Math.ceil(size / c.size);
   const out: Record<string, HostTensor>[] = [];
-  if (size < c.size)
-    for (const feeds of c.batches)
-      for (let at = 0; at + size <= c.size; at += size)
-        out.push(Object.fromEntries(Object.entries(feeds).map(([name, t]) => [name, rowsAt(t, at, size)])));
+  for (let i = 0; i < c.batches.length; i += per) {
+    const whole = joined(c.batches.slice(i, i + per));
+    const rows = Math.min(per, c.batches.length - i) * c.size;
+    for (let at = 0; at + size <= rows; at += size) out.push(mapped(whole, (t) => rowsAt(t, at, size)));
+    if (out.length === 0) out.push(mapped(whole, (t) => pad(t, size)));
+  }
   return out;
 }
+
+const mapped = (feeds: Readonly<Record<string, HostTensor>>, f: (t: HostTensor) => HostTensor) =>
+  Object.fromEntries(Object.entries(feeds).map(([name, t]) => [name, f(t)]));
+
+/** Batches in a row as one. */
+const joined = (batches: Calibration['batches']): Readonly<Record<string, HostTensor>> =>
+  batches.length === 1
+    ? batches[0]!
+    : Object.fromEntries(Object.keys(batches[0]!).map((name) => [name, joinRows(batches.map((b) => b[name]!))]));
 
 /** The same samples in batches of `least` or a little more, where they come in smaller ones and divide evenly; without labels. */
 export function inLargerBatches(c: Calibration, least: number): Calibration {
   const count = c.batches.length;
   const k = Array.from({ length: count }, (_, i) => i + 1).find((n) => count % n === 0 && n * c.size >= least) ?? count;
   if (k === 1 || !c.real) return c;
-  const batches = Array.from({ length: count / k }, (_, i) => {
-    const parts = c.batches.slice(k * i, k * (i + 1)).map((b) => b[c.input]!);
-    return { [c.input]: joinRows(parts) };
-  });
+  const batches = Array.from({ length: count / k }, (_, i) => joined(c.batches.slice(k * i, k * (i + 1))));
   return { ...c, size: k * c.size, batches, labels: batches.map(() => null) };
 }
 

@@ -2,7 +2,14 @@
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { Quality } from '../../shared/model/job.ts';
 import type { Dataset } from '../data/dataset.ts';
-import type { ExecSession, Executor, HostTensor, SessionOptions } from '../engine/executor.ts';
+import {
+  joinRows,
+  rowsAt,
+  type ExecSession,
+  type Executor,
+  type HostTensor,
+  type SessionOptions,
+} from '../engine/executor.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { pictureOf } from '../engine/quality/detections.ts';
 import { createQualityMeter, type OutputFigures, type Outputs } from '../engine/quality/meter.ts';
@@ -39,12 +46,8 @@ export function dataInput(model: Model, named?: string, feeds: Readonly<Record<s
 export function pad(t: HostTensor, size: number): HostTensor {
   const have = t.dims[0]!;
   if (have === size) return t;
-  const row = t.data.length / have,
-    C = t.data.constructor as new (n: number) => HostTensor['data'];
-  const data = new C(row * size) as Float32Array;
-  data.set(t.data as Float32Array);
-  for (let i = have; i < size; i++) data.set((t.data as Float32Array).subarray(0, row), i * row);
-  return { dtype: t.dtype, dims: [size, ...t.dims.slice(1)], data };
+  const first = rowsAt(t, 0, 1);
+  return joinRows([t, ...Array.from({ length: size - have }, () => first)]);
 }
 
 /** The first `count` samples of every output that has the batch as its first axis. */
