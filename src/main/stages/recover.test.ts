@@ -12,6 +12,7 @@ import { openDataset, type Dataset } from '../data/dataset.ts';
 import type { HostTensor } from '../engine/executor.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { featuresOf, type Feature } from '../engine/recovery/features.ts';
+import type { TrainerState } from '../engine/autodiff/trainer.ts';
 import { toFloat32 } from '../engine/ir/tensor.ts';
 import { applyPlan } from '../engine/pruning/surgery.ts';
 import { recover, tooFast, type Recovered, type RecoveryOptions } from './recover.ts';
@@ -132,7 +133,9 @@ describe('recovery', () => {
       },
     };
     await expect(run({ seconds: 6 }, [], { checkpoint })).rejects.toThrow('cut off');
-    const { memory, trainer } = kept as { memory: { seconds: number }; trainer: { count: number } };
+    type Kept = { memory: { seconds: number }; student: { trainer: TrainerState; still: unknown } };
+    const { memory, student } = kept as Kept;
+    const { trainer } = student;
     expect(trainer.count).toBeGreaterThan(5);
     writes = -Infinity;
     const started = performance.now();
@@ -143,9 +146,9 @@ describe('recovery', () => {
     expect((performance.now() - started) / 1000).toBeLessThan(memory.seconds + 1);
     expect(r.curve[0]).toMatchObject({ step: trainer.count });
     // What another model left behind is of no use.
-    const { trainer: t } = structuredClone(kept) as { trainer: { vectors: Map<string, Float32Array> } };
-    t.vectors.set([...t.vectors.keys()][0]!, new Float32Array(3));
-    kept = { memory, trainer: t };
+    const { trainer: t } = (structuredClone(kept) as Kept).student;
+    const vectors = new Map(t.vectors).set([...t.vectors.keys()][0]!, new Float32Array(3));
+    kept = { memory, student: { trainer: { ...t, vectors }, still: null } };
     expect((await run({ seconds: 0.3 }, [], { checkpoint })).curve[0]!.seconds).toBeLessThan(memory.seconds);
   });
 

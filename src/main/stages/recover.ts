@@ -4,8 +4,8 @@
  * state on samples held out; ends at the time limit, or earlier when the held-out figure has stopped improving.
  */
 import { Trainer, writeParameters } from '../engine/autodiff/trainer.ts';
-import { buildTrainStep } from '../engine/autodiff/train-step.ts';
-import type { ExecSession, HostTensor } from '../engine/executor.ts';
+import { buildTrainStep, type TrainStep } from '../engine/autodiff/train-step.ts';
+import type { HostTensor } from '../engine/executor.ts';
 import { cloneModel } from '../engine/ir/clone.ts';
 import { DType } from '../engine/ir/dtype.ts';
 import type { Model } from '../engine/ir/model.ts';
@@ -21,6 +21,7 @@ import type { Dataset } from '../data/dataset.ts';
 import { collectFacts } from '../runtime/facts.ts';
 import type { Checkpoint, StageContext } from './context.ts';
 import { dataInput, pad } from './evaluate.ts';
+import { openExaminer } from './examiner.ts';
 import { Lessons } from './lessons.ts';
 import {
   LABELS,
@@ -32,7 +33,7 @@ import {
   teacherName,
   trainable,
 } from './recover-model.ts';
-import { reference } from './sensitivity.ts';
+import { Student } from './student.ts';
 
 export interface RecoveryOptions {
   readonly recipe: Recipe['recovery'];
@@ -108,21 +109,27 @@ export async function recover(
     shapes.length === 1 && shapes[0]!.length === 3
       ? await anchorsIn(original, input.name, await dataset.batch(holdout.slice(0, 1)), ctx)
       : null;
-  const step = buildTrainStep(model, {
-    facts: (v) => facts.get(v),
-    params: trainable(model),
-    loss: (l) => lossOf(l, outputs, shapes, recipe, labelled, inner, anchors),
-    clipNorm: 5,
-    ema: EMA,
-    ...(recipe.optimizer === 'sgd'
-      ? { optimizer: { kind: 'sgd', nesterov: true, weightDecay: 1e-4 } }
-      : { optimizer: { kind: recipe.optimizer, weightDecay: 1e-4 }, relativeTo: { floor: SMALLEST } }),
-    ...(batch >= STATISTICS_BATCH && { batchStatistics: { momentum: 0.9 } }),
-  });
+  const build = (moving: boolean): TrainStep =>
+    buildTrainStep(model, {
+      facts: (v) => facts.get(v),
+      params: trainable(model),
+      loss: (l) => lossOf(l, outputs, shapes, recipe, labelled, inner, anchors),
+      clipNorm: 5,
+      ema: EMA,
+      ...(recipe.optimizer === 'sgd'
+        ? { optimizer: { kind: 'sgd', nesterov: true, weightDecay: 1e-4 } }
+        : { optimizer: { kind: recipe.optimizer, weightDecay: 1e-4 }, relativeTo: { floor: SMALLEST } }),
+      ...(moving && { batchStatistics: { momentum: 0.9 } }),
+    });
   const names = [...outputs.map((o) => o.name), ...inner.map((f) => f.target)];
   const floats = [...shapes, ...inner.map((f) => f.targetShape)].reduce((n, s) => n + s.reduce((a, b) => a * b, 1), 0);
   const views = recipe.augment ? VIEWS : 1;
-  const trainer = await Trainer.open(ctx.executor, step, { threads });
+  const student = await Student.open({
+    model,
+    build,
+    open: (step) => Trainer.open(ctx.executor, step, { threads }),
+    moving: batch >= STATISTICS_BATCH,
+  });
   const lessons = await Lessons.open(ctx.executor, original, {
     input: input.name,
     names,
@@ -132,7 +139,7 @@ export async function recover(
   });
   try {
     const examiner = await openExaminer(original, model, { dataset, indices: holdout, batch, input: input.name, threads }, ctx); // prettier-ignore
-    const first = trainer.parameters();
+    const first = student.weights();
     const before = await examiner.judge(first);
     let m: Memory = {
       seconds: 0,
@@ -145,21 +152,24 @@ export async function recover(
       from: 0,
       restarts: 0,
     };
-    const fresh = trainer.suspend();
-    const saved = (await options.checkpoint?.read()) as { memory: Memory; trainer: unknown } | null | undefined;
-    if (saved && trainer.resume(saved.trainer)) m = saved.memory;
+    const fresh = student.suspend();
+    const saved = (await options.checkpoint?.read()) as { memory: Memory; student: unknown } | null | undefined;
+    if (saved && (await student.resume(saved.student))) m = saved.memory;
+    else if (saved) await student.resume(fresh);
     const [started, offset] = [performance.now(), m.seconds];
     const elapsed = (): number => (m.seconds = offset + (performance.now() - started) / 1000);
+    const share = (): number => (elapsed() - m.from) / (recipe.seconds - m.from);
     const consider = async (which: 'average' | 'current'): Promise<number> => {
-      const weights = trainer.parameters(which);
+      const weights = student.weights(which);
       const value = await examiner.judge(weights);
-      if (value < m.best.value) m.best = { weights, value, step: trainer.count };
+      if (value < m.best.value) m.best = { weights, value, step: student.count };
       return value;
     };
     const perCheck = Math.max(Math.min(5, recipe.seconds / 6), recipe.seconds / 30);
     let [nextCheck, stale] = [m.seconds + perCheck, 0];
     let order = orderOf(train, seed, m.epoch);
     while (elapsed() < recipe.seconds) {
+      if (student.moving && share() >= SETTLE) await student.settle();
       if (m.at + batch > order.length && m.at > 0) order = orderOf(train, seed, ++m.epoch);
       if (m.at + batch > order.length) m.at = 0;
       const indices = Array.from({ length: batch }, (_, i) => order[(m.at + i) % order.length]!);
@@ -180,20 +190,19 @@ export async function recover(
           dims: [batch],
           data: BigInt64Array.from(indices, (i) => BigInt(dataset.labels![i]!)),
         };
-      const result = await trainer.step(feeds, cosine((elapsed() - m.from) / (recipe.seconds - m.from), m.rate));
-      m.loss = m.loss === 0 ? result.loss : 0.95 * m.loss + 0.05 * result.loss;
+      const loss = await student.learn(feeds, cosine(share(), m.rate));
+      m.loss = m.loss === 0 ? loss : 0.95 * m.loss + 0.05 * loss;
       if (elapsed() >= nextCheck) {
         // The average needs several of its own time constants before it says anything.
         const known = m.best.value;
-        const value = await consider(trainer.count > 3 / (1 - EMA) ? 'average' : 'current');
+        const value = await consider(student.count > 3 / (1 - EMA) ? 'average' : 'current');
         stale = value < known ? 0 : stale + 1;
-        m.curve.push({ seconds: elapsed(), step: trainer.count, loss: m.loss, holdout: value });
-        const share = (elapsed() - m.from) / (recipe.seconds - m.from);
-        if (m.best.step === 0 && m.restarts < RESTARTS && tooFast(value / before, share, trainer.count)) {
-          trainer.resume(fresh);
+        m.curve.push({ seconds: elapsed(), step: student.count, loss: m.loss, holdout: value });
+        if (m.best.step === 0 && m.restarts < RESTARTS && tooFast(value / before, share(), student.count)) {
+          await student.resume(fresh);
           Object.assign(m, { rate: m.rate * SLOWER, from: elapsed(), restarts: m.restarts + 1, loss: 0 });
         }
-        await options.checkpoint?.write({ memory: m, trainer: trainer.suspend() });
+        await options.checkpoint?.write({ memory: m, student: student.suspend() });
         nextCheck = elapsed() + perCheck;
         // A cosine gains most in its last third, and may lose at its peak: only a standstill behind that says anything.
         if (elapsed() < 0.7 * recipe.seconds) stale = 0;
@@ -207,7 +216,7 @@ export async function recover(
     }
     await consider('average');
     await consider('current');
-    m.curve.push({ seconds: elapsed(), step: trainer.count, loss: m.loss, holdout: m.best.value });
+    m.curve.push({ seconds: elapsed(), step: student.count, loss: m.loss, holdout: m.best.value });
     // Where nothing got better, the model stays as it was, to the bit.
     const result = cloneModel(m.best.step === 0 ? pruned : model).model;
     if (m.best.step > 0) {
@@ -217,7 +226,7 @@ export async function recover(
     }
     return {
       model: result,
-      steps: trainer.count,
+      steps: student.count,
       epochs: m.epoch + m.at / order.length,
       seconds: elapsed(),
       before,
@@ -226,7 +235,7 @@ export async function recover(
       restarts: m.restarts,
     };
   } finally {
-    await trainer.release();
+    await student.release();
     await lessons.release();
   }
 }
@@ -265,6 +274,9 @@ export function tooFast(worse: number, share: number, steps: number): boolean {
   return share < 0.5 && !(worse <= (few && share >= 0.3 ? 1.7 : 5));
 }
 
+/** Share of the schedule after which statistics of batches are held still. */
+const SETTLE = 0.3;
+
 /** Decay of the moving average of the weights. */
 const EMA = 0.99;
 /** Views of each sample where the original's answers are kept; otherwise each epoch has its own. */
@@ -277,41 +289,4 @@ function orderOf(train: readonly number[], seed: number, epoch: number): number[
   const order = [...train];
   seededRandom(seed + 7919 * epoch).shuffle(order);
   return order;
-}
-
-/** Judges weights by the distance to the original on samples that nothing learns from. */
-async function openExaminer(
-  original: Model,
-  model: Model,
-  o: { dataset: Dataset; indices: readonly number[]; batch: number; input: string; threads: number },
-  ctx: Pick<StageContext, 'executor'>,
-): Promise<{ judge(weights: ReadonlyMap<string, Float32Array>): Promise<number> }> {
-  const held: { x: HostTensor; distance: ReturnType<typeof reference> }[] = [];
-  const using = async <T>(m: Model, f: (s: ExecSession) => Promise<T>): Promise<T> => {
-    const session = await ctx.executor.open(m, { threads: o.threads });
-    try {
-      return await f(session);
-    } finally {
-      await session.release();
-    }
-  };
-  await using(original, async (teacher) => {
-    for (let at = 0; at + o.batch <= o.indices.length || at === 0; at += o.batch) {
-      const x = await o.dataset.batch(
-        Array.from({ length: o.batch }, (_, i) => o.indices[(at + i) % o.indices.length]!),
-      );
-      held.push({ x, distance: reference(await teacher.run({ [o.input]: x }), { [o.input]: x }) });
-    }
-  });
-  return {
-    judge(weights) {
-      const candidate = cloneModel(model).model;
-      writeParameters(candidate, weights);
-      return using(candidate, async (session) => {
-        let sum = 0;
-        for (const h of held) sum += h.distance(await session.run({ [o.input]: h.x })) / held.length;
-        return sum;
-      });
-    },
-  };
 }
