@@ -25,7 +25,6 @@ describe('the criterion that a recipe leaves open', () => {
     expect(criteria().map((c) => c.name)).toEqual([AUTO, ...allCriteria().map((c) => c.name)]);
     expect(parseRecipe('{"criterion":"auto"}', 'r.json').criterion).toBe(AUTO);
     // Bundles hold the recipe that made them: it can be given back as a file.
-    for (const preset of Object.values(PRESETS))
-      expect(parseRecipe(JSON.stringify(preset), 'r.json')).toEqual(preset);
+    for (const preset of Object.values(PRESETS)) expect(parseRecipe(JSON.stringify(preset), 'r.json')).toEqual(preset);
   });
 });
