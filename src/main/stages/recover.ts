@@ -275,7 +275,7 @@ export function tooFast(worse: number, share: number, steps: number): boolean {
 }
 
 /** Share of the schedule after which statistics of batches are held still. */
-const SETTLE = 0.3;
+const SETTLE = 0.2;
 
 /** Decay of the moving average of the weights. */
 const EMA = 0.99;
