@@ -169,7 +169,7 @@ export async function recover(
     let [nextCheck, stale] = [m.seconds + perCheck, 0];
     let order = orderOf(train, seed, m.epoch);
     while (elapsed() < recipe.seconds) {
-      if (student.moving && share() >= SETTLE) await student.settle();
+      if (share() >= SETTLE) await student.settle();
       if (m.at + batch > order.length && m.at > 0) order = orderOf(train, seed, ++m.epoch);
       if (m.at + batch > order.length) m.at = 0;
       const indices = Array.from({ length: batch }, (_, i) => order[(m.at + i) % order.length]!);

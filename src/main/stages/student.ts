@@ -3,8 +3,7 @@
  * by the running ones, which are held still. The first phase bears large steps. The second trains the very function that is
  * deployed: the noise of batch statistics keeps the first from coming as near, and blurs every look at how near it is.
  */
-import type { Trainer, TrainerState } from '../engine/autodiff/trainer.ts';
-import { writeParameters } from '../engine/autodiff/trainer.ts';
+import { writeParameters, type Trainer, type TrainerState } from '../engine/autodiff/trainer.ts';
 import type { TrainStep } from '../engine/autodiff/train-step.ts';
 import type { HostTensor } from '../engine/executor.ts';
 import type { Model } from '../engine/ir/model.ts';
@@ -69,20 +68,15 @@ export class Student {
     return new Map([...(this.#still ?? []), ...this.#trainer.parameters(which)]);
   }
 
-  /** From here on statistics stay as they are; weights, their average and the optimizer's memory go on. */
+  /** From here on statistics stay as they are; weights, their average and the optimizer's memory go on. Once is enough. */
   async settle(): Promise<void> {
     if (!this.moving) return;
     const { count, vectors } = this.#trainer.suspend();
-    const before = this.#step.state;
+    // The vectors of both steps come in the same order, those of the statistics aside.
+    const carried = this.#step.state.filter((s) => s.kind !== 'statistics').map((s) => vectors.get(s.input)!);
     const now = this.#trainer.parameters();
     await this.#turn(new Map(this.#step.statistics.map((s) => [s.name, now.get(s.name)!])));
-    const order = new Map<string, number>();
-    const carried = this.#step.state.map(({ kind, input }) => {
-      const k = order.get(kind) ?? 0;
-      order.set(kind, k + 1);
-      return [input, vectors.get(before.filter((s) => s.kind === kind)[k]!.input)!] as const;
-    });
-    this.#trainer.resume({ count, vectors: new Map(carried) });
+    this.#trainer.resume({ count, vectors: new Map(this.#step.state.map((s, i) => [s.input, carried[i]!])) });
   }
 
   suspend(): StudentState {
