@@ -61,6 +61,7 @@ const rows = [
     'one-shot top-1',
     'result top-1',
     'agreement',
+    'KL',
     'seconds',
   ],
 ];
@@ -105,6 +106,7 @@ for (const c of cases) {
     `${percent(r.compensated?.top1)} (held out)`,
     percent(test.pruned.top1),
     percent(test.pruned.agreement),
+    test.pruned.kl?.toFixed(4) ?? '-',
     ((performance.now() - started) / 1000).toFixed(0),
   ]);
   if (values.only) {

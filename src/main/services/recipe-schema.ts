@@ -21,7 +21,7 @@ export const recipeSchema = z.strictObject({
     enabled: z.boolean(),
     seconds: z.number().min(0).max(604_800),
     optimizer: z.enum(['muon', 'adamw', 'sgd']),
-    learningRate: z.number().gt(0).max(10),
+    learningRate: z.union([z.literal('auto'), z.number().gt(0).max(10)]),
     batch: whole.max(65_536),
     temperature: z.number().gt(0).max(100),
     alpha: z.number().min(0).max(1),

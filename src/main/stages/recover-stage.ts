@@ -32,7 +32,7 @@ export async function recoverStage(
         plan: o.planHash,
         compensation: recipe.compensation,
         recovery: recipe.recovery,
-        version: 7,
+        version: 8,
       },
       async (to, checkpoint) => {
         const r: Recovered = await recover(

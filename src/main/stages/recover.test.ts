@@ -15,7 +15,7 @@ import { featuresOf, type Feature } from '../engine/recovery/features.ts';
 import type { TrainerState } from '../engine/autodiff/trainer.ts';
 import { toFloat32 } from '../engine/ir/tensor.ts';
 import { applyPlan } from '../engine/pruning/surgery.ts';
-import { recover, tooFast, type Recovered, type RecoveryOptions } from './recover.ts';
+import { rateFor, recover, tooFast, type Recovered, type RecoveryOptions } from './recover.ts';
 import { largestBatch, trainable } from './recover-model.ts';
 import { reference } from './sensitivity.ts';
 
@@ -121,6 +121,14 @@ describe('recovery', () => {
     expect(unknown.steps).toBeGreaterThan(0);
   });
 
+  it('comes nearer with patches of other pictures, where there are too many answers to keep', async () => {
+    const many = Array.from({ length: 60_000 }, (_, i) => train[i % train.length]!);
+    const r = await run({ augment: true, alpha: 1, learningRate: 'auto' }, [], { features, train: many });
+    expect(r.steps).toBeGreaterThan(5);
+    expect(r.after).toBeLessThan(r.before);
+    expect(await distance(r.model, holdout)).toBeCloseTo(r.after, 5);
+  });
+
   it('goes on from its checkpoint when it was cut off', async () => {
     let kept: unknown = null;
     let writes = 0;
@@ -204,5 +212,15 @@ describe('recovery of a vision transformer', () => {
     expect(r.steps).toBeGreaterThan(20);
     expect(r.before).toBeGreaterThan(5e-3);
     expect(r.after).toBeLessThan(0.6 * r.before);
+  });
+});
+
+describe('the rate that is left open', () => {
+  it('grows with the way that is left, between bounds', () => {
+    expect(rateFor(0, 'muon')).toBe(rateFor(0.001, 'adamw'));
+    expect(rateFor(0.08, 'muon') / rateFor(0.04, 'muon')).toBeCloseTo(Math.SQRT2, 5);
+    expect(rateFor(10, 'muon')).toBe(0.03);
+    // Plain gradient descent has a rate of another meaning.
+    expect(rateFor(10, 'sgd')).toBe(rateFor(0, 'sgd'));
   });
 });

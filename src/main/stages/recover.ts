@@ -12,6 +12,7 @@ import type { Model } from '../engine/ir/model.ts';
 import { seededRandom } from '../engine/random.ts';
 import { applyViews, drawView } from '../engine/recovery/augment.ts';
 import type { Feature } from '../engine/recovery/features.ts';
+import { mixPatches } from '../engine/recovery/mix.ts';
 import { cosine } from '../engine/recovery/schedule.ts';
 import { eliminateDead, foldBatchNorm, runPasses } from '../engine/passes/index.ts';
 import { boxLayout, pictureOf, type AnchorLayout } from '../engine/quality/detections.ts';
@@ -148,7 +149,7 @@ export async function recover(
       loss: 0,
       best: { weights: first, value: before, step: 0 },
       curve: [],
-      rate: recipe.learningRate,
+      rate: recipe.learningRate === 'auto' ? rateFor(before, recipe.optimizer) : recipe.learningRate,
       from: 0,
       restarts: 0,
     };
@@ -181,6 +182,9 @@ export async function recover(
           x,
           indices.map((i) => drawView(AUGMENTATION, seededRandom(seed + i * 10_007 + view))),
         );
+      // What is mixed comes once, and statistics that move would follow it.
+      if (recipe.augment && !lessons.keeps && !student.moving)
+        x = mixPatches(x, MIXED, seededRandom(seed + 31 * student.count));
       const given = await lessons.of(x, indices.map((i) => `${i}/${view}`)); // prettier-ignore
       const feeds: Record<string, HostTensor> = { [input.name]: x };
       for (const name of names) feeds[teacherName(name)] = given[name]!;
@@ -274,14 +278,26 @@ export function tooFast(worse: number, share: number, steps: number): boolean {
   return share < 0.5 && !(worse <= (few && share >= 0.3 ? 1.7 : 5));
 }
 
+/**
+ * Peak of the rate for a start at this distance from the original. Steps have a set length: what is four times further off,
+ * by a measure that grows with the square of the way, has twice the way to go in the same time.
+ */
+export const rateFor = (distance: number, optimizer: Recipe['recovery']['optimizer']): number =>
+  optimizer === 'sgd' ? PLAIN : Math.min(FASTEST, Math.max(SLOWEST, PER_ROOT * Math.sqrt(Math.max(0, distance))));
+/** Its steps shrink with the gradient, and bring their own sense of the way that is left. */
+const PLAIN = 0.01;
+const [SLOWEST, FASTEST, PER_ROOT] = [0.014, 0.03, 0.086];
+
 /** Share of the schedule after which statistics of batches are held still. */
-const SETTLE = 0.2;
+const SETTLE = 0.1;
 
 /** Decay of the moving average of the weights. */
 const EMA = 0.99;
 /** Views of each sample where the original's answers are kept; otherwise each epoch has its own. */
 const VIEWS = 6;
 const AUGMENTATION = { shift: 0.125, mirror: true };
+/** Share of the pictures that get a patch of another one. */
+const MIXED = 0.3;
 /** Smallest scale of a tensor that rates are relative to. */
 const SMALLEST = 0.01;
 

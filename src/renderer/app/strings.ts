@@ -203,6 +203,7 @@ export const t = {
   frozenHint: 'One name or pattern per line; * stands for anything.',
   seed: 'Seed',
   learningRate: 'Learning rate',
+  automatic: 'automatic',
   runs: 'Runs of the final measurement',
   left: 'left',
   estimating: 'estimating',

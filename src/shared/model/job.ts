@@ -43,7 +43,8 @@ export interface Recipe {
     /** Seconds of wall time, 0 = none. */
     readonly seconds: number;
     readonly optimizer: 'muon' | 'adamw' | 'sgd';
-    readonly learningRate: number;
+    /** Peak of the schedule; 'auto': by how far from the original the training starts. */
+    readonly learningRate: number | 'auto';
     readonly batch: number;
     readonly temperature: number;
     /** Weight of the distillation term; 1 - alpha goes to the labels when there are any. */

@@ -22,7 +22,7 @@ const balanced: Recipe = {
     enabled: true,
     seconds: 300,
     optimizer: 'muon',
-    learningRate: 0.014,
+    learningRate: 'auto',
     batch: 64,
     temperature: 2,
     alpha: 0.9,
