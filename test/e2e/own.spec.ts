@@ -57,6 +57,26 @@ test('from an own model and a folder of images to a verified bundle', async ({ w
   await w.next();
   await w.preset('fast');
   await window.getByText(t.advanced, { exact: true }).click();
+  // What is out of range or no number is not taken, and the field shows what is.
+  const rate = window.getByLabel(t.learningRate);
+  await expect(rate).toHaveAttribute('placeholder', t.automatic);
+  await expect(rate).toHaveValue('');
+  for (const [given, taken] of [
+    ['0.02', '0.02'],
+    ['-1', ''],
+    ['99', '10'],
+    ['', ''],
+  ] as const) {
+    await rate.fill(given);
+    await rate.blur();
+    await expect(rate).toHaveValue(taken);
+  }
+  const plans = window.getByRole('spinbutton', { name: t.plans });
+  await plans.fill('40');
+  await plans.blur();
+  await expect(plans).toHaveValue('8');
+  await plans.fill('1');
+  await plans.blur();
   // Where the only block goes, nothing is left to move: which of the two is cheaper is a matter of this machine's noise.
   await window.getByLabel(t.removeBlocks).uncheck();
   const frozen = await w.panel(t.frozen).locator('label .id').first().textContent();
