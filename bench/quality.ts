@@ -1,6 +1,6 @@
 // Quality at a measured latency: ResNet-56 on CIFAR-10, one thread, batch 1. Top-1 on the 10,000 test images, which no
 // stage has seen; the 10,000 training images are given. Without arguments: one-shot table over criteria and allocations.
-//   node scripts/run.mjs bench/quality.ts [--budget 0.5x] [--recover SECONDS] [--only CRITERION/ALLOCATION] [--plans N] [--model FILE]
+//   node scripts/run.mjs bench/quality.ts [--budget 0.5x] [--recover SECONDS] [--only CRITERION/ALLOCATION] [--plans N] [--samples N] [--model FILE]
 import { parseArgs } from 'node:util';
 import { asset, cifar, compress, haveAssets, onTest, percent, table } from './support.ts';
 import type { Recipe } from '../src/shared/model/job.ts';
@@ -12,7 +12,7 @@ const { values } = parseArgs({
     only: { type: 'string' },
     model: { type: 'string', default: 'models/resnet56_cifar10_bn.onnx' },
     seed: { type: 'string', default: '1' },
-    samples: { type: 'string', default: '2048' },
+    samples: { type: 'string', default: '4096' },
     plans: { type: 'string', default: '1' },
     json: { type: 'string', default: '{}' },
   },
