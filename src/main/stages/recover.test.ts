@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { writeCompressFixture } from '../../../test/support/compress-fixture.ts';
 import { plainExecutor } from '../../../test/support/executor.ts';
 import { prepare, randomPlan, type Prepared } from '../../../test/support/prune.ts';
@@ -15,9 +15,16 @@ import { featuresOf, type Feature } from '../engine/recovery/features.ts';
 import type { TrainerState } from '../engine/autodiff/trainer.ts';
 import { toFloat32 } from '../engine/ir/tensor.ts';
 import { applyPlan } from '../engine/pruning/surgery.ts';
+import { mixPatches } from '../engine/recovery/mix.ts';
 import { rateFor, recover, tooFast, type Recovered, type RecoveryOptions } from './recover.ts';
 import { largestBatch, trainable } from './recover-model.ts';
 import { reference } from './sensitivity.ts';
+
+// As it is, with its calls counted.
+vi.mock('../engine/recovery/mix.ts', async (real) => {
+  const { mixPatches } = await real<typeof import('../engine/recovery/mix.ts')>();
+  return { mixPatches: vi.fn(mixPatches) };
+});
 
 let folder: string;
 let dataset: Dataset;
@@ -123,7 +130,11 @@ describe('recovery', () => {
 
   it('comes nearer with patches of other pictures, where there are too many answers to keep', async () => {
     const many = Array.from({ length: 60_000 }, (_, i) => train[i % train.length]!);
+    vi.mocked(mixPatches).mockClear();
+    await run({ augment: true, seconds: 0.4 }, [], { features });
+    expect(mixPatches).not.toHaveBeenCalled();
     const r = await run({ augment: true, alpha: 1, learningRate: 'auto' }, [], { features, train: many });
+    expect(mixPatches).toHaveBeenCalled();
     expect(r.steps).toBeGreaterThan(5);
     expect(r.after).toBeLessThan(r.before);
     expect(await distance(r.model, holdout)).toBeCloseTo(r.after, 5);

@@ -177,14 +177,12 @@ export async function recover(
       m.at += batch;
       const view = m.epoch % (lessons.keeps ? views : Infinity);
       let x = await dataset.batch(indices);
-      if (recipe.augment)
-        x = applyViews(
-          x,
-          indices.map((i) => drawView(AUGMENTATION, seededRandom(seed + i * 10_007 + view))),
-        );
-      // What is mixed comes once, and statistics that move would follow it.
-      if (recipe.augment && !lessons.keeps && !student.moving)
-        x = mixPatches(x, MIXED, seededRandom(seed + 31 * student.count));
+      if (recipe.augment) {
+        const drawn = indices.map((i) => drawView(AUGMENTATION, seededRandom(seed + i * 10_007 + view)));
+        x = applyViews(x, drawn);
+        // What is mixed comes once, and statistics that move would follow it.
+        if (!lessons.keeps && !student.moving) x = mixPatches(x, MIXED, seededRandom(seed + 31 * student.count));
+      }
       const given = await lessons.of(x, indices.map((i) => `${i}/${view}`)); // prettier-ignore
       const feeds: Record<string, HostTensor> = { [input.name]: x };
       for (const name of names) feeds[teacherName(name)] = given[name]!;

@@ -49,7 +49,7 @@ export interface Recipe {
     readonly temperature: number;
     /** Weight of the distillation term; 1 - alpha goes to the labels when there are any. */
     readonly alpha: number;
-    /** Random shifts (pixels, as a share of the width) and mirror images. */
+    /** Random shifts and mirror images of pictures, and patches of other ones. */
     readonly augment: boolean;
     readonly holdout: number;
   };

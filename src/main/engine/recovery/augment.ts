@@ -1,5 +1,6 @@
 import type { HostTensor } from '../executor.ts';
 import type { Random } from '../random.ts';
+import { picturesIn } from './pictures.ts';
 
 export interface AugmentOptions {
   /** Largest shift as a share of the picture's side; 0.125 is 4 pixels of 32. */
@@ -29,18 +30,16 @@ export const augment = (x: HostTensor, o: AugmentOptions, random: Random): HostT
 
 /**
  * Shifts (zeros come in: the mean colour, since inputs are normalised) and left-right mirror images of a batch
- * [N,C,H,W] or [N,H,W,C]. The channel axis is the shorter of axis 1 and axis 3. Anything else comes back unchanged.
+ * of pictures. Anything else comes back unchanged.
  * @param views one per sample
  */
 export function applyViews(x: HostTensor, views: readonly View[]): HostTensor {
-  if (x.dims.length !== 4 || !(x.data instanceof Float32Array)) return x;
-  const [n, a, b, c] = x.dims as [number, number, number, number];
-  const last = c < a;
-  const [channels, height, width] = last ? [c, a, b] : [a, b, c];
+  const pictures = picturesIn(x);
+  if (!pictures) return x;
+  const { data: from, n, channels, height, width, last } = pictures;
   const size = channels * height * width;
   // Strides of channel, row and column inside a sample.
   const [sc, sh, sw] = last ? [1, width * channels, channels] : [height * width, width, 1];
-  const from = x.data;
   const to = new Float32Array(from.length);
   for (let i = 0; i < n; i++) {
     const { flip, ...view } = views[i]!;

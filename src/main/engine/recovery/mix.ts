@@ -1,27 +1,24 @@
 import type { HostTensor } from '../executor.ts';
 import type { Random } from '../random.ts';
+import { picturesIn } from './pictures.ts';
 
 /** Largest area of a patch: what a label says about the picture stays true of most of it. */
 const LARGEST = 0.5;
 
 /**
- * Some pictures of a batch [N,C,H,W] or [N,H,W,C] get a rectangle of another one, at the same place (CutMix, Yun et al.
- * 2019, arXiv:1905.04899). Trained on the pictures themselves, an original is sure of all of them; of these it is not, and
- * what it says then is what a model that learns from it has to know about pictures it has not seen. The channel axis is the
- * shorter of axis 1 and axis 3. Anything else, and a batch of one, comes back unchanged.
+ * Some pictures of a batch get a rectangle of another one, at the same place (CutMix, Yun et al. 2019, arXiv:1905.04899). Trained on the pictures themselves, an original is sure of all of them; of these it is not, and
+ * what it says then is what a model that learns from it has to know about pictures it has not seen. What
+ * holds no pictures, and a batch of one, comes back unchanged.
  * @param share of the pictures, 0 to 1
  */
 export function mixPatches(x: HostTensor, share: number, random: Random): HostTensor {
-  if (x.dims.length !== 4 || !(x.data instanceof Float32Array)) return x;
-  const [n, a, b, c] = x.dims as [number, number, number, number];
-  if (n < 2 || share <= 0) return x;
-  const last = c < a;
-  const [height, width] = last ? [a, b] : [b, c];
+  const pictures = picturesIn(x);
+  if (!pictures || pictures.n < 2) return x;
+  const { data: from, n, channels, height, width, last } = pictures;
   // Rows of a picture in memory: one per channel and line, or one per line with the channels inside.
-  const [planes, pixel] = last ? [1, c] : [a, 1];
+  const [planes, pixel] = last ? [1, channels] : [channels, 1];
   const line = width * pixel;
   const size = planes * height * line;
-  const from = x.data;
   const to = from.slice();
   for (let i = 0; i < n; i++) {
     if (random.next() >= share) continue;
