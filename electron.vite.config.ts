@@ -7,9 +7,10 @@ const here = import.meta.dirname;
 
 const { version } = JSON.parse(readFileSync(resolve(here, 'package.json'), 'utf8')) as { version: string };
 
-// Entry files: composition only. `index` is the window's process, `cli` and `worker` run without Electron.
+// Entry files: composition only. `index` is the window's process, `cli` and `worker` run without Electron, `session` is a
+// thread of a worker.
 const mainEntries = Object.fromEntries(
-  ['index', 'cli', 'worker']
+  ['index', 'cli', 'worker', 'session']
     .map((name) => [name, resolve(here, `src/main/${name}.ts`)] as const)
     .filter(([, path]) => existsSync(path)),
 );

@@ -41,6 +41,9 @@ export interface RunOptions {
   readonly home?: string;
 }
 
+/** Node runs it as it is. */
+export const sessionThread = join(root, 'src/main/session.ts');
+
 let jobs = 0;
 
 /** One job in this process; measurements have processes of their own, as in every job. */
@@ -63,7 +66,7 @@ export async function compress(o: RunOptions): Promise<CompressReport> {
     out: join(home, 'bundles'),
     seed: o.seed ?? 1,
   };
-  const worker = await openWorker({ id: 'bench', task: 'compress', input: request, home });
+  const worker = await openWorker({ id: 'bench', task: 'compress', input: request, home }, sessionThread);
   let last = '';
   // Every run allocates anew; figures and scores come from the store.
   const job = `bench-${process.pid}-${++jobs}`;

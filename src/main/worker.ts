@@ -1,4 +1,5 @@
 // Entry of the worker process: composition only.
+import { join } from 'node:path';
 import { parentChannel } from './jobs/parent-channel.ts';
 import { serveTask } from './jobs/worker-side.ts';
 import { openWorker } from './stages/resources.ts';
@@ -7,6 +8,6 @@ import { tasks } from './stages/tasks.ts';
 serveTask({
   tasks,
   channel: parentChannel(),
-  open: openWorker,
+  open: (start) => openWorker(start, join(import.meta.dirname, 'session.js')),
   debug: process.env['SECATEUR_DEBUG'] === '1',
 });

@@ -42,6 +42,10 @@ describe('built bundles', () => {
     expect(packagesOf(built('index.js'))).not.toContain('onnxruntime-node');
   });
 
+  it('session.js, which every thread loads, is little more than the runtime', () => {
+    expect([...packagesOf(built('session.js'))].sort()).toEqual(['node:worker_threads', 'onnxruntime-node']);
+  });
+
   it('the preload is CommonJS and requires nothing but electron', () => {
     const source = readFileSync(join(ROOT, 'out/preload/index.cjs'), 'utf8');
     expect(importsOf('preload.ts', source).map((i) => i.specifier)).toEqual(['electron']);

@@ -30,6 +30,8 @@ export const ROOMS: Record<string, Room> = {
     rooms: ['shared', 'engine', 'runtime', 'data', 'storage', 'stages', 'jobs'],
     packages: ['node:'],
   },
+  // A thread that runs models for a worker.
+  'entry:session': { rooms: ['runtime'], packages: ['node:'] },
   'entry:cli': { rooms: ['shared', 'storage', 'jobs', 'services', 'transport', 'cli'], packages: ['node:'] },
   'entry:index': {
     rooms: ['shared', 'storage', 'jobs', 'services', 'transport', 'app'],

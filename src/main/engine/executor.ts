@@ -56,4 +56,9 @@ export interface ExecSession {
 /** Runs graphs that the engine emits. The engine never imports a runtime: workers inject this. */
 export interface Executor {
   open(model: Model, options?: SessionOptions): Promise<ExecSession>;
+  /**
+   * Models that run one after the other as one session, on a thread of its own: each reads inputs by name, and what those
+   * before it made. Sessions of different threads run at once. Absent where there are no threads.
+   */
+  readonly openThread?: (models: readonly Model[], options?: SessionOptions) => Promise<ExecSession>;
 }

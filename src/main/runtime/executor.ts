@@ -11,6 +11,7 @@ import { serializeModel, writeModelChunks } from '../engine/onnx/index.ts';
 import { scratchFolder } from '../storage/scratch.ts';
 import { runtimeError } from './errors.ts';
 import { dtypeOf, fromOrt, toOrt } from './tensors.ts';
+import { ThreadSession } from './thread-session.ts';
 
 /** Protobuf messages end at 2 GiB: above this, weights go to a file beside the model. */
 const LARGEST_MESSAGE = 1.8e9;
@@ -96,8 +97,11 @@ async function writeChunks(path: string, chunks: Iterable<Uint8Array>): Promise<
   }
 }
 
-/** @throws SecateurError 'runtime-rejected' from open and run, with operator and node in its detail when known. */
-export function createExecutor(): RuntimeExecutor {
+/**
+ * @param thread entry file of a session's thread; without it there are no threads
+ * @throws SecateurError 'runtime-rejected' from open and run, with operator and node in its detail when known.
+ */
+export function createExecutor(thread?: string): RuntimeExecutor {
   const create = async (
     source: Uint8Array | string,
     options: SessionOptions | undefined,
@@ -131,5 +135,9 @@ export function createExecutor(): RuntimeExecutor {
       return create(join(dir, 'model.onnx'), options, cleanup);
     },
     openBytes: (source, options) => create(source, options, null),
+    ...(thread !== undefined && {
+      openThread: (models: readonly Model[], options?: SessionOptions) =>
+        ThreadSession.open(thread, models.map(serializeModel), ortOptions(options)),
+    }),
   };
 }

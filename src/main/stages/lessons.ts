@@ -3,60 +3,63 @@ import type { ExecSession, Executor, HostTensor } from '../engine/executor.ts';
 import { cloneModel } from '../engine/ir/clone.ts';
 import { DType } from '../engine/ir/dtype.ts';
 import type { Model } from '../engine/ir/model.ts';
+import type { Value } from '../engine/ir/value.ts';
 
 /** Bytes of kept answers. */
 const KEPT = 2 ** 29;
 
+export interface LessonOptions {
+  /** Name of the data input. */
+  readonly input: string;
+  /** Outputs and inner values of the original, float32. */
+  readonly names: readonly string[];
+  /** Of one sample's answers. */
+  readonly bytes: number;
+  /** How many there are, views counted. */
+  readonly samples: number;
+  readonly threads: number;
+}
+
 /** Answers are computed once per sample and view where all of them fit into memory, and every time where they do not. */
 export class Lessons {
-  readonly #teacher: ExecSession;
-  readonly #input: string;
-  readonly #names: readonly string[];
+  readonly #executor: Executor;
+  readonly #original: Model;
+  readonly #o: LessonOptions;
   /** Whether answers are kept: then a key that comes again costs nothing. */
   readonly keeps: boolean;
   readonly #kept = new Map<string, readonly Float32Array[]>();
+  #teacher: ExecSession | null = null;
   #dims: readonly (readonly number[])[] | null = null;
 
-  private constructor(teacher: ExecSession, input: string, names: readonly string[], keep: boolean) {
-    this.#teacher = teacher;
-    this.#input = input;
-    this.#names = names;
-    this.keeps = keep;
+  constructor(executor: Executor, original: Model, o: LessonOptions) {
+    this.#executor = executor;
+    this.#original = original;
+    this.#o = o;
+    this.keeps = o.bytes * o.samples < KEPT;
   }
 
-  /**
-   * @param names outputs and inner values of the original, float32
-   * @param bytes of one sample's answers; @param samples how many there are, views counted
-   */
-  static async open(
-    executor: Executor,
-    original: Model,
-    o: {
-      readonly input: string;
-      readonly names: readonly string[];
-      readonly bytes: number;
-      readonly samples: number;
-      readonly threads: number;
-    },
-  ): Promise<Lessons> {
-    const { model } = cloneModel(original);
-    const missing = new Set(o.names.filter((n) => !model.graph.outputs.some((v) => v.name === n)));
-    for (const n of model.graph.nodes())
-      for (const v of n.outputs)
-        if (missing.has(v.name)) {
-          v.type ??= { elemType: DType.FLOAT };
-          model.graph.outputs.push(v);
-        }
-    const session = await executor.open(model, { threads: o.threads });
-    return new Lessons(session, o.input, o.names, o.bytes * o.samples < KEPT);
+  /** The original with the answers as its outputs. @param called what an answer is called there, by the value's name */
+  model(called: (name: string) => string): Model {
+    const { model } = cloneModel(this.#original);
+    const asked = new Map<string, Value>();
+    for (const v of [...model.graph.inputs, ...[...model.graph.nodes()].flatMap((n) => n.outputs)])
+      if (this.#o.names.includes(v.name)) asked.set(v.name, v);
+    const outputs = this.#o.names.map((name) => asked.get(name)!);
+    for (const v of outputs) {
+      v.type ??= { elemType: DType.FLOAT };
+      v.name = called(v.name);
+    }
+    model.graph.outputs.splice(0, Infinity, ...outputs);
+    return model;
   }
 
   /** @param keys one per sample of `x`: the same key, the same answer */
   async of(x: HostTensor, keys: readonly string[]): Promise<Record<string, HostTensor>> {
+    const { names, input, threads } = this.#o;
     const known = keys.map((k) => this.#kept.get(k));
     if (this.#dims && known.every((k) => k !== undefined))
       return Object.fromEntries(
-        this.#names.map((name, o) => {
+        names.map((name, o) => {
           const dims = this.#dims![o]!;
           const data = new Float32Array(dims.reduce((a, b) => a * b, 1));
           const row = data.length / keys.length;
@@ -64,9 +67,13 @@ export class Lessons {
           return [name, { dtype: DType.FLOAT, dims, data }];
         }),
       );
-    const out = await this.#teacher.run({ [this.#input]: x }, this.#names);
-    this.#dims = this.#names.map((name) => out[name]!.dims);
-    const whole = this.#names.map((name) => out[name]!.data as Float32Array);
+    this.#teacher ??= await this.#executor.open(
+      this.model((name) => name),
+      { threads },
+    );
+    const out = await this.#teacher.run({ [input]: x }, names);
+    this.#dims = names.map((name) => out[name]!.dims);
+    const whole = names.map((name) => out[name]!.data as Float32Array);
     // Outputs without the batch as first axis cannot be told apart by sample.
     if (this.keeps && this.#dims.every((d) => d[0] === keys.length))
       keys.forEach((k, i) =>
@@ -78,7 +85,7 @@ export class Lessons {
     return out;
   }
 
-  release(): Promise<void> {
-    return this.#teacher.release();
+  async release(): Promise<void> {
+    await this.#teacher?.release();
   }
 }

@@ -3,20 +3,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { writeCompressFixture } from '../../../test/support/compress-fixture.ts';
-import { plainExecutor } from '../../../test/support/executor.ts';
+import { plainExecutor, threadedExecutor } from '../../../test/support/executor.ts';
 import { prepare, randomPlan, type Prepared } from '../../../test/support/prune.ts';
 import { residualChain } from '../../../test/support/residual-chain.ts';
 import { smallVit } from '../../../test/support/small-vit.ts';
 import { PRESETS } from '../../shared/model/recipes.ts';
 import { openDataset, type Dataset } from '../data/dataset.ts';
-import type { HostTensor } from '../engine/executor.ts';
+import type { Executor, HostTensor } from '../engine/executor.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { featuresOf, type Feature } from '../engine/recovery/features.ts';
 import type { TrainerState } from '../engine/autodiff/trainer.ts';
 import { toFloat32 } from '../engine/ir/tensor.ts';
 import { applyPlan } from '../engine/pruning/surgery.ts';
 import { mixPatches } from '../engine/recovery/mix.ts';
-import { rateFor, recover, tooFast, type Recovered, type RecoveryOptions } from './recover.ts';
+import { rateFor, recover, sharesOf, tooFast, type Recovered, type RecoveryOptions } from './recover.ts';
 import { largestBatch, trainable } from './recover-model.ts';
 import { reference } from './sensitivity.ts';
 
@@ -66,9 +66,9 @@ const recipe = { ...PRESETS.balanced.recovery, batch: 16, seconds: 1.5, augment:
 function run(
   overrides: Partial<typeof recipe>,
   stages: string[] = [],
-  more: Partial<RecoveryOptions> = {},
+  { executor = plainExecutor, ...more }: Partial<RecoveryOptions> & { executor?: Executor } = {},
 ): Promise<Recovered> {
-  const ctx = { executor: plainExecutor, progress: ({ stage }: { stage: string }) => void stages.push(stage) };
+  const ctx = { executor, progress: ({ stage }: { stage: string }) => void stages.push(stage) };
   return recover(p.model, pruned, { recipe: { ...recipe, ...overrides }, dataset, train, holdout, seed: 1, threads: 1, ...more }, ctx); // prettier-ignore
 }
 async function outputs(model: Model, x: HostTensor): Promise<Record<string, HostTensor>> {
@@ -138,6 +138,31 @@ describe('recovery', () => {
     expect(r.steps).toBeGreaterThan(5);
     expect(r.after).toBeLessThan(r.before);
     expect(await distance(r.model, holdout)).toBeCloseTo(r.after, 5);
+  });
+
+  it('shares batches out to threads, where there are any', async () => {
+    const opened: number[] = [];
+    const executor = {
+      ...threadedExecutor,
+      openThread: (...a: Parameters<typeof threadedExecutor.openThread>) => {
+        opened.push(a[0].length);
+        return threadedExecutor.openThread(...a);
+      },
+    };
+    // Answers are kept: they are fed. Two sessions for each of two phases.
+    const kept = await run({ batch: 32, alpha: 0.98, seconds: 3 }, [], { features, threads: 2, executor });
+    expect(opened).toEqual([1, 1, 1, 1]);
+    expect(kept.after).toBeLessThan(kept.before);
+    expect(await distance(kept.model, holdout)).toBeCloseTo(kept.after, 5);
+    // Too many to keep: the original answers in the same thread.
+    const many = Array.from({ length: 60_000 }, (_, i) => train[i % train.length]!);
+    opened.splice(0);
+    const asked = await run({ batch: 32, augment: true, seconds: 3 }, [], { features, train: many, threads: 2, executor }); // prettier-ignore
+    expect(opened).toEqual([2, 2, 2, 2]);
+    expect(asked.after).toBeLessThan(asked.before);
+    // Parts of fewer than 16 samples have no statistics worth the name; every part has as many samples.
+    expect([sharesOf(64, 2, p.model), sharesOf(64, 16, p.model), sharesOf(24, 2, p.model)]).toEqual([2, 4, 1]);
+    expect([sharesOf(81, 4, p.model), sharesOf(64, 1, p.model)]).toEqual([3, 1]);
   });
 
   it('goes on from its checkpoint when it was cut off', async () => {

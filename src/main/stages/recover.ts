@@ -4,6 +4,7 @@
  * state on samples held out; ends at the time limit, or earlier when the held-out figure has stopped improving.
  */
 import { Trainer, writeParameters } from '../engine/autodiff/trainer.ts';
+import { openShared } from '../engine/autodiff/shared-step.ts';
 import { buildTrainStep, type TrainStep } from '../engine/autodiff/train-step.ts';
 import type { HostTensor } from '../engine/executor.ts';
 import { cloneModel } from '../engine/ir/clone.ts';
@@ -97,12 +98,15 @@ export async function recover(
   const batch = input.fixedBatch
     ? Math.max(1, input.dims[0]!)
     : Math.max(1, Math.min(recipe.batch, train.length, largestBatch(pruned, await collectFacts(pruned, ctx.executor))));
-  const model = await normalized(pruned, options, batch, input.name, ctx);
-  const facts = await collectFacts(model, ctx.executor, { batch });
+  const shares = ctx.executor.openThread && !input.fixedBatch ? sharesOf(batch, threads, original) : 1;
+  // What one session looks at.
+  const size = batch / shares;
+  const model = await normalized(pruned, options, size, input.name, ctx);
+  const facts = await collectFacts(model, ctx.executor, { batch: size });
   const outputs = model.graph.outputs.filter((v) => facts.get(v)?.dtype === DType.FLOAT);
   const shapes = outputs.map((v) => facts.get(v)!.shape);
   const inner = options.features?.length
-    ? lessonsIn(model, facts, original, await collectFacts(original, ctx.executor), options.features, batch)
+    ? lessonsIn(model, facts, original, await collectFacts(original, ctx.executor), options.features, size)
     : [];
   const labelled = dataset.labels !== null && recipe.alpha < 1 && outputView(shapes[0]!).kind === 'classes';
   // Raw anchors are one output of three axes.
@@ -125,18 +129,18 @@ export async function recover(
   const names = [...outputs.map((o) => o.name), ...inner.map((f) => f.target)];
   const floats = [...shapes, ...inner.map((f) => f.targetShape)].reduce((n, s) => n + s.reduce((a, b) => a * b, 1), 0);
   const views = recipe.augment ? VIEWS : 1;
+  const lessons = new Lessons(ctx.executor, original, {
+    input: input.name,
+    names,
+    bytes: (4 * floats) / size,
+    samples: train.length * views,
+    threads,
+  });
   const student = await Student.open({
     model,
     build,
-    open: (step) => Trainer.open(ctx.executor, step, { threads }),
-    moving: batch >= STATISTICS_BATCH,
-  });
-  const lessons = await Lessons.open(ctx.executor, original, {
-    input: input.name,
-    names,
-    bytes: (4 * floats) / batch,
-    samples: train.length * views,
-    threads,
+    open: (step) => openTrainer(step, lessons, { shares, threads }, ctx),
+    moving: size >= STATISTICS_BATCH,
   });
   try {
     const examiner = await openExaminer(original, model, { dataset, indices: holdout, batch, input: input.name, threads }, ctx); // prettier-ignore
@@ -183,9 +187,11 @@ export async function recover(
         // What is mixed comes once, and statistics that move would follow it.
         if (!lessons.keeps && !student.moving) x = mixPatches(x, MIXED, seededRandom(seed + 31 * student.count));
       }
-      const given = await lessons.of(x, indices.map((i) => `${i}/${view}`)); // prettier-ignore
       const feeds: Record<string, HostTensor> = { [input.name]: x };
-      for (const name of names) feeds[teacherName(name)] = given[name]!;
+      if (shares === 1 || lessons.keeps) {
+        const given = await lessons.of(x, indices.map((i) => `${i}/${view}`)); // prettier-ignore
+        for (const name of names) feeds[teacherName(name)] = given[name]!;
+      }
       if (labelled)
         feeds[LABELS] = {
           dtype: DType.INT64,
@@ -240,6 +246,31 @@ export async function recover(
     await student.release();
     await lessons.release();
   }
+}
+
+/** Sessions that share a batch: the original beside them answers in the same thread, where its answers are not kept. */
+async function openTrainer(
+  step: TrainStep,
+  lessons: Lessons,
+  o: { readonly shares: number; readonly threads: number },
+  { executor }: Pick<StageContext, 'executor'>,
+): Promise<Trainer> {
+  const { openThread } = executor;
+  if (o.shares === 1 || !openThread) return Trainer.open(executor, step, { threads: o.threads });
+  const before = lessons.keeps ? [] : [lessons.model(teacherName)];
+  return new Trainer(await openShared({ ...executor, openThread }, step, { ...o, before }), step);
+}
+
+/** The original's weights go to every session. */
+const SHARED_BYTES = 5e8;
+
+/** Sessions that a batch is shared out to: one per thread, where each gets enough for statistics of its own. */
+export function sharesOf(batch: number, threads: number, original: Model): number {
+  let bytes = 0;
+  for (const v of original.graph.initializers) bytes += v.initializer?.byteLength ?? 0;
+  let shares = Math.min(threads, Math.floor(batch / STATISTICS_BATCH), Math.floor(SHARED_BYTES / Math.max(1, bytes)));
+  while (shares > 1 && batch % shares !== 0) shares--;
+  return Math.max(1, shares);
 }
 
 /** The layout of a detector's raw outputs, as the original shows it on a sample; null for everything else. */

@@ -20,7 +20,11 @@ export interface TaskStart {
 /** A stage that took less than this share of its last time took its result from the store: that says nothing new. */
 const REUSED = 0.25;
 
-export async function openWorker(start: TaskStart): Promise<{
+/** @param thread entry file of a session's thread; without it there are none */
+export async function openWorker(
+  start: TaskStart,
+  thread?: string,
+): Promise<{
   context: Pick<StageContext, 'executor' | 'latency' | 'artifact' | 'memo'>;
   expected: { seconds: Readonly<Record<string, number>>; measured: boolean };
   finished(seconds: Readonly<Record<string, number>>): void;
@@ -36,7 +40,7 @@ export async function openWorker(start: TaskStart): Promise<{
   const own = subject === '' ? {} : times.own(start.task, subject);
   return {
     context: {
-      executor: createExecutor(),
+      executor: createExecutor(thread),
       latency: new LatencyRepository(db).table({ device: id, processor, runtime }),
       artifact: (stage, key, make) => artifacts.get(stage, key, make),
       memo: (name, key) => new Memo(paths.memo, name, key),

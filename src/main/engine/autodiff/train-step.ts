@@ -82,6 +82,8 @@ export interface TrainStep {
   /** Names of the outputs. */
   readonly loss: string;
   readonly gradNorm: string | null;
+  /** Names of the vectors between what looks at samples and what updates the state: gradient, statistics of the batch. */
+  readonly between: readonly string[];
   /** Name asked for, to name of the output. */
   readonly extras: ReadonlyMap<string, string>;
 }
@@ -169,7 +171,8 @@ export function buildTrainStep(source: Model, options: TrainStepOptions): TrainS
     const g = gradients.get(leaf);
     return g ? b.reshape(g, [slots[i]!.size]) : b.tensor(f32(new Float32Array(slots[i]!.size), [slots[i]!.size]));
   });
-  let grad = flat.length > 1 ? b.concat(flat, 0) : flat[0]!;
+  let grad = rename(b, flat.length > 1 ? b.concat(flat, 0) : flat[0]!, graph.freshName('gradient'));
+  const between = [grad.name];
   let norm: Value | null = null;
   if (options.clipNorm !== undefined) ({ grad, norm } = emitClipByNorm(b, grad, options.clipNorm));
 
@@ -206,10 +209,12 @@ export function buildTrainStep(source: Model, options: TrainStepOptions): TrainS
     const running = pack(statistics.flatMap((s) => s.running));
     statSlots = running.slots;
     const old = vector('statistics', running.data.length);
-    const now = b.concat(
+    const batch = b.concat(
       statistics.flatMap((s) => s.batch),
       0,
     );
+    const now = rename(b, batch, graph.freshName('batch_statistics'));
+    between.push(now.name);
     const moved = b.mul(b.sub(now, old), b.scalar(1 - options.batchStatistics!.momentum));
     remember('statistics', old, b.add(old, moved), running.data);
   }
@@ -235,6 +240,7 @@ export function buildTrainStep(source: Model, options: TrainStepOptions): TrainS
     step: step.name,
     loss: lossOutput.name,
     gradNorm: normOutput?.name ?? null,
+    between,
     extras: new Map([...extraOutputs].map(([name, v]) => [name, v.name])),
   };
 }

@@ -24,7 +24,8 @@ export class Trainer {
   readonly #state = new Map<string, HostTensor>();
   #count = 0;
 
-  private constructor(session: ExecSession, step: TrainStep) {
+  /** @param session that runs the step, released with the trainer */
+  constructor(session: ExecSession, step: TrainStep) {
     this.#session = session;
     this.#step = step;
     for (const s of step.state)

@@ -1,0 +1,95 @@
+/**
+ * A training step whose batch is shared out: sessions on threads of their own take a part of the samples each, their
+ * gradients are averaged, and one update follows. The result is that of the whole batch where the loss is a mean over
+ * samples. Small operators gain little from several threads; several sessions keep all of them busy.
+ */
+import { rowsAt, type ExecSession, type Executor, type HostTensor } from '../executor.ts';
+import type { Model } from '../ir/model.ts';
+import type { Value } from '../ir/value.ts';
+import { DType } from '../ir/dtype.ts';
+import { extractSubgraph } from '../passes/extract.ts';
+import type { TrainStep } from './train-step.ts';
+
+export interface ShareOptions {
+  readonly shares: number;
+  /** Of all sessions together. */
+  readonly threads: number;
+  /** Models that run before each share, whose outputs the step reads; default: none. */
+  readonly before?: readonly Model[];
+}
+
+/** The two halves of a step: from samples and weights to gradient and loss, and from these to the new state. */
+export function halves(step: TrainStep): { readonly gradient: Model; readonly update: Model } {
+  const { graph } = step.model;
+  const named = new Map<string, Value>(graph.inputs.map((v) => [v.name, v]));
+  for (const n of graph.nodes()) for (const v of n.outputs) named.set(v.name, v);
+  const at = (names: readonly string[]): Value[] => names.map((name) => named.get(name)!);
+  const params = step.state.find((s) => s.kind === 'params')!.input;
+  const own = new Set([step.lr, step.step, ...step.state.map((s) => s.input)]);
+  const samples = graph.inputs.filter((v) => !own.has(v.name) && !v.isInitializer).map((v) => v.name);
+  const between = at(step.between);
+  for (const v of between) v.type = { elemType: DType.FLOAT };
+  const updated = [...step.state.map((s) => s.output), ...(step.gradNorm === null ? [] : [step.gradNorm])];
+  return {
+    gradient: extractSubgraph(step.model, at([...samples, params]), at([...step.between, step.loss])),
+    update: extractSubgraph(step.model, [...at([...own]), ...between], at(updated)),
+  };
+}
+
+/**
+ * Runs like a session of `step.model`, whose samples are those of one share: it is fed `shares` times as many.
+ * Extras of the step are not there.
+ */
+export async function openShared(
+  executor: Executor & Required<Pick<Executor, 'openThread'>>,
+  step: TrainStep,
+  { shares, threads, before = [] }: ShareOptions,
+): Promise<ExecSession> {
+  const { gradient, update } = halves(step);
+  const sessions: ExecSession[] = [];
+  const release = async (): Promise<void> => {
+    for (const s of sessions.splice(0)) await s.release();
+  };
+  try {
+    const each = { threads: Math.max(1, Math.floor(threads / shares)) };
+    sessions.push(await executor.open(update, { threads }));
+    for (let i = 0; i < shares; i++) sessions.push(await executor.openThread([...before, gradient], each));
+  } catch (e) {
+    await release();
+    throw e;
+  }
+  const [updating, ...looking] = sessions as [ExecSession, ...ExecSession[]];
+  const state = new Set([step.lr, step.step, ...step.state.map((s) => s.input)]);
+  const params = step.state.find((s) => s.kind === 'params')!.input;
+  const run = async (feeds: Readonly<Record<string, HostTensor>>): Promise<Record<string, HostTensor>> => {
+    const samples = Object.entries(feeds).filter(([name]) => !state.has(name));
+    const parts = await Promise.all(
+      looking.map((s, i) => {
+        const own = samples.map(([name, t]) => {
+          const rows = t.dims[0]! / shares;
+          return [name, rowsAt(t, i * rows, rows)] as const;
+        });
+        return s.run({ ...Object.fromEntries(own), [params]: feeds[params]! });
+      }),
+    );
+    const mean = Object.fromEntries([...step.between, step.loss].map((name) => [name, meanOf(parts.map((p) => p[name]!))])); // prettier-ignore
+    const { [step.loss]: loss, ...between } = mean;
+    const carried = Object.entries(feeds).filter(([name]) => state.has(name));
+    return { ...(await updating.run({ ...Object.fromEntries(carried), ...between })), [step.loss]: loss! };
+  };
+  return {
+    inputNames: looking[0]!.inputNames,
+    outputNames: [...updating.outputNames, step.loss],
+    outputDtypes: new Map([...updating.outputDtypes, [step.loss, DType.FLOAT]]),
+    run,
+    release,
+  };
+}
+
+function meanOf(parts: readonly HostTensor[]): HostTensor {
+  const [first, ...others] = parts;
+  const data = Float32Array.from(first!.data as Float32Array);
+  for (const { data: more } of others) for (let i = 0; i < data.length; i++) data[i]! += Number(more[i]);
+  for (let i = 0; i < data.length; i++) data[i]! /= parts.length;
+  return { ...first!, data };
+}
