@@ -12,7 +12,7 @@ const { values } = parseArgs({
     only: { type: 'string' },
     model: { type: 'string', default: 'models/resnet56_cifar10_bn.onnx' },
     seed: { type: 'string', default: '1' },
-    samples: { type: 'string', default: '4096' },
+    samples: { type: 'string', default: '9000' },
     plans: { type: 'string', default: '1' },
     json: { type: 'string', default: '{}' },
   },

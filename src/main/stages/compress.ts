@@ -96,6 +96,9 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
   const identity = { model: loaded.sha256, data: data.identity, seed, samples: samples.calibration, holdout };
   const chosen = draw(data.train, samples.calibration, seed);
   const calibration = await calibrationOf(source, data.dataset, chosen, samples.batch, seed);
+  const more = samples.final > samples.calibration && data.dataset !== null;
+  const drawnMore = (): Promise<Calibration> =>
+    calibrationOf(source, data.dataset, draw(data.train, samples.final, seed), samples.batch, seed);
   const judge = recipe.plans > 1 ? await judgesOf(job, chosen, samples.batch) : null;
   const scores = await keptScores({ ...identity, criterion: recipe.criterion }, prepared.analysis.groups, ctx, () =>
     scoreGroups(recipe.criterion, source, prepared, calibration, ctx, threads, seed),
@@ -132,6 +135,7 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
     calibration,
     rankingSamples: samples.ranking,
     judge,
+    final: more ? { calibration: drawnMore, identity: { ...identity, samples: samples.final } } : null,
     landingSamples: samples.landing,
     rounds: samples.rounds,
     probes: samples.probes,

@@ -4,6 +4,7 @@
  */
 import { openModelFile } from '../storage/model-files.ts';
 import type { Calibration } from './calibration.ts';
+import { compensateStage } from './compensate-stage.ts';
 import type { StageContext } from './context.ts';
 import { judgedByCurvature } from './decide.ts';
 import { isWithin } from './fit.ts';
@@ -13,6 +14,11 @@ import { batchesThatRank, settle, type Settled, type SettleOptions } from './set
 export interface BestOptions extends Omit<SettleOptions, 'variant'> {
   /** Samples that plans are judged on; null: there is only one plan. */
   readonly judge: Calibration | null;
+  /** More samples, which the chosen plan is compensated with, and what the result depends on; default: none. */
+  readonly final?: {
+    readonly calibration: () => Promise<Calibration>;
+    readonly identity: Readonly<Record<string, unknown>>;
+  } | null;
 }
 
 /** How many plans are worth making: others differ only where they are run on samples that differ. */
@@ -24,6 +30,26 @@ export function plansOf(o: BestOptions): number {
 }
 
 export async function settleBest(o: BestOptions, ctx: StageContext): Promise<Settled> {
+  const best = await choose(o, ctx);
+  if (!o.final || o.recipe.compensation === 'none') return best;
+  const { plan, planHash } = best;
+  const compensated = await compensateStage(
+    {
+      ...o,
+      calibration: await o.final.calibration(),
+      identity: o.final.identity,
+      kind: o.recipe.compensation,
+      plan,
+      planHash,
+      cut: () => o.cut(best.chosen.state),
+    },
+    ctx,
+  );
+  o.mark('compensate');
+  return { ...best, compensated };
+}
+
+async function choose(o: BestOptions, ctx: StageContext): Promise<Settled> {
   const count = plansOf(o);
   if (count === 1) return settle(o, ctx);
   const distanceOf = await openDistance(ctx.executor, o.prepared.model, o.judge!, o.threads);

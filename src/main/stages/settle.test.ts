@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +14,7 @@ import { applyPlan } from '../engine/pruning/surgery.ts';
 import { collectFacts } from '../runtime/facts.ts';
 import { randomFeeds } from '../runtime/random-inputs.ts';
 import { ArtifactStore } from '../storage/artifacts.ts';
+import { openModelFile } from '../storage/model-files.ts';
 import type { Calibration } from './calibration.ts';
 import type { StageContext } from './context.ts';
 import type { Settled, SettleOptions } from './settle.ts';
@@ -44,6 +45,7 @@ async function run(
   offered = COUNTS,
   plans = 1,
   missed: readonly Candidate[] = [],
+  final = 0,
 ) {
   const p = await prepare(residualChain({ blocks: 4, width: 16 }));
   const groups = p.analysis.groups;
@@ -91,6 +93,7 @@ async function run(
       prepared: { ...p, rewritten: 0 } as unknown as SettleOptions['prepared'],
       calibration: samples(plans, 1),
       judge: plans > 1 ? samples(2, 100) : null,
+      final: final > 0 ? { calibration: () => Promise.resolve(samples(final, 1)), identity: { test: final } } : null,
       rankingSamples: size,
       landingSamples: 16,
       rounds: 1,
@@ -202,6 +205,18 @@ describe('a plan that is settled', () => {
     expect(again.plan).toEqual(plan);
     expect(again.looks).toEqual([]);
   });
+});
+
+it('compensates the plan that was chosen with more samples, where there are any', async () => {
+  const [few, many] = [await run([1], 'job', 1, COUNTS, 1, []), await run([1], 'job', 1, COUNTS, 1, [], 4)];
+  expect(many.plan).toEqual(few.plan);
+  expect(many.compensated.path).not.toBe(few.compensated.path);
+  const [a, b] = [few, many].map((r) => openModelFile(r.compensated.path));
+  const shapes = (m: Model) => [...m.graph.initializers].map((v) => v.initializer!.dims);
+  expect(shapes(b!)).toEqual(shapes(a!));
+  expect(readFileSync(many.compensated.path).equals(readFileSync(few.compensated.path))).toBe(false);
+  // Nothing is measured for it: the shapes are the same, and the rest was made before.
+  expect(many.looks).toEqual([]);
 });
 
 describe('one of several plans', () => {
