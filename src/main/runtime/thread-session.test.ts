@@ -1,10 +1,14 @@
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { plainExecutor, threadedExecutor } from '../../../test/support/executor.ts';
+import { ROOT } from '../../../test/support/files.ts';
 import { GraphBuilder } from '../engine/autodiff/builder.ts';
+import { threadsWork } from '../engine/autodiff/shared-step.ts';
 import type { HostTensor } from '../engine/executor.ts';
 import { DType } from '../engine/ir/dtype.ts';
 import { Model } from '../engine/ir/model.ts';
 import type { Value } from '../engine/ir/value.ts';
+import { createExecutor } from './executor.ts';
 
 /** Outputs by name, of inputs of two numbers each. */
 function model(inputs: string[], make: (b: GraphBuilder, ...x: Value[]) => Record<string, Value>): Model {
@@ -64,8 +68,17 @@ describe('a session on a thread', () => {
     await expect(threadedExecutor.openThread([unknown])).rejects.toMatchObject({ code: 'runtime-rejected' });
   });
 
+  it('is not there where the thread cannot be started', async () => {
+    const { openThread } = createExecutor(join(ROOT, 'no-such-file.ts'));
+    await expect(openThread!([double])).rejects.toMatchObject({ code: 'runtime-rejected' });
+    expect(await threadsWork({ ...plainExecutor, openThread: openThread! })).toBe(false);
+    expect(await threadsWork(threadedExecutor)).toBe(true);
+    expect(await threadsWork(plainExecutor)).toBe(false);
+  });
+
   it('has ended after its release', async () => {
     const session = await threadedExecutor.openThread([double]);
+    await session.release();
     await session.release();
     await expect(session.run({ x: two(1, 2) })).rejects.toMatchObject({ code: 'runtime-rejected' });
   });

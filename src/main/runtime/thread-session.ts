@@ -42,8 +42,10 @@ export class ThreadSession implements ExecSession {
     thread.on('error', fail);
     thread.on('exit', () => fail(new Error(ENDED)));
     const ask = async (request: ThreadRequest): Promise<ThreadReply> => {
+      const release = request.type === 'release';
+      if (ended && release) return { type: 'released' };
       if (ended) throw runtimeError(new Error(ENDED));
-      if (request.type === 'release') ended = true;
+      ended = release;
       const reply = await new Promise<ThreadReply>((resolve, reject) => {
         waiting.push({ resolve, reject });
         thread.postMessage(request);

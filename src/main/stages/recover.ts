@@ -4,7 +4,7 @@
  * state on samples held out; ends at the time limit, or earlier when the held-out figure has stopped improving.
  */
 import { Trainer, writeParameters } from '../engine/autodiff/trainer.ts';
-import { openShared } from '../engine/autodiff/shared-step.ts';
+import { openShared, threadsWork } from '../engine/autodiff/shared-step.ts';
 import { buildTrainStep, type TrainStep } from '../engine/autodiff/train-step.ts';
 import type { HostTensor } from '../engine/executor.ts';
 import { cloneModel } from '../engine/ir/clone.ts';
@@ -98,7 +98,8 @@ export async function recover(
   const batch = input.fixedBatch
     ? Math.max(1, input.dims[0]!)
     : Math.max(1, Math.min(recipe.batch, train.length, largestBatch(pruned, await collectFacts(pruned, ctx.executor))));
-  const shares = ctx.executor.openThread && !input.fixedBatch ? sharesOf(batch, threads, original) : 1;
+  const most = input.fixedBatch ? 1 : sharesOf(batch, threads, original);
+  const shares = most > 1 && (await threadsWork(ctx.executor)) ? most : 1;
   // What one session looks at.
   const size = batch / shares;
   const model = await normalized(pruned, options, size, input.name, ctx);

@@ -4,7 +4,8 @@
  * samples. Small operators gain little from several threads; several sessions keep all of them busy.
  */
 import { rowsAt, type ExecSession, type Executor, type HostTensor } from '../executor.ts';
-import type { Model } from '../ir/model.ts';
+import { Graph } from '../ir/graph.ts';
+import { Model } from '../ir/model.ts';
 import type { Value } from '../ir/value.ts';
 import { DType } from '../ir/dtype.ts';
 import { extractSubgraph } from '../passes/extract.ts';
@@ -16,6 +17,27 @@ export interface ShareOptions {
   readonly threads: number;
   /** Models that run before each share, whose outputs the step reads; default: none. */
   readonly before?: readonly Model[];
+}
+
+type Threaded = Executor & Required<Pick<Executor, 'openThread'>>;
+
+/** Whether sessions can have threads here: tried with a model that does nothing. */
+export async function threadsWork(executor: Executor): Promise<boolean> {
+  if (!executor.openThread) return false;
+  const model = new Model(new Graph());
+  model.opsets.set('', 17);
+  const type = { elemType: DType.FLOAT, shape: [1] };
+  const [out] = model.graph.emit('Identity', [model.graph.addInput('x', type)], { outputName: 'y' });
+  out!.type = type;
+  model.graph.outputs.push(out!);
+  try {
+    const session = await executor.openThread([model]);
+    await session.release();
+    return true;
+  } catch {
+    // Whatever it is: one session does the same in its own time.
+    return false;
+  }
 }
 
 /** The two halves of a step: from samples and weights to gradient and loss, and from these to the new state. */
@@ -41,7 +63,7 @@ export function halves(step: TrainStep): { readonly gradient: Model; readonly up
  * Extras of the step are not there.
  */
 export async function openShared(
-  executor: Executor & Required<Pick<Executor, 'openThread'>>,
+  executor: Threaded,
   step: TrainStep,
   { shares, threads, before = [] }: ShareOptions,
 ): Promise<ExecSession> {
