@@ -6,6 +6,7 @@ import { open as openFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as ort from 'onnxruntime-node';
 import type { ExecSession, Executor, HostTensor, SessionOptions } from '../engine/executor.ts';
+import { weightBytes } from '../engine/ir/costs.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { serializeModel, writeModelChunks } from '../engine/onnx/index.ts';
 import { scratchFolder } from '../storage/scratch.ts';
@@ -79,13 +80,6 @@ class OrtSession implements RuntimeSession {
     await this.raw.release();
     await this.#cleanup?.();
   }
-}
-
-/** Bytes of initializers at the top level: what decides whether the model fits one message. */
-function weightBytes(model: Model): number {
-  let n = 0;
-  for (const v of model.graph.initializers) n += v.initializer?.byteLength ?? 0;
-  return n;
 }
 
 async function writeChunks(path: string, chunks: Iterable<Uint8Array>): Promise<void> {

@@ -8,6 +8,7 @@ import { openShared, threadsWork } from '../engine/autodiff/shared-step.ts';
 import { buildTrainStep, type TrainStep } from '../engine/autodiff/train-step.ts';
 import type { HostTensor } from '../engine/executor.ts';
 import { cloneModel } from '../engine/ir/clone.ts';
+import { weightBytes } from '../engine/ir/costs.ts';
 import { DType } from '../engine/ir/dtype.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { seededRandom } from '../engine/random.ts';
@@ -267,9 +268,8 @@ const SHARED_BYTES = 5e8;
 
 /** Sessions that a batch is shared out to: one per thread, where each gets enough for statistics of its own. */
 export function sharesOf(batch: number, threads: number, original: Model): number {
-  let bytes = 0;
-  for (const v of original.graph.initializers) bytes += v.initializer?.byteLength ?? 0;
-  let shares = Math.min(threads, Math.floor(batch / STATISTICS_BATCH), Math.floor(SHARED_BYTES / Math.max(1, bytes)));
+  const copies = Math.floor(SHARED_BYTES / Math.max(1, weightBytes(original)));
+  let shares = Math.min(threads, Math.floor(batch / STATISTICS_BATCH), copies);
   while (shares > 1 && batch % shares !== 0) shares--;
   return Math.max(1, shares);
 }

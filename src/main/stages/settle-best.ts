@@ -4,12 +4,11 @@
  */
 import { openModelFile } from '../storage/model-files.ts';
 import type { Calibration } from './calibration.ts';
-import { compensateStage } from './compensate-stage.ts';
 import type { StageContext } from './context.ts';
 import { judgedByCurvature } from './decide.ts';
 import { isWithin } from './fit.ts';
 import { openDistance } from './sensitivity.ts';
-import { batchesThatRank, settle, type Settled, type SettleOptions } from './settle.ts';
+import { batchesThatRank, compensateChosen, settle, type Settled, type SettleOptions } from './settle.ts';
 
 export interface BestOptions extends Omit<SettleOptions, 'variant'> {
   /** Samples that plans are judged on; null: there is only one plan. */
@@ -32,19 +31,8 @@ export function plansOf(o: BestOptions): number {
 export async function settleBest(o: BestOptions, ctx: StageContext): Promise<Settled> {
   const best = await choose(o, ctx);
   if (!o.final || o.recipe.compensation === 'none') return best;
-  const { plan, planHash } = best;
-  const compensated = await compensateStage(
-    {
-      ...o,
-      calibration: await o.final.calibration(),
-      identity: o.final.identity,
-      kind: o.recipe.compensation,
-      plan,
-      planHash,
-      cut: () => o.cut(best.chosen.state),
-    },
-    ctx,
-  );
+  const more = { ...o, calibration: await o.final.calibration(), identity: o.final.identity };
+  const compensated = await compensateChosen(more, best, ctx);
   o.mark('compensate');
   return { ...best, compensated };
 }

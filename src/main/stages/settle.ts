@@ -57,16 +57,7 @@ export async function settle(o: SettleOptions, ctx: StageContext): Promise<Settl
     o.mark('allocate');
     const plan = o.planOf(chosen.state);
     const planHash = createHash('sha256').update(JSON.stringify(plan)).digest('hex');
-    const compensated = await compensateStage(
-      {
-        ...o,
-        kind: o.recipe.compensation,
-        plan,
-        planHash,
-        cut: () => o.cut(chosen.state),
-      },
-      ctx,
-    );
+    const compensated = await compensateChosen(o, { plan, planHash, chosen }, ctx);
     o.mark('compensate');
     const settled = { plan, planHash, compensated, ratio: chosen.ratio, chosen };
     // Slow models repeat well, and a look at one takes long.
@@ -80,6 +71,14 @@ export async function settle(o: SettleOptions, ctx: StageContext): Promise<Settl
     known.push({ ...chosen, ratio });
   }
 }
+
+/** What is made of a plan on the samples of `o`. */
+export const compensateChosen = (
+  o: SettleOptions,
+  { plan, planHash, chosen }: Pick<Settled, 'plan' | 'planHash' | 'chosen'>,
+  ctx: StageContext,
+): Promise<Compensated> =>
+  compensateStage({ ...o, kind: o.recipe.compensation, plan, planHash, cut: () => o.cut(chosen.state) }, ctx);
 
 /** Batches that hold the samples which rank plans. */
 export const batchesThatRank = (o: Pick<SettleOptions, 'calibration' | 'rankingSamples'>): number =>

@@ -40,21 +40,32 @@ export async function threadsWork(executor: Executor): Promise<boolean> {
   }
 }
 
-/** The two halves of a step: from samples and weights to gradient and loss, and from these to the new state. */
-export function halves(step: TrainStep): { readonly gradient: Model; readonly update: Model } {
+interface Halves {
+  /** From samples and weights to gradient and loss. */
+  readonly gradient: Model;
+  /** From these to the new state. */
+  readonly update: Model;
+  /** Names of what a step is fed beside samples, and of the weights among them. */
+  readonly state: ReadonlySet<string>;
+  readonly params: string;
+}
+
+function halves(step: TrainStep): Halves {
   const { graph } = step.model;
   const named = new Map<string, Value>(graph.inputs.map((v) => [v.name, v]));
   for (const n of graph.nodes()) for (const v of n.outputs) named.set(v.name, v);
   const at = (names: readonly string[]): Value[] => names.map((name) => named.get(name)!);
   const params = step.state.find((s) => s.kind === 'params')!.input;
-  const own = new Set([step.lr, step.step, ...step.state.map((s) => s.input)]);
-  const samples = graph.inputs.filter((v) => !own.has(v.name) && !v.isInitializer).map((v) => v.name);
+  const state = new Set([step.lr, step.step, ...step.state.map((s) => s.input)]);
+  const samples = graph.inputs.filter((v) => !state.has(v.name) && !v.isInitializer).map((v) => v.name);
   const between = at(step.between);
   for (const v of between) v.type = { elemType: DType.FLOAT };
   const updated = [...step.state.map((s) => s.output), ...(step.gradNorm === null ? [] : [step.gradNorm])];
   return {
     gradient: extractSubgraph(step.model, at([...samples, params]), at([...step.between, step.loss])),
-    update: extractSubgraph(step.model, [...at([...own]), ...between], at(updated)),
+    update: extractSubgraph(step.model, [...at([...state]), ...between], at(updated)),
+    state,
+    params,
   };
 }
 
@@ -67,7 +78,7 @@ export async function openShared(
   step: TrainStep,
   { shares, threads, before = [] }: ShareOptions,
 ): Promise<ExecSession> {
-  const { gradient, update } = halves(step);
+  const { gradient, update, state, params } = halves(step);
   const sessions: ExecSession[] = [];
   const release = async (): Promise<void> => {
     for (const s of sessions.splice(0)) await s.release();
@@ -81,8 +92,6 @@ export async function openShared(
     throw e;
   }
   const [updating, ...looking] = sessions as [ExecSession, ...ExecSession[]];
-  const state = new Set([step.lr, step.step, ...step.state.map((s) => s.input)]);
-  const params = step.state.find((s) => s.kind === 'params')!.input;
   const run = async (feeds: Readonly<Record<string, HostTensor>>): Promise<Record<string, HostTensor>> => {
     const samples = Object.entries(feeds).filter(([name]) => !state.has(name));
     const parts = await Promise.all(

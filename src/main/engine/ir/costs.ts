@@ -90,3 +90,10 @@ export function modelCosts(model: Model, facts: Facts): ModelCosts {
   }
   return { macs, params, bytes };
 }
+
+/** Bytes of the initializers at the top level. */
+export function weightBytes(model: Model): number {
+  let n = 0;
+  for (const v of model.graph.initializers) n += v.initializer?.byteLength ?? 0;
+  return n;
+}
