@@ -3,12 +3,10 @@
  * al. 2015; FitNets, Romero et al. 2015), with gradients that the engine emits and the runtime executes. Keeps the best
  * state on samples held out; ends at the time limit, or earlier when the held-out figure has stopped improving.
  */
-import { Trainer, writeParameters } from '../engine/autodiff/trainer.ts';
-import { openShared, threadsWork } from '../engine/autodiff/shared-step.ts';
+import { writeParameters } from '../engine/autodiff/trainer.ts';
 import { buildTrainStep, type TrainStep } from '../engine/autodiff/train-step.ts';
 import type { HostTensor } from '../engine/executor.ts';
 import { cloneModel } from '../engine/ir/clone.ts';
-import { weightBytes } from '../engine/ir/costs.ts';
 import { DType } from '../engine/ir/dtype.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { seededRandom } from '../engine/random.ts';
@@ -22,6 +20,7 @@ import { outputView } from '../engine/quality/meter.ts';
 import type { Recipe } from '../../shared/model/job.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { collectFacts } from '../runtime/facts.ts';
+import { openTrainer, sharesOf } from './batch-shares.ts';
 import type { Checkpoint, StageContext } from './context.ts';
 import { dataInput, pad } from './evaluate.ts';
 import { openExaminer } from './examiner.ts';
@@ -51,6 +50,8 @@ export interface RecoveryOptions {
   readonly features?: readonly Feature[];
   /** Where the state is kept while it runs: a run that was cut off goes on from there. */
   readonly checkpoint?: Checkpoint;
+  /** Multiply-accumulates of a share's step from which batches are shared out to threads; default: where it pays. */
+  readonly worthAThread?: number;
 }
 
 export interface Recovered {
@@ -96,11 +97,20 @@ export async function recover(
 ): Promise<Recovered> {
   const { recipe, dataset, train, holdout, threads, seed } = options;
   const input = dataInput(original);
+  const originalFacts = await collectFacts(original, ctx.executor);
+  const prunedFacts = await collectFacts(pruned, ctx.executor);
   const batch = input.fixedBatch
     ? Math.max(1, input.dims[0]!)
-    : Math.max(1, Math.min(recipe.batch, train.length, largestBatch(pruned, await collectFacts(pruned, ctx.executor))));
-  const most = input.fixedBatch ? 1 : sharesOf(batch, threads, original);
-  const shares = most > 1 && (await threadsWork(ctx.executor)) ? most : 1;
+    : Math.max(1, Math.min(recipe.batch, train.length, largestBatch(pruned, prunedFacts)));
+  const shares = input.fixedBatch
+    ? 1
+    : await sharesOf(ctx.executor, {
+        batch,
+        threads,
+        original: { model: original, facts: originalFacts },
+        pruned: { model: pruned, facts: prunedFacts },
+        ...(options.worthAThread !== undefined && { least: options.worthAThread }),
+      });
   // What one session looks at.
   const size = batch / shares;
   const model = await normalized(pruned, options, size, input.name, ctx);
@@ -108,7 +118,7 @@ export async function recover(
   const outputs = model.graph.outputs.filter((v) => facts.get(v)?.dtype === DType.FLOAT);
   const shapes = outputs.map((v) => facts.get(v)!.shape);
   const inner = options.features?.length
-    ? lessonsIn(model, facts, original, await collectFacts(original, ctx.executor), options.features, size)
+    ? lessonsIn(model, facts, original, originalFacts, options.features, size)
     : [];
   const labelled = dataset.labels !== null && recipe.alpha < 1 && outputView(shapes[0]!).kind === 'classes';
   // Raw anchors are one output of three axes.
@@ -141,7 +151,7 @@ export async function recover(
   const student = await Student.open({
     model,
     build,
-    open: (step) => openTrainer(step, lessons, { shares, threads }, ctx),
+    open: (step) => openTrainer(step, lessons, { shares, threads }, ctx.executor),
     moving: size >= STATISTICS_BATCH,
   });
   try {
@@ -248,30 +258,6 @@ export async function recover(
     await student.release();
     await lessons.release();
   }
-}
-
-/** Sessions that share a batch: the original beside them answers in the same thread, where its answers are not kept. */
-async function openTrainer(
-  step: TrainStep,
-  lessons: Lessons,
-  o: { readonly shares: number; readonly threads: number },
-  { executor }: Pick<StageContext, 'executor'>,
-): Promise<Trainer> {
-  const { openThread } = executor;
-  if (o.shares === 1 || !openThread) return Trainer.open(executor, step, { threads: o.threads });
-  const before = lessons.keeps ? [] : [lessons.model(teacherName)];
-  return new Trainer(await openShared({ ...executor, openThread }, step, { ...o, before }), step);
-}
-
-/** The original's weights go to every session. */
-const SHARED_BYTES = 5e8;
-
-/** Sessions that a batch is shared out to: one per thread, where each gets enough for statistics of its own. */
-export function sharesOf(batch: number, threads: number, original: Model): number {
-  const copies = Math.floor(SHARED_BYTES / Math.max(1, weightBytes(original)));
-  let shares = Math.min(threads, Math.floor(batch / STATISTICS_BATCH), copies);
-  while (shares > 1 && batch % shares !== 0) shares--;
-  return Math.max(1, shares);
 }
 
 /** The layout of a detector's raw outputs, as the original shows it on a sample; null for everything else. */
