@@ -16,7 +16,8 @@ import type { TrainerState } from '../engine/autodiff/trainer.ts';
 import { toFloat32 } from '../engine/ir/tensor.ts';
 import { applyPlan } from '../engine/pruning/surgery.ts';
 import { mixPatches } from '../engine/recovery/mix.ts';
-import { rateFor, recover, tooFast, type Recovered, type RecoveryOptions } from './recover.ts';
+import { rateFor, recover, tooFast, type Recovered } from './recover.ts';
+import type { RecoveryOptions } from './recover-course.ts';
 import { largestBatch, trainable } from './recover-model.ts';
 import { reference } from './sensitivity.ts';
 

@@ -4,55 +4,14 @@
  * state on samples held out; ends at the time limit, or earlier when the held-out figure has stopped improving.
  */
 import { writeParameters } from '../engine/autodiff/trainer.ts';
-import { buildTrainStep, type TrainStep } from '../engine/autodiff/train-step.ts';
-import type { HostTensor } from '../engine/executor.ts';
 import { cloneModel } from '../engine/ir/clone.ts';
-import { DType } from '../engine/ir/dtype.ts';
 import type { Model } from '../engine/ir/model.ts';
-import { seededRandom } from '../engine/random.ts';
-import { applyViews, drawView } from '../engine/recovery/augment.ts';
-import type { Feature } from '../engine/recovery/features.ts';
-import { mixPatches } from '../engine/recovery/mix.ts';
 import { cosine } from '../engine/recovery/schedule.ts';
 import { eliminateDead, foldBatchNorm, runPasses } from '../engine/passes/index.ts';
-import { boxLayout, pictureOf, type AnchorLayout } from '../engine/quality/detections.ts';
-import { outputView } from '../engine/quality/meter.ts';
 import type { Recipe } from '../../shared/model/job.ts';
-import type { Dataset } from '../data/dataset.ts';
-import { collectFacts } from '../runtime/facts.ts';
-import { openTrainer, sharesOf } from './batch-shares.ts';
-import type { Checkpoint, StageContext } from './context.ts';
-import { dataInput, pad } from './evaluate.ts';
-import { openExaminer } from './examiner.ts';
-import { Lessons } from './lessons.ts';
-import {
-  LABELS,
-  largestBatch,
-  lessonsIn,
-  lossOf,
-  normalized,
-  STATISTICS_BATCH,
-  teacherName,
-  trainable,
-} from './recover-model.ts';
-import { Student } from './student.ts';
-
-export interface RecoveryOptions {
-  readonly recipe: Recipe['recovery'];
-  readonly dataset: Dataset;
-  /** Samples to learn from. */
-  readonly train: readonly number[];
-  /** Samples that decide which state is best. */
-  readonly holdout: readonly number[];
-  readonly seed: number;
-  readonly threads: number;
-  /** Activations of the pruned model that are to match activations of the original; default: none. */
-  readonly features?: readonly Feature[];
-  /** Where the state is kept while it runs: a run that was cut off goes on from there. */
-  readonly checkpoint?: Checkpoint;
-  /** Multiply-accumulates of a share's step from which batches are shared out to threads; default: where it pays. */
-  readonly worthAThread?: number;
-}
+import type { StageContext } from './context.ts';
+import type { Cursor } from './recover-batches.ts';
+import { EMA, openCourse, type RecoveryOptions } from './recover-course.ts';
 
 export interface Recovered {
   readonly model: Model;
@@ -75,10 +34,8 @@ interface Point {
 }
 
 /** All that a run has to remember. */
-interface Memory {
+interface Memory extends Cursor {
   seconds: number;
-  epoch: number;
-  at: number;
   loss: number;
   best: { weights: ReadonlyMap<string, Float32Array>; value: number; step: number };
   curve: Point[];
@@ -95,69 +52,12 @@ export async function recover(
   options: RecoveryOptions,
   ctx: Pick<StageContext, 'executor' | 'progress'>,
 ): Promise<Recovered> {
-  const { recipe, dataset, train, holdout, threads, seed } = options;
-  const input = dataInput(original);
-  const originalFacts = await collectFacts(original, ctx.executor);
-  const prunedFacts = await collectFacts(pruned, ctx.executor);
-  const batch = input.fixedBatch
-    ? Math.max(1, input.dims[0]!)
-    : Math.max(1, Math.min(recipe.batch, train.length, largestBatch(pruned, prunedFacts)));
-  const shares = input.fixedBatch
-    ? 1
-    : await sharesOf(ctx.executor, {
-        batch,
-        threads,
-        original: { model: original, facts: originalFacts },
-        pruned: { model: pruned, facts: prunedFacts },
-        ...(options.worthAThread !== undefined && { least: options.worthAThread }),
-      });
-  // What one session looks at.
-  const size = batch / shares;
-  const model = await normalized(pruned, options, size, input.name, ctx);
-  const facts = await collectFacts(model, ctx.executor, { batch: size });
-  const outputs = model.graph.outputs.filter((v) => facts.get(v)?.dtype === DType.FLOAT);
-  const shapes = outputs.map((v) => facts.get(v)!.shape);
-  const inner = options.features?.length
-    ? lessonsIn(model, facts, original, originalFacts, options.features, size)
-    : [];
-  const labelled = dataset.labels !== null && recipe.alpha < 1 && outputView(shapes[0]!).kind === 'classes';
-  // Raw anchors are one output of three axes.
-  const anchors =
-    shapes.length === 1 && shapes[0]!.length === 3
-      ? await anchorsIn(original, input.name, await dataset.batch(holdout.slice(0, 1)), ctx)
-      : null;
-  const build = (moving: boolean): TrainStep =>
-    buildTrainStep(model, {
-      facts: (v) => facts.get(v),
-      params: trainable(model),
-      loss: (l) => lossOf(l, outputs, shapes, recipe, labelled, inner, anchors),
-      clipNorm: 5,
-      ema: EMA,
-      ...(recipe.optimizer === 'sgd'
-        ? { optimizer: { kind: 'sgd', nesterov: true, weightDecay: 1e-4 } }
-        : { optimizer: { kind: recipe.optimizer, weightDecay: 1e-4 }, relativeTo: { floor: SMALLEST } }),
-      ...(moving && { batchStatistics: { momentum: 0.9 } }),
-    });
-  const names = [...outputs.map((o) => o.name), ...inner.map((f) => f.target)];
-  const floats = [...shapes, ...inner.map((f) => f.targetShape)].reduce((n, s) => n + s.reduce((a, b) => a * b, 1), 0);
-  const views = recipe.augment ? VIEWS : 1;
-  const lessons = new Lessons(ctx.executor, original, {
-    input: input.name,
-    names,
-    bytes: (4 * floats) / size,
-    samples: train.length * views,
-    threads,
-  });
-  const student = await Student.open({
-    model,
-    build,
-    open: (step) => openTrainer(step, lessons, { shares, threads }, ctx.executor),
-    moving: size >= STATISTICS_BATCH,
-  });
+  const { recipe } = options;
+  const course = await openCourse(original, pruned, options, ctx);
+  const { model, student } = course;
   try {
-    const examiner = await openExaminer(original, model, { dataset, indices: holdout, batch, input: input.name, threads }, ctx); // prettier-ignore
     const first = student.weights();
-    const before = await examiner.judge(first);
+    const before = await course.judge(first);
     let m: Memory = {
       seconds: 0,
       epoch: 0,
@@ -178,38 +78,15 @@ export async function recover(
     const share = (): number => (elapsed() - m.from) / (recipe.seconds - m.from);
     const consider = async (which: 'average' | 'current'): Promise<number> => {
       const weights = student.weights(which);
-      const value = await examiner.judge(weights);
+      const value = await course.judge(weights);
       if (value < m.best.value) m.best = { weights, value, step: student.count };
       return value;
     };
     const perCheck = Math.max(Math.min(5, recipe.seconds / 6), recipe.seconds / 30);
     let [nextCheck, stale] = [m.seconds + perCheck, 0];
-    let order = orderOf(train, seed, m.epoch);
     while (elapsed() < recipe.seconds) {
       if (share() >= SETTLE) await student.settle();
-      if (m.at + batch > order.length && m.at > 0) order = orderOf(train, seed, ++m.epoch);
-      if (m.at + batch > order.length) m.at = 0;
-      const indices = Array.from({ length: batch }, (_, i) => order[(m.at + i) % order.length]!);
-      m.at += batch;
-      const view = m.epoch % (lessons.keeps ? views : Infinity);
-      let x = await dataset.batch(indices);
-      if (recipe.augment) {
-        const drawn = indices.map((i) => drawView(AUGMENTATION, seededRandom(seed + i * 10_007 + view)));
-        x = applyViews(x, drawn);
-        // What is mixed comes once, and statistics that move would follow it.
-        if (!lessons.keeps && !student.moving) x = mixPatches(x, MIXED, seededRandom(seed + 31 * student.count));
-      }
-      const feeds: Record<string, HostTensor> = { [input.name]: x };
-      if (shares === 1 || lessons.keeps) {
-        const given = await lessons.of(x, indices.map((i) => `${i}/${view}`)); // prettier-ignore
-        for (const name of names) feeds[teacherName(name)] = given[name]!;
-      }
-      if (labelled)
-        feeds[LABELS] = {
-          dtype: DType.INT64,
-          dims: [batch],
-          data: BigInt64Array.from(indices, (i) => BigInt(dataset.labels![i]!)),
-        };
+      const feeds = await course.feeds(m);
       const loss = await student.learn(feeds, cosine(share(), m.rate));
       m.loss = m.loss === 0 ? loss : 0.95 * m.loss + 0.05 * loss;
       if (elapsed() >= nextCheck) {
@@ -247,7 +124,7 @@ export async function recover(
     return {
       model: result,
       steps: student.count,
-      epochs: m.epoch + m.at / order.length,
+      epochs: course.epochs(m),
       seconds: elapsed(),
       before,
       after: m.best.value,
@@ -255,26 +132,7 @@ export async function recover(
       restarts: m.restarts,
     };
   } finally {
-    await student.release();
-    await lessons.release();
-  }
-}
-
-/** The layout of a detector's raw outputs, as the original shows it on a sample; null for everything else. */
-async function anchorsIn(
-  original: Model,
-  input: string,
-  x: HostTensor,
-  ctx: Pick<StageContext, 'executor'>,
-): Promise<AnchorLayout | null> {
-  const fixed = dataInput(original);
-  const session = await ctx.executor.open(original, { threads: 1 });
-  try {
-    const given = fixed.fixedBatch ? pad(x, Math.max(1, fixed.dims[0]!)) : x;
-    const layout = boxLayout(await session.run({ [input]: given }), pictureOf(given.dims));
-    return layout && layout.kind !== 'chosen' ? layout : null;
-  } finally {
-    await session.release();
+    await course.release();
   }
 }
 
@@ -306,19 +164,3 @@ const [SLOWEST, FASTEST, PER_ROOT] = [0.014, 0.03, 0.086];
 
 /** Share of the schedule after which statistics of batches are held still. */
 const SETTLE = 0.1;
-
-/** Decay of the moving average of the weights. */
-const EMA = 0.99;
-/** Views of each sample where the original's answers are kept; otherwise each epoch has its own. */
-const VIEWS = 6;
-const AUGMENTATION = { shift: 0.125, mirror: true };
-/** Share of the pictures that get a patch of another one. */
-const MIXED = 0.3;
-/** Smallest scale of a tensor that rates are relative to. */
-const SMALLEST = 0.01;
-
-function orderOf(train: readonly number[], seed: number, epoch: number): number[] {
-  const order = [...train];
-  seededRandom(seed + 7919 * epoch).shuffle(order);
-  return order;
-}
