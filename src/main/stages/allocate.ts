@@ -132,7 +132,7 @@ export async function allocateStage(o: AllocationOptions, ctx: StageContext): Pr
 }
 
 /** Those of the states that make things better than `now`, the best first. */
-async function helpful(
+export async function helpful(
   states: readonly State[],
   now: State,
   cost: (s: State) => Promise<number>,
@@ -154,7 +154,8 @@ async function byCost(
   return priced.sort((a, b) => a.cost - b.cost);
 }
 
-function plain(o: AllocationOptions, s: State): Model {
+/** What is left of the model, as it will run. */
+export function plain(o: Pick<AllocationOptions, 'cut'>, s: State): Model {
   const { model } = o.cut(s);
   tidy(model);
   return model;

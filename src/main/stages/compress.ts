@@ -31,7 +31,7 @@ import { loadWithHash } from './load.ts';
 import { prepare, tidy, type Prepared } from './prepare.ts';
 import { recoverStage } from './recover-stage.ts';
 import { keptScores, scoreGroups } from './scores.ts';
-import { atPercentile, finalMeasure, sideBySide, type SideBySide } from './side-by-side.ts';
+import { atPercentile, finalMeasure, OPENINGS, sideBySide, type SideBySide } from './side-by-side.ts';
 import { settleBest } from './settle-best.ts';
 import { leastState, openSpace } from './space.ts';
 import { yardstickMs } from './yardstick.ts';
@@ -163,7 +163,13 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
     ctx.progress({ stage: 'measure', message: 'the original and the result, side by side', done: 0 });
     const { path, model: result } =
       source === loaded.model ? opened(learned.path) : await declared(job, learned.path, ctx);
-    const final = await finalMeasure(result, compare, budget.ratio ?? budgetRatio, recipe.latencyRuns);
+    const final = await finalMeasure(
+      result,
+      compare,
+      budget.ratio ?? budgetRatio,
+      recipe.latencyRuns,
+      recipe.plans > 1 ? 2 * OPENINGS : OPENINGS,
+    );
     const budgetMs = budget.ms ?? budget.ratio! * atPercentile(final.original, budget.percentile);
     return {
       settled,

@@ -150,7 +150,7 @@ export const keyOf = (s: State): string =>
   JSON.stringify([[...s.keep].sort((a, b) => (a[0] < b[0] ? -1 : 1)), [...s.dropped].sort()]);
 
 /** True when `a` keeps all that `b` keeps. */
-const contains = (a: State, b: State): boolean =>
+export const contains = (a: State, b: State): boolean =>
   [...a.dropped].every((id) => b.dropped.has(id)) &&
   [...a.keep].every(([group, n]) => (b.keep.get(group) ?? Infinity) <= n);
 

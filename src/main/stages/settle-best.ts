@@ -1,14 +1,26 @@
 /**
  * One of several plans for the same budget. Which samples rank plans decides about as much of the result as the criterion
- * does: each plan is ranked on samples of its own, compensated, and judged on samples that none of them has seen.
+ * does: each plan is ranked on samples of its own, compensated, and judged on samples that none of them has seen. The best
+ * is looked at for longer, and widened where it leaves more of the budget than it has to.
  */
+import type { Model } from '../engine/ir/model.ts';
 import { openModelFile } from '../storage/model-files.ts';
 import type { Calibration } from './calibration.ts';
 import type { StageContext } from './context.ts';
 import { judgedByCurvature } from './decide.ts';
-import { isWithin } from './fit.ts';
+import { fillStage, leavesRoom } from './fill.ts';
+import { isWithin, keyOf } from './fit.ts';
 import { openDistance } from './sensitivity.ts';
-import { batchesThatRank, compensateChosen, settle, type Settled, type SettleOptions } from './settle.ts';
+import { AT_LENGTH, SLOW_MS } from './side-by-side.ts';
+import {
+  batchesThatRank,
+  built,
+  compensateChosen,
+  lookAgain,
+  settle,
+  type Settled,
+  type SettleOptions,
+} from './settle.ts';
 
 export interface BestOptions extends Omit<SettleOptions, 'variant'> {
   /** Samples that plans are judged on; null: there is only one plan. */
@@ -29,7 +41,7 @@ export function plansOf(o: BestOptions): number {
 }
 
 export async function settleBest(o: BestOptions, ctx: StageContext): Promise<Settled> {
-  const best = await choose(o, ctx);
+  const best = plansOf(o) === 1 ? await settle(o, ctx) : await nearest(o, ctx);
   if (!o.final || o.recipe.compensation === 'none') return best;
   const more = { ...o, calibration: await o.final.calibration(), identity: o.final.identity };
   const compensated = await compensateChosen(more, best, ctx);
@@ -37,11 +49,10 @@ export async function settleBest(o: BestOptions, ctx: StageContext): Promise<Set
   return { ...best, compensated };
 }
 
-async function choose(o: BestOptions, ctx: StageContext): Promise<Settled> {
+async function nearest(o: BestOptions, ctx: StageContext): Promise<Settled> {
   const count = plansOf(o);
-  if (count === 1) return settle(o, ctx);
   const distanceOf = await openDistance(ctx.executor, o.prepared.model, o.judge!, o.threads);
-  const made = new Map<string, { settled: Settled; distance: number }>();
+  const made = new Map<string, Made>();
   for (let variant = 0; variant < count; variant++) {
     const settled = await settle({ ...o, variant }, partOf(ctx, variant, count));
     if (made.has(settled.planHash)) continue;
@@ -49,19 +60,47 @@ async function choose(o: BestOptions, ctx: StageContext): Promise<Settled> {
     made.set(settled.planHash, { settled, distance });
     ctx.log(`plan ${variant + 1} of ${count}: ${settled.ratio.toFixed(3)}x, distance ${distance.toPrecision(4)}`);
   }
-  return bestOf([...made.values()], o.budgetRatio);
+  const best = bestOf([...made.values()], o.budgetRatio);
+  return o.baselineMs > SLOW_MS ? best.settled : fuller(o, best, distanceOf, ctx);
+}
+
+/** What a look at length makes of a plan: a faster one, the same, or a wider one that is nearer to the original. */
+async function fuller(
+  o: BestOptions,
+  { settled, distance }: Made,
+  distanceOf: (m: Model) => Promise<number>,
+  ctx: StageContext,
+): Promise<Settled> {
+  const { planHash, compensated, chosen } = settled;
+  const { missed = [], budgetRatio } = o;
+  const ratio = await lookAgain(o, { planHash, path: compensated.path, round: 0 }, AT_LENGTH, ctx);
+  o.mark('measure');
+  ctx.log(`measured at length: ${ratio.toFixed(3)}x`);
+  const known = { ...chosen, ratio };
+  if (!isWithin(ratio / budgetRatio)) return settle({ ...o, missed: [...missed, known] }, ctx);
+  if (!leavesRoom(ratio / budgetRatio)) return { ...settled, ratio };
+  const filled = await fillStage(known, { ...o, compare: o.beside.compare, known: missed }, ctx);
+  await o.beside.close();
+  o.mark('allocate');
+  if (keyOf(filled.state) === keyOf(chosen.state)) return { ...settled, ratio };
+  const wider = await built(o, filled, ctx);
+  const now = await distanceOf(openModelFile(wider.compensated.path));
+  ctx.log(`a wider plan: ${wider.ratio.toFixed(3)}x, distance ${now.toPrecision(4)}`);
+  // What keeps more is nearer as a rule, not by necessity.
+  return now < distance ? wider : { ...settled, ratio };
+}
+
+interface Made {
+  readonly settled: Settled;
+  readonly distance: number;
 }
 
 /** The nearest of those within the budget; where none is, the fastest. */
-export function bestOf(
-  made: readonly { readonly settled: Settled; readonly distance: number }[],
-  budgetRatio: number,
-): Settled {
+export function bestOf(made: readonly Made[], budgetRatio: number): Made {
   const within = made.filter((m) => isWithin(m.settled.ratio / budgetRatio));
-  const best = within.length
+  return within.length
     ? within.reduce((a, b) => (b.distance < a.distance ? b : a))
     : made.reduce((a, b) => (b.settled.ratio < a.settled.ratio ? b : a));
-  return best.settled;
 }
 
 /** Making one of several plans as a part of making plans. */

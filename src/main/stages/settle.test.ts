@@ -20,7 +20,7 @@ import type { StageContext } from './context.ts';
 import type { Settled, SettleOptions } from './settle.ts';
 import { bestOf, plansOf, settleBest, type BestOptions } from './settle-best.ts';
 import type { Candidate } from './fit.ts';
-import type { Pair } from './side-by-side.ts';
+import { AT_LENGTH, type Pair } from './side-by-side.ts';
 import { openSpace } from './space.ts';
 
 const COUNTS = Array.from({ length: 16 }, (_, i) => i + 1);
@@ -36,7 +36,7 @@ afterEach(() => rm(home, { recursive: true, force: true }));
 
 /**
  * A machine whose time is the model's multiply-accumulates and which is `moods[i]` times as slow while the i-th plan is
- * built, its second look (a model that comes out of a file) included.
+ * built, its second look (a model that comes out of a file) included, and `atLength` times as slow for those who look at length.
  */
 async function run(
   moods: readonly number[],
@@ -46,6 +46,7 @@ async function run(
   plans = 1,
   missed: readonly Candidate[] = [],
   final = 0,
+  atLength = 1,
 ) {
   const p = await prepare(residualChain({ blocks: 4, width: 16 }));
   const groups = p.analysis.groups;
@@ -69,7 +70,9 @@ async function run(
   const compare = async (m: Model, o: { openings?: number } = {}): Promise<Pair> => {
     const { macs } = modelCosts(m, await collectFacts(m, plainExecutor));
     const second = logs.at(-1) === BUILT;
-    const ratio = (macs / full) * (second ? moods[Math.min(round++, moods.length - 1)]! : 1);
+    const mood =
+      o.openings === AT_LENGTH.openings ? atLength : second ? moods[Math.min(round++, moods.length - 1)]! : 1;
+    const ratio = (macs / full) * mood;
     looks.push({ ratio, openings: o.openings ?? 1 });
     return { ratio } as Pair;
   };
@@ -207,6 +210,39 @@ describe('a plan that is settled', () => {
   });
 });
 
+describe('the best of several plans, looked at for longer', () => {
+  const long = (looks: readonly Look[]): number[] =>
+    looks.filter((l) => l.openings === AT_LENGTH.openings).map((l) => l.ratio / BUDGET);
+  const width = (r: { readonly chosen: Candidate }): number => r.chosen.predictedMs;
+
+  it('stays where it uses what it may', async () => {
+    const r = await run([1], 'as-found', 1, COUNTS, 3);
+    expect(long(r.looks)).toHaveLength(1);
+    expect(r.ratio).toBeCloseTo(long(r.looks)[0]! * BUDGET, 9);
+    expect(r.ratio / BUDGET).toBeGreaterThan(0.95);
+  });
+
+  it('is widened where the time turns out to be less, and no further than the budget', async () => {
+    const [as, faster] = [await run([1], 'as', 1, COUNTS, 3), await run([1], 'faster', 1, COUNTS, 3, [], 0, 0.9)];
+    expect(width(faster)).toBeGreaterThan(1.03 * width(as));
+    const shares = long(faster.looks);
+    expect(shares.length).toBeGreaterThan(1);
+    expect(faster.ratio / BUDGET).toBeGreaterThan(shares[0]! + 0.03);
+    expect(faster.ratio / BUDGET).toBeLessThan(0.987);
+    // What was built is what was looked at, and the same when the job is taken up again.
+    const again = await run([1.3], 'faster', 1, COUNTS, 3, [], 0, 1.3);
+    expect(again.plan).toEqual(faster.plan);
+    expect(again.looks).toEqual([]);
+  });
+
+  it('gives way to a faster one where the time turns out to be more than there is', async () => {
+    const r = await run([1], 'slower', 1, COUNTS, 3, [], 0, 1.06);
+    const as = await run([1], 'as-slow', 1, COUNTS, 3);
+    expect(long(r.looks)[0]).toBeGreaterThan(1);
+    expect(width(r)).toBeLessThan(width(as));
+  });
+});
+
 it('compensates the plan that was chosen with more samples, where there are any', async () => {
   const [few, many] = [await run([1], 'job', 1, COUNTS, 1, []), await run([1], 'job', 1, COUNTS, 1, [], 4)];
   expect(many.plan).toEqual(few.plan);
@@ -222,8 +258,8 @@ it('compensates the plan that was chosen with more samples, where there are any'
 describe('one of several plans', () => {
   const made = (ratio: number, distance: number) => ({ settled: { ratio, planHash: `${ratio}` } as Settled, distance });
   it('is within the budget where one is, and the fastest where none is', () => {
-    expect(bestOf([made(0.49, 3), made(0.48, 2), made(0.52, 1)], 0.5).ratio).toBe(0.48);
-    expect(bestOf([made(0.53, 1), made(0.51, 2)], 0.5).ratio).toBe(0.51);
+    expect(bestOf([made(0.49, 3), made(0.48, 2), made(0.52, 1)], 0.5).settled.ratio).toBe(0.48);
+    expect(bestOf([made(0.53, 1), made(0.51, 2)], 0.5).settled.ratio).toBe(0.51);
   });
 
   it('needs samples that differ and samples to judge by', () => {

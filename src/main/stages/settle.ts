@@ -15,7 +15,7 @@ import { firstSamples, rotated } from './calibration.ts';
 import { compensateStage, type Compensated } from './compensate-stage.ts';
 import type { StageContext } from './context.ts';
 import { isSurprise, keyOf, type Candidate } from './fit.ts';
-import { CONFIRMING, SLOW_MS, type SideBySide } from './side-by-side.ts';
+import { CONFIRMING, SLOW_MS, type CompareOptions, type SideBySide } from './side-by-side.ts';
 
 /** Second looks that may send the plan back. */
 const RETURNS = 2;
@@ -55,21 +55,27 @@ export async function settle(o: SettleOptions, ctx: StageContext): Promise<Settl
     // What comes now needs the memory.
     await o.beside.close();
     o.mark('allocate');
-    const plan = o.planOf(chosen.state);
-    const planHash = createHash('sha256').update(JSON.stringify(plan)).digest('hex');
-    const compensated = await compensateChosen(o, { plan, planHash, chosen }, ctx);
-    o.mark('compensate');
-    const settled = { plan, planHash, compensated, ratio: chosen.ratio, chosen };
+    const settled = await built(o, chosen, ctx);
+    const { planHash, compensated } = settled;
     // Slow models repeat well, and a look at one takes long.
     const twice = known.some((c) => keyOf(c.state) === keyOf(chosen.state));
     if (twice || known.length - missed.length >= RETURNS || o.baselineMs > SLOW_MS) return settled;
-    const again = await secondLook(o, { planHash, path: compensated.path, round: known.length }, ctx);
+    const again = await lookAgain(o, { planHash, path: compensated.path, round: known.length }, CONFIRMING, ctx);
     o.mark('measure');
     const ratio = (chosen.ratio + again) / 2;
     ctx.log(`measured again: ${again.toFixed(3)}x, together ${ratio.toFixed(3)}x`);
     if (!isSurprise(chosen.ratio / o.budgetRatio, ratio / o.budgetRatio)) return { ...settled, ratio };
     known.push({ ...chosen, ratio });
   }
+}
+
+/** The compensated model of a plan. */
+export async function built(o: SettleOptions, chosen: Candidate, ctx: StageContext): Promise<Settled> {
+  const plan = o.planOf(chosen.state);
+  const planHash = createHash('sha256').update(JSON.stringify(plan)).digest('hex');
+  const compensated = await compensateChosen(o, { plan, planHash, chosen }, ctx);
+  o.mark('compensate');
+  return { plan, planHash, compensated, ratio: chosen.ratio, chosen };
 }
 
 /** What is made of a plan on the samples of `o`. */
@@ -85,14 +91,15 @@ export const batchesThatRank = (o: Pick<SettleOptions, 'calibration' | 'rankingS
   firstSamples(o.calibration, o.rankingSamples).batches.length;
 
 /** Measured ratio to the original; kept, so that a resumed job goes the same way. */
-async function secondLook(
+export async function lookAgain(
   o: Pick<SettleOptions, 'beside'>,
   { path, ...key }: { readonly planHash: string; readonly path: string; readonly round: number },
+  how: CompareOptions,
   ctx: StageContext,
 ): Promise<number> {
-  const dir = await ctx.artifact('second-look', { ...key, job: ctx.job }, async (to) => {
+  const dir = await ctx.artifact('second-look', { ...key, how, job: ctx.job }, async (to) => {
     ctx.progress({ stage: 'compensate', message: 'measuring the compensated model', done: 1 });
-    const { ratio } = await o.beside.compare(openModelFile(path), CONFIRMING);
+    const { ratio } = await o.beside.compare(openModelFile(path), how);
     await writeFile(join(to, 'ratio.json'), JSON.stringify(ratio));
   });
   return JSON.parse(await readFile(join(dir, 'ratio.json'), 'utf8')) as number;

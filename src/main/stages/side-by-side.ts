@@ -147,15 +147,23 @@ export const atPercentile = (s: LatencyStats, p: Budget['percentile']): number =
   ({ 50: s.p50Ms, 90: s.p90Ms, 95: s.p95Ms, 99: s.p99Ms })[p];
 
 /** Of a measurement that is believed. */
-const OPENINGS = 4;
+export const OPENINGS = 4;
 /** Of a plan that was chosen: what is built on it takes longer. */
 export const CONFIRMING = { precision: 0.003, minSeconds: 1.3, maxSeconds: 2, openings: OPENINGS };
+/** Of a plan that much will be built on. */
+export const AT_LENGTH = { ...CONFIRMING, openings: 3 * OPENINGS };
 /** Models slower than this, in milliseconds, stay open between measurements. */
 export const SLOW_MS = 40;
 
 /** Measures until a verdict is clear of the noise, three times at most; a quiet moment decides. */
-export async function finalMeasure(model: Model, compare: Compare, ratio: number, runs: number): Promise<Pair> {
-  const how = { precision: 0.003, maxSeconds: 12 / OPENINGS, runs: Math.ceil(runs / OPENINGS), openings: OPENINGS };
+export async function finalMeasure(
+  model: Model,
+  compare: Compare,
+  ratio: number,
+  runs: number,
+  openings = OPENINGS,
+): Promise<Pair> {
+  const how = { precision: 0.003, maxSeconds: 3, runs: Math.ceil(runs / openings), openings };
   let best = await compare(model, how);
   for (let i = 0; i < 2; i++) {
     if (best.pruned.p50Ms / best.original.p50Ms <= ratio) break;
