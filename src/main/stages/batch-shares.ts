@@ -1,7 +1,7 @@
 /**
- * Whether recovery shares its batches out to sessions on threads of their own, and how. The update, and what the threads
- * are told and tell, come on top of every step: sharing pays where a step has much to compute, and the original's answers
- * in it most of all, which gain nothing from a second thread that waits for the first one between small operators.
+ * Whether recovery shares its batches out to sessions on threads of their own, and how. A session with several threads
+ * lets them wait for each other at every operator; sessions with one thread each wait for each other once per step, but
+ * then one update follows, and weights and gradients travel. That pays where a step has much to compute.
  */
 import { openShared, threadsWork } from '../engine/autodiff/shared-step.ts';
 import { Trainer } from '../engine/autodiff/trainer.ts';
