@@ -34,7 +34,7 @@ export interface Batch {
 
 const AUGMENTATION = { shift: 0.125, mirror: true };
 /** Share of the pictures that get a patch of another one. */
-const MIXED = 0.3;
+const MIXED = 0.5;
 
 export class Batches {
   readonly #o: BatchOptions;
