@@ -32,7 +32,7 @@ export async function recoverStage(
         plan: o.planHash,
         compensation: recipe.compensation,
         recovery: recipe.recovery,
-        version: 10,
+        version: 11,
       },
       async (to, checkpoint) => {
         const r: Recovered = await recover(

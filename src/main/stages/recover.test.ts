@@ -236,6 +236,9 @@ it('begins anew with a smaller rate where the first one leads away', async () =>
   expect(tooFast(NaN, 0.1, 100)).toBe(true);
   expect(tooFast(6, 0.1, 100)).toBe(true);
   expect(tooFast(6, 0.6, 100)).toBe(false);
+  // Statistics that followed the batches lag behind the weights at first.
+  expect([0.05, 0.11, 0.2].map((share) => tooFast(6, share, 200, true))).toEqual([false, false, true]);
+  expect(tooFast(NaN, 0.05, 200, true)).toBe(true);
 });
 
 describe('recovery of a vision transformer', () => {

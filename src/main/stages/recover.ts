@@ -70,6 +70,7 @@ export async function recover(
       restarts: 0,
     };
     const fresh = student.suspend();
+    const moved = student.moving;
     const saved = (await options.checkpoint?.read()) as { memory: Memory; student: unknown } | null | undefined;
     if (saved && (await student.resume(saved.student))) m = saved.memory;
     else if (saved) await student.resume(fresh);
@@ -95,7 +96,7 @@ export async function recover(
         const value = await consider(student.count > 3 / (1 - EMA) ? 'average' : 'current');
         stale = value < known ? 0 : stale + 1;
         m.curve.push({ seconds: elapsed(), step: student.count, loss: m.loss, holdout: value });
-        if (m.best.step === 0 && m.restarts < RESTARTS && tooFast(value / before, share(), student.count)) {
+        if (m.best.step === 0 && m.restarts < RESTARTS && tooFast(value / before, share(), student.count, moved)) {
           await student.resume(fresh);
           Object.assign(m, { rate: m.rate * SLOWER, from: elapsed(), restarts: m.restarts + 1, loss: 0 });
         }
@@ -143,13 +144,16 @@ const RESTARTS = 5;
 /**
  * Whether a run should begin anew with a smaller rate. Steps of a set length lead away at first, and the further the nearer
  * the start was: what lies five times further off is lost, what lies twice as far comes back as the rate falls. With few
- * steps to come it has to be back by a third of the time.
- * @param worse the distance on held-out samples over that before the first step, @param share of the time, @param steps done
+ * steps to come it has to be back by a third of the time. While statistics follow the batches, and right after they are held
+ * still, they lag behind the weights: how far off the model is then says nothing.
+ * @param worse the distance on held-out samples over that before the first step, @param share of the time, @param steps done,
+ * @param moved whether the run began with statistics that follow the batches
  */
-export function tooFast(worse: number, share: number, steps: number): boolean {
+export function tooFast(worse: number, share: number, steps: number, moved = false): boolean {
   const few = steps / Math.max(share, 1e-9) < 400;
+  const limit = moved && share < CALM ? Infinity : few && share >= 0.3 ? 1.7 : 5;
   // What is no number any more is worse than anything.
-  return share < 0.5 && !(worse <= (few && share >= 0.3 ? 1.7 : 5));
+  return share < 0.5 && !(worse <= limit);
 }
 
 /**
@@ -164,3 +168,5 @@ const [SLOWEST, FASTEST, PER_ROOT] = [0.014, 0.03, 0.086];
 
 /** Share of the schedule after which statistics of batches are held still. */
 const SETTLE = 0.1;
+/** Share after which a model whose statistics are held still has come to terms with them. */
+const CALM = 0.16;
