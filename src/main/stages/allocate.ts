@@ -1,6 +1,4 @@
 /** Allocation as a stage of a job: which plan meets the budget with the least measured output change. */
-import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Recipe } from '../../shared/model/job.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { baselineState } from '../engine/pruning/allocation/baselines.ts';
@@ -11,7 +9,8 @@ import type { Surgery } from '../engine/pruning/surgery.ts';
 import type { Bias } from './bias.ts';
 import type { Calibration } from './calibration.ts';
 import type { StageContext } from './context.ts';
-import { fitBudget, keyOf, stateOf, type Candidate } from './fit.ts';
+import { fitBudget, keyOf, type Candidate } from './fit.ts';
+import { keptCandidate } from './kept-candidate.ts';
 import { openCost } from './plan-cost.ts';
 import { tidy, type Prepared } from './prepare.ts';
 import type { Scores } from './scores.ts';
@@ -56,7 +55,7 @@ export interface AllocationOptions {
 export async function allocateStage(o: AllocationOptions, ctx: StageContext): Promise<Candidate> {
   const { identity, recipe, space, start, baselineMs, budgetRatio, known: before } = o;
   const key = { ...identity, job: ctx.job, known: before.map((c) => [keyOf(c.state), c.ratio]), version: 2 };
-  const dir = await ctx.artifact('allocate', key, async (to) => {
+  return keptCandidate('allocate', key, ctx, async () => {
     const plans = await openCost(o, ctx);
     const goalMs = budgetRatio * baselineMs;
     const wholeMs = predictMs(space, start);
@@ -120,15 +119,11 @@ export async function allocateStage(o: AllocationOptions, ctx: StageContext): Pr
         },
       });
       o.bias.keep((best.ratio * baselineMs) / best.predictedMs);
-      await writeFile(join(to, 'plan.json'), JSON.stringify({ ...best, state: keyOf(best.state) }));
+      return best;
     } finally {
       await plans.close();
     }
   });
-  const kept = JSON.parse(await readFile(join(dir, 'plan.json'), 'utf8')) as Omit<Candidate, 'state'> & {
-    readonly state: string;
-  };
-  return { ...kept, state: stateOf(kept.state) };
 }
 
 /** Those of the states that make things better than `now`, the best first. */

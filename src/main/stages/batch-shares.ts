@@ -16,7 +16,7 @@ import { STATISTICS_BATCH, teacherName } from './recover-model.ts';
 /** The original's weights go to every session. */
 const SHARED_BYTES = 5e8;
 /** Multiply-accumulates of a share's step that are worth a thread. */
-export const WORTH_A_THREAD = 5e9;
+const WORTH_A_THREAD = 5e9;
 /** Forward, gradient of the values, gradient of the weights. */
 const PASSES = 3;
 

@@ -3,14 +3,13 @@
  * keeps a distance to the budget that the noise of such looks asks for. One plan can be looked at for longer: what it leaves
  * of the budget is then known well enough to be used, by plans that keep all it keeps and more.
  */
-import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { widened } from '../engine/pruning/allocation/greedy.ts';
 import { predictMs, type Space, type State } from '../engine/pruning/allocation/state.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { helpful, plain, type AllocationOptions } from './allocate.ts';
 import type { StageContext } from './context.ts';
-import { contains, isWithin, keyOf, stateOf, type Candidate } from './fit.ts';
+import { contains, isWithin, keyOf, type Candidate } from './fit.ts';
+import { keptCandidate } from './kept-candidate.ts';
 import { openCost } from './plan-cost.ts';
 import { AT_LENGTH } from './side-by-side.ts';
 
@@ -58,10 +57,10 @@ export async function fillStage(start: Candidate, o: AllocationOptions, ctx: Sta
   const { identity, space, budgetRatio, known } = o;
   const slow = known.filter((c) => !isWithin(c.ratio / budgetRatio)).map((c) => c.state);
   const key = { ...identity, job: ctx.job, from: keyOf(start.state), ratio: start.ratio, slow: slow.map(keyOf), version: 1 }; // prettier-ignore
-  const dir = await ctx.artifact('fill', key, async (to) => {
+  return keptCandidate('fill', key, ctx, async () => {
     const plans = await openCost(o, ctx);
     try {
-      const best = await fillBudget(start, {
+      return await fillBudget(start, {
         budgetRatio,
         space,
         slow,
@@ -73,13 +72,8 @@ export async function fillStage(start: Candidate, o: AllocationOptions, ctx: Sta
         },
         onCandidate: (c) => ctx.log(`a wider plan, measured at length: ${c.ratio.toFixed(3)}x`),
       });
-      await writeFile(join(to, 'plan.json'), JSON.stringify({ ...best, state: keyOf(best.state) }));
     } finally {
       await plans.close();
     }
   });
-  const kept = JSON.parse(await readFile(join(dir, 'plan.json'), 'utf8')) as Omit<Candidate, 'state'> & {
-    readonly state: string;
-  };
-  return { ...kept, state: stateOf(kept.state) };
 }

@@ -9,7 +9,7 @@ import { outputView } from '../engine/quality/meter.ts';
 import type { Recipe } from '../../shared/model/job.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { collectFacts } from '../runtime/facts.ts';
-import { openTrainer, sharesOf } from './batch-shares.ts';
+import { openTrainer, sharesOf, type Sharing } from './batch-shares.ts';
 import type { Checkpoint, StageContext } from './context.ts';
 import { dataInput, pad } from './evaluate.ts';
 import { openExaminer } from './examiner.ts';
@@ -67,19 +67,9 @@ export async function openCourse(
   const { recipe, dataset, train, holdout, threads, seed } = options;
   const input = dataInput(original);
   const originalFacts = await collectFacts(original, ctx.executor);
-  const prunedFacts = await collectFacts(pruned, ctx.executor);
-  const batch = input.fixedBatch
-    ? Math.max(1, input.dims[0]!)
-    : Math.max(1, Math.min(recipe.batch, train.length, largestBatch(pruned, prunedFacts)));
-  const shares = input.fixedBatch
-    ? 1
-    : await sharesOf(ctx.executor, {
-        batch,
-        threads,
-        original: { model: original, facts: originalFacts },
-        pruned: { model: pruned, facts: prunedFacts },
-        ...(options.worthAThread !== undefined && { least: options.worthAThread }),
-      });
+  const { batch, shares } = input.fixedBatch
+    ? { batch: Math.max(1, input.dims[0]!), shares: 1 }
+    : await sized({ model: original, facts: originalFacts }, pruned, options, ctx);
   // What one session looks at.
   const size = batch / shares;
   const model = await normalized(pruned, options, size, input.name, ctx);
@@ -161,6 +151,20 @@ export async function openCourse(
     await release();
     throw e;
   }
+}
+
+/** Samples per step, and the sessions that share them, where the model leaves that open. */
+async function sized(
+  original: Sharing['original'],
+  pruned: Model,
+  { recipe, train, threads, worthAThread }: RecoveryOptions,
+  { executor }: Pick<StageContext, 'executor'>,
+): Promise<{ batch: number; shares: number }> {
+  const facts = await collectFacts(pruned, executor);
+  const batch = Math.max(1, Math.min(recipe.batch, train.length, largestBatch(pruned, facts)));
+  const sharing = { batch, threads, original, pruned: { model: pruned, facts } };
+  const least = worthAThread !== undefined && { least: worthAThread };
+  return { batch, shares: await sharesOf(executor, { ...sharing, ...least }) };
 }
 
 /** The layout of a detector's raw outputs, as the original shows it on a sample; null for everything else. */

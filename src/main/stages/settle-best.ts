@@ -41,7 +41,8 @@ export function plansOf(o: BestOptions): number {
 }
 
 export async function settleBest(o: BestOptions, ctx: StageContext): Promise<Settled> {
-  const best = plansOf(o) === 1 ? await settle(o, ctx) : await nearest(o, ctx);
+  const count = plansOf(o);
+  const best = count === 1 ? await settle(o, ctx) : await nearest(o, count, ctx);
   if (!o.final || o.recipe.compensation === 'none') return best;
   const more = { ...o, calibration: await o.final.calibration(), identity: o.final.identity };
   const compensated = await compensateChosen(more, best, ctx);
@@ -49,8 +50,7 @@ export async function settleBest(o: BestOptions, ctx: StageContext): Promise<Set
   return { ...best, compensated };
 }
 
-async function nearest(o: BestOptions, ctx: StageContext): Promise<Settled> {
-  const count = plansOf(o);
+async function nearest(o: BestOptions, count: number, ctx: StageContext): Promise<Settled> {
   const distanceOf = await openDistance(ctx.executor, o.prepared.model, o.judge!, o.threads);
   const made = new Map<string, Made>();
   for (let variant = 0; variant < count; variant++) {
