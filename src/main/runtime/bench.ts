@@ -38,6 +38,8 @@ export interface BenchOptions {
   readonly maxSeconds?: number;
   /** Stop when every ratio to the first is known to this half-width (relative); default 0.01. */
   readonly precision?: number;
+  /** A ratio whose whole interval lies in here is known well enough, however wide the interval is; default: none. */
+  readonly band?: readonly [number, number];
   /** The first candidate's own time matters too, not only the ratios to it; default true. */
   readonly absolute?: boolean;
 }
@@ -83,7 +85,7 @@ export async function benchmark(
   candidates: readonly Candidate[],
   options: BenchOptions = {},
 ): Promise<CandidateResult[]> {
-  const { runs = 50, warmup = 5, minSeconds = 0, maxSeconds = 10, precision = 0.01, absolute = true } = options;
+  const { runs = 50, warmup = 5, minSeconds = 0, maxSeconds = 10, precision = 0.01, band, absolute = true } = options;
   const contestants: Contestant[] = [];
   const judged = (): readonly Contestant[] => (absolute ? contestants : contestants.slice(1));
   try {
@@ -102,7 +104,7 @@ export async function benchmark(
       if (seconds < minSeconds || contestants.some((c) => c.times.length < runs)) continue;
       // The interval is a bootstrap: looking after every block would cost more than the block.
       const slow = contestants.some((c) => c.runsPerBlock === 1);
-      if ((slow || round % 4 === 3) && judged().every((c) => precise(c, contestants[0]!, precision))) break;
+      if ((slow || round % 4 === 3) && judged().every((c) => isKnown(c, contestants[0]!, precision, band))) break;
     }
     return contestants.map((c) => result(c, contestants[0]!, options));
   } catch (e) {
@@ -180,10 +182,11 @@ async function block(c: Contestant): Promise<void> {
 
 const ratios = (c: Contestant, first: Contestant): number[] => c.blockMedians.map((m, i) => m / first.blockMedians[i]!);
 
-function precise(c: Contestant, first: Contestant, precision: number): boolean {
+function isKnown(c: Contestant, first: Contestant, precision: number, band: BenchOptions['band']): boolean {
   // The first candidate alone is judged by its own repeatability.
   const x = c === first ? c.blockMedians : ratios(c, first);
   const { low, high } = medianInterval(x);
+  if (c !== first && band && low >= band[0] && high <= band[1]) return true;
   return (high - low) / 2 <= precision * median(x);
 }
 

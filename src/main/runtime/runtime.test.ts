@@ -147,6 +147,19 @@ describe('facts', () => {
 });
 
 describe('latency', () => {
+  test('benchmark: a ratio that lies in the band for sure needs no more runs', async () => {
+    const m = convNet();
+    const pair = [
+      { name: 'a', model: m },
+      { name: 'b', model: m },
+    ];
+    const runsIn = async (band: readonly [number, number]): Promise<number> =>
+      (await benchmark(pair, { runs: 6, maxSeconds: 1.5, precision: 0, absolute: false, band }))[1]!.stats.runs;
+    const [wide, elsewhere] = [await runsIn([0.01, 100]), await runsIn([100, 200])];
+    expect(wide).toBeGreaterThanOrEqual(6);
+    expect(elsewhere).toBeGreaterThan(wide);
+  });
+
   test('benchmark: ordered quantiles, and the first candidate is the yardstick', async () => {
     const m = convNet();
     const [a, b] = await benchmark(

@@ -9,7 +9,7 @@ import type { Surgery } from '../engine/pruning/surgery.ts';
 import type { Bias } from './bias.ts';
 import type { Calibration } from './calibration.ts';
 import type { StageContext } from './context.ts';
-import { fitBudget, keyOf, type Candidate } from './fit.ts';
+import { CONTENT, fitBudget, keyOf, type Candidate } from './fit.ts';
 import { keptCandidate } from './kept-candidate.ts';
 import { openCost } from './plan-cost.ts';
 import { tidy, type Prepared } from './prepare.ts';
@@ -22,7 +22,7 @@ const TRIES = 24;
 const NEAR = 0.97;
 
 /** Runs of models that are slow repeat so well that one look at a plan is enough. */
-const SLOW_RUNS = 6;
+const GLANCE = { precision: 0.006, maxSeconds: 2, runs: 6, absolute: false };
 
 export interface AllocationOptions {
   readonly recipe: Recipe;
@@ -107,7 +107,7 @@ export async function allocateStage(o: AllocationOptions, ctx: StageContext): Pr
         ...(baselineMs > SLOW_MS
           ? {
               measure: async (m: Model) =>
-                (await o.compare(m, { precision: 0.006, maxSeconds: 2, runs: SLOW_RUNS, absolute: false })).ratio,
+                (await o.compare(m, { ...GLANCE, band: [CONTENT[0] * budgetRatio, CONTENT[1] * budgetRatio] })).ratio,
             }
           : {
               measure: async (m: Model) => (await o.compare(m, { maxSeconds: 2.5 })).ratio,

@@ -36,7 +36,7 @@ export interface FitOptions {
 
 /** Where in the band to aim, and when to be content: shares of the budget. */
 const AIM = 0.972;
-const CONTENT = [0.955, 0.985] as const;
+export const CONTENT = [0.955, 0.985] as const;
 
 /** A step to a neighbour of a plan, and goals with nothing between them. */
 const STEP = 1.015;

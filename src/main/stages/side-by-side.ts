@@ -22,6 +22,8 @@ export interface Pair {
 export interface CompareOptions {
   /** Half width of the ratio's interval that ends a measurement; default 0.005. */
   readonly precision?: number;
+  /** A ratio whose whole interval lies in here is known well enough; default: none. */
+  readonly band?: readonly [number, number];
   /** Seconds that end it anyway; default 3. */
   readonly maxSeconds?: number;
   /** Seconds that it goes on for however sure it is: a moment says nothing about the minutes around it. Default 0. */
@@ -62,7 +64,7 @@ export function sideBySide(
   let opened: RuntimeSession | null = null;
   let slow = false;
   const compare: Compare = async (working, o = {}) => {
-    const { precision = 0.005, maxSeconds = 3, minSeconds = 0, runs = 12, openings = 1, absolute = true } = o;
+    const { precision = 0.005, band, maxSeconds = 3, minSeconds = 0, runs = 12, openings = 1, absolute = true } = o;
     const { model: pruned } = cloneModel(working);
     declare(pruned);
     const options: BenchOptions = {
@@ -71,6 +73,7 @@ export function sideBySide(
       batch,
       runs,
       precision,
+      ...(band && { band }),
       minSeconds,
       maxSeconds,
       absolute,
