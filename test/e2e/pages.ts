@@ -4,11 +4,16 @@ import { expect, type Locator, type Page } from '@playwright/test';
 import { presets, steps, t } from '../../src/renderer/app/strings.ts';
 import type { StepName } from '../../src/renderer/state/names.ts';
 
+/** Shows the page in that scheme, and waits until it has taken it. */
+export async function showIn(page: Page, colorScheme: 'light' | 'dark'): Promise<void> {
+  await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+  await page.locator(`html[data-theme=${colorScheme}]`).waitFor();
+}
+
 /** In both themes. */
 export async function noSeriousViolations(page: Page, where: string): Promise<void> {
   for (const colorScheme of ['dark', 'light'] as const) {
-    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-    await page.locator(`html[data-theme=${colorScheme}]`).waitFor();
+    await showIn(page, colorScheme);
     const { violations } = await new AxeBuilder({ page }).analyze();
     const serious = violations.filter((v) => v.impact === 'serious' || v.impact === 'critical');
     expect(serious.map((v) => `${where} ${colorScheme}: ${v.id}: ${v.nodes[0]?.html}`)).toEqual([]);

@@ -1,6 +1,6 @@
 import { steps, t } from '../../src/renderer/app/strings.ts';
 import { STEPS } from '../../src/renderer/state/names.ts';
-import { noSeriousViolations, Window } from './pages.ts';
+import { noSeriousViolations, showIn, Window } from './pages.ts';
 import { expect, test } from './served.ts';
 
 test('from the start to a verified bundle of the sample, with the default choices', async ({ window, problems }) => {
@@ -101,8 +101,7 @@ for (const scheme of ['light', 'dark'] as const)
           if (where === 'model' || where === 'recipe') await w.step(where);
           else await w.button(t[where]).click();
           // The check of the page before has left it in the other one.
-          await window.emulateMedia({ colorScheme: scheme });
-          await window.locator(`html[data-theme=${scheme}]`).waitFor();
+          await showIn(window, scheme);
           const over = await window.evaluate(() => {
             const main = document.querySelector('main')!;
             return Math.max(document.documentElement.scrollWidth - innerWidth, main.scrollWidth - main.clientWidth);

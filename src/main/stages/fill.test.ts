@@ -1,30 +1,22 @@
 // Using up what a plan leaves of the budget, on a machine that takes what is predicted, or a part of it.
 import { describe, expect, it } from 'vitest';
+import { chainSpace, standIns } from '../../../test/support/chain-space.ts';
 import { prepare } from '../../../test/support/prune.ts';
-import { formulaLatency, residualChain } from '../../../test/support/residual-chain.ts';
+import { residualChain } from '../../../test/support/residual-chain.ts';
 import { widened } from '../engine/pruning/allocation/greedy.ts';
-import { predictMs, WHOLE, type Space, type State } from '../engine/pruning/allocation/state.ts';
-import type { Model } from '../engine/ir/model.ts';
+import { predictMs, WHOLE, type State } from '../engine/pruning/allocation/state.ts';
 import { fillBudget } from './fill.ts';
 import { contains } from './fit.ts';
 
 const BUDGET = 0.7;
 const p = await prepare(residualChain({ blocks: 4, width: 16 }));
-const counts = new Map(Array.from({ length: 4 }, (_, i) => [`a${i}`, Array.from({ length: 16 }, (_, n) => n + 1)]));
-const space: Space = {
-  groups: p.analysis.groups,
-  blocks: p.blocks,
-  order: new Map(),
-  counts,
-  droppable: new Set(),
-  latency: formulaLatency(p.model, p.analysis.groups, counts, (n) => (n.name === 'stem' ? 1 : 3)),
-};
+const space = chainSpace(p);
 const wholeMs = predictMs(space, WHOLE);
 const start: State = { keep: new Map([0, 1, 2, 3].map((i) => [`a${i}`, 5])), dropped: new Set() };
 
 /** @param truth measured ratio, @param slow plans that are known to be too slow */
 async function fill(truth: (s: State) => number, slow: readonly State[] = []) {
-  const states = new Map<Model, State>();
+  const { cut, planOf } = standIns(p.model);
   const looked: { state: State; share: number }[] = [];
   const first = { state: start, predictedMs: predictMs(space, start), ratio: truth(start) };
   const best = await fillBudget(first, {
@@ -32,12 +24,8 @@ async function fill(truth: (s: State) => number, slow: readonly State[] = []) {
     space,
     slow,
     wider: async (s, ms) => widened(space, s, WHOLE, ms),
-    cut: (s) => {
-      const m = { ...p.model } as Model;
-      states.set(m, s);
-      return m;
-    },
-    measure: async (m) => truth(states.get(m)!),
+    cut,
+    measure: async (m) => truth(planOf(m)),
     onCandidate: (c) => looked.push({ state: c.state, share: c.ratio / BUDGET }),
   });
   return { first, best, looked, share: best.ratio / BUDGET };

@@ -1,28 +1,18 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { chainSpace, standIns } from '../../../test/support/chain-space.ts';
 import { prepare, type Prepared } from '../../../test/support/prune.ts';
 import { formulaLatency, residualChain } from '../../../test/support/residual-chain.ts';
 import { PRESETS } from '../../shared/model/recipes.ts';
 import { GreedyPath, refill, widened } from '../engine/pruning/allocation/greedy.ts';
 import { predictMs, WHOLE, type Space, type State } from '../engine/pruning/allocation/state.ts';
-import type { Model } from '../engine/ir/model.ts';
 import { fitBudget, keyOf, stateOf, type Candidate } from './fit.ts';
 import { openSpace } from './space.ts';
 
-const BLOCKS = 4;
-const COUNTS = Array.from({ length: 16 }, (_, i) => i + 1);
 let p: Prepared;
 let space: Space;
 beforeAll(async () => {
-  p = await prepare(residualChain({ blocks: BLOCKS, width: 16 }));
-  const counts = new Map(Array.from({ length: BLOCKS }, (_, i) => [`a${i}`, COUNTS]));
-  space = {
-    groups: p.analysis.groups,
-    blocks: p.blocks,
-    order: new Map(),
-    counts,
-    droppable: new Set(),
-    latency: formulaLatency(p.model, p.analysis.groups, counts, (n) => (n.name === 'stem' ? 1 : 3)),
-  };
+  p = await prepare(residualChain({ blocks: 4, width: 16 }));
+  space = chainSpace(p);
 });
 
 const cost = async (s: State): Promise<number> => [...s.keep].reduce((sum, [, n]) => sum + (1 - n / 16) ** 2, 0);
@@ -34,7 +24,7 @@ async function fit(
   { attempts, filled = false, bias }: { attempts?: number; filled?: boolean; bias?: number } = {},
 ) {
   const path = new GreedyPath(space, WHOLE, { cost, least: 0.001 });
-  const states = new Map<Model, State>();
+  const { cut, planOf } = standIns(p.model);
   const full = truth(WHOLE, predictMs(space, WHOLE));
   const seen: Candidate[] = [];
   const r = await fitBudget({
@@ -42,13 +32,8 @@ async function fit(
     baselineMs: predictMs(space, WHOLE),
     space,
     allocate: async (ms) => refill(space, (await path.reach(ms)).state, ms, cost, WHOLE),
-    // Nothing here looks into the model: it stands for the plan.
-    cut: (s) => {
-      const m = { ...p.model } as Model;
-      states.set(m, s);
-      return m;
-    },
-    measure: async (m) => truth(states.get(m)!, predictMs(space, states.get(m)!)) / full,
+    cut,
+    measure: async (m) => truth(planOf(m), predictMs(space, planOf(m))) / full,
     onCandidate: (c) => seen.push(c),
     ...(attempts !== undefined && { attempts }),
     ...(bias !== undefined && { bias }),

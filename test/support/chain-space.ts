@@ -1,0 +1,35 @@
+/** Plans of a residual chain for tests of the loops that look for one: the space, and models that stand for plans. */
+import type { Model } from '../../src/main/engine/ir/model.ts';
+import type { Space, State } from '../../src/main/engine/pruning/allocation/state.ts';
+import type { Prepared } from './prune.ts';
+import { formulaLatency } from './residual-chain.ts';
+
+/** Inside its blocks every count is offered, and no block can go; the stem takes a third of the time of the others. */
+export function chainSpace({ model, analysis, blocks }: Prepared): Space {
+  const inner = analysis.groups.filter((g) => g.id.startsWith('a'));
+  const counts = new Map(inner.map((g) => [g.id, Array.from({ length: g.units }, (_, i) => i + 1)]));
+  return {
+    groups: analysis.groups,
+    blocks,
+    order: new Map(),
+    counts,
+    droppable: new Set(),
+    latency: formulaLatency(model, analysis.groups, counts, (n) => (n.name === 'stem' ? 1 : 3)),
+  };
+}
+
+/** For a loop that cuts and measures where nothing looks into the model: each stands for its plan. */
+export function standIns(model: Model): {
+  readonly cut: (s: State) => Model;
+  readonly planOf: (m: Model) => State;
+} {
+  const states = new Map<Model, State>();
+  return {
+    cut: (s) => {
+      const m = { ...model } as Model;
+      states.set(m, s);
+      return m;
+    },
+    planOf: (m) => states.get(m)!,
+  };
+}
