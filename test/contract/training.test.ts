@@ -14,7 +14,7 @@ import {
   type TrainStepOptions,
 } from '../../src/main/engine/autodiff/index.ts';
 import type { HostTensor } from '../../src/main/engine/executor.ts';
-import { int, ints } from '../../src/main/engine/ir/attribute.ts';
+import { float, int, ints } from '../../src/main/engine/ir/attribute.ts';
 import { DType, elementCount } from '../../src/main/engine/ir/dtype.ts';
 import { Model } from '../../src/main/engine/ir/model.ts';
 import { anchorLoss } from '../../src/main/engine/autodiff/losses.ts';
@@ -255,6 +255,57 @@ describe('batch normalization trained with batch statistics', () => {
     });
     return { x: host(data, [size, 1, 6, 6]), labels };
   };
+
+  it.each([
+    ['short rows', [3, 1, 4, 5]],
+    ['long rows', [2, 1, 24, 25]],
+    ['no places', [6, 3]],
+  ])('has the gradient of finite differences: %s', async (_name, dims) => {
+    const n = net(13);
+    const { b, model } = n;
+    const x = model.graph.addInput('x', { elemType: DType.FLOAT, shape: dims });
+    const c = dims.length === 2 ? 4 : 2;
+    const before =
+      dims.length === 2
+        ? b.op('MatMul', [x, n.param('w', [3, c])])
+        : b.op('Conv', [x, n.param('w', [c, 1, 3, 3])], { pads: ints([1, 1, 1, 1]) });
+    const running = ['mean', 'variance'].map((k) =>
+      model.graph.addInitializer(k, f32(new Float32Array(c).fill(1), [c])),
+    );
+    const inputs = [before, n.param('scale', [c]), n.param('shift', [c]), ...running];
+    model.graph.outputs.push(b.op('BatchNormalization', inputs, { epsilon: float(0.01) }));
+    const out = [dims[0]!, c, ...dims.slice(2)];
+    const facts = await collectFacts(model, plainExecutor, {});
+    const step = buildTrainStep(model, {
+      facts: (v) => facts.get(v),
+      params: n.params,
+      optimizer: { kind: 'sgd', momentum: 0 },
+      batchStatistics: { momentum: 0.9 },
+      loss: (o) => meanSquaredError(o.b, o.outputs[0]!, o.input('target', DType.FLOAT, out), out),
+    });
+    const session = await plainExecutor.open(step.model);
+    const feeds = { x: host(uniform(elementCount(dims)), dims), target: host(uniform(elementCount(out)), out) };
+    const scalar = (v: number): HostTensor => host(Float32Array.of(v), []);
+    const start = step.state.find((s) => s.kind === 'params')!;
+    const run = async (params: Float32Array, rate: number): Promise<Record<string, HostTensor>> => {
+      const state = step.state.map((s) => {
+        const data = s === start ? params : s.initial;
+        return [s.input, host(data, [data.length])];
+      });
+      return session.run({ ...feeds, ...Object.fromEntries(state), [step.lr]: scalar(rate), [step.step]: scalar(1) });
+    };
+    const loss = async (i: number, by: number): Promise<number> => {
+      const moved = start.initial.slice();
+      moved[i]! += by;
+      return Number((await run(moved, 0))[step.loss]!.data[0]);
+    };
+    const after = (await run(start.initial, 1))[start.output]!.data;
+    for (const [i, p] of start.initial.entries()) {
+      const expected = ((await loss(i, 0.01)) - (await loss(i, -0.01))) / 0.02;
+      expect(p - Number(after[i])).toBeCloseTo(expected, 3);
+    }
+    await session.release();
+  });
 
   it.each([15, 11])('opset %i learns, and the model with running statistics agrees', async (opset) => {
     const n = textureNet(opset);

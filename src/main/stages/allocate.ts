@@ -22,7 +22,7 @@ const TRIES = 24;
 const NEAR = 0.97;
 
 /** Runs of models that are slow repeat so well that one look at a plan is enough. */
-const GLANCE = { precision: 0.006, maxSeconds: 2, runs: 6, absolute: false };
+const GLANCE = { precision: 0.006, maxSeconds: 1.2, runs: 6, warmup: 2, absolute: false };
 
 export interface AllocationOptions {
   readonly recipe: Recipe;

@@ -1,6 +1,7 @@
 /** What a worker opens for one task: the executor, the latency table of this machine, the artifact store, past times. */
 import { createExecutor } from '../runtime/executor.ts';
 import { localDevice } from '../runtime/device.ts';
+import { weighExternalMemory } from '../runtime/external-memory.ts';
 import { ArtifactStore } from '../storage/artifacts.ts';
 import { openDatabase } from '../storage/database.ts';
 import { LatencyRepository } from '../storage/latency-repository.ts';
@@ -29,6 +30,7 @@ export async function openWorker(
   expected: { seconds: Readonly<Record<string, number>>; measured: boolean };
   finished(seconds: Readonly<Record<string, number>>): void;
 }> {
+  weighExternalMemory();
   const paths = ensureHome(start.home);
   const db = openDatabase(paths.database);
   const artifacts = new ArtifactStore(paths.artifacts);

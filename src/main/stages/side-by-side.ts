@@ -28,6 +28,8 @@ export interface CompareOptions {
   readonly maxSeconds?: number;
   /** Seconds that it goes on for however sure it is: a moment says nothing about the minutes around it. Default 0. */
   readonly minSeconds?: number;
+  /** Runs before the first that counts; default 3. */
+  readonly warmup?: number;
   /** Runs of either model at least; default 12, for the quantiles of a report there are more. */
   readonly runs?: number;
   /**
@@ -64,7 +66,8 @@ export function sideBySide(
   let opened: RuntimeSession | null = null;
   let slow = false;
   const compare: Compare = async (working, o = {}) => {
-    const { precision = 0.005, band, maxSeconds = 3, minSeconds = 0, runs = 12, openings = 1, absolute = true } = o;
+    const { precision = 0.005, band, maxSeconds = 3, minSeconds = 0, warmup = 3, runs = 12 } = o;
+    const { openings = 1, absolute = true } = o;
     const { model: pruned } = cloneModel(working);
     declare(pruned);
     const options: BenchOptions = {
@@ -77,7 +80,7 @@ export function sideBySide(
       minSeconds,
       maxSeconds,
       absolute,
-      warmup: 3,
+      warmup,
     };
     const pairs: Pair[] = [];
     const take = ([a, b]: readonly CandidateResult[]): void => {

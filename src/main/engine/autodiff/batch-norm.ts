@@ -1,50 +1,83 @@
-import { attrInt, float, int } from '../ir/attribute.ts';
+/**
+ * Batch normalization by the batch in a training step. Statistics are computed by nodes, which takes half of the time of
+ * the runtime's training mode, and works with older operator sets, too.
+ */
+import { attrFloat, attrInt } from '../ir/attribute.ts';
 import { elementCount } from '../ir/dtype.ts';
 import type { Node } from '../ir/node.ts';
-import { Value } from '../ir/value.ts';
+import type { Value } from '../ir/value.ts';
+import type { GradContext, GradRule } from '../ops/contract.ts';
+import { channelDot, channelSum } from '../ops/support/conv-grad.ts';
 import type { GraphBuilder } from './builder.ts';
 
-/** One BatchNormalization that now normalises by its batch, and where its statistics are. */
+/** One BatchNormalization that normalises by its batch. It stays in the graph until the backward pass is there. */
 export interface BatchStatistics {
   readonly node: Node;
   /** The initializers that hold the running mean and variance [C]. */
   readonly running: readonly [Value, Value];
   /** Mean and (population) variance of the batch [C]. */
   readonly batch: readonly [Value, Value];
+  /** Instead of the operator's: none of the gradient flows through the nodes that compute the statistics. */
+  readonly rule: GradRule;
+  /** Puts in the node's place what normalises by the batch. */
+  readonly spell: () => void;
 }
 
 /**
- * Turns every inference BatchNormalization with constant statistics into training mode, in place. ONNX Runtime's CPU
- * kernel computes batch statistics itself from operator set 14 on (momentum 0 makes it return them as they are); for
- * older models they are emitted as nodes, and the gradient flows through those.
+ * Emits the statistics of every inference BatchNormalization whose own ones are constant.
  * @param shape shapes of values of the graph
  */
-export function batchNormToTraining(b: GraphBuilder, shape: (v: Value) => readonly number[]): BatchStatistics[] {
+export function batchStatistics(b: GraphBuilder, shape: (v: Value) => readonly number[]): BatchStatistics[] {
   const found: BatchStatistics[] = [];
   for (const node of b.graph.nodes()) {
     const [x, , , mean, variance] = node.inputs;
     if (node.key !== 'BatchNormalization' || !x || !mean?.initializer || !variance?.initializer) continue;
     if (attrInt(node.attributes.get('training_mode'), 0) !== 0 || node.outputs.length > 1) continue;
-    const running: [Value, Value] = [mean, variance];
-    if (b.opset >= 14) {
-      node.attributes.set('training_mode', int(1));
-      node.attributes.set('momentum', float(0));
-      const batch = ['mean', 'var'].map((s) => new Value(b.graph.freshName(`${node.output().name}_batch_${s}`)));
-      batch.forEach((v, i) => node.setOutput(i + 1, v));
-      found.push({ node, running, batch: [batch[0]!, batch[1]!] });
-      continue;
-    }
     b.before = node;
-    const s = shape(x);
-    const rows = b.reshape(x, [s[0]!, s[1]!, elementCount(s.slice(2))]);
-    const count = b.scalar(s[1]! / elementCount(s));
-    const batchMean = b.mul(b.reduceSum(rows, [0, 2], false), count);
-    const centred = b.sub(rows, b.reshape(batchMean, [s[1]!, 1]));
-    const batchVariance = b.mul(b.reduceSum(b.mul(centred, centred), [0, 2], false), count);
+    found.push({ node, running: [mean, variance], ...byBatch(b, node, shape(x)) });
     b.before = null;
-    node.setInput(3, batchMean);
-    node.setInput(4, batchVariance);
-    found.push({ node, running, batch: [batchMean, batchVariance] });
   }
   return found;
+}
+
+/**
+ * With xc = x - mean, s = 1 / sqrt(var + eps) and a = scale s: y = a xc + bias, and as the statistics depend on x too,
+ * dx = a (dY - mean(dY) - xc s^2 mean(dY xc)) (Ioffe and Szegedy 2015, arXiv:1502.03167).
+ */
+function byBatch(
+  b: GraphBuilder,
+  node: Node,
+  shape: readonly number[],
+): Pick<BatchStatistics, 'batch' | 'rule' | 'spell'> {
+  /** A vector of the channels as it meets values of the shape. */
+  const wide = (v: Value): Value =>
+    shape.length === 2 ? v : b.reshape(v, [shape[1]!, ...shape.slice(2).map(() => 1)]);
+  const x = node.input(0)!;
+  const share = shape[1]! / elementCount(shape);
+  const mean = b.mul(channelSum(b, x, shape), b.scalar(share));
+  const centred = b.sub(x, wide(mean));
+  const variance = b.mul(channelDot(b, centred, centred, shape), b.scalar(share));
+  const epsilon = b.scalar(attrFloat(node.attributes.get('epsilon'), 1e-5));
+  const inverse = b.op('Reciprocal', [b.sqrt(b.add(variance, epsilon))]);
+  const a = b.mul(node.input(1)!, inverse);
+  const rule = (ctx: GradContext): (Value | null)[] => {
+    const dY = ctx.dY();
+    if (!dY) return [];
+    const dBias = channelSum(b, dY, shape);
+    if (!ctx.needs(0) && !ctx.needs(1)) return [null, null, dBias];
+    const dScale = b.mul(channelDot(b, dY, centred, shape), inverse);
+    if (!ctx.needs(0)) return [null, dScale, dBias];
+    const less = b.mul(a, b.scalar(-share));
+    const along = b.mul(b.mul(less, inverse), dScale);
+    const sum = b.add(b.mul(dY, wide(a)), b.mul(centred, wide(along)));
+    return [b.add(sum, wide(b.mul(less, dBias))), dScale, dBias];
+  };
+  const spell = (): void => {
+    b.before = node;
+    const y = b.add(b.mul(centred, wide(a)), wide(node.input(2)!));
+    b.before = null;
+    node.output().replaceAllUsesWith(y);
+    b.graph.remove(node);
+  };
+  return { batch: [mean, variance], rule, spell };
 }

@@ -6,4 +6,3 @@ export * from './muon.ts';
 export * from './optimizers.ts';
 export * from './train-step.ts';
 export * from './trainer.ts';
-export { batchNormToTraining, type BatchStatistics } from './batch-norm.ts';

@@ -4,7 +4,7 @@ import type { TensorFacts } from '../ir/facts.ts';
 import type { Model } from '../ir/model.ts';
 import { f32, toFloat32 } from '../ir/tensor.ts';
 import type { Value } from '../ir/value.ts';
-import { batchNormToTraining } from './batch-norm.ts';
+import { batchStatistics } from './batch-norm.ts';
 import { GraphBuilder } from './builder.ts';
 import { matricesOf, type MatrixShape } from './muon.ts';
 import { emitClipByNorm, emitUpdate, stateCount, type OptimizerOptions } from './optimizers.ts';
@@ -126,7 +126,7 @@ export function buildTrainStep(source: Model, options: TrainStepOptions): TrainS
   };
 
   // Statistics first: what becomes batch statistics is no weight of the step.
-  const statistics = options.batchStatistics ? batchNormToTraining(b, shape) : [];
+  const statistics = options.batchStatistics ? batchStatistics(b, shape) : [];
   const forwardOutputs = [...graph.outputs];
 
   // One vector of all parameters, split where the forward pass reads them.
@@ -166,7 +166,8 @@ export function buildTrainStep(source: Model, options: TrainStepOptions): TrainS
     },
     extra: (name, v) => extras.set(name, v),
   });
-  const gradients = buildBackward(b, { loss, wrt: leaves, facts });
+  const rules = new Map(statistics.map(({ node, rule }) => [node, rule]));
+  const gradients = buildBackward(b, { loss, wrt: leaves, facts, rules });
   const flat = leaves.map((leaf, i) => {
     const g = gradients.get(leaf);
     return g ? b.reshape(g, [slots[i]!.size]) : b.tensor(f32(new Float32Array(slots[i]!.size), [slots[i]!.size]));
@@ -230,6 +231,7 @@ export function buildTrainStep(source: Model, options: TrainStepOptions): TrainS
     ...(normOutput ? [normOutput] : []),
     ...extraOutputs.values(),
   );
+  for (const s of statistics) s.spell();
   importDomains(model);
   return {
     model,

@@ -17,6 +17,8 @@ export interface BackwardOptions {
   /** Values to differentiate by: inputs, initializers or activations. */
   readonly wrt: readonly Value[];
   readonly facts: FactsLookup;
+  /** Of single nodes, instead of their operator's. */
+  readonly rules?: ReadonlyMap<Node, GradRule>;
 }
 
 /**
@@ -57,7 +59,7 @@ export function buildBackward(b: GraphBuilder, options: BackwardOptions): Map<Va
     if (!node.inputs.some((v) => v && dependent.has(v)) && !readsOuter(node, dependent)) continue;
     const dY = node.outputs.map((o) => settle(o));
     if (dY.every((g) => g === null)) continue;
-    const grads = applyRule(node, {
+    const grads = applyRule(node, options.rules?.get(node) ?? gradRule(node), {
       node,
       opset: b.opset,
       b,
@@ -104,8 +106,7 @@ function readsOuter(node: Node, values: ReadonlySet<Value>): boolean {
 }
 
 /** A rule that finds a case it cannot do says so by throwing: that is an unsupported gradient like any other. */
-function applyRule(node: Node, ctx: GradContext): ReturnType<GradRule> {
-  const rule = gradRule(node);
+function applyRule(node: Node, rule: GradRule, ctx: GradContext): ReturnType<GradRule> {
   try {
     return rule(ctx);
   } catch (e) {

@@ -3,7 +3,7 @@ import { elementCount } from '../ir/dtype.ts';
 import { f32 } from '../ir/tensor.ts';
 import type { Value } from '../ir/value.ts';
 import type { GradContext, OperatorDef, PruneContext } from './contract.ts';
-import { channelSum } from './support/conv-grad.ts';
+import { channelDot, channelSum } from './support/conv-grad.ts';
 
 /** x [N,C,...]; scale, bias, mean and variance [C]. */
 function relate(ctx: PruneContext): void {
@@ -46,7 +46,7 @@ function grad(ctx: GradContext): (Value | null)[] {
   const needSums = training ? ctx.needs(0) || ctx.needs(1) : ctx.needs(1) || ctx.needs(4);
   const dBias = ctx.needs(2) || needSums || statistics ? channelSum(b, dY, shape) : null;
   // sum(dY (x - mean)), of each channel
-  const centred = needSums ? b.sub(channelSum(b, b.mul(dY, x!), shape), b.mul(mean, dBias!)) : null;
+  const centred = needSums ? b.sub(channelDot(b, dY, x!, shape), b.mul(mean, dBias!)) : null;
   const dScale = centred ? b.mul(centred, inv) : null;
   if (!training)
     return [
@@ -82,6 +82,16 @@ export const operator: OperatorDef = {
         { kind: 'w', shape: [3] },
         { kind: 'w', shape: [3] },
         { kind: 'w', shape: [3], range: [0.5, 2] },
+      ],
+    },
+    {
+      name: 'long rows',
+      inputs: [
+        { kind: 'x', shape: [2, 2, 24, 22] },
+        { kind: 'w', shape: [2] },
+        { kind: 'w', shape: [2] },
+        { kind: 'w', shape: [2] },
+        { kind: 'w', shape: [2], range: [0.5, 2] },
       ],
     },
     {

@@ -229,6 +229,19 @@ function depthwiseTaps(
 
 /** Gradient for a bias of the channels: dY summed over batch and places. */
 export function channelSum(b: GraphBuilder, dY: Value, shape: readonly number[]): Value {
-  // Three axes: the runtime has a fast path for the outer and the inner one together.
-  return b.reduceSum(b.reshape(dY, [shape[0]!, shape[1]!, elementCount(shape.slice(2))]), [0, 2], false);
+  const [n, c, places] = [shape[0]!, shape[1]!, elementCount(shape.slice(2))];
+  // Rows first: the runtime takes three times as long for the outer and the inner axis together.
+  const rows = places === 1 ? dY : b.reduceSum(b.reshape(dY, [n * c, places]), [1], false);
+  return b.reduceSum(b.reshape(rows, [n, c]), [0], false);
+}
+
+/** From so many places on, dot products of rows are faster than a product that is written out and summed. */
+const LONG_ROWS = 512;
+
+/** Sums of products over batch and places, of each channel. @param shape of both */
+export function channelDot(b: GraphBuilder, p: Value, q: Value, shape: readonly number[]): Value {
+  const [n, c, places] = [shape[0]!, shape[1]!, elementCount(shape.slice(2))];
+  if (places < LONG_ROWS) return channelSum(b, b.mul(p, q), shape);
+  const row = (v: Value): Value => b.reshape(v, [n * c, 1, places]);
+  return b.reduceSum(b.reshape(matmulTransB(b, row(p), row(q)), [n, c]), [0], false);
 }

@@ -29,6 +29,8 @@ export function strideGradient(b: GraphBuilder, dY: Value, x: readonly number[],
   for (const s of slices) {
     if (s.count === 0) return zeros(b, x);
     if (s.step === 1) pads[s.axis] = [s.start, x[s.axis]! - s.start - s.count];
+    else if (s.axis === x.length - 1 && s.count > 1 && s.count <= SPREAD_BY_PRODUCT)
+      g = spreadLast(b, g, s, x[s.axis]!);
     else
       g = scatterAxis(
         b,
@@ -41,6 +43,15 @@ export function strideGradient(b: GraphBuilder, dY: Value, x: readonly number[],
   }
   if (pads.every(([p, q]) => p === 0 && q === 0)) return g;
   return b.pad(g, [...pads.map((p) => p[0]), ...pads.map((p) => p[1])]);
+}
+
+/** Up to so many entries a product with ones and zeros spreads the last axis faster than elements are copied. */
+const SPREAD_BY_PRODUCT = 64;
+
+function spreadLast(b: GraphBuilder, g: Value, { start, step, count }: Strided, extent: number): Value {
+  const where = new Float32Array(count * extent);
+  for (let i = 0; i < count; i++) where[i * extent + start + i * step] = 1;
+  return b.matmul(g, b.tensor(f32(where, [count, extent]), 'spread'));
 }
 
 /**
