@@ -26,6 +26,7 @@ const cases: Record<string, Case> = {
     preprocess: join(import.meta.dirname, 'minus-one-to-one.preprocess.json'),
     needs: true,
   },
+  yolox_nano: { model: asset('models/yolox_nano_coco.onnx'), data: asset('data/coco8_416.npy'), needs: true },
   superres: { model: asset('models/superres_x3.onnx'), needs: true },
 };
 const chosen = positionals.length ? positionals : Object.keys(cases);

@@ -19,7 +19,7 @@ import { writeBundle } from './bundle.ts';
 import { calibrationOf, draw, type Calibration } from './calibration.ts';
 import type { Compensated } from './compensate-stage.ts';
 import type { StageContext } from './context.ts';
-import type { Candidate } from './fit.ts';
+import { isWithin, type Candidate } from './fit.ts';
 import { decided } from './decide.ts';
 import { createEvaluator } from './evaluate.ts';
 import { familyOf } from './family.ts';
@@ -31,7 +31,7 @@ import { loadWithHash } from './load.ts';
 import { prepare, tidy, type Prepared } from './prepare.ts';
 import { recoverStage } from './recover-stage.ts';
 import { keptScores, scoreGroups } from './scores.ts';
-import { atPercentile, finalMeasure, OPENINGS, sideBySide, type SideBySide } from './side-by-side.ts';
+import { atPercentile, finalMeasure, leastMeasure, OPENINGS, sideBySide, type SideBySide } from './side-by-side.ts';
 import { settleBest } from './settle-best.ts';
 import { leastState, openSpace } from './space.ts';
 import { yardstickMs } from './yardstick.ts';
@@ -115,8 +115,8 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
   if (predictMs(space, fastest) > PLAIN * budgetRatio * baselineMs) {
     const { model: least } = cut(fastest);
     tidy(least);
-    const smallest = await compare(least, { precision: 0.01, maxSeconds: 4 });
-    if (smallest.ratio > budgetRatio) {
+    const smallest = await leastMeasure(least, compare, budgetRatio);
+    if (!isWithin(smallest.ratio / budgetRatio)) {
       const what = { least, ratio: smallest.ratio, bestMs: smallest.pruned.p50Ms };
       return {
         ...common,
@@ -331,7 +331,7 @@ async function unreachable(
   return {
     met: false,
     unreachable: {
-      reason: `the largest cut that the recipe allows still takes ${ratio.toFixed(2)} of the original's time`,
+      reason: `the largest cut that the recipe allows still takes ${ratio.toFixed(3)} of the original's time`,
       bestMs,
       holds: operators
         .map((o) => ({ operator: `${o.opType} ${o.name}`, ms: o.ms }))

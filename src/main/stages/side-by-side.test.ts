@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { residualChain } from '../../../test/support/residual-chain.ts';
 import { saveModelFile } from '../storage/model-files.ts';
-import { sideBySide } from './side-by-side.ts';
+import { leastMeasure, sideBySide, type CompareOptions, type Pair } from './side-by-side.ts';
 
 it('a model that is known to be slow is looked at in this process, also the first time', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'secateur-test-'));
@@ -29,4 +29,21 @@ it('a model that is known to be slow is looked at in this process, also the firs
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+});
+
+it.each([
+  ['plainly within reach', 0.3, 1],
+  ['plainly out of reach', 0.6, 1],
+  ['near the budget', 0.497, 2],
+  ['a little over it', 0.505, 2],
+])('the fastest plan is looked at for longer only where that decides: %s', async (_name, ratio, looks) => {
+  const asked: (CompareOptions | undefined)[] = [];
+  const compare = (_model: unknown, o?: CompareOptions): Promise<Pair> => {
+    asked.push(o);
+    return Promise.resolve({ ratio: ratio + 0.001 * asked.length } as Pair);
+  };
+  const pair = await leastMeasure(residualChain(), compare, 0.5);
+  expect(asked).toHaveLength(looks);
+  expect(pair.ratio).toBeCloseTo(ratio + 0.001 * looks, 9);
+  if (looks === 2) expect(asked[1]!.openings!).toBeGreaterThan(1);
 });

@@ -161,6 +161,16 @@ export const AT_LENGTH = { ...CONFIRMING, openings: 3 * OPENINGS };
 /** Models slower than this, in milliseconds, stay open between measurements. */
 export const SLOW_MS = 40;
 
+/** Shares of the budget in which a quick look at the fastest plan leaves open whether it is within reach. */
+const CLOSE = [0.96, 1.03] as const;
+
+/** Of the fastest plan there is: quickly where that is plain, for longer where it comes near the budget. */
+export async function leastMeasure(least: Model, compare: Compare, budgetRatio: number): Promise<Pair> {
+  const quick = await compare(least, { precision: 0.01, maxSeconds: 4 });
+  const share = quick.ratio / budgetRatio;
+  return share > CLOSE[0] && share < CLOSE[1] ? compare(least, CONFIRMING) : quick;
+}
+
 /** Measures until a verdict is clear of the noise, three times at most; a quiet moment decides. */
 export async function finalMeasure(
   model: Model,
