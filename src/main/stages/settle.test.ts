@@ -236,10 +236,20 @@ describe('the best of several plans, looked at for longer', () => {
   });
 
   it('gives way to a faster one where the time turns out to be more than there is', async () => {
-    const r = await run([1], 'slower', 1, COUNTS, 3, [], 0, 1.06);
+    const r = await run([1], 'slower', 1, COUNTS, 3, [], 0, 1.04);
     const as = await run([1], 'as-slow', 1, COUNTS, 3);
     expect(long(r.looks)[0]).toBeGreaterThan(1);
+    expect(long(r.looks).at(-1)).toBeLessThan(1);
     expect(width(r)).toBeLessThan(width(as));
+    // Its own narrower version, ranked on the same samples: another ranking was worse.
+    const distances = r.logs.flatMap((l) => / distance (.*)$/.exec(l)?.[1] ?? []).map(Number);
+    const narrower = r.logs.filter((l) => l.startsWith('a narrower plan')).length;
+    expect(narrower).toBe(1);
+    const [nearest, second] = distances.slice(0, -1).sort((a, b) => a - b);
+    expect(distances.at(-1)).toBeGreaterThan(nearest!);
+    expect(distances.at(-1)).toBeLessThan(second!);
+    const again = await run([1.3], 'slower', 1, COUNTS, 3, [], 0, 1.3);
+    expect(again.plan).toEqual(r.plan);
   });
 });
 
