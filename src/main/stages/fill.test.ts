@@ -44,7 +44,7 @@ describe('filling the budget', () => {
   });
 
   it('leaves a plan that uses what it may', async () => {
-    const { best, first, looked } = await fill((s) => (0.97 / 0.9) * as(s));
+    const { best, first, looked } = await fill((s) => (0.975 / 0.9) * as(s));
     expect(looked).toEqual([]);
     expect(best).toBe(first);
   });

@@ -124,7 +124,7 @@ interface Made {
 }
 
 /** The nearest of those within the budget; where none is, the fastest. */
-export function bestOf<T extends Omit<Made, 'variant'>>(made: readonly T[], budgetRatio: number): T {
+export function bestOf(made: readonly Made[], budgetRatio: number): Made {
   const within = made.filter((m) => isWithin(m.settled.ratio / budgetRatio));
   return within.length
     ? within.reduce((a, b) => (b.distance < a.distance ? b : a))

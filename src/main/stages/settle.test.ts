@@ -248,6 +248,9 @@ describe('the best of several plans, looked at for longer', () => {
     const [nearest, second] = distances.slice(0, -1).sort((a, b) => a - b);
     expect(distances.at(-1)).toBeGreaterThan(nearest!);
     expect(distances.at(-1)).toBeLessThan(second!);
+    const far = await run([1], 'far slower', 1, COUNTS, 3, [], 0, 1.06);
+    expect(long(far.looks)[0]).toBeGreaterThan(1);
+    expect(width(far)).toBeLessThan(width(as));
     const again = await run([1.3], 'slower', 1, COUNTS, 3, [], 0, 1.3);
     expect(again.plan).toEqual(r.plan);
   });
@@ -266,7 +269,11 @@ it('compensates the plan that was chosen with more samples, where there are any'
 });
 
 describe('one of several plans', () => {
-  const made = (ratio: number, distance: number) => ({ settled: { ratio, planHash: `${ratio}` } as Settled, distance });
+  const made = (ratio: number, distance: number) => ({
+    settled: { ratio, planHash: `${ratio}` } as Settled,
+    distance,
+    variant: 0,
+  });
   it('is within the budget where one is, and the fastest where none is', () => {
     expect(bestOf([made(0.49, 3), made(0.48, 2), made(0.52, 1)], 0.5).settled.ratio).toBe(0.48);
     expect(bestOf([made(0.53, 1), made(0.51, 2)], 0.5).settled.ratio).toBe(0.51);

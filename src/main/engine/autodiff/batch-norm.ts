@@ -1,13 +1,13 @@
 /**
- * Batch normalization by the batch in a training step. Statistics are computed by nodes, which takes half of the time of
- * the runtime's training mode, and works with older operator sets, too.
+ * Batch normalization by the batch in a training step. Statistics are computed by nodes, which is faster than the runtime's
+ * training mode, and works with older operator sets, too.
  */
 import { attrFloat, attrInt } from '../ir/attribute.ts';
 import { elementCount } from '../ir/dtype.ts';
 import type { Node } from '../ir/node.ts';
 import type { Value } from '../ir/value.ts';
 import type { GradContext, GradRule } from '../ops/contract.ts';
-import { channelDot, channelSum } from '../ops/support/conv-grad.ts';
+import { channelDot, channelSum, perChannel } from '../ops/support/conv-grad.ts';
 import type { GraphBuilder } from './builder.ts';
 
 /** One BatchNormalization that normalises by its batch. It stays in the graph until the backward pass is there. */
@@ -49,9 +49,7 @@ function byBatch(
   node: Node,
   shape: readonly number[],
 ): Pick<BatchStatistics, 'batch' | 'rule' | 'spell'> {
-  /** A vector of the channels as it meets values of the shape. */
-  const wide = (v: Value): Value =>
-    shape.length === 2 ? v : b.reshape(v, [shape[1]!, ...shape.slice(2).map(() => 1)]);
+  const wide = (v: Value): Value => perChannel(b, v, shape);
   const x = node.input(0)!;
   const share = shape[1]! / elementCount(shape);
   const mean = b.mul(channelSum(b, x, shape), b.scalar(share));

@@ -3,7 +3,7 @@ import { elementCount } from '../ir/dtype.ts';
 import { f32 } from '../ir/tensor.ts';
 import type { Value } from '../ir/value.ts';
 import type { GradContext, OperatorDef, PruneContext } from './contract.ts';
-import { channelDot, channelSum } from './support/conv-grad.ts';
+import { channelDot, channelSum, perChannel } from './support/conv-grad.ts';
 
 /** x [N,C,...]; scale, bias, mean and variance [C]. */
 function relate(ctx: PruneContext): void {
@@ -32,8 +32,6 @@ function grad(ctx: GradContext): (Value | null)[] {
   const training = attrInt(node.attributes.get('training_mode'), 0) !== 0;
   const epsilon = attrFloat(node.attributes.get('epsilon'), 1e-5);
   const momentum = attrFloat(node.attributes.get('momentum'), 0.9);
-  const perChannel = (v: Value): Value =>
-    shape.length === 2 ? v : b.reshape(v, [channels, ...shape.slice(2).map(() => 1)]);
   // The running statistics hold what the batch contributed.
   const batch = (running: Value, old: Value): Value =>
     momentum === 0 ? running : b.mul(b.sub(running, b.mul(old, b.scalar(momentum))), b.scalar(1 / (1 - momentum)));
@@ -50,7 +48,7 @@ function grad(ctx: GradContext): (Value | null)[] {
   const dScale = centred ? b.mul(centred, inv) : null;
   if (!training)
     return [
-      ctx.needs(0) ? b.mul(dY, perChannel(a)) : null,
+      ctx.needs(0) ? b.mul(dY, perChannel(b, a, shape)) : null,
       ctx.needs(1) ? dScale : null,
       ctx.needs(2) ? dBias : null,
       ctx.needs(3) ? b.neg(b.mul(a, dBias!)) : null,
@@ -63,7 +61,7 @@ function grad(ctx: GradContext): (Value | null)[] {
     const shift = b.mul(a, b.mul(dBias!, count));
     const one = b.tensor(f32(new Float32Array(channels).fill(1), [channels]), 'ones');
     const fromStatistics = b.op('BatchNormalization', [x!, slope, shift, mean, one], { epsilon: float(0) });
-    dX = b.add(b.mul(dY, perChannel(a)), fromStatistics);
+    dX = b.add(b.mul(dY, perChannel(b, a, shape)), fromStatistics);
   }
   return [dX, ctx.needs(1) ? dScale : null, ctx.needs(2) ? dBias : null, null, null];
 }

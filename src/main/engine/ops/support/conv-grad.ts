@@ -219,13 +219,16 @@ function depthwiseTaps(
   wShape: readonly number[],
   geo: ConvGeometry,
 ): Value {
-  const [n, c, places] = [xShape[0]!, wShape[0]!, elementCount(geo.out)];
+  const [n, c] = [xShape[0]!, wShape[0]!];
   const perTap = tapSlices(b, x, geo).map((s) => {
-    const product = b.reshape(b.mul(s, dY), [n, c, places]);
-    return b.reshape(b.reduceSum(product, [0, 2], false), [c, 1]);
+    return b.reshape(channelDot(b, s, dY, [n, c, ...geo.out]), [c, 1]);
   });
   return b.reshape(perTap.length === 1 ? perTap[0]! : b.concat(perTap, 1), wShape);
 }
+
+/** A vector of the channels as it meets values of the shape. */
+export const perChannel = (b: GraphBuilder, v: Value, shape: readonly number[]): Value =>
+  shape.length === 2 ? v : b.reshape(v, [shape[1]!, ...shape.slice(2).map(() => 1)]);
 
 /** Gradient for a bias of the channels: dY summed over batch and places. */
 export function channelSum(b: GraphBuilder, dY: Value, shape: readonly number[]): Value {
@@ -243,5 +246,5 @@ export function channelDot(b: GraphBuilder, p: Value, q: Value, shape: readonly 
   const [n, c, places] = [shape[0]!, shape[1]!, elementCount(shape.slice(2))];
   if (places < LONG_ROWS) return channelSum(b, b.mul(p, q), shape);
   const row = (v: Value): Value => b.reshape(v, [n * c, 1, places]);
-  return b.reduceSum(b.reshape(matmulTransB(b, row(p), row(q)), [n, c]), [0], false);
+  return channelSum(b, matmulTransB(b, row(p), row(q)), [n, c]);
 }
