@@ -2,8 +2,9 @@ import { attrFloat, attrInt, int } from '../ir/attribute.ts';
 import { elementCount } from '../ir/dtype.ts';
 import type { Value } from '../ir/value.ts';
 import type { GradContext, OperatorDef, PruneContext, RewriteContext } from './contract.ts';
+import { channelDot, channelSum } from './support/conv-grad.ts';
 import { sameShapeRule } from './support/elementwise.ts';
-import { normalize, normInputGradient, sumPerChannel } from './support/norm-grad.ts';
+import { normalize, normInputGradient } from './support/norm-grad.ts';
 
 /**
  * x [N,C,...]. scale and bias are [groups] in operator set 18, [C] from 21 on. A group's statistics mix its channels, so
@@ -46,8 +47,8 @@ function grad(ctx: GradContext): (Value | null)[] {
   const scaled = b.reshape(b.mul(dY, b.reshape(node.input(1)!, [width, 1])), rows);
   return [
     ctx.needs(0) ? b.reshape(normInputGradient(b, norm, scaled, rows), shape) : null,
-    ctx.needs(1) ? sumPerChannel(b, b.mul(dY, b.reshape(norm.xhat, perParameter)), n, width, shape) : null,
-    ctx.needs(2) ? sumPerChannel(b, dY, n, width, shape) : null,
+    ctx.needs(1) ? channelDot(b, dY, b.reshape(norm.xhat, perParameter), perParameter) : null,
+    ctx.needs(2) ? channelSum(b, dY, perParameter) : null,
   ];
 }
 

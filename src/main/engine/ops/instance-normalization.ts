@@ -2,8 +2,9 @@ import { attrFloat, float } from '../ir/attribute.ts';
 import { elementCount } from '../ir/dtype.ts';
 import type { Value } from '../ir/value.ts';
 import type { GradContext, OperatorDef, PruneContext } from './contract.ts';
+import { channelDot, channelSum } from './support/conv-grad.ts';
 import { sameShapeRule } from './support/elementwise.ts';
-import { normalize, normInputGradient, sumPerChannel } from './support/norm-grad.ts';
+import { normalize, normInputGradient } from './support/norm-grad.ts';
 
 /** x [N,C,...], scale and bias [C]; each channel of each sample by itself, over its places. */
 function relate(ctx: PruneContext): void {
@@ -27,8 +28,8 @@ function grad(ctx: GradContext): (Value | null)[] {
   const scaled = b.mul(dY, b.reshape(node.input(1)!, [c, 1]));
   return [
     ctx.needs(0) ? b.reshape(normInputGradient(b, norm, scaled, rows), shape) : null,
-    ctx.needs(1) ? sumPerChannel(b, b.mul(dY, norm.xhat), n, c, rows) : null,
-    ctx.needs(2) ? sumPerChannel(b, dY, n, c, rows) : null,
+    ctx.needs(1) ? channelDot(b, dY, norm.xhat, rows) : null,
+    ctx.needs(2) ? channelSum(b, dY, rows) : null,
   ];
 }
 

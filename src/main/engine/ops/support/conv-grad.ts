@@ -220,9 +220,7 @@ function depthwiseTaps(
   geo: ConvGeometry,
 ): Value {
   const [n, c] = [xShape[0]!, wShape[0]!];
-  const perTap = tapSlices(b, x, geo).map((s) => {
-    return b.reshape(channelDot(b, s, dY, [n, c, ...geo.out]), [c, 1]);
-  });
+  const perTap = tapSlices(b, x, geo).map((s) => b.reshape(channelDot(b, s, dY, [n, c, ...geo.out]), [c, 1]));
   return b.reshape(perTap.length === 1 ? perTap[0]! : b.concat(perTap, 1), wShape);
 }
 

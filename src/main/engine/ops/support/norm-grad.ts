@@ -1,5 +1,4 @@
 import type { GraphBuilder } from '../../autodiff/builder.ts';
-import { elementCount } from '../../ir/dtype.ts';
 import type { Value } from '../../ir/value.ts';
 
 export interface Normalized {
@@ -23,9 +22,4 @@ export function normInputGradient(b: GraphBuilder, n: Normalized, g: Value, rows
   const last = [rows.length - 1];
   const along = b.mul(n.xhat, b.reduceMean(b.mul(g, n.xhat), last, true));
   return b.mul(b.sub(b.sub(g, b.reduceMean(g, last, true)), along), n.inv);
-}
-
-/** Sums over the batch and all places of [N,C,...]: one number per channel. */
-export function sumPerChannel(b: GraphBuilder, v: Value, n: number, c: number, total: readonly number[]): Value {
-  return b.reduceSum(b.reshape(v, [n, c, elementCount(total) / (n * c)]), [0, 2], false);
 }
