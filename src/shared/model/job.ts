@@ -57,6 +57,37 @@ export interface Recipe {
   readonly latencyRuns: number;
 }
 
+/**
+ * How an output is read. 'classes': one score per class; 'boxes': detections; 'map': a class per pixel; 'image': pixels;
+ * 'embedding': a direction; 'numbers': values without a further meaning (regressions, masks, states).
+ */
+export type OutputReading = 'classes' | 'boxes' | 'map' | 'image' | 'embedding' | 'numbers';
+
+/** How one output is read, and how that is known. */
+export interface OutputMeaning {
+  readonly name: string;
+  readonly reading: OutputReading;
+  readonly source: 'given' | 'inferred';
+  /** One clause: 'the graph ends in Softmax', 'set by --output'. */
+  readonly why: string;
+}
+
+/** The least quality that a result must keep to be accepted. Shares between 0 and 1. */
+export interface QualityFloor {
+  /** Of agreement with the original (F1 of boxes for detectors). */
+  readonly minAgreement?: number;
+  /** Largest loss of top-1, where there are labels. */
+  readonly maxDrop?: number;
+}
+
+/** A latency verdict from one measurement of fixed length. The interval is of the pruned model at the budget's percentile. */
+export interface LatencyVerdict {
+  readonly verdict: 'met' | 'missed' | 'too-close';
+  /** 95 % interval of the result's latency as a share of the budget; both ends below 1 is met, both above is missed. */
+  readonly low: number;
+  readonly high: number;
+}
+
 /** What `compress` is asked to do; paths are absolute. */
 export interface CompressRequest {
   readonly model: string;
@@ -70,6 +101,12 @@ export interface CompressRequest {
   readonly seed: number;
   /** What the user says the model is; default: as detected. */
   readonly family?: Family;
+  /** Sizes of dynamic axes by name, from `--dim`. */
+  readonly dims?: Readonly<Record<string, number>>;
+  /** How outputs are read, by output name, from `--output`; the rest is inferred. */
+  readonly outputs?: Readonly<Record<string, OutputReading>>;
+  /** Default: `DEFAULT_FLOOR`. */
+  readonly floor?: QualityFloor;
 }
 
 /** Agreement with the original, and accuracy when there are labels. Measured on samples that no stage has trained on. */
@@ -126,6 +163,13 @@ export interface CompressReport {
   readonly family: Family;
   readonly groups: readonly (GroupInfo & { readonly kept: number })[];
   readonly blocksRemoved: readonly string[];
+  /** How each output was read. */
+  readonly outputs?: readonly OutputMeaning[];
+  /** Met the budget and kept the floor. False whenever `reasons` is not empty. */
+  readonly accepted?: boolean;
+  /** Why the result is not accepted, worst first, as sentences. */
+  readonly reasons?: readonly string[];
+  readonly latency?: LatencyVerdict;
   readonly provenance: Provenance;
   readonly recipe: Recipe;
   readonly seconds: Readonly<Record<string, number>>;
