@@ -72,15 +72,15 @@ async function host(kind: string, input: object): Promise<{ id: string; child: C
 
 describe('a worker that ends before its task', () => {
   it.each([
-    ['die', /SIGKILL/],
-    ['abort', /SIGABRT/],
-    ['exit', /exit code 7/],
-  ])('by %s is a typed result, and the next job runs', async (kind, how) => {
+    ['die', 'worker-died', /SIGKILL/],
+    ['abort', 'worker-crashed', /SIGABRT/],
+    ['exit', 'worker-crashed', /exit code 7/],
+  ])('by %s is a typed result, and the next job runs', async (kind, code, how) => {
     const s = services();
     const outcome = await s.jobs.start(kind, {}).done;
-    expect(outcome).toMatchObject({ kind: 'failed', error: { code: 'worker-died' } });
+    expect(outcome).toMatchObject({ kind: 'failed', error: { code } });
     expect(outcome.kind === 'failed' && outcome.error.message).toMatch(how);
-    expect(s.jobs.show('last')).toMatchObject({ status: 'failed', error: { code: 'worker-died' } });
+    expect(s.jobs.show('last')).toMatchObject({ status: 'failed', error: { code } });
     expect(await s.jobs.start('talk', {}).done).toEqual({ kind: 'done', value: 'done' });
   });
 

@@ -25,6 +25,7 @@ const USAGE: readonly string[] = [
 const OURS: readonly string[] = [
   'internal',
   'worker-died',
+  'worker-crashed',
   'worker-not-ready',
   'interrupted',
   'home-unwritable',

@@ -5,7 +5,8 @@
 import type { ErrorPayload } from '../../shared/contract/errors.ts';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { Candidate, Progress, WorkerFrame } from '../../shared/model/frames.ts';
-import type { WorkerExit, WorkerProcess, WorkerSpawner } from './process.ts';
+import { deathOf } from './death.ts';
+import type { WorkerProcess, WorkerSpawner } from './process.ts';
 
 export type Outcome =
   | { readonly kind: 'done'; readonly value: unknown }
@@ -135,26 +136,6 @@ export function runTask(spawner: WorkerSpawner, options: TaskOptions): RunningTa
 
 function failed(e: SecateurError): Outcome {
   return { kind: 'failed', error: e.toPayload() };
-}
-
-function deathOf(
-  exit: WorkerExit,
-  failure: Error | undefined,
-  ready: boolean,
-  words: string[],
-  task: string,
-): SecateurError {
-  const outOfMemory = words.some((w) => /heap out of memory|bad_alloc|Cannot allocate memory/i.test(w));
-  const how = outOfMemory
-    ? 'out of memory'
-    : exit.signal === 'SIGKILL'
-      ? 'killed by signal SIGKILL, as the system does when memory runs out'
-      : exit.signal
-        ? `killed by signal ${exit.signal}`
-        : `exit code ${exit.code}`;
-  const detail = { how, task, code: exit.code, signal: exit.signal, output: words.slice(-5) };
-  if (ready) return new SecateurError('worker-died', detail);
-  return new SecateurError('worker-not-ready', { ...detail, reason: failure?.message ?? how }, { cause: failure });
 }
 
 function isFrame(frame: unknown): frame is WorkerFrame {

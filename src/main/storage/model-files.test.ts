@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { random } from '../../../test/support/example-model.ts';
 import { smallNetwork } from '../../../test/support/small-network.ts';
 import type { ErrorCode } from '../../shared/contract/errors.ts';
+import { verifyModel } from '../engine/ir/verify.ts';
 import { serializeModel } from '../engine/onnx/index.ts';
 import { FileByteSource, openModelFile, saveModelFile } from './model-files.ts';
 
@@ -31,6 +32,16 @@ describe('model files', () => {
     saveModelFile(opened, at('e.onnx'), everything);
     expect(serializeModel(openModelFile(at('e.onnx')))).toEqual(bytes);
     expect(readdirSync(dir).sort()).toEqual(['e.onnx', 'e.onnx.data', 'm.onnx']);
+  });
+
+  it('are opened with a name for every output that the runtime crashes without', () => {
+    const model = smallNetwork(random(1));
+    const [, left] = model.graph.emit('Split', [model.graph.outputs[0]!], { outputs: 2, outputName: 'part' });
+    left!.name = '';
+    saveModelFile(model, at('m.onnx'));
+    const opened = openModelFile(at('m.onnx'));
+    verifyModel(opened);
+    expect(opened.graph.lastNode!.outputs.every((o) => o.name !== '')).toBe(true);
   });
 
   it('leaves nothing behind, and the old file whole, when saving fails', () => {

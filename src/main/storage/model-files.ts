@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { Model } from '../engine/ir/index.ts';
+import { nameRequiredOutputs } from '../engine/ir/outputs.ts';
 import {
   readModel,
   writeModelChunks,
@@ -21,7 +22,7 @@ const SMALL = 64 * 1024 * 1024;
 /**
  * Opens an ONNX file. External data is found beside it and nowhere else; tensors are read when asked for, so large
  * files must stay in place while the model lives. `onDataFile` is told every data file, relative to the model's folder,
- * while the model is opened. Throws file-*, model-*, external-data-*.
+ * while the model is opened. Outputs that the runtime crashes without get names. Throws file-*, model-*, external-data-*.
  */
 export function openModelFile(path: string, onDataFile?: (location: string) => void): Model {
   const source = new FileByteSource(path);
@@ -31,6 +32,12 @@ export function openModelFile(path: string, onDataFile?: (location: string) => v
     return resolver(location);
   };
   const options = { path, resolve };
+  const model = read(source, options);
+  nameRequiredOutputs(model);
+  return model;
+}
+
+function read(source: FileByteSource, options: { path: string; resolve: DataResolver }): Model {
   if (source.size > SMALL) return readModel(source, options);
   try {
     return readModel(source.read(0, source.size), options);

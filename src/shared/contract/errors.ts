@@ -171,6 +171,10 @@ export const ERRORS = {
     (d) => `The worker process ended in the middle of the job (${d.how}).`,
     'Run `secateur jobs resume`. When it happens again, free memory, or lower the batch or the number of calibration samples.',
   ),
+  'worker-crashed': entry(
+    (d) => `The worker process crashed in the middle of the job (${d.how}).`,
+    'Run `secateur jobs resume`. When it crashes again at the same step, this is a defect of Secateur or of ONNX Runtime: report it with the log of the job.',
+  ),
   'worker-not-ready': entry(
     (d) => `The worker process did not start: ${d.reason}.`,
     'Run `npm ci` again, and check that the native parts of the installation fit this machine.',

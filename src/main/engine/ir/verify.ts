@@ -3,6 +3,7 @@ import { byteSize, dtypeName } from './dtype.ts';
 import type { Graph } from './graph.ts';
 import type { Model } from './model.ts';
 import type { Node } from './node.ts';
+import { needsEveryOutput } from './outputs.ts';
 import type { Value } from './value.ts';
 
 /**
@@ -75,6 +76,8 @@ function verifyNodes(g: Graph, visible: Set<Value>, uses: Uses, own: (v: Value, 
       if (v.isInitializer) fail(`${v.name} is an initializer and an output of ${n.label}`);
       if (v.name) own(v, `an output of ${n.label}`);
       else if (v.isUsed) fail(`an omitted output of ${n.label} is read`);
+      else if (needsEveryOutput(n))
+        fail(`output ${index} of ${n.label} has no name, and ${n.opType} writes to every one`);
     });
   }
   if (last !== g.lastNode || count !== g.nodeCount) fail('the list of nodes ends early');

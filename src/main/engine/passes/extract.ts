@@ -39,7 +39,11 @@ export function extractSubgraph(model: Model, inputs: readonly Value[], outputs:
     values.set(v, c);
   }
   const copies = new Map<Node, Node>();
-  for (const n of model.graph.nodes()) if (nodes.has(n)) graph.append(copyKeepingInputs(n, values, copies, cut));
+  const spares: Value[] = [];
+  for (const n of model.graph.nodes())
+    if (nodes.has(n)) graph.append(copyKeepingInputs(n, values, copies, cut, spares));
+  // Once every other name is known.
+  for (const v of spares) v.name = graph.freshName(`${v.name}_again`);
   for (const v of new Set(outputs)) graph.outputs.push(values.get(v)!);
   return to;
 }
@@ -62,13 +66,21 @@ function needed(cut: ReadonlySet<Value>, outputs: readonly Value[]): { nodes: Se
   return { nodes, constants };
 }
 
-/** A node may make a value that is an input of the part beside one that is needed: the copy of the former is renamed. */
-function copyKeepingInputs(n: Node, values: Map<Value, Value>, nodes: Map<Node, Node>, cut: ReadonlySet<Value>): Node {
+/**
+ * A node may make a value that is an input of the part beside one that is needed: the copy of the former goes to `spares`.
+ * It is named later and not left out: some operators must write to every output.
+ */
+function copyKeepingInputs(
+  n: Node,
+  values: Map<Value, Value>,
+  nodes: Map<Node, Node>,
+  cut: ReadonlySet<Value>,
+  spares: Value[],
+): Node {
   const held = n.outputs.filter((o) => cut.has(o)).map((o) => [o, values.get(o)!] as const);
   const c = copyNode(n, values, nodes);
   for (const [o, input] of held) {
-    const spare = values.get(o)!;
-    spare.name = '';
+    spares.push(values.get(o)!);
     values.set(o, input);
   }
   return c;

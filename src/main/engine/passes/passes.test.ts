@@ -3,7 +3,7 @@ import { random } from '../../../../test/support/example-model.ts';
 import { attribute, info, model as encoded, msg, node, text } from '../../../../test/support/exotic-model.ts';
 import { smallNetwork } from '../../../../test/support/small-network.ts';
 import { cloneModel } from '../ir/clone.ts';
-import { DType, Node, Value, i64, type Graph } from '../ir/index.ts';
+import { DType, Graph, Model, Node, Value, i64, int } from '../ir/index.ts';
 import { verifyModel } from '../ir/verify.ts';
 import { readModel, serializeModel } from '../onnx/index.ts';
 import {
@@ -161,6 +161,21 @@ describe('extractSubgraph', () => {
     expect(part.graph.inputs.map((v) => v.name)).toEqual([cut.name]);
     expect(serializeModel(m)).toEqual(bytes);
   });
+
+  it('names every output of a node whose other outputs are given', () => {
+    const m = new Model(new Graph());
+    m.opsets.set('', 17);
+    const g = m.graph;
+    const x = g.addInput('x', { elemType: DType.FLOAT, shape: [1, 4] });
+    const [a, b] = g.emit('Split', [x], { attributes: [['axis', int(1)]], outputs: 2, outputName: 'part' });
+    // Takes the name that the copy would get first.
+    const again = g.emit('Neg', [b!], { outputName: `${a!.name}_again` })[0]!;
+    g.outputs.push(g.emit('Add', [a!, again], { outputName: 'y' })[0]!);
+    const part = extractSubgraph(m, [x, a!], [g.outputs[0]!]);
+    verifyModel(part);
+    for (const n of part.graph.nodes()) for (const o of n.outputs) expect(o.name).not.toBe('');
+    expect(part.graph.inputs.map((v) => v.name)).toEqual(['x', a!.name]);
+  });
 });
 
 describe('cloneModel', () => {
@@ -205,6 +220,13 @@ describe('verifyModel', () => {
           bytes: () => new Uint8Array(8),
           chunks: () => [],
         };
+      },
+    ],
+    [
+      'an output of a Split that has no name',
+      (g) => {
+        const parts = g.emit('Split', [g.outputs[0]!], { attributes: [['axis', int(-1)]], outputs: 2 });
+        parts[1]!.name = '';
       },
     ],
     ['a broken list', (g) => void (g.lastNode!.prev!.next = g.firstNode)],
