@@ -9,6 +9,17 @@ export interface HostTensor {
   readonly data: NumericArray;
 }
 
+/**
+ * Tensors by name in the order of `names`; names without a tensor are left out. An object's own order will not do:
+ * JavaScript puts keys that look like whole numbers first, and exporters name values 98 and 42.
+ */
+export function inOrder(
+  tensors: Readonly<Record<string, HostTensor>>,
+  names: readonly string[],
+): (readonly [name: string, tensor: HostTensor])[] {
+  return names.flatMap((name) => (Object.hasOwn(tensors, name) ? [[name, tensors[name]!] as const] : []));
+}
+
 /** `n` entries of the first axis, over the same memory. */
 export function rowsAt(t: HostTensor, at: number, n: number): HostTensor {
   const per = t.data.length / t.dims[0]!;

@@ -1,7 +1,7 @@
 /** What a model and its pruned self say to the same samples, in a few words each. */
 import type { ReviewData } from '../../shared/model/window.ts';
 import type { Dataset } from '../data/dataset.ts';
-import type { Executor } from '../engine/executor.ts';
+import { inOrder, type Executor } from '../engine/executor.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { boxLayout, matchedBoxes, pictureOf, readBoxes } from '../engine/quality/detections.ts';
 import { floats, outputView, type Outputs } from '../engine/quality/meter.ts';
@@ -32,6 +32,7 @@ export async function answersOf(
   const { model, pruned, dataset } = o;
   const indices = o.from.slice(0, SHOWN);
   const names = await classNamesOf(model, o.path, dataset);
+  const order = model.graph.outputs.map((v) => v.name);
   const pictures = await showSamples(dataset, indices);
   const before = await outputsPerSample(model, dataset, indices, executor);
   const after = await outputsPerSample(pruned, dataset, indices, executor);
@@ -39,7 +40,7 @@ export async function answersOf(
   return indices.map((index, i) => ({
     src: pictures?.[i] ?? '',
     label: labelOf(dataset, names, index),
-    ...(boxesIn(before[i]!, after[i]!, picture) ?? answer(before[i]!, after[i]!, names)),
+    ...(boxesIn(before[i]!, after[i]!, order, picture) ?? answer(before[i]!, after[i]!, order, names)),
   }));
 }
 
@@ -67,9 +68,10 @@ async function outputsPerSample(
 function boxesIn(
   before: Outputs,
   after: Outputs,
+  order: readonly string[],
   picture: readonly [number, number] | null,
 ): { readonly before: string; readonly after: string } | null {
-  const layout = boxLayout(before, picture);
+  const layout = boxLayout(before, order, picture);
   if (!layout) return null;
   const [own, other] = [before, after].map((o) => readBoxes(o, layout, picture)[0] ?? []);
   const boxes = (n: number): string => (n === 1 ? '1 box' : `${n} boxes`);
@@ -82,9 +84,10 @@ function boxesIn(
 function answer(
   before: Outputs,
   after: Outputs,
+  order: readonly string[],
   names: readonly string[] | null,
 ): { readonly before: string; readonly after: string } {
-  for (const [name, t] of Object.entries(before)) {
+  for (const [name, t] of inOrder(before, order)) {
     const [a, b] = [floats(t), after[name] ? floats(after[name]) : null];
     if (!a || !b) continue;
     if (outputView(t.dims).kind === 'classes') {

@@ -3,7 +3,7 @@ import { joinRows, rowsAt, type ExecSession, type Executor, type HostTensor } fr
 import type { Model } from '../engine/ir/model.ts';
 import { seededRandom } from '../engine/random.ts';
 import type { Dataset } from '../data/dataset.ts';
-import { randomFeeds } from '../runtime/random-inputs.ts';
+import { fedInputs, randomFeeds } from '../runtime/random-inputs.ts';
 import { dataInput, pad } from './evaluate.ts';
 
 export interface Calibration {
@@ -27,7 +27,9 @@ export async function calibrationOf(
   if (!dataset) {
     const feeds = (i: number): Record<string, HostTensor> => randomFeeds(model, { batch: size }, seed + i);
     const first = feeds(0);
-    const [input, given] = Object.entries(first)[0]!;
+    // In the graph's order: an object puts numeric names first.
+    const input = fedInputs(model)[0]!.name;
+    const given = first[input]!;
     // A model whose batch size is fixed takes its own.
     const per = Math.max(1, given.dims[0] ?? size);
     const batches = Array.from({ length: Math.max(4, Math.ceil((4 * size) / per)) }, (_, i) => (i ? feeds(i) : first));

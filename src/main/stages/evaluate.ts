@@ -87,6 +87,7 @@ export async function createEvaluator(original: Model, options: EvaluateOptions)
   for (let at = 0; at < indices.length; at += size) chunks.push(indices.slice(at, at + size));
   const labelsOf = (chunk: readonly number[]): number[] | null =>
     dataset.labels ? chunk.map((i) => dataset.labels![i]!) : null;
+  const order = original.graph.outputs.map((v) => v.name);
   const kept: (Outputs | undefined)[] = [];
   let room = KEEP,
     last: readonly OutputFigures[] = [];
@@ -107,12 +108,12 @@ export async function createEvaluator(original: Model, options: EvaluateOptions)
   let picture: readonly [number, number] | null = null;
   const first = await executor.open(original, options);
   try {
-    let meter = createQualityMeter();
+    let meter = createQualityMeter({ order });
     for (const [k, chunk] of chunks.entries()) {
       const batch = await batchOf(chunk);
       if (k === 0) {
         picture = pictureOf(batch.dims);
-        meter = createQualityMeter({ picture });
+        meter = createQualityMeter({ order, picture });
       }
       const outputs = await run(first, batch, chunk.length);
       added(() => meter.add(outputs, outputs, chunk.length, labelsOf(chunk)));
@@ -126,7 +127,7 @@ export async function createEvaluator(original: Model, options: EvaluateOptions)
     return {
       reference: meter.result(),
       evaluate: async (model, onProgress) => {
-        const meter = createQualityMeter({ picture }),
+        const meter = createQualityMeter({ order, picture }),
           session = await executor.open(model, options);
         try {
           for (const [k, chunk] of chunks.entries()) {

@@ -27,7 +27,7 @@ export async function openExaminer(
       const x = await o.dataset.batch(
         Array.from({ length: o.batch }, (_, i) => o.indices[(at + i) % o.indices.length]!),
       );
-      held.push({ x, distance: reference(await teacher.run({ [o.input]: x }), { [o.input]: x }) });
+      held.push({ x, distance: reference(await teacher.run({ [o.input]: x }), teacher.outputNames, x) });
     }
   });
   return {

@@ -2,7 +2,7 @@
 import { SecateurError } from '../../shared/contract/errors.ts';
 import { absoluteTolerance, RTOL, worstMismatch, type GoldenFile, type GoldenTensor } from '../engine/bundle/golden.ts';
 import { floats } from '../engine/quality/meter.ts';
-import type { ExecSession, HostTensor } from '../engine/executor.ts';
+import { inOrder, type ExecSession, type HostTensor } from '../engine/executor.ts';
 import { encodeNpy, parseNpy } from '../data/npy.ts';
 
 type Feeds = Readonly<Record<string, HostTensor>>;
@@ -32,15 +32,15 @@ export async function makeGolden(
   const files = new Map<string, Uint8Array>(),
     atol: Record<string, number> = {},
     done: { inputs: GoldenTensor[]; outputs: GoldenTensor[] }[] = [];
-  const store = (k: number, kind: string, tensors: Feeds): GoldenTensor[] =>
-    Object.entries(tensors).map(([name, t], i) => {
+  const store = (k: number, kind: string, tensors: Feeds, names: readonly string[]): GoldenTensor[] =>
+    inOrder(tensors, names).map(([name, t], i) => {
       const file = `golden/case${k}_${kind}${i}.npy`;
       files.set(file, encodeNpy(t));
       return { name, file };
     });
   for (const [k, feeds] of cases.entries()) {
     const outputs = await session.run(feeds);
-    for (const [name, t] of Object.entries(outputs)) {
+    for (const [name, t] of inOrder(outputs, session.outputNames)) {
       const values = numbers(t);
       if (Array.from(values as ArrayLike<number>).some((x) => !Number.isFinite(Number(x))))
         throw new SecateurError('bundle-invalid', {
@@ -49,7 +49,10 @@ export async function makeGolden(
         });
       atol[name] = Math.max(atol[name] ?? 0, absoluteTolerance(values));
     }
-    done.push({ inputs: store(k, 'input', feeds), outputs: store(k, 'output', outputs) });
+    done.push({
+      inputs: store(k, 'input', feeds, session.inputNames),
+      outputs: store(k, 'output', outputs, session.outputNames),
+    });
     const bytes = [...Object.values(feeds), ...Object.values(outputs)].reduce((n, t) => n + t.data.byteLength, 0);
     if (bytes > LARGE) break;
   }

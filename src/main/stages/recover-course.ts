@@ -178,7 +178,7 @@ async function anchorsIn(
   const session = await ctx.executor.open(original, { threads: 1 });
   try {
     const given = fixed.fixedBatch ? pad(x, Math.max(1, fixed.dims[0]!)) : x;
-    const layout = boxLayout(await session.run({ [input]: given }), pictureOf(given.dims));
+    const layout = boxLayout(await session.run({ [input]: given }), session.outputNames, pictureOf(given.dims));
     return layout && layout.kind !== 'chosen' ? layout : null;
   } finally {
     await session.release();

@@ -83,7 +83,10 @@ async function outputs(model: Model, x: HostTensor): Promise<Record<string, Host
 /** Distance to the original on samples, by a way of its own. */
 async function distance(m: Model, indices: readonly number[]): Promise<number> {
   const x = await dataset.batch(indices);
-  return reference(await outputs(p.model, x))(await outputs(m, x));
+  return reference(
+    await outputs(p.model, x),
+    p.model.graph.outputs.map((v) => v.name),
+  )(await outputs(m, x));
 }
 const weights = (m: Model): number[][] =>
   [...m.graph.initializers].filter((v) => v.initializer!.dtype === 1).map((v) => [...toFloat32(v.initializer!)]);

@@ -3,7 +3,7 @@
  * KL(original || pruned) for class scores, the error of what is found for detectors, and the relative squared error for
  * everything else.
  */
-import type { HostTensor } from '../engine/executor.ts';
+import { inOrder, type HostTensor } from '../engine/executor.ts';
 import { DType } from '../engine/ir/dtype.ts';
 import type { Space, State } from '../engine/pruning/allocation/state.ts';
 import { goneNodes, isGroupGone, removedUnits } from '../engine/pruning/allocation/state.ts';
@@ -43,7 +43,8 @@ export async function openOutputChange(
     session.run({ ...feeds, ...Object.fromEntries(gates) });
   const whole: Record<string, HostTensor>[] = [];
   for (const feeds of calibration.batches) whole.push(await run(open, feeds));
-  const references = whole.map((o, i) => reference(o, calibration.batches[i]));
+  const names = namesOf(p.model);
+  const references = whole.map((o, i) => reference(o, names, calibration.batches[i]![calibration.input]));
   return {
     async cost(space, s) {
       const gates = new Map(open);
@@ -88,7 +89,8 @@ export async function openDistance(
   threads: number,
 ): Promise<(m: Model) => Promise<number>> {
   const wanted = await outputsOf(executor, whole, calibration, threads);
-  const references = wanted.map((o, i) => reference(o, calibration.batches[i]));
+  const names = namesOf(whole);
+  const references = wanted.map((o, i) => reference(o, names, calibration.batches[i]![calibration.input]));
   return async (m) => {
     const session = await executor.open(m, { threads });
     try {
@@ -101,17 +103,24 @@ export async function openDistance(
   };
 }
 
-/** Distance of a batch of outputs from the given one, mean per sample, summed over the outputs. @param feeds that gave it */
+const namesOf = (m: Model): string[] => m.graph.outputs.map((v) => v.name);
+
+/**
+ * Distance of a batch of outputs from the given one, mean per sample, summed over the outputs.
+ * @param names of the outputs, in the graph's order
+ * @param given the data that the outputs were computed from: tells where a detector's boxes lie
+ */
 export function reference(
   outputs: Readonly<Record<string, HostTensor>>,
-  feeds: Readonly<Record<string, HostTensor>> = {},
+  names: readonly string[],
+  given?: HostTensor,
 ): (other: Readonly<Record<string, HostTensor>>) => number {
-  const layout = boxLayout(outputs, pictureOf(Object.values(feeds)[0]?.dims));
+  const layout = boxLayout(outputs, names, pictureOf(given?.dims));
   if (layout && layout.kind !== 'chosen') {
     const distance = anchorDistance(outputs[layout.output]!, layout);
     return (other) => distance(other[layout.output]!);
   }
-  const parts = Object.entries(outputs).flatMap(([name, t]) => {
+  const parts = inOrder(outputs, names).flatMap(([name, t]) => {
     const a = floats(t);
     if (!a) return [];
     if (outputView(t.dims).kind === 'classes') {

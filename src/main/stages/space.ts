@@ -33,7 +33,13 @@ export function openSpace(
     const fixed = hand.filter((h) => h.match(g.id));
     for (const h of fixed) h.used = true;
     if (fixed.length) {
-      keep.set(g.id, roundTo(g, Math.max(g.multiple, Math.round(fixed.at(-1)!.ratio * g.units))));
+      keep.set(
+        g.id,
+        roundTo(
+          g,
+          Math.max(g.multiple, Math.round((fixed.find((h) => h.pattern === g.id) ?? fixed.at(-1)!).ratio * g.units)),
+        ),
+      );
       continue;
     }
     if (!recipe.channels || isFrozen([g.id]) || isFrozen(nodeNames(g).filter((n) => !ids.has(n)))) continue;

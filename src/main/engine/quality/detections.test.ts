@@ -51,7 +51,7 @@ describe('boxes', () => {
   it('are read from grid cells: offsets within a cell, sizes as exponents, duplicates once', () => {
     // Anchor 0 is cell (0, 0) of stride 8; 256 + 9 is cell (x 1, y 1) of stride 16.
     const out = { y: many({ 0: [0.5, 0.25, 0, 1, 0.8, 0.1, 0.9], 1: [-0.5, 0.25, 0, 1, 0.7, 0.1, 0.9], 265: [0, 0, Math.log(2), 0, 1, 0.6, 0.2] }) }; // prettier-ignore
-    const layout = boxLayout(out, PICTURE)!;
+    const layout = boxLayout(out, Object.keys(out), PICTURE)!;
     expect(layout).toEqual({ kind: 'anchors', output: 'y', grid: [8, 16, 32] });
     const [boxes] = readBoxes(out, layout, PICTURE);
     expect(boxes).toHaveLength(2);
@@ -64,16 +64,16 @@ describe('boxes', () => {
 
   it('are read from pixels, with and without objectness', () => {
     const pixels = { y: many({ 3: [64, 32, 20, 10, 0.9, 0.1, 1] }) };
-    expect(boxLayout(pixels, PICTURE)).toEqual({ kind: 'anchors', output: 'y', grid: null });
-    expect(readBoxes(pixels, boxLayout(pixels, PICTURE)!, PICTURE)[0]).toEqual([
+    expect(boxLayout(pixels, Object.keys(pixels), PICTURE)).toEqual({ kind: 'anchors', output: 'y', grid: null });
+    expect(readBoxes(pixels, boxLayout(pixels, Object.keys(pixels), PICTURE)!, PICTURE)[0]).toEqual([
       expect.objectContaining({ x1: 54, y1: 27, x2: 74, y2: 37, label: 1 }),
     ]);
     // [N, 4 + classes, A]: attributes first.
     const data = new Float32Array(6 * 336);
     [64, 32, 20, 10, 0.3, 0.8].forEach((v, k) => (data[k * 336 + 7] = v));
     const free = { y: float([1, 6, 336], data) };
-    expect(boxLayout(free, PICTURE)).toEqual({ kind: 'anchor-free', output: 'y' });
-    expect(readBoxes(free, boxLayout(free, PICTURE)!, PICTURE)[0]).toEqual([
+    expect(boxLayout(free, Object.keys(free), PICTURE)).toEqual({ kind: 'anchor-free', output: 'y' });
+    expect(readBoxes(free, boxLayout(free, Object.keys(free), PICTURE)!, PICTURE)[0]).toEqual([
       expect.objectContaining({ x1: 54, y1: 27, x2: 74, y2: 37, label: 1, score: expect.closeTo(0.8, 5) }),
     ]);
   });
@@ -84,35 +84,35 @@ describe('boxes', () => {
       s: float([2], [0.9, 0.1]),
       l: { dtype: DType.INT64, dims: [2], data: BigInt64Array.from([3n, 4n]) },
     };
-    const layout = boxLayout(out, null)!;
+    const layout = boxLayout(out, Object.keys(out), null)!;
     expect(layout).toEqual({ kind: 'chosen', boxes: 'a', scores: 's', labels: 'l' });
     expect(readBoxes(out, layout, null)).toEqual([[expect.objectContaining({ x2: 4, label: 3 })]]);
   });
 
   it('are not seen where there are none', () => {
-    expect(boxLayout({ y: float([1, 10], new Float32Array(10)) }, PICTURE)).toBeNull();
-    expect(boxLayout({ y: float([1, 8, 32, 32], new Float32Array(8192)) }, PICTURE)).toBeNull();
+    expect(boxLayout({ y: float([1, 10], new Float32Array(10)) }, ['y'], PICTURE)).toBeNull();
+    expect(boxLayout({ y: float([1, 8, 32, 32], new Float32Array(8192)) }, ['y'], PICTURE)).toBeNull();
     // Numbers outside 0..1 are no scores; tokens of a transformer are no anchors.
-    expect(boxLayout({ y: float([1, 336, 7], new Float32Array(336 * 7).fill(2)) }, PICTURE)).toBeNull();
-    expect(boxLayout({ y: anchors({}) }, null)).toBeNull();
+    expect(boxLayout({ y: float([1, 336, 7], new Float32Array(336 * 7).fill(2)) }, ['y'], PICTURE)).toBeNull();
+    expect(boxLayout({ y: anchors({}) }, ['y'], null)).toBeNull();
   });
 });
 
 describe('agreement of detectors', () => {
   const two = { 0: [0.5, 0.25, 0, 0, 0.8, 0.1, 0.9], 265: [0, 0, 1, 1, 1, 0.6, 0.2] };
   it('is that of boxes, not of numbers', () => {
-    const meter = createQualityMeter({ picture: PICTURE });
+    const meter = createQualityMeter({ order: ['y'], picture: PICTURE });
     // One box moves a little, the other is lost, and a third one comes.
     const other = { 0: [0.55, 0.3, 0, 0, 0.7, 0.1, 0.9], 300: [0, 0, 1, 1, 1, 0.6, 0.2] };
     meter.add({ y: many(two) }, { y: many(other) }, 1);
     expect(meter.result()).toMatchObject({ agreement: 0.5, boxes: 2 });
-    const same = createQualityMeter({ picture: PICTURE });
+    const same = createQualityMeter({ order: ['y'], picture: PICTURE });
     same.add({ y: many(two) }, { y: many(two) }, 1);
     expect(same.result()).toMatchObject({ agreement: 1, boxes: 2, snrDb: null });
   });
 
   it('says nothing where nothing is found, and takes other counts of chosen boxes', () => {
-    const empty = createQualityMeter({ picture: PICTURE });
+    const empty = createQualityMeter({ order: ['y'], picture: PICTURE });
     empty.add({ y: many({}) }, { y: many({}) }, 1);
     expect(empty.result().agreement).toBeUndefined();
     const chosen = (n: number) => ({
@@ -120,7 +120,7 @@ describe('agreement of detectors', () => {
       s: float([n], new Float32Array(n).fill(0.9)),
       l: { dtype: DType.INT64, dims: [n], data: new BigInt64Array(n) },
     });
-    const meter = createQualityMeter();
+    const meter = createQualityMeter({ order: ['a', 's', 'l'] });
     meter.add(chosen(3), chosen(1), 1);
     expect(meter.result()).toMatchObject({ agreement: 0.5, boxes: 2 });
     expect(meter.result().snrDb).toBeCloseTo(0, 6);

@@ -3,7 +3,7 @@
  * elements of a raw output are background. Reads the boxes off a model's outputs, suppresses duplicates, and matches
  * them one to one.
  */
-import type { HostTensor } from '../executor.ts';
+import { inOrder, type HostTensor } from '../executor.ts';
 import { DType } from '../ir/dtype.ts';
 import { isDistribution } from './metrics.ts';
 
@@ -38,14 +38,21 @@ const FEWEST_ANCHORS = 100;
 
 /**
  * The layout, or null where outputs are no boxes that we know how to read.
+ * @param order names of the outputs in the graph's order
  * @param picture height and width of the input, where it is a picture
  */
-export function boxLayout(outputs: Outputs, picture: readonly [number, number] | null): BoxLayout | null {
-  return chosenLayout(outputs) ?? (picture && rawLayout(outputs, picture));
+export function boxLayout(
+  outputs: Outputs,
+  order: readonly string[],
+  picture: readonly [number, number] | null,
+): BoxLayout | null {
+  const all = inOrder(outputs, order);
+  return chosenLayout(all) ?? (picture && rawLayout(all, picture));
 }
 
-function chosenLayout(outputs: Outputs): BoxLayout | null {
-  const all = Object.entries(outputs);
+type Named = ReturnType<typeof inOrder>;
+
+function chosenLayout(all: Named): BoxLayout | null {
   const integer = (t: HostTensor): boolean => t.dtype === DType.INT64 || t.dtype === DType.INT32;
   for (const [boxes, t] of all) {
     if (t.dtype !== DType.FLOAT || t.dims.length !== 2 || t.dims[1] !== 4) continue;
@@ -65,8 +72,7 @@ export function pictureOf(dims: readonly number[] | undefined): readonly [number
   return a <= 4 ? [b, c] : c <= 4 ? [a, b] : null;
 }
 
-function rawLayout(outputs: Outputs, [height, width]: readonly [number, number]): BoxLayout | null {
-  const all = Object.entries(outputs);
+function rawLayout(all: Named, [height, width]: readonly [number, number]): BoxLayout | null {
   if (all.length !== 1) return null;
   const [output, t] = all[0]!;
   if (t.dtype !== DType.FLOAT || t.dims.length !== 3) return null;

@@ -76,7 +76,7 @@ describe('figures', () => {
 
 describe('meter', () => {
   it('counts accuracy, agreement and top-5 over batches of different size', () => {
-    const m = createQualityMeter();
+    const m = createQualityMeter({ order: ['y'] });
     const ref = tensor([3, 6], [9, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0]),
       out = tensor([3, 6], [9, 0, 0, 0, 0, 0, 9, 1, 0, 0, 0, 0, 0, 0, 9, 5, 4, -1]);
     m.add({ y: ref }, { y: out }, 3, [0, 1, 5]);
@@ -90,7 +90,7 @@ describe('meter', () => {
       out = ref.map((x, i) => x + 0.3 * normal(600, 2)[i]!),
       labels = Array.from({ length: 60 }, (_, i) => i % 10);
     const run = (size: number) => {
-      const m = createQualityMeter();
+      const m = createQualityMeter({ order: ['y'] });
       for (let at = 0; at < 60; at += size) {
         const part = (a: Float32Array): HostTensor => tensor([size, 10], a.subarray(at * 10, (at + size) * 10));
         m.add({ y: part(ref) }, { y: part(out) }, size, labels.slice(at, at + size));
@@ -104,12 +104,12 @@ describe('meter', () => {
   });
 
   it('weighs outputs equally, whatever their scale, and sees NaN', () => {
-    const m = createQualityMeter();
+    const m = createQualityMeter({ order: ['big', 'small'] });
     const big = tensor([1, 2, 2], [1000, 1000, 1000, 1000]),
       small = tensor([1, 2, 2], [0.001, 0.001, 0.001, 0.001]);
     m.add({ big, small }, { big, small: tensor([1, 2, 2], [0, 0, 0, 0]) }, 1);
     expect(m.result().snrDb).toBeCloseTo(10 * Math.log10(2), 6);
-    const broken = createQualityMeter();
+    const broken = createQualityMeter({ order: ['small'] });
     broken.add({ small }, { small: tensor([1, 2, 2], [NaN, 1, 1, 1]) }, 1);
     expect(broken.result()).toMatchObject({ snrDb: -200, nonFinite: 1 });
   });
@@ -121,14 +121,14 @@ describe('meter', () => {
       a[p] = 1;
       b[p < 16 ? 64 + p : p] = 1;
     }
-    const m = createQualityMeter();
+    const m = createQualityMeter({ order: ['y'] });
     m.add({ y: tensor([1, 2, 8, 8], a) }, { y: tensor([1, 2, 8, 8], b) }, 1);
     expect(m.result().agreement).toBe(0.75);
     const last = (x: Float32Array): Float32Array => x.map((_, i) => x[(i % 2) * 64 + (i >> 1)]!);
-    const n = createQualityMeter();
+    const n = createQualityMeter({ order: ['y'] });
     n.add({ y: tensor([1, 8, 8, 2], last(a)) }, { y: tensor([1, 8, 8, 2], last(b)) }, 1);
     expect(n.result().agreement).toBe(0.75);
-    const image = createQualityMeter();
+    const image = createQualityMeter({ order: ['y'] });
     image.add(
       { y: tensor([1, 1, 8, 8], new Float32Array(64).fill(1)) },
       { y: tensor([1, 1, 8, 8], new Float32Array(64).fill(0.9)) },
@@ -138,8 +138,23 @@ describe('meter', () => {
     expect(image.result().agreement).toBeUndefined();
   });
 
+  it.each([
+    ['98', '42'],
+    ['logits', 'embedding'],
+  ])('judges classes by the first output of the graph: %s before %s', (logits, embedding) => {
+    const scores = tensor([2, 3], [9, 0, 0, 0, 9, 0]);
+    const numbers = tensor([2, 4], [0, 0, 0, 1, 0, 0, 0, 1]);
+    const m = createQualityMeter({ order: [logits, embedding] });
+    const outputs = { [logits]: scores, [embedding]: numbers };
+    m.add(outputs, outputs, 2, [0, 1]);
+    expect(m.result()).toMatchObject({ top1: 1, agreement: 1 });
+    expect(m.outputs().map((o) => o.name)).toEqual([logits, embedding]);
+  });
+
   it('refuses a label that no class has', () => {
     const y = tensor([1, 2], [1, 0]);
-    expect(() => createQualityMeter().add({ y }, { y }, 1, [2])).toThrow(/label 2 of an output with 2 classes/);
+    expect(() => createQualityMeter({ order: ['y'] }).add({ y }, { y }, 1, [2])).toThrow(
+      /label 2 of an output with 2 classes/,
+    );
   });
 });

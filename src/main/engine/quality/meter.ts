@@ -1,6 +1,6 @@
 /** Accumulates batches of a model's outputs against the original's into one Quality. */
 import type { Quality } from '../../../shared/model/job.ts';
-import type { HostTensor } from '../executor.ts';
+import { inOrder, type HostTensor } from '../executor.ts';
 import { DType } from '../ir/dtype.ts';
 import { halfToNumber } from '../ir/tensor.ts';
 import { boxLayout, matchedBoxes, readBoxes, type BoxLayout } from './detections.ts';
@@ -69,6 +69,8 @@ export interface QualityMeter {
 }
 
 export interface MeterOptions {
+  /** Names of the outputs in the graph's order: the first that is read as classes or as a map gives the agreement. */
+  readonly order: readonly string[];
   /** Height and width of the input, where it is a picture: boxes of a detector lie in it. */
   readonly picture?: readonly [number, number] | null;
 }
@@ -77,7 +79,7 @@ export interface MeterOptions {
  * Agreement and KL: Hinton et al. 2015 compare models the same way. SNR: outputs count equally, whatever their size:
  * -10 log10 of the mean of noise / signal.
  */
-export function createQualityMeter({ picture = null }: MeterOptions = {}): QualityMeter {
+export function createQualityMeter({ order, picture = null }: MeterOptions): QualityMeter {
   const totals = new Map<string, Totals>();
   let samples = 0,
     decided = 0,
@@ -151,7 +153,7 @@ export function createQualityMeter({ picture = null }: MeterOptions = {}): Quali
   return {
     add(reference, candidate, count, labels) {
       samples += count;
-      if (layout === undefined) layout = boxLayout(reference, picture);
+      if (layout === undefined) layout = boxLayout(reference, order, picture);
       if (layout) {
         const [want, have] = [reference, candidate].map((o) => readBoxes(o, layout!, picture));
         for (const [i, boxes] of want!.entries()) {
@@ -161,7 +163,7 @@ export function createQualityMeter({ picture = null }: MeterOptions = {}): Quali
       }
       const broken = new Set<number>();
       let primary = false;
-      for (const [name, t] of Object.entries(reference)) {
+      for (const [name, t] of inOrder(reference, order)) {
         const other = candidate[name];
         const ref = floats(t),
           out = other ? floats(other) : null;

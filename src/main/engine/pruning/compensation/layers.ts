@@ -47,7 +47,8 @@ export async function collectLayers(
   batches: readonly Readonly<Record<string, HostTensor>>[],
   threads: number,
 ): Promise<ReadonlyMap<Node, Layer>> {
-  const samples = batches.reduce((n, f) => n + (Object.values(f)[0]?.dims[0] ?? 1), 0);
+  const first = p.model.graph.inputs.find((v) => !v.isInitializer)?.name ?? '';
+  const samples = batches.reduce((n, f) => n + (f[first]?.dims[0] ?? 1), 0);
   const wanted = [...p.model.graph.nodes()].flatMap((node) => {
     const regression = regressionOf(node);
     const x = node.input(0)!;
