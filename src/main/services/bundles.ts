@@ -23,7 +23,16 @@ export class BundleService {
     const entries = new Map<string, BundleEntry>();
     for (const { id, kind, status, result, request, finishedAt } of this.#jobs.list(LIMIT)) {
       if (kind !== 'compress' || status !== 'done') continue;
-      const { bundle, baseline, result: pruned, budgetMs, met, provenance } = result as CompressReport;
+      const {
+        bundle,
+        baseline,
+        result: pruned,
+        budgetMs,
+        met,
+        provenance,
+        accepted,
+        reasons,
+      } = result as CompressReport;
       if (!bundle || !pruned) continue;
       const known = entries.get(bundle);
       if (known && known.createdAt >= (finishedAt ?? 0)) continue;
@@ -35,6 +44,8 @@ export class BundleService {
         afterMs: pruned.p50Ms,
         budgetMs,
         met,
+        ...(accepted !== undefined && { accepted, reasons: reasons ?? [] }),
+        quality: pruned.quality,
         bytes: pruned.bytes,
         processor: provenance.processor,
         createdAt: finishedAt ?? 0,

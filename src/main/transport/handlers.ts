@@ -16,6 +16,7 @@ import type {
 import type { CompressReport, CompressRequest } from '../../shared/model/job.ts';
 import type { JobRecord } from '../../shared/model/job-record.ts';
 import type { InspectReport } from '../../shared/model/tasks.ts';
+import { presetNamed } from '../../shared/model/preprocess-presets.ts';
 import { PRESETS } from '../../shared/model/recipes.ts';
 import type { Budget } from '../../shared/model/types.ts';
 import type { FileAccess } from '../services/files.ts';
@@ -40,7 +41,9 @@ export function handlersFor({ services, options, files, emit }: HandlerContext):
   const sources = (i: { data?: string; labels?: string; preprocess?: string }) => ({
     ...(i.data !== undefined && { data: existing(files, i.data) }),
     ...(i.labels !== undefined && { labels: existing(files, i.labels) }),
-    ...(i.preprocess !== undefined && { preprocess: existing(files, i.preprocess) }),
+    ...(i.preprocess !== undefined && {
+      preprocess: presetNamed(i.preprocess) ? i.preprocess : existing(files, i.preprocess),
+    }),
   });
 
   /** A bundle that a job of this user has written may be named although its folder was never chosen. */
@@ -90,7 +93,12 @@ export function handlersFor({ services, options, files, emit }: HandlerContext):
       return {};
     },
     'budget.reach': (i) => task('budget.reach', 'reach', { ...i, model: existing(files, i.model) }),
-    'data.preview': (i) => task('data.preview', 'preview', { model: existing(files, i.model), ...sources(i) }),
+    'data.preview': (i) =>
+      task('data.preview', 'preview', {
+        model: existing(files, i.model),
+        ...sources(i),
+        ...(i.outputs && { outputs: i.outputs }),
+      }),
     'recipes.list': () => ({ presets: Object.values(PRESETS), criteria: criteria() }),
     'jobs.start': async (i) => {
       const device = await devices.resolve(undefined);
@@ -104,6 +112,8 @@ export function handlersFor({ services, options, files, emit }: HandlerContext):
         out: i.out === undefined ? freshFolder(settings.get().outFolder, model) : files.check(i.out),
         seed: i.seed,
         ...(i.family && { family: i.family }),
+        ...(i.outputs && { outputs: i.outputs }),
+        ...(i.floor && { floor: i.floor }),
       };
       return { id: jobs.start('compress', request).id };
     },
@@ -177,6 +187,8 @@ function summary(r: JobRecord): JobSummary {
     attempts: r.attempts,
     outcome: report && {
       met: report.met,
+      ...(report.accepted !== undefined && { accepted: report.accepted, reasons: report.reasons ?? [] }),
+      quality: report.result?.quality ?? null,
       beforeMs: report.baseline.p50Ms,
       afterMs: report.result?.p50Ms ?? null,
       bundle: report.bundle,

@@ -1,6 +1,8 @@
 /** The shape of every route's input. What does not fit is refused before anything looks at it. */
 import { z } from 'zod';
 import type { Input, RouteName } from '../../shared/contract/routes.ts';
+import type { OutputReading } from '../../shared/model/job.ts';
+import { READINGS } from '../../shared/model/quality.ts';
 import { recipeSchema } from '../services/recipe-schema.ts';
 
 const path = z
@@ -17,6 +19,15 @@ const id = z.string().min(1).max(64);
 const family = z.enum(['cnn', 'vit', 'vlm', 'moe', 'diffusion', 'unknown']);
 // Requests of earlier versions name no number of plans.
 const recipe = recipeSchema.extend({ plans: recipeSchema.shape.plans.default(1) });
+
+const outputs = z.record(z.string().min(1).max(1024), z.enum(READINGS as [OutputReading, ...OutputReading[]]));
+const floor = z
+  .strictObject({
+    minAgreement: z.number().min(0).max(1),
+    maxDrop: z.number().min(0).max(1),
+    minPsnrDb: z.number().min(0).max(200),
+  })
+  .partial();
 
 const budget = z
   .strictObject({
@@ -49,6 +60,7 @@ export const SCHEMAS: { readonly [R in RouteName]: z.ZodType<Input<R>> } = {
     data: path,
     labels: path.optional(),
     preprocess: path.optional(),
+    outputs: outputs.optional(),
   }) as z.ZodType<Input<'data.preview'>>,
   'recipes.list': none,
   'jobs.start': z.strictObject({
@@ -57,6 +69,8 @@ export const SCHEMAS: { readonly [R in RouteName]: z.ZodType<Input<R>> } = {
     data: path.optional(),
     labels: path.optional(),
     preprocess: path.optional(),
+    outputs: outputs.optional(),
+    floor: floor.optional(),
     recipe,
     out: path.optional(),
     seed: z

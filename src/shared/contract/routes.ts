@@ -2,7 +2,7 @@
  * What the window may ask, whatever carries it: Electron's IPC, HTTP, or a call in the same process. One entry per route;
  * inputs are checked against a schema of the same name (main/transport/schemas.ts). Results are typed, never rejections.
  */
-import type { CompressReport, Preprocess, Recipe } from '../model/job.ts';
+import type { CompressReport, OutputReading, Preprocess, Quality, QualityFloor, Recipe } from '../model/job.ts';
 import type { JobRecord, JobStatus } from '../model/job-record.ts';
 import type { Candidate, Progress } from '../model/frames.ts';
 import type { InspectReport } from '../model/tasks.ts';
@@ -67,7 +67,12 @@ export interface CompressInput {
   readonly budget: Budget;
   readonly data?: string;
   readonly labels?: string;
+  /** A file, or the name of a preset. */
   readonly preprocess?: string;
+  /** How outputs are read; the rest is inferred. */
+  readonly outputs?: Readonly<Record<string, OutputReading>>;
+  /** Default: `DEFAULT_FLOOR`. */
+  readonly floor?: QualityFloor;
   readonly recipe: Recipe;
   /** Folder of the bundle; default: a new one in the settings' folder. */
   readonly out?: string;
@@ -85,6 +90,10 @@ export interface BundleEntry {
   readonly afterMs: number;
   readonly budgetMs: number;
   readonly met: boolean;
+  /** Absent in reports of earlier versions: nobody judged. */
+  readonly accepted?: boolean;
+  readonly reasons?: readonly string[];
+  readonly quality?: Quality | null;
   /** Of the pruned model. */
   readonly bytes: number;
   /** That it was measured on. */
@@ -107,6 +116,10 @@ export interface JobSummary {
   /** Of a finished compression. */
   readonly outcome: {
     readonly met: boolean;
+    /** Absent in reports of earlier versions: nobody judged. */
+    readonly accepted?: boolean;
+    readonly reasons?: readonly string[];
+    readonly quality?: Quality | null;
     readonly beforeMs: number;
     readonly afterMs: number | null;
     readonly bundle: string | null;
@@ -153,7 +166,13 @@ export interface Routes {
     output: ReachReport;
   };
   'data.preview': {
-    input: { model: string; data: string; labels?: string; preprocess?: string };
+    input: {
+      model: string;
+      data: string;
+      labels?: string;
+      preprocess?: string;
+      outputs?: Readonly<Record<string, OutputReading>>;
+    };
     output: DataPreview;
   };
   'recipes.list': { input: Empty; output: RecipeCatalogue };

@@ -1,3 +1,4 @@
+import type { Interval, OutputQuality } from './quality.ts';
 import type { Budget, Family, GroupInfo, LatencyStats, Provenance, Skipped } from './types.ts';
 
 /** Preprocessing, as in a `*.preprocess.json`; every key is optional. Order: resize, crop, channel order, rescale, mean, std, layout. */
@@ -70,6 +71,12 @@ export interface OutputMeaning {
   readonly source: 'given' | 'inferred';
   /** One clause: 'the graph ends in Softmax', 'set by --output'. */
   readonly why: string;
+  /** True where nothing in the model or the data says so. */
+  readonly guessed?: boolean;
+  /** Values above it are a yes, each by itself (Sigmoid). Absent: the largest of a row is the class. */
+  readonly threshold?: number;
+  /** Of 'classes' and 'map': the axis of the classes. Absent: classes are given as numbers (ArgMax), or decided by threshold. */
+  readonly axis?: number;
 }
 
 /** The least quality that a result must keep to be accepted. Shares between 0 and 1. */
@@ -78,6 +85,8 @@ export interface QualityFloor {
   readonly minAgreement?: number;
   /** Largest loss of top-1, where there are labels. */
   readonly maxDrop?: number;
+  /** Of outputs that are images, against the original's. */
+  readonly minPsnrDb?: number;
 }
 
 /** A latency verdict from one measurement of fixed length. The interval is of the pruned model at the budget's percentile. */
@@ -133,6 +142,11 @@ export interface Quality {
   readonly psnrDb?: number | null;
   /** Samples with NaN or infinity where the original has none. Absent when there are none. */
   readonly nonFinite?: number;
+  /** 95 % intervals of the figures of the same name, from the number of samples. */
+  readonly agreementInterval?: Interval;
+  readonly top1Interval?: Interval;
+  /** Of each output, in the graph's order; agreement is that of the first that has one. */
+  readonly outputs?: readonly OutputQuality[];
 }
 
 export interface ModelMeasure extends LatencyStats {
@@ -140,6 +154,14 @@ export interface ModelMeasure extends LatencyStats {
   readonly params: number;
   readonly bytes: number;
   readonly quality: Quality | null;
+}
+
+/** A cut that keeps the floor where the budget does not leave one. */
+export interface KeptFloor {
+  /** Measured as a share of the original's time, and in milliseconds of the same measurement. */
+  readonly ratio: number;
+  readonly ms: number;
+  readonly quality: Quality;
 }
 
 /** The last JSON document of `compress`. */
@@ -169,6 +191,12 @@ export interface CompressReport {
   readonly accepted?: boolean;
   /** Why the result is not accepted, worst first, as sentences. */
   readonly reasons?: readonly string[];
+  /** What limits the trust in the figures, as sentences. */
+  readonly warnings?: readonly string[];
+  /** In force for this result. */
+  readonly floor?: QualityFloor;
+  /** Where the floor was not kept: the fastest cut of those tried that keeps it. null: none of them does. */
+  readonly keptFloor?: KeptFloor | null;
   readonly latency?: LatencyVerdict;
   readonly provenance: Provenance;
   readonly recipe: Recipe;

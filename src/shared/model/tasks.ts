@@ -1,10 +1,17 @@
 /** Requests and reports of the tasks besides `compress`. Paths are absolute. */
-import type { CompressReport, CompressRequest, ModelMeasure } from './job.ts';
+import type { CompressReport, CompressRequest, ModelMeasure, OutputMeaning, OutputReading } from './job.ts';
+import type { OriginalQuality } from './quality.ts';
 import type { Family, GroupInfo, LatencyStats, Provenance, Skipped } from './types.ts';
 import type { ModelGraph } from './window.ts';
 
 export interface InspectRequest {
   readonly model: string;
+  /** What the original makes of it is part of the report. */
+  readonly data?: string;
+  readonly labels?: string;
+  /** A file, or the name of a preset. */
+  readonly preprocess?: string;
+  readonly readings?: Readonly<Record<string, OutputReading>>;
 }
 
 export interface Port {
@@ -46,6 +53,10 @@ export interface InspectReport {
   readonly blocks: readonly string[];
   readonly skipped: readonly Skipped[];
   readonly graph: ModelGraph;
+  /** How each output is read. */
+  readonly meanings?: readonly OutputMeaning[];
+  /** Where data were given. */
+  readonly original?: OriginalQuality;
   readonly notes: readonly string[];
 }
 
@@ -73,7 +84,9 @@ export interface CompareRequest {
   readonly pruned: string;
   readonly data: string;
   readonly labels?: string;
+  /** A file, or the name of a preset. */
   readonly preprocess?: string;
+  readonly outputs?: Readonly<Record<string, OutputReading>>;
   readonly provider: string;
   readonly threads: number;
   readonly batch: number;
@@ -85,6 +98,8 @@ export interface CompareReport {
   readonly pruned: ModelMeasure;
   /** Original p50 / pruned p50; null when the difference is below the noise. */
   readonly speedup: number | null;
+  /** How each output was read. */
+  readonly outputs?: readonly OutputMeaning[];
   readonly provenance: Provenance;
   readonly notes: readonly string[];
 }
@@ -103,7 +118,9 @@ export interface PreviewRequest {
   readonly model: string;
   readonly data: string;
   readonly labels?: string;
+  /** A file, or the name of a preset. */
   readonly preprocess?: string;
+  readonly outputs?: Readonly<Record<string, OutputReading>>;
 }
 
 /** A compression that has ended. */

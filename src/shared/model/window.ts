@@ -1,4 +1,6 @@
 /** What only the window asks for: pictures of a model, of data, of what a budget could reach, of a finished job. */
+import type { PreprocessPreset } from './preprocess-presets.ts';
+import type { OriginalQuality } from './quality.ts';
 import type { Provenance } from './types.ts';
 import type { StoredUnit } from './latency-table.ts';
 
@@ -52,7 +54,21 @@ export interface DataPreview {
   /** As the model sees them: PNG data URLs of the first samples after preprocessing, with their labels. */
   readonly images: readonly { readonly src: string; readonly label: string | null }[];
   readonly preprocess: Readonly<Record<string, unknown>>;
+  /** What the model makes of the data before anything is cut. */
+  readonly original?: OriginalQuality;
+  /** The first sample as each preset would give it to the model; empty where samples are no pictures. */
+  readonly presets?: readonly PresetPreview[];
   readonly notes: readonly string[];
+}
+
+export interface PresetPreview {
+  readonly preset: PreprocessPreset;
+  readonly label: string;
+  /** Smallest and largest value that the model would see. */
+  readonly min: number;
+  readonly max: number;
+  /** PNG data URL. */
+  readonly src: string;
 }
 
 /** A finished job, as sliders need it. */
