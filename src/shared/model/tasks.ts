@@ -11,7 +11,7 @@ export interface InspectRequest {
   readonly labels?: string;
   /** A file, or the name of a preset. */
   readonly preprocess?: string;
-  readonly readings?: Readonly<Record<string, OutputReading>>;
+  readonly outputs?: Readonly<Record<string, OutputReading>>;
 }
 
 export interface Port {
