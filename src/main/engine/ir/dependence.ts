@@ -16,6 +16,9 @@ const RANDOM = new Set([
   'Bernoulli',
 ]);
 
+/** Read an input for its shape and type alone, whatever else they do. */
+const LIKE = new Set(['RandomNormalLike', 'RandomUniformLike', 'EyeLike']);
+
 /** Subgraphs included. */
 export function isRandom(node: Node): boolean {
   if (RANDOM.has(node.opType)) return true;
@@ -33,4 +36,35 @@ export function dataDependent(model: Model): Set<Value> {
     if (depends) for (const o of node.outputs) out.add(o);
   }
   return out;
+}
+
+/**
+ * The inputs of the graph that the contents of each top-level value depend on, as bits in the order of `graph.inputs`.
+ * Shapes and chance do not count: noise in the shape of an input depends on nothing. Values without bits are left out.
+ */
+export function inputDependence(model: Model): Map<Value, bigint> {
+  const out = new Map<Value, bigint>();
+  model.graph.inputs.forEach((v, i) => {
+    if (!v.isInitializer) out.set(v, 1n << BigInt(i));
+  });
+  for (const node of model.graph.nodes()) {
+    if (node.domain === '' && (SHAPE_ONLY.has(node.opType) || LIKE.has(node.opType))) continue;
+    let bits = 0n;
+    for (const v of readsOf(node)) bits |= out.get(v) ?? 0n;
+    if (bits) for (const o of node.outputs) out.set(o, bits);
+  }
+  return out;
+}
+
+/** The first output that depended on an input and no longer does, or null. Outputs and inputs go by their names. */
+export function lostDependence(before: Model, after: Model): { output: string; input: string } | null {
+  const was = inputDependence(before);
+  const is = inputDependence(after);
+  const names = (model: Model, bits: bigint): string[] =>
+    model.graph.inputs.filter((_, i) => bits & (1n << BigInt(i))).map((v) => v.name);
+  const now = new Map(after.graph.outputs.map((v) => [v.name, new Set(names(after, is.get(v) ?? 0n))]));
+  for (const v of before.graph.outputs)
+    for (const input of names(before, was.get(v) ?? 0n))
+      if (!now.get(v.name)?.has(input)) return { output: v.name, input };
+  return null;
 }

@@ -1,7 +1,10 @@
 /**
  * Residual branches that can be dropped. A branch is the set of nodes whose results reach the rest of the model only
- * through one Add, fed from values that the other addend (the shortcut) also comes from.
+ * through one Add, fed from values that the other addend (the shortcut) also comes from. The shortcut depends on every
+ * input of the model that the branch depends on, so that dropping any set of branches leaves every output depending on
+ * the inputs that it depended on: noise or an embedding that is added is no shortcut.
  */
+import { inputDependence } from '../ir/dependence.ts';
 import type { Facts } from '../ir/facts.ts';
 import type { Model } from '../ir/model.ts';
 import type { Node } from '../ir/node.ts';
@@ -18,6 +21,11 @@ const SHORTCUT_LINEAR = 1;
 export function findResidualBlocks(model: Model, facts: Facts): ResidualBlock[] {
   const weights = weightLike(model.graph, facts);
   const given = givenOut(model.graph);
+  const depends = inputDependence(model);
+  const covers = (shortcut: Value, branch: Value): boolean => {
+    const bits = depends.get(shortcut) ?? 0n;
+    return bits !== 0n && ((depends.get(branch) ?? 0n) & ~bits) === 0n;
+  };
   const order = new Map([...model.graph.nodes()].map((n, i) => [n, i]));
   const out: ResidualBlock[] = [];
   const ids = new Map<string, number>();
@@ -25,10 +33,11 @@ export function findResidualBlocks(model: Model, facts: Facts): ResidualBlock[] 
     if ((add.key !== 'Add' && add.key !== 'Sum') || add.inputs.length !== 2) continue;
     const [a, b] = [add.input(0)!, add.input(1)!];
     if (a === b || weights.has(a) || weights.has(b)) continue;
-    const shape = facts.get(add.output())?.shape.join();
-    if (shape === undefined || facts.get(a)?.shape.join() !== shape || facts.get(b)?.shape.join() !== shape) continue;
+    const extent = extentOf(add.output(), facts);
+    if (extent === null || extentOf(a, facts) !== extent || extentOf(b, facts) !== extent) continue;
     const [sideA, sideB] = [exclusive(a, add, order, weights, given), exclusive(b, add, order, weights, given)];
-    const found = candidate(a, b, sideA, sideB) ?? candidate(b, a, sideB, sideA);
+    const found =
+      (covers(b, a) ? candidate(a, b, sideA, sideB) : null) ?? (covers(a, b) ? candidate(b, a, sideB, sideA) : null);
     if (!found) continue;
     const linear = found.nodes.filter((n) => LINEAR.has(n.opType));
     const base = linear.at(-1)!.label;
@@ -37,6 +46,12 @@ export function findResidualBlocks(model: Model, facts: Facts): ResidualBlock[] 
     out.push({ id: n ? `${base}#${n + 1}` : base, add, ...found });
   }
   return out;
+}
+
+/** Sizes and names of dynamic axes: an addend that is broadcast along a dynamic axis may have its size in the facts. */
+function extentOf(v: Value, facts: Facts): string | null {
+  const f = facts.get(v);
+  return f ? f.shape.map((n, axis) => f.dynamic?.[axis] ?? n).join() : null;
 }
 
 interface Side {

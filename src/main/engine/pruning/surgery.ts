@@ -1,7 +1,9 @@
 /** Applies a plan: slices weights, lets operators fix their attributes, drops blocks and what is left dead. Pure: the model given is not changed. */
+import { SecateurError } from '../../../shared/contract/errors.ts';
 import { int, tensorAttr } from '../ir/attribute.ts';
 import { everyNode } from '../ir/bodies.ts';
 import { cloneModel } from '../ir/clone.ts';
+import { lostDependence } from '../ir/dependence.ts';
 import type { Facts } from '../ir/facts.ts';
 import type { Graph } from '../ir/graph.ts';
 import type { Model } from '../ir/model.ts';
@@ -30,7 +32,8 @@ export interface Surgery {
 
 /**
  * @param analysis buildGroups of this model; @param blocks findResidualBlocks of this model.
- * @throws SecateurError 'plan-invalid' when the plan names unknown things or empties a group whose nodes stay.
+ * @throws SecateurError 'plan-invalid' when the plan names unknown things, empties a group whose nodes stay, or drops
+ *   blocks without which an output would no longer depend on an input.
  */
 export function applyPlan(
   model: Model,
@@ -67,8 +70,17 @@ export function applyPlan(
   }
   const aliases = dropBlocks(graph, removal, clone);
   eliminateDead.run(clone.model);
+  if (removal.blocks.length > 0) keepDependence(model, clone.model);
   const values = new Map([...clone.values].filter(([, to]) => to.graph !== null));
   return { model: clone.model, values, kept, aliases };
+}
+
+/** Dropped blocks must leave every output depending on the inputs that it depended on. */
+function keepDependence(before: Model, after: Model): void {
+  const lost = lostDependence(before, after);
+  if (!lost) return;
+  const reason = `without the blocks it drops, output ${lost.output} would not depend on input ${lost.input}`;
+  throw new SecateurError('plan-invalid', { reason });
 }
 
 function sliceValue(v: Value, keep: readonly (readonly number[] | null)[]): void {

@@ -1,0 +1,95 @@
+import { describe, expect, it } from 'vitest';
+import { float, int, ints } from '../ir/attribute.ts';
+import { DType } from '../ir/dtype.ts';
+import type { Model } from '../ir/model.ts';
+import type { Value } from '../ir/value.ts';
+import { oracle, prepare, randomPlan } from '../../../../test/support/prune.ts';
+import { Net } from '../../../../test/support/topologies.ts';
+import { lostDependence } from '../ir/dependence.ts';
+import { applyPlan } from './surgery.ts';
+
+const C = 6;
+const start = (n: Net, batch: number | string = 'N'): Value => n.relu(n.conv(n.input(batch, 3, 6, 6), 3, C));
+const branch = (n: Net, x: Value): Value => n.conv(n.relu(n.conv(x, C, C)), C, C);
+const built = (make: (n: Net) => Value): Model => {
+  const n = new Net();
+  return n.out(n.head(n.relu(make(n)), C));
+};
+
+/** Sums in which the addend that is not the branch is no shortcut. */
+const NONE: [string, (n: Net) => Value][] = [
+  [
+    'noise of a fixed shape',
+    (n) => {
+      const noise = n.op('RandomNormal', [], { shape: ints([1, C, 6, 6]), seed: float(1) });
+      return n.add(n.conv(start(n, 1), C, C), n.op('Mul', [noise, n.weight(1, C, 1, 1)]));
+    },
+  ],
+  [
+    'noise like the input of the branch',
+    (n) => {
+      const x = start(n);
+      const noise = n.op('RandomNormalLike', [x], { seed: float(1) });
+      return n.add(branch(n, x), n.op('Mul', [noise, n.weight(1, C, 1, 1)]));
+    },
+  ],
+  [
+    'a table in the shape of the batch',
+    (n) => {
+      const x = start(n);
+      return n.add(branch(n, x), n.op('Expand', [n.weight(1, C, 6, 6), n.op('Shape', [x])]));
+    },
+  ],
+  [
+    'a mean over the batch',
+    (n) => {
+      const x = start(n);
+      return n.add(branch(n, x), n.op('ReduceMean', [x], { axes: ints([0]), keepdims: int(1) }));
+    },
+  ],
+  [
+    'a map made of another input',
+    (n) => {
+      const [x, c] = [start(n), n.input('N', C, 6, 6)];
+      return n.add(n.op('Mul', [branch(n, x), c]), n.relu(c));
+    },
+  ],
+];
+
+describe('residual blocks', () => {
+  it.each(NONE)('are not made by %s', async (_, make) => {
+    const p = await prepare(built(make));
+    expect(p.blocks).toEqual([]);
+    expect(p.analysis.groups.length).toBeGreaterThan(0);
+  });
+
+  it('are found beside noise and with several inputs, and dropping all of them keeps what every output depends on', async () => {
+    const p = await prepare(
+      built((n) => {
+        let [x, t] = [start(n), n.input('N', C, 1, 1)];
+        x = n.add(x, n.op('Mul', [n.conv(x, C, C), t]));
+        x = n.add(x, n.op('Mul', [branch(n, x), t]));
+        x = n.add(n.conv(x, C, C), n.op('RandomNormalLike', [x], { seed: float(2), scale: float(1e-6) }));
+        return n.add(x, branch(n, x));
+      }),
+    );
+    // The first branch brings in the second input.
+    expect(p.blocks).toHaveLength(2);
+    for (let seed = 1; seed <= 3; seed++)
+      expect((await oracle(p, randomPlan(p, seed, 0.3, 0.6))).error).toBeLessThan(1e-4);
+    const all = { groups: [], blocks: p.blocks.map((b) => b.id) };
+    const { model } = applyPlan(p.model, p.facts, p.analysis, all, p.blocks);
+    expect(lostDependence(p.model, model)).toBeNull();
+  });
+
+  it('that would leave an output without an input are refused by surgery', async () => {
+    const p = await prepare(built((n) => n.add(start(n), n.conv(n.input('N', C, 6, 6), C, C))));
+    const [add] = [...p.model.graph.nodes()].filter((n) => n.opType === 'Add');
+    const [shortcut, side] = [add!.input(0)!, add!.input(1)!];
+    const block = { id: 'made up', add: add!, shortcut, branch: side, nodes: [side.producer!] };
+    expect(() => applyPlan(p.model, p.facts, p.analysis, { groups: [], blocks: ['made up'] }, [block])).toThrow(
+      expect.objectContaining({ code: 'plan-invalid', message: expect.stringContaining('would not depend on input') }),
+    );
+    expect(p.facts.get(shortcut)!.dtype).toBe(DType.FLOAT);
+  });
+});
