@@ -23,7 +23,8 @@ ipcRenderer.on('events', (_, number: number, batch: readonly { topic: string; ev
 });
 
 const bridge: Bridge = {
-  request: (route, input) => ipcRenderer.invoke('request', route, input),
+  request: (route, input, call) => ipcRenderer.invoke('request', route, input, call),
+  abandon: (call) => ipcRenderer.send('abandon', call),
   on: (topic, listener) => {
     const all = listeners.get(topic) ?? new Set();
     listeners.set(topic, all.add(listener));

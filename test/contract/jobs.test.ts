@@ -339,3 +339,23 @@ it('survives kill -9 of host and worker at any moment', async () => {
     return temporary().length === 0;
   });
 });
+
+describe('a short task that nobody waits for any more', () => {
+  it('ends with its process, which reacts to nothing', async () => {
+    const s = services();
+    const abandon = new AbortController();
+    const run = s.jobs.run('block', { log }, {}, abandon.signal);
+    const ended = expect(run).rejects.toMatchObject({ code: 'cancelled' });
+    const pid = await waitingPid();
+    const { done } = s.jobs.transient('pid', {});
+    abandon.abort();
+    await ended;
+    expect(isAlive(identityOf(pid))).toBe(false);
+    expect((await done).kind).toBe('done');
+  });
+
+  it('does not begin when it was abandoned before', async () => {
+    const s = services();
+    await expect(s.jobs.run('block', { log }, {}, AbortSignal.abort())).rejects.toMatchObject({ code: 'cancelled' });
+  });
+});

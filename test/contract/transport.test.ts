@@ -210,3 +210,61 @@ describe('HTTP', () => {
     await router.call('jobs.pause', { paused: false }, { transport: 'local' });
   });
 });
+
+describe('a request that the page gives up', () => {
+  /** Answers nothing; tells the signal of the request. */
+  function waiting(): { router: Router; signal: Promise<AbortSignal> } {
+    let tell: (signal: AbortSignal) => void;
+    const signal = new Promise<AbortSignal>((done) => (tell = done));
+    const call: Router['call'] = (_route, _input, from) => {
+      tell(from.signal!);
+      return new Promise(() => undefined);
+    };
+    return { router: { ...router, call }, signal };
+  }
+  const aborted = (signal: AbortSignal): Promise<void> =>
+    new Promise((done) => (signal.aborted ? done() : signal.addEventListener('abort', () => done())));
+
+  it('over HTTP is known by its connection', async () => {
+    const held = waiting();
+    const own = await serveWindow({ router: held.router, root: home, port: 0, log: () => undefined });
+    const abandon = new AbortController();
+    const asked = fetch(`http://127.0.0.1:${own.port}/api/request`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${own.token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ route: 'models.inspect', input: {} }),
+      signal: abandon.signal,
+    });
+    const signal = await held.signal;
+    expect(signal.aborted).toBe(false);
+    abandon.abort();
+    await expect(asked).rejects.toThrow();
+    await aborted(signal);
+    await own.close();
+  });
+
+  it('over IPC is named, or was asked by a page that has been loaded again', async () => {
+    for (const end of [
+      ['abandon', '7'],
+      ['events', 0],
+    ] as const) {
+      const held = waiting();
+      const channels = new Map<string, (event: unknown, ...args: unknown[]) => unknown>();
+      const put = (name: string, handler: (event: unknown) => unknown): unknown => channels.set(name, handler);
+      const webContents = { send: () => undefined };
+      connectIpc({
+        ipc: { handle: put, on: put } as unknown as IpcOptions['ipc'],
+        router: held.router,
+        window: () => ({ webContents, isDestroyed: () => false }) as unknown as BrowserWindow,
+        log: () => undefined,
+      });
+      const event = { sender: webContents, senderFrame: { url: 'app://secateur/index.html', parent: null } };
+      void channels.get('request')!(event, 'models.inspect', {}, '7');
+      const signal = await held.signal;
+      void channels.get('abandon')!(event, '8');
+      expect(signal.aborted).toBe(false);
+      void channels.get(end[0])!(event, end[1]);
+      await aborted(signal);
+    }
+  });
+});

@@ -39,17 +39,27 @@ export function connectIpc({ ipc, router, window, log }: IpcOptions): WindowChan
     return new SecateurError('request-refused', { reason });
   };
 
-  ipc.handle('request', async (event, route: unknown, input: unknown): Promise<Reply<unknown>> => {
+  /** Requests that the page may abandon, by the names that it gave them. */
+  const pending = new Map<string, AbortController>();
+  ipc.handle('request', async (event, route: unknown, input: unknown, call?: unknown): Promise<Reply<unknown>> => {
+    const abort = new AbortController();
+    const name = typeof call === 'string' ? call : null;
     try {
       const refusal = stranger(event, 'request');
       if (refusal) throw refusal;
       if (typeof route !== 'string')
         throw new SecateurError('request-invalid', { route: typeof route, reason: 'its name is not a text' });
-      return await router.call(route, input, { transport: 'ipc' });
+      if (name !== null) pending.set(name, abort);
+      return await router.call(route, input, { transport: 'ipc', signal: abort.signal });
     } catch (e) {
       // A rejection would lose everything but its message on the way.
       return { ok: false, error: SecateurError.from(e).toPayload() };
+    } finally {
+      if (name !== null && pending.get(name) === abort) pending.delete(name);
     }
+  });
+  ipc.on('abandon', (event, call: unknown) => {
+    if (!stranger(event, 'abandon') && typeof call === 'string') pending.get(call)?.abort();
   });
 
   // The preload alone asks this, with a path that it got from a file which the user dropped.
@@ -62,8 +72,11 @@ export function connectIpc({ ipc, router, window, log }: IpcOptions): WindowChan
   // Zero when the page begins to listen, then the number of each batch it has taken.
   ipc.on('events', (event, number: unknown) => {
     if (stranger(event, 'events') || typeof number !== 'number') return;
-    if (number === 0) batches.listen();
-    else batches.taken(number);
+    if (number === 0) {
+      // A page that has just been loaded: nobody waits for what the one before had asked for.
+      for (const abort of pending.values()) abort.abort();
+      batches.listen();
+    } else batches.taken(number);
   });
 
   return { tell: (topic, event) => batches.put(topic, event), stop: () => batches.stop() };

@@ -33,6 +33,37 @@ describe('EtaEstimator', () => {
     expect(eta.update('a', 0.5).etaMs).toBeGreaterThan(4000);
   });
 
+  /** What is told once a second of one stage that takes `seconds`, while its pace seems to be `pace(t)` times that. */
+  function told(expected: number, seconds: number, pace: (t: number) => number): number[] {
+    const c = clock();
+    const eta = new EtaEstimator({ a: expected }, true, c.now);
+    return Array.from({ length: seconds }, (_, t) => {
+      c.at(t);
+      return eta.update('a', Math.min(1, (t / seconds) * pace(t))).etaMs! / 1000;
+    });
+  }
+  const grows = (all: readonly number[]): number => all.filter((x, i) => i > 0 && x > all[i - 1]! + 0.01).length;
+
+  it('shrinks steadily while the pace wavers, and ends near zero', () => {
+    const all = told(100, 100, (t) => 1 + 0.3 * Math.sin(t));
+    expect(grows(all)).toBe(0);
+    expect(all.at(-1)).toBeLessThan(3);
+    for (const [t, left] of all.entries()) expect(Math.abs(left - (100 - t))).toBeLessThan(35);
+  });
+
+  it('does not hold on to an estimate that is plainly too low: it says so once, then shrinks', () => {
+    const all = told(20, 400, () => 1);
+    expect(grows(all)).toBeLessThanOrEqual(2);
+    expect(all[60]).toBeGreaterThan(300);
+    expect(all.at(-1)).toBeLessThan(5);
+  });
+
+  it('knows which stages were gone through, also when one comes again', () => {
+    const eta = new EtaEstimator({ a: 1, b: 1, c: 1 }, true, () => 0);
+    for (const stage of ['a', 'b', 'a']) eta.update(stage, 0);
+    expect(eta.finished()).toEqual(['a', 'b']);
+  });
+
   it('never goes back: repeated stages, unknown stages, numbers out of range', () => {
     const eta = new EtaEstimator({ a: 1, b: 1 }, true, () => 0);
     let last = 0;

@@ -1,6 +1,7 @@
 /**
  * Overall share done and time left, from what the stages are expected to take. Expectations start from the last run of
- * the same kind (or fixed weights) and are scaled by how this run compares with them so far.
+ * the same kind (or fixed weights) and are scaled by how this run compares with them so far. What is told of the time left
+ * shrinks steadily: it counts down towards the newest estimate, and grows only where that is far above it for some time.
  */
 export interface Estimate {
   /** 0..1 of the whole task; never goes back. */
@@ -8,6 +9,11 @@ export interface Estimate {
   /** Milliseconds, null while nothing is known. */
   readonly etaMs: number | null;
 }
+
+/** Seconds in which what is told comes down to a lower estimate (to 1/e of the distance). */
+const SETTLE_S = 5;
+/** Told anew once the estimate has been this many times, and this many seconds, above it, for so many seconds. */
+const FAR = { times: 1.5, seconds: 10, during: 5 } as const;
 
 export class EtaEstimator {
   readonly #expected = new Map<string, number>();
@@ -19,6 +25,10 @@ export class EtaEstimator {
   #stage: string | null = null;
   #stageStart = 0;
   #fraction = 0;
+  /** Seconds left as told last, and when. */
+  #told: { left: number; at: number } | null = null;
+  /** Since when the estimate has been far above what is told. */
+  #farSince: number | null = null;
 
   /** `expected`: seconds per stage in the order of the stages. */
   constructor(expected: Readonly<Record<string, number>>, measured: boolean, now: () => number = Date.now) {
@@ -49,7 +59,13 @@ export class EtaEstimator {
     const here = this.#expected.get(stage) ?? 1;
     const total = before + here + after;
     this.#fraction = Math.max(this.#fraction, Math.min(1, (before + here * share) / total));
-    return { fraction: this.#fraction, etaMs: this.#eta(now, share, here, after) };
+    const left = this.#estimate(now, share, here, after);
+    return { fraction: this.#fraction, etaMs: left === null ? null : Math.round(1000 * this.#tell(now, left)) };
+  }
+
+  /** Stages that were left at least once, the first one first. */
+  finished(): string[] {
+    return [...this.#spent.keys()];
   }
 
   /** Seconds spent in each stage so far, the one under way included. */
@@ -61,13 +77,34 @@ export class EtaEstimator {
     return Object.fromEntries(out);
   }
 
-  #eta(now: number, share: number, here: number, after: number): number | null {
+  /** Seconds left, from the newest figures alone. */
+  #estimate(now: number, share: number, here: number, after: number): number | null {
     const inStage = (now - this.#stageStart) / 1000;
     // Within a stage its own pace is the best guide, once there is some of it.
     const stageLeft =
       share > 0.05 && inStage > 0.5 ? (inStage * (1 - share)) / share : here * (1 - share) * this.#scale();
     const known = this.#measured || (now - this.#start > 2000 && this.#fraction > 0.03);
-    return known ? Math.round(1000 * (stageLeft + after * this.#scale())) : null;
+    return known ? stageLeft + after * this.#scale() : null;
+  }
+
+  /** Seconds left as they are told: `left` without its jumps. */
+  #tell(now: number, left: number): number {
+    const last = this.#told;
+    const passed = last ? Math.max(0, now - last.at) / 1000 : 0;
+    let told = left;
+    if (last && left <= last.left - passed) told = left + (last.left - passed - left) * Math.exp(-passed / SETTLE_S);
+    else if (last) {
+      // Too low so far: it shrinks more slowly than the clock runs, and is zero when the estimate is.
+      told = last.left * (left / (left + passed || 1));
+      const far = left > FAR.times * told && left - told > FAR.seconds;
+      if (!far) this.#farSince = null;
+      else if (now - (this.#farSince ??= last.at) >= FAR.during * 1000) {
+        told = left;
+        this.#farSince = null;
+      }
+    }
+    this.#told = { left: told, at: now };
+    return told;
   }
 
   /** Real seconds per expected second, over the stages that are finished; skipped ones (no time) say nothing. */

@@ -93,7 +93,8 @@ async function run(start: Extract<HostFrame, { type: 'start' }>, options: Worker
       progress: (p) => {
         const { fraction, etaMs } = eta.update(p.stage, p.done);
         if (!report(p.stage, p.done >= 1)) return;
-        channel.send({ type: 'progress', progress: { stage: p.stage, message: p.message, fraction, etaMs } });
+        const progress = { stage: p.stage, message: p.message, fraction, etaMs, finished: eta.finished() };
+        channel.send({ type: 'progress', progress });
       },
     };
     const value = await task(start.input as never, ctx);

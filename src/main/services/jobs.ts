@@ -110,10 +110,17 @@ export class JobService {
     return this.#launch(this.#jobs.create(kind, request), listeners);
   }
 
-  /** A short task that leaves no record. */
-  async run<T>(task: string, input: unknown, listeners: JobListeners = {}): Promise<T> {
+  /** A short task that leaves no record. When `abandoned` is aborted its process ends, and this throws `cancelled`. */
+  async run<T>(task: string, input: unknown, listeners: JobListeners = {}, abandoned?: AbortSignal): Promise<T> {
     const handle = this.transient(task, input, listeners);
-    return valueOf(await handle.done) as T;
+    const cancel = (): void => handle.cancel();
+    abandoned?.addEventListener('abort', cancel, { once: true });
+    if (abandoned?.aborted) cancel();
+    try {
+      return valueOf(await handle.done) as T;
+    } finally {
+      abandoned?.removeEventListener('abort', cancel);
+    }
   }
 
   transient(task: string, input: unknown, listeners: JobListeners = {}): JobHandle {

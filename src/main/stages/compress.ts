@@ -36,6 +36,8 @@ import { settleBest } from './settle-best.ts';
 import { leastState, openSpace } from './space.ts';
 import { yardstickMs } from './yardstick.ts';
 
+const ALREADY_MET = 'The original already meets the budget: nothing has to be removed.';
+
 /** A prediction this far below the budget needs no measurement to be believed. */
 const PLAIN = 0.75;
 /** Samples that one of several plans is chosen by. */
@@ -84,6 +86,7 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
   const { baselineMs, spread } = first;
   beside.expect(baselineMs);
   const budgetRatio = budget.ratio ?? budget.ms! / (baselineMs * spread);
+  if (budgetRatio >= 1) notes.unshift(ALREADY_MET);
   clock.mark('baseline');
 
   ctx.progress({ stage: 'latency', message: 'timing operators', done: 0 });

@@ -22,11 +22,15 @@ const WEIGHTS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   review: { load: 1, latency: 1, cost: 10, samples: 2 },
 };
 
-/** `past`: seconds per stage of the last run of that task. */
+/**
+ * `past`: seconds per stage of the last run of that task; `own`: it was of this very model. What another model took tells
+ * how the stages compare, not how long they are.
+ */
 export function expectedSeconds(
   task: string,
   input: unknown,
   past: Readonly<Record<string, number>>,
+  own: boolean,
 ): { seconds: Readonly<Record<string, number>>; measured: boolean } {
   const seconds: Record<string, number> = { ...WEIGHTS[task], ...past };
   const recovery = (input as { recipe?: { recovery?: { enabled?: boolean; seconds?: number } } } | null)?.recipe
@@ -36,5 +40,5 @@ export function expectedSeconds(
     if (!recovery.enabled) delete seconds['recover'];
     else if (recovery.seconds) seconds['recover'] = recovery.seconds;
   }
-  return { seconds, measured: Object.keys(past).length > 0 };
+  return { seconds, measured: own && Object.keys(past).length > 0 };
 }

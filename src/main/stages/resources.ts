@@ -47,7 +47,7 @@ export async function openWorker(
       artifact: (stage, key, make) => artifacts.get(stage, key, make),
       memo: (name, key) => new Memo(paths.memo, name, key),
     },
-    expected: expectedSeconds(start.task, start.input, past),
+    expected: expectedSeconds(start.task, start.input, past, Object.keys(own).length > 0),
     finished: (seconds) => {
       if (subject === '') return;
       const fresh = Object.entries(seconds).filter(([stage, s]) => s >= (own[stage] ?? 0) * REUSED);
@@ -56,9 +56,11 @@ export async function openWorker(
   };
 }
 
-/** What decides how long a task takes, before all else: the model. */
+/** What decides how long a task takes, before all else: the model, and the recipe where there is one. */
 function subjectOf(input: unknown): string {
   const r = input as Record<string, unknown> | null;
   const path = r?.['model'] ?? r?.['original'] ?? r?.['bundle'];
-  return typeof path === 'string' ? path : '';
+  if (typeof path !== 'string') return '';
+  const recipe = (r?.['recipe'] as { name?: unknown } | undefined)?.name;
+  return typeof recipe === 'string' ? `${path}\n${recipe}` : path;
 }

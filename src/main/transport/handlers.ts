@@ -31,13 +31,15 @@ export interface HandlerContext {
   emit<T extends Topic>(topic: T, event: Events[T]): void;
 }
 
-type Handlers = { readonly [R in RouteName]: (input: Input<R>) => Promise<Output<R>> | Output<R> };
+type Handlers = {
+  readonly [R in RouteName]: (input: Input<R>, abandoned?: AbortSignal) => Promise<Output<R>> | Output<R>;
+};
 
 export function handlersFor({ services, options, files, emit }: HandlerContext): Handlers {
   const { jobs, models, settings, devices, bundles } = services;
-  /** A short task whose progress the window shows. */
-  const task = <T>(route: RouteName, name: string, input: unknown): Promise<T> =>
-    jobs.run<T>(name, input, { onProgress: (progress) => emit('task', { route, progress }) });
+  /** A short task whose progress the window shows. It ends when nobody waits for it any more. */
+  const task = <T>(route: RouteName, name: string, input: unknown, abandoned?: AbortSignal): Promise<T> =>
+    jobs.run<T>(name, input, { onProgress: (progress) => emit('task', { route, progress }) }, abandoned);
   const sources = (i: { data?: string; labels?: string; preprocess?: string }) => ({
     ...(i.data !== undefined && { data: existing(files, i.data) }),
     ...(i.labels !== undefined && { labels: existing(files, i.labels) }),
@@ -75,10 +77,9 @@ export function handlersFor({ services, options, files, emit }: HandlerContext):
       models.forget(path);
       return {};
     },
-    'models.inspect': async ({ model }) => {
-      const report = await task<InspectReport>('models.inspect', 'inspect', {
-        model: files.check(models.fileOf(existing(files, model))),
-      });
+    'models.inspect': async ({ model }, abandoned) => {
+      const input = { model: files.check(models.fileOf(existing(files, model))) };
+      const report = await task<InspectReport>('models.inspect', 'inspect', input, abandoned);
       models.seen(report);
       return { ...report, corrected: models.correctedFamily(report.sha256) };
     },
@@ -86,19 +87,20 @@ export function handlersFor({ services, options, files, emit }: HandlerContext):
       models.correctFamily(sha256, family);
       return {};
     },
-    'models.profile': (i) => task('models.profile', 'profile', { ...i, model: existing(files, i.model) }),
+    'models.profile': (i, abandoned) =>
+      task('models.profile', 'profile', { ...i, model: existing(files, i.model) }, abandoned),
     'devices.list': () => devices.list(),
     'devices.forget': async ({ id }) => {
       await devices.forget(id);
       return {};
     },
-    'budget.reach': (i) => task('budget.reach', 'reach', { ...i, model: existing(files, i.model) }),
-    'data.preview': (i) =>
-      task('data.preview', 'preview', {
-        model: existing(files, i.model),
-        ...sources(i),
-        ...(i.outputs && { outputs: i.outputs }),
-      }),
+    'budget.reach': (i, abandoned) =>
+      task('budget.reach', 'reach', { ...i, model: existing(files, i.model) }, abandoned),
+    'data.preview': (i, abandoned) => {
+      const model = existing(files, i.model);
+      const input = { model, ...sources(i), ...(i.outputs && { outputs: i.outputs }) };
+      return task('data.preview', 'preview', input, abandoned);
+    },
     'recipes.list': () => ({ presets: Object.values(PRESETS), criteria: criteria() }),
     'jobs.start': async (i) => {
       const device = await devices.resolve(undefined);
@@ -112,6 +114,7 @@ export function handlersFor({ services, options, files, emit }: HandlerContext):
         out: i.out === undefined ? freshFolder(settings.get().outFolder, model) : files.check(i.out),
         seed: i.seed,
         ...(i.family && { family: i.family }),
+        ...(i.dims && { dims: i.dims }),
         ...(i.outputs && { outputs: i.outputs }),
         ...(i.floor && { floor: i.floor }),
       };
@@ -136,11 +139,11 @@ export function handlersFor({ services, options, files, emit }: HandlerContext):
       emit('jobs', { paused });
       return {};
     },
-    'review.open': ({ job }) => {
+    'review.open': ({ job }, abandoned) => {
       const record = jobs.show(job);
       if (record.kind !== 'compress' || record.status !== 'done')
         throw new SecateurError('job-not-running', { job, status: record.status });
-      return task('review.open', 'review', { request: record.request, report: record.result });
+      return task('review.open', 'review', { request: record.request, report: record.result }, abandoned);
     },
     'bundles.list': () => bundles.list(),
     'bundles.delete': async ({ path }) => {

@@ -112,7 +112,10 @@ async function answer(
   }
   if (typeof asked !== 'object' || asked === null || typeof asked.route !== 'string')
     return refuse(400, 'it names no route');
-  const reply = await o.router.call(asked.route, asked.input, { transport: 'http' });
+  // A page that gives up on a request, or is closed, ends its connection.
+  const abandoned = new AbortController();
+  response.on('close', () => abandoned.abort());
+  const reply = await o.router.call(asked.route, asked.input, { transport: 'http', signal: abandoned.signal });
   const bad: readonly ErrorCode[] = ['request-invalid', 'path-refused'];
   json(response, reply.ok || !bad.includes(reply.error.code) ? 200 : 400, reply);
 }

@@ -24,6 +24,8 @@ export interface RouterOptions {
 
 export interface Caller {
   readonly transport: 'ipc' | 'http' | 'local';
+  /** Aborted when nobody waits for the answer any more. */
+  readonly signal?: AbortSignal;
 }
 
 export interface Router {
@@ -68,8 +70,8 @@ export function createRouter(services: Services, options: RouterOptions): Router
           const reason = `${issue?.path.join('.') || 'the input'}: ${issue?.message ?? 'not valid'}`;
           throw new SecateurError('request-invalid', { route, reason });
         }
-        const handler = handlers[name] as (given: unknown) => Promise<unknown>;
-        return { ok: true, data: await handler(parsed.data) };
+        const handler = handlers[name] as (given: unknown, abandoned?: AbortSignal) => Promise<unknown>;
+        return { ok: true, data: await handler(parsed.data, from.signal) };
       } catch (e) {
         const error = SecateurError.from(e);
         if (['request-invalid', 'request-refused', 'path-refused'].includes(error.code))

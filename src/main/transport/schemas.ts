@@ -17,6 +17,8 @@ const conditions = { threads: count, batch: count, provider };
 const kind = z.enum(['model', 'data', 'labels', 'preprocess', 'folder', 'bundle']);
 const id = z.string().min(1).max(64);
 const family = z.enum(['cnn', 'vit', 'vlm', 'moe', 'diffusion', 'unknown']);
+const name = z.string().min(1).max(512);
+const dims = z.record(name, z.number().int().positive().max(65_536));
 // Requests of earlier versions name no number of plans.
 const recipe = recipeSchema.extend({ plans: recipeSchema.shape.plans.default(1) });
 
@@ -79,6 +81,7 @@ export const SCHEMAS: { readonly [R in RouteName]: z.ZodType<Input<R>> } = {
       .min(0)
       .max(2 ** 31 - 1),
     family: family.optional(),
+    dims: dims.optional(),
   }) as z.ZodType<Input<'jobs.start'>>,
   'jobs.list': none,
   'jobs.get': z.strictObject({ id }),

@@ -20,10 +20,20 @@ const LOST: ErrorPayload = {
 
 const bridge: Bridge = (globalThis as { secateur?: Bridge }).secateur ?? httpBridge(location.hash.slice(1));
 
-export async function call<R extends RouteName>(route: R, input: Input<R>): Promise<Output<R>> {
+let calls = 0;
+
+/** @param abandoned when it is aborted, the work for the answer ends, and the promise rejects */
+export async function call<R extends RouteName>(
+  route: R,
+  input: Input<R>,
+  abandoned?: AbortSignal,
+): Promise<Output<R>> {
+  abandoned?.throwIfAborted();
   // Proxies of the window's state do not cross process borders.
   const plain: unknown = JSON.parse(JSON.stringify(input));
-  const reply = (await bridge.request(route, plain)) as Reply<Output<R>>;
+  const name = abandoned && String(++calls);
+  if (name !== undefined) abandoned?.addEventListener('abort', () => bridge.abandon(name), { once: true });
+  const reply = (await bridge.request(route, plain, name)) as Reply<Output<R>>;
   if (reply.ok) return reply.data;
   throw new Refused(reply.error);
 }
@@ -43,6 +53,7 @@ export const payloadOf = (e: unknown): ErrorPayload =>
 function httpBridge(token: string): Bridge {
   const authorization = `Bearer ${token}`;
   const listeners = new Map<string, Set<(event: unknown) => void>>();
+  const pending = new Map<string, AbortController>();
   let started = false;
   const follow = async (): Promise<void> => {
     for (let wait = 250; ; wait = Math.min(8000, 2 * wait)) {
@@ -70,14 +81,23 @@ function httpBridge(token: string): Bridge {
     }
   };
   return {
-    async request(route, input) {
-      const response = await fetch('/api/request', {
-        method: 'POST',
-        headers: { authorization, 'content-type': 'application/json' },
-        body: JSON.stringify({ route, input }),
-      });
-      return (await response.json()) as unknown;
+    async request(route, input, call) {
+      const abort = new AbortController();
+      if (call !== undefined) pending.set(call, abort);
+      try {
+        const response = await fetch('/api/request', {
+          method: 'POST',
+          headers: { authorization, 'content-type': 'application/json' },
+          body: JSON.stringify({ route, input }),
+          signal: abort.signal,
+        });
+        return (await response.json()) as unknown;
+      } finally {
+        if (call !== undefined) pending.delete(call);
+      }
     },
+    // The server sees the connection end.
+    abandon: (call) => pending.get(call)?.abort(),
     on(topic, listener) {
       const all = listeners.get(topic) ?? new Set();
       listeners.set(topic, all);

@@ -1,7 +1,8 @@
 /** Every sentence of the window, in one place. */
 import type { StepName } from '../state/names.ts';
 import type { JobStatus } from '../../shared/model/job-record.ts';
-import type { Family } from '../../shared/model/types.ts';
+import type { Budget, Family } from '../../shared/model/types.ts';
+import type { Verdict } from '../state/verdict.ts';
 
 export const steps: Readonly<Record<StepName, { name: string; title: string; lead: string }>> = {
   model: { name: 'Model', title: 'Which model?', lead: 'An ONNX file. It stays where it is and is never changed.' },
@@ -42,6 +43,27 @@ export const stages: Readonly<Record<string, string>> = {
   measure: 'Measuring the result',
   bundle: 'Writing the bundle',
 };
+
+export const verdicts: Readonly<Record<Verdict, string>> = {
+  accepted: 'Accepted: the budget is met and the quality floor kept',
+  unreachable: 'The budget cannot be reached: nothing was removed',
+  ruined: 'Not accepted',
+  missed: 'The budget is missed',
+  close: 'Too close to call',
+  unjudged: 'Budget met; the quality was not judged',
+};
+
+/** As a user would say it, with the conditions where they are not the usual ones. */
+export function budgetText({ ms, ratio, percentile, threads, batch, provider }: Budget): string {
+  const goal = ms === undefined ? `${Math.round(100 * (ratio ?? 1))} % of the original's time` : `${ms} ms`;
+  const how = [
+    percentile === 50 ? '' : `p${percentile}`,
+    `${threads} ${threads === 1 ? 'thread' : 'threads'}`,
+    batch === 1 ? '' : `batch ${batch}`,
+    provider === 'cpu' ? '' : provider,
+  ];
+  return `${goal}, ${how.filter(Boolean).join(', ')}`;
+}
 
 export const presets: Readonly<Record<string, { title: string; text: string }>> = {
   fast: {
@@ -94,6 +116,7 @@ export const t = {
   back: 'Back',
   next: 'Next',
   start: 'Start pruning',
+  startAnyway: 'Start anyway',
   working: 'Working',
   close: 'Close',
   cancel: 'Cancel',
@@ -105,8 +128,13 @@ export const t = {
   retry: 'Try again',
   blocked: {
     model: 'Choose a model first.',
+    opening: 'The model is being opened.',
     budget: 'Set a budget first.',
+    data: 'The data, labels or preprocessing cannot be used: see step Data.',
+    looking: 'The data are being checked.',
     job: 'Run a job first.',
+    unfinished: 'This job has no result yet.',
+    nothing: 'This job has no result to export.',
   },
   drop: 'Drop an .onnx file or its folder here, or choose one',
   dropServed: 'An .onnx file, or its folder, on the machine that does the work',
@@ -134,8 +162,20 @@ export const t = {
   pareto: 'Latency against output change',
   paretoHint: 'Every plan that was cut and measured. On the line: none of the others is both faster and closer.',
   finalPlan: 'Chosen',
-  tableHint: 'What can be gone on with is kept: an interrupted job goes on after its last finished stage.',
+  tableHint: 'Finished stages are kept: when it is resumed, it goes on after the last one.',
   broken: 'This job ended before it was done.',
+  cancelled: 'You cancelled this job.',
+  startAnew: 'It would end the same way again: start another one with other choices.',
+  thisJob: 'This job',
+  data: 'Data',
+  recipe: 'Recipe',
+  widths: 'Widths',
+  byTheRecipe: 'chosen by the recipe',
+  setByHand: 'groups set by hand',
+  setByHandHint: 'Show the widths set by hand',
+  notRun: 'was not run',
+  elapsed: 'elapsed',
+  inAll: 'in all',
   groupsFound: 'Groups of this model',
   findGroup: 'Find a group',
   block: 'block',
@@ -175,6 +215,7 @@ export const t = {
   present: 'present',
   least: 'largest cut',
   outOfReach: 'This budget is out of reach: even the largest cut is predicted to take longer.',
+  alreadyMet: 'The original already meets this budget: nothing has to be removed.',
   withinReach: 'Within reach, as far as the operator times tell.',
   noData: 'Go on without data',
   noDataCost:
@@ -229,6 +270,7 @@ export const t = {
   paused: 'The queue is paused: this job waits.',
   met: 'Budget met',
   notMet: 'Budget missed',
+  beforeAndAfter: 'Before and after',
   before: 'Before',
   after: 'After',
   latency: 'Latency p50',
@@ -268,6 +310,14 @@ export const t = {
   open: 'Open',
   forget: 'Forget',
   ask: {
+    outOfReach: [
+      'Start although the budget looks out of reach?',
+      'Even the largest cut is predicted to be slower than this budget. The job measures that cut and ends there if it is too slow.',
+    ],
+    alreadyMet: [
+      'Start although the budget is already met?',
+      'The original is already as fast as this budget asks. Nothing has to be removed.',
+    ],
     job: ['Delete this job?', 'Its log and its report go. A bundle that it wrote stays where it is.'],
     bundle: ['Delete this bundle?', 'The folder and the zip file beside it are deleted from the disk.'],
     model: ['Forget this model?', 'The file stays where it is. It only leaves this list.'],

@@ -25,6 +25,8 @@ class Jobs {
   loaded = $state(false);
   error = $state.raw<ErrorPayload | null>(null);
   detail = $state.raw<JobDetail | null>(null);
+  /** When progress of the job that is looked at was heard of last, unix ms. */
+  heardAt = $state(0);
   #watching: string | null = null;
   #stale = false;
   /** Lines and points of the job that is looked at. */
@@ -71,6 +73,7 @@ class Jobs {
       const detail = await call('jobs.get', { id });
       if (this.#watching !== id) return;
       const progress = (detail.status === 'running' && this.#latest.get(id)) || detail.progress;
+      this.heardAt = Date.now();
       // What came in while the answer was under way may not be in it.
       this.detail = this.#heardLately.reduce(withLine, { ...detail, progress, log: detail.log.slice(-LINES) });
     } catch (e) {
@@ -89,6 +92,7 @@ class Jobs {
       );
     if (e.id !== this.#watching) return;
     if (e.seq !== undefined) this.#heardLately = [...this.#heardLately.slice(-LINES), e];
+    if (e.progress) this.heardAt = Date.now();
     if (!this.detail) return;
     const ended = !['queued', 'running'].includes(e.status);
     if (ended || e.status !== this.detail.status) void this.#fetch(e.id);

@@ -1,49 +1,30 @@
 /** What the user has chosen on the way through: the one state that all steps share. */
-import { call, payloadOf } from '../app/bridge.ts';
+import { call } from '../app/bridge.ts';
 import { PRESETS } from '../../shared/model/recipes.ts';
-import type { ErrorPayload } from '../../shared/contract/errors.ts';
-import type { AppInfo, Output, Settings } from '../../shared/contract/routes.ts';
+import type { AppInfo, CompressInput, Output, Settings } from '../../shared/contract/routes.ts';
 import type { DataPreview, OperatorProfile, ReachReport } from '../../shared/model/window.ts';
 import type { Progress } from '../../shared/model/frames.ts';
 import type { Recipe } from '../../shared/model/job.ts';
+import { Asked } from './asked.svelte.ts';
+import { pageOfJob } from './job-request.ts';
 import { jobs } from './jobs.svelte.ts';
 import type { Page, StepName } from './names.ts';
 import type { Budget, Family } from '../../shared/model/types.ts';
 
+export { Asked };
+
 type Inspection = Output<'models.inspect'>;
+
+/** Why a step cannot be gone to; the sentences are `t.blocked`. */
+export type Obstacle = 'model' | 'opening' | 'budget' | 'data' | 'looking' | 'job' | 'unfinished' | 'nothing';
+
+/** How a budget compares with what was measured: 'unknown' where nothing was. */
+export type Reach = 'unknown' | 'met' | 'within' | 'out';
 
 /** From the first view of a model to the run that times its operators. */
 const PROFILE_MS = 400;
 
-/** Something that is being asked for: a skeleton while it is, an error when it failed. */
-export class Asked<T> {
-  value = $state.raw<T | null>(null);
-  error = $state.raw<ErrorPayload | null>(null);
-  busy = $state(false);
-  #turn = 0;
-
-  /** Only the newest answer counts. */
-  async load(make: () => Promise<T>): Promise<void> {
-    const turn = ++this.#turn;
-    this.busy = true;
-    this.error = null;
-    try {
-      const value = await make();
-      if (turn === this.#turn) this.value = value;
-    } catch (e) {
-      if (turn === this.#turn) this.error = payloadOf(e);
-    } finally {
-      if (turn === this.#turn) this.busy = false;
-    }
-  }
-
-  clear(): void {
-    this.#turn++;
-    this.value = null;
-    this.error = null;
-    this.busy = false;
-  }
-}
+const presetNamed = (name: keyof typeof PRESETS): Recipe => structuredClone(PRESETS[name]) as Recipe;
 
 class Wizard {
   page = $state<Page>('model');
@@ -51,6 +32,8 @@ class Wizard {
   settings = $state.raw<Settings>({ theme: 'system', threads: 1, outFolder: '' });
 
   model = $state<string | null>(null);
+  /** The path that was to be opened last, whether or not it is a model. */
+  tried = $state<string | null>(null);
   /** Of the short task that was heard of last. */
   task = $state.raw<Progress | null>(null);
   inspection = new Asked<Inspection>();
@@ -72,7 +55,8 @@ class Wizard {
   preprocess = $state<string | null>(null);
   preview = new Asked<DataPreview>();
 
-  recipe = $state<Recipe>(structuredClone(PRESETS.balanced) as Recipe);
+  /** Its `keep` is always empty: widths are set by hand in Review, for one job. */
+  recipe = $state<Recipe>(presetNamed('balanced'));
   seed = $state(0);
   out = $state<string | null>(null);
 
@@ -87,12 +71,48 @@ class Wizard {
       : { ms: this.milliseconds, ...conditions };
   }
 
+  /** What the budget comes to in milliseconds; null before the model is measured. */
+  get goalMs(): number | null {
+    const reach = this.reach.value;
+    if (this.budgetKind === 'ms') return this.milliseconds;
+    return reach && this.ratio * reach.baselineMs;
+  }
+
+  /** Predicted from the measured operators. */
+  get withinReach(): Reach {
+    const { goalMs } = this;
+    const reach = this.reach.value;
+    if (!reach || goalMs === null || !this.budgetValid) return 'unknown';
+    if (goalMs >= reach.baselineMs) return 'met';
+    return goalMs < reach.leastMs ? 'out' : 'within';
+  }
+
   /** What keeps the user from going on, or null. */
-  blocked(step: StepName): 'model' | 'budget' | 'job' | null {
-    if (step !== 'model' && !this.inspection.value) return 'model';
-    if (['data', 'recipe', 'run'].includes(step) && !this.budgetValid) return 'budget';
-    if (['review', 'export'].includes(step) && this.job === null) return 'job';
-    return null;
+  blocked(step: StepName): Obstacle | null {
+    if (step === 'model') return null;
+    if (step === 'run') return this.job === null ? 'job' : null;
+    if (step === 'review' || step === 'export')
+      return this.job === null
+        ? 'job'
+        : pageOfJob(
+            step,
+            jobs.list.find((j) => j.id === this.job),
+          );
+    if (!this.inspection.value) return this.inspection.busy ? 'opening' : 'model';
+    if (step === 'budget') return null;
+    if (!this.budgetValid) return 'budget';
+    return step === 'recipe' ? this.dataObstacle : null;
+  }
+
+  /** What keeps a job from being started, or null. */
+  get startBlocked(): Obstacle | null {
+    return this.blocked('recipe');
+  }
+
+  get dataObstacle(): 'data' | 'looking' | null {
+    if (this.data === null) return null;
+    if (this.preview.error) return 'data';
+    return this.preview.busy ? 'looking' : null;
   }
 
   get budgetValid(): boolean {
@@ -101,25 +121,44 @@ class Wizard {
 
   /** A model of the user's own: nothing of the last one's data stays. */
   async openOwn(path: string): Promise<void> {
-    this.data = this.labels = this.preprocess = null;
-    this.preview.clear();
+    this.setData(null);
     // The sample's recipe is for a first look.
-    if (this.recipe.name === 'fast') this.recipe = structuredClone(PRESETS.balanced) as Recipe;
+    if (this.recipe.name === 'fast') this.recipe = presetNamed('balanced');
     await this.open(path);
   }
 
-  /** @param job shown with the model; none yet by default */
-  async open(model: string, job: string | null = null): Promise<void> {
-    this.model = model;
+  /** A sample: its data with it, and a recipe that does not take long. */
+  async openSample(sample: { readonly model: string; readonly data: string }): Promise<void> {
+    this.setData(sample.data);
+    this.recipe = presetNamed('fast');
+    await this.open(sample.model);
+  }
+
+  setData(data: string | null, labels: string | null = null, preprocess: string | null = null): void {
+    Object.assign(this, { data, labels, preprocess });
+    this.preview.clear();
+  }
+
+  /**
+   * Until the model is open, and when it cannot be opened, there is none: nothing of the last one is gone on with.
+   * @param job shown with the model; none yet by default
+   */
+  async open(path: string, job: string | null = null): Promise<void> {
+    if (path !== this.tried) this.#forget();
+    this.tried = path;
+    this.model = null;
     this.job = job;
     this.family = null;
     this.reach.clear();
     this.profile.clear();
-    await this.inspection.load(() => call('models.inspect', { model }));
-    if (this.model !== model || !this.inspection.value) return;
-    this.family = this.inspection.value.corrected;
+    this.preview.clear();
+    this.inspection.value = null;
+    await this.inspection.load((abandoned) => call('models.inspect', { model: path }, abandoned));
+    const opened = this.inspection.value as Inspection | null;
+    if (this.tried !== path || !opened) return;
+    this.family = opened.corrected;
     // Of a folder: the file in it.
-    model = this.model = this.inspection.value.model;
+    const model = (this.model = opened.model);
     if (this.data) this.look();
     // Beside a job it would wait for the job's end; the first view of a big model is not to share the processor with it.
     setTimeout(() => {
@@ -127,16 +166,65 @@ class Wizard {
     }, PROFILE_MS);
   }
 
+  /** What was chosen for one model and means nothing for another: names of groups, milliseconds, the bundle's folder. */
+  #forget(): void {
+    this.recipe = { ...this.recipe, freeze: [], keep: {} };
+    this.budgetKind = 'ratio';
+    this.milliseconds = 0;
+    this.out = null;
+  }
+
+  /**
+   * Puts the wizard where a job was started from, so that another one can be. Widths that were set by hand stay with that
+   * job: no step shows them.
+   */
+  take(id: string, request: CompressInput): void {
+    const { budget, recipe } = request;
+    this.setData(request.data ?? null, request.labels ?? null, request.preprocess ?? null);
+    if (this.model === request.model && this.inspection.value) {
+      this.job = id;
+      if (this.data) this.look();
+    } else void this.open(request.model, id);
+    this.recipe = { ...(structuredClone(recipe) as Recipe), keep: {} };
+    this.seed = request.seed;
+    this.out = null;
+    this.family = request.family ?? this.family;
+    this.budgetKind = budget.ratio === undefined ? 'ms' : 'ratio';
+    if (budget.ratio !== undefined) this.ratio = budget.ratio;
+    if (budget.ms !== undefined) this.milliseconds = budget.ms;
+    const { threads, batch, provider } = this;
+    if (threads !== budget.threads || batch !== budget.batch || provider !== budget.provider) this.changeConditions();
+    Object.assign(this, {
+      threads: budget.threads,
+      percentile: budget.percentile,
+      batch: budget.batch,
+      provider: budget.provider,
+    });
+  }
+
+  /** Figures of other conditions say nothing about these. */
+  changeConditions(): void {
+    this.reach.clear();
+    this.profile.clear();
+  }
+
   measure(): void {
     const { model, threads, batch, provider } = this;
     if (model === null) return;
     const input = { model, threads, batch, provider };
-    void this.reach.load(() => call('budget.reach', input));
+    void this.reach.load((abandoned) => call('budget.reach', input, abandoned));
+  }
+
+  /** Whoever leaves the budget does not wait for the measurement: it would hold up the job. */
+  leaveBudget(): void {
+    if (this.reach.busy) this.reach.clear();
   }
 
   profileOperators(): void {
     const { model, threads, batch, provider } = this;
-    if (model !== null) void this.profile.load(() => call('models.profile', { model, threads, batch, provider }));
+    if (model === null) return;
+    const input = { model, threads, batch, provider };
+    void this.profile.load((abandoned) => call('models.profile', input, abandoned));
   }
 
   async setFamily(family: Family): Promise<void> {
@@ -150,12 +238,15 @@ class Wizard {
     const { model, data, labels, preprocess } = this;
     if (model === null || data === null) return this.preview.clear();
     const input = { model, data, ...(labels && { labels }), ...(preprocess && { preprocess }) };
-    void this.preview.load(() => call('data.preview', input));
+    void this.preview.load((abandoned) => call('data.preview', input, abandoned));
   }
 
   async start(): Promise<void> {
     const { model, budget, data, labels, preprocess, recipe, seed, out, family } = this;
     if (model === null) return;
+    // A job waits for what measures.
+    if (this.profile.busy) this.profile.clear();
+    this.leaveBudget();
     const { id } = await call('jobs.start', {
       model,
       budget,
@@ -167,6 +258,8 @@ class Wizard {
       seed,
       ...(family && { family }),
     });
+    // It holds this job's bundle from now on.
+    this.out = null;
     this.job = id;
     this.page = 'run';
   }

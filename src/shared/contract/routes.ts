@@ -79,6 +79,8 @@ export interface CompressInput {
   readonly seed: number;
   /** What the user says the model is; default: as detected. */
   readonly family?: Family;
+  /** Sizes of dynamic axes by name; the rest is found or guessed. */
+  readonly dims?: Readonly<Record<string, number>>;
 }
 
 /** A bundle that a job has written. */
@@ -219,7 +221,10 @@ export type Topic = keyof Events;
 
 /** What the window finds as `window.secateur`, or makes from HTTP. */
 export interface Bridge {
-  request(route: string, input?: unknown): Promise<unknown>;
+  /** @param call names the request, so that it can be abandoned */
+  request(route: string, input?: unknown, call?: string): Promise<unknown>;
+  /** Nobody waits for the answer of that request any more: the work for it ends. */
+  abandon(call: string): void;
   on(topic: string, listener: (event: unknown) => void): () => void;
   /** The path of a file that the user dropped onto the window; only where files have one. */
   dropped?(file: unknown): Promise<string | null>;

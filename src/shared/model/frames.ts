@@ -43,4 +43,6 @@ export interface Progress {
   readonly message: string;
   /** Estimated milliseconds to the end, or null while unknown. */
   readonly etaMs: number | null;
+  /** Stages that have been gone through at least once, in that order; one that is repeated stays in the list. */
+  readonly finished?: readonly string[];
 }

@@ -1,0 +1,34 @@
+/** What a finished compression came to, in the order in which a user needs to know it: what is wrong comes first. */
+import type { CompressReport } from '../../shared/model/job.ts';
+
+/**
+ * 'unreachable': nothing was made; 'ruined': below the quality floor, or not judged well enough to be above it; 'missed':
+ * slower than the budget; 'close': the measurement does not tell whether the budget is met; 'unjudged': a report from
+ * before results were judged. Only 'accepted' is a success.
+ */
+export type Verdict = 'accepted' | 'unreachable' | 'ruined' | 'missed' | 'close' | 'unjudged';
+
+export interface Judgement {
+  readonly verdict: Verdict;
+  /** Sentences, worst first. */
+  readonly reasons: readonly string[];
+}
+
+export type Judged = Pick<CompressReport, 'met' | 'unreachable' | 'accepted' | 'reasons' | 'latency'>;
+
+export function judgementOf(report: Judged): Judgement {
+  const reasons = report.reasons ?? [];
+  if (report.unreachable)
+    return { verdict: 'unreachable', reasons: reasons.length ? reasons : [sentence(report.unreachable.reason)] };
+  if (report.accepted === true) return { verdict: 'accepted', reasons };
+  const latency = report.latency?.verdict ?? (report.met ? 'met' : 'missed');
+  if (latency === 'missed') return { verdict: 'missed', reasons };
+  if (report.accepted === undefined) return { verdict: latency === 'met' ? 'unjudged' : 'close', reasons };
+  // One reason that is not about the latency is enough to call the result ruined: speed does not make up for it.
+  return { verdict: latency === 'too-close' && reasons.length <= 1 ? 'close' : 'ruined', reasons };
+}
+
+const sentence = (clause: string): string => {
+  const text = clause.trim();
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`;
+};

@@ -1,0 +1,188 @@
+// The window's state without a page: what is asked, what is abandoned, and what is carried from one job to the next.
+import { beforeEach, describe, expect, it } from 'vitest';
+import { PRESETS } from '../../shared/model/recipes.ts';
+import type { CompressRequest } from '../../shared/model/job.ts';
+
+interface Asked {
+  readonly route: string;
+  readonly input: Record<string, unknown>;
+  readonly call: string | undefined;
+  answer(data: unknown): void;
+  refuse(code: string): void;
+}
+const asked: Asked[] = [];
+const abandoned: string[] = [];
+Object.assign(globalThis, {
+  secateur: {
+    request: (route: string, input: Record<string, unknown>, call?: string) =>
+      new Promise((done) => {
+        const refuse = (code: string): void =>
+          done({ ok: false, error: { code, message: code, remedy: '', detail: {} } });
+        asked.push({ route, input, call, answer: (data) => done({ ok: true, data }), refuse });
+      }),
+    abandon: (call: string) => void abandoned.push(call),
+    on: () => () => undefined,
+  },
+});
+const { wizard } = await import('./wizard.svelte.ts');
+const { jobs } = await import('./jobs.svelte.ts');
+const { bring } = await import('../library/bring.ts');
+const { again } = await import('./job-request.ts');
+
+const settle = (): Promise<void> => new Promise((done) => setTimeout(done));
+const last = (route: string): Asked => asked.filter((a) => a.route === route).at(-1)!;
+const inspected = (model: string) => ({ model, sha256: '0'.repeat(64), corrected: null, groups: [], outputs: [] });
+async function open(model: string): Promise<void> {
+  const opening = wizard.openOwn(model);
+  last('models.inspect').answer(inspected(model));
+  await opening;
+}
+const request: CompressRequest = {
+  model: '/m/job.onnx',
+  budget: { ms: 7, percentile: 95, threads: 3, batch: 2, provider: 'cpu' },
+  device: 'here',
+  data: '/d/job',
+  labels: '/d/labels.txt',
+  recipe: { ...PRESETS.best, keep: { conv1: 0.25 }, freeze: ['fc'] },
+  out: '/out/job',
+  seed: 5,
+};
+
+beforeEach(() => {
+  asked.length = abandoned.length = 0;
+  wizard.setData(null);
+  wizard.recipe = structuredClone(PRESETS.balanced) as typeof wizard.recipe;
+  jobs.list = [];
+});
+
+describe('opening a model', () => {
+  it('that fails leaves none, and nothing can be gone on with', async () => {
+    await open('/m/good.onnx');
+    expect(wizard.blocked('budget')).toBeNull();
+    const opening = wizard.openOwn('/m/bad.onnx');
+    expect(wizard.blocked('budget')).toBe('opening');
+    last('models.inspect').refuse('model-invalid');
+    await opening;
+    expect([wizard.model, wizard.inspection.value]).toEqual([null, null]);
+    expect(wizard.inspection.error?.code).toBe('model-invalid');
+    expect([wizard.blocked('budget'), wizard.startBlocked]).toEqual(['model', 'model']);
+  });
+
+  it('abandons the inspection of the one before, and its measurements', async () => {
+    const first = wizard.openOwn('/m/a.onnx');
+    const { call } = last('models.inspect');
+    const second = wizard.openOwn('/m/b.onnx');
+    expect(abandoned).toEqual([call]);
+    last('models.inspect').answer(inspected('/m/b.onnx'));
+    await Promise.all([second, Promise.race([first, settle()])]);
+    expect(wizard.model).toBe('/m/b.onnx');
+    wizard.measure();
+    const reach = last('budget.reach').call;
+    void wizard.openOwn('/m/c.onnx');
+    expect(abandoned).toContain(reach);
+  });
+
+  it('forgets what meant the one before: names of groups, milliseconds, the folder', async () => {
+    await open('/m/a.onnx');
+    wizard.recipe = { ...wizard.recipe, freeze: ['layer1.*'] };
+    Object.assign(wizard, { budgetKind: 'ms', milliseconds: 4, out: '/out/a' });
+    await open('/m/b.onnx');
+    expect(wizard.recipe.freeze).toEqual([]);
+    expect([wizard.budget.ms, wizard.out]).toEqual([undefined, null]);
+  });
+});
+
+describe('a measurement of what is reachable', () => {
+  it.each([
+    ['left with its step', () => wizard.leaveBudget()],
+    ['when its conditions change', () => wizard.changeConditions()],
+    ['when a job starts', () => void wizard.start()],
+  ])('is abandoned %s', async (_, leave) => {
+    await open('/m/a.onnx');
+    wizard.measure();
+    const { call } = last('budget.reach');
+    leave();
+    expect(abandoned).toEqual([call]);
+    expect(wizard.reach.busy).toBe(false);
+  });
+
+  it('tells budgets that are met already from those out of reach', async () => {
+    await open('/m/a.onnx');
+    expect(wizard.withinReach).toBe('unknown');
+    wizard.reach.value = { baselineMs: 10, leastMs: 3, curve: [], provenance: {} as never };
+    Object.assign(wizard, { budgetKind: 'ms' });
+    const at = (ms: number): string => ((wizard.milliseconds = ms), wizard.withinReach);
+    expect([at(12), at(5), at(2)]).toEqual(['met', 'within', 'out']);
+  });
+});
+
+describe('data', () => {
+  it('that are refused keep the user from going on and from starting', async () => {
+    await open('/m/a.onnx');
+    wizard.setData('/d/a');
+    wizard.look();
+    expect(wizard.blocked('recipe')).toBe('looking');
+    last('data.preview').answer({ samples: 3 });
+    await settle();
+    expect(wizard.blocked('recipe')).toBeNull();
+    wizard.labels = '/d/wrong.txt';
+    wizard.look();
+    last('data.preview').refuse('data-labels');
+    await settle();
+    expect([wizard.blocked('recipe'), wizard.startBlocked]).toEqual(['data', 'data']);
+    wizard.setData('/d/b');
+    wizard.look();
+    last('data.preview').answer({ samples: 3 });
+    await settle();
+    expect(wizard.startBlocked).toBeNull();
+  });
+});
+
+describe('a job that is shown', () => {
+  it('brings its model, data, budget and recipe, and none of the widths set by hand', async () => {
+    await open('/m/other.onnx');
+    const bringing = bring('j1');
+    last('jobs.get').answer({ kind: 'compress', request });
+    await bringing;
+    last('models.inspect').answer(inspected(request.model));
+    await settle();
+    expect(wizard.job).toBe('j1');
+    expect(wizard.model).toBe(request.model);
+    expect([wizard.data, wizard.labels, wizard.preprocess]).toEqual(['/d/job', '/d/labels.txt', null]);
+    expect(wizard.budget).toEqual(request.budget);
+    expect(wizard.recipe).toEqual({ ...request.recipe, keep: {} });
+    void wizard.start();
+    expect((last('jobs.start').input['recipe'] as typeof request.recipe).keep).toEqual({});
+    expect(last('jobs.start').input['out']).toBeUndefined();
+  });
+
+  it('is the one that was asked for last, however the answers come', async () => {
+    const [a, b] = [bring('a'), bring('b')];
+    const [first, second] = asked.filter((x) => x.route === 'jobs.get');
+    second!.answer({ kind: 'compress', request: { ...request, model: '/m/b.onnx' } });
+    first!.answer({ kind: 'compress', request: { ...request, model: '/m/a.onnx' } });
+    await Promise.all([a, b]);
+    expect([wizard.job, wizard.tried]).toEqual(['b', '/m/b.onnx']);
+  });
+
+  it('has its pages although its model cannot be opened any more', async () => {
+    const bringing = bring('j1');
+    last('jobs.get').answer({ kind: 'compress', request: { ...request, model: '/m/gone.onnx' } });
+    await bringing;
+    last('models.inspect').refuse('file-not-found');
+    await settle();
+    const outcome = { met: true, beforeMs: 2, afterMs: 1, bundle: '/out/b', accepted: true };
+    const job = { id: 'j1', kind: 'compress', status: 'done', outcome } as (typeof jobs.list)[number];
+    jobs.list = [job];
+    expect([wizard.blocked('run'), wizard.blocked('review'), wizard.blocked('export')]).toEqual([null, null, null]);
+    jobs.list = [{ ...job, outcome: { ...outcome, bundle: null, afterMs: null } }];
+    expect(wizard.blocked('export')).toBe('nothing');
+    jobs.list = [{ ...job, status: 'failed', outcome: null }];
+    expect([wizard.blocked('run'), wizard.blocked('review')]).toEqual([null, 'unfinished']);
+  });
+
+  it('is run again with all that it was asked for, but not into the folder of its bundle', () => {
+    const { device: _device, out: _out, ...same } = { ...request, dims: { t: 3 }, floor: { minAgreement: 0.9 } };
+    expect(again({ ...same, device: 'here', out: '/out/job' }, { seed: 6 })).toEqual({ ...same, seed: 6 });
+  });
+});
