@@ -12,6 +12,8 @@ import type { HostTensor } from '../engine/executor.ts';
 import { DType, dtypeName } from '../engine/ir/dtype.ts';
 import { numberToHalf, type NumericArray } from '../engine/ir/tensor.ts';
 import { expectImages, imageLayout, type Expected } from './expect.ts';
+import { identityOf } from './identity.ts';
+import { mapLimit } from './map-limit.ts';
 import { writeImage, type ImageView } from './normalise.ts';
 import { decodeImage, fit, probeImage, type Geometry, type Pixels } from './pixels.ts';
 import { sampleIndices } from './split.ts';
@@ -52,6 +54,8 @@ export interface Dataset {
   readonly preprocess: Preprocess | null;
   /** What a user should know: skipped files, deduced preprocessing, adapted sizes. May grow while batches are read. */
   readonly notes: readonly string[];
+  /** Hash of everything that samples and labels depend on; see identity.ts. */
+  readonly identity: string;
   /** File names (or 'row 17'), for messages. */
   name(index: number): string;
   /** Samples in the order asked for, first axis = indices.length, of the model's input type. */
@@ -62,20 +66,6 @@ export interface Dataset {
 const CACHE_BYTES = 2 ** 30;
 /** Up to so many images are decoded when the folder is opened, so that damaged ones are known before any work. */
 const VERIFY_BY_DECODING = 2000;
-
-/** Runs `work` over 0..n-1, at most `width` at a time. */
-async function mapLimit<T>(n: number, width: number, work: (i: number) => Promise<T>): Promise<T[]> {
-  const out = new Array<T>(n);
-  let next = 0;
-  const lane = async (): Promise<void> => {
-    while (next < n) {
-      const i = next++;
-      out[i] = await work(i);
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(width, n) }, lane));
-  return out;
-}
 
 function convert(data: Float32Array | Uint8Array, dims: readonly number[], dtype: number): HostTensor {
   if (dtype === DType.FLOAT && data instanceof Float32Array) return { dtype, dims, data };
@@ -298,13 +288,25 @@ export async function openDataset(options: DatasetOptions): Promise<Dataset> {
       used = good.map((i) => used[i]!);
     }
     const rows = used,
-      all = source.labels?.labels;
+      all = source.labels?.labels,
+      labels = all ? Int32Array.from(rows, (i) => all[i]!) : null,
+      classNames = source.labels?.classNames ?? null;
+    const identity = await identityOf({
+      files: source.kind === 'files' ? rows.map((i) => source.files[i]!) : [options.data],
+      rows,
+      labels,
+      classNames,
+      preprocess: opened.preprocess,
+      inputShape: options.inputShape,
+      inputDtype: options.inputDtype ?? DType.FLOAT,
+    });
     return {
       length: rows.length,
-      labels: all ? Int32Array.from(rows, (i) => all[i]!) : null,
-      classNames: source.labels?.classNames ?? null,
+      labels,
+      classNames,
       preprocess: opened.preprocess,
       notes,
+      identity,
       name: (i) => (source.kind === 'files' ? source.names[rows[i]!]! : `row ${rows[i]}`),
       batch: (indices) => {
         for (const i of indices)

@@ -26,6 +26,7 @@ import { familyOf } from './family.ts';
 import { declareAs, freeBatch } from './free-batch.ts';
 import { groupInfo } from './inspect.ts';
 import { openData, type JobData } from './job-data.ts';
+import { jobIdentity, type JobIdentity } from './job-identity.ts';
 import { latencyStage } from './latency-stage.ts';
 import { loadWithHash } from './load.ts';
 import { prepare, tidy, type Prepared } from './prepare.ts';
@@ -95,8 +96,9 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
   clock.mark('latency');
 
   const samples = affordable(prepared, recipe.calibrationSamples);
-  const { holdout } = recipe.recovery;
-  const identity = { model: loaded.sha256, data: data.identity, seed, samples: samples.calibration, holdout };
+  const identityWith = (n: number): JobIdentity =>
+    jobIdentity({ request, sha256: loaded.sha256, data: data.identity, samples: n, batch: samples.batch, threads });
+  const identity = identityWith(samples.calibration);
   const chosen = draw(data.train, samples.calibration, seed);
   const calibration = await calibrationOf(source, data.dataset, chosen, samples.batch, seed);
   const more = samples.final > samples.calibration && data.dataset !== null;
@@ -138,7 +140,7 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
     calibration,
     rankingSamples: samples.ranking,
     judge,
-    final: more ? { calibration: drawnMore, identity: { ...identity, samples: samples.final } } : null,
+    final: more ? { calibration: drawnMore, identity: identityWith(samples.final) } : null,
     landingSamples: samples.landing,
     rounds: samples.rounds,
     probes: samples.probes,
@@ -157,12 +159,7 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
   };
   const finish = async (missed: readonly Candidate[]) => {
     const settled = await settleBest({ ...settling, missed }, ctx);
-    const learned = await judgeAndRecover(
-      job,
-      settled.compensated,
-      { planHash: settled.planHash, identity, threads },
-      ctx,
-    );
+    const learned = await judgeAndRecover(job, settled.compensated, { identity, threads }, ctx);
     ctx.progress({ stage: 'measure', message: 'the original and the result, side by side', done: 0 });
     const { path, model: result } =
       source === loaded.model ? opened(learned.path) : await declared(job, learned.path, ctx);
@@ -265,7 +262,7 @@ async function declared({ loaded }: Job, path: string, ctx: StageContext): Promi
 async function judgeAndRecover(
   { request, source, prepared, data, clock }: Job,
   compensated: Compensated,
-  o: { planHash: string; identity: Readonly<Record<string, unknown>>; threads: number },
+  o: { identity: JobIdentity; threads: number },
   ctx: StageContext,
 ): Promise<{
   path: string;

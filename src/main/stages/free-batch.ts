@@ -9,11 +9,14 @@ import type { Model } from '../engine/ir/model.ts';
 import { i64, toNumbers } from '../engine/ir/tensor.ts';
 import { constantsToInitializers, runPasses } from '../engine/passes/index.ts';
 import { difference } from '../engine/quality/difference.ts';
+import { runtimeVersion } from '../runtime/device.ts';
 import { fedInputs, randomFeeds } from '../runtime/random-inputs.ts';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { StageContext } from './context.ts';
 
 const NAME = 'batch';
+/** Raised when batches are freed, or compared, in another way. */
+const VERSION = 1;
 /** Relative to the largest output: different batch sizes add up in different orders. */
 const TOLERANCE = 1e-3;
 
@@ -25,7 +28,7 @@ export async function freeBatch(
 ): Promise<Model> {
   const fed = fedInputs(model);
   if (fed.length !== 1 || fed[0]!.type?.shape?.[0] !== 1) return model;
-  const memo = ctx.memo('free-batch', { model: sha256 });
+  const memo = ctx.memo('free-batch', { model: sha256, runtime: runtimeVersion(), version: VERSION });
   const known = memo.get('free');
   if (known === 0) return model;
   const free = withoutBatch(model);

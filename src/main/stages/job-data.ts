@@ -1,5 +1,4 @@
 /** The data of a job: opened, and split into what stages learn from, what chooses between states, and what only judges. */
-import { stat } from 'node:fs/promises';
 import type { CompressRequest } from '../../shared/model/job.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { splitIndices } from '../data/split.ts';
@@ -9,7 +8,8 @@ import { openModelData } from './model-data.ts';
 
 export interface JobData {
   readonly dataset: Dataset | null;
-  readonly identity: unknown;
+  /** Hash of everything that samples and labels depend on; null without data. */
+  readonly identity: string | null;
   /** Samples that stages may learn from, and those that only judge. */
   readonly train: readonly number[];
   /** Samples that decide which state of the recovery is best. */
@@ -41,12 +41,11 @@ export async function openData(
     seed: request.seed,
     ...(dataset.labels && { labels: dataset.labels }),
   });
-  const { mtimeMs, size } = await stat(request.data);
   // Nothing that calibration or training sees may judge: what was fitted looks better than it is.
   const inner = splitIndices(train.length, { holdout: Math.min(0.1, 512 / train.length), seed: request.seed + 1 });
   return {
     dataset,
-    identity: { path: request.data, mtimeMs, size, labels: request.labels ?? null, preprocess: dataset.preprocess },
+    identity: dataset.identity,
     train: inner.train.map((i) => train[i]!),
     judge: inner.holdout.length ? inner.holdout.map((i) => train[i]!) : train,
     quality: holdout.length ? holdout : train,

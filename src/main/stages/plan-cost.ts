@@ -150,6 +150,7 @@ class MeasuredCost implements PlanCost {
     const memo = this.#ctx.memo('output-change', {
       ...identity,
       criterion: recipe.criterion,
+      compensation: recipe.compensation,
       used: rankingSamples,
       cut: this.#cutting,
       fitted: this.#fitting ? this.#apart.batches.length * this.#apart.size : 0,

@@ -1,6 +1,6 @@
 /** Recovery as a stage of a job: kept in the artifact store, and skipped with a reason where it cannot be done. */
 import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { CompressRequest } from '../../shared/model/job.ts';
 import type { Model } from '../engine/ir/model.ts';
@@ -10,13 +10,27 @@ import type { StageContext } from './context.ts';
 import type { JobData } from './job-data.ts';
 import { recover, type Recovered } from './recover.ts';
 
+/**
+ * What a recovered model depends on. Its start is an artifact whose name is the hash of its own key: the plan, and the
+ * samples that the last compensation used, are in there.
+ */
+export const recoverKey = (o: {
+  readonly request: Pick<CompressRequest, 'recipe'>;
+  readonly compensated: Pick<Compensated, 'path'>;
+  readonly identity: Readonly<Record<string, unknown>>;
+}) => ({
+  from: basename(dirname(o.compensated.path)),
+  identity: o.identity,
+  recovery: o.request.recipe.recovery,
+  version: 12,
+});
+
 export async function recoverStage(
   o: {
     readonly request: CompressRequest;
     readonly data: JobData;
     readonly original: Model;
     readonly compensated: Compensated;
-    readonly planHash: string;
     readonly identity: Readonly<Record<string, unknown>>;
     readonly threads: number;
   },
@@ -25,36 +39,26 @@ export async function recoverStage(
   const { request, data, compensated, threads } = o;
   const { recipe, seed } = request;
   try {
-    const dir = await ctx.artifact(
-      'recover',
-      {
-        identity: o.identity,
-        plan: o.planHash,
-        compensation: recipe.compensation,
-        recovery: recipe.recovery,
-        version: 11,
-      },
-      async (to, checkpoint) => {
-        const r: Recovered = await recover(
-          o.original,
-          openModelFile(compensated.path),
-          {
-            recipe: recipe.recovery,
-            dataset: data.dataset!,
-            train: data.train,
-            holdout: data.judge,
-            seed,
-            threads,
-            features: compensated.features,
-            checkpoint,
-          },
-          ctx,
-        );
-        saveModelFile(r.model, join(to, 'model.onnx'));
-        const { model: _, ...log } = r;
-        await writeFile(join(to, 'recovery.json'), JSON.stringify(log));
-      },
-    );
+    const dir = await ctx.artifact('recover', recoverKey(o), async (to, checkpoint) => {
+      const r: Recovered = await recover(
+        o.original,
+        openModelFile(compensated.path),
+        {
+          recipe: recipe.recovery,
+          dataset: data.dataset!,
+          train: data.train,
+          holdout: data.judge,
+          seed,
+          threads,
+          features: compensated.features,
+          checkpoint,
+        },
+        ctx,
+      );
+      saveModelFile(r.model, join(to, 'model.onnx'));
+      const { model: _, ...log } = r;
+      await writeFile(join(to, 'recovery.json'), JSON.stringify(log));
+    });
     const log = JSON.parse(await readFile(join(dir, 'recovery.json'), 'utf8')) as Recovered;
     return {
       path: join(dir, 'model.onnx'),

@@ -15,6 +15,7 @@ import { calibrationOf, draw, type Calibration } from './calibration.ts';
 import type { StageContext } from './context.ts';
 import { curvatureCosts, type CurvatureCosts } from './curvature-costs.ts';
 import { openData, type JobData } from './job-data.ts';
+import { jobIdentity } from './job-identity.ts';
 import { latencyStage } from './latency-stage.ts';
 import { loadWithHash } from './load.ts';
 import { answersOf } from './answers.ts';
@@ -120,8 +121,14 @@ function sourcesOf(
   const recipe = decided(request.recipe, prepared, data.dataset !== null);
   const threads = localDevice().cores;
   const samples = affordable(prepared, recipe.calibrationSamples);
-  const { holdout } = recipe.recovery;
-  const identity = { model: o.sha256, data: data.identity, seed, samples: samples.calibration, holdout };
+  const identity = jobIdentity({
+    request,
+    sha256: o.sha256,
+    data: data.identity,
+    samples: samples.calibration,
+    batch: samples.batch,
+    threads,
+  });
   let drawn: Promise<Calibration> | null = null;
   const calibration = (): Promise<Calibration> =>
     (drawn ??= calibrationOf(o.model, data.dataset, draw(data.train, samples.calibration, seed), samples.batch, seed));

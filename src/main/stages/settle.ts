@@ -6,7 +6,7 @@
  */
 import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { Plan } from '../../shared/model/types.ts';
 import type { State } from '../engine/pruning/allocation/state.ts';
 import { openModelFile } from '../storage/model-files.ts';
@@ -97,7 +97,9 @@ export async function lookAgain(
   how: CompareOptions,
   ctx: StageContext,
 ): Promise<number> {
-  const dir = await ctx.artifact('second-look', { ...key, how, job: ctx.job }, async (to) => {
+  // The folder of a compensated model is named by everything that it depends on.
+  const from = basename(dirname(path));
+  const dir = await ctx.artifact('second-look', { ...key, from, how, job: ctx.job }, async (to) => {
     ctx.progress({ stage: 'compensate', message: 'measuring the compensated model', done: 1 });
     const { ratio } = await o.beside.compare(openModelFile(path), how);
     await writeFile(join(to, 'ratio.json'), JSON.stringify(ratio));
