@@ -2,6 +2,8 @@
 import type { StepName } from '../state/names.ts';
 import type { JobStatus } from '../../shared/model/job-record.ts';
 import type { Budget, Family } from '../../shared/model/types.ts';
+import type { OutputReading, QualityFloor } from '../../shared/model/job.ts';
+import type { Interval } from '../../shared/model/quality.ts';
 import type { Verdict } from '../state/verdict.ts';
 
 export const steps: Readonly<Record<StepName, { name: string; title: string; lead: string }>> = {
@@ -64,6 +66,28 @@ export function budgetText({ ms, ratio, percentile, threads, batch, provider }: 
   ];
   return `${goal}, ${how.filter(Boolean).join(', ')}`;
 }
+
+export const readings: Readonly<Record<OutputReading, string>> = {
+  classes: 'Classes',
+  boxes: 'Boxes',
+  map: 'Map of classes',
+  image: 'Image',
+  embedding: 'Embedding',
+  numbers: 'Numbers',
+};
+
+/** 95 % of a share. */
+export const interval = ({ low, high }: Interval): string => `${(100 * low).toFixed(0)}–${(100 * high).toFixed(0)} %`;
+
+/** What a result must keep, where it is not the default. */
+export const floorText = ({ minAgreement, maxDrop, minPsnrDb }: QualityFloor): string =>
+  [
+    minAgreement === undefined ? '' : `agreement ≥ ${Math.round(1000 * minAgreement) / 10} %`,
+    maxDrop === undefined ? '' : `top-1 drop ≤ ${Math.round(1000 * maxDrop) / 10} %`,
+    minPsnrDb === undefined ? '' : `PSNR ≥ ${minPsnrDb} dB`,
+  ]
+    .filter(Boolean)
+    .join(', ');
 
 export const presets: Readonly<Record<string, { title: string; text: string }>> = {
   fast: {
@@ -170,6 +194,50 @@ export const t = {
   data: 'Data',
   recipe: 'Recipe',
   widths: 'Widths',
+  floorTitle: 'Quality floor',
+  floorHint: 'A result below it is not accepted, however fast it is.',
+  minAgreement: 'Least agreement with the original',
+  minAgreementHelp: 'Share of samples with the same class; for detectors the F1 of matching boxes.',
+  maxDrop: 'Largest drop in top-1 accuracy',
+  maxDropHelp: 'In percentage points. Needs labels.',
+  minPsnr: 'Least PSNR against the original',
+  minPsnrHelp: 'Of outputs that are images.',
+  default: 'default',
+  defaults: 'Use the defaults',
+  floorFact: 'Quality floor',
+  byDefault: 'default',
+  outputsRead: 'How outputs are read',
+  outputsReadHint: 'Quality is judged by what an output means. Correct it where it was taken for something else.',
+  readAs: 'Read as',
+  inferred: 'inferred',
+  asInferred: 'As inferred',
+  guessed: 'A guess:',
+  setByYou: 'set by you',
+  originalOnData: 'The original on these data',
+  originalTop1: 'Top-1 accuracy',
+  chance: 'Most frequent label',
+  judgedSamples: 'Judged samples',
+  of: 'of',
+  mean: 'mean',
+  inputRange: 'Values of the input',
+  tooFewSamples: 'Fewer than 30 samples: no result can be accepted on so few.',
+  fewSamples: 'Fewer than 100 samples: figures of quality will be uncertain.',
+  proposes: 'The accuracy is near chance. Clearly better:',
+  usePreset: 'Use it',
+  triedPresets: 'Preprocessing that was tried',
+  predictedClasses: 'Predicted most often',
+  presets: 'Preprocessing presets',
+  noPreset: 'As the file or the model says',
+  experimental: 'Experimental',
+  experimentalHint:
+    'This result was not accepted. The bundle is marked as experimental and is not meant for deployment.',
+  showExperimental: 'Show the experimental bundle',
+  quality: 'Quality',
+  exact: 'exact',
+  samplesBehind: 'Samples',
+  notJudged: 'not judged',
+  keptFloorAt: 'The fastest cut that kept the floor takes',
+  noneKeptFloor: 'None of the cuts that were tried kept the floor.',
   byTheRecipe: 'chosen by the recipe',
   setByHand: 'groups set by hand',
   setByHandHint: 'Show the widths set by hand',
@@ -310,6 +378,10 @@ export const t = {
   open: 'Open',
   forget: 'Forget',
   ask: {
+    experimental: [
+      'Use a result that was not accepted?',
+      'It misses the budget or the quality floor, or too few samples were judged to tell. Use it for experiments only.',
+    ],
     outOfReach: [
       'Start although the budget looks out of reach?',
       'Even the largest cut is predicted to be slower than this budget. The job measures that cut and ends there if it is too slow.',

@@ -4,7 +4,7 @@ import { PRESETS } from '../../shared/model/recipes.ts';
 import type { AppInfo, CompressInput, Output, Settings } from '../../shared/contract/routes.ts';
 import type { DataPreview, OperatorProfile, ReachReport } from '../../shared/model/window.ts';
 import type { Progress } from '../../shared/model/frames.ts';
-import type { Recipe } from '../../shared/model/job.ts';
+import type { OutputMeaning, OutputReading, QualityFloor, Recipe } from '../../shared/model/job.ts';
 import { Asked } from './asked.svelte.ts';
 import { pageOfJob } from './job-request.ts';
 import { jobs } from './jobs.svelte.ts';
@@ -54,6 +54,10 @@ class Wizard {
   labels = $state<string | null>(null);
   preprocess = $state<string | null>(null);
   preview = new Asked<DataPreview>();
+  /** How outputs are read, where the user says so. */
+  outputs = $state.raw<Readonly<Record<string, OutputReading>>>({});
+  /** What a result must keep; what is not in it is as by default. */
+  floor = $state.raw<QualityFloor>({});
 
   /** Its `keep` is always empty: widths are set by hand in Review, for one job. */
   recipe = $state<Recipe>(presetNamed('balanced'));
@@ -172,6 +176,8 @@ class Wizard {
     this.budgetKind = 'ratio';
     this.milliseconds = 0;
     this.out = null;
+    this.outputs = {};
+    this.floor = {};
   }
 
   /**
@@ -188,6 +194,8 @@ class Wizard {
     this.recipe = { ...(structuredClone(recipe) as Recipe), keep: {} };
     this.seed = request.seed;
     this.out = null;
+    this.outputs = request.outputs ?? {};
+    this.floor = request.floor ?? {};
     this.family = request.family ?? this.family;
     this.budgetKind = budget.ratio === undefined ? 'ms' : 'ratio';
     if (budget.ratio !== undefined) this.ratio = budget.ratio;
@@ -233,16 +241,44 @@ class Wizard {
     if (value) await call('models.family', { sha256: value.sha256, family });
   }
 
+  /** How each output is read: what the user says, what the data showed, what the graph says. */
+  get meanings(): readonly OutputMeaning[] {
+    const known = this.preview.value?.original?.outputs ?? this.inspection.value?.meanings ?? [];
+    return known.map((m) => {
+      const reading = this.outputs[m.name];
+      return reading === undefined || (m.source === 'given' && m.reading === reading)
+        ? m
+        : { name: m.name, reading, source: 'given', why: '' };
+    });
+  }
+
+  /** @param reading null: as inferred */
+  readOutput(name: string, reading: OutputReading | null): void {
+    const { [name]: _, ...others } = this.outputs;
+    this.outputs = reading === null ? others : { ...others, [name]: reading };
+    if (this.data !== null) this.look();
+  }
+
   /** Looks at the data again. */
   look(): void {
-    const { model, data, labels, preprocess } = this;
+    const { model, data } = this;
     if (model === null || data === null) return this.preview.clear();
-    const input = { model, data, ...(labels && { labels }), ...(preprocess && { preprocess }) };
+    const input = { model, data, ...this.#judged };
     void this.preview.load((abandoned) => call('data.preview', input, abandoned));
   }
 
+  /** What decides how data are read and judged. */
+  get #judged(): Pick<CompressInput, 'labels' | 'preprocess' | 'outputs'> {
+    const { labels, preprocess, outputs } = this;
+    return {
+      ...(labels && { labels }),
+      ...(preprocess && { preprocess }),
+      ...(Object.keys(outputs).length > 0 && { outputs }),
+    };
+  }
+
   async start(): Promise<void> {
-    const { model, budget, data, labels, preprocess, recipe, seed, out, family } = this;
+    const { model, budget, data, recipe, seed, out, family, floor } = this;
     if (model === null) return;
     // A job waits for what measures.
     if (this.profile.busy) this.profile.clear();
@@ -251,8 +287,8 @@ class Wizard {
       model,
       budget,
       ...(data && { data }),
-      ...(labels && { labels }),
-      ...(preprocess && { preprocess }),
+      ...this.#judged,
+      ...(Object.keys(floor).length > 0 && { floor }),
       recipe,
       ...(out && { out }),
       seed,

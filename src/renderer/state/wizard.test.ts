@@ -138,6 +138,34 @@ describe('data', () => {
   });
 });
 
+describe('what decides how results are judged', () => {
+  it('goes into the job and the look at the data, and not on to another model', async () => {
+    await open('/m/a.onnx');
+    const meaning = {
+      name: 'y',
+      reading: 'numbers',
+      source: 'inferred',
+      why: 'nothing says more',
+      guessed: true,
+    } as const;
+    wizard.inspection.value = { ...inspected('/m/a.onnx'), meanings: [meaning] } as never;
+    expect(wizard.meanings).toEqual([meaning]);
+    wizard.setData('/d/a', null, 'imagenet');
+    wizard.readOutput('y', 'embedding');
+    wizard.floor = { minAgreement: 0.95 };
+    const input = { preprocess: 'imagenet', outputs: { y: 'embedding' } };
+    expect(last('data.preview').input).toEqual({ model: '/m/a.onnx', data: '/d/a', ...input });
+    expect(wizard.meanings).toMatchObject([{ name: 'y', reading: 'embedding', source: 'given' }]);
+    void wizard.start();
+    expect(last('jobs.start').input).toMatchObject({ ...input, floor: { minAgreement: 0.95 } });
+    wizard.readOutput('y', null);
+    expect(wizard.outputs).toEqual({});
+    wizard.readOutput('y', 'map');
+    await open('/m/b.onnx');
+    expect([wizard.outputs, wizard.floor]).toEqual([{}, {}]);
+  });
+});
+
 describe('a job that is shown', () => {
   it('brings its model, data, budget and recipe, and none of the widths set by hand', async () => {
     await open('/m/other.onnx');
