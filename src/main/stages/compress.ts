@@ -78,7 +78,7 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
   const { recipe, budget, seed } = request;
   const { compare } = beside;
   const threads = localDevice().cores;
-  const notes = [...data.notes];
+  const notes = [...prepared.notes, ...data.notes];
   if (prepared.rewritten)
     notes.unshift(`${prepared.rewritten} shortcuts of Slice and Pad became 1x1 convolutions with the same result.`);
 

@@ -40,10 +40,10 @@ export async function freeBatch(
   return free;
 }
 
-/** Declares inputs and outputs as `original` does. Changes `model` in place. */
+/** Declares inputs and outputs as `original` does, but for initializers, which may have been cut. Changes `model` in place. */
 export function declareAs(model: Model, original: Model): void {
-  const declared = new Map([...original.graph.inputs, ...original.graph.outputs].map((v) => [v.name, v.type]));
-  for (const v of [...model.graph.inputs, ...model.graph.outputs]) v.type = declared.get(v.name) ?? v.type;
+  const declared = new Map([...fedInputs(original), ...original.graph.outputs].map((v) => [v.name, v.type]));
+  for (const v of [...fedInputs(model), ...model.graph.outputs]) v.type = declared.get(v.name) ?? v.type;
 }
 
 /** Reshapes to a constant shape that begins with 1 keep the first axis as it comes instead. */

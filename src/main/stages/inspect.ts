@@ -35,7 +35,7 @@ export async function runInspect(request: InspectRequest, ctx: StageContext): Pr
     sha256,
     bytes,
     producer: [model.producerName, model.producerVersion].filter((s) => s !== '').join(' '),
-    irVersion: model.irVersion,
+    irVersion: model.fileIrVersion ?? model.irVersion,
     opsets: Object.fromEntries(model.opsets),
     family: familyOf(model),
     inputs: model.graph.inputs.filter((v) => !v.isInitializer).map((v) => port(v, facts)),

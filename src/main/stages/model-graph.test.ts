@@ -57,7 +57,7 @@ it('stays fast on thousands of operators, with names of its own where theirs are
   model.graph.outputs.push(v);
   const none = { groups: [], sinks: [], reductions: [], skipped: [] };
   const start = performance.now();
-  const graph = modelGraph({ model, facts: new Map(), analysis: none, blocks: [], rewritten: 0 });
+  const graph = modelGraph({ model, facts: new Map(), analysis: none, blocks: [], rewritten: 0, notes: [] });
   expect(performance.now() - start).toBeLessThan(2000);
   expectSound(graph);
   expect(graph.nodes.length).toBe(3000);

@@ -14,6 +14,7 @@ import {
   paddedShortcutsToConv,
   runPasses,
   takeBranches,
+  unlistInitializers,
   untieVectors,
 } from '../engine/passes/index.ts';
 import { findResidualBlocks } from '../engine/pruning/blocks.ts';
@@ -33,6 +34,8 @@ export interface Prepared {
   readonly blocks: readonly ResidualBlock[];
   /** Shortcuts that became convolutions. */
   readonly rewritten: number;
+  /** What a report says of how the model was taken. */
+  readonly notes: readonly string[];
 }
 
 /**
@@ -41,6 +44,8 @@ export interface Prepared {
  */
 export async function prepare(source: Model, ctx: StageContext, batch: number, sha256?: string): Promise<Prepared> {
   const { model } = cloneModel(await inlineFunctions(source));
+  const notes = initializerNotes(source);
+  runPasses(model, [unlistInitializers]);
   const factsNow = (): Promise<Facts> =>
     sha256 === undefined ? collectFacts(model, ctx.executor, { batch }) : keptFacts(model, sha256, ctx, batch);
   let facts: Facts;
@@ -54,7 +59,23 @@ export async function prepare(source: Model, ctx: StageContext, batch: number, s
   const shuffles = gatherShuffles(model, facts);
   const rewritten = paddedShortcutsToConv(model, facts);
   if (rewritten || shuffles) facts = await factsNow();
-  return { model, facts, analysis: buildGroups(model, facts), blocks: findResidualBlocks(model, facts), rewritten };
+  const [analysis, blocks] = [buildGroups(model, facts), findResidualBlocks(model, facts)];
+  return { model, facts, analysis, blocks, rewritten, notes };
+}
+
+/** What becomes of initializers that are inputs as well. */
+function initializerNotes(source: Model): string[] {
+  const { inputs, initializers } = source.graph;
+  if (source.fileIrVersion !== null)
+    return [
+      `The model has IR version ${source.fileIrVersion}, in which every initializer is an input as well: the result has version ${source.irVersion} and lists its data inputs only.`,
+    ];
+  const listed = inputs.filter((v) => v.isInitializer);
+  if (listed.length === 0) return [];
+  if (listed.length === initializers.size)
+    return ['All initializers are inputs as well: they are constants in the result, which lists its data inputs only.'];
+  const names = listed.map((v) => v.name).join(', ');
+  return [`Inputs with a default value stay inputs, and those that are cut take the shape of the cut: ${names}.`];
 }
 
 /** After surgery: what a dropped block leaves behind. */

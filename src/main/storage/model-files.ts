@@ -4,6 +4,7 @@ import { basename, dirname, join, resolve, sep } from 'node:path';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { Model } from '../engine/ir/index.ts';
 import { nameRequiredOutputs } from '../engine/ir/outputs.ts';
+import { liftIrVersion } from '../engine/passes/index.ts';
 import {
   readModel,
   writeModelChunks,
@@ -22,7 +23,8 @@ const SMALL = 64 * 1024 * 1024;
 /**
  * Opens an ONNX file. External data is found beside it and nowhere else; tensors are read when asked for, so large
  * files must stay in place while the model lives. `onDataFile` is told every data file, relative to the model's folder,
- * while the model is opened. Outputs that the runtime crashes without get names. Throws file-*, model-*, external-data-*.
+ * while the model is opened. Outputs that the runtime crashes without get names, and models
+ * of IR versions before 4 become ones of version 4. Throws file-*, model-*, external-data-*.
  */
 export function openModelFile(path: string, onDataFile?: (location: string) => void): Model {
   const source = new FileByteSource(path);
@@ -34,6 +36,7 @@ export function openModelFile(path: string, onDataFile?: (location: string) => v
   const options = { path, resolve };
   const model = read(source, options);
   nameRequiredOutputs(model);
+  liftIrVersion(model);
   return model;
 }
 

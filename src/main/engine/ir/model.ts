@@ -10,6 +10,8 @@ export interface FunctionDef {
 
 export class Model {
   irVersion = 8;
+  /** What the file declares, where it is older than what it was opened as. */
+  fileIrVersion: number | null = null;
   /** Operator-set version per domain; the default domain is ''. */
   readonly opsets = new Map<string, number>();
   producerName = '';

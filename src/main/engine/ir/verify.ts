@@ -94,4 +94,7 @@ function verifyData(v: Value): void {
     fail(
       `initializer ${v.name} (${dtypeName(t.dtype)} [${t.dims.join(', ')}]) needs ${want} bytes and has ${t.byteLength}`,
     );
+  const shape = v.type?.shape;
+  if (shape && (shape.length !== t.dims.length || shape.some((d, i) => typeof d === 'number' && d !== t.dims[i])))
+    fail(`initializer ${v.name} is declared as [${shape.join(', ')}] and holds [${t.dims.join(', ')}]`);
 }
