@@ -58,6 +58,7 @@ async function rowOf(session: Session, request: CoverageRequest): Promise<Covera
       holds: [],
       problems: [`${e.message} (${e.code})`],
       notes: [],
+      sizes: [],
       seconds: (performance.now() - started) / 1000,
     };
   }

@@ -24,6 +24,7 @@ const USAGE: readonly string[] = [
 
 const OURS: readonly string[] = [
   'internal',
+  'own-cut-failed',
   'worker-died',
   'worker-crashed',
   'worker-not-ready',

@@ -14,6 +14,7 @@ import { Value } from '../engine/ir/value.ts';
 import { Node } from '../engine/ir/node.ts';
 import { exposeBodies, guessDtypes, steadyShape } from './facts-inside.ts';
 import { fedInputs, inputShapes, randomTensor, type DimChoice, type InputShape } from './random-inputs.ts';
+import { feedsAt, namedSizes, trySizes, type SizeTrial } from './size-trials.ts';
 import { isTransferable } from './tensors.ts';
 
 /** Contents are kept up to this many elements. */
@@ -80,29 +81,38 @@ export async function collectFacts(model: Model, executor: Executor, options: Fa
     const first = await firstRun(probe, model, options);
     inputs = first.inputs;
     const { feeds, shapes } = first;
+    const now = namedSizes(inputs);
+    const others = await trySizes(now, async (changed) => {
+      const given = feedsAt(model, feeds, now, changed);
+      // A size that does not run gives null; another may.
+      const changedShapes = await probe.shapes(given).catch(() => null);
+      return changedShapes && { shapes: changedShapes, feeds: given };
+    });
     const names = new Map<Value, (string | null)[]>();
-    for (const dim of new Set(inputs.flatMap((s) => s.dynamic.filter((d) => d !== null)))) {
-      const other = await shapesWhenChanged(probe, model, inputs, feeds, dim);
-      if (!other) continue;
+    for (const { changed, result } of others.trials) {
+      const [dim] = Object.keys(changed);
       for (const [v, shape] of shapes) {
-        const changed = other.get(v);
-        if (!changed || changed.length !== shape.length) continue;
+        const other = result.shapes.get(v);
+        if (!other || other.length !== shape.length) continue;
         const of = names.get(v) ?? shape.map(() => null);
         shape.forEach((size, axis) => {
-          if (changed[axis] !== size) of[axis] ??= dim;
+          if (other[axis] !== size) of[axis] ??= dim!;
         });
         names.set(v, of);
       }
     }
     const constants = await probe.constants(feeds, shapes);
+    const varying = await whatVaries(probe, constants, shapes, others.trials);
     for (const [v, shape] of shapes) {
       const dynamic = names.get(v);
       const constant = constants.get(v);
+      const varies = varying.get(v);
       facts.set(v, {
         dtype: probe.dtype(v),
         shape,
         ...(dynamic?.some((d) => d !== null) && { dynamic }),
         ...(constant && { constant }),
+        ...(varies && { varies }),
         ...(probe.times.has(v) && { times: probe.times.get(v)! }),
       });
     }
@@ -141,34 +151,28 @@ async function firstRun(
 const withGiven = (s: InputShape, given: HostTensor | undefined): InputShape =>
   given ? { ...s, dtype: given.dtype, dims: given.dims, dynamic: given.dims.map((_, i) => s.dynamic[i] ?? null) } : s;
 
-/** Shapes with one named axis at another size, or null when the model runs at no other size that we try. */
-async function shapesWhenChanged(
+/** Elements of constants that are other numbers at other sizes of the inputs: true where one is. Absent: none is. */
+async function whatVaries(
   probe: Probe,
-  model: Model,
-  inputs: readonly InputShape[],
-  feeds: Readonly<Record<string, HostTensor>>,
-  dim: string,
-): Promise<ReadonlyMap<Value, readonly number[]> | null> {
-  const now = new Map<string, number>();
-  for (const s of inputs) s.dynamic.forEach((name, axis) => name !== null && now.set(name, s.dims[axis]!));
-  const size = now.get(dim)!;
-  // Doubling keeps sizes that must be multiples of something; one more catches axes with a limit.
-  for (const other of [size * 2, size + 1, Math.max(1, size >> 1)]) {
-    if (other === size) continue;
-    const changed = inputShapes(model, { dims: { ...Object.fromEntries(now), [dim]: other } });
-    const trial: Record<string, HostTensor> = {};
-    for (const [i, s] of changed.entries()) {
-      const before = feeds[s.name]!;
-      const same = s.dims.length === before.dims.length && s.dims.every((d, axis) => d === before.dims[axis]);
-      trial[s.name] = same ? before : randomTensor(before.dtype, s.dims, i + 1);
-    }
-    try {
-      return await probe.shapes(trial);
-    } catch {
-      // This size does not run; another may.
+  constants: ReadonlyMap<Value, readonly number[]>,
+  shapes: ReadonlyMap<Value, readonly number[]>,
+  trials: readonly SizeTrial<{ feeds: Readonly<Record<string, HostTensor>> }>[],
+): Promise<Map<Value, boolean[]>> {
+  const out = new Map<Value, boolean[]>();
+  for (const { result } of trials) {
+    const other = await probe.constants(result.feeds, shapes);
+    for (const [v, constant] of constants) {
+      const changed = other.get(v);
+      const same = changed?.length === constant.length;
+      if (same && constant.every((x, i) => Object.is(x, changed[i]))) continue;
+      const before = out.get(v);
+      out.set(
+        v,
+        constant.map((x, i) => (before?.[i] ?? false) || !same || !Object.is(x, changed[i])),
+      );
     }
   }
-  return null;
+  return out;
 }
 
 interface Probe {

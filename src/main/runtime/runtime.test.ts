@@ -113,7 +113,12 @@ describe('facts', () => {
     for (const v of m.graph.values()) expect(facts.has(v), v.name).toBe(true);
     expect(of('x')).toEqual({ dtype: DType.FLOAT, shape: [1, 3, 8, 8], dynamic: ['N', null, null, null] });
     expect(of('c1')).toEqual({ dtype: DType.FLOAT, shape: [1, 24, 8, 8], dynamic: ['N', null, null, null] });
-    expect(of('target')).toEqual({ dtype: DType.INT64, shape: [2], constant: [1, -1] });
+    expect(of('target')).toEqual({
+      dtype: DType.INT64,
+      shape: [2],
+      constant: [1, -1],
+      varies: [true, false],
+    });
     expect(of('flat')!.shape).toEqual([1, 16]);
     expect(of('flat')!.constant).toBeUndefined();
     expect((await collectFacts(m, createExecutor(), { batch: 5 })).get(m.graph.outputs[0]!)!.shape).toEqual([5, 16]);

@@ -97,6 +97,10 @@ export const goldenSchema = z.strictObject({
   atol: z.record(z.string(), number.min(0)),
   origin: z.enum(['data', 'seeded']),
   seed: number,
+  sizes: z
+    .array(z.record(text, number.int().min(1).max(65536)))
+    .max(64)
+    .optional(),
   cases: z
     .array(z.strictObject({ inputs: z.array(goldenTensor).max(64), outputs: z.array(goldenTensor).min(1).max(256) }))
     .min(1)

@@ -66,6 +66,7 @@ describe('writing', () => {
           'claims',
           'model',
           'golden',
+          'sizes',
           'latency',
         ].flat(),
       );

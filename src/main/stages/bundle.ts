@@ -31,6 +31,7 @@ import { syncTree } from '../storage/atomic.ts';
 import { openModelFile } from '../storage/model-files.ts';
 import { dataInput } from './evaluate.ts';
 import { makeGolden } from './golden.ts';
+import type { ResultSizes } from './result-sizes.ts';
 
 export interface BundleInput {
   /** Names the folder and the zip. */
@@ -53,6 +54,8 @@ export interface BundleInput {
   readonly classNames: readonly string[] | null;
   /** Golden inputs are its first samples; seeded random numbers without it. */
   readonly dataset?: Dataset | null;
+  /** Other sizes of dynamic axes that the model was checked at; the golden cases end with the last of them. */
+  readonly sizes?: ResultSizes;
   readonly seed: number;
   readonly executor: RuntimeExecutor;
 }
@@ -215,7 +218,7 @@ export async function writeBundle(input: BundleInput): Promise<WrittenBundle> {
       threads: budget.threads,
     });
     try {
-      const golden = await makeGolden(session, cases, origin, input.seed);
+      const golden = await makeGolden(session, cases, origin, input.seed, input.sizes);
       for (const [path, bytes] of golden.files) await put(path, bytes);
       await put('golden/golden.json', json(golden.spec));
     } finally {

@@ -31,8 +31,10 @@ import { latencyStage } from './latency-stage.ts';
 import { loadWithHash } from './load.ts';
 import { prepare, tidy, type Prepared } from './prepare.ts';
 import { recoverStage } from './recover-stage.ts';
+import { guardResult } from './result-sizes.ts';
 import { keptScores, scoreGroups } from './scores.ts';
 import { atPercentile, finalMeasure, leastMeasure, OPENINGS, sideBySide, type SideBySide } from './side-by-side.ts';
+import { guardCut } from './second-sizes.ts';
 import { settleBest } from './settle-best.ts';
 import { leastState, openSpace } from './space.ts';
 import { yardstickMs } from './yardstick.ts';
@@ -159,10 +161,12 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
   };
   const finish = async (missed: readonly Candidate[]) => {
     const settled = await settleBest({ ...settling, missed }, ctx);
+    await guardCut(prepared, settled.plan, ctx);
     const learned = await judgeAndRecover(job, settled.compensated, { identity, threads }, ctx);
     ctx.progress({ stage: 'measure', message: 'the original and the result, side by side', done: 0 });
     const { path, model: result } =
       source === loaded.model ? opened(learned.path) : await declared(job, learned.path, ctx);
+    const sizes = await guardResult(prepared, result, ctx);
     const final = await finalMeasure(
       result,
       compare,
@@ -176,6 +180,7 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
       learned,
       path,
       result,
+      sizes,
       final,
       budgetMs,
       share: atPercentile(final.pruned, budget.percentile) / budgetMs,
@@ -190,9 +195,9 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
     const next = await finish([{ ...settled.chosen, ratio: share * budgetRatio }]);
     if (next.share < share) finished = next;
   }
-  const { learned, path, result, final, budgetMs } = finished;
+  const { learned, path, result, sizes, final, budgetMs } = finished;
   const { plan } = finished.settled;
-  notes.push(...learned.notes);
+  notes.push(...learned.notes, ...sizes.notes.map((n) => `Other sizes: ${n}.`));
   const bytes = (await stat(path)).size;
   const report: CompressReport = {
     ...common,
@@ -224,6 +229,7 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
     preprocess: data.dataset?.preprocess ?? null,
     classNames: data.dataset?.classNames ?? null,
     dataset: data.dataset,
+    sizes,
     seed,
     executor: createExecutor(),
   });

@@ -6,7 +6,6 @@ import { SecateurError } from '../../shared/contract/errors.ts';
 import type { CoverageRequest, CoverageRow } from '../../shared/model/tasks.ts';
 import type { HostTensor } from '../engine/executor.ts';
 import { modelCosts, nodeCosts } from '../engine/ir/costs.ts';
-import { dataDependent } from '../engine/ir/dependence.ts';
 import type { Model } from '../engine/ir/model.ts';
 import type { Value } from '../engine/ir/value.ts';
 import { verifyModel } from '../engine/ir/verify.ts';
@@ -24,10 +23,12 @@ import { benchmark } from '../runtime/bench.ts';
 import { collectFacts } from '../runtime/facts.ts';
 import { profileModel } from '../runtime/profile.ts';
 import { randomFeeds } from '../runtime/random-inputs.ts';
-import { openModelFile } from '../storage/model-files.ts';
 import type { StageContext } from './context.ts';
+import { freeBatch } from './free-batch.ts';
+import { loadWithHash } from './load.ts';
 import { prepare, tidy, type Prepared } from './prepare.ts';
 import { scoreGroups, type Scores } from './scores.ts';
+import { atSecondSizes, sayAll, selected } from './second-sizes.ts';
 
 /** Rounding of float32 over some hundred layers, relative to the largest value of an output. */
 const TOLERANCE = 1e-3;
@@ -62,10 +63,12 @@ export async function runCoverage(request: CoverageRequest, ctx: StageContext): 
   const tell = (message: string, done: number): void =>
     ctx.progress({ stage: 'coverage', message, done: (furthest = Math.max(furthest, done)) });
   tell('reading the model', 0);
-  const original = openModelFile(request.model);
-  const filled = fillMissing(original, request.seed) > 0;
+  const loaded = await loadWithHash(request.model);
+  const filled = fillMissing(loaded.model, request.seed) > 0;
   // Layers that start at zero would hide whatever comes before them.
-  if (filled) disturbZeros(original, request.seed + 1, 0.02);
+  if (filled) disturbZeros(loaded.model, request.seed + 1, 0.02);
+  // What a job cuts takes any batch where the model bears that.
+  const original = await freeBatch(loaded.model, loaded.sha256, ctx);
   const p = await prepare(original, ctx, 1);
   const before = modelCosts(p.model, p.facts).macs;
   const scores = await normsOf(original, p, request.seed, ctx);
@@ -82,12 +85,15 @@ export async function runCoverage(request: CoverageRequest, ctx: StageContext): 
     });
   });
   const { error, effect, macsRatio, latency, pruned } = result;
+  tell('at other sizes', 0.9);
+  const sizes = await atSecondSizes(p, result.plan, ctx.executor);
   const faster = latency.high < 1;
   const problems = [
     ...(p.analysis.groups.length === 0 ? ['nothing can be pruned'] : []),
     ...(error <= TOLERANCE ? [] : [`differs from the masked model by ${error.toExponential(1)} of an output's range`]),
     ...(effect > 0 ? [] : ['masking changes no output, so that the comparison says nothing']),
     ...(1 - macsRatio >= wantedDrop(ratio) ? [] : [`MACs fall by ${(100 * (1 - macsRatio)).toFixed(0)} % only`]),
+    ...sizes.faults,
   ];
   tell('done', 1);
   return {
@@ -102,7 +108,8 @@ export async function runCoverage(request: CoverageRequest, ctx: StageContext): 
     latencyRatio: latency.value,
     holds: faster ? [] : await holders(pruned),
     problems,
-    notes: note === null ? [] : [note],
+    notes: [...(note === null ? [] : [note]), ...sizes.notes],
+    sizes: sizes.runs.others.map((r) => sayAll(r.changed)),
     seconds: (performance.now() - started) / 1000,
   };
 }
@@ -161,7 +168,7 @@ async function judged(
   // Some heads start at zero, and a model that was never trained still has them.
   if (effect === 0 && disturbZeros(p.model, 1, 0.02) > 0)
     ({ error, effect } = await againstMask(p, best.plan, ctx, settle));
-  return { error, effect, macsRatio: best.macsRatio, latency: times.get(best)!, pruned: best.model };
+  return { error, effect, macsRatio: best.macsRatio, latency: times.get(best)!, pruned: best.model, plan: best.plan };
 }
 
 /** What the model chose in a run, by the names of the values; null where it chooses nothing. */
@@ -251,19 +258,6 @@ async function againstMask(p: Prepared, plan: Cut, ctx: StageContext, settle: Se
   } finally {
     outputs.splice(0, Infinity, ...own);
   }
-}
-
-/** Operators whose results are chosen, ordered or counted by the data. */
-const SELECTS = new Set(['NonMaxSuppression', 'TopK', 'NonZero', 'Unique', 'Compress', 'Loop', 'If']);
-
-/** Values behind a selection. */
-function selected(model: Model): Set<Value> {
-  const depends = dataDependent(model);
-  const out = new Set<Value>();
-  for (const n of model.graph.nodes())
-    if (n.outputs.some((v) => depends.has(v)) && (SELECTS.has(n.opType) || n.inputs.some((v) => v && out.has(v))))
-      for (const v of n.outputs) out.add(v);
-  return out;
 }
 
 /** The kernels that take the time of the pruned model. */

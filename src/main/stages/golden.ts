@@ -3,6 +3,7 @@ import { SecateurError } from '../../shared/contract/errors.ts';
 import { absoluteTolerance, RTOL, worstMismatch, type GoldenFile, type GoldenTensor } from '../engine/bundle/golden.ts';
 import { floats } from '../engine/quality/meter.ts';
 import { inOrder, type ExecSession, type HostTensor } from '../engine/executor.ts';
+import type { ResultSizes } from './result-sizes.ts';
 import { encodeNpy, parseNpy } from '../data/npy.ts';
 
 type Feeds = Readonly<Record<string, HostTensor>>;
@@ -22,12 +23,16 @@ export interface Golden {
 /** Values that can be compared: half floats become numbers. */
 const numbers = (t: HostTensor): ArrayLike<number | bigint> => floats(t) ?? t.data;
 
-/** Runs the model on each set of inputs. @throws 'bundle-invalid' when an output is not finite */
+/**
+ * Runs the model on each set of inputs.
+ * @param at other sizes of dynamic axes that the model was seen to run at; their inputs, where small, are the last case
+ * @throws 'bundle-invalid' when an output is not finite */
 export async function makeGolden(
   session: ExecSession,
   cases: readonly Feeds[],
   origin: GoldenFile['origin'],
   seed: number,
+  at?: Pick<ResultSizes, 'sizes' | 'feeds'>,
 ): Promise<Golden> {
   const files = new Map<string, Uint8Array>(),
     atol: Record<string, number> = {},
@@ -38,7 +43,9 @@ export async function makeGolden(
       files.set(file, encodeNpy(t));
       return { name, file };
     });
-  for (const [k, feeds] of cases.entries()) {
+  /** True when it was small. */
+  const add = async (feeds: Feeds): Promise<boolean> => {
+    const k = done.length;
     const outputs = await session.run(feeds);
     for (const [name, t] of inOrder(outputs, session.outputNames)) {
       const values = numbers(t);
@@ -53,10 +60,12 @@ export async function makeGolden(
       inputs: store(k, 'input', feeds, session.inputNames),
       outputs: store(k, 'output', outputs, session.outputNames),
     });
-    const bytes = [...Object.values(feeds), ...Object.values(outputs)].reduce((n, t) => n + t.data.byteLength, 0);
-    if (bytes > LARGE) break;
-  }
-  return { spec: { rtol: RTOL, atol, origin, seed, cases: done }, files };
+    return [...Object.values(feeds), ...Object.values(outputs)].reduce((n, t) => n + t.data.byteLength, 0) <= LARGE;
+  };
+  let small = true;
+  for (const feeds of cases) if (!(small = await add(feeds))) break;
+  if (small && at?.feeds) await add(at.feeds);
+  return { spec: { rtol: RTOL, atol, origin, seed, ...(at && { sizes: at.sizes }), cases: done }, files };
 }
 
 export interface Replay {

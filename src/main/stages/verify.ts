@@ -29,6 +29,7 @@ import {
   reportSchema,
   type ManifestFile,
 } from './bundle-schema.ts';
+import { checkSizes } from './bundle-sizes.ts';
 import { replayGolden } from './golden.ts';
 import { yardstick } from './yardstick.ts';
 
@@ -301,7 +302,10 @@ async function runChecks(
     };
     const replay = await replayGolden(session, spec, read);
     add('golden', replay.ok, replay.detail);
-    return replay.ok ? replay.feeds : null;
+    if (!replay.ok) return null;
+    const sizes = await checkSizes(openModelFile(model), session, spec, replay.feeds);
+    add('sizes', sizes.ok, sizes.detail);
+    return sizes.ok ? replay.feeds : null;
   } catch (e) {
     if (e instanceof SecateurError && e.code !== 'internal') throw new Failed('golden', e.message);
     throw e;

@@ -187,6 +187,10 @@ export const ERRORS = {
     (d) => `The plan does not fit the model: ${d.reason}.`,
     'Use a plan made for this very model, and keep at least one unit of every group.',
   ),
+  'own-cut-failed': entry(
+    (d) => `Secateur cut the model wrongly, so nothing was exported: ${d.reason}.`,
+    'This is a defect of Secateur, not of the model: report it together with the model and the log of the job.',
+  ),
 } as const satisfies Record<string, CatalogueEntry>;
 
 export type ErrorCode = keyof typeof ERRORS;

@@ -164,5 +164,7 @@ export interface CoverageRow {
   readonly problems: readonly string[];
   /** What else to know, as sentences' ends. */
   readonly notes: readonly string[];
+  /** Other sizes of dynamic axes at which pruned and masked model were compared, such as `batch = 3`. */
+  readonly sizes: readonly string[];
   readonly seconds: number;
 }

@@ -13,6 +13,8 @@ export interface GoldenFile {
   /** 'data': samples of the data given; 'seeded': random numbers. */
   readonly origin: 'data' | 'seeded';
   readonly seed: number;
+  /** Other sizes of dynamic axes, by axis name, at which the original and this model were seen to run; absent in old bundles. */
+  readonly sizes?: readonly Readonly<Record<string, number>>[];
   readonly cases: readonly { readonly inputs: readonly GoldenTensor[]; readonly outputs: readonly GoldenTensor[] }[];
 }
 

@@ -8,6 +8,8 @@ export interface TensorFacts {
   readonly dynamic?: readonly (string | null)[];
   /** The value itself, when it is small and does not depend on the data of the inputs (it may depend on their shapes). */
   readonly constant?: readonly number[];
+  /** Elements of `constant` that follow the sizes of the inputs. Absent when every element is the same at all sizes. */
+  readonly varies?: readonly boolean[];
   /** How often it is computed in a run, where that is not once: values in the body of a Loop or Scan. */
   readonly times?: number;
 }

@@ -1,0 +1,90 @@
+/**
+ * Which other sizes of a model's dynamic axes are tried. One axis is changed at a time; axes that run at no other size alone
+ * are changed together with those of the same size, because two inputs may name equal axes differently.
+ */
+import type { HostTensor } from '../engine/executor.ts';
+import type { Model } from '../engine/ir/model.ts';
+import { inputShapes, randomTensor, type InputShape } from './random-inputs.ts';
+
+/** From here on half the size is tried before twice the size: it costs less. */
+const LARGE = 512;
+
+/** Sizes by axis name. */
+export type Sizes = Readonly<Record<string, number>>;
+
+/** The named axes of a run and their sizes, without those that are sums of others (`past + sequence`). */
+export function namedSizes(inputs: readonly InputShape[]): Map<string, number> {
+  const all = new Map<string, number>();
+  for (const s of inputs) s.dynamic.forEach((name, axis) => name !== null && all.set(name, s.dims[axis]!));
+  const isSum = (name: string): boolean =>
+    name.includes('+') && name.split('+').every((p) => /^\s*\d+\s*$/.test(p) || all.has(p.trim()));
+  return new Map([...all].filter(([name]) => !isSum(name)));
+}
+
+/** Other sizes to try in turn. Doubling keeps sizes that must be multiples of something; one more catches axes with a limit. */
+export function otherSizes(size: number): number[] {
+  const half = Math.max(1, size >> 1);
+  const order = size >= LARGE ? [half, size * 2, size + 1] : [size * 2, size + 1, half];
+  return [...new Set(order)].filter((n) => n !== size);
+}
+
+export interface SizeTrial<T> {
+  /** The axes that were changed, with their new sizes. */
+  readonly changed: Sizes;
+  readonly result: T;
+}
+
+export interface SizeTrials<T> {
+  readonly trials: readonly SizeTrial<T>[];
+  /** Axes that run at one size only. */
+  readonly stuck: readonly string[];
+}
+
+/**
+ * @param attempt runs the model with axes at other sizes; null when it does not run
+ * @param others the sizes to try for an axis
+ */
+export async function trySizes<T>(
+  now: ReadonlyMap<string, number>,
+  attempt: (changed: Sizes) => Promise<T | null>,
+  others: (size: number) => readonly number[] = otherSizes,
+): Promise<SizeTrials<T>> {
+  const trials: SizeTrial<T>[] = [];
+  const first = async (names: readonly string[], size: number): Promise<boolean> => {
+    for (const other of others(size)) {
+      const changed = Object.fromEntries(names.map((n) => [n, other]));
+      const result = await attempt(changed);
+      if (result === null) continue;
+      trials.push({ changed, result });
+      return true;
+    }
+    return false;
+  };
+  const alone: string[] = [];
+  for (const [name, size] of now) if (!(await first([name], size))) alone.push(name);
+  const bySize = new Map<number, string[]>();
+  for (const name of alone) {
+    const size = now.get(name)!;
+    bySize.set(size, [...(bySize.get(size) ?? []), name]);
+  }
+  const stuck: string[] = [];
+  for (const [size, names] of bySize) if (names.length < 2 || !(await first(names, size))) stuck.push(...names);
+  return { trials, stuck };
+}
+
+/** Random inputs with some axes at other sizes; tensors whose shape does not change are those of `feeds`. */
+export function feedsAt(
+  model: Model,
+  feeds: Readonly<Record<string, HostTensor>>,
+  now: ReadonlyMap<string, number>,
+  changed: Sizes,
+): Record<string, HostTensor> {
+  const out: Record<string, HostTensor> = {};
+  const shapes = inputShapes(model, { dims: { ...Object.fromEntries(now), ...changed } });
+  for (const [i, s] of shapes.entries()) {
+    const before = feeds[s.name]!;
+    const same = s.dims.join() === before.dims.join();
+    out[s.name] = same ? before : randomTensor(before.dtype, s.dims, i + 1);
+  }
+  return out;
+}
