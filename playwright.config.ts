@@ -6,6 +6,10 @@ export default defineConfig({
   workers: 1,
   forbidOnly: true,
   reporter: 'list',
-  // What is not there after that will not come: say so, rather than wait for the test's own limit.
-  use: { viewport: { width: 1280, height: 800 }, actionTimeout: 20_000 },
+  globalSetup: './test/support/own-home.ts',
+  // Far beyond what a busy machine needs. What is not there after an action's limit will not come: say so, rather than wait
+  // for the test's own.
+  timeout: 1_200_000,
+  expect: { timeout: 120_000 },
+  use: { viewport: { width: 1280, height: 800 }, actionTimeout: 120_000 },
 });

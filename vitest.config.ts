@@ -10,6 +10,10 @@ export default defineConfig({
     // Native sessions live in the workers: processes, not threads, keep a native fault inside one test file.
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 60_000,
+    // Far beyond what a busy machine needs: these limits end what hangs, they judge no speed.
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
+    // A data directory of this run, for whatever is given none: its queue of measuring jobs is its own as well.
+    globalSetup: 'test/support/own-home.ts',
   },
 });

@@ -199,7 +199,7 @@ describe('the built command line', () => {
 
   it('ends on Ctrl-C with 130, and the job is marked', async () => {
     const child = start(['bench', model, '--runs', '100000', '--json']);
-    for (let i = 0; i < 1000 && !child.err().includes('measuring'); i++) await sleep(20);
+    for (let i = 0; i < 15_000 && !child.err().includes('measuring'); i++) await sleep(20);
     process.kill(child.pid, 'SIGINT');
     const r = await child.done;
     expect(JSON.parse(r.out)).toMatchObject({ ok: false, error: { code: 'cancelled' } });
@@ -209,11 +209,11 @@ describe('the built command line', () => {
 
   it('ends with its launcher when that is killed, and the job can be resumed', async () => {
     const child = start(['bench', model, '--runs', '100000']);
-    for (let i = 0; i < 1000 && !child.err().includes('measuring'); i++) await sleep(20);
+    for (let i = 0; i < 15_000 && !child.err().includes('measuring'); i++) await sleep(20);
     process.kill(child.pid, 'SIGKILL');
     expect((await child.done).signal).toBe('SIGKILL');
     let status = '';
-    for (let i = 0; i < 200 && status !== 'interrupted'; i++) {
+    for (let i = 0; i < 2000 && status !== 'interrupted'; i++) {
       status = (JSON.parse((await run('jobs', 'show', 'last', '--json')).out) as { status: string }).status;
       await sleep(50);
     }

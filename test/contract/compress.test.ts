@@ -90,10 +90,7 @@ async function running(child: { done: Promise<Run>; err: () => string }, stage: 
 const show = async (): Promise<{ status: string; workerPid: number | null; id: string }> =>
   JSON.parse((await start('jobs', 'show', 'last', '--json').done).out) as never;
 
-// A job measures until its verdict is clear, three times at most: beside other tests that alone can take most of a minute.
-const BUSY = { timeout: 180_000 };
-
-describe('compress', BUSY, () => {
+describe('compress', () => {
   it('gives a measured, recovered, verifiable bundle and one JSON document', async () => {
     const r = await compress('0.7x', '--data', fixture.data, '--time-limit', '2', '--out', join(folder, 'a')).done;
     const doc = report(r);
@@ -166,7 +163,7 @@ describe('compress', BUSY, () => {
   });
 });
 
-describe('a job that is killed', BUSY, () => {
+describe('a job that is killed', () => {
   it('with its command line goes on with the same plan', async () => {
     const child = compress('0.6x', '--data', fixture.data, '--time-limit', '3', '--out', join(folder, 'f'));
     await running(child, 'recover');

@@ -37,12 +37,12 @@ function services(options?: Parameters<typeof openTestServices>[1]): Services {
 const lines = (): string[] => readFileSync(log, 'utf8').split('\n').filter(Boolean);
 
 async function until<T>(what: string, get: () => T | undefined | false): Promise<T> {
-  for (let i = 0; i < 1000; i++) {
+  for (let i = 0; i < 15_000; i++) {
     const value = get();
     if (value) return value;
     await sleep(20);
   }
-  throw new Error(`waited 20 s in vain until ${what}`);
+  throw new Error(`waited 300 s in vain until ${what}`);
 }
 
 const waitingPid = (): Promise<number> =>

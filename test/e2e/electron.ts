@@ -7,8 +7,8 @@ import type { Deed, DialogName, Report } from '../support/electron/control.ts';
 import { INBOX, type Inbox } from '../support/electron/page-side.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
-const STARTED_MS = 60_000;
-const ENDED_MS = 20_000;
+const STARTED_MS = 300_000;
+const ENDED_MS = 60_000;
 
 export interface LaunchOptions {
   /** The data directory. */

@@ -4,19 +4,18 @@ import { noSeriousViolations, showIn, Window } from './pages.ts';
 import { expect, test } from './served.ts';
 
 test('from the start to a verified bundle of the sample, with the default choices', async ({ window, problems }) => {
-  test.setTimeout(420_000);
   const w = new Window(window);
   await expect(w.heading).toHaveText(steps.model.title);
   await noSeriousViolations(window, 'start');
   await w.chooseSample();
-  await expect(w.panel(t.graph).locator('[data-ready=true]')).toBeVisible({ timeout: 20_000 });
+  await expect(w.panel(t.graph).locator('[data-ready=true]')).toBeVisible();
   await noSeriousViolations(window, 'model');
   await w.next();
-  await expect(w.panel(t.reachable).getByRole('img').first()).toBeVisible({ timeout: 120_000 });
+  await expect(w.panel(t.reachable).getByRole('img').first()).toBeVisible();
   await expect(window.getByText(t.withinReach)).toBeVisible();
   await noSeriousViolations(window, 'budget');
   await w.next();
-  await expect(w.panel(t.afterPreprocess).getByRole('img').first()).toBeVisible({ timeout: 30_000 });
+  await expect(w.panel(t.afterPreprocess).getByRole('img').first()).toBeVisible();
   await noSeriousViolations(window, 'data');
   await w.next();
   await window.getByText(t.advanced, { exact: true }).click();
@@ -28,7 +27,7 @@ test('from the start to a verified bundle of the sample, with the default choice
   await expect(w.status).toHaveText('running');
   await expect(window.getByText(/% ·/).first()).toBeVisible();
   await noSeriousViolations(window, 'run');
-  await expect(w.status).toHaveText('done', { timeout: 300_000 });
+  await expect(w.status).toHaveText('done', { timeout: 900_000 });
   expect(asked).toBeGreaterThan(0);
   expect(asked).toBeLessThan(10);
   // Which verdict is a matter of this machine's noise; that the figures bear it out is tested with the job.
@@ -41,7 +40,7 @@ test('from the start to a verified bundle of the sample, with the default choice
   await expect(w.status).toHaveText('done');
   await expect(w.panel(t.thisJob)).toContainText('scenes-resnet.onnx');
   await w.step('review');
-  await expect(w.panel(t.sliders)).toBeVisible({ timeout: 60_000 });
+  await expect(w.panel(t.sliders)).toBeVisible();
   await expect(w.panel(t.ownSamples).getByRole('img').first()).toBeVisible();
   await noSeriousViolations(window, 'review');
 

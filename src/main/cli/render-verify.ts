@@ -1,13 +1,17 @@
 /** The result of checking a bundle, as people read it. */
 export interface VerifyOutput {
-  /** Every check passed. */
+  /** No check failed. */
   readonly ok: boolean;
   readonly digest: string | null;
-  readonly checks: readonly { readonly name: string; readonly ok: boolean; readonly detail: string }[];
+  /** `ok` null: not comparable, neither passed nor failed. */
+  readonly checks: readonly { readonly name: string; readonly ok: boolean | null; readonly detail: string }[];
 }
 
 export function renderVerify(r: VerifyOutput): string {
-  const lines = r.checks.map((c) => `${c.ok ? 'pass' : 'FAIL'}  ${c.name}${c.detail === '' ? '' : `: ${c.detail}`}\n`);
+  const mark = (ok: boolean | null): string => (ok === null ? '----' : ok ? 'pass' : 'FAIL');
+  const lines = r.checks.map((c) => `${mark(c.ok)}  ${c.name}${c.detail === '' ? '' : `: ${c.detail}`}\n`);
   const digest = r.digest === null ? '' : `manifest sha256 ${r.digest}\n`;
-  return `${lines.join('')}${digest}${r.ok ? 'The bundle is good.' : 'The bundle is not good.'}\n`;
+  const open = r.checks.filter((c) => c.ok === null).map((c) => c.name);
+  const good = open.length === 0 ? 'The bundle is good.' : `No check failed; not judged: ${open.join(', ')}.`;
+  return `${lines.join('')}${digest}${r.ok ? good : 'The bundle is not good.'}\n`;
 }

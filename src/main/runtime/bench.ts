@@ -184,9 +184,13 @@ const ratios = (c: Contestant, first: Contestant): number[] => c.blockMedians.ma
 
 function isKnown(c: Contestant, first: Contestant, precision: number, band: BenchOptions['band']): boolean {
   // The first candidate alone is judged by its own repeatability.
-  const x = c === first ? c.blockMedians : ratios(c, first);
+  return c === first ? knownWell(c.blockMedians, precision) : knownWell(ratios(c, first), precision, band);
+}
+
+/** Whether the median of figures is known to a half-width (relative), or lies in the band for sure. */
+export function knownWell(x: readonly number[], precision: number, band?: BenchOptions['band']): boolean {
   const { low, high } = medianInterval(x);
-  if (c !== first && band && low >= band[0] && high <= band[1]) return true;
+  if (band && low >= band[0] && high <= band[1]) return true;
   return (high - low) / 2 <= precision * median(x);
 }
 

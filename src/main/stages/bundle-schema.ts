@@ -35,6 +35,7 @@ const facts = z.looseObject({
     pruned: measure,
     // Bundles of earlier versions have none.
     yardstickMs: number.positive().optional(),
+    yardstickNoiseMs: number.min(0).optional(),
     provenance: z.looseObject({
       kind: z.enum(['measured', 'fitted', 'guessed']),
       processor: z.string(),

@@ -42,6 +42,8 @@ export interface RecoveryOptions {
   readonly checkpoint?: Checkpoint;
   /** Multiply-accumulates of a share's step from which batches are shared out to threads; default: where it pays. */
   readonly worthAThread?: number;
+  /** Milliseconds of a clock that the time limit is kept by; default: the machine's. */
+  readonly now?: () => number;
 }
 
 export interface Course {

@@ -52,7 +52,7 @@ export async function recover(
   options: RecoveryOptions,
   ctx: Pick<StageContext, 'executor' | 'progress'>,
 ): Promise<Recovered> {
-  const { recipe } = options;
+  const { recipe, now = () => performance.now() } = options;
   const course = await openCourse(original, pruned, options, ctx);
   const { model, student } = course;
   try {
@@ -74,8 +74,8 @@ export async function recover(
     const saved = (await options.checkpoint?.read()) as { memory: Memory; student: unknown } | null | undefined;
     if (saved && (await student.resume(saved.student))) m = saved.memory;
     else if (saved) await student.resume(fresh);
-    const [started, offset] = [performance.now(), m.seconds];
-    const elapsed = (): number => (m.seconds = offset + (performance.now() - started) / 1000);
+    const [started, offset] = [now(), m.seconds];
+    const elapsed = (): number => (m.seconds = offset + (now() - started) / 1000);
     const share = (): number => (elapsed() - m.from) / (recipe.seconds - m.from);
     const consider = async (which: 'average' | 'current'): Promise<number> => {
       const weights = student.weights(which);

@@ -9,14 +9,12 @@ import { lstat, mkdir, mkdtemp, open, readdir, readFile, rm } from 'node:fs/prom
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { setTimeout } from 'node:timers/promises';
 import type { z } from 'zod';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { LatencyStats } from '../../shared/model/types.ts';
 import { badName, openZip, ZipProblem, type ZipLimits } from '../data/zip.ts';
 import { MANIFEST } from '../engine/bundle/layout.ts';
 import type { HostTensor } from '../engine/executor.ts';
-import { benchmark } from '../runtime/bench.ts';
 import { localDevice } from '../runtime/device.ts';
 import type { RuntimeExecutor } from '../runtime/executor.ts';
 import { openModelFile } from '../storage/model-files.ts';
@@ -31,16 +29,18 @@ import {
 } from './bundle-schema.ts';
 import { checkSizes } from './bundle-sizes.ts';
 import { replayGolden } from './golden.ts';
-import { yardstick } from './yardstick.ts';
+import { claimOf, judgeLatency, seeLatency } from './verify-latency.ts';
 
 export interface Check {
   readonly name: string;
-  readonly ok: boolean;
+  /** Null: neither passed nor failed, since what was found is not comparable with what is claimed. */
+  readonly ok: boolean | null;
   /** What was found, one line. */
   readonly detail: string;
 }
 
 export interface VerifyReport {
+  /** No check failed. */
   readonly ok: boolean;
   readonly bundle: string;
   /** sha256 of manifest.json, which names the hashes of everything else: compare it with the maker's. */
@@ -55,8 +55,8 @@ export interface VerifyOptions {
   readonly limits?: Partial<ZipLimits>;
   /** Measured runs; 0 leaves the latency out. Default 50. */
   readonly runs?: number;
-  /** On the machine of the claim: how much slower than claimed still passes, as a share. Default 0.5. */
-  readonly latencyTolerance?: number;
+  /** How the latency is measured; default: here and now. */
+  readonly see?: typeof seeLatency;
   readonly onCheck?: (check: Check) => void;
 }
 
@@ -81,7 +81,7 @@ export async function verifyBundle(
   const info = await lstat(path).catch(() => null);
   if (!info) throw new SecateurError('file-not-found', { path });
   const checks: Check[] = [];
-  const add = (name: string, ok: boolean, detail: string): void => {
+  const add: Add = (name, ok, detail) => {
     const check = { name, ok, detail };
     checks.push(check);
     options.onCheck?.(check);
@@ -124,8 +124,14 @@ export async function verifyBundle(
     add('claims', lie === null, lie ?? `size, latency and budget agree with each other and with the report`);
     // What the model must not be asked to do is checked; now it may be opened.
     const feeds = await runChecks(join(root, model.file), root, manifest, found, executor, add);
-    if (feeds && (options.runs ?? 50) > 0)
-      latency = await measure(join(root, model.file), feeds, manifest, options, add);
+    const { runs = 50, see = seeLatency } = options;
+    if (feeds && runs > 0) {
+      const claimed = facts.measurements.pruned.latency;
+      const seen = await see({ model: join(root, model.file), feeds, latency: claimed, runs });
+      const { ok, detail } = judgeLatency(claimOf(manifest), seen);
+      latency = seen.stats;
+      add('latency', ok, detail);
+    }
   } catch (e) {
     if (e instanceof Failed) add(e.check, false, e.message);
     else if (e instanceof ZipProblem) add('archive', false, e.message);
@@ -134,7 +140,7 @@ export async function verifyBundle(
   } finally {
     if (temp) await rm(temp, { recursive: true, force: true });
   }
-  return { ok: checks.every((c) => c.ok), bundle: path, digest, checks, latency };
+  return { ok: checks.every((c) => c.ok !== false), bundle: path, digest, checks, latency };
 }
 
 /** Unpacks into a folder of our own and returns where the manifest lies. Names were checked by openZip. */
@@ -273,7 +279,7 @@ async function falseClaim(
   return null;
 }
 
-type Add = (name: string, ok: boolean, detail: string) => void;
+type Add = (name: string, ok: boolean | null, detail: string) => void;
 
 /** Opens the model and replays the golden cases. Returns inputs to measure on, or null when it came to nothing. */
 async function runChecks(
@@ -312,64 +318,4 @@ async function runChecks(
   } finally {
     await session.release();
   }
-}
-
-/** Looks at a latency that is not what was claimed, and how much longer the pause before each further one is. */
-const LOOKS = 5;
-const PAUSE_MS = 500;
-/** What a slow machine excuses at most: a claim about the yardstick is a claim too. */
-const MOST_SLOWER = 4;
-
-interface Look {
-  readonly stats: LatencyStats;
-  /** Milliseconds that pass. */
-  readonly limit: number;
-  /** Of the limit. */
-  readonly share: number;
-}
-
-/** Measures here, and compares with the claim where processor, provider and shapes are those of the claim. */
-async function measure(
-  model: string,
-  feeds: Readonly<Record<string, HostTensor>>,
-  manifest: ManifestFile,
-  options: VerifyOptions,
-  add: Add,
-): Promise<LatencyStats> {
-  const facts = manifest.additional_metadata.secateur,
-    claim = facts.measurements.pruned.latency,
-    from = facts.measurements.provenance;
-  const device = localDevice(),
-    provider = device.providers.includes(claim.provider) ? claim.provider : 'cpu';
-  // Golden inputs have one sample; a budget of another batch is measured on random ones.
-  const sameBatch = Object.values(feeds).every((t) => t.dims[0] === claim.batch);
-  const then = facts.measurements.yardstickMs;
-  const look = async (): Promise<Look> => {
-    const [r, pace] = await benchmark(
-      [{ name: 'bundle', model, ...(sameBatch && { feeds }) }, ...(then === undefined ? [] : [yardstick()])],
-      { threads: claim.threads, provider, batch: claim.batch, runs: options.runs ?? 50, maxSeconds: 5 },
-    );
-    // A machine that is slower now than it was then says nothing about the model.
-    const slower = pace && then !== undefined ? Math.min(MOST_SLOWER, Math.max(1, pace.stats.p50Ms / then)) : 1;
-    const limit = claim.p50Ms * (1 + (options.latencyTolerance ?? 0.5)) * slower;
-    // Nor does one that is busy with other work: the time on the core counts.
-    return { stats: r!.stats, limit, share: Math.min(r!.quietMs, r!.stats.p50Ms) / limit };
-  };
-  let r = await look();
-  for (let i = 0; i < LOOKS - 1 && r.share > 1; i++) {
-    await setTimeout(PAUSE_MS * (i + 1));
-    const again = await look();
-    if (again.share < r.share) r = again;
-  }
-  const stats = r.stats,
-    got = `p50 ${stats.p50Ms.toPrecision(4)} ms`,
-    said = `${claim.p50Ms.toPrecision(4)} ms claimed`;
-  const same = from.kind === 'measured' && from.processor === device.processor && provider === claim.provider;
-  if (!same) {
-    add('latency', true, `${got} here; ${said} for ${from.processor} are not comparable`);
-    return stats;
-  }
-  const ok = r.share <= 1;
-  add('latency', ok, `${got}, ${said}${ok ? '' : `: slower than the ${r.limit.toPrecision(4)} ms that would pass`}`);
-  return stats;
 }

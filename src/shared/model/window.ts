@@ -102,6 +102,8 @@ export interface ReviewData {
 }
 
 export interface VerifyOutcome {
+  /** No check failed. */
   readonly ok: boolean;
-  readonly checks: readonly { readonly name: string; readonly ok: boolean; readonly detail: string }[];
+  /** `ok` null: not comparable, neither passed nor failed. */
+  readonly checks: readonly { readonly name: string; readonly ok: boolean | null; readonly detail: string }[];
 }
