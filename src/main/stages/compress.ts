@@ -32,6 +32,7 @@ import { loadWithHash } from './load.ts';
 import { prepare, tidy, type Prepared } from './prepare.ts';
 import { recoverStage } from './recover-stage.ts';
 import { guardResult } from './result-sizes.ts';
+import { completeScores } from './complete-scores.ts';
 import { keptScores, scoreGroups } from './scores.ts';
 import { atPercentile, finalMeasure, leastMeasure, OPENINGS, sideBySide, type SideBySide } from './side-by-side.ts';
 import { guardCut } from './second-sizes.ts';
@@ -107,10 +108,12 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
   const drawnMore = (): Promise<Calibration> =>
     calibrationOf(source, data.dataset, draw(data.train, samples.final, seed), samples.batch, seed);
   const judge = recipe.plans > 1 ? await judgesOf(job, chosen, samples.batch) : null;
-  const scores = await keptScores({ ...identity, criterion: recipe.criterion }, prepared.analysis.groups, ctx, () =>
+  const kept = await keptScores({ ...identity, criterion: recipe.criterion }, prepared.analysis.groups, ctx, () =>
     scoreGroups(recipe.criterion, source, prepared, calibration, ctx, threads, seed),
   );
   const { groups } = prepared.analysis;
+  const { scores, notes: unranked } = completeScores(groups, kept, recipe.criterion);
+  notes.push(...unranked);
   const { space, start } = openSpace(groups, prepared.blocks, scores, latency.counts, latency.model, recipe);
   const cut = (s: State): Surgery =>
     applyPlan(prepared.model, prepared.facts, prepared.analysis, planOf(space, s, loaded.sha256), prepared.blocks);
