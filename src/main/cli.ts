@@ -1,6 +1,5 @@
 // Entry of the command line: composition only.
 import { existsSync, readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { processIo } from './cli/io.ts';
 import { runCli } from './cli/run.ts';
@@ -28,7 +27,7 @@ process.exitCode = await runCli({
       resources: join(root, 'resources'),
     }),
   serve: (services, port, log) =>
-    serveHere({ services, version, port, log, root: join(root, 'out/renderer'), roots: [process.cwd(), homedir()] }),
+    serveHere({ services, version, port, log, root: join(root, 'out/renderer'), start: process.cwd() }),
   onInterrupt,
 });
 // The launcher's channel must not keep a finished command alive.

@@ -1,5 +1,5 @@
 // The same requests over every transport: a call in this process, HTTP, and Electron's IPC up to the channel itself.
-import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'; // prettier-ignore
 import { request as httpRequest } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -11,6 +11,7 @@ import type { BrowserWindow } from 'electron';
 import { connectIpc, type IpcOptions } from '../../src/main/app/ipc.ts';
 import { serveWindow, type HttpWindow } from '../../src/main/transport/http.ts';
 import { createRouter, type Router } from '../../src/main/transport/router.ts';
+import { keptToken, lastPort } from '../../src/main/transport/token.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const lines: string[] = [];
@@ -30,8 +31,17 @@ beforeAll(async () => {
   await services.settings.set({ outFolder: join(home, 'bundles') });
   writeFileSync(join(home, 'own.onnx'), 'x');
   writeFileSync(join(home, 'index.html'), '<!doctype html>');
-  router = createRouter(services, { version: '1.2.3', mode: 'served', roots: [home], log: (l) => lines.push(l) });
-  served = await serveWindow({ router, root: home, port: 0, log: (l) => lines.push(l) });
+  const log = (line: string): unknown => lines.push(line);
+  router = createRouter(services, { version: '1.2.3', mode: 'served', start: home, log });
+  router.grant(join(home, 'own.onnx'));
+  served = await serveWindow({
+    router,
+    root: home,
+    port: 0,
+    log,
+    tokenFor: (port) => keptToken(join(home, 'served.json'), port),
+    upload: (id, name, content) => services.uploads.write(id, name, content),
+  });
 });
 afterAll(async () => {
   await served.close();
@@ -124,7 +134,13 @@ for (const [name, ask] of [
       ['models.inspect', { model: '/etc/passwd' }, 'path-refused'],
       ['models.inspect', { model: 'a\0b' }, 'request-invalid'],
       ['models.inspect', { model: 7 }, 'request-invalid'],
-      ['files.list', { folder: '/etc', kind: 'model' }, 'path-refused'],
+      ['files.pick', { path: 'etc' }, 'path-not-absolute'],
+      ['files.pick', { path: '/no/such/file' }, 'file-not-found'],
+      ['files.pick', { path: '/dev/null' }, 'file-unreadable'],
+      ['files.list', { folder: '/no/such/folder', kind: 'model' }, 'file-not-found'],
+      ['settings.set', { threads: 4000 }, 'threads-too-many'],
+      ['budget.reach', { model: '/x', threads: 4000, batch: 1, provider: 'cpu' }, 'threads-too-many'],
+      ['uploads.begin', { files: 1, bytes: 2 ** 50 }, 'upload-too-large'],
       ['settings.set', { outFolder: '/etc/secateur' }, 'path-refused'],
       ['settings.set', { theme: 'loud' }, 'request-invalid'],
       ['bundles.reveal', { path: '/etc' }, 'path-refused'],
@@ -137,7 +153,7 @@ for (const [name, ask] of [
     ])('%s %j is answered with %s', async (route, input, code) => {
       lines.length = 0;
       expect(await ask(route, input)).toMatchObject({ ok: false, error: { code } });
-      if (code !== 'job-not-found') expect(lines.join()).toContain('refused');
+      if (code.endsWith('-refused') || code.endsWith('-invalid')) expect(lines.join()).toContain('refused');
     });
 
     it('refuse a job whose budget or recipe is not whole', async () => {
@@ -157,6 +173,101 @@ for (const [name, ask] of [
         expect(await ask('jobs.start', bad)).toMatchObject({ ok: false, error: { code: 'request-invalid' } });
     });
   });
+
+describe('files of the machine that serves', () => {
+  it('are listed by name wherever the user may read, and opened only once they were chosen', async () => {
+    const outside = realpathSync(mkdtempSync(join(tmpdir(), 'secateur-outside-')));
+    try {
+      mkdirSync(join(outside, 'blobs'));
+      mkdirSync(join(outside, 'models'));
+      writeFileSync(join(outside, 'blobs/1234'), 'x');
+      symlinkSync(join(outside, 'blobs/1234'), join(outside, 'models/net.onnx'));
+      symlinkSync(join(outside, 'models'), join(outside, 'linked'));
+      symlinkSync(join(outside, 'circle'), join(outside, 'circle'));
+      const list = async (folder: string): Promise<unknown> => (await overHttp('files.list', { folder, kind: 'model' }) as { data: unknown }).data; // prettier-ignore
+      expect(await list(outside)).toMatchObject({
+        parent: join(outside, '..'),
+        entries: [{ name: 'blobs' }, { name: 'linked', kind: 'folder' }, { name: 'models' }],
+      });
+      expect(await list(join(outside, 'linked'))).toMatchObject({
+        folder: join(outside, 'models'),
+        entries: [{ name: 'net.onnx', kind: 'file', bytes: 1 }],
+      });
+      // A whole path may be typed: that of a file leads to its folder.
+      expect(await list(join(outside, 'models/net.onnx'))).toMatchObject({
+        folder: join(outside, 'models'),
+        file: join(outside, 'models/net.onnx'),
+      });
+
+      // The listing has chosen nothing.
+      const named = join(outside, 'linked/net.onnx');
+      const reveal = (path: string): Promise<Reply<unknown>> => overHttp('bundles.reveal', { path });
+      expect(await reveal(named)).toMatchObject({ ok: false, error: { code: 'path-refused' } });
+      // A link keeps its name, which has the ending, in the folder that it is in.
+      expect(await overHttp('files.pick', { path: named })).toEqual({
+        ok: true,
+        data: { path: join(outside, 'models/net.onnx'), kind: 'file' },
+      });
+      expect(await reveal(named)).toMatchObject({ ok: true });
+      expect(await reveal(join(outside, 'blobs'))).toMatchObject({ ok: false, error: { code: 'path-refused' } });
+      // Led elsewhere meanwhile, it is no longer what was chosen.
+      rmSync(join(outside, 'models/net.onnx'));
+      symlinkSync('/etc/hostname', join(outside, 'models/net.onnx'));
+      expect(await reveal(named)).toMatchObject({ ok: false, error: { code: 'path-refused' } });
+    } finally {
+      rmSync(outside, { recursive: true });
+    }
+  });
+
+  it('are chosen by the system alone where it has a dialog', async () => {
+    const own = createRouter(services, { version: '1', mode: 'electron' });
+    for (const [route, input] of [
+      ['files.pick', { path: home }],
+      ['files.list', { folder: '/etc', kind: 'model' }],
+    ] as const)
+      expect(await own.call(route, input, { transport: 'ipc' })).toMatchObject({ error: { code: 'path-refused' } });
+    expect(await own.call('uploads.begin', { files: 1, bytes: 1 }, { transport: 'ipc' })).toMatchObject({ ok: false });
+  });
+
+  it('are uploaded below the data folder, whole or not at all', async () => {
+    const begun = await overHttp('uploads.begin', { files: 3, bytes: 8 });
+    const { id, folder } = (begun as { data: { id: string; folder: string } }).data;
+    expect(folder.startsWith(join(home, 'uploads'))).toBe(true);
+    const put = (name: string, body: string, more: Sent = {}): ReturnType<typeof send> =>
+      send({ method: 'PUT', path: `/api/upload/${id}/${name}`, body, ...more });
+    expect((await put('net.onnx', 'abc', { headers: { authorization: undefined } })).status).toBe(401);
+    const path = join(folder, 'a folder/net.onnx');
+    expect(JSON.parse((await put('a%20folder/net.onnx', 'abc')).body)).toEqual({ ok: true, data: { path } });
+    expect(readFileSync(path, 'utf8')).toBe('abc');
+    // It needs no further choice.
+    expect(await overHttp('bundles.reveal', { path })).toMatchObject({ ok: true });
+    for (const name of ['..%2fx', '%2e%2e/x', 'a/..%5cx', 'a//b', '%00', '%zz']) {
+      expect((await put(name, 'x')).status, name).toBeGreaterThanOrEqual(400);
+      expect(existsSync(join(home, 'uploads/x')), name).toBe(false);
+    }
+    const more = await put('more', 'x'.repeat(6));
+    expect(JSON.parse(more.body)).toMatchObject({ error: { code: 'upload-failed' } });
+    expect(existsSync(join(folder, 'more'))).toBe(false);
+    await overHttp('uploads.discard', { id });
+    expect(existsSync(folder)).toBe(false);
+    expect((await put('late', 'x')).status).toBe(400);
+  });
+});
+
+describe('the token', () => {
+  it('stays with its port, for this user alone', async () => {
+    const path = join(home, 'served.json');
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(await keptToken(path, served.port)).toBe(served.token);
+    const other = await keptToken(path, 1);
+    expect(other).not.toBe(served.token);
+    expect(await lastPort(path)).toBe(1);
+    // Others may have read it.
+    chmodSync(path, 0o644);
+    expect(await keptToken(path, 1)).not.toBe(other);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+  });
+});
 
 describe('HTTP', () => {
   const asked = JSON.stringify({ route: 'settings.get', input: {} });
@@ -204,8 +315,10 @@ describe('HTTP', () => {
     await reader.read();
     await router.call('jobs.pause', { paused: true }, { transport: 'local' });
     let text = '';
-    while (!text.includes('\n')) text += (await reader.read()).value ?? '';
-    expect(JSON.parse(text)).toEqual([{ topic: 'jobs', event: { paused: true } }]);
+    while (!text.includes('}]\n')) text += (await reader.read()).value ?? '';
+    expect(JSON.parse(text.trim())).toEqual([{ topic: 'jobs', event: { paused: true } }]);
+    // Whoever listens hears that the server is there, though nothing happens.
+    expect((await reader.read()).value).toMatch(/^\n+$/);
     await reader.cancel();
     await router.call('jobs.pause', { paused: false }, { transport: 'local' });
   });

@@ -1,3 +1,7 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { ROOT } from '../support/files.ts';
+import { serve } from '../support/serve.ts';
 import { stages, steps, t } from '../../src/renderer/app/strings.ts';
 import { STEPS } from '../../src/renderer/state/names.ts';
 import { noSeriousViolations, showIn, Window } from './pages.ts';
@@ -68,11 +72,51 @@ test('what cannot be done yet says why, and errors come with a remedy', async ({
   await expect(w.button(t.next)).toBeDisabled();
   await expect(window.getByText(t.blocked.model)).toBeVisible();
   await window.getByRole('button', { name: `${t.choose}: ${t.dropServed}` }).click();
-  await window.getByRole('dialog').getByRole('button', { name: 'docs/' }).click();
-  await window.getByRole('dialog').getByRole('button', { name: 'images/' }).click();
-  await expect(window.getByRole('dialog')).toContainText(t.emptyFolder);
+  const dialog = window.getByRole('dialog');
+  await dialog.getByRole('button', { name: 'docs/' }).click();
+  await dialog.getByRole('button', { name: 'images/' }).click();
+  await expect(dialog).toContainText(t.emptyFolder);
+  // Anywhere that the user may read; a path that leads nowhere says so, and the list stays.
+  const path = dialog.getByRole('textbox', { name: t.typedPath });
+  await path.fill('/no/such/folder');
+  await path.press('Enter');
+  await expect(dialog.getByRole('alert')).toContainText('/no/such/folder');
+  await path.fill('/');
+  await path.press('Enter');
+  await expect(dialog.getByRole('button', { name: 'etc/' })).toBeVisible();
   await window.keyboard.press('Escape');
   await expect(window.getByRole('dialog')).toBeHidden();
+});
+
+test('a dropped model is uploaded; a server that is gone is shown, and found again', async ({ window, served }) => {
+  const w = new Window(window);
+  const bytes = readFileSync(join(ROOT, 'resources/samples/scenes-resnet.onnx')).toString('base64');
+  await window.evaluate((text) => {
+    const transfer = new DataTransfer();
+    transfer.items.add(new File([Uint8Array.from(atob(text), (c) => c.charCodeAt(0))], 'mine.onnx'));
+    dispatchEvent(new DragEvent('drop', { dataTransfer: transfer, cancelable: true }));
+  }, bytes);
+  await w.panel('mine.onnx').getByText(t.params).waitFor();
+  expect(readdirSync(join(served.home, 'uploads'))).toHaveLength(1);
+
+  const alert = window.getByRole('alert').filter({ hasText: t.lost });
+  // It hangs: no connection is closed.
+  process.kill(served.pid, 'SIGSTOP');
+  await expect(alert).toBeVisible();
+  process.kill(served.pid, 'SIGCONT');
+  await expect(alert).toBeHidden();
+  process.kill(served.pid, 'SIGKILL');
+  await expect(alert).toBeVisible();
+  const again = await serve(served.home);
+  try {
+    expect(again.url).toBe(served.url);
+    await expect(alert).toBeHidden();
+    // What happened while nobody listened is fetched, and what was chosen before can still be used.
+    await window.getByRole('button', { name: t.measureTime }).click();
+    await expect(window.getByText(t.perRun)).toBeVisible({ timeout: 60_000 });
+  } finally {
+    await again.stop();
+  }
 });
 
 test('without the token of the address the window says that it has no connection', async ({ window, served }) => {

@@ -116,7 +116,7 @@ export function buildProgram(session: Session, version: string): Command {
   program
     .command('serve')
     .description('Open the window in a browser; only this machine can reach it')
-    .option('--port <n>', 'port to listen on (default: any free one)', wholeNumber(0, 65_535), 0)
+    .option('--port <n>', 'port to listen on (default: the last one, or any that is free)', wholeNumber(0, 65_535), 0)
     .option('--json', 'print one JSON document with the address')
     .action(async (o: Json & { port: number }) => {
       await session.serve(o.port, (url) =>

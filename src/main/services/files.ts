@@ -1,8 +1,13 @@
-/** Which files the window may name: those that the user chose, and what lies below chosen folders. */
-import { realpathSync, readdirSync, statSync } from 'node:fs';
-import { dirname, join, resolve, sep } from 'node:path';
+/**
+ * Which files the window may name: those that the user chose, and what lies below chosen folders. Where the window shows
+ * its own list of files, that list may go anywhere the user may read; it holds names and sizes, never contents.
+ */
+import { accessSync, constants, realpathSync, readdirSync, statSync, type Stats } from 'node:fs';
+import { homedir } from 'node:os';
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { FileKind, FolderListing } from '../../shared/contract/routes.ts';
+import { unreadable } from '../storage/file-source.ts';
 
 /** Entries that are listed at most. */
 const LIMIT = 2000;
@@ -24,48 +29,110 @@ export class FileAccess {
     this.#granted.add(canonical(path));
   }
 
-  /** The path as it is, when it was chosen or lies in a chosen folder; also one that does not exist yet. Throws `path-refused`. */
+  /**
+   * The path as it is, when it was chosen or lies in a chosen folder; also one that does not exist yet. A link to a file
+   * keeps its own name, since its ending and the files beside it belong to the link. Throws `path-refused`.
+   */
   check(path: string): string {
     const full = canonical(path);
     for (let p = full; ; p = dirname(p)) {
-      if (this.#granted.has(p)) return full;
+      if (this.#granted.has(p)) return named(path, full);
       if (dirname(p) === p) throw new SecateurError('path-refused', { path });
     }
   }
 
-  /** Folders, and the files of a kind, of a folder that may be looked at. Null: the first chosen folder. */
-  list(folder: string | null, kind: FileKind): FolderListing {
-    const at = this.check(folder ?? [...this.#granted][0] ?? sep);
-    const wanted = ENDINGS[kind];
-    let names: string[];
+  /**
+   * Chooses what the user picked in the window's own list or typed there. `~` is the home folder.
+   * Throws `path-not-absolute`, `file-not-found` or `file-unreadable`.
+   */
+  choose(typed: string): { path: string; kind: 'file' | 'folder' } {
+    const path = fromTyped(typed);
+    let info: Stats;
     try {
-      names = readdirSync(at);
+      info = statSync(path);
+      accessSync(path, constants.R_OK);
     } catch (e) {
-      throw new SecateurError('file-unreadable', { path: at, reason: (e as Error).message }, { cause: e });
+      throw unreadable(path, e);
     }
-    const entries = names.flatMap((name): FolderListing['entries'] => {
-      if (name.startsWith('.')) return [];
-      const path = join(at, name);
-      const info = statSync(path, { throwIfNoEntry: false });
-      if (info?.isDirectory()) return [{ name, path, kind: 'folder', bytes: 0 }];
-      return info?.isFile() && wanted?.test(name) ? [{ name, path, kind: 'file', bytes: info.size }] : [];
-    });
-    entries.sort((a, b) => (a.kind === b.kind ? a.name.localeCompare(b.name) : a.kind === 'folder' ? -1 : 1));
-    return {
-      folder: at,
-      parent: this.#parent(at),
-      entries: entries.slice(0, LIMIT),
-      more: Math.max(0, entries.length - LIMIT),
-    };
+    if (!info.isFile() && !info.isDirectory())
+      throw new SecateurError('file-unreadable', { path, reason: 'it is neither a file nor a folder' });
+    this.grant(path);
+    return { path: named(path, canonical(path)), kind: info.isDirectory() ? 'folder' : 'file' };
   }
 
-  #parent(at: string): string | null {
+  /** Folders, and the files of a kind, of a chosen folder. Null: the first chosen folder. Throws `path-refused`. */
+  list(folder: string | null, kind: FileKind): FolderListing {
+    return listed(this.check(folder ?? this.#first()), kind, (at) => {
+      try {
+        return this.check(at);
+      } catch {
+        return null;
+      }
+    });
+  }
+
+  /**
+   * Of any folder that the user may read; of a file, the folder that it is in. Null: the first chosen folder.
+   * Throws `path-not-absolute`, `file-not-found` or `file-unreadable`.
+   */
+  browse(folder: string | null, kind: FileKind): FolderListing {
+    const path = fromTyped(folder ?? this.#first());
     try {
-      return dirname(at) === at ? null : this.check(dirname(at));
-    } catch {
-      return null;
+      const isFile = !statSync(path).isDirectory();
+      const listing = listed(realpathSync(isFile ? dirname(path) : path), kind, (at) => at);
+      return isFile ? { ...listing, file: join(listing.folder, basename(path)) } : listing;
+    } catch (e) {
+      throw unreadable(path, e);
     }
   }
+
+  #first(): string {
+    return [...this.#granted][0] ?? homedir();
+  }
+}
+
+function listed(at: string, kind: FileKind, parentOf: (path: string) => string | null): FolderListing {
+  const wanted = ENDINGS[kind];
+  let names: string[];
+  try {
+    names = readdirSync(at);
+  } catch (e) {
+    throw unreadable(at, e);
+  }
+  const entries = names.flatMap((name): FolderListing['entries'] => {
+    if (name.startsWith('.')) return [];
+    const path = join(at, name);
+    let info: Stats;
+    try {
+      info = statSync(path);
+    } catch {
+      // A link that leads nowhere or in a circle, or a file that went meanwhile.
+      return [];
+    }
+    if (info.isDirectory()) return [{ name, path, kind: 'folder', bytes: 0 }];
+    return info.isFile() && wanted?.test(name) ? [{ name, path, kind: 'file', bytes: info.size }] : [];
+  });
+  entries.sort((a, b) => (a.kind === b.kind ? a.name.localeCompare(b.name) : a.kind === 'folder' ? -1 : 1));
+  return {
+    folder: at,
+    parent: dirname(at) === at ? null : parentOf(dirname(at)),
+    entries: entries.slice(0, LIMIT),
+    more: Math.max(0, entries.length - LIMIT),
+  };
+}
+
+/** Absolute, with `~` for the home folder. Throws `path-not-absolute`. */
+function fromTyped(typed: string): string {
+  const path = typed.trim().replace(/^~(?=$|[\\/])/, () => homedir());
+  if (!isAbsolute(path)) throw new SecateurError('path-not-absolute', { path: typed });
+  return resolve(path);
+}
+
+/** A link to a file, in the folder that it really lies in; everything else with its links resolved. */
+function named(path: string, full: string): string {
+  const at = resolve(path);
+  if (basename(full) === basename(at) || !statSync(full, { throwIfNoEntry: false })?.isFile()) return full;
+  return join(canonical(dirname(at)), basename(at));
 }
 
 /** Of a path whose last parts may not exist yet. */

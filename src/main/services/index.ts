@@ -15,6 +15,7 @@ import { JobService } from './jobs.ts';
 import { ModelService } from './models.ts';
 import { SettingsService } from './settings.ts';
 import { StorageService } from './storage.ts';
+import { UploadService } from './uploads.ts';
 
 export interface Services {
   readonly home: string;
@@ -24,6 +25,7 @@ export interface Services {
   readonly storage: StorageService;
   readonly models: ModelService;
   readonly settings: SettingsService;
+  readonly uploads: UploadService;
   readonly resources: string;
   /** Cancels what this process runs and closes the database. */
   close(): Promise<void>;
@@ -48,7 +50,8 @@ export function openServices(options: ServiceOptions): Services {
     bundles: new BundleService(jobs),
     devices: new DeviceService(new DeviceRepository(db), jobs, `${options.resources}/devices`),
     models: new ModelService(new ModelRepository(db), join(options.resources, 'samples')),
-    settings: new SettingsService(paths.settings),
+    settings: new SettingsService(paths.settings, paths.bundles),
+    uploads: new UploadService(paths.uploads),
     resources: options.resources,
     storage: new StorageService(new ArtifactStore(paths.artifacts), paths.memo),
     close: async () => {

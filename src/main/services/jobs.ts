@@ -10,6 +10,9 @@ import type { JobRepository } from '../storage/job-repository.ts';
 import { identityOf, isAlive, signal } from '../storage/process-identity.ts';
 
 /** Kinds that measure latency: only one of them runs on this machine at a time, whoever started it. */
+/** Jobs that the window lists, and whose models and data may be named again. */
+export const JOBS = 500;
+
 export const MEASURING = ['compress', 'bench', 'compare', 'verify'] as const;
 
 /** Short tasks that measure: they wait their turn like jobs. All others run beside a job. */

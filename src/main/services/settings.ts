@@ -1,7 +1,6 @@
 /** What the user has set in the window: one small JSON file. What cannot be read counts as not set. */
 import { readFileSync } from 'node:fs';
-import { availableParallelism, homedir } from 'node:os';
-import { join } from 'node:path';
+import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import type { Settings } from '../../shared/contract/routes.ts';
 import { writeFileAtomic } from '../storage/atomic.ts';
@@ -16,9 +15,12 @@ const Stored = z
 
 export class SettingsService {
   readonly #path: string;
+  readonly #outFolder: string;
 
-  constructor(path: string) {
+  /** @param outFolder where bundles go until the user chooses another folder */
+  constructor(path: string, outFolder: string) {
     this.#path = path;
+    this.#outFolder = outFolder;
   }
 
   get(): Settings {
@@ -31,12 +33,15 @@ export class SettingsService {
     return {
       theme: stored.theme ?? 'system',
       threads: Math.min(stored.threads ?? 1, availableParallelism()),
-      outFolder: stored.outFolder ?? join(homedir(), 'Secateur'),
+      outFolder: stored.outFolder ?? this.#outFolder,
     };
   }
 
   async set(change: Partial<Settings>): Promise<Settings> {
-    await writeFileAtomic(this.#path, `${JSON.stringify({ ...this.get(), ...change }, null, 2)}\n`);
+    const { outFolder, ...rest } = { ...this.get(), ...change };
+    // The default is not written down: it moves with the data folder.
+    const stored = outFolder === this.#outFolder ? rest : { ...rest, outFolder };
+    await writeFileAtomic(this.#path, `${JSON.stringify(stored, null, 2)}\n`);
     return this.get();
   }
 }

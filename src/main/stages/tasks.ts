@@ -10,6 +10,7 @@ import { runDevices } from './devices.ts';
 import { runInspect } from './inspect.ts';
 import { runMeasure } from './measure.ts';
 import { runPreview } from './preview.ts';
+import { runProvider } from './provider.ts';
 import { runProfile } from './profile.ts';
 import { runReach } from './reach.ts';
 import { runReview } from './review.ts';
@@ -25,6 +26,7 @@ export const tasks = {
   measure: runMeasure,
   preview: runPreview,
   profile: runProfile,
+  provider: runProvider,
   reach: runReach,
   review: runReview,
   verify: runVerify,

@@ -12,6 +12,12 @@ export interface HomePaths {
   /** What jobs said, one file per job. */
   readonly logs: string;
   readonly settings: string;
+  /** Bundles of jobs that the window starts, unless another folder is chosen. */
+  readonly bundles: string;
+  /** Files that were dropped on the page of a browser. */
+  readonly uploads: string;
+  /** Port and token of the served window. */
+  readonly served: string;
 }
 
 /** The data directory as an absolute path. It need not exist. */
@@ -33,6 +39,9 @@ export function homePaths(home: string = dataHome()): HomePaths {
     memo: join(home, 'memo'),
     logs: join(home, 'logs'),
     settings: join(home, 'settings.json'),
+    bundles: join(home, 'bundles'),
+    uploads: join(home, 'uploads'),
+    served: join(home, 'served.json'),
   };
 }
 

@@ -22,6 +22,7 @@ import type { Budget } from '../../shared/model/types.ts';
 import type { FileAccess } from '../services/files.ts';
 import type { Services } from '../services/index.ts';
 import { criteria } from '../services/recipes.ts';
+import { JOBS } from '../services/jobs.ts';
 import type { RouterOptions } from './router.ts';
 
 export interface HandlerContext {
@@ -36,7 +37,13 @@ type Handlers = {
 };
 
 export function handlersFor({ services, options, files, emit }: HandlerContext): Handlers {
-  const { jobs, models, settings, devices, bundles } = services;
+  const { jobs, models, settings, devices, bundles, uploads } = services;
+  /** Threads beyond the cores that this process may use would only measure how they share them. */
+  const within = <T extends { readonly threads: number }>(conditions: T): T => {
+    const cores = availableParallelism();
+    if (conditions.threads > cores) throw new SecateurError('threads-too-many', { threads: conditions.threads, cores });
+    return conditions;
+  };
   /** A short task whose progress the window shows. It ends when nobody waits for it any more. */
   const task = <T>(route: RouteName, name: string, input: unknown, abandoned?: AbortSignal): Promise<T> =>
     jobs.run<T>(name, input, { onProgress: (progress) => emit('task', { route, progress }) }, abandoned);
@@ -63,9 +70,24 @@ export function handlersFor({ services, options, files, emit }: HandlerContext):
     'settings.get': () => settings.get(),
     'settings.set': (change) => {
       if (change.outFolder !== undefined) files.check(change.outFolder);
+      if (change.threads !== undefined) within({ threads: change.threads });
       return settings.set(change);
     },
-    'files.list': ({ folder, kind }) => files.list(folder, kind),
+    // The window's own list of files may go anywhere: it tells names. The system's dialog needs no list.
+    'files.list': ({ folder, kind }) =>
+      options.mode === 'served' ? files.browse(folder ?? options.start ?? null, kind) : files.list(folder, kind),
+    'files.pick': ({ path }) => {
+      if (options.mode !== 'served') throw new SecateurError('path-refused', { path });
+      return files.choose(path);
+    },
+    'uploads.begin': ({ files: count, bytes }) => {
+      if (options.mode !== 'served') throw new SecateurError('request-refused', { reason: 'files have paths here' });
+      return uploads.begin(count, bytes);
+    },
+    'uploads.discard': async ({ id }) => {
+      await uploads.discard(id);
+      return {};
+    },
     'files.choose': async ({ kind }) => {
       const path = (await options.choose?.(kind)) ?? null;
       if (path !== null) files.grant(path);
@@ -88,14 +110,14 @@ export function handlersFor({ services, options, files, emit }: HandlerContext):
       return {};
     },
     'models.profile': (i, abandoned) =>
-      task('models.profile', 'profile', { ...i, model: existing(files, i.model) }, abandoned),
+      task('models.profile', 'profile', { ...within(i), model: existing(files, i.model) }, abandoned),
     'devices.list': () => devices.list(),
     'devices.forget': async ({ id }) => {
       await devices.forget(id);
       return {};
     },
     'budget.reach': (i, abandoned) =>
-      task('budget.reach', 'reach', { ...i, model: existing(files, i.model) }, abandoned),
+      task('budget.reach', 'reach', { ...within(i), model: existing(files, i.model) }, abandoned),
     'data.preview': (i, abandoned) => {
       const model = existing(files, i.model);
       const input = { model, ...sources(i), ...(i.outputs && { outputs: i.outputs }) };
@@ -107,7 +129,7 @@ export function handlersFor({ services, options, files, emit }: HandlerContext):
       const model = existing(files, i.model);
       const request: CompressRequest = {
         model,
-        budget: i.budget,
+        budget: within(i.budget),
         device: device.id,
         ...sources(i),
         recipe: i.data === undefined ? { ...i.recipe, recovery: { ...i.recipe.recovery, enabled: false } } : i.recipe,
@@ -120,7 +142,7 @@ export function handlersFor({ services, options, files, emit }: HandlerContext):
       };
       return { id: jobs.start('compress', request).id };
     },
-    'jobs.list': () => ({ jobs: jobs.list(500).map(summary), paused: jobs.paused }),
+    'jobs.list': () => ({ jobs: jobs.list(JOBS).map(summary), paused: jobs.paused }),
     'jobs.get': ({ id }) => ({ ...(jobs.show(id) as JobDetail), ...jobs.story(id) }),
     'jobs.cancel': async ({ id }) => {
       await jobs.cancel(id);

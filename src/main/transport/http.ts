@@ -3,14 +3,16 @@
  * events. Loopback only; every request needs the token, and Host and Origin must be this machine's own names, so that no
  * page from elsewhere can reach it, be it by a name that resolves to this machine.
  */
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHash, timingSafeEqual } from 'node:crypto';
 import { readFile, realpath, stat } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { extname, resolve, sep } from 'node:path';
+import type { Readable } from 'node:stream';
 import { SecateurError, type ErrorCode } from '../../shared/contract/errors.ts';
 import type { Topic } from '../../shared/contract/routes.ts';
 import { Outbox } from './outbox.ts';
 import type { Router } from './router.ts';
+import { freshToken } from './token.ts';
 
 export interface HttpOptions {
   readonly router: Router;
@@ -18,6 +20,10 @@ export interface HttpOptions {
   readonly root: string;
   /** 0: any free one. */
   readonly port: number;
+  /** The token that belongs to a port; a fresh one is made where none is given. */
+  readonly tokenFor?: (port: number) => Promise<string>;
+  /** Takes a file that the page sends: what it belongs to, its name, its bytes. Answers with its path here. */
+  readonly upload?: (id: string, name: string, content: Readable) => Promise<string>;
   readonly log: (line: string) => void;
 }
 
@@ -29,6 +35,10 @@ export interface HttpWindow {
   close(): Promise<void>;
 }
 
+/** A request that is not whole yet and brings no byte for so long is given up. */
+const SILENCE_MS = 30_000;
+/** The page takes a stream that says nothing for three of these as lost. */
+export const HEARTBEAT_MS = 500;
 const BODY_LIMIT = 1 << 20;
 const NAMES = ['127.0.0.1', 'localhost', '[::1]'];
 const TYPES: Record<string, string> = {
@@ -45,18 +55,24 @@ export const POLICY =
 
 /** Throws `port-unusable`. */
 export async function serveWindow(o: HttpOptions): Promise<HttpWindow> {
-  const token = randomBytes(24).toString('base64url');
+  let token = '';
   const streams = new Set<() => void>();
   const server = createServer((request, response) => {
+    const { socket } = request;
+    socket.setTimeout(SILENCE_MS);
+    request.once('end', () => socket.setTimeout(0));
     void answer(request, response, o, token, streams).catch(() => {
       if (!response.headersSent) response.writeHead(500).end();
       else response.destroy();
     });
   });
-  server.requestTimeout = 30_000;
+  // An upload may take hours, as long as it goes on.
+  server.requestTimeout = 0;
+  server.on('connection', (socket) => socket.on('timeout', () => socket.destroy()));
   await listen(server, o.port);
   const address = server.address();
   const port = typeof address === 'object' && address ? address.port : o.port;
+  token = (await o.tokenFor?.(port)) ?? freshToken();
   return {
     url: `http://127.0.0.1:${port}/#${token}`,
     port,
@@ -96,6 +112,18 @@ async function answer(
   if (!url.pathname.startsWith('/api/')) return file(request, response, o.root, url.pathname);
   if (!sameToken(request.headers.authorization, token)) return refuse(401, 'the token is missing or wrong');
   if (url.pathname === '/api/events' && request.method === 'GET') return stream(response, o.router, streams);
+  const upload = /^\/api\/upload\/([\w-]{1,64})\/(.+)$/.exec(url.pathname);
+  if (upload && request.method === 'PUT' && o.upload) {
+    try {
+      const name = upload[2]!.split('/').map(decodeURIComponent).join('/');
+      return json(response, 200, { ok: true, data: { path: await o.upload(upload[1]!, name, request) } });
+    } catch (e) {
+      // What is left of the body would be taken for the next request.
+      response.setHeader('connection', 'close');
+      const error = e instanceof URIError ? new SecateurError('request-refused', { reason: 'its address is not valid' }) : SecateurError.from(e); // prettier-ignore
+      return fail(response, 400, error);
+    }
+  }
   if (url.pathname !== '/api/request' || request.method !== 'POST') return refuse(404, 'there is no such address');
   if (!/^application\/json\b/.test(request.headers['content-type'] ?? '')) return refuse(415, 'it is not JSON');
   const body = await read(request);
@@ -191,8 +219,11 @@ function stream(response: ServerResponse, router: Router, streams: Set<() => voi
   });
   const off = router.on((topic: Topic, event) => outbox.put(topic, event));
   const timer = setInterval(flush, 50);
+  // An empty line: whoever hears nothing knows that nobody is there, however the connection ended.
+  const heart = setInterval(() => ready && (ready = response.write('\n')), HEARTBEAT_MS);
   const end = (): void => {
     clearInterval(timer);
+    clearInterval(heart);
     off();
     streams.delete(end);
     response.end();

@@ -4,16 +4,18 @@
  */
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { Events, FileKind, Reply, RouteName, Topic } from '../../shared/contract/routes.ts';
+import type { CompressRequest } from '../../shared/model/job.ts';
 import { FileAccess } from '../services/files.ts';
 import type { Services } from '../services/index.ts';
+import { JOBS } from '../services/jobs.ts';
 import { handlersFor, type HandlerContext } from './handlers.ts';
 import { SCHEMAS } from './schemas.ts';
 
 export interface RouterOptions {
   readonly version: string;
   readonly mode: 'electron' | 'served';
-  /** Folders whose files may be named from the start: those of the user, where the window has a list of its own. */
-  readonly roots?: readonly string[];
+  /** Folder that the window's own list of files begins with. What it shows is not chosen by that. */
+  readonly start?: string;
   /** The system's dialog. */
   readonly choose?: (kind: FileKind) => Promise<string | null>;
   /** Shows a file in the system's file manager. */
@@ -35,17 +37,23 @@ export interface Router {
   grant(path: string): void;
 }
 
+function grantSources(files: FileAccess, request: unknown): void {
+  const { model, data, labels, preprocess } = request as Partial<CompressRequest>;
+  for (const path of [model, data, labels, preprocess]) if (path) files.grant(path);
+}
+
 export function createRouter(services: Services, options: RouterOptions): Router {
   const listeners = new Set<(topic: Topic, event: never) => void>();
   const emit: HandlerContext['emit'] = (topic, event) => {
     for (const listener of listeners) listener(topic, event as never);
   };
   const files = new FileAccess();
-  for (const root of options.roots ?? []) files.grant(root);
   files.grant(services.resources);
   files.grant(services.settings.get().outFolder);
-  // What was opened in earlier sessions was chosen then.
+  files.grant(services.uploads.folder);
+  // What was opened in earlier sessions, and what jobs were started with, was chosen then.
   for (const { path } of services.models.recent()) files.grant(path);
+  for (const { kind, request } of services.jobs.list(JOBS)) if (kind === 'compress') grantSources(files, request);
   services.jobs.watch((event) => {
     emit('job', event);
     if (event.progress === null && event.log === undefined && event.point === undefined)

@@ -47,6 +47,12 @@ export const SCHEMAS: { readonly [R in RouteName]: z.ZodType<Input<R>> } = {
     .strictObject({ theme: z.enum(['system', 'light', 'dark']), threads: count, outFolder: path })
     .partial() as z.ZodType<Input<'settings.set'>>,
   'files.list': z.strictObject({ folder: path.nullable(), kind }),
+  'files.pick': z.strictObject({ path }),
+  'uploads.begin': z.strictObject({
+    files: z.number().int().positive().max(1_000_000),
+    bytes: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
+  }),
+  'uploads.discard': z.strictObject({ id }),
   'files.choose': z.strictObject({ kind }),
   'models.samples': none,
   'models.recent': none,

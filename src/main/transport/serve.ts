@@ -1,31 +1,48 @@
 /** The router and its HTTP server together, for a process without a window of its own. */
 import { spawn } from 'node:child_process';
 import { platform } from 'node:process';
+import { SecateurError } from '../../shared/contract/errors.ts';
 import type { Services } from '../services/index.ts';
+import { homePaths } from '../storage/paths.ts';
 import { serveWindow, type HttpWindow } from './http.ts';
 import { createRouter } from './router.ts';
+import { keptToken, lastPort } from './token.ts';
 
 export interface ServeOptions {
   readonly services: Services;
   readonly version: string;
+  /** 0: the port that was served last, or any free one. */
   readonly port: number;
   /** Folder of the built window. */
   readonly root: string;
-  /** Folders that the window may list. */
-  readonly roots: readonly string[];
+  /** Folder that the window's list of files begins with. */
+  readonly start: string;
   readonly log: (line: string) => void;
 }
 
 /** Throws `port-unusable`. */
-export function serveHere(o: ServeOptions): Promise<HttpWindow> {
-  const router = createRouter(o.services, {
-    version: o.version,
-    mode: 'served',
-    roots: o.roots,
-    reveal,
-    log: o.log,
-  });
-  return serveWindow({ router, root: o.root, port: o.port, log: o.log });
+export async function serveHere(o: ServeOptions): Promise<HttpWindow> {
+  const { services, log, root } = o;
+  const router = createRouter(services, { version: o.version, mode: 'served', start: o.start, reveal, log });
+  const path = homePaths(services.home).served;
+  const on = (port: number): Promise<HttpWindow> =>
+    serveWindow({
+      router,
+      root,
+      port,
+      tokenFor: (taken) => keptToken(path, taken),
+      upload: (id, name, content) => services.uploads.write(id, name, content),
+      log,
+    });
+  const last = o.port === 0 ? await lastPort(path) : null;
+  if (last === null) return on(o.port);
+  try {
+    return await on(last);
+  } catch (e) {
+    // Another window is served there, or another program has taken it.
+    if (SecateurError.from(e).code !== 'port-unusable') throw e;
+    return on(0);
+  }
 }
 
 /** On a machine without a desktop nothing opens, and the window says so. */

@@ -1,5 +1,6 @@
 /** The window's way to the app: Electron's preload when it is there, HTTP with the token of the address otherwise. */
 import type { ErrorPayload } from '../../shared/contract/errors.ts';
+import { httpBridge, uploadTo, type Connection } from './http-bridge.ts';
 import type { Bridge, Events, Input, Output, Reply, RouteName, Topic } from '../../shared/contract/routes.ts';
 
 /** An error of the catalogue, as it came from the app. */
@@ -18,7 +19,11 @@ const LOST: ErrorPayload = {
   detail: {},
 };
 
-const bridge: Bridge = (globalThis as { secateur?: Bridge }).secateur ?? httpBridge(location.hash.slice(1));
+const TOKEN = location.hash.slice(1);
+const watchers = new Set<(now: Connection) => void>();
+const bridge: Bridge =
+  (globalThis as { secateur?: Bridge }).secateur ??
+  httpBridge(TOKEN, (now) => watchers.forEach((watcher) => watcher(now)));
 
 let calls = 0;
 
@@ -42,6 +47,25 @@ export function listen<T extends Topic>(topic: T, listener: (event: Events[T]) =
   return bridge.on(topic, (event) => listener(event as Events[T]));
 }
 
+/** Told when the connection is lost, and when it is there again: what happened meanwhile was not heard. */
+export function onConnection(watcher: (now: Connection) => void): () => void {
+  watchers.add(watcher);
+  return () => void watchers.delete(watcher);
+}
+
+/** Sends a dropped file to the machine that does the work; `sent` hears how many bytes have gone. */
+export async function upload(
+  id: string,
+  name: string,
+  file: Blob,
+  sent: (bytes: number) => void,
+  signal: AbortSignal,
+): Promise<string> {
+  const reply = (await uploadTo(TOKEN, id, name, file, sent, signal)) as Reply<{ path: string }>;
+  if (reply.ok) return reply.data.path;
+  throw new Refused(reply.error);
+}
+
 /** The path of a dropped file, where files have one. */
 export const droppedPath = (file: File): Promise<string | null> => bridge.dropped?.(file) ?? Promise.resolve(null);
 
@@ -49,64 +73,3 @@ export const payloadOf = (e: unknown): ErrorPayload =>
   e instanceof Refused
     ? e.payload
     : { ...LOST, message: e instanceof Error && !(e instanceof TypeError) ? e.message : LOST.message };
-
-function httpBridge(token: string): Bridge {
-  const authorization = `Bearer ${token}`;
-  const listeners = new Map<string, Set<(event: unknown) => void>>();
-  const pending = new Map<string, AbortController>();
-  let started = false;
-  const follow = async (): Promise<void> => {
-    for (let wait = 250; ; wait = Math.min(8000, 2 * wait)) {
-      try {
-        const response = await fetch('/api/events', { headers: { authorization } });
-        if (!response.ok || !response.body) throw new Error(String(response.status));
-        wait = 250;
-        const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-        let rest = '';
-        for (;;) {
-          const { value, done } = await reader.read();
-          if (done) break;
-          const lines = (rest + value).split('\n');
-          rest = lines.pop()!;
-          for (const line of lines) {
-            if (line === '') continue;
-            for (const { topic, event } of JSON.parse(line) as { topic: string; event: unknown }[])
-              for (const listener of listeners.get(topic) ?? []) listener(event);
-          }
-        }
-      } catch {
-        // Tried again below: the server may have been restarted.
-      }
-      await new Promise((done) => setTimeout(done, wait));
-    }
-  };
-  return {
-    async request(route, input, call) {
-      const abort = new AbortController();
-      if (call !== undefined) pending.set(call, abort);
-      try {
-        const response = await fetch('/api/request', {
-          method: 'POST',
-          headers: { authorization, 'content-type': 'application/json' },
-          body: JSON.stringify({ route, input }),
-          signal: abort.signal,
-        });
-        return (await response.json()) as unknown;
-      } finally {
-        if (call !== undefined) pending.delete(call);
-      }
-    },
-    // The server sees the connection end.
-    abandon: (call) => pending.get(call)?.abort(),
-    on(topic, listener) {
-      const all = listeners.get(topic) ?? new Set();
-      listeners.set(topic, all);
-      all.add(listener);
-      if (!started) {
-        started = true;
-        void follow();
-      }
-      return () => void all.delete(listener);
-    },
-  };
-}

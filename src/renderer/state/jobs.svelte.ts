@@ -52,6 +52,14 @@ class Jobs {
     this.loaded = true;
   }
 
+  /** Everything anew, after a time in which events were lost. */
+  async resync(): Promise<void> {
+    this.#latest.clear();
+    this.#heardLately = [];
+    await this.refresh();
+    if (this.#watching !== null) await this.#fetch(this.#watching);
+  }
+
   /** Follows one job. An effect that calls this depends on nothing here: it would ask again with every answer. */
   watch(id: string | null): void {
     untrack(() => void this.#watch(id));

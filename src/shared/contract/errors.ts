@@ -158,6 +158,22 @@ export const ERRORS = {
     (d) => `${d.path} was not chosen by you, so it is not opened.`,
     'Choose the file or folder in the window.',
   ),
+  'threads-too-many': entry(
+    (d) => `${d.threads} threads were asked for, and Secateur may use ${d.cores} cores of this machine.`,
+    'Use as many threads as there are cores, or fewer.',
+  ),
+  'path-not-absolute': entry(
+    (d) => `${d.path} is not a full path.`,
+    'Type a path that begins with / (on Windows with a drive letter) or with ~ for the home folder.',
+  ),
+  'upload-too-large': entry(
+    (d) => `These files take ${d.size}, and only ${d.free} are free where Secateur keeps uploads (${d.folder}).`,
+    'Free some space on that disk, or put the files on the machine another way and choose them there.',
+  ),
+  'upload-failed': entry(
+    (d) => `The file ${d.name} was not uploaded: ${d.reason}.`,
+    'Drop the files again, or choose them on the machine where Secateur runs.',
+  ),
   'port-unusable': entry(
     (d) => `The window cannot be served on port ${d.port}: ${d.reason}.`,
     'Give another port with --port, or leave it out.',

@@ -55,6 +55,8 @@ export interface FolderListing {
     readonly kind: 'folder' | 'file';
     readonly bytes: number;
   }[];
+  /** The file that was asked for, where it was one: the folder is the one it is in. */
+  readonly file?: string;
   /** More than are listed. */
   readonly more: number;
 }
@@ -148,6 +150,12 @@ export interface Routes {
   'settings.get': { input: Empty; output: Settings };
   'settings.set': { input: Partial<Settings>; output: Settings };
   'files.list': { input: { folder: string | null; kind: FileKind }; output: FolderListing };
+  /** Chooses a path that was picked in the window's own list of files or typed there; only where there is one. */
+  'files.pick': { input: { path: string }; output: { path: string; kind: 'file' | 'folder' } };
+  /** Room for files that are dropped on the page of a browser; they follow one by one over `/api/upload/<id>/<name>`. */
+  'uploads.begin': { input: { files: number; bytes: number }; output: { id: string; folder: string } };
+  /** Removes what was uploaded so far. */
+  'uploads.discard': { input: { id: string }; output: Empty };
   /** The system's own dialog; only where there is one. */
   'files.choose': { input: { kind: FileKind }; output: { path: string | null } };
   'models.samples': { input: Empty; output: readonly Sample[] };

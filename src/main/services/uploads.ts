@@ -1,0 +1,108 @@
+/** Files that were dropped on the page of a browser: written below the data folder and used from there. */
+import { randomUUID } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import { mkdir, rename, rm, statfs } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Transform, type Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { SecateurError } from '../../shared/contract/errors.ts';
+
+/** Left free for the database, logs and stages of jobs. */
+const RESERVE = 64 * 2 ** 20;
+const NAME_LIMIT = 1024;
+
+interface Upload {
+  readonly folder: string;
+  filesLeft: number;
+  bytesLeft: number;
+}
+
+export class UploadService {
+  readonly folder: string;
+  readonly #freeBytes: (folder: string) => Promise<number>;
+  readonly #open = new Map<string, Upload>();
+
+  /** @param freeBytes of the file system that holds the folder */
+  constructor(folder: string, freeBytes = free) {
+    this.folder = folder;
+    this.#freeBytes = freeBytes;
+  }
+
+  /** Makes a folder for files that are announced. Throws `upload-too-large` or `home-unwritable`. */
+  async begin(files: number, bytes: number): Promise<{ id: string; folder: string }> {
+    const id = randomUUID();
+    const folder = join(this.folder, id);
+    try {
+      await mkdir(folder, { recursive: true });
+      const room = (await this.#freeBytes(this.folder)) - RESERVE;
+      if (bytes > room)
+        throw new SecateurError('upload-too-large', {
+          size: size(bytes),
+          free: size(Math.max(0, room)),
+          folder: this.folder,
+        });
+    } catch (e) {
+      await rm(folder, { recursive: true, force: true });
+      if (e instanceof SecateurError) throw e;
+      throw new SecateurError('home-unwritable', { path: folder, reason: (e as Error).message }, { cause: e });
+    }
+    this.#open.set(id, { folder, filesLeft: files, bytesLeft: bytes });
+    return { id, folder };
+  }
+
+  /**
+   * Writes one of the announced files; a file is there whole or not at all.
+   * @param name with `/` between folders
+   * Throws `upload-failed`.
+   */
+  async write(id: string, name: string, content: Readable): Promise<string> {
+    const refuse = (reason: string, cause?: unknown): SecateurError =>
+      new SecateurError('upload-failed', { name: name.slice(0, 200), reason }, { cause });
+    const upload = this.#open.get(id);
+    if (!upload) throw refuse('it was not announced');
+    if (!isPlain(name)) throw refuse('its name is not valid');
+    if (upload.filesLeft <= 0) throw refuse('there are more files than were announced');
+    upload.filesLeft--;
+    const path = join(upload.folder, ...name.split('/'));
+    const part = `${path}.${randomUUID().slice(0, 8)}.part`;
+    const meter = new Transform({
+      transform(chunk: Buffer, _, done) {
+        upload.bytesLeft -= chunk.length;
+        done(upload.bytesLeft < 0 ? refuse('it is larger than was announced') : null, chunk);
+      },
+    });
+    try {
+      await mkdir(dirname(path), { recursive: true });
+      await pipeline(content, meter, createWriteStream(part, { flags: 'wx' }));
+      await rename(part, path);
+    } catch (e) {
+      await rm(part, { force: true });
+      if (e instanceof SecateurError) throw e;
+      const { code, message } = e as NodeJS.ErrnoException;
+      throw refuse(code === 'ENOSPC' ? 'the disk is full' : message, e);
+    }
+    return path;
+  }
+
+  /** Forgets an upload and deletes its files; one that is not known is gone already. */
+  async discard(id: string): Promise<void> {
+    const upload = this.#open.get(id);
+    this.#open.delete(id);
+    if (upload) await rm(upload.folder, { recursive: true, force: true });
+  }
+}
+
+/** A relative path that stays in its folder on every system. */
+const isPlain = (name: string): boolean =>
+  name.length <= NAME_LIMIT && name.split('/').every((part) => part !== '.' && part !== '..' && isPart(part));
+
+const isPart = (part: string): boolean =>
+  part.length > 0 && part.length <= 255 && ![...part].some((c) => c < ' ' || c === '\\' || c === ':');
+
+async function free(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder);
+  return bavail * bsize;
+}
+
+const size = (bytes: number): string =>
+  bytes < 2 ** 30 ? `${Math.ceil(bytes / 2 ** 20)} MiB` : `${(bytes / 2 ** 30).toFixed(1)} GiB`;

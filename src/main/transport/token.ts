@@ -1,0 +1,45 @@
+/**
+ * The token of the served window, kept per port: a page that was open finds the same server again after a restart. The file
+ * is for this user alone.
+ */
+import { randomBytes } from 'node:crypto';
+import { chmod, lstat, readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { writeFileAtomic } from '../storage/atomic.ts';
+
+/** Newest last. */
+const Stored = z.array(z.object({ port: z.number().int(), token: z.string().regex(/^[\w-]{32,}$/) }));
+type Stored = z.infer<typeof Stored>;
+
+/** Ports that are remembered. */
+const LIMIT = 16;
+
+export const freshToken = (): string => randomBytes(24).toString('base64url');
+
+/** The token of a port, made and stored when there is none. Throws what the file system says when it cannot be kept. */
+export async function keptToken(path: string, port: number): Promise<string> {
+  const stored = await read(path);
+  const token = stored.find((s) => s.port === port)?.token ?? freshToken();
+  const kept = [...stored.filter((s) => s.port !== port), { port, token }].slice(-LIMIT);
+  await writeFileAtomic(path, `${JSON.stringify(kept, null, 2)}\n`, 0o600);
+  return token;
+}
+
+/** The port that was served last, or null. */
+export const lastPort = async (path: string): Promise<number | null> => (await read(path)).at(-1)?.port ?? null;
+
+/** A file that others may read or write, or that is none of ours, says nothing. */
+async function read(path: string): Promise<Stored> {
+  try {
+    const info = await lstat(path);
+    if (!info.isFile()) return [];
+    if (process.platform !== 'win32' && (info.mode & 0o077) !== 0) {
+      await chmod(path, 0o600);
+      return [];
+    }
+    return Stored.parse(JSON.parse(await readFile(path, 'utf8')));
+  } catch {
+    // Not there yet, or damaged: fresh tokens are as good.
+    return [];
+  }
+}

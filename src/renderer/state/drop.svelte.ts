@@ -1,0 +1,101 @@
+/** Files dropped on the page: of the app's own window by their path, of a browser by uploading them. */
+import { call, droppedPath, payloadOf, upload } from '../app/bridge.ts';
+import type { ErrorPayload } from '../../shared/contract/errors.ts';
+
+interface Dropped {
+  /** With `/` below a dropped folder. */
+  readonly name: string;
+  readonly file: File;
+}
+
+/** What was dropped, on the machine that does the work. */
+export interface Arrived {
+  readonly path: string;
+  readonly folder: boolean;
+  /** The names of its files. */
+  readonly names: readonly string[];
+}
+
+class Drop {
+  /** While files are sent. */
+  total = $state(0);
+  sent = $state(0);
+  busy = $state(false);
+  error = $state.raw<ErrorPayload | null>(null);
+  #cancel: AbortController | null = null;
+
+  /** Null when nothing was dropped, when it was cancelled, or when it failed, which `error` tells. */
+  async take(transfer: DataTransfer): Promise<Arrived | null> {
+    this.error = null;
+    const [first] = transfer.files;
+    if (!first) return null;
+    // Entries are only there until the event is over, so they are asked before anything is waited for.
+    const entries = [...transfer.items].map((i) => i.webkitGetAsEntry()).filter((e) => e !== null);
+    const files = [...transfer.files].map((file): Dropped => ({ name: file.name, file }));
+    const path = await droppedPath(first);
+    const folder = entries.length === 1 && entries[0]!.isDirectory;
+    if (path !== null) return { path, folder, names: [first.name] };
+    try {
+      // What is no file of a disk has no entry.
+      const all = entries.length < files.length ? files : (await Promise.all(entries.map((e) => below(e)))).flat();
+      return await this.#send(all, folder);
+    } catch (e) {
+      if (!(e instanceof DOMException)) this.error = payloadOf(e);
+      return null;
+    }
+  }
+
+  cancel(): void {
+    this.#cancel?.abort();
+  }
+
+  async #send(files: readonly Dropped[], folder: boolean): Promise<Arrived | null> {
+    if (files.length === 0) return null;
+    this.cancel();
+    const control = (this.#cancel = new AbortController());
+    this.total = files.reduce((sum, f) => sum + f.file.size, 0);
+    this.sent = 0;
+    this.busy = true;
+    let id: string | null = null;
+    try {
+      const room = await call('uploads.begin', { files: files.length, bytes: this.total });
+      id = room.id;
+      let before = 0;
+      const paths: string[] = [];
+      for (const { name, file } of files) {
+        paths.push(await upload(id, name, file, (bytes) => (this.sent = before + bytes), control.signal));
+        this.sent = before += file.size;
+      }
+      const names = files.map((f) => f.name);
+      const top = names[0]!.split('/')[0]!;
+      if (folder) return { path: `${room.folder}/${top}`, folder, names };
+      // A model and the files of its weights: together, the model names them.
+      const model = paths[names.findIndex((n) => /\.onnx$/i.test(n))];
+      if (model ?? paths.length === 1) return { path: model ?? paths[0]!, folder: false, names };
+      return { path: room.folder, folder: true, names };
+    } catch (e) {
+      if (id !== null) await call('uploads.discard', { id }).catch(() => undefined);
+      throw e;
+    } finally {
+      this.busy = false;
+    }
+  }
+}
+
+export const drop = new Drop();
+
+/** Every file below an entry, hidden ones left out. */
+async function below(entry: FileSystemEntry, prefix = ''): Promise<Dropped[]> {
+  if (entry.name.startsWith('.')) return [];
+  const name = prefix + entry.name;
+  if (entry.isFile)
+    return [{ name, file: await new Promise<File>((done, fail) => (entry as FileSystemFileEntry).file(done, fail)) }];
+  const reader = (entry as FileSystemDirectoryEntry).createReader();
+  const out: Dropped[] = [];
+  for (;;) {
+    // At most a hundred at a time, until none is left.
+    const some = await new Promise<FileSystemEntry[]>((done, fail) => reader.readEntries(done, fail));
+    if (some.length === 0) return out;
+    for (const e of some) out.push(...(await below(e, `${name}/`)));
+  }
+}
