@@ -21,6 +21,7 @@ import { PRESETS } from '../../shared/model/recipes.ts';
 import type { Budget } from '../../shared/model/types.ts';
 import type { FileAccess } from '../services/files.ts';
 import type { Services } from '../services/index.ts';
+import { estimatesFrom } from '../services/estimates.ts';
 import { criteria } from '../services/recipes.ts';
 import { JOBS } from '../services/jobs.ts';
 import type { RouterOptions } from './router.ts';
@@ -142,6 +143,7 @@ export function handlersFor({ services, options, files, emit }: HandlerContext):
       };
       return { id: jobs.start('compress', request).id };
     },
+    'jobs.estimate': ({ model, macs }) => estimatesFrom(jobs.list(JOBS), model, macs),
     'jobs.list': () => ({ jobs: jobs.list(JOBS).map(summary), paused: jobs.paused }),
     'jobs.get': ({ id }) => ({ ...(jobs.show(id) as JobDetail), ...jobs.story(id) }),
     'jobs.cancel': async ({ id }) => {

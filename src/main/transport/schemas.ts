@@ -89,6 +89,7 @@ export const SCHEMAS: { readonly [R in RouteName]: z.ZodType<Input<R>> } = {
     family: family.optional(),
     dims: dims.optional(),
   }) as z.ZodType<Input<'jobs.start'>>,
+  'jobs.estimate': z.strictObject({ model: path, macs: z.number().nonnegative() }),
   'jobs.list': none,
   'jobs.get': z.strictObject({ id }),
   'jobs.cancel': z.strictObject({ id }),

@@ -15,13 +15,13 @@ export const steps: Readonly<Record<StepName, { name: string; title: string; lea
   },
   data: {
     name: 'Data',
-    title: 'What will it see?',
-    lead: 'Images like those it will meet. They steer what goes, and judge what is left.',
+    title: 'Calibration data',
+    lead: 'Images like those it will meet. They decide what is removed, and the result is judged on them.',
   },
   recipe: { name: 'Recipe', title: 'How thorough?', lead: 'Three recipes, and every parameter behind Advanced.' },
   run: { name: 'Run', title: 'Run', lead: 'Cut, measured, corrected, until the measured time is within the budget.' },
   review: { name: 'Review', title: 'What came out', lead: 'Before and after, and what still holds the time.' },
-  export: { name: 'Export', title: 'The bundle', lead: 'The model with its measurements, ready to deploy.' },
+  export: { name: 'Export', title: 'The bundle', lead: 'The model with its measurements.' },
 };
 
 export const status: Readonly<Record<JobStatus, string>> = {
@@ -92,7 +92,7 @@ export const floorText = ({ minAgreement, maxDrop, minPsnrDb }: QualityFloor): s
 export const presets: Readonly<Record<string, { title: string; text: string }>> = {
   fast: {
     title: 'Fast',
-    text: 'No training. Cuts, refits the remaining weights and measures: minutes. Also what works without data.',
+    text: 'No training. Cuts, refits the remaining weights and measures. Also what works without data.',
   },
   balanced: {
     title: 'Balanced',
@@ -200,6 +200,10 @@ export const t = {
   data: 'Data',
   recipe: 'Recipe',
   widths: 'Widths',
+  notTimed: 'How long it takes is not known before a first job of this model or of one like it.',
+  tookHere: 'Jobs of this model took up to',
+  roughly: 'Roughly',
+  fromOthers: 'going by other models of like size.',
   floorTitle: 'Quality floor',
   floorHint: 'A result below it is not accepted, however fast it is.',
   minAgreement: 'Least agreement with the original',

@@ -1,7 +1,7 @@
 /** What the user has chosen on the way through: the one state that all steps share. */
 import { call } from '../app/bridge.ts';
 import { PRESETS } from '../../shared/model/recipes.ts';
-import type { AppInfo, CompressInput, Output, Settings } from '../../shared/contract/routes.ts';
+import type { AppInfo, CompressInput, Output, RouteName, Settings } from '../../shared/contract/routes.ts';
 import type { DataPreview, OperatorProfile, ReachReport } from '../../shared/model/window.ts';
 import type { Progress } from '../../shared/model/frames.ts';
 import type { OutputMeaning, OutputReading, QualityFloor, Recipe } from '../../shared/model/job.ts';
@@ -34,8 +34,8 @@ class Wizard {
   model = $state<string | null>(null);
   /** The path that was to be opened last, whether or not it is a model. */
   tried = $state<string | null>(null);
-  /** Of the short task that was heard of last. */
-  task = $state.raw<Progress | null>(null);
+  /** Of the short tasks that are waited for, by the request that asked for them. */
+  tasks = $state.raw<Readonly<Partial<Record<RouteName, Progress>>>>({});
   inspection = new Asked<Inspection>();
   /** As the user has it, when the detected one was wrong. */
   family = $state<Family | null>(null);
@@ -216,9 +216,15 @@ class Wizard {
     this.profile.clear();
   }
 
+  /** @param progress null: the task is asked for anew, what was heard of the one before is over */
+  heard(route: RouteName, progress: Progress | null): void {
+    this.tasks = { ...this.tasks, [route]: progress ?? undefined };
+  }
+
   measure(): void {
     const { model, threads, batch, provider } = this;
     if (model === null) return;
+    this.heard('budget.reach', null);
     const input = { model, threads, batch, provider };
     void this.reach.load((abandoned) => call('budget.reach', input, abandoned));
   }
@@ -264,6 +270,7 @@ class Wizard {
     const { model, data } = this;
     if (model === null || data === null) return this.preview.clear();
     const input = { model, data, ...this.#judged };
+    this.heard('data.preview', null);
     void this.preview.load((abandoned) => call('data.preview', input, abandoned));
   }
 

@@ -140,6 +140,15 @@ export interface JobDetail extends Omit<JobRecord, 'request' | 'result'> {
   readonly said: number;
 }
 
+/** How long a job may take. */
+export interface JobEstimate {
+  readonly recipe: string;
+  /** Null where nothing was measured that tells. */
+  readonly seconds: number | null;
+  /** 'model': jobs of this very model; 'others': jobs of models of like size. */
+  readonly from: 'model' | 'others' | null;
+}
+
 export interface RecipeCatalogue {
   readonly presets: readonly Recipe[];
   readonly criteria: readonly { readonly name: string; readonly summary: string; readonly needs: string }[];
@@ -187,6 +196,8 @@ export interface Routes {
   };
   'recipes.list': { input: Empty; output: RecipeCatalogue };
   'jobs.start': { input: CompressInput; output: { id: string } };
+  /** For each recipe that comes with Secateur, from jobs that were finished here. `macs`: of one run of the model. */
+  'jobs.estimate': { input: { model: string; macs: number }; output: readonly JobEstimate[] };
   'jobs.list': { input: Empty; output: { jobs: readonly JobSummary[]; paused: boolean } };
   'jobs.get': { input: { id: string }; output: JobDetail };
   'jobs.cancel': { input: { id: string }; output: Empty };
