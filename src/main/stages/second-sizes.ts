@@ -28,7 +28,7 @@ const TOLERANCE = 1e-3;
 const HALF_TOLERANCE = 1e-2;
 const OF_FIRST = 5;
 /** Bytes of all values of a run together: a runtime that frees what was read needs a small part of it. */
-const MOST_BYTES = Math.min(16 * 2 ** 30, totalmem());
+const MOST_BYTES = Math.min(8 * 2 ** 30, totalmem() / 4);
 
 /** Operators whose results are chosen, ordered or counted by the data: rounding may choose others. */
 const SELECTS = new Set([

@@ -14,9 +14,8 @@ export const operator: OperatorDef = {
     rewrite(ctx) {
       const y = ctx.node.output();
       const shape = ctx.shapeAfter(y);
-      // A shape with run-time sizes is computed from other tensors' shapes, and follows them.
-      if (shape.some((_, axis) => ctx.kept(y, axis)) && !shape.some((_, axis) => ctx.isDynamic(y, axis)))
-        ctx.setInts(0, shape);
+      // Where nothing is cut here, a computed shape may still be made of a width that is cut elsewhere.
+      if (shape.some((_, axis) => ctx.kept(y, axis)) || !ctx.node.input(0)!.isInitializer) ctx.setSizes(0, shape);
     },
   },
   grad: () => [null],

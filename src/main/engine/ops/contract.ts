@@ -119,6 +119,11 @@ export interface RewriteContext {
   isDynamic(v: Value, axis: number): boolean;
   /** Replaces input i by a fresh int64 initializer (other readers of the old one are untouched). */
   setInts(input: number, values: readonly number[]): void;
+  /**
+   * Like setInts for sizes of which some may follow the sizes of the inputs: those go on being computed, the others are
+   * written. `values` are what the input holds after the surgery at the sizes of the instrumented run.
+   */
+  setSizes(input: number, values: readonly number[]): void;
   /** Replaces input i by any fresh initializer. */
   setTensor(input: number, tensor: Tensor): void;
   /** Replaces the whole node by a Gather of its first input: output index i along `axis` is input index indices[i]. */

@@ -23,9 +23,25 @@ export const operator: OperatorDef = {
       const [from, to] = [ctx.shapeAfter(x), ctx.shapeAfter(y)];
       if (!to.some((_, axis) => ctx.kept(y, axis))) return;
       const shift = to.length - from.length;
-      // 1 keeps the input's own size, whatever it is at run time.
-      const target = to.map((n, axis) => (axis >= shift && from[axis - shift] === n ? 1 : n));
-      if (!target.some((n, axis) => n !== 1 && ctx.isDynamic(y, axis))) ctx.setInts(1, target);
+      // 1 keeps the input's own size, whatever it is at run time; a stretched axis may be 1 long in this run only.
+      const own = (n: number, axis: number): boolean =>
+        axis >= shift && from[axis - shift] === n && (!ctx.isDynamic(y, axis) || ctx.isDynamic(x, axis - shift));
+      if (!to.some((n, axis) => !own(n, axis) && ctx.isDynamic(y, axis)))
+        return ctx.setInts(
+          1,
+          to.map((n, axis) => (own(n, axis) ? 1 : n)),
+        );
+      // Axes that the target does not name are the input's own.
+      const named = ctx.constant(ctx.node.input(1)) ?? to;
+      const first = to.length - named.length;
+      ctx.setSizes(
+        1,
+        named.map((was, i) => {
+          const axis = first + i;
+          if (!own(to[axis]!, axis)) return to[axis]!;
+          return ctx.isDynamic(y, axis) ? was : 1;
+        }),
+      );
     },
   },
   grad: (ctx) => [ctx.dY(), null],

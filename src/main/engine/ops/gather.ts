@@ -20,7 +20,8 @@ export const operator: OperatorDef = {
       const n = ctx.shape(data)[axis]!;
       for (let i = 0; i < rank; i++)
         if (i !== axis) ctx.same({ value: data, axis: i }, { value: y, axis: i < axis ? i : i + inner - 1 });
-      const indices = ctx.constant(at);
+      // Indices that follow the sizes of the inputs are no fixed choice of units.
+      const indices = ctx.facts.get(at)?.varies ? null : ctx.constant(at);
       if (indices && inner === 1) {
         ctx.map({ value: y, axis }, { value: data, axis }, (i) => normalizeAxis(indices[i]!, n));
         ctx.free({ value: at, axis: 0 });

@@ -67,7 +67,7 @@ export const operator: OperatorDef = {
       if (!changed) return;
       const list = [...fixed.map((p) => p.begin), ...fixed.map((p) => p.end)];
       if (node.attributes.has('pads')) node.attributes.set('pads', ints(list));
-      else ctx.setInts(1, list);
+      else ctx.setSizes(1, list);
     },
   },
   grad: (ctx) => {

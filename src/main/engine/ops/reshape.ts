@@ -27,6 +27,17 @@ function newTarget(ctx: RewriteContext): number[] | null {
   return target;
 }
 
+/** What a computed target is to hold: its own -1 and 0, run-time sizes as they are computed, and the new widths. */
+function computedTarget(ctx: RewriteContext): number[] {
+  const [x, y] = [ctx.node.input(0)!, ctx.node.output()];
+  const was = ctx.constant(ctx.node.input(1));
+  const copies = attrInt(ctx.node.attributes.get('allowzero'), 0) === 0;
+  return ctx.shapeAfter(y).map((n, i) => {
+    if (was?.[i] === -1 && ctx.isDynamic(y, i)) return -1;
+    return was?.[i] === 0 && copies && ctx.shapeAfter(x)[i] === n ? 0 : n;
+  });
+}
+
 function rewrite(ctx: RewriteContext): void {
   const [x, y] = [ctx.node.input(0)!, ctx.node.output()];
   const changed = [x, y].some((v) => ctx.shapeBefore(v).some((_, axis) => ctx.kept(v, axis) !== null));
@@ -34,6 +45,7 @@ function rewrite(ctx: RewriteContext): void {
   if (!changed && ctx.node.input(1)!.isInitializer) return;
   const target = newTarget(ctx);
   if (target) ctx.setInts(1, target);
+  else ctx.setSizes(1, computedTarget(ctx));
 }
 
 export const operator: OperatorDef = {

@@ -27,9 +27,7 @@ const prune: PruneRule = {
     const rank = ctx.shapeBefore(x).length;
     const axes = attrInts(node.attributes.get('axes')) ?? sizes.map((_, i) => i);
     const after = axes.map((a) => ctx.shapeAfter(y)[a < 0 ? a + rank : a]!);
-    // Sizes that change from run to run are computed from other shapes, and follow the width by themselves.
-    const dynamic = axes.some((a) => ctx.isDynamic(y, a < 0 ? a + rank : a));
-    if (node.input(at)!.isInitializer || !dynamic) ctx.setInts(at, after);
+    ctx.setSizes(at, after);
   },
 };
 

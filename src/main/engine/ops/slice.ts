@@ -66,8 +66,9 @@ function rewrite(ctx: RewriteContext): void {
     node.attributes.set('ends', ints(ends));
     return;
   }
-  ctx.setInts(1, starts);
-  ctx.setInts(2, ends);
+  // The bounds of other axes may follow the sizes of the inputs.
+  ctx.setSizes(1, starts);
+  ctx.setSizes(2, ends);
   if (!node.input(3))
     ctx.setInts(
       3,

@@ -21,8 +21,7 @@ export const operator: OperatorDef = {
       const [from, to, before] = [ctx.shapeAfter(x), ctx.shapeAfter(y), ctx.shapeBefore(x)];
       // Copies of wider axes go together and need no other count.
       if (!from.some((_, axis) => before[axis] === 1 && ctx.kept(y, axis))) return;
-      if (from.some((n, axis) => to[axis] !== n && ctx.isDynamic(y, axis))) return;
-      ctx.setInts(
+      ctx.setSizes(
         1,
         from.map((n, axis) => to[axis]! / n),
       );

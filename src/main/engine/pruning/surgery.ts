@@ -15,6 +15,7 @@ import { operatorFor } from '../ops/registry.ts';
 import { eliminateDead } from '../passes/eliminate-dead.ts';
 import { constantOf, tensorOf } from './constants.ts';
 import { pinShapeArithmetic } from './pin.ts';
+import { elementOf, mixedSizes } from './mixed-sizes.ts';
 import { keptIndices, readCut, type Cut, type Removal } from './removal.ts';
 import type { Lookup } from './relate.ts';
 import { sliceTensor } from './slice-tensor.ts';
@@ -66,7 +67,7 @@ export function applyPlan(
     if (!touched && !misled) continue;
     const def = lookup(original.key);
     if (!def || isUnsupported(def.prune)) continue;
-    def.prune.rewrite?.(new Rewrite(node, clone.model.opset, originals, facts, kept));
+    def.prune.rewrite?.(new Rewrite(node, clone.model.opset, originals, facts, kept, computed));
   }
   const aliases = dropBlocks(graph, removal, clone);
   eliminateDead.run(clone.model);
@@ -123,6 +124,7 @@ class Rewrite implements RewriteContext {
   readonly #originals: ReadonlyMap<Value, Value>;
   readonly #facts: Facts;
   readonly #kept: (v: Value, axis: number) => readonly number[] | null;
+  readonly #computed: ReadonlySet<Value>;
 
   constructor(
     node: Node,
@@ -130,12 +132,14 @@ class Rewrite implements RewriteContext {
     originals: ReadonlyMap<Value, Value>,
     facts: Facts,
     kept: (v: Value, axis: number) => readonly number[] | null,
+    computed: ReadonlySet<Value>,
   ) {
     this.node = node;
     this.opset = opset;
     this.#originals = originals;
     this.#facts = facts;
     this.#kept = kept;
+    this.#computed = computed;
   }
 
   #original(v: Value): Value {
@@ -159,6 +163,23 @@ class Rewrite implements RewriteContext {
   }
   setInts(input: number, values: readonly number[]): void {
     this.setTensor(input, i64(values));
+  }
+  setSizes(input: number, values: readonly number[]): void {
+    const old = this.node.input(input);
+    const fact = old && this.#facts.get(this.#original(old));
+    const before = fact?.constant;
+    if (!old || !before || !fact.varies || before.length !== values.length) return this.setInts(input, values);
+    const original = this.#original(old);
+    if (!this.#computed.has(original) && values.every((n, i) => n === before[i])) return;
+    const sizes = mixedSizes(this.node, old, {
+      dtype: fact.dtype,
+      dims: fact.shape,
+      before,
+      after: values,
+      varies: fact.varies,
+      follows: (i) => this.#computed.has(elementOf(original, i, this.#facts)),
+    });
+    this.node.setInput(input, sizes);
   }
   setTensor(input: number, tensor: Tensor): void {
     const graph = this.node.graph!;

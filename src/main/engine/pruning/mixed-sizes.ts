@@ -1,0 +1,62 @@
+/**
+ * Vectors of sizes in which run-time sizes stand beside literal widths: [N, 1, 64]. After a cut the widths are others, and
+ * the run-time sizes must go on being computed.
+ */
+import { attrInt, int } from '../ir/attribute.ts';
+import { DType } from '../ir/dtype.ts';
+import type { Facts } from '../ir/facts.ts';
+import type { Node } from '../ir/node.ts';
+import { i64, MemoryTensor } from '../ir/tensor.ts';
+import type { Value } from '../ir/value.ts';
+
+export interface MixedSizes {
+  readonly dtype: number;
+  readonly dims: readonly number[];
+  /** What the vector held before the surgery, and is to hold after it, at the sizes of the instrumented run. */
+  readonly before: readonly number[];
+  readonly after: readonly number[];
+  /** Elements that follow the sizes of the inputs. */
+  readonly varies: readonly boolean[];
+  /** True when element i is computed from a width that was cut, and is right by itself. */
+  readonly follows: (i: number) => boolean;
+}
+
+/**
+ * A value that holds the run-time elements of `old` and the literal ones of `after`, for an input of `node`. A run-time
+ * element that contains a width (batch times heads) is scaled by what is left of the width.
+ */
+export function mixedSizes(node: Node, old: Value, m: MixedSizes): Value {
+  const graph = node.graph!;
+  const emit = (op: string, inputs: Value[]): Value =>
+    graph.emit(op, inputs, { before: node, outputName: `${old.name}_cut` })[0]!;
+  const cast = (v: Value, to: number): Value =>
+    graph.emit('Cast', [v], { before: node, attributes: [['to', int(to)]], outputName: `${old.name}_cast` })[0]!;
+  const vector = (values: readonly number[]): Value =>
+    graph.addInitializer(graph.freshName(`${old.name}_sizes`), i64(values, m.dims));
+  const scaled = m.after.map((n, i) => m.varies[i]! && n !== m.before[i] && m.before[i] !== 0 && !m.follows(i));
+  let sizes = m.dtype === DType.INT64 ? old : cast(old, DType.INT64);
+  if (scaled.some(Boolean)) {
+    const product = emit('Mul', [sizes, vector(m.after.map((n, i) => (scaled[i] ? n : 1)))]);
+    sizes = emit('Div', [product, vector(m.before.map((n, i) => (scaled[i] ? n : 1)))]);
+  }
+  if (!m.varies.every(Boolean)) {
+    const mask = new MemoryTensor(DType.BOOL, m.dims, Uint8Array.from(m.varies, Number));
+    sizes = emit('Where', [graph.addInitializer(graph.freshName(`${old.name}_varies`), mask), sizes, vector(m.after)]);
+  }
+  return m.dtype === DType.INT64 ? sizes : cast(sizes, m.dtype);
+}
+
+/** The value that element i of a vector was put in as, where the vector was put together by Concat; else the vector. */
+export function elementOf(v: Value, i: number, facts: Facts): Value {
+  const node = v.producer;
+  if (!node || node.domain !== '') return v;
+  if (['Identity', 'Cast', 'Unsqueeze', 'Squeeze'].includes(node.opType)) return elementOf(node.input(0)!, i, facts);
+  if (node.opType !== 'Concat' || attrInt(node.attributes.get('axis'), 0) !== 0) return v;
+  let at = 0;
+  for (const part of node.inputs) {
+    const n = facts.get(part!)?.shape[0] ?? 1;
+    if (i < at + n) return elementOf(part!, i - at, facts);
+    at += n;
+  }
+  return v;
+}

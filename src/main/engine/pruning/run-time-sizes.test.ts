@@ -1,0 +1,139 @@
+/** Cuts where run-time sizes and literal widths meet: pruned equals masked at a second size of every dynamic axis. */
+import { describe, expect, it } from 'vitest';
+import { plainExecutor } from '../../../../test/support/executor.ts';
+import { oracle, prepare, randomPlan } from '../../../../test/support/prune.ts';
+import { Net } from '../../../../test/support/topologies.ts';
+import { atSecondSizes } from '../../stages/second-sizes.ts';
+import { int, ints, tensorAttr } from '../ir/attribute.ts';
+import type { Model } from '../ir/model.ts';
+import { i64 } from '../ir/tensor.ts';
+import type { Value } from '../ir/value.ts';
+
+const sizeOf = (n: Net, v: Value, axis: number): Value =>
+  n.op('Gather', [n.op('Shape', [v]), n.ints(axis)], { axis: int(0) });
+const joined = (n: Net, ...parts: Value[]): Value => n.op('Concat', parts, { axis: int(0) });
+
+/** Tokens [N, 4, 8] of x [N, 4, 6], and what is put before them; the mean over all makes y. */
+function withTokens(extra: (n: Net, tokens: Value) => Value): Model {
+  const n = new Net();
+  const tokens = n.linear(n.input('N', 4, 6), 6, 8);
+  const all = n.op('Concat', [extra(n, tokens), tokens], { axis: int(1) });
+  const mean = n.op('ReduceMean', [n.op('Relu', [all])], { axes: ints([1]), keepdims: int(0) });
+  return n.out(n.gemm(mean, 8, 3));
+}
+
+/** `Where(Equal(shape, -1), ones, shape)`, as exporters write an expand. */
+function expandIdiom(n: Net, v: Value, shape: Value, rank: number): Value {
+  const ones = n.op('ConstantOfShape', [n.ints(rank)], { value: tensorAttr(i64([1])) });
+  const minus = n.op('Mul', [ones, n.ints(-1)]);
+  return n.op('Expand', [v, n.op('Where', [n.op('Equal', [shape, minus]), ones, shape])]);
+}
+
+const CASES: Record<string, () => Model> = {
+  'class token, width in the target': () =>
+    withTokens((n, t) => n.op('Expand', [n.weight(1, 1, 8), joined(n, sizeOf(n, t, 0), n.ints(1, 8))])),
+  'class token, -1 in the target': () =>
+    withTokens((n, t) => expandIdiom(n, n.weight(1, 1, 8), joined(n, sizeOf(n, t, 0), n.ints(-1, -1)), 3)),
+  registers: () => withTokens((n, t) => expandIdiom(n, n.weight(1, 3, 8), joined(n, sizeOf(n, t, 0), n.ints(3, 8)), 3)),
+  'registers by Tile': () =>
+    withTokens((n, t) => n.op('Tile', [n.weight(1, 3, 1), joined(n, sizeOf(n, t, 0), n.ints(1, 8))])),
+  'zeros made at run time': () =>
+    withTokens((n, t) => n.op('ConstantOfShape', [joined(n, sizeOf(n, t, 0), n.ints(2, 8))])),
+  'zeros of a shape that follows': () =>
+    withTokens((n, t) => n.op('ConstantOfShape', [joined(n, sizeOf(n, t, 0), n.ints(2), sizeOf(n, t, 2))])),
+  'query embeddings': () =>
+    withTokens((n, t) => {
+      const queries = n.op('Expand', [n.op('Unsqueeze', [n.weight(5, 8), n.ints(0)]), joined(n, sizeOf(n, t, 0), n.ints(1, 1))]); // prettier-ignore
+      return n.op('Add', [queries, n.op('ConstantOfShape', [n.op('Shape', [queries])])]);
+    }),
+  'option A': () => {
+    const n = new Net();
+    const x = n.conv(n.input('N', 3, 8, 8), 3, 4);
+    const size = (k: number): Value => sizeOf(n, x, k);
+    const zeros = n.op('ConstantOfShape', [joined(n, size(0), n.ints(4), size(2), size(3))]);
+    const shortcut = n.op('Concat', [x, zeros], { axis: int(1) });
+    return n.out(n.head(n.relu(n.add(n.conv(n.relu(x), 4, 8), shortcut)), 8));
+  },
+  'non-local block': () => {
+    const n = new Net();
+    const x = n.relu(n.conv(n.input('N', 3, 2, 'W'), 3, 8));
+    const flat = (v: Value): Value => n.op('Reshape', [v, joined(n, sizeOf(n, v, 0), n.ints(4, -1))]);
+    const [q, k, v] = [flat(n.conv(x, 8, 4, 1)), flat(n.conv(x, 8, 4, 1)), flat(n.conv(x, 8, 4, 1))];
+    const pairs = n.op('MatMul', [n.op('Transpose', [q], { perm: ints([0, 2, 1]) }), k]);
+    const mixed = n.op('MatMul', [v, n.op('Softmax', [pairs], { axis: int(1) })]);
+    const back = n.op('Reshape', [mixed, joined(n, sizeOf(n, x, 0), n.ints(4), sizeOf(n, x, 2), sizeOf(n, x, 3))]);
+    return n.out(n.head(n.add(x, n.conv(back, 4, 8, 1)), 8));
+  },
+  'NHWC, flattened and back': () => {
+    const n = new Net();
+    const x = n.relu(n.linear(n.input('N', 8, 'W', 3), 3, 8));
+    const rows = n.op('Reshape', [x, n.ints(-1, 8)]);
+    const back = joined(n, sizeOf(n, x, 0), sizeOf(n, x, 1), sizeOf(n, x, 2), n.ints(8));
+    const y = n.op('Reshape', [n.relu(n.linear(rows, 8, 8)), back]);
+    return n.out(n.linear(n.op('ReduceMean', [y], { axes: ints([1, 2]), keepdims: int(0) }), 8, 3));
+  },
+  'heads beside the batch': () => {
+    const n = new Net();
+    const x = n.input('N', 'T', 6);
+    const [batch, time] = [sizeOf(n, x, 0), sizeOf(n, x, 1)];
+    const rows = n.op('Mul', [batch, n.ints(3)]);
+    const split = (v: Value): Value => {
+      const apart = n.op('Reshape', [v, joined(n, batch, time, n.ints(3, 4))]);
+      return n.op('Reshape', [n.op('Transpose', [apart], { perm: ints([0, 2, 1, 3]) }), joined(n, rows, time, n.ints(4))]); // prettier-ignore
+    };
+    const [q, k, v] = [split(n.linear(x, 6, 12)), split(n.linear(x, 6, 12)), split(n.linear(x, 6, 12))];
+    const p = n.op('Softmax', [n.op('MatMul', [q, n.op('Transpose', [k], { perm: ints([0, 2, 1]) })])], { axis: int(2) }); // prettier-ignore
+    const apart = n.op('Reshape', [n.op('MatMul', [p, v]), joined(n, batch, n.ints(3), time, n.ints(4))]);
+    const y = n.op('Reshape', [n.op('Transpose', [apart], { perm: ints([0, 2, 1, 3]) }), joined(n, batch, time, n.ints(12))]); // prettier-ignore
+    return n.out(n.linear(y, 12, 3));
+  },
+  'resize to the size of another map': () => {
+    const n = new Net();
+    const x = n.input('N', 3, 8, 'W');
+    const small = n.conv(n.relu(n.conv(x, 3, 8, 3, 1, 2)), 8, 8);
+    const to = joined(n, sizeOf(n, x, 0), n.ints(8), sizeOf(n, x, 2), sizeOf(n, x, 3));
+    return n.out(n.head(n.add(n.op('Resize', [small, null, null, to]), n.conv(x, 3, 8)), 8));
+  },
+  'positions resized to the map': () => {
+    const n = new Net();
+    const x = n.conv(n.input('N', 3, 8, 'W'), 3, 8);
+    const to = joined(n, n.ints(1, 8), sizeOf(n, x, 2), sizeOf(n, x, 3));
+    return n.out(n.head(n.relu(n.add(x, n.op('Resize', [n.weight(1, 8, 4, 4), null, null, to]))), 8));
+  },
+  'first positions of a table': () => {
+    const n = new Net();
+    const x = n.linear(n.input('N', 'T', 6), 6, 8);
+    const first = n.op('Slice', [n.weight(1, 40, 8), n.ints(0, 0), joined(n, sizeOf(n, x, 1), n.ints(8)), n.ints(1, 2)]); // prettier-ignore
+    return n.out(n.linear(n.relu(n.add(x, first)), 8, 3));
+  },
+  'zero state': () => {
+    const n = new Net();
+    const x = n.linear(n.input('N', 'T', 6), 6, 5);
+    const state = n.op('ConstantOfShape', [joined(n, n.ints(1), sizeOf(n, x, 0), n.ints(8))]);
+    const steps = n.op('Transpose', [x], { perm: ints([1, 0, 2]) });
+    const y = n.op('LSTM', [steps, n.weight(1, 32, 5), n.weight(1, 32, 8), null, null, state, state], { hidden_size: int(8) }); // prettier-ignore
+    return n.out(n.linear(n.op('Squeeze', [y, n.ints(1)]), 8, 3));
+  },
+  'equal axes of two names': () => {
+    const n = new Net();
+    const [a, b] = [n.input('A', 4, 6), n.input('B', 4, 6)];
+    const h = n.op('Add', [n.linear(a, 6, 8), n.linear(b, 6, 8)]);
+    const flat = n.op('Reshape', [h, joined(n, sizeOf(n, b, 0), n.ints(32))]);
+    return n.out(n.gemm(n.relu(flat), 32, 3));
+  },
+};
+
+describe('run-time sizes beside literal widths', () => {
+  for (const [name, build] of Object.entries(CASES))
+    it(name, async () => {
+      const p = await prepare(build());
+      expect(p.analysis.groups.length, JSON.stringify(p.analysis.skipped)).toBeGreaterThan(0);
+      const plan = randomPlan(p, 1, 0.3);
+      const { error, effect } = await oracle(p, plan);
+      expect(error).toBeLessThan(1e-4);
+      expect(effect).toBeGreaterThan(0);
+      const found = await atSecondSizes(p, plan, plainExecutor);
+      expect(found.faults).toEqual([]);
+      expect(found.runs.others.length).toBeGreaterThan(0);
+    });
+});
