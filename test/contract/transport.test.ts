@@ -11,7 +11,7 @@ import type { BrowserWindow } from 'electron';
 import { connectIpc, type IpcOptions } from '../../src/main/app/ipc.ts';
 import { serveWindow, type HttpWindow } from '../../src/main/transport/http.ts';
 import { createRouter, type Router } from '../../src/main/transport/router.ts';
-import { keptToken, lastPort } from '../../src/main/transport/token.ts';
+import { keptToken, lastPort } from '../../src/main/services/served-token.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const lines: string[] = [];

@@ -27,6 +27,8 @@ export interface Services {
   readonly settings: SettingsService;
   readonly uploads: UploadService;
   readonly resources: string;
+  /** Where port and token of the served window are kept. */
+  readonly servedFile: string;
   /** Cancels what this process runs and closes the database. */
   close(): Promise<void>;
 }
@@ -53,6 +55,7 @@ export function openServices(options: ServiceOptions): Services {
     settings: new SettingsService(paths.settings, paths.bundles),
     uploads: new UploadService(paths.uploads),
     resources: options.resources,
+    servedFile: paths.served,
     storage: new StorageService(new ArtifactStore(paths.artifacts), paths.memo),
     close: async () => {
       await Promise.all([pool.close(), quick.close()]);

@@ -3,7 +3,7 @@
  * events. Loopback only; every request needs the token, and Host and Origin must be this machine's own names, so that no
  * page from elsewhere can reach it, be it by a name that resolves to this machine.
  */
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { readFile, realpath, stat } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { extname, resolve, sep } from 'node:path';
@@ -12,7 +12,6 @@ import { SecateurError, type ErrorCode } from '../../shared/contract/errors.ts';
 import type { Topic } from '../../shared/contract/routes.ts';
 import { Outbox } from './outbox.ts';
 import type { Router } from './router.ts';
-import { freshToken } from './token.ts';
 
 export interface HttpOptions {
   readonly router: Router;
@@ -72,7 +71,7 @@ export async function serveWindow(o: HttpOptions): Promise<HttpWindow> {
   await listen(server, o.port);
   const address = server.address();
   const port = typeof address === 'object' && address ? address.port : o.port;
-  token = (await o.tokenFor?.(port)) ?? freshToken();
+  token = (await o.tokenFor?.(port)) ?? randomBytes(24).toString('base64url');
   return {
     url: `http://127.0.0.1:${port}/#${token}`,
     port,

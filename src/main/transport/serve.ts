@@ -3,10 +3,9 @@ import { spawn } from 'node:child_process';
 import { platform } from 'node:process';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { Services } from '../services/index.ts';
-import { homePaths } from '../storage/paths.ts';
+import { keptToken, lastPort } from '../services/served-token.ts';
 import { serveWindow, type HttpWindow } from './http.ts';
 import { createRouter } from './router.ts';
-import { keptToken, lastPort } from './token.ts';
 
 export interface ServeOptions {
   readonly services: Services;
@@ -24,7 +23,7 @@ export interface ServeOptions {
 export async function serveHere(o: ServeOptions): Promise<HttpWindow> {
   const { services, log, root } = o;
   const router = createRouter(services, { version: o.version, mode: 'served', start: o.start, reveal, log });
-  const path = homePaths(services.home).served;
+  const path = services.servedFile;
   const on = (port: number): Promise<HttpWindow> =>
     serveWindow({
       router,

@@ -14,7 +14,7 @@ type Stored = z.infer<typeof Stored>;
 /** Ports that are remembered. */
 const LIMIT = 16;
 
-export const freshToken = (): string => randomBytes(24).toString('base64url');
+const freshToken = (): string => randomBytes(24).toString('base64url');
 
 /** The token of a port, made and stored when there is none. Throws what the file system says when it cannot be kept. */
 export async function keptToken(path: string, port: number): Promise<string> {
