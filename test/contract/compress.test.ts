@@ -1,4 +1,7 @@
-/** The whole job from outside: a budget in, a bundle out, with the built command line and its worker process. */
+/**
+ * The whole job from outside: a budget in, a bundle out, with a command line and its worker process. Latencies of whole
+ * models are given figures there: what a busy machine would make of a budget is no matter of these tests.
+ */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,12 +13,14 @@ import type { Plan } from '../../src/shared/model/types.ts';
 import { openModelFile as readModelFile } from '../../src/main/storage/model-files.ts';
 import { serializeModel } from '../../src/main/engine/onnx/index.ts';
 import { writeCompressFixture, type CompressFixture } from '../support/compress-fixture.ts';
-import { ROOT } from '../support/files.ts';
+import { buildSteady } from '../support/jobs/build-steady.ts';
 
 /** One data directory for all: operators are timed once. */
 let folder: string;
 let fixture: CompressFixture;
-beforeAll(() => {
+let cli: string;
+beforeAll(async () => {
+  cli = await buildSteady('steady');
   folder = mkdtempSync(join(tmpdir(), 'secateur-compress-'));
   fixture = writeCompressFixture(folder);
 });
@@ -28,7 +33,7 @@ interface Run {
 }
 
 function start(...args: string[]): { done: Promise<Run>; pid: number; err: () => string } {
-  const child = spawn(process.execPath, [join(ROOT, 'bin/secateur.mjs'), ...args], {
+  const child = spawn(process.execPath, [cli, ...args], {
     cwd: folder,
     env: { ...process.env, SECATEUR_HOME: join(folder, 'home') },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -53,12 +58,13 @@ const planOf = (bundle: string): Plan => {
   return JSON.parse(readFileSync(join(bundle, path!), 'utf8')) as Plan;
 };
 
-/** What holds on any machine, however noisy: the verdict follows from the figures in the report. */
+/** The verdict follows from the figures in the report. */
 function expectConsistent(r: CompressReport, ratio: number): ModelMeasure {
   expect(r.baseline.p95Ms).toBeGreaterThanOrEqual(r.baseline.p50Ms);
   expect(r.budgetMs).toBeCloseTo(ratio * r.baseline.p50Ms, 9);
   const result = r.result!;
-  expect(r.met).toBe(result.p50Ms <= r.budgetMs);
+  expect(r.latency!.low).toBeCloseTo(result.p50Ms / r.budgetMs, 6);
+  expect([r.met, r.latency!.verdict]).toEqual([true, 'met']);
   expect(r.unreachable).toBeUndefined();
   for (const key of ['macs', 'params', 'bytes'] as const) {
     expect(result[key]).toBeGreaterThan(0);
@@ -69,13 +75,16 @@ function expectConsistent(r: CompressReport, ratio: number): ModelMeasure {
   return result;
 }
 
-/** Other tests run beside this one: that the bundle is as fast as it was says nothing here, everything else does. */
+/** The claimed latency is a given figure, and what it takes here says nothing; everything else does. */
 async function expectVerified(bundle: string): Promise<void> {
   const r = await start('verify', bundle, '--json').done;
-  const { ok, checks } = JSON.parse(r.out) as { ok: boolean; checks: { name: string; ok: boolean; detail: string }[] };
+  const { ok, checks } = JSON.parse(r.out) as {
+    ok: boolean;
+    checks: { name: string; ok: boolean | null; detail: string }[];
+  };
   expect(checks.length).toBeGreaterThan(3);
-  expect(checks.filter((c) => !c.ok && c.name !== 'latency')).toEqual([]);
-  expect([ok, r.code]).toEqual(checks.every((c) => c.ok) ? [true, 0] : [false, 5]);
+  expect(checks.filter((c) => c.ok === false && c.name !== 'latency')).toEqual([]);
+  expect([ok, r.code]).toEqual(checks.every((c) => c.ok !== false) ? [true, 0] : [false, 5]);
 }
 
 async function running(child: { done: Promise<Run>; err: () => string }, stage: string): Promise<void> {
@@ -190,7 +199,8 @@ describe('a job that is killed', () => {
   });
 
   it('with its worker alone is a typed failure that can be resumed', async () => {
-    const child = compress('0.6x', '--data', fixture.data, '--time-limit', '3', '--out', join(folder, 'g'));
+    // Long enough that the job is still there when it has been asked for its worker.
+    const child = compress('0.6x', '--data', fixture.data, '--time-limit', '6', '--out', join(folder, 'g'));
     await running(child, 'allocate');
     const { workerPid, id } = await show();
     process.kill(workerPid!, 'SIGKILL');

@@ -82,6 +82,14 @@ describe('the table of compress', () => {
     expect(text).toMatch(/job\s+20260101-000000-abcdef \(1 min 2 s\)/);
   });
 
+  it.each([
+    ['met', true, /budget 5\.00 ms: met \(95\.0% to 99\.0% of it, 95 % interval\)/],
+    ['missed', false, /budget 5\.00 ms: missed \(/],
+    ['too-close', false, /budget 5\.00 ms: too close to call \(/],
+  ] as const)('prints the verdict %s with its interval', (verdict, met, text) => {
+    expect(renderCompress({ ...report, met, latency: { verdict, low: 0.95, high: 0.99 } })).toMatch(text);
+  });
+
   it('says why a budget cannot be reached, without figures that do not exist', () => {
     const text = renderCompress({
       ...report,

@@ -172,7 +172,10 @@ function measures(before: ModelMeasure, after: ModelMeasure): string {
 function budgetLine(r: CompressReport): string {
   const budget = `budget ${milliseconds(r.budgetMs)}`;
   if (!r.result) return `${budget}: not met`;
-  return `${budget}: ${r.met ? 'met' : 'not met'}`;
+  if (!r.latency) return `${budget}: ${r.met ? 'met' : 'not met'}`;
+  const { verdict, low, high } = r.latency;
+  const words = { met: 'met', missed: 'missed', 'too-close': 'too close to call' }[verdict];
+  return `${budget}: ${words} (${percent(low)} to ${percent(high)} of it, 95 % interval)`;
 }
 
 function quality(q: Quality): string {

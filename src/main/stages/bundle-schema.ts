@@ -22,6 +22,13 @@ const measure = z.looseObject({
   quality: z.looseObject({ samples: z.int().min(0) }).nullable(),
 });
 
+const verdict = z.looseObject({
+  verdict: z.enum(['met', 'missed', 'too-close']),
+  low: number,
+  // JSON has no infinity: from a single opening nothing is known.
+  high: number.nullable(),
+});
+
 const facts = z.looseObject({
   format: z.literal(1),
   created: text,
@@ -30,6 +37,8 @@ const facts = z.looseObject({
   budget: z.looseObject({ percentile: z.literal([50, 90, 95, 99]), batch: z.int().positive(), provider: text }),
   budgetMs: number.positive(),
   met: z.boolean(),
+  // Bundles of earlier versions have none.
+  latency: verdict.optional(),
   measurements: z.looseObject({
     original: measure,
     pruned: measure,
@@ -88,6 +97,7 @@ export const componentSchema = z.strictObject({
 /** What verify compares with the manifest. */
 export const reportSchema = z.looseObject({
   met: z.boolean(),
+  latency: verdict.optional(),
   budgetMs: number.positive(),
   result: z.looseObject({ p50Ms: number.positive() }),
 });

@@ -194,6 +194,12 @@ describe('verifying', () => {
     ['a smaller model', (j) => (facts(j).measurements.pruned.bytes -= 1), 'claims', /claims a model of/],
     ['a faster model', (j) => (facts(j).measurements.pruned.latency.p50Ms = 1), 'claims', /different results/],
     ['a budget that was not met', (j) => (facts(j).budget.percentile = 95), 'claims', /is met, with 1200 ms/],
+    [
+      'a verdict of its own',
+      (j) => (facts(j).latency = { verdict: 'met', low: 0.1, high: 0.2 }),
+      'claims',
+      /different verdicts/,
+    ],
     ['a part that is not there', (j) => (facts(j).parts.labels = 'secateur/none.txt'), 'component', /none\.txt/],
   ];
   it.each(manifestLies)('finds a manifest that claims %s', async (_, change, name, message) => {

@@ -48,6 +48,8 @@ export interface BundleInput {
   readonly plan: Plan;
   /** Of the same minute as the figures of the report. */
   readonly yardstickMs: number;
+  /** Half-width of its interval. */
+  readonly yardstickNoiseMs?: number;
   readonly budget: Budget;
   readonly device: DeviceProfile;
   readonly preprocess: Preprocess | null;
@@ -259,10 +261,12 @@ export async function writeBundle(input: BundleInput): Promise<WrittenBundle> {
       budget,
       budgetMs: report.budgetMs,
       met: report.met,
+      ...(report.latency && { latency: report.latency }),
       measurements: {
         original: measureOf(report.baseline),
         pruned: measureOf(report.result),
         yardstickMs: input.yardstickMs,
+        ...(input.yardstickNoiseMs !== undefined && { yardstickNoiseMs: input.yardstickNoiseMs }),
         provenance: report.provenance,
       },
       preprocess: input.preprocess,

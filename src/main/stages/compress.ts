@@ -19,6 +19,7 @@ import { writeBundle } from './bundle.ts';
 import { calibrationOf, draw, type Calibration } from './calibration.ts';
 import type { Compensated } from './compensate-stage.ts';
 import type { StageContext } from './context.ts';
+import { finalMeasure } from './final-measure.ts';
 import { isWithin, type Candidate } from './fit.ts';
 import { decided } from './decide.ts';
 import { createEvaluator } from './evaluate.ts';
@@ -34,16 +35,17 @@ import { recoverStage } from './recover-stage.ts';
 import { guardResult } from './result-sizes.ts';
 import { completeScores } from './complete-scores.ts';
 import { keptScores, scoreGroups } from './scores.ts';
-import { atPercentile, finalMeasure, leastMeasure, OPENINGS, sideBySide, type SideBySide } from './side-by-side.ts';
+import { leastMeasure, sideBySide, type SideBySide } from './side-by-side.ts';
 import { guardCut } from './second-sizes.ts';
 import { settleBest } from './settle-best.ts';
 import { leastState, openSpace } from './space.ts';
-import { yardstickMs } from './yardstick.ts';
 
 const ALREADY_MET = 'The original already meets the budget: nothing has to be removed.';
 
 /** A prediction this far below the budget needs no measurement to be believed. */
 const PLAIN = 0.75;
+/** Share of the budget that a plan whose result is not within it for sure is taken to need at least. */
+const TOO_SLOW = 1.003;
 /** Samples that one of several plans is chosen by. */
 const [LEAST_JUDGES, MOST_JUDGES] = [64, 512];
 
@@ -162,50 +164,39 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
     planOf: (s: State) => planOf(space, s, loaded.sha256),
     mark: clock.mark,
   };
-  const finish = async (missed: readonly Candidate[]) => {
+  /** Null when the plan is the one that was measured before: nothing is measured until it passes. */
+  const finish = async (missed: readonly Candidate[], before?: string) => {
     const settled = await settleBest({ ...settling, missed }, ctx);
+    if (settled.planHash === before) return null;
     await guardCut(prepared, settled.plan, ctx);
     const learned = await judgeAndRecover(job, settled.compensated, { identity, threads }, ctx);
-    ctx.progress({ stage: 'measure', message: 'the original and the result, side by side', done: 0 });
     const { path, model: result } =
       source === loaded.model ? opened(learned.path) : await declared(job, learned.path, ctx);
     const sizes = await guardResult(prepared, result, ctx);
-    const final = await finalMeasure(
-      result,
-      compare,
-      budget.ratio ?? budgetRatio,
-      recipe.latencyRuns,
-      recipe.plans > 1 ? 2 * OPENINGS : OPENINGS,
-    );
-    const budgetMs = budget.ms ?? budget.ratio! * atPercentile(final.original, budget.percentile);
-    return {
-      settled,
-      learned,
-      path,
-      result,
-      sizes,
-      final,
-      budgetMs,
-      share: atPercentile(final.pruned, budget.percentile) / budgetMs,
-    };
+    const measuring = { original: request.model, result, budget, runs: recipe.latencyRuns, baselineMs };
+    return { settled, learned, path, result, sizes, final: await finalMeasure(measuring, ctx) };
   };
-  let finished = await finish([]);
-  const { settled, share } = finished;
-  // A plan costs less than a result that is too slow, but not where minutes of recovery were spent on it.
-  if (share > 1 && finished.learned.path === settled.compensated.path) {
-    ctx.log(`${share.toFixed(3)} of the budget: another plan is made`);
+  let finished = (await finish([]))!;
+  const { settled, final: missedBy } = finished;
+  // A plan costs less than a result that is too slow, but not where minutes of recovery were spent on it. The other plan is
+  // another model, with a measurement of its own.
+  if (missedBy.latency.verdict !== 'met' && finished.learned.path === settled.compensated.path) {
+    ctx.log(`${missedBy.share.toFixed(3)} of the budget (${missedBy.latency.verdict}): another plan is made`);
     clock.mark('measure');
-    const next = await finish([{ ...settled.chosen, ratio: share * budgetRatio }]);
-    if (next.share < share) finished = next;
+    const ratio = Math.max(missedBy.share, TOO_SLOW) * budgetRatio;
+    const next = await finish([{ ...settled.chosen, ratio }], settled.planHash);
+    if (next && (next.final.latency.verdict === 'met' || next.final.share < missedBy.share)) finished = next;
   }
-  const { learned, path, result, sizes, final, budgetMs } = finished;
+  const { learned, path, result, sizes, final } = finished;
+  const { budgetMs, latency: verdict } = final;
   const { plan } = finished.settled;
-  notes.push(...learned.notes, ...sizes.notes.map((n) => `Other sizes: ${n}.`));
+  notes.push(...learned.notes, ...final.notes, ...sizes.notes.map((n) => `Other sizes: ${n}.`));
   const bytes = (await stat(path)).size;
   const report: CompressReport = {
     ...common,
     budgetMs,
-    met: finished.share <= 1,
+    met: verdict.verdict === 'met',
+    latency: verdict,
     baseline: await measureOf(loaded.model, loaded.bytes, final.original, learned.reference, job, ctx),
     result: await measureOf(result, bytes, final.pruned, learned.quality, job, ctx),
     compensated: learned.compensated,
@@ -216,7 +207,6 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
     seconds: clock.seconds(),
     notes,
   };
-  const pace = await yardstickMs(budget);
   clock.mark('measure');
   ctx.progress({ stage: 'bundle', message: 'writing the bundle', done: 0 });
   const bundle = await writeBundle({
@@ -226,7 +216,8 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
     originalPath: request.model,
     report,
     plan,
-    yardstickMs: pace,
+    yardstickMs: final.yardstickMs,
+    yardstickNoiseMs: final.yardstickNoiseMs,
     budget,
     device: localDevice(),
     preprocess: data.dataset?.preprocess ?? null,

@@ -128,25 +128,30 @@ export function sideBySide(
 
 /** Means over openings; the noise is at least what the openings differ by. */
 function together(pairs: readonly Pair[]): Pair {
-  const mean = (f: (p: Pair) => number): number => pairs.reduce((n, p) => n + f(p), 0) / pairs.length;
-  const stats = (of: (p: Pair) => LatencyStats): LatencyStats => {
-    const m = (f: (s: LatencyStats) => number): number => mean((p) => f(of(p)));
-    const p50Ms = m((s) => s.p50Ms);
-    const spread = Math.sqrt(mean((p) => (of(p).p50Ms - p50Ms) ** 2) / Math.max(1, pairs.length - 1));
-    return {
-      ...of(pairs[0]!),
-      p50Ms,
-      p90Ms: m((s) => s.p90Ms),
-      p95Ms: m((s) => s.p95Ms),
-      p99Ms: m((s) => s.p99Ms),
-      meanMs: m((s) => s.meanMs),
-      minMs: Math.min(...pairs.map((p) => of(p).minMs)),
-      stdMs: m((s) => s.stdMs),
-      noiseMs: Math.max(2 * spread, m((s) => s.noiseMs) / Math.sqrt(pairs.length)),
-      runs: pairs.reduce((n, p) => n + of(p).runs, 0),
-    };
+  return {
+    original: statsTogether(pairs.map((p) => p.original)),
+    pruned: statsTogether(pairs.map((p) => p.pruned)),
+    ratio: pairs.reduce((n, p) => n + p.ratio, 0) / pairs.length,
   };
-  return { original: stats((p) => p.original), pruned: stats((p) => p.pruned), ratio: mean((p) => p.ratio) };
+}
+
+/** @param all of one model, one per opening */
+export function statsTogether(all: readonly LatencyStats[]): LatencyStats {
+  const mean = (f: (s: LatencyStats) => number): number => all.reduce((n, s) => n + f(s), 0) / all.length;
+  const p50Ms = mean((s) => s.p50Ms);
+  const spread = Math.sqrt(mean((s) => (s.p50Ms - p50Ms) ** 2) / Math.max(1, all.length - 1));
+  return {
+    ...all[0]!,
+    p50Ms,
+    p90Ms: mean((s) => s.p90Ms),
+    p95Ms: mean((s) => s.p95Ms),
+    p99Ms: mean((s) => s.p99Ms),
+    meanMs: mean((s) => s.meanMs),
+    minMs: Math.min(...all.map((s) => s.minMs)),
+    stdMs: mean((s) => s.stdMs),
+    noiseMs: Math.max(2 * spread, mean((s) => s.noiseMs) / Math.sqrt(all.length)),
+    runs: all.reduce((n, s) => n + s.runs, 0),
+  };
 }
 
 export const atPercentile = (s: LatencyStats, p: Budget['percentile']): number =>
@@ -169,22 +174,4 @@ export async function leastMeasure(least: Model, compare: Compare, budgetRatio: 
   const quick = await compare(least, { precision: 0.01, maxSeconds: 4 });
   const share = quick.ratio / budgetRatio;
   return share > CLOSE[0] && share < CLOSE[1] ? compare(least, CONFIRMING) : quick;
-}
-
-/** Measures until a verdict is clear of the noise, three times at most; a quiet moment decides. */
-export async function finalMeasure(
-  model: Model,
-  compare: Compare,
-  ratio: number,
-  runs: number,
-  openings = OPENINGS,
-): Promise<Pair> {
-  const how = { precision: 0.003, maxSeconds: 3, runs: Math.ceil(runs / openings), openings };
-  let best = await compare(model, how);
-  for (let i = 0; i < 2; i++) {
-    if (best.pruned.p50Ms / best.original.p50Ms <= ratio) break;
-    const again = await compare(model, how);
-    if (again.pruned.noiseMs / again.pruned.p50Ms < best.pruned.noiseMs / best.pruned.p50Ms) best = again;
-  }
-  return best;
 }

@@ -15,6 +15,7 @@ import type { LatencyStats } from '../../shared/model/types.ts';
 import { badName, openZip, ZipProblem, type ZipLimits } from '../data/zip.ts';
 import { MANIFEST } from '../engine/bundle/layout.ts';
 import type { HostTensor } from '../engine/executor.ts';
+import { verdictOf } from '../engine/latency/verdict.ts';
 import { localDevice } from '../runtime/device.ts';
 import type { RuntimeExecutor } from '../runtime/executor.ts';
 import { openModelFile } from '../storage/model-files.ts';
@@ -272,6 +273,13 @@ async function falseClaim(
   );
   if (report.result.p50Ms !== claim.latency.p50Ms || report.met !== facts.met || report.budgetMs !== facts.budgetMs)
     return 'the manifest and the report give different results';
+  if (JSON.stringify(report.latency) !== JSON.stringify(facts.latency))
+    return 'the manifest and the report give different verdicts on the latency';
+  const { latency } = facts;
+  if (latency && verdictOf(latency.low, latency.high ?? Infinity) !== latency.verdict)
+    return `the manifest says "${latency.verdict}" of a latency between ${latency.low} and ${String(latency.high)} of the budget`;
+  if (latency && (latency.verdict === 'met') !== facts.met)
+    return `the manifest claims that the budget is ${facts.met ? '' : 'not '}met, with the verdict "${latency.verdict}"`;
   const reached = claim.latency[`p${facts.budget.percentile}Ms`];
   // Half a percent for figures that were rounded on the way.
   if (facts.met && !(typeof reached === 'number' && reached <= facts.budgetMs * 1.005))

@@ -3,8 +3,7 @@
  * their caches with other work: milliseconds of one day are compared with those of another by what the yardstick took then.
  */
 import { buildClassifier } from '../engine/sample/classifier.ts';
-import type { Budget } from '../../shared/model/types.ts';
-import { benchmark, type Candidate } from '../runtime/bench.ts';
+import type { Candidate } from '../runtime/bench.ts';
 import { randomFeeds } from '../runtime/random-inputs.ts';
 
 /** Part of the bundle format: with another network, milliseconds of older bundles would mean something else. */
@@ -14,10 +13,4 @@ const NETWORK = { size: 16, classes: 10, stem: 8, widths: [8, 16], blocks: 1, se
 export function yardstick(): Candidate {
   const model = buildClassifier(NETWORK);
   return { name: 'yardstick', model, feeds: randomFeeds(model, { batch: 1 }) };
-}
-
-/** Milliseconds of one picture through the yardstick, now. @throws SecateurError 'runtime-rejected' */
-export async function yardstickMs({ threads, provider }: Pick<Budget, 'threads' | 'provider'>): Promise<number> {
-  const [r] = await benchmark([yardstick()], { threads, provider, minSeconds: 0.5, maxSeconds: 1 });
-  return r!.stats.p50Ms;
 }

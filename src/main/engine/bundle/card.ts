@@ -54,6 +54,14 @@ function rows(a: ModelMeasure, b: ModelMeasure): string[] {
   return [...out, row('Signal-to-noise against the original', '-', db(q.snrDb))];
 }
 
+/** The verdict with its interval, where there is one. */
+function verdictText(r: CompressReport): string {
+  if (!r.latency) return r.met ? 'met' : 'not met';
+  const share = (x: number): string => (Number.isFinite(x) ? `${(100 * x).toFixed(1)} %` : 'unknown');
+  const words = { met: 'met', missed: 'missed', 'too-close': 'too close to call' }[r.latency.verdict];
+  return `${words} (${share(r.latency.low)} to ${share(r.latency.high)} of it, 95 % interval)`;
+}
+
 /** Sentences and tables for people who deploy the model. `report.result` must be there. */
 export function modelCard(c: CardInput): string {
   const { report: r, budget: b } = c,
@@ -64,7 +72,7 @@ export function modelCard(c: CardInput): string {
     `# ${inline(c.name)}`,
     '',
     `A smaller version of \`${inline(c.originalName)}\`, made by structured pruning with Secateur.`,
-    `Budget: ${target} (${ms(r.budgetMs)} at ${of}): **${r.met ? 'met' : 'not met'}**.`,
+    `Budget: ${target} (${ms(r.budgetMs)} at ${of}): **${verdictText(r)}**.`,
     '',
     '| | original | this model |',
     '|---|---:|---:|',

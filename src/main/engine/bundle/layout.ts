@@ -3,7 +3,7 @@
  * keys of that schema, which rejects unknown ones; our own facts stand under `additional_metadata.secateur`.
  * Source: microsoft/onnxruntime, model_package/README.md and onnxruntime/core/session/model_package/README.md.
  */
-import type { Preprocess, Quality } from '../../../shared/model/job.ts';
+import type { LatencyVerdict, Preprocess, Quality } from '../../../shared/model/job.ts';
 import type { Budget, DeviceProfile, LatencyStats, Provenance } from '../../../shared/model/types.ts';
 
 export const SCHEMA_VERSION = '1.0';
@@ -39,11 +39,14 @@ export interface BundleFacts {
   readonly budget: Budget;
   readonly budgetMs: number;
   readonly met: boolean;
+  readonly latency?: LatencyVerdict;
   readonly measurements: {
     readonly original: BundleMeasure;
     readonly pruned: BundleMeasure;
     /** What a small fixed network took in the same minute: how fast the machine was then. */
     readonly yardstickMs: number;
+    /** Half-width of its interval. */
+    readonly yardstickNoiseMs?: number;
     readonly provenance: Provenance;
   };
   /** Null where the data passed through unchanged, or there were none. */

@@ -26,10 +26,12 @@ export function meanInterval(figures: readonly number[]): { value: number; low: 
 /** @param shares of the budget, one per opening, at the percentile that the budget is set for */
 export function latencyVerdict(shares: readonly number[]): LatencyVerdict {
   const { low, high } = meanInterval(shares);
-  // What is no number is no verdict in anyone's favour.
-  const verdict = high <= 1 ? 'met' : low > 1 ? 'missed' : 'too-close';
-  return { verdict, low, high };
+  return { verdict: verdictOf(low, high), low, high };
 }
+
+/** What is no number is no verdict in anyone's favour. */
+export const verdictOf = (low: number, high: number): LatencyVerdict['verdict'] =>
+  high <= 1 ? 'met' : low > 1 ? 'missed' : 'too-close';
 
 /**
  * Runs that a single opening needs before it has a figure at the percentile: its interval needs six for the median, and a

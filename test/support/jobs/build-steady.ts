@@ -1,0 +1,32 @@
+// Builds the command line over the worker whose latencies are given figures. Node alone cannot run the sources: registries
+// of operators are globs that the build resolves.
+import { join } from 'node:path';
+import { build } from 'vite';
+import { ROOT } from '../files.ts';
+
+/** Below the repository, where packages are found. @returns the command line's file */
+export async function buildSteady(name: string): Promise<string> {
+  const outDir = join(ROOT, 'out', name);
+  await build({
+    configFile: false,
+    envDir: false,
+    root: ROOT,
+    logLevel: 'error',
+    build: {
+      ssr: true,
+      outDir,
+      target: 'node22',
+      minify: false,
+      emptyOutDir: true,
+      rolldownOptions: {
+        input: {
+          'steady-cli': join(import.meta.dirname, 'steady-cli.ts'),
+          'steady-worker': join(import.meta.dirname, 'steady-worker.ts'),
+          session: join(ROOT, 'src/main/session.ts'),
+        },
+        output: { format: 'es', entryFileNames: '[name].js', chunkFileNames: 'chunks/[name]-[hash].js' },
+      },
+    },
+  });
+  return join(outDir, 'steady-cli.js');
+}

@@ -1,0 +1,43 @@
+// Latency on a machine that is never busy: milliseconds follow from a model's multiply-accumulates. In the place of the task
+// `measure` it makes every verdict of a job a matter of the models alone.
+import { modelCosts } from '../../src/main/engine/ir/costs.ts';
+import type { CandidateResult } from '../../src/main/runtime/bench.ts';
+import { collectFacts } from '../../src/main/runtime/facts.ts';
+import type { StageContext } from '../../src/main/stages/context.ts';
+import type { MeasureInput } from '../../src/main/stages/measure.ts';
+import { openModelFile } from '../../src/main/storage/model-files.ts';
+import { createExecutor } from '../../src/main/runtime/executor.ts';
+
+/** A run takes this long, and a millisecond per million multiply-accumulates. */
+const BASE_MS = 0.01;
+
+export async function steadyMeasure({ models, yardstick, options }: MeasureInput): Promise<CandidateResult[]> {
+  const out: CandidateResult[] = [];
+  const { batch = 1, threads = 1, provider = 'cpu', runs = 50 } = options;
+  const add = (name: string, ms: number): void => {
+    const stats = { p50Ms: ms, p90Ms: 1.05 * ms, p95Ms: 1.1 * ms, p99Ms: 1.2 * ms, meanMs: ms, minMs: 0.98 * ms, stdMs: 0.01 * ms, noiseMs: 0.001 * ms, runs, batch, threads, provider }; // prettier-ignore
+    const value = ms / (out[0]?.stats.p50Ms ?? ms);
+    out.push({
+      name,
+      stats,
+      contention: 0,
+      quietMs: ms,
+      quietRatio: value,
+      ratio: { value, low: value, high: value },
+      gain: 1 - value,
+    });
+  };
+  for (const { name, model } of models) {
+    const opened = openModelFile(model);
+    const { macs } = modelCosts(opened, await collectFacts(opened, createExecutor(), { batch }));
+    add(name, BASE_MS + macs / 1e6);
+  }
+  if (yardstick) add('yardstick', 0.1);
+  return out;
+}
+
+/** The context of a task whose measurements are steady; everything else is as it was. */
+export const steadily = (ctx: StageContext): StageContext => ({
+  ...ctx,
+  apart: (task, input) => (task === 'measure' ? steadyMeasure(input as MeasureInput) : ctx.apart(task, input)),
+});
