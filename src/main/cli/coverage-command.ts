@@ -4,13 +4,14 @@ import { SecateurError } from '../../shared/contract/errors.ts';
 import type { CoverageRequest, CoverageRow } from '../../shared/model/tasks.ts';
 import { coverageRequests } from '../services/requests.ts';
 import { percent, table } from './format.ts';
-import { share, wholeNumber } from './options.ts';
+import { dim, share, wholeNumber } from './options.ts';
 import type { Session } from './session.ts';
 
 interface Options {
   readonly json?: boolean;
   readonly ratio: number;
   readonly seed: number;
+  readonly dim?: Readonly<Record<string, number>>;
 }
 
 export function addCoverageCommand(program: Command, session: Session): void {
@@ -25,9 +26,10 @@ export function addCoverageCommand(program: Command, session: Session): void {
       wholeNumber(0, 2 ** 31 - 1),
       1,
     )
+    .option('--dim <name=size>', 'size of a dynamic axis of the inputs; give it once for each axis', dim)
     .option('--json', 'print one JSON document')
     .action(async (paths: string[], o: Options) => {
-      const requests = coverageRequests(paths, o.ratio, o.seed, session.io.cwd);
+      const requests = coverageRequests(paths, o, session.io.cwd);
       const rows: CoverageRow[] = [];
       for (const [i, request] of requests.entries()) {
         session.checkpoint();

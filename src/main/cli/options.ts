@@ -30,3 +30,14 @@ export function share(text: string): number {
   if (text.trim() === '' || !(n > 0 && n < 1)) throw new InvalidArgumentError('It must be a share between 0 and 1.');
   return n;
 }
+
+/** `NAME=SIZE`, once for each dynamic axis; names may hold an equals sign themselves. */
+export function dim(text: string, before: Readonly<Record<string, number>> = {}): Record<string, number> {
+  const at = text.lastIndexOf('=');
+  const [name, size] = [text.slice(0, at).trim(), text.slice(at + 1).trim()];
+  if (at < 0 || name === '' || !/^\d{1,9}$/.test(size) || Number(size) < 1)
+    throw new InvalidArgumentError('It must be NAME=SIZE, with a whole number from 1.');
+  if (Object.hasOwn(before, name) && before[name] !== Number(size))
+    throw new InvalidArgumentError(`${name} has a size already: ${before[name]}.`);
+  return { ...before, [name]: Number(size) };
+}

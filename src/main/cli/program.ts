@@ -7,7 +7,7 @@ import type { CompressOptions, MeasureOptions } from '../services/requests.ts';
 import { addCoverageCommand } from './coverage-command.ts';
 import { EXIT } from './exit-codes.ts';
 import { addJobCommands } from './job-commands.ts';
-import { percentile, seconds, wholeNumber } from './options.ts';
+import { dim, percentile, seconds, wholeNumber } from './options.ts';
 import { renderBench, renderCompare, renderCompress, renderDevices, renderInspect } from './render.ts';
 import { renderVerify } from './render-verify.ts';
 import type { VerifyOutput } from './render-verify.ts';
@@ -15,6 +15,11 @@ import type { Session } from './session.ts';
 
 interface Json {
   readonly json?: boolean;
+}
+
+interface Dims {
+  /** Sizes of dynamic axes by name, from --dim; commander names it after the option. */
+  readonly dim?: Readonly<Record<string, number>>;
 }
 
 /** `parse` with the result rejects with CommanderError on a usage error; nothing is printed by commander on stdout but help. */
@@ -36,9 +41,10 @@ export function buildProgram(session: Session, version: string): Command {
     .command('inspect')
     .description('Show what a model is made of, what can be pruned, and what blocks it')
     .argument('<model>', 'ONNX file')
+    .option('--dim <name=size>', 'size of a dynamic axis of the inputs; give it once for each axis', dim)
     .option('--json', 'print one JSON document')
-    .action(async (model: string, o: Json) => {
-      const request = inspectRequest(model, session.io.cwd);
+    .action(async (model: string, o: Json & Dims) => {
+      const request = inspectRequest(model, o, session.io.cwd);
       const handle = session.services.jobs.transient('inspect', request, session.listeners());
       const report = await session.follow<InspectReport>(handle);
       session.print(o.json, report, () => renderInspect(report));
@@ -106,9 +112,10 @@ export function buildProgram(session: Session, version: string): Command {
     .command('verify')
     .description('Check a bundle: hashes, golden outputs, latency')
     .argument('<bundle>', 'bundle folder or zip')
+    .option('--dim <name=size>', 'size of a dynamic axis of the inputs; give it once for each axis', dim)
     .option('--json', 'print one JSON document')
-    .action(async (bundle: string, o: Json) => {
-      const request = verifyRequest(bundle, session.io.cwd);
+    .action(async (bundle: string, o: Json & Dims) => {
+      const request = verifyRequest(bundle, o, session.io.cwd);
       const handle = session.services.jobs.start('verify', request, session.listeners());
       printVerify(session, o.json, await session.follow<VerifyOutput>(handle));
     });
@@ -150,6 +157,7 @@ function measured(command: Command): Command {
     .option('--provider <name>', 'execution provider', 'cpu')
     .option('--threads <n>', 'threads of the runtime', wholeNumber(1, 1024), 1)
     .option('--batch <n>', 'batch size that is measured', wholeNumber(1, 4096), 1)
+    .option('--dim <name=size>', 'size of a dynamic axis of the inputs; give it once for each axis', dim)
     .option('--runs <n>', 'runs of each latency measurement', wholeNumber(5, 100_000))
     .option('--json', 'print one JSON document');
 }

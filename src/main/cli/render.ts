@@ -50,7 +50,7 @@ export function renderBench(r: BenchReport): string {
   ]);
   text += `${conditions(r.latency)}; ${r.provenance.processor}; ${r.provenance.runtime}\n`;
   if (r.vs) text += `${speedup(r.speedup, fileName(r.model), fileName(r.vs.model))}\n`;
-  return text;
+  return text + notes(r.notes);
 }
 
 export function renderCompare(r: CompareReport): string {

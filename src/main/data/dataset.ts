@@ -15,7 +15,7 @@ import { expectImages, imageLayout, type Expected } from './expect.ts';
 import { identityOf } from './identity.ts';
 import { mapLimit } from './map-limit.ts';
 import { writeImage, type ImageView } from './normalise.ts';
-import { decodeImage, fit, probeImage, type Geometry, type Pixels } from './pixels.ts';
+import { decodeImage, fit, probeImage, sizeOfImage, type Geometry, type Pixels } from './pixels.ts';
 import { sampleIndices } from './split.ts';
 import { openSource } from './sources.ts';
 import type { ArraySource } from './npy.ts';
@@ -29,6 +29,8 @@ export interface DatasetOptions {
   readonly preprocess?: Preprocess | null | undefined;
   /** Shape of the model's input, e.g. [1, 3, 32, 32]; sizes below 1 are unknown. The first axis is the batch. */
   readonly inputShape: readonly number[];
+  /** The same with a likely size for each unknown one: images of different sizes are brought to it. */
+  readonly likelyShape?: readonly number[] | undefined;
   /** DType number of the model's input; default FLOAT. */
   readonly inputDtype?: number | undefined;
   /** Names in the order of the class numbers, for labels that are names. */
@@ -186,6 +188,28 @@ function openFiles(files: readonly string[], e: Expected, dtype: number, cacheBy
   };
 }
 
+/**
+ * Of image files. Where neither the model nor the preprocessing gives a size, images of one size stay as they are.
+ */
+async function expectFiles(
+  files: readonly string[],
+  dtype: number,
+  o: DatasetOptions,
+  notes: string[],
+): Promise<Expected> {
+  const e = expectImages(o.inputShape, dtype, o.preprocess, 3, notes);
+  if (e.target !== null || e.flatten || o.preprocess?.resize || o.preprocess?.crop || !o.likelyShape) return e;
+  const sizes = await mapLimit(files.length, 8, (i) => sizeOfImage(files[i]!));
+  const distinct = new Set(sizes.filter((s) => s !== null).map((s) => `${s.width} x ${s.height}`));
+  if (distinct.size <= 1) return e;
+  const likely = expectImages(o.likelyShape, dtype, o.preprocess, 3, []);
+  if (likely.target)
+    notes.push(
+      `The model takes images of any size and the data have ${distinct.size} sizes: all are scaled and cropped to ${likely.target.width} x ${likely.target.height}. Give the size with --dim, or resize or crop in a preprocessing file.`,
+    );
+  return { ...e, target: likely.target };
+}
+
 /** Batches of an array: as images where the model takes images, else as they are. */
 function openArray(array: ArraySource, options: DatasetOptions, notes: string[]) {
   const dtype = options.inputDtype ?? DType.FLOAT,
@@ -272,9 +296,9 @@ export async function openDataset(options: DatasetOptions): Promise<Dataset> {
     if (source.kind === 'array') opened = openArray(source.array, options, notes);
     else {
       const dtype = options.inputDtype ?? DType.FLOAT,
-        e = expectImages(options.inputShape, dtype, options.preprocess, 3, notes);
-      const files = used.map((i) => source.files[i]!),
-        images = openFiles(files, e, dtype, options.cacheBytes ?? CACHE_BYTES, notes),
+        files = used.map((i) => source.files[i]!),
+        e = await expectFiles(files, dtype, options, notes);
+      const images = openFiles(files, e, dtype, options.cacheBytes ?? CACHE_BYTES, notes),
         broken = await images.verify(options.seen),
         good = broken.flatMap((reason, i) => (reason === null ? [i] : []));
       if (good.length < files.length) {

@@ -104,6 +104,17 @@ export async function decodeImage(path: string): Promise<Pixels> {
   }
 }
 
+/** Width and height as the header says; null where the header cannot be read. */
+export async function sizeOfImage(path: string): Promise<{ width: number; height: number } | null> {
+  try {
+    const { width, height } = await sharp(path, { limitInputPixels: MAX_PIXELS }).metadata();
+    return { width, height };
+  } catch {
+    // Reading the image itself says why.
+    return null;
+  }
+}
+
 /** Reads only the header: whether it is an image at all. */
 export async function probeImage(path: string): Promise<void> {
   try {

@@ -6,11 +6,13 @@ import * as ort from 'onnxruntime-node';
 import type { LatencyStats } from '../../shared/model/types.ts';
 import type { HostTensor } from '../engine/executor.ts';
 import { Model } from '../engine/ir/model.ts';
+import { readModel } from '../engine/onnx/index.ts';
+import { openModelFile } from '../storage/model-files.ts';
 import { createExecutor, type RuntimeSession } from './executor.ts';
 import { runtimeError } from './errors.ts';
-import { randomFeeds, randomTensor } from './random-inputs.ts';
+import { randomFeeds } from './random-inputs.ts';
 import { median, medianInterval, quantile, sortedCopy } from './statistics.ts';
-import { dtypeOf, toOrt } from './tensors.ts';
+import { toOrt } from './tensors.ts';
 
 export interface Candidate {
   readonly name: string;
@@ -18,14 +20,14 @@ export interface Candidate {
   readonly model: Model | Uint8Array | string;
   /** Of the same model, opened before, and left open: spares opening it again. */
   readonly session?: RuntimeSession;
-  /** Inputs; random ones of the declared shapes otherwise (dynamic first axes get `batch`). */
+  /** Inputs; random ones of the sizes that `inputShapes` gives otherwise. */
   readonly feeds?: Readonly<Record<string, HostTensor>>;
 }
 
 export interface BenchOptions {
   readonly threads?: number;
   readonly provider?: string;
-  /** Size of dynamic first axes, default 1. */
+  /** Size of batch axes, default 1. */
   readonly batch?: number;
   /** Sizes of other named axes. */
   readonly dims?: Readonly<Record<string, number>>;
@@ -127,26 +129,18 @@ export function openCandidate(
 
 async function prepare(c: Candidate, options: BenchOptions): Promise<Contestant> {
   const session = c.session ?? (await openCandidate(c.model, options));
-  const random = c.model instanceof Model ? randomFeeds(c.model, options) : {};
+  const given = c.feeds ?? randomFeeds(structureOf(c.model), options);
   const feeds: Record<string, ort.Tensor> = {};
-  for (const [i, m] of session.raw.inputMetadata.entries()) {
-    const given = c.feeds?.[m.name] ?? random[m.name];
-    if (given) feeds[m.name] = toOrt(given);
-    else if (m.isTensor) feeds[m.name] = toOrt(randomTensor(dtypeOf(m.type), sizes(m.shape, options), i + 1));
-  }
+  for (const name of session.inputNames) if (given[name]) feeds[name] = toOrt(given[name]);
   const own = c.session === undefined;
   return { name: c.name, session, own, feeds, times: [], blockMedians: [], runsPerBlock: 1, wallMs: 0, cpuMs: 0 };
 }
 
-/** Concrete sizes of an input that the runtime declares; unnamed axes come as an empty name. */
-export const sizes = (shape: readonly (number | string)[], options: Pick<BenchOptions, 'batch' | 'dims'>): number[] =>
-  shape.map((d, axis) => {
-    if (typeof d === 'number') return d;
-    const named = options.dims?.[d];
-    if (named !== undefined) return named;
-    if (axis === 0) return options.batch ?? 1;
-    return shape.length === 4 ? (axis === 1 ? 3 : 224) : 16;
-  });
+/** What is measured, as a graph: its inputs are sized by the rule that holds everywhere. */
+function structureOf(model: Candidate['model']): Model {
+  if (model instanceof Model) return model;
+  return typeof model === 'string' ? openModelFile(model) : readModel(model);
+}
 
 async function warm(c: Contestant, n: number): Promise<void> {
   const times: number[] = [];

@@ -13,7 +13,7 @@ import { tensorFrom, toNumbers } from '../engine/ir/tensor.ts';
 import { Value } from '../engine/ir/value.ts';
 import { Node } from '../engine/ir/node.ts';
 import { exposeBodies, guessDtypes, steadyShape } from './facts-inside.ts';
-import { fedInputs, inputShapes, randomTensor, type DimChoice, type InputShape } from './random-inputs.ts';
+import { fedInputs, inputShapes, randomInput, type DimChoice, type InputShape } from './random-inputs.ts';
 import { feedsAt, namedSizes, trySizes, type SizeTrial } from './size-trials.ts';
 import { isTransferable } from './tensors.ts';
 
@@ -138,7 +138,7 @@ async function firstRun(
     const inputs = inputShapes(model, { ...options, batch }).map((s) => withGiven(s, options.inputs?.[s.name]));
     const feeds: Record<string, HostTensor> = {};
     for (const [i, s] of inputs.entries())
-      feeds[s.name] = options.inputs?.[s.name] ?? randomTensor(s.dtype, s.dims, i + 1);
+      feeds[s.name] = options.inputs?.[s.name] ?? randomInput(fedInputs(model)[i]!, s.dtype, s.dims, i + 1);
     try {
       return { inputs, feeds, shapes: await probe.shapes(feeds) };
     } catch (e) {
@@ -188,7 +188,7 @@ interface Probe {
 }
 
 /** A copy of the model in which a Shape node reads every value: only shapes leave the runtime, however big the tensors are. */
-async function openProbe(model: Model, executor: Executor): Promise<Probe> {
+export async function openProbe(model: Model, executor: Executor): Promise<Probe> {
   const originals = new Map<string, Value>();
   for (const node of model.graph.nodes())
     for (const o of node.outputs) if (o.name && !o.type?.raw && !isSequence(o)) originals.set(o.name, o);

@@ -26,6 +26,7 @@ export async function inlineFunctions(model: Model): Promise<Model> {
     await session.release();
     const inlined = readModel(await readFile(path));
     inlined.functions.length = 0;
+    inlined.sizes = model.sizes;
     return inlined;
   } catch (e) {
     throw runtimeError(e);

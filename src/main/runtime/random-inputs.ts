@@ -1,10 +1,14 @@
 /** Sizes for dynamic axes and seeded data for inputs nobody gave: enough to run a model for shapes and for time. */
 import type { HostTensor } from '../engine/executor.ts';
-import { DType, elementCount } from '../engine/ir/dtype.ts';
+import { DType, elementCount, isFloat } from '../engine/ir/dtype.ts';
+import { attrInt } from '../engine/ir/attribute.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { numberToHalf, type NumericArray } from '../engine/ir/tensor.ts';
 import type { Value } from '../engine/ir/value.ts';
 import { seededRandom } from '../engine/random.ts';
+import { axisNames, batchAxes, evaluateAxis, fedInputs, guessAxis, LIKELY, operandsOf } from './axes.ts';
+
+export { fedInputs };
 
 export interface InputShape {
   readonly name: string;
@@ -15,57 +19,58 @@ export interface InputShape {
 }
 
 export interface DimChoice {
-  /** Size of the first axis where it is dynamic; default 1. */
+  /** Size of the batch axes; default 1. */
   readonly batch?: number;
   /** Sizes by axis name; they win over everything else. */
   readonly dims?: Readonly<Record<string, number>>;
 }
 
-/** Graph inputs that a run must feed: those that are not also initializers. */
-export const fedInputs = (model: Model): Value[] => model.graph.inputs.filter((v) => !v.isInitializer);
-
-/** Concrete shapes of all inputs. Axes with the same name get the same size; `a + b` is understood. */
-export function inputShapes(model: Model, choice: DimChoice = {}): InputShape[] {
-  const sizes = new Map<string, number>(Object.entries(choice.dims ?? {}));
+/**
+ * Concrete shapes of all inputs: declared sizes, then `choice.dims`, then what was settled for the model, then what
+ * follows from other axes (`past + sequence`), then the batch, then a guess. Axes with the same name get the same size.
+ * @param attempt which of the likely sizes is guessed
+ */
+export function inputShapes(model: Model, choice: DimChoice = {}, attempt: number = 0): InputShape[] {
+  const sizes = sizesOf(model, choice, attempt);
   return fedInputs(model).map((v) => {
     const declared = v.type?.shape ?? [];
-    const dynamic = declared.map((d, axis) => (typeof d === 'number' ? null : d || `${v.name}.${axis}`));
-    const dims = declared.map((d, axis) => {
-      if (typeof d === 'number') return d;
-      const name = dynamic[axis]!;
-      const known = sizes.get(name) ?? sumOf(name, sizes);
-      if (known !== undefined) return known;
-      const size = defaultSize(v, axis, declared.length, name, choice.batch ?? 1);
-      sizes.set(name, size);
-      return size;
-    });
+    const dynamic = axisNames(v);
+    const dims = declared.map((d, axis) => (typeof d === 'number' ? d : sizes.get(dynamic[axis]!)!));
     return { name: v.name, dtype: v.type?.elemType ?? DType.FLOAT, dims, dynamic };
   });
 }
 
-/** `past_sequence + sequence` when both parts are known. */
-function sumOf(name: string, sizes: ReadonlyMap<string, number>): number | undefined {
-  if (!name.includes('+')) return undefined;
-  let sum = 0;
-  for (const part of name.split('+').map((p) => p.trim())) {
-    const n = /^\d+$/.test(part) ? Number(part) : sizes.get(part);
-    if (n === undefined) return undefined;
-    sum += n;
+function sizesOf(model: Model, { batch = 1, dims = {} }: DimChoice, attempt: number): ReadonlyMap<string, number> {
+  const sizes = new Map<string, number>([...model.sizes, ...Object.entries(dims)]);
+  const batches = batchAxes(model);
+  const open: { v: Value; axis: number; name: string }[] = [];
+  for (const v of fedInputs(model))
+    axisNames(v).forEach((name, axis) => {
+      if (name !== null && !sizes.has(name)) open.push({ v, axis, name });
+    });
+  for (const { name } of open) if (batches.has(name)) sizes.set(name, batch);
+  const derived = open.filter(({ name }) => operandsOf(name).length > 0);
+  for (const { v, axis, name } of open)
+    if (!sizes.has(name) && !derived.some((d) => d.name === name)) sizes.set(name, likely(v, axis, attempt));
+  // The whole of a cache and what is new is declared without a formula by some exporters.
+  const named = (r: RegExp): string[] => [...sizes.keys()].filter((n) => r.test(n) && !/[-+*]|total/i.test(n));
+  const [past, fresh] = [named(/past/i), named(/^(?!.*past).*(seq|^s$)/i)];
+  for (const { name } of open)
+    if (/total/i.test(name) && past.length === 1 && fresh.length === 1)
+      sizes.set(name, sizes.get(past[0]!)! + sizes.get(fresh[0]!)!);
+  for (const { v, axis, name } of derived) {
+    // A part that is no axis of its own has nothing else to say what it is.
+    for (const part of operandsOf(name))
+      if (!sizes.has(part)) sizes.set(part, batches.has(part) ? batch : LIKELY.length[0]!);
+    sizes.set(name, evaluateAxis(name, sizes) ?? likely(v, axis, attempt));
   }
-  return sum;
+  return sizes;
 }
 
-function defaultSize(v: Value, axis: number, rank: number, name: string, batch: number): number {
-  if (axis === 0 || /^(n|b|batch.*)$/i.test(name)) return batch;
-  const conv = v.consumers().find((n) => n.opType === 'Conv' && n.input(0) === v);
-  if (conv && axis === 1) {
-    const channels = conv.input(1)?.initializer?.dims[1];
-    const group = conv.attributes.get('group');
-    if (channels) return channels * (group?.kind === 'int' ? Number(group.value) : 1);
-  }
-  if (rank === 4) return axis === 1 ? 3 : /chan/i.test(name) ? 3 : 224;
-  if (/height|width|^h$|^w$/i.test(name)) return 224;
-  return 16;
+function likely(v: Value, axis: number, attempt: number): number {
+  const { kind, size } = guessAxis(v, axis);
+  if (kind === 'channels') return size!;
+  return LIKELY[kind][Math.min(attempt, LIKELY[kind].length - 1)]!;
 }
 
 /** Floats uniform in -1..1; integers and booleans are 1: valid as ids, indices and masks alike. */
@@ -101,9 +106,44 @@ export function randomTensor(dtype: number, dims: readonly number[], seed = 1): 
   return { dtype, dims, data: make() };
 }
 
-/** Random feeds for a model. */
-export function randomFeeds(model: Model, choice: DimChoice = {}, seed = 1): Record<string, HostTensor> {
+/** Lead from ids to the table that they index without changing them. */
+const HAND_ON = new Set(['Cast', 'Identity', 'Reshape', 'Unsqueeze', 'Squeeze', 'Flatten', 'Expand', 'Transpose']);
+
+/** Rows of the smallest table that an integer input indexes; null where none is found. */
+function idLimit(v: Value, depth = 0): number | null {
+  let least: number | null = null;
+  for (const n of v.consumers()) {
+    const table = n.opType === 'Gather' && n.input(1) === v ? n.input(0) : null;
+    const axis = attrInt(n.attributes.get('axis'), 0);
+    const rows = table?.initializer?.dims.at(axis) ?? (HAND_ON.has(n.opType) && n.input(0) === v && depth < 6 ? idLimit(n.output(), depth + 1) : null); // prettier-ignore
+    if (rows) least = Math.min(least ?? Infinity, rows);
+  }
+  return least;
+}
+
+/** Random feeds for a model: floats in -1..1; ids within the table that they index, where it can be read; else ones. */
+export function randomFeeds(
+  model: Model,
+  choice: DimChoice = {},
+  seed = 1,
+  attempt: number = 0,
+): Record<string, HostTensor> {
   const out: Record<string, HostTensor> = {};
-  for (const [i, s] of inputShapes(model, choice).entries()) out[s.name] = randomTensor(s.dtype, s.dims, seed + i);
+  const inputs = fedInputs(model);
+  for (const [i, s] of inputShapes(model, choice, attempt).entries())
+    out[s.name] = randomInput(inputs[i]!, s.dtype, s.dims, seed + i);
   return out;
+}
+
+/** Random values for one input of a model. */
+export function randomInput(v: Value, dtype: number, dims: readonly number[], seed: number): HostTensor {
+  const made = randomTensor(dtype, dims, seed);
+  const rows = isFloat(dtype) || dtype === DType.BOOL ? null : idLimit(v);
+  if (rows === null) return made;
+  const random = seededRandom(seed);
+  for (let k = 0; k < made.data.length; k++) {
+    const id = Math.floor(random.next() * rows);
+    (made.data as unknown as (number | bigint)[])[k] = made.data instanceof BigInt64Array || made.data instanceof BigUint64Array ? BigInt(id) : id; // prettier-ignore
+  }
+  return made;
 }

@@ -4,7 +4,7 @@
  */
 import type { HostTensor } from '../engine/executor.ts';
 import type { Model } from '../engine/ir/model.ts';
-import { inputShapes, randomTensor, type InputShape } from './random-inputs.ts';
+import { fedInputs, inputShapes, randomInput, type InputShape } from './random-inputs.ts';
 
 /** From here on half the size is tried before twice the size: it costs less. */
 const LARGE = 512;
@@ -81,10 +81,11 @@ export function feedsAt(
 ): Record<string, HostTensor> {
   const out: Record<string, HostTensor> = {};
   const shapes = inputShapes(model, { dims: { ...Object.fromEntries(now), ...changed } });
+  const inputs = fedInputs(model);
   for (const [i, s] of shapes.entries()) {
     const before = feeds[s.name]!;
     const same = s.dims.join() === before.dims.join();
-    out[s.name] = same ? before : randomTensor(before.dtype, s.dims, i + 1);
+    out[s.name] = same ? before : randomInput(inputs[i]!, before.dtype, s.dims, i + 1);
   }
   return out;
 }

@@ -20,7 +20,11 @@ export interface MeasureOptions {
   readonly threads?: number;
   readonly batch?: number;
   readonly runs?: number;
+  readonly dim?: Dims;
 }
+
+/** Sizes of dynamic axes by name. */
+type Dims = Readonly<Record<string, number>>;
 
 export interface CompressOptions extends MeasureOptions {
   readonly budget: string;
@@ -38,12 +42,17 @@ export interface CompressOptions extends MeasureOptions {
 
 const DEFAULT_RUNS = 100;
 
-export function inspectRequest(model: string, cwd: string): InspectRequest {
-  return { model: existing(model, cwd) };
+export function inspectRequest(model: string, o: { readonly dim?: Dims }, cwd: string): InspectRequest {
+  return { model: existing(model, cwd), ...sizes(o) };
 }
 
 export function benchRequest(model: string, vs: string | undefined, o: MeasureOptions, cwd: string): BenchRequest {
-  return { model: existing(model, cwd), ...(vs !== undefined && { vs: existing(vs, cwd) }), ...measuring(o) };
+  return {
+    model: existing(model, cwd),
+    ...(vs !== undefined && { vs: existing(vs, cwd) }),
+    ...measuring(o),
+    ...sizes(o),
+  };
 }
 
 export function compareRequest(
@@ -58,14 +67,14 @@ export function compareRequest(
     data: existing(o.data, cwd),
     ...sources(o, cwd),
     ...measuring(o),
+    ...sizes(o),
   };
 }
 
 /** One request per model: files as they are given, folders with every .onnx file below them, by name. */
 export function coverageRequests(
   paths: readonly string[],
-  ratio: number,
-  seed: number,
+  o: { readonly ratio: number; readonly seed: number; readonly dim?: Dims },
   cwd: string,
 ): CoverageRequest[] {
   const models = paths.flatMap((given) => {
@@ -75,11 +84,11 @@ export function coverageRequests(
     if (found.length === 0) throw new SecateurError('file-not-found', { path: join(path, '*.onnx') });
     return found.sort().map((f) => ({ model: join(path, f), name: f.replace(/\.onnx$/i, '').replaceAll('\\', '/') }));
   });
-  return models.map((m) => ({ ...m, ratio, seed }));
+  return models.map((m) => ({ ...m, ratio: o.ratio, seed: o.seed, ...sizes(o) }));
 }
 
-export function verifyRequest(bundle: string, cwd: string): VerifyRequest {
-  return { bundle: existing(bundle, cwd) };
+export function verifyRequest(bundle: string, o: { readonly dim?: Dims }, cwd: string): VerifyRequest {
+  return { bundle: existing(bundle, cwd), ...sizes(o) };
 }
 
 export function compressRequest(model: string, o: CompressOptions, cwd: string): CompressRequest {
@@ -96,6 +105,7 @@ export function compressRequest(model: string, o: CompressOptions, cwd: string):
     recipe: withOptions(loadRecipe(o.recipe, cwd), o, data !== undefined),
     out: outFolder(o.out, path, cwd),
     seed: o.seed ?? 0,
+    ...sizes(o),
   };
 }
 
@@ -120,7 +130,9 @@ function sources(
   };
 }
 
-function measuring(o: MeasureOptions): Required<MeasureOptions> {
+const sizes = ({ dim }: { readonly dim?: Dims }): { dims?: Dims } => (dim ? { dims: dim } : {});
+
+function measuring(o: MeasureOptions): Required<Omit<MeasureOptions, 'dim'>> {
   return {
     provider: o.provider ?? 'cpu',
     // More threads than cores would measure the scheduler.

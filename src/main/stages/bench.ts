@@ -3,21 +3,35 @@ import type { BenchReport, BenchRequest } from '../../shared/model/tasks.ts';
 import { benchmark } from '../runtime/bench.ts';
 import { measuredHere } from '../runtime/device.ts';
 import type { StageContext } from './context.ts';
+import { loadWithHash } from './load.ts';
+import { sized } from './sized.ts';
 
 export async function runBench(request: BenchRequest, ctx: StageContext): Promise<BenchReport> {
+  ctx.progress({ stage: 'load', message: 'reading the model', done: 0 });
+  const { provider, threads, runs } = request;
+  const model = await sized(await loadWithHash(request.model), request, ctx);
+  const { batch, sizes } = model.sizes;
   ctx.progress({ stage: 'measure', message: 'measuring', done: 0 });
-  const { provider, threads, batch, runs } = request;
   const candidates = [{ name: 'model', model: request.model }];
   if (request.vs !== undefined) candidates.push({ name: 'vs', model: request.vs });
-  const [model, vs] = await benchmark(candidates, { provider, threads, batch, runs, maxSeconds: 20, minSeconds: 1 });
+  const [first, vs] = await benchmark(candidates, {
+    provider,
+    threads,
+    batch,
+    dims: sizes,
+    runs,
+    maxSeconds: 20,
+    minSeconds: 1,
+  });
   ctx.progress({ stage: 'measure', message: 'done', done: 1 });
-  if (!model) throw new Error('nothing was measured');
+  if (!first) throw new Error('nothing was measured');
   return {
     model: request.model,
-    latency: model.stats,
+    latency: first.stats,
     vs: vs && request.vs !== undefined ? { model: request.vs, latency: vs.stats } : null,
     speedup: vs ? speedupOf(vs) : null,
     provenance: measuredHere(),
+    notes: model.notes,
   };
 }
 

@@ -58,6 +58,8 @@ export interface BundleInput {
   readonly dataset?: Dataset | null;
   /** Other sizes of dynamic axes that the model was checked at; the golden cases end with the last of them. */
   readonly sizes?: ResultSizes;
+  /** Sizes of dynamic axes besides the batch, for golden inputs without data. */
+  readonly dims?: Readonly<Record<string, number>>;
   readonly seed: number;
   readonly executor: RuntimeExecutor;
 }
@@ -178,7 +180,12 @@ async function goldenFeeds(
       if (!(e instanceof SecateurError && e.code === 'data-shape')) throw e; // several inputs: random numbers will do
     }
   }
-  return { cases: numbers.map((k) => randomFeeds(model, { batch }, input.seed + k * 1000)), origin: 'seeded' };
+  return {
+    cases: numbers.map((k) =>
+      randomFeeds(model, { batch, ...(input.dims && { dims: input.dims }) }, input.seed + k * 1000),
+    ),
+    origin: 'seeded',
+  };
 }
 
 /**

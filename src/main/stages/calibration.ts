@@ -3,6 +3,7 @@ import { joinRows, rowsAt, type ExecSession, type Executor, type HostTensor } fr
 import type { Model } from '../engine/ir/model.ts';
 import { seededRandom } from '../engine/random.ts';
 import type { Dataset } from '../data/dataset.ts';
+import { batchOf } from '../runtime/axes.ts';
 import { fedInputs, randomFeeds } from '../runtime/random-inputs.ts';
 import { dataInput, pad } from './evaluate.ts';
 
@@ -31,7 +32,7 @@ export async function calibrationOf(
     const input = fedInputs(model)[0]!.name;
     const given = first[input]!;
     // A model whose batch size is fixed takes its own.
-    const per = Math.max(1, given.dims[0] ?? size);
+    const per = Math.max(1, batchOf(model, first) ?? given.dims[0] ?? size);
     const batches = Array.from({ length: Math.max(4, Math.ceil((4 * size) / per)) }, (_, i) => (i ? feeds(i) : first));
     return { input, size: per, batches, labels: batches.map(() => null), real: false };
   }

@@ -9,16 +9,20 @@ import { collectFacts } from '../runtime/facts.ts';
 import { speedupOf } from './bench.ts';
 import type { StageContext } from './context.ts';
 import { compareModels } from './evaluate.ts';
-import { loadWithHash } from './load.ts';
+import { loadWithHash, type LoadedModel } from './load.ts';
 import { openModelData } from './model-data.ts';
+import { sized } from './sized.ts';
 
 export async function runCompare(request: CompareRequest, ctx: StageContext): Promise<CompareReport> {
-  const { provider, threads, batch, runs } = request;
+  const { provider, threads, runs } = request;
   ctx.progress({ stage: 'load', message: 'reading the models', done: 0 });
-  const original = await loadWithHash(request.original);
+  const file = await loadWithHash(request.original);
   const pruned = await loadWithHash(request.pruned);
-  const { dataset, notes } = await openModelData(original.model, request.original, request, ctx);
+  const { dataset, notes, shapes } = await openModelData(file.model, request.original, request, ctx);
   try {
+    const original = await sized(file, { ...request, shapes }, ctx);
+    const { batch } = original.sizes;
+    pruned.model.sizes = original.model.sizes;
     ctx.progress({ stage: 'measure', message: 'measuring latency', done: 0 });
     const [a, b] = await benchmark(
       [
@@ -38,8 +42,8 @@ export async function runCompare(request: CompareRequest, ctx: StageContext): Pr
       batch: 64,
       onProgress: (done) => ctx.progress({ stage: 'evaluate', message: `${dataset.length} samples`, done }),
     });
-    const measure = async (m: typeof original, stats: typeof a.stats, q: Quality): Promise<ModelMeasure> => {
-      const { macs, params } = modelCosts(m.model, await collectFacts(m.model, ctx.executor));
+    const measure = async (m: LoadedModel, stats: typeof a.stats, q: Quality): Promise<ModelMeasure> => {
+      const { macs, params } = modelCosts(m.model, await collectFacts(m.model, ctx.executor, { batch }));
       return { ...stats, macs, params, bytes: m.bytes, quality: q };
     };
     return {
@@ -47,7 +51,7 @@ export async function runCompare(request: CompareRequest, ctx: StageContext): Pr
       pruned: await measure(pruned, b.stats, quality.pruned),
       speedup: inverse(speedupOf(b)),
       provenance: measuredHere(),
-      notes,
+      notes: [...notes, ...original.notes],
     };
   } finally {
     await dataset.close();

@@ -28,6 +28,7 @@ import { declareAs, freeBatch } from './free-batch.ts';
 import { groupInfo } from './inspect.ts';
 import { openData, type JobData } from './job-data.ts';
 import { jobIdentity, type JobIdentity } from './job-identity.ts';
+import { sized, type SizedModel } from './sized.ts';
 import { latencyStage } from './latency-stage.ts';
 import { loadWithHash } from './load.ts';
 import { prepare, tidy, type Prepared } from './prepare.ts';
@@ -49,27 +50,36 @@ const TOO_SLOW = 1.003;
 /** Samples that one of several plans is chosen by. */
 const [LEAST_JUDGES, MOST_JUDGES] = [64, 512];
 
-export async function runCompress(request: CompressRequest, ctx: StageContext): Promise<CompressReport> {
+export async function runCompress(given: CompressRequest, ctx: StageContext): Promise<CompressReport> {
   const clock = stopwatch();
   ctx.progress({ stage: 'load', message: 'reading the model', done: 0 });
-  const loaded = await loadWithHash(request.model);
-  const source = await freeBatch(loaded.model, loaded.sha256, ctx);
-  const prepared = await prepare(source, ctx, request.budget.batch, loaded.sha256);
-  const data = await openData(request, source, ctx);
-  clock.mark('load');
-  const beside = sideBySide(request, ctx, (m) => declareAs(m, loaded.model));
+  const file = await loadWithHash(given.model);
+  const data = await openData(given, file.model, ctx);
   try {
-    const recipe = decided(request.recipe, prepared, data.dataset !== null);
-    return await compressWith({ request: { ...request, recipe }, loaded, source, prepared, data, beside, clock }, ctx);
+    const loaded = await sized(file, { ...given, batch: given.budget.batch, shapes: data.shapes }, ctx);
+    const { batch, sizes: dims } = loaded.sizes;
+    const request = { ...given, budget: { ...given.budget, batch }, dims };
+    const source = await freeBatch(loaded.model, loaded.key, ctx);
+    const prepared = await prepare(source, ctx, batch, loaded.key);
+    clock.mark('load');
+    const beside = sideBySide(request, ctx, (m) => declareAs(m, loaded.model));
+    try {
+      const recipe = decided(request.recipe, prepared, data.dataset !== null);
+      return await compressWith(
+        { request: { ...request, recipe }, loaded, source, prepared, data, beside, clock },
+        ctx,
+      );
+    } finally {
+      await beside.close();
+    }
   } finally {
-    await beside.close();
     await data.dataset?.close();
   }
 }
 
 interface Job {
   readonly request: CompressRequest;
-  readonly loaded: Awaited<ReturnType<typeof loadWithHash>>;
+  readonly loaded: SizedModel;
   /** The model that was given, at any batch size where it bears that: what data go through. */
   readonly source: Model;
   readonly prepared: Prepared;
@@ -83,12 +93,12 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
   const { recipe, budget, seed } = request;
   const { compare } = beside;
   const threads = localDevice().cores;
-  const notes = [...prepared.notes, ...data.notes];
+  const notes = [...prepared.notes, ...data.notes, ...loaded.notes];
   if (prepared.rewritten)
     notes.unshift(`${prepared.rewritten} shortcuts of Slice and Pad became 1x1 convolutions with the same result.`);
 
   ctx.progress({ stage: 'baseline', message: 'measuring the original', done: 0 });
-  const first = await baselineOf({ sha256: loaded.sha256, prepared: prepared.model, budget, compare }, ctx);
+  const first = await baselineOf({ sha256: loaded.key, prepared: prepared.model, budget, compare }, ctx);
   const { baselineMs, spread } = first;
   beside.expect(baselineMs);
   const budgetRatio = budget.ratio ?? budget.ms! / (baselineMs * spread);
@@ -97,12 +107,12 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
 
   ctx.progress({ stage: 'latency', message: 'timing operators', done: 0 });
   const preparedMs = baselineMs * first.ratio;
-  const latency = await latencyStage({ prepared, sha256: loaded.sha256, budget, baselineMs: preparedMs }, ctx);
+  const latency = await latencyStage({ prepared, sha256: loaded.key, budget, baselineMs: preparedMs }, ctx);
   clock.mark('latency');
 
   const samples = affordable(prepared, recipe.calibrationSamples);
   const identityWith = (n: number): JobIdentity =>
-    jobIdentity({ request, sha256: loaded.sha256, data: data.identity, samples: n, batch: samples.batch, threads });
+    jobIdentity({ request, sha256: loaded.key, data: data.identity, samples: n, batch: samples.batch, threads });
   const identity = identityWith(samples.calibration);
   const chosen = draw(data.train, samples.calibration, seed);
   const calibration = await calibrationOf(source, data.dataset, chosen, samples.batch, seed);
@@ -158,7 +168,7 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
     beside,
     baselineMs,
     budgetRatio,
-    bias: keptBias({ sha256: loaded.sha256, budget, recipe, budgetRatio }, ctx),
+    bias: keptBias({ sha256: loaded.key, budget, recipe, budgetRatio }, ctx),
     identity,
     threads,
     planOf: (s: State) => planOf(space, s, loaded.sha256),
@@ -171,7 +181,7 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
     await guardCut(prepared, settled.plan, ctx);
     const learned = await judgeAndRecover(job, settled.compensated, { identity, threads }, ctx);
     const { path, model: result } =
-      source === loaded.model ? opened(learned.path) : await declared(job, learned.path, ctx);
+      source === loaded.model ? opened(learned.path, loaded.model) : await declared(job, learned.path, ctx);
     const sizes = await guardResult(prepared, result, ctx);
     const measuring = { original: request.model, result, budget, runs: recipe.latencyRuns, baselineMs };
     return { settled, learned, path, result, sizes, final: await finalMeasure(measuring, ctx) };
@@ -224,6 +234,7 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
     classNames: data.dataset?.classNames ?? null,
     dataset: data.dataset,
     sizes,
+    dims: request.dims ?? {},
     seed,
     executor: createExecutor(),
   });
@@ -245,7 +256,12 @@ async function judgesOf(
   return calibrationOf(source, data.dataset, indices, batch, request.seed);
 }
 
-const opened = (path: string): { path: string; model: Model } => ({ path, model: openModelFile(path) });
+/** A model made of `like`, at the sizes that it runs at. */
+function opened(path: string, like: Model): { path: string; model: Model } {
+  const model = openModelFile(path);
+  model.sizes = like.sizes;
+  return { path, model };
+}
 
 /** The result with the inputs and outputs that the original declares: a fixed batch is fixed again. */
 async function declared({ loaded }: Job, path: string, ctx: StageContext): Promise<{ path: string; model: Model }> {
@@ -255,7 +271,7 @@ async function declared({ loaded }: Job, path: string, ctx: StageContext): Promi
     saveModelFile(model, join(to, 'model.onnx'));
     return Promise.resolve();
   });
-  return opened(join(dir, 'model.onnx'));
+  return opened(join(dir, 'model.onnx'), loaded.model);
 }
 
 /** Quality after compensation, recovery where it is asked for and possible, quality after it. */

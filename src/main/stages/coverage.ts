@@ -22,6 +22,7 @@ import { difference } from '../engine/quality/difference.ts';
 import { benchmark } from '../runtime/bench.ts';
 import { collectFacts } from '../runtime/facts.ts';
 import { profileModel } from '../runtime/profile.ts';
+import { applySizes, settleSizes, sizeNotes } from '../runtime/settle-sizes.ts';
 import { randomFeeds } from '../runtime/random-inputs.ts';
 import type { StageContext } from './context.ts';
 import { freeBatch } from './free-batch.ts';
@@ -67,6 +68,9 @@ export async function runCoverage(request: CoverageRequest, ctx: StageContext): 
   const filled = fillMissing(loaded.model, request.seed) > 0;
   // Layers that start at zero would hide whatever comes before them.
   if (filled) disturbZeros(loaded.model, request.seed + 1, 0.02);
+  const settled = await settleSizes(loaded.model, ctx.executor, request);
+  // Nothing here has samples: a batch that was asked for is a size like the others.
+  applySizes(loaded.model, settled, true);
   // What a job cuts takes any batch where the model bears that.
   const original = await freeBatch(loaded.model, loaded.sha256, ctx);
   const p = await prepare(original, ctx, 1);
@@ -108,7 +112,7 @@ export async function runCoverage(request: CoverageRequest, ctx: StageContext): 
     latencyRatio: latency.value,
     holds: faster ? [] : await holders(pruned),
     problems,
-    notes: [...(note === null ? [] : [note]), ...sizes.notes],
+    notes: [...sizeNotes(settled, 1), ...(note === null ? [] : [note]), ...sizes.notes],
     sizes: sizes.runs.others.map((r) => sayAll(r.changed)),
     seconds: (performance.now() - started) / 1000,
   };

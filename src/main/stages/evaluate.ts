@@ -39,7 +39,13 @@ export function dataInput(model: Model, named?: string, feeds: Readonly<Record<s
       reason: `the model has ${inputs.length} open inputs (${inputs.map((s) => s.name).join(', ')}) and the data fit one`,
     });
   const input = found[0]!;
-  return { name: input.name, dtype: input.dtype, dims: input.dims, fixedBatch: input.dynamic[0] === null };
+  return {
+    name: input.name,
+    dtype: input.dtype,
+    dims: input.dims,
+    dynamic: input.dynamic,
+    fixedBatch: input.dynamic[0] === null,
+  };
 }
 
 /** Repeats the first sample up to `size`: for models whose batch size is fixed, and to keep shapes the same. */

@@ -9,22 +9,24 @@ import type { Value } from '../engine/ir/value.ts';
 import { operatorFor } from '../engine/ops/registry.ts';
 import type { Group } from '../engine/pruning/types.ts';
 import { collectFacts } from '../runtime/facts.ts';
-import { inputShapes } from '../runtime/random-inputs.ts';
 import type { StageContext } from './context.ts';
 import { familyOf } from './family.ts';
 import { loadWithHash } from './load.ts';
 import { modelGraph } from './model-graph.ts';
 import { prepare } from './prepare.ts';
+import { assumedSizes, sized } from './sized.ts';
 
 export async function runInspect(request: InspectRequest, ctx: StageContext): Promise<InspectReport> {
   ctx.progress({ stage: 'load', message: 'reading the model', done: 0 });
-  const { model, sha256, bytes } = await loadWithHash(request.model);
+  const whole = await sized(await loadWithHash(request.model), request, ctx);
+  const { model, sha256, bytes } = whole;
+  const { batch } = whole.sizes;
   ctx.progress({ stage: 'facts', message: 'running the model once', done: 0 });
-  const facts = await collectFacts(model, ctx.executor);
+  const facts = await collectFacts(model, ctx.executor, { batch });
   ctx.progress({ stage: 'groups', message: 'finding what belongs together', done: 0 });
   // As `compress` sees the model, so that recipes can name what is listed here.
-  const whole = await prepare(model, ctx, 1, sha256);
-  const { model: prepared, analysis, blocks } = whole;
+  const working = await prepare(model, ctx, batch, whole.key);
+  const { model: prepared, analysis, blocks } = working;
   const { groups, skipped } = analysis;
   const { macs, params } = modelCosts(model, facts);
   const operators = countOperators(model, facts, prepared);
@@ -44,12 +46,15 @@ export async function runInspect(request: InspectRequest, ctx: StageContext): Pr
     operators,
     macs,
     params,
-    assumed: assumed(model),
+    assumed: assumedSizes(whole),
     groups: groups.map(groupInfo),
     blocks: blocks.map((b) => b.id),
     skipped,
-    graph: modelGraph(whole),
-    notes: unknown.length > 0 ? [`Without rules, so what touches them stays whole: ${unknown.join(', ')}.`] : [],
+    graph: modelGraph(working),
+    notes: [
+      ...whole.notes,
+      ...(unknown.length > 0 ? [`Without rules, so what touches them stays whole: ${unknown.join(', ')}.`] : []),
+    ],
   };
 }
 
@@ -91,14 +96,4 @@ function port(value: Value, facts: Facts): Port {
     dtype: dtypeName(value.type?.elemType ?? fact?.dtype ?? 0).toLowerCase(),
     shape: declared.map((d, axis) => (typeof d === 'number' ? d : d || (fact?.dynamic?.[axis] ?? '?'))),
   };
-}
-
-function assumed(model: Model): Record<string, number> {
-  const sizes: Record<string, number> = {};
-  for (const s of inputShapes(model)) {
-    s.dynamic.forEach((name, axis) => {
-      if (name !== null) sizes[name] = s.dims[axis] ?? 1;
-    });
-  }
-  return sizes;
 }

@@ -16,6 +16,8 @@ export interface JobData {
   readonly judge: readonly number[];
   readonly quality: readonly number[];
   readonly notes: readonly string[];
+  /** Of a sample, by input, where that says how large the model's inputs are. */
+  readonly shapes: Readonly<Record<string, readonly number[]>>;
 }
 
 /** Opens the data and sets aside the part that no stage learns from. */
@@ -31,11 +33,12 @@ export async function openData(
       train: [],
       judge: [],
       quality: [],
+      shapes: {},
       notes: [
         'No data were given: sensitivities come from random inputs, and neither compensation, recovery nor a figure of quality is possible.',
       ],
     };
-  const { dataset, notes } = await openModelData(model, request.model, { ...request, data: request.data }, ctx);
+  const { dataset, notes, shapes } = await openModelData(model, request.model, { ...request, data: request.data }, ctx);
   const { train, holdout } = splitIndices(dataset.length, {
     holdout: request.recipe.recovery.holdout,
     seed: request.seed,
@@ -49,6 +52,7 @@ export async function openData(
     train: inner.train.map((i) => train[i]!),
     judge: inner.holdout.length ? inner.holdout.map((i) => train[i]!) : train,
     quality: holdout.length ? holdout : train,
+    shapes,
     notes,
   };
 }

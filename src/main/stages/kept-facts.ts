@@ -30,7 +30,14 @@ export async function keptFacts(
   batch: number,
 ): Promise<Facts> {
   let made: Facts | null = null;
-  const key = { model: sha256, graph: structureOf(model), batch, runtime: runtimeVersion(), version: VERSION };
+  const key = {
+    model: sha256,
+    graph: structureOf(model),
+    batch,
+    sizes: Object.fromEntries(model.sizes),
+    runtime: runtimeVersion(),
+    version: VERSION,
+  };
   const dir = await ctx.artifact('facts', key, async (to) => {
     made = await collectFacts(model, ctx.executor, { batch });
     const places = new Map(inOrder(model).map((v, i) => [v, i]));

@@ -9,6 +9,7 @@ import { profileModel, type Profile } from '../runtime/profile.ts';
 import type { StageContext } from './context.ts';
 import { loadWithHash } from './load.ts';
 import { prepare } from './prepare.ts';
+import { sized } from './sized.ts';
 
 /** Runs of a first look, and of a full one; the full one is taken where it ends within so many milliseconds. */
 const RUNS = [6, 30] as const;
@@ -17,10 +18,11 @@ const PATIENCE_MS = 5000;
 /** Of the model as a job works on it, so that groups and operators bear the names that recipes use. */
 export async function runProfile(request: ProfileRequest, ctx: StageContext): Promise<OperatorProfile> {
   ctx.progress({ stage: 'load', message: 'reading the model', done: 0 });
-  const { model: source, sha256 } = await loadWithHash(request.model);
-  const { model, facts, analysis } = await prepare(source, ctx, request.batch, sha256);
+  const source = await sized(await loadWithHash(request.model), request, ctx);
+  const { batch } = source.sizes;
+  const { model, facts, analysis } = await prepare(source.model, ctx, batch, source.key);
   ctx.progress({ stage: 'profile', message: 'timing operators', done: 0 });
-  const profile = await profileOf(model, request);
+  const profile = await profileOf(model, { ...request, batch });
   const { units } = partition(model, profile.operators, new Widths(facts, analysis.groups));
   // Kernels that execute none of the model's nodes (changes of layout) are in no unit.
   const groups = new Map(profile.operators.filter((o) => o.nodes.length > 0).map((o, i) => [o, units[i]!.groups]));

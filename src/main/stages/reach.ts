@@ -13,6 +13,7 @@ import type { StageContext } from './context.ts';
 import { latencyStage } from './latency-stage.ts';
 import { loadWithHash } from './load.ts';
 import { prepare, type Prepared } from './prepare.ts';
+import { sized } from './sized.ts';
 import { sideBySide } from './side-by-side.ts';
 import { leastState, openSpace } from './space.ts';
 
@@ -21,13 +22,15 @@ const POINTS = 9;
 
 /** The original is measured anew; the table of operator times is the one that jobs use, and serves the next one. */
 export async function runReach(request: ReachRequest, ctx: StageContext): Promise<ReachReport> {
-  const { model: path, ...where } = request;
+  const { model: path, dims: _, ...where } = request;
   ctx.progress({ stage: 'load', message: 'reading the model', done: 0 });
-  const { model, sha256 } = await loadWithHash(path);
-  const prepared = await prepare(model, ctx, where.batch, sha256);
+  const loaded = await sized(await loadWithHash(path), request, ctx);
+  const { batch, sizes: dims } = loaded.sizes;
+  const sha256 = loaded.key;
+  const prepared = await prepare(loaded.model, ctx, batch, sha256);
   ctx.progress({ stage: 'baseline', message: 'measuring the original', done: 0 });
-  const budget: Budget = { ...where, percentile: 50 };
-  const { compare, close } = sideBySide({ model: path, budget }, ctx);
+  const budget: Budget = { ...where, batch, percentile: 50 };
+  const { compare, close } = sideBySide({ model: path, budget, dims }, ctx);
   const { baselineMs, ratio } = await baselineOf({ sha256, prepared: prepared.model, budget, compare }, ctx).finally(
     close,
   );

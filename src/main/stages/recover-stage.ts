@@ -24,6 +24,11 @@ export const recoverKey = (o: {
   recovery: o.request.recipe.recovery,
   version: 12,
 });
+/** The sizes of dynamic axes are not in the file. */
+function likeOriginal(model: Model, original: Model): Model {
+  model.sizes = original.sizes;
+  return model;
+}
 
 export async function recoverStage(
   o: {
@@ -42,7 +47,7 @@ export async function recoverStage(
     const dir = await ctx.artifact('recover', recoverKey(o), async (to, checkpoint) => {
       const r: Recovered = await recover(
         o.original,
-        openModelFile(compensated.path),
+        likeOriginal(openModelFile(compensated.path), o.original),
         {
           recipe: recipe.recovery,
           dataset: data.dataset!,

@@ -19,6 +19,7 @@ import { jobIdentity } from './job-identity.ts';
 import { latencyStage } from './latency-stage.ts';
 import { loadWithHash } from './load.ts';
 import { answersOf } from './answers.ts';
+import { sized } from './sized.ts';
 import { prepare, type Prepared } from './prepare.ts';
 import { decided } from './decide.ts';
 import { operatorsByTime } from './profile.ts';
@@ -28,13 +29,16 @@ import { openSpace } from './space.ts';
 const COST = 'what each width costs';
 
 /** Throws what opening the model throws. Without the job's data, costs come from random inputs and no samples are shown. */
-export async function runReview({ request, report }: ReviewRequest, ctx: StageContext): Promise<ReviewData> {
+export async function runReview({ request: given, report }: ReviewRequest, ctx: StageContext): Promise<ReviewData> {
   ctx.progress({ stage: 'load', message: 'reading the model', done: 0 });
-  const loaded = await loadWithHash(request.model);
-  const prepared = await prepare(loaded.model, ctx, request.budget.batch, loaded.sha256);
-  const data = await dataOf(request, loaded.model, ctx);
+  const file = await loadWithHash(given.model);
+  const data = await dataOf(given, file.model, ctx);
   try {
-    const { sha256, model } = loaded;
+    const loaded = await sized(file, { ...given, batch: given.budget.batch, shapes: data.shapes }, ctx);
+    const { model, key: sha256 } = loaded;
+    const { batch, sizes: dims } = loaded.sizes;
+    const request = { ...given, dims, budget: { ...given.budget, batch } };
+    const prepared = await prepare(model, ctx, request.budget.batch, sha256);
     const baselineMs = report.baseline.p50Ms;
     const share = knownBaseline(sha256, request.budget, ctx)?.ratio ?? 1;
     ctx.progress({ stage: 'latency', message: 'timing operators', done: 0 });
@@ -55,6 +59,7 @@ export async function runReview({ request, report }: ReviewRequest, ctx: StageCo
     ctx.progress({ stage: 'samples', message: 'samples before and after', done: 0 });
     // The bundle may have been moved since.
     const pruned = report.model !== null && existsSync(report.model) ? openModelFile(report.model) : null;
+    if (pruned) pruned.sizes = model.sizes;
     const samples =
       pruned && data.dataset
         ? await answersOf(

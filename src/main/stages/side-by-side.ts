@@ -55,10 +55,11 @@ export interface SideBySide {
 /**
  * The original is taken from its file. A single look at a slow model happens in this process, where the original stays
  * open: opening it takes longer than the look.
+ * @param o.dims sizes of the dynamic axes besides the batch
  * @param declare gives a working copy the inputs and outputs that it will be shipped with
  */
 export function sideBySide(
-  { model: original, budget }: Pick<CompressRequest, 'model' | 'budget'>,
+  { model: original, budget, dims = {} }: Pick<CompressRequest, 'model' | 'budget' | 'dims'>,
   ctx: Pick<StageContext, 'apart'>,
   declare: (m: Model) => void = () => undefined,
 ): SideBySide {
@@ -74,6 +75,7 @@ export function sideBySide(
       threads,
       provider,
       batch,
+      dims,
       runs,
       precision,
       ...(band && { band }),

@@ -36,6 +36,7 @@ async function runVerify(request: VerifyRequest, ctx: StageContext): Promise<Ver
   ctx.progress({ stage: 'verify', message: 'checking', done: 0 });
   let checks = 0;
   const report = await verifyBundle(request.bundle, createExecutor(), {
+    ...(request.dims && { dims: request.dims }),
     // How many checks there will be depends on the bundle: the share only ever nears the end.
     onCheck: (c) => ctx.progress({ stage: 'verify', message: c.name, done: 1 - 0.85 ** ++checks }),
   });

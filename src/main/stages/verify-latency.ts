@@ -5,8 +5,10 @@
  */
 import type { LatencyStats } from '../../shared/model/types.ts';
 import type { HostTensor } from '../engine/executor.ts';
+import { batchOf, sizesIn } from '../runtime/axes.ts';
 import { benchmark } from '../runtime/bench.ts';
 import { localDevice } from '../runtime/device.ts';
+import { openModelFile } from '../storage/model-files.ts';
 import type { ManifestFile } from './bundle-schema.ts';
 import { yardstick } from './yardstick.ts';
 
@@ -95,6 +97,8 @@ export function claimOf(manifest: ManifestFile): LatencyClaim {
 }
 
 export interface SeeRequest {
+  /** Sizes of dynamic axes; default: those of `feeds`. */
+  readonly dims?: Readonly<Record<string, number>> | undefined;
   readonly model: string;
   readonly feeds: Readonly<Record<string, HostTensor>>;
   /** Of the claim. */
@@ -103,17 +107,20 @@ export interface SeeRequest {
 }
 
 /** Measures the bundle's model and the yardstick interleaved. @throws SecateurError 'runtime-rejected' */
-export async function seeLatency({ model, feeds, latency, runs }: SeeRequest): Promise<LatencySeen> {
+export async function seeLatency({ model, feeds, latency, runs, dims: given }: SeeRequest): Promise<LatencySeen> {
   const device = localDevice();
   const { batch } = latency;
   const provider = device.providers.includes(latency.provider) ? latency.provider : 'cpu';
   const threads = Math.min(latency.threads, device.cores);
   // Golden inputs have one sample; a budget of another batch is measured on random ones.
-  const sameBatch = Object.values(feeds).every((t) => t.dims[0] === batch);
-  const [pace, bundle] = await benchmark([yardstick(), { name: 'bundle', model, ...(sameBatch && { feeds }) }], {
+  const graph = openModelFile(model);
+  const asClaimed = !given && (batchOf(graph, feeds) ?? batch) === batch;
+  const dims = { ...sizesIn(graph, feeds), ...given };
+  const [pace, bundle] = await benchmark([yardstick(), { name: 'bundle', model, ...(asClaimed && { feeds }) }], {
     threads,
     provider,
     batch,
+    dims,
     runs,
     precision: 0,
     maxSeconds: SECONDS,

@@ -58,6 +58,8 @@ export interface VerifyOptions {
   readonly runs?: number;
   /** How the latency is measured; default: here and now. */
   readonly see?: typeof seeLatency;
+  /** Sizes of dynamic axes to measure at; default: those of the golden inputs. */
+  readonly dims?: Readonly<Record<string, number>>;
   readonly onCheck?: (check: Check) => void;
 }
 
@@ -128,7 +130,7 @@ export async function verifyBundle(
     const { runs = 50, see = seeLatency } = options;
     if (feeds && runs > 0) {
       const claimed = facts.measurements.pruned.latency;
-      const seen = await see({ model: join(root, model.file), feeds, latency: claimed, runs });
+      const seen = await see({ dims: options.dims, model: join(root, model.file), feeds, latency: claimed, runs });
       const { ok, detail } = judgeLatency(claimOf(manifest), seen);
       latency = seen.stats;
       add('latency', ok, detail);

@@ -100,8 +100,8 @@ export function handlersFor({ services, options, files, emit }: HandlerContext):
       models.forget(path);
       return {};
     },
-    'models.inspect': async ({ model }, abandoned) => {
-      const input = { model: files.check(models.fileOf(existing(files, model))) };
+    'models.inspect': async ({ model, dims }, abandoned) => {
+      const input = { model: files.check(models.fileOf(existing(files, model))), ...(dims && { dims }) };
       const report = await task<InspectReport>('models.inspect', 'inspect', input, abandoned);
       models.seen(report);
       return { ...report, corrected: models.correctedFamily(report.sha256) };
@@ -121,7 +121,7 @@ export function handlersFor({ services, options, files, emit }: HandlerContext):
       task('budget.reach', 'reach', { ...within(i), model: existing(files, i.model) }, abandoned),
     'data.preview': (i, abandoned) => {
       const model = existing(files, i.model);
-      const input = { model, ...sources(i), ...(i.outputs && { outputs: i.outputs }) };
+      const input = { model, ...sources(i), ...(i.outputs && { outputs: i.outputs }), ...(i.dims && { dims: i.dims }) };
       return task('data.preview', 'preview', input, abandoned);
     },
     'recipes.list': () => ({ presets: Object.values(PRESETS), criteria: criteria() }),

@@ -18,7 +18,8 @@ const kind = z.enum(['model', 'data', 'labels', 'preprocess', 'folder', 'bundle'
 const id = z.string().min(1).max(64);
 const family = z.enum(['cnn', 'vit', 'vlm', 'moe', 'diffusion', 'unknown']);
 const name = z.string().min(1).max(512);
-const dims = z.record(name, z.number().int().positive().max(65_536));
+/** Sizes of dynamic axes by name; audio has millions of samples. */
+const dims = z.record(name, z.number().int().positive().max(1e9));
 // Requests of earlier versions name no number of plans.
 const recipe = recipeSchema.extend({ plans: recipeSchema.shape.plans.default(1) });
 
@@ -57,18 +58,23 @@ export const SCHEMAS: { readonly [R in RouteName]: z.ZodType<Input<R>> } = {
   'models.samples': none,
   'models.recent': none,
   'models.forget': z.strictObject({ path }),
-  'models.inspect': z.strictObject({ model: path }),
+  'models.inspect': z.strictObject({ model: path, dims: dims.optional() }) as z.ZodType<Input<'models.inspect'>>,
   'models.family': z.strictObject({ sha256: z.string().regex(/^[0-9a-f]{64}$/, 'it is no SHA-256'), family }),
-  'models.profile': z.strictObject({ model: path, ...conditions }),
+  'models.profile': z.strictObject({ model: path, ...conditions, dims: dims.optional() }) as z.ZodType<
+    Input<'models.profile'>
+  >,
   'devices.list': none,
   'devices.forget': z.strictObject({ id: z.string().min(1).max(200) }),
-  'budget.reach': z.strictObject({ model: path, ...conditions }),
+  'budget.reach': z.strictObject({ model: path, ...conditions, dims: dims.optional() }) as z.ZodType<
+    Input<'budget.reach'>
+  >,
   'data.preview': z.strictObject({
     model: path,
     data: path,
     labels: path.optional(),
     preprocess: path.optional(),
     outputs: outputs.optional(),
+    dims: dims.optional(),
   }) as z.ZodType<Input<'data.preview'>>,
   'recipes.list': none,
   'jobs.start': z.strictObject({

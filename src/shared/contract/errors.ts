@@ -67,6 +67,22 @@ export const ERRORS = {
     (d) => `ONNX Runtime cannot run the model: ${d.reason}.`,
     'Check that the model runs in ONNX Runtime by itself.',
   ),
+  'dim-unknown': entry(
+    (d) => `The model's inputs have no dynamic axis named ${d.name}; they have ${d.known}.`,
+    'Run `secateur inspect` to see the axes and give their sizes with --dim NAME=SIZE.',
+  ),
+  'dim-contradicts': entry(
+    (d) => `The axis ${d.name} cannot have two sizes: ${d.reason}.`,
+    'Give the size that the data have, or leave --dim out.',
+  ),
+  'sizes-not-found': entry(
+    (d) => `The model does not run at any size that was guessed for its dynamic axes (${d.sizes}): ${d.reason}.`,
+    'Give sizes that it runs at: --dim NAME=SIZE, once for each axis.',
+  ),
+  'sizes-too-large': entry(
+    (d) => `With ${d.sizes} the model would need about ${d.needs} of memory; ${d.limit} may be used.`,
+    'Give smaller sizes: --dim NAME=SIZE, once for each axis.',
+  ),
   'data-empty': entry(
     (d) => `There are no samples in ${d.path}: ${d.reason}.`,
     'Give a folder of images, a CSV of path,label, or a .npy or .npz file.',

@@ -170,18 +170,21 @@ export interface Routes {
   'models.samples': { input: Empty; output: readonly Sample[] };
   'models.recent': { input: Empty; output: readonly RecentModel[] };
   'models.forget': { input: { path: string }; output: Empty };
-  'models.inspect': { input: { model: string }; output: InspectReport & { readonly corrected: Family | null } };
+  'models.inspect': {
+    input: { model: string; dims?: Readonly<Record<string, number>> };
+    output: InspectReport & { readonly corrected: Family | null };
+  };
   /** Corrects what a model was taken for. */
   'models.family': { input: { sha256: string; family: Family }; output: Empty };
   'models.profile': {
-    input: { model: string; threads: number; batch: number; provider: string };
+    input: { model: string; threads: number; batch: number; provider: string; dims?: Readonly<Record<string, number>> };
     output: OperatorProfile;
   };
   'devices.list': { input: Empty; output: readonly DeviceProfile[] };
   /** Removes a stored profile of another machine. */
   'devices.forget': { input: { id: string }; output: Empty };
   'budget.reach': {
-    input: { model: string; threads: number; batch: number; provider: string };
+    input: { model: string; threads: number; batch: number; provider: string; dims?: Readonly<Record<string, number>> };
     output: ReachReport;
   };
   'data.preview': {
@@ -191,6 +194,7 @@ export interface Routes {
       labels?: string;
       preprocess?: string;
       outputs?: Readonly<Record<string, OutputReading>>;
+      dims?: Readonly<Record<string, number>>;
     };
     output: DataPreview;
   };

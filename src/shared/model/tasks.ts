@@ -12,6 +12,8 @@ export interface InspectRequest {
   /** A file, or the name of a preset. */
   readonly preprocess?: string;
   readonly outputs?: Readonly<Record<string, OutputReading>>;
+  /** Sizes of dynamic axes by name. */
+  readonly dims?: Readonly<Record<string, number>>;
 }
 
 export interface Port {
@@ -68,6 +70,8 @@ export interface BenchRequest {
   readonly threads: number;
   readonly batch: number;
   readonly runs: number;
+  /** Sizes of dynamic axes by name. */
+  readonly dims?: Readonly<Record<string, number>>;
 }
 
 export interface BenchReport {
@@ -77,6 +81,7 @@ export interface BenchReport {
   /** Other p50 / model p50; null when the difference is below the noise. */
   readonly speedup: number | null;
   readonly provenance: Provenance;
+  readonly notes: readonly string[];
 }
 
 export interface CompareRequest {
@@ -91,6 +96,8 @@ export interface CompareRequest {
   readonly threads: number;
   readonly batch: number;
   readonly runs: number;
+  /** Sizes of dynamic axes by name. */
+  readonly dims?: Readonly<Record<string, number>>;
 }
 
 export interface CompareReport {
@@ -110,6 +117,8 @@ export interface Conditions {
   readonly threads: number;
   readonly batch: number;
   readonly provider: string;
+  /** Sizes of dynamic axes by name. */
+  readonly dims?: Readonly<Record<string, number>>;
 }
 export type ProfileRequest = Conditions;
 export type ReachRequest = Conditions;
@@ -121,6 +130,8 @@ export interface PreviewRequest {
   /** A file, or the name of a preset. */
   readonly preprocess?: string;
   readonly outputs?: Readonly<Record<string, OutputReading>>;
+  /** Sizes of dynamic axes by name. */
+  readonly dims?: Readonly<Record<string, number>>;
 }
 
 /** A compression that has ended. */
@@ -131,6 +142,8 @@ export interface ReviewRequest {
 
 export interface VerifyRequest {
   readonly bundle: string;
+  /** Sizes of dynamic axes by name. */
+  readonly dims?: Readonly<Record<string, number>>;
 }
 
 export interface CoverageRequest {
@@ -140,6 +153,8 @@ export interface CoverageRequest {
   /** Share of the units of every group that goes. */
   readonly ratio: number;
   readonly seed: number;
+  /** Sizes of dynamic axes by name. */
+  readonly dims?: Readonly<Record<string, number>>;
 }
 
 /** How one model fared when every group lost the same share of its units. */

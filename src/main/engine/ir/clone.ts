@@ -26,6 +26,7 @@ export function cloneModel(from: Model): Clone {
   for (const [k, v] of from.metadata) model.metadata.set(k, v);
   model.functions.push(...from.functions);
   model.unknown = from.unknown;
+  model.sizes = from.sizes;
   copyGraph(from.graph, model.graph, values, nodes);
   shareNames(model.graph);
   return { model, values, nodes };

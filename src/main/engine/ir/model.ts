@@ -23,6 +23,8 @@ export class Model {
   readonly functions: FunctionDef[] = [];
   /** Training info and fields we do not know, encoded. */
   unknown: Uint8Array | null = null;
+  /** Sizes of dynamic axes by name, as runs of this copy use them. Never written to a file. */
+  sizes: ReadonlyMap<string, number> = new Map();
   readonly graph: Graph;
 
   constructor(graph: Graph = new Graph()) {
