@@ -14,7 +14,9 @@ import {
   paddedShortcutsToConv,
   runPasses,
   takeBranches,
+  takeSequences,
   unlistInitializers,
+  unrollLoops,
   untieVectors,
 } from '../engine/passes/index.ts';
 import { findResidualBlocks } from '../engine/pruning/blocks.ts';
@@ -49,13 +51,13 @@ export async function prepare(source: Model, ctx: StageContext, batch: number, s
   const factsNow = (): Promise<Facts> =>
     sha256 === undefined ? collectFacts(model, ctx.executor, { batch }) : keptFacts(model, sha256, ctx, batch);
   let facts: Facts;
-  // What a branch that is always taken holds is treated like the rest, further conditions included.
+  // What a branch that is always taken, a list or a turn of a loop holds is treated like the rest, further ones included.
   do {
     runPasses(model, [constantsToInitializers, eliminateIdentity]);
     await foldConstants(model, ctx.executor);
     runPasses(model, [untieVectors, foldBatchNorm, eliminateRepeatedActivation, eliminateDead]);
     facts = await factsNow();
-  } while (takeBranches(model, facts) > 0);
+  } while (takeBranches(model, facts) + unrollLoops(model, facts) + takeSequences(model, facts) > 0);
   const shuffles = gatherShuffles(model, facts);
   const rewritten = paddedShortcutsToConv(model, facts);
   if (rewritten || shuffles) facts = await factsNow();

@@ -7,6 +7,8 @@ export { extractSubgraph } from './extract.ts';
 export { eliminateRepeatedActivation } from './eliminate-repeated-activation.ts';
 export { paddedShortcutsToConv } from './padded-shortcuts.ts';
 export { takeBranches } from './take-branches.ts';
+export { takeSequences } from './take-sequences.ts';
+export { unrollLoops } from './unroll-loops.ts';
 export { liftIrVersion, unlistInitializers } from './unlist-initializers.ts';
 export { untieVectors } from './untie-vectors.ts';
 export { raiseOpset } from './raise-opset.ts';

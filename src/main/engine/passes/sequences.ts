@@ -1,0 +1,35 @@
+/** What passes over lists of tensors (ONNX sequences) share. */
+import type { Facts } from '../ir/facts.ts';
+import type { Graph } from '../ir/graph.ts';
+import { Node } from '../ir/node.ts';
+import { givenOut } from '../ir/reads.ts';
+import { toNumbers } from '../ir/tensor.ts';
+import type { Value } from '../ir/value.ts';
+
+const LIST_MAKERS = new Set([
+  'SequenceEmpty',
+  'SequenceConstruct',
+  'SequenceInsert',
+  'SequenceErase',
+  'SplitToSequence',
+]);
+
+export const isListMaker = (node: Node): boolean => LIST_MAKERS.has(node.key);
+
+/** The numbers in a value that are the same at every size of the inputs; null where they are not known. */
+export function fixedNumbers(v: Value, facts: Facts): readonly number[] | null {
+  if (v.initializer) return v.isGraphInput ? null : toNumbers(v.initializer);
+  const fact = facts.get(v);
+  return fact?.constant && !fact.varies ? fact.constant : null;
+}
+
+/** Lets `by` stand for an output of a node that went; what the graph gives out keeps its name. */
+export function takePlace(graph: Graph, before: Node | null, out: Value, by: Value): void {
+  if (!givenOut(graph).has(out)) {
+    out.replaceAllUsesWith(by);
+    return;
+  }
+  const same = new Node('Identity', [by], [out]);
+  if (before) graph.insertBefore(before, same);
+  else graph.append(same);
+}
