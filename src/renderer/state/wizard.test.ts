@@ -13,6 +13,7 @@ interface Asked {
 const asked: Asked[] = [];
 const abandoned: string[] = [];
 Object.assign(globalThis, {
+  location: { hash: '' },
   secateur: {
     request: (route: string, input: Record<string, unknown>, call?: string) =>
       new Promise((done) => {
