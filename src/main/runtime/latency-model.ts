@@ -110,7 +110,7 @@ export async function buildLatencyModel(
       onMeasured,
       ...(lean && { minRuns }),
     });
-    if (referenceMs === undefined && reference.ms !== undefined)
+    if (referenceMs === undefined && reference.ms !== undefined && got.size > 0)
       options.table?.put(yardstick, reference.ms, provenance);
     for (const [signature, ms] of got) {
       known.set(signature, ms);

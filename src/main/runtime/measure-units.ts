@@ -77,6 +77,29 @@ function runsOf(batch: readonly UnitSpec[], least = MIN_RUNS): number {
   return Math.round(Math.min(MAX_RUNS, Math.max(least, fitting)));
 }
 
+/** A trace counts whole microseconds: what it shows as none takes less than one. */
+const TICK_US = 1;
+
+/** Microseconds of a kernel that was seen at least once; never zero. NaN when it was not. */
+export const kernelUs = (us: readonly number[]): number => (us.length === 0 ? NaN : Math.max(lowMean(us), TICK_US / 2));
+
+/** Whether a figure is a time: a positive number, and a finite one. */
+const isTime = (x: number): boolean => x > 0 && Number.isFinite(x);
+
+/**
+ * Milliseconds of the first `cases`, as on a machine where the reference takes `reference.ms`; null for those without a
+ * figure. What follows them are reference cases; their median becomes the reference where there is none.
+ */
+export function scaledTimes(us: readonly number[], cases: number, reference: { ms?: number }): (number | null)[] {
+  const seen = us.slice(cases).filter(isTime);
+  // Without a reference of this session nothing of it can be compared with what is known.
+  if (seen.length === 0) return us.slice(0, cases).map(() => null);
+  const own = median(seen) / 1000;
+  if (reference.ms === undefined || !isTime(reference.ms)) reference.ms = own;
+  const scale = reference.ms / own;
+  return us.slice(0, cases).map((x) => (isTime(x) ? (x / 1000) * scale : null));
+}
+
 async function measureBatch(
   batch: readonly UnitSpec[],
   context: MeasureContext,
@@ -91,17 +114,16 @@ async function measureBatch(
       warmup: 2,
       fused: true,
     });
-    const times = new Map(trace.kernels.map((k) => [k.name, lowMean(k.us)]));
-    if (!trace.fused) return;
+    const times = new Map(trace.kernels.map((k) => [k.name, kernelUs(k.us)]));
+    if (!trace.fused) throw new Error('the runtime wrote no graph that could be read');
     const all = timesPerCase(batch.length + references, trace.fused, times);
-    const reference = median(all.slice(batch.length)) / 1000;
-    context.reference.ms ??= reference;
-    const scale = context.reference.ms / reference;
+    const got = scaledTimes(all, batch.length, context.reference);
     batch.forEach((s, k) => {
-      if (!Number.isNaN(all[k]!)) out.set(s.signature, (all[k]! / 1000) * scale);
+      const ms = got[k];
+      if (ms != null) out.set(s.signature, ms);
     });
   } catch (e) {
-    // One case that cannot run spoils its session: halve until it is alone.
+    // One case that cannot run spoils its session: halve until it is alone. What then has no time is told with the prices.
     if (batch.length === 1) return;
     if (process.env.SECATEUR_DEBUG) process.stderr.write(`latency: ${String(e).slice(0, 300)}\n`);
     const half = batch.length >> 1;

@@ -5,6 +5,7 @@ import type { CompressReport, CompressRequest, ModelMeasure, Quality } from '../
 import type { LatencyStats, Plan } from '../../shared/model/types.ts';
 import { modelCosts } from '../engine/ir/costs.ts';
 import type { Model } from '../engine/ir/model.ts';
+import { flatNote } from '../engine/latency/flat.ts';
 import { planOf, predictMs, type Space, type State } from '../engine/pruning/allocation/state.ts';
 import { applyPlan, type Surgery } from '../engine/pruning/surgery.ts';
 import { localDevice, measuredHere } from '../runtime/device.ts';
@@ -108,6 +109,7 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
   ctx.progress({ stage: 'latency', message: 'timing operators', done: 0 });
   const preparedMs = baselineMs * first.ratio;
   const latency = await latencyStage({ prepared, sha256: loaded.key, budget, baselineMs: preparedMs }, ctx);
+  notes.push(...flatNote(latency.model.tables));
   clock.mark('latency');
 
   const samples = affordable(prepared, recipe.calibrationSamples);

@@ -77,6 +77,18 @@ describe('process identity', () => {
 describe('repositories', () => {
   const measured: Provenance = { kind: 'measured', device: 'd', processor: 'p', runtime: 'r', date: '2026-01-01' };
 
+  it('latency: what is no positive number is neither stored nor read', () => {
+    const db = openDatabase(path);
+    const latency = new LatencyRepository(db).table({ device: 'local', processor: 'p', runtime: 'r' });
+    const provenance = { kind: 'measured', device: 'local', processor: 'p', runtime: 'r', date: '2026-01-01' } as const;
+    for (const ms of [NaN, 0, -1, Infinity])
+      expect(() => latency.put('conv', ms, provenance)).toThrow(/a latency is a positive number/);
+    latency.put('conv', 1, provenance);
+    db.prepare('UPDATE latency SET ms = 0').run();
+    expect(latency.get('conv')).toBeUndefined();
+    db.close();
+  });
+
   it('latency: one table per device, processor and runtime; guesses never replace measurements', () => {
     const db = openDatabase(path);
     const latencies = new LatencyRepository(db);

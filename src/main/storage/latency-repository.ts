@@ -16,6 +16,9 @@ export interface LatencyRow {
   readonly date: string;
 }
 
+/** Rows of earlier versions may hold figures that are none. */
+const isTime = (ms: number): boolean => ms > 0 && Number.isFinite(ms);
+
 export class LatencyRepository {
   readonly #db: Database;
 
@@ -40,8 +43,12 @@ export class LatencyRepository {
             >= CASE latency.kind WHEN 'measured' THEN 2 WHEN 'fitted' THEN 1 ELSE 0 END`,
     );
     return {
-      get: (signature) => select.get(device, processor, runtime, signature),
+      get: (signature) => {
+        const ms = select.get(device, processor, runtime, signature);
+        return ms !== undefined && isTime(ms) ? ms : undefined;
+      },
       put: (signature, ms, provenance) => {
+        if (!isTime(ms)) throw new RangeError(`${signature} takes ${ms} ms: a latency is a positive number`);
         upsert.run(device, processor, runtime, signature, ms, provenance.kind, provenance.date);
       },
     };
