@@ -22,6 +22,7 @@ export async function runBench(request: BenchRequest, ctx: StageContext): Promis
     runs,
     maxSeconds: 20,
     minSeconds: 1,
+    whole: true,
   });
   ctx.progress({ stage: 'measure', message: 'done', done: 1 });
   if (!first) throw new Error('nothing was measured');

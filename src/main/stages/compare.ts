@@ -29,7 +29,7 @@ export async function runCompare(request: CompareRequest, ctx: StageContext): Pr
         { name: 'original', model: original.model },
         { name: 'pruned', model: pruned.model },
       ],
-      { provider, threads, batch, runs, maxSeconds: 20, minSeconds: 1 },
+      { provider, threads, batch, runs, maxSeconds: 20, minSeconds: 1, whole: true },
     );
     if (!a || !b) throw new Error('nothing was measured');
     ctx.progress({ stage: 'evaluate', message: `${dataset.length} samples`, done: 0 });

@@ -185,7 +185,14 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
     const { path, model: result } =
       source === loaded.model ? opened(learned.path, loaded.model) : await declared(job, learned.path, ctx);
     const sizes = await guardResult(prepared, result, ctx);
-    const measuring = { original: request.model, result, budget, runs: recipe.latencyRuns, baselineMs };
+    const measuring = {
+      original: request.model,
+      result,
+      budget,
+      dims: request.dims,
+      runs: recipe.latencyRuns,
+      baselineMs,
+    };
     return { settled, learned, path, result, sizes, final: await finalMeasure(measuring, ctx) };
   };
   let finished = (await finish([]))!;

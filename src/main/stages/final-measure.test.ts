@@ -65,9 +65,9 @@ it('measures a set number of times, whatever it sees', async () => {
         },
         progress: () => undefined,
       };
-      await finalMeasure({ original, result: model, budget: BUDGET, runs: 100, baselineMs: 10 }, ctx);
+      await finalMeasure({ original, result: model, budget: BUDGET, dims: { w: 7 }, runs: 100, baselineMs: 10 }, ctx);
       expect(asked).toHaveLength(12);
-      expect(asked[0]).toMatchObject({ yardstick: true, options: { runs: 9, maxSeconds: Infinity } });
+      expect(asked[0]).toMatchObject({ yardstick: true, options: { runs: 9, dims: { w: 7 }, maxSeconds: Infinity } });
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -39,6 +39,8 @@ export interface FinalOptions {
   /** As it will be shipped. */
   readonly result: Model;
   readonly budget: Budget;
+  /** Sizes of the dynamic axes besides the batch. */
+  readonly dims?: Readonly<Record<string, number>> | undefined;
   /** Runs that the recipe asks for. */
   readonly runs: number;
   /** Of the original, as known so far: sets the length. */
@@ -47,7 +49,7 @@ export interface FinalOptions {
 
 /** @throws SecateurError 'runtime-rejected', and what ends a process */
 export async function finalMeasure(o: FinalOptions, ctx: Pick<StageContext, 'apart' | 'progress'>): Promise<Final> {
-  const { budget } = o;
+  const { budget, dims = {} } = o;
   const plan = planFinal(o.runs, budget.percentile, o.baselineMs);
   const folder = await scratchFolder();
   try {
@@ -61,7 +63,7 @@ export async function finalMeasure(o: FinalOptions, ctx: Pick<StageContext, 'apa
       ],
       yardstick: true,
       // No precision ends it: only its time and its runs do.
-      options: { threads, provider, batch, warmup: 3, runs: plan.runs, precision: Infinity, minSeconds: SECONDS, maxSeconds: Infinity }, // prettier-ignore
+      options: { threads, provider, batch, dims, warmup: 3, runs: plan.runs, precision: Infinity, minSeconds: SECONDS, maxSeconds: Infinity }, // prettier-ignore
     };
     const openings: (readonly CandidateResult[])[] = [];
     for (let i = 0; i < plan.openings; i++) {

@@ -124,6 +124,7 @@ export async function seeLatency({ model, feeds, latency, runs, dims: given }: S
     runs,
     precision: 0,
     maxSeconds: SECONDS,
+    whole: true,
   });
   return {
     stats: bundle!.stats,
