@@ -16,7 +16,7 @@ import { randomTensor } from '../runtime/random-inputs.ts';
 import type { StageContext } from './context.ts';
 import { prepare } from './prepare.ts';
 
-const ctx = { executor: plainExecutor } as StageContext;
+const ctx = { executor: plainExecutor } as unknown as StageContext;
 /** The encoded type of a sequence of float tensors. */
 const FLOATS = Uint8Array.of(0x22, 6, 0x0a, 4, 0x0a, 2, 8, DType.FLOAT);
 
