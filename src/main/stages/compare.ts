@@ -11,6 +11,7 @@ import type { StageContext } from './context.ts';
 import { compareModels } from './evaluate.ts';
 import { loadWithHash, type LoadedModel } from './load.ts';
 import { openModelData } from './model-data.ts';
+import { prepare } from './prepare.ts';
 import { sized } from './sized.ts';
 
 export async function runCompare(request: CompareRequest, ctx: StageContext): Promise<CompareReport> {
@@ -40,6 +41,7 @@ export async function runCompare(request: CompareRequest, ctx: StageContext): Pr
       // Quality does not depend on the threads, only the wait for it does.
       threads: availableParallelism(),
       batch: 64,
+      prepared: async () => (await prepare(original.model, ctx, batch)).model,
       onProgress: (done) => ctx.progress({ stage: 'evaluate', message: `${dataset.length} samples`, done }),
     });
     const measure = async (m: LoadedModel, stats: typeof a.stats, q: Quality): Promise<ModelMeasure> => {

@@ -307,20 +307,28 @@ async function judgeAndRecover(
     indices: data.quality,
     threads: o.threads,
     batch: 64,
+    prepared: () => Promise.resolve(prepared.model),
     onProgress: (done) => ctx.progress({ stage: 'evaluate', message: 'the original', done: done / 2 }),
   });
   try {
     const { reference } = evaluator;
     const before = await evaluator.evaluate(openModelFile(compensated.path));
-    const untouched = { path: compensated.path, reference, compensated: before, quality: before, notes: [] };
+    const untouched = {
+      path: compensated.path,
+      reference,
+      compensated: before,
+      quality: before,
+      notes: [...evaluator.notes()],
+    };
     clock.mark('evaluate');
     if (!recovery.enabled || recovery.seconds <= 0) return untouched;
     const recovered = await recoverStage({ request, data, original: prepared.model, compensated, ...o }, ctx);
     clock.mark('recover');
-    if (!recovered.path) return { ...untouched, notes: [recovered.note] };
+    if (!recovered.path) return { ...untouched, notes: [...untouched.notes, recovered.note] };
     const quality = await evaluator.evaluate(openModelFile(recovered.path));
     clock.mark('evaluate');
-    return { path: recovered.path, reference, compensated: before, quality, notes: [recovered.note] };
+    const notes = [...evaluator.notes(), recovered.note];
+    return { path: recovered.path, reference, compensated: before, quality, notes };
   } finally {
     await evaluator.close();
   }

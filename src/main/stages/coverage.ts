@@ -10,9 +10,7 @@ import type { Model } from '../engine/ir/model.ts';
 import type { Value } from '../engine/ir/value.ts';
 import { verifyModel } from '../engine/ir/verify.ts';
 import { cloneModel } from '../engine/ir/clone.ts';
-import { isFloat } from '../engine/ir/dtype.ts';
-import { tensorFrom, type Tensor } from '../engine/ir/tensor.ts';
-import { choicesOf, fixSelections } from '../engine/passes/index.ts';
+import { fixSelections } from '../engine/passes/index.ts';
 import { disturbZeros, fillMissing, scaleMatrices } from '../engine/passes/fill-missing.ts';
 import { maskModel } from '../engine/pruning/mask.ts';
 import type { Cut } from '../engine/pruning/removal.ts';
@@ -26,6 +24,7 @@ import { applySizes, settleSizes, sizeNotes } from '../runtime/settle-sizes.ts';
 import { randomFeeds } from '../runtime/random-inputs.ts';
 import type { StageContext } from './context.ts';
 import { freeBatch } from './free-batch.ts';
+import { recordChoices } from './held-choices.ts';
 import { loadWithHash } from './load.ts';
 import { prepare, tidy, type Prepared } from './prepare.ts';
 import { scoreGroups, type Scores } from './scores.ts';
@@ -79,7 +78,10 @@ export async function runCoverage(request: CoverageRequest, ctx: StageContext): 
   const judge = (settle: Settle) => judged({ original, p, scores, before, ratio, settle }, ctx, tell);
   let note: string | null = null;
   const result = await judge(asItIs).catch(async (e: unknown) => {
-    const fixed = e instanceof SecateurError && e.code === 'runtime-rejected' ? await recordedChoices(p, ctx) : null;
+    const fixed =
+      e instanceof SecateurError && e.code === 'runtime-rejected'
+        ? await recordChoices(p.model, randomFeeds(p.model, { batch: 1 }), ctx.executor)
+        : null;
     if (!fixed) throw e;
     note = `chooses by scores what it goes on with, and does not run with other choices than its own (${(e as Error).message}): judged with the original's choices`;
     return judge((m) => {
@@ -173,24 +175,6 @@ async function judged(
   if (effect === 0 && disturbZeros(p.model, 1, 0.02) > 0)
     ({ error, effect } = await againstMask(p, best.plan, ctx, settle));
   return { error, effect, macsRatio: best.macsRatio, latency: times.get(best)!, pruned: best.model, plan: best.plan };
-}
-
-/** What the model chose in a run, by the names of the values; null where it chooses nothing. */
-async function recordedChoices(p: Prepared, ctx: StageContext): Promise<Map<string, Tensor> | null> {
-  const { model } = cloneModel(p.model);
-  const choices = choicesOf(model);
-  if (choices.length === 0) return null;
-  model.graph.outputs.splice(0, Infinity, ...choices);
-  for (const v of choices) v.type = null;
-  const session = await ctx.executor.open(model, { threads: 1, optimization: 'basic' });
-  try {
-    const out = await session.run(randomFeeds(p.model, { batch: 1 }));
-    return new Map(
-      Object.entries(out).flatMap(([name, t]) => (isFloat(t.dtype) ? [] : [[name, tensorFrom(t)] as const])),
-    );
-  } finally {
-    await session.release();
-  }
 }
 
 /** L2 norms of all units: they need no data. */

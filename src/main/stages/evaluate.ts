@@ -14,6 +14,7 @@ import type { Model } from '../engine/ir/model.ts';
 import { pictureOf } from '../engine/quality/detections.ts';
 import { createQualityMeter, type OutputFigures, type Outputs } from '../engine/quality/meter.ts';
 import { inputShapes } from '../runtime/random-inputs.ts';
+import { heldNote, runHeld } from './held-choices.ts';
 
 export interface EvaluateOptions extends SessionOptions {
   readonly executor: Executor;
@@ -26,6 +27,11 @@ export interface EvaluateOptions extends SessionOptions {
   readonly input?: string;
   /** Values of the other inputs, the same for every batch. */
   readonly feeds?: Readonly<Record<string, HostTensor>>;
+  /**
+   * The original in the form that the models to evaluate were cut from, for detectors that run with their own choice of
+   * boxes only; default: the original.
+   */
+  readonly prepared?: () => Promise<Model>;
   /** 0..1 of this evaluation. */
   readonly onProgress?: (done: number) => void;
 }
@@ -78,6 +84,8 @@ export interface Evaluator {
   evaluate(model: Model, onProgress?: (done: number) => void): Promise<Quality>;
   /** Figures per output of the last evaluation. */
   outputs(): readonly OutputFigures[];
+  /** What is to be said of the last evaluation. */
+  notes(): readonly string[];
   /** Ends the original's session. */
   close(): Promise<void>;
 }
@@ -96,8 +104,11 @@ export async function createEvaluator(original: Model, options: EvaluateOptions)
   const order = original.graph.outputs.map((v) => v.name);
   const kept: (Outputs | undefined)[] = [];
   let room = KEEP,
-    last: readonly OutputFigures[] = [];
+    last: readonly OutputFigures[] = [],
+    said: readonly string[] = [],
+    whole: Promise<Model> | undefined;
 
+  const prepared = (): Promise<Model> => (whole ??= options.prepared?.() ?? Promise.resolve(original));
   const run = async (session: ExecSession, batch: HostTensor, count: number): Promise<Outputs> =>
     cut(await session.run({ ...options.feeds, [input.name]: batch }), count, size);
   const batchOf = async (chunk: readonly number[]): Promise<HostTensor> => pad(await dataset.batch(chunk), size);
@@ -135,21 +146,27 @@ export async function createEvaluator(original: Model, options: EvaluateOptions)
       evaluate: async (model, onProgress) => {
         const meter = createQualityMeter({ order, picture }),
           session = await executor.open(model, options);
+        let foreign = 0;
         try {
           for (const [k, chunk] of chunks.entries()) {
             const batch = await batchOf(chunk);
             const reference = kept[k] ?? (await run(first, batch, chunk.length));
-            const candidate = await run(session, batch, chunk.length);
-            added(() => meter.add(reference, candidate, chunk.length, labelsOf(chunk)));
+            const feeds = { ...options.feeds, [input.name]: batch };
+            const { outputs, held } = await runHeld(model, session, feeds, { ...options, prepared });
+            const candidate = cut(outputs, chunk.length, size);
+            if (held) foreign += chunk.length;
+            added(() => meter.add(reference, candidate, chunk.length, labelsOf(chunk), { noBoxes: held }));
             onProgress?.((k + 1) / chunks.length);
           }
         } finally {
           await session.release();
         }
         last = meter.outputs();
+        said = foreign > 0 ? [heldNote(foreign, indices.length)] : [];
         return meter.result();
       },
       outputs: () => last,
+      notes: () => said,
       close: () => first.release(),
     };
   } catch (e) {
@@ -162,6 +179,7 @@ export interface Comparison {
   readonly original: Quality;
   readonly pruned: Quality;
   readonly outputs: readonly OutputFigures[];
+  readonly notes: readonly string[];
 }
 
 /** Compares two models on the same samples. */
@@ -170,7 +188,7 @@ export async function compareModels(original: Model, pruned: Model, options: Eva
   const evaluator = await createEvaluator(original, { ...options, onProgress: half(0) });
   try {
     const quality = await evaluator.evaluate(pruned, half(0.5));
-    return { original: evaluator.reference, pruned: quality, outputs: evaluator.outputs() };
+    return { original: evaluator.reference, pruned: quality, outputs: evaluator.outputs(), notes: evaluator.notes() };
   } finally {
     await evaluator.close();
   }

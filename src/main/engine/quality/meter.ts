@@ -62,10 +62,21 @@ export interface QualityMeter {
    * Adds a batch. All outputs have the batch as first axis (others count as one sample's); `labels` are class numbers of
    * the batch, used by the first output of kind 'classes'. The original is measured by giving its outputs twice.
    */
-  add(reference: Outputs, candidate: Outputs, count: number, labels?: ArrayLike<number> | null): void;
+  add(
+    reference: Outputs,
+    candidate: Outputs,
+    count: number,
+    labels?: ArrayLike<number> | null,
+    options?: AddOptions,
+  ): void;
   result(): Quality;
   /** Per output. */
   outputs(): OutputFigures[];
+}
+
+export interface AddOptions {
+  /** The candidate found no boxes in this batch: those among its outputs are not its own. */
+  readonly noBoxes?: boolean;
 }
 
 export interface MeterOptions {
@@ -151,14 +162,15 @@ export function createQualityMeter({ order, picture = null }: MeterOptions): Qua
   };
 
   return {
-    add(reference, candidate, count, labels) {
+    add(reference, candidate, count, labels, { noBoxes = false } = {}) {
       samples += count;
       if (layout === undefined) layout = boxLayout(reference, order, picture);
       if (layout) {
         const [want, have] = [reference, candidate].map((o) => readBoxes(o, layout!, picture));
         for (const [i, boxes] of want!.entries()) {
-          matched += matchedBoxes(boxes, have![i]!);
-          found += (boxes.length + have![i]!.length) / 2;
+          const own = noBoxes ? [] : have![i]!;
+          matched += matchedBoxes(boxes, own);
+          found += (boxes.length + own.length) / 2;
         }
       }
       const broken = new Set<number>();
