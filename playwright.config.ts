@@ -9,7 +9,7 @@ export default defineConfig({
   globalSetup: './test/support/own-home.ts',
   // Far beyond what a busy machine needs. What is not there after an action's limit will not come: say so, rather than wait
   // for the test's own.
-  timeout: 1_200_000,
-  expect: { timeout: 120_000 },
-  use: { viewport: { width: 1280, height: 800 }, actionTimeout: 120_000 },
+  timeout: 3_000_000,
+  expect: { timeout: 300_000 },
+  use: { viewport: { width: 1280, height: 800 }, actionTimeout: 300_000 },
 });

@@ -45,7 +45,7 @@ test('from an own model and a folder of images to a verified bundle', async ({ w
   await expect(w.panel('tiny.onnx').getByText(t.corrected)).toBeVisible();
 
   await w.next();
-  await expect(w.panel(t.reachable).getByRole('img').first()).toBeVisible();
+  await w.reached();
   await window.getByRole('slider').fill('0.8');
   await w.next();
   await expect(window.getByText(t.noDataCost)).toBeVisible();
@@ -80,7 +80,7 @@ test('from an own model and a folder of images to a verified bundle', async ({ w
   await window.getByLabel(t.removeBlocks).uncheck();
   const frozen = await w.panel(t.frozen).locator('label .id').first().textContent();
   await w.panel(t.frozen).getByRole('checkbox').first().check();
-  await w.button(t.start).click();
+  await w.start();
   await expect(w.status).toHaveText('done', { timeout: 900_000 });
   await w.next();
   await expect(w.panel(t.ownSamples).getByRole('img')).not.toHaveCount(0);

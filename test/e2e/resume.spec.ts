@@ -42,6 +42,8 @@ test('a job whose worker is killed in the middle of any stage ends with the same
   const { model, data } = writeCompressFixture(served.home, 48, 192);
   const allocations = (): string[] =>
     readdirSync(join(served.home, 'artifacts')).filter((name) => name.startsWith('allocate-'));
+  // The model, the data and the folder of the bundle lie in it.
+  await ask(served.url, 'files.pick', { path: served.home });
   const start = async (out: string): Promise<string> => {
     const input: CompressInput = {
       model,
