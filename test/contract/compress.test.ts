@@ -46,12 +46,20 @@ function start(...args: string[]): { done: Promise<Run>; pid: number; err: () =>
 }
 
 const compress = (budget: string, ...more: string[]): ReturnType<typeof start> =>
-  start('compress', fixture.model, '--budget', budget, '--runs', '20', '--json', ...more);
+  start('compress', fixture.model, '--budget', budget, '--runs', '20', '--output', 'y=classes', '--json', ...more);
 
 /** The only document on standard output. */
 const report = (r: Run): CompressReport => {
   expect(r.out, r.err).not.toBe('');
   return JSON.parse(r.out) as CompressReport;
+};
+/** How good the result of a few seconds is depends on the machine; the code says what the report says. */
+const codeOf = (r: CompressReport): number => {
+  const slow = r.reasons!.includes('The budget is not met.');
+  expect(slow).toBe(!r.met);
+  expect(r.accepted).toBe(r.reasons!.length === 0);
+  if (r.bundle) expect(/-experimental\.ortpackage$/.test(r.bundle)).toBe(!r.accepted);
+  return r.reasons!.length > (slow ? 1 : 0) ? 7 : slow ? 4 : 0;
 };
 const planOf = (bundle: string): Plan => {
   const path = readdirSync(bundle, { recursive: true, encoding: 'utf8' }).find((n) => /(^|[\\/])plan\.json$/.test(n));
@@ -104,7 +112,7 @@ describe('compress', () => {
     const r = await compress('0.7x', '--data', fixture.data, '--time-limit', '2', '--out', join(folder, 'a')).done;
     const doc = report(r);
     const result = expectConsistent(doc, 0.7);
-    expect(r.code).toBe(doc.met ? 0 : 4);
+    expect(r.code).toBe(codeOf(doc));
     expect(doc.baseline.quality).toMatchObject({ agreement: 1, kl: 0, snrDb: null });
     for (const q of [doc.compensated!, result.quality!]) {
       expect(q.samples).toBe(doc.baseline.quality!.samples);
@@ -138,7 +146,14 @@ describe('compress', () => {
   });
 
   it('works without data and says what that means', async () => {
-    const doc = report(await compress('0.7x', '--out', join(folder, 'b')).done);
+    const r = await compress('0.7x', '--out', join(folder, 'b')).done;
+    const doc = report(r);
+    expect([r.code, doc.accepted, doc.reasons![0]]).toEqual([
+      7,
+      false,
+      expect.stringContaining('not measured: no data'),
+    ]);
+    expect(readFileSync(join(doc.bundle!, 'README.md'), 'utf8')).toMatch(/^# .*\n\n> \*\*Not accepted/);
     const result = expectConsistent(doc, 0.7);
     expect([doc.baseline.quality, doc.compensated, result.quality]).toEqual([null, null, null]);
     expect(doc.notes.join()).toMatch(/No data were given/);
@@ -184,7 +199,7 @@ describe('a job that is killed', () => {
     const resumed = await start('jobs', 'resume', 'last', '--json').done;
     const doc = report(resumed);
     expectConsistent(doc, 0.6);
-    expect(resumed.code).toBe(doc.met ? 0 : 4);
+    expect(resumed.code).toBe(codeOf(doc));
     // No second allocation was made, and the plan in the bundle is the stored one.
     expect(plans()).toEqual(before);
     const plan = planOf(doc.bundle!);

@@ -16,6 +16,7 @@ import type { Cut } from '../../src/main/engine/pruning/removal.ts';
 import { applyPlan } from '../../src/main/engine/pruning/surgery.ts';
 import type { Analysis, ResidualBlock } from '../../src/main/engine/pruning/types.ts';
 import { difference } from '../../src/main/engine/quality/difference.ts';
+import { meaningsOf, type Meanings } from '../../src/main/engine/quality/meaning.ts';
 import { seededRandom } from '../../src/main/engine/random.ts';
 import { collectFacts } from '../../src/main/runtime/facts.ts';
 import { fedInputs, randomTensor } from '../../src/main/runtime/random-inputs.ts';
@@ -28,6 +29,7 @@ export interface Prepared {
   readonly facts: Facts;
   readonly analysis: Analysis;
   readonly blocks: readonly ResidualBlock[];
+  readonly meanings?: Meanings | undefined;
 }
 
 export async function prepare(model: Model): Promise<Prepared> {
@@ -35,7 +37,20 @@ export async function prepare(model: Model): Promise<Prepared> {
   const facts = await collectFacts(model, plainExecutor);
   gatherShuffles(model, facts);
   verifyModel(model);
-  return { model, facts, analysis: buildGroups(model, facts), blocks: findResidualBlocks(model, facts) };
+  const meanings = classifier({ model, facts });
+  return { model, facts, meanings, analysis: buildGroups(model, facts), blocks: findResidualBlocks(model, facts) };
+}
+
+/** The networks of these tests are classifiers, though nothing in their graphs says so: as users would say with --output. */
+function classifier(p: Pick<Prepared, 'model' | 'facts'>): Meanings {
+  const rows = p.model.graph.outputs.filter((v) => {
+    const fact = p.facts.get(v);
+    return fact?.dtype === 1 && fact.shape.length === 2 && fact.shape[1]! > 1;
+  });
+  const found = new Map(meaningsOf(p));
+  for (const { name } of rows)
+    found.set(name, { name, reading: 'classes', axis: 1, source: 'given', why: 'set by --output' });
+  return found;
 }
 
 /** Random inputs of the sizes that the facts were collected at. */

@@ -9,6 +9,7 @@ export const EXIT = {
   budgetNotMet: 4,
   verifyFailed: 5,
   cancelled: 6,
+  notAccepted: 7,
   sigint: 130,
   sigterm: 143,
 } as const;

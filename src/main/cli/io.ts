@@ -4,6 +4,8 @@ export interface CliIo {
   err(text: string): void;
   /** Can `err` rewrite its line? */
   readonly errIsTty: boolean;
+  /** Does `out` show colours? */
+  readonly colours?: boolean;
   /** Width of the terminal. */
   readonly columns: number;
   readonly cwd: string;
@@ -22,6 +24,7 @@ export function processIo(): CliIo {
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),
     errIsTty: process.stderr.isTTY === true && process.env['TERM'] !== 'dumb',
+    colours: process.stdout.isTTY === true && process.env['TERM'] !== 'dumb' && !process.env['NO_COLOR'],
     columns: process.stderr.columns ?? 80,
     cwd: process.cwd(),
     debug: process.env['SECATEUR_DEBUG'] === '1',

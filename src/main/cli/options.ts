@@ -1,5 +1,7 @@
 /** Parsers of option values; a refusal is a usage error that names the option. */
 import { InvalidArgumentError } from 'commander';
+import type { OutputReading } from '../../shared/model/job.ts';
+import { READINGS } from '../../shared/model/quality.ts';
 import type { Budget } from '../../shared/model/types.ts';
 
 export function wholeNumber(least: number, most: number): (text: string) => number {
@@ -40,4 +42,28 @@ export function dim(text: string, before: Readonly<Record<string, number>> = {})
   if (Object.hasOwn(before, name) && before[name] !== Number(size))
     throw new InvalidArgumentError(`${name} has a size already: ${before[name]}.`);
   return { ...before, [name]: Number(size) };
+}
+
+/** 0 and 1 included. */
+export function fraction(text: string): number {
+  const n = Number(text);
+  if (text.trim() === '' || !(n >= 0 && n <= 1)) throw new InvalidArgumentError('It must be a share from 0 to 1.');
+  return n;
+}
+
+export function decibels(text: string): number {
+  const n = Number(text);
+  if (text.trim() === '' || !(n >= 0 && n <= 200)) throw new InvalidArgumentError('It must be decibels from 0 to 200.');
+  return n;
+}
+
+/** `NAME=READING`, given as often as there are outputs. Names may hold `=` themselves. */
+export function outputReading(
+  text: string,
+  before: Readonly<Record<string, OutputReading>> | undefined,
+): Readonly<Record<string, OutputReading>> {
+  const at = text.lastIndexOf('=');
+  const reading = READINGS.find((r) => r === text.slice(at + 1));
+  if (at < 1 || !reading) throw new InvalidArgumentError(`It must be NAME=READING with one of ${READINGS.join(', ')}.`);
+  return { ...before, [text.slice(0, at)]: reading };
 }

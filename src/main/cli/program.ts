@@ -1,17 +1,22 @@
 /** The commands and their options. Each command builds a request, follows its job and prints the report. */
 import { Command } from 'commander';
 import type { CompressReport } from '../../shared/model/job.ts';
+import { PRESET_LIST } from '../../shared/model/preprocess-presets.ts';
+import { READINGS } from '../../shared/model/quality.ts';
 import type { BenchReport, CompareReport, InspectReport } from '../../shared/model/tasks.ts';
 import { benchRequest, compareRequest, compressRequest, inspectRequest, verifyRequest } from '../services/requests.ts';
-import type { CompressOptions, MeasureOptions } from '../services/requests.ts';
+import type { CompressOptions, MeasureOptions, SourceOptions } from '../services/requests.ts';
 import { addCoverageCommand } from './coverage-command.ts';
 import { EXIT } from './exit-codes.ts';
 import { addJobCommands } from './job-commands.ts';
-import { dim, percentile, seconds, wholeNumber } from './options.ts';
+import { decibels, dim, fraction, outputReading, percentile, seconds, wholeNumber } from './options.ts';
 import { renderBench, renderCompare, renderCompress, renderDevices, renderInspect } from './render.ts';
 import { renderVerify } from './render-verify.ts';
 import type { VerifyOutput } from './render-verify.ts';
 import type { Session } from './session.ts';
+
+const PREPROCESS = `preprocessing JSON, or ${PRESET_LIST.map((p) => p.name).join(', ')}`;
+const OUTPUT = `how an output is read (repeatable): ${READINGS.join(', ')}`;
 
 interface Json {
   readonly json?: boolean;
@@ -42,8 +47,12 @@ export function buildProgram(session: Session, version: string): Command {
     .description('Show what a model is made of, what can be pruned, and what blocks it')
     .argument('<model>', 'ONNX file')
     .option('--dim <name=size>', 'size of a dynamic axis of the inputs; give it once for each axis', dim)
+    .option('--data <path>', 'data to run the original on: image folder, CSV, .npy or .npz')
+    .option('--labels <file>', 'labels of the data')
+    .option('--preprocess <file|preset>', PREPROCESS)
+    .option('--output <name=reading>', OUTPUT, outputReading)
     .option('--json', 'print one JSON document')
-    .action(async (model: string, o: Json & Dims) => {
+    .action(async (model: string, o: Json & Dims & SourceOptions & { data?: string }) => {
       const request = inspectRequest(model, o, session.io.cwd);
       const handle = session.services.jobs.transient('inspect', request, session.listeners());
       const report = await session.follow<InspectReport>(handle);
@@ -70,7 +79,11 @@ export function buildProgram(session: Session, version: string): Command {
     .option('--device <id>', 'device to measure on (see `devices list`)')
     .option('--data <path>', 'calibration data: image folder, CSV, .npy or .npz')
     .option('--labels <file>', 'labels of the data')
-    .option('--preprocess <file>', 'preprocessing JSON')
+    .option('--preprocess <file|preset>', PREPROCESS)
+    .option('--output <name=reading>', OUTPUT, outputReading)
+    .option('--min-agreement <share>', 'least agreement with the original (F1 of boxes or masks, cosine)', fraction)
+    .option('--max-drop <share>', 'largest loss of top-1 accuracy, where there are labels', fraction)
+    .option('--min-psnr <dB>', 'least PSNR against the original, of outputs that are images', decibels)
     .option('--recipe <name|file>', 'fast, balanced, best, or a recipe file')
     .option('--time-limit <seconds>', 'time limit of recovery; 0 leaves it out', seconds)
     .option('--out <dir>', 'folder for the results')
@@ -92,19 +105,14 @@ export function buildProgram(session: Session, version: string): Command {
     .argument('<pruned>', 'ONNX file')
     .requiredOption('--data <path>', 'image folder, CSV, .npy or .npz')
     .option('--labels <file>', 'labels of the data')
-    .option('--preprocess <file>', 'preprocessing JSON')
-    .action(
-      async (
-        original: string,
-        pruned: string,
-        o: Json & MeasureOptions & { data: string; labels?: string; preprocess?: string },
-      ) => {
-        const request = compareRequest(original, pruned, o, session.io.cwd);
-        const handle = session.services.jobs.start('compare', request, session.listeners());
-        const report = await session.follow<CompareReport>(handle);
-        session.print(o.json, report, () => renderCompare(report));
-      },
-    );
+    .option('--preprocess <file|preset>', PREPROCESS)
+    .option('--output <name=reading>', OUTPUT, outputReading)
+    .action(async (original: string, pruned: string, o: Json & MeasureOptions & SourceOptions & { data: string }) => {
+      const request = compareRequest(original, pruned, o, session.io.cwd);
+      const handle = session.services.jobs.start('compare', request, session.listeners());
+      const report = await session.follow<CompareReport>(handle);
+      session.print(o.json, report, () => renderCompare(report));
+    });
 
   addCoverageCommand(program, session);
 
@@ -163,8 +171,10 @@ function measured(command: Command): Command {
 }
 
 function printCompress(session: Session, json: boolean | undefined, report: CompressReport): void {
-  session.print(json, report, () => renderCompress(report));
-  session.exitCode = report.met ? EXIT.ok : EXIT.budgetNotMet;
+  session.print(json, report, () => renderCompress(report, session.io.colours));
+  // A result that is ruined, or that nobody judged, is worse than one that is slow: that is one reason more.
+  const reasons = (report.reasons?.length ?? 0) - (report.met ? 0 : 1);
+  session.exitCode = reasons > 0 ? EXIT.notAccepted : report.met ? EXIT.ok : EXIT.budgetNotMet;
 }
 
 function printVerify(session: Session, json: boolean | undefined, report: VerifyOutput): void {

@@ -3,6 +3,7 @@ import type { CompressReport, ModelMeasure, Quality } from '../../shared/model/j
 import type { JobRecord } from '../../shared/model/job-record.ts';
 import type { BenchReport, CompareReport, InspectReport } from '../../shared/model/tasks.ts';
 import type { DeviceProfile, LatencyStats, Skipped } from '../../shared/model/types.ts';
+import { figureName, interval, renderMeanings, renderOriginal, renderVerdict } from './render-quality.ts';
 import { bytes, count, duration, milliseconds, percent, table } from './format.ts';
 
 export function renderInspect(r: InspectReport): string {
@@ -35,6 +36,8 @@ export function renderInspect(r: InspectReport): string {
       ...r.groups.map((g) => [g.id, String(g.units), count(g.paramsPerUnit), String(g.nodes.length)]),
     ])}`;
   }
+  text += renderMeanings(r.meanings);
+  if (r.original) text += renderOriginal(r.original);
   return text + renderSkipped(r.skipped) + notes(r.notes);
 }
 
@@ -54,11 +57,13 @@ export function renderBench(r: BenchReport): string {
 }
 
 export function renderCompare(r: CompareReport): string {
-  return measures(r.original, r.pruned) + `${conditions(r.pruned)}\n` + notes(r.notes);
+  const text = measures(r.original, r.pruned) + `${conditions(r.pruned)}\n`;
+  return text + renderMeanings(r.outputs) + notes(r.notes);
 }
 
-export function renderCompress(r: CompressReport): string {
-  let text = '\n';
+/** @param colours whether the terminal shows them */
+export function renderCompress(r: CompressReport, colours = false): string {
+  let text = `\n${renderVerdict(r, colours)}`;
   if (r.result) text += measures(r.baseline, r.result);
   else text += `measured latency of the original: ${milliseconds(r.baseline.p50Ms)} (p50)\n`;
   text += `${conditions(r.baseline)}\n\n`;
@@ -79,7 +84,7 @@ export function renderCompress(r: CompressReport): string {
       ...cut.map((g) => [g.id, String(g.units), String(g.kept), percent(g.kept / g.units, 0)]),
     ])}`;
   }
-  text += renderSkipped(r.skipped) + notes(r.notes);
+  text += renderMeanings(r.outputs) + renderSkipped(r.skipped) + notes(r.notes);
   if (r.model) text += `\nmodel   ${r.model}\n`;
   if (r.bundle) text += `bundle  ${r.bundle}\n`;
   const seconds = Object.values(r.seconds).reduce((a, b) => a + b, 0);
@@ -145,7 +150,7 @@ export function renderDevices(devices: readonly DeviceProfile[]): string {
 
 function measures(before: ModelMeasure, after: ModelMeasure): string {
   const rows = [
-    ['', 'original', 'pruned', 'change'],
+    ['', 'original', 'pruned', 'change', '95 % interval'],
     ['latency p50', milliseconds(before.p50Ms), milliseconds(after.p50Ms), ratio(after.p50Ms, before.p50Ms)],
     ['latency p95', milliseconds(before.p95Ms), milliseconds(after.p95Ms), ratio(after.p95Ms, before.p95Ms)],
     ['parameters', count(before.params), count(after.params), ratio(after.params, before.params)],
@@ -155,18 +160,20 @@ function measures(before: ModelMeasure, after: ModelMeasure): string {
   const a = before.quality;
   const b = after.quality;
   const shares = [
-    ['top-1', a?.top1, b?.top1],
-    ['top-5', a?.top5, b?.top5],
-    [b?.boxes === undefined ? 'agreement' : 'agreement (matched boxes)', a?.agreement, b?.agreement],
+    ['top-1', a?.top1, b?.top1, b?.top1Interval],
+    ['top-5', a?.top5, b?.top5, undefined],
+    [b ? figureName(b) : '', a?.agreement, b?.agreement, b?.agreementInterval],
   ] as const;
-  for (const [name, x, y] of shares) {
+  for (const [name, x, y, i] of shares) {
     if (y === undefined) continue;
     const points = x === undefined ? '' : `${y >= x ? '+' : '-'}${Math.abs((y - x) * 100).toFixed(1)} pts`;
-    rows.push([name, x === undefined ? '' : percent(x), percent(y), points]);
+    rows.push([name, x === undefined ? '' : percent(x), percent(y), points, interval(i)]);
   }
   if (b && b.snrDb !== null) rows.push(['signal to noise', '', `${b.snrDb.toFixed(1)} dB`, '']);
+  if (b && b.psnrDb !== undefined)
+    rows.push(['PSNR', '', b.psnrDb === null ? 'exact' : `${b.psnrDb.toFixed(1)} dB`, '']);
   if (b) rows.push(['samples', '', String(b.samples), '']);
-  return table(rows);
+  return table(rows.map((r) => (r.length < 5 ? [...r, ''] : r)));
 }
 
 function budgetLine(r: CompressReport): string {
@@ -181,8 +188,7 @@ function budgetLine(r: CompressReport): string {
 function quality(q: Quality): string {
   const parts: string[] = [];
   if (q.top1 !== undefined) parts.push(`top-1 ${percent(q.top1)}`);
-  if (q.agreement !== undefined)
-    parts.push(`agreement ${percent(q.agreement)}${q.boxes === undefined ? '' : ' (matched boxes)'}`);
+  if (q.agreement !== undefined) parts.push(`${figureName(q)} ${percent(q.agreement)}`);
   if (q.snrDb !== null) parts.push(`signal to noise ${q.snrDb.toFixed(1)} dB`);
   return parts.join(', ');
 }

@@ -30,6 +30,16 @@ export function sampleIndices(
   return out.sort((a, b) => a - b);
 }
 
+/** Samples that judge, at least, where that leaves as many to learn from. */
+export const JUDGES = 100;
+
+/**
+ * How many of `n` samples judge the result: the share that was asked for, and of few samples up to half. A tenth of 200
+ * would judge to within 20 points; compensation loses little by learning from 100 instead of 180.
+ */
+export const holdoutCount = (n: number, share: number): number =>
+  share <= 0 ? 0 : Math.max(share < 1 ? Math.round(n * share) : Math.floor(share), Math.min(JUDGES, Math.floor(n / 2)));
+
 /**
  * Splits 0..n-1 into two disjoint ascending lists. `holdout` is a share (below 1) or a number of samples; both parts have
  * at least one sample when n >= 2 and holdout > 0. With labels each class is split in the same proportion as far as it goes.

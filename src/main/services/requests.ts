@@ -4,7 +4,8 @@ import { availableParallelism } from 'node:os';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import { parseBudget } from '../../shared/model/budget.ts';
-import type { CompressRequest, Recipe } from '../../shared/model/job.ts';
+import { presetNamed } from '../../shared/model/preprocess-presets.ts';
+import type { CompressRequest, OutputReading, QualityFloor, Recipe } from '../../shared/model/job.ts';
 import type {
   BenchRequest,
   CompareRequest,
@@ -26,13 +27,22 @@ export interface MeasureOptions {
 /** Sizes of dynamic axes by name. */
 type Dims = Readonly<Record<string, number>>;
 
-export interface CompressOptions extends MeasureOptions {
+/** Where data come from, and how outputs are read. */
+export interface SourceOptions {
+  readonly labels?: string;
+  /** A file, or the name of a preset. */
+  readonly preprocess?: string;
+  readonly output?: Readonly<Record<string, OutputReading>>;
+}
+
+export interface CompressOptions extends MeasureOptions, SourceOptions {
+  readonly minAgreement?: number;
+  readonly maxDrop?: number;
+  readonly minPsnr?: number;
   readonly budget: string;
   readonly percentile?: Budget['percentile'];
   readonly device: string;
   readonly data?: string;
-  readonly labels?: string;
-  readonly preprocess?: string;
   readonly recipe?: string;
   readonly out?: string;
   readonly seed?: number;
@@ -42,8 +52,19 @@ export interface CompressOptions extends MeasureOptions {
 
 const DEFAULT_RUNS = 100;
 
-export function inspectRequest(model: string, o: { readonly dim?: Dims }, cwd: string): InspectRequest {
-  return { model: existing(model, cwd), ...sizes(o) };
+export function inspectRequest(
+  model: string,
+  o: SourceOptions & { readonly data?: string; readonly dim?: Dims },
+  cwd: string,
+): InspectRequest {
+  if (o.data === undefined && (o.labels !== undefined || o.preprocess !== undefined))
+    throw new SecateurError('usage', { reason: '--labels and --preprocess say how --data is read, and there is none' });
+  return {
+    model: existing(model, cwd),
+    ...(o.data !== undefined && { data: existing(o.data, cwd) }),
+    ...sources(o, cwd),
+    ...sizes(o),
+  };
 }
 
 export function benchRequest(model: string, vs: string | undefined, o: MeasureOptions, cwd: string): BenchRequest {
@@ -58,7 +79,7 @@ export function benchRequest(model: string, vs: string | undefined, o: MeasureOp
 export function compareRequest(
   original: string,
   pruned: string,
-  o: MeasureOptions & Pick<CompressOptions, 'labels' | 'preprocess'> & { readonly data: string },
+  o: MeasureOptions & SourceOptions & { readonly data: string },
   cwd: string,
 ): CompareRequest {
   return {
@@ -106,7 +127,18 @@ export function compressRequest(model: string, o: CompressOptions, cwd: string):
     out: outFolder(o.out, path, cwd),
     seed: o.seed ?? 0,
     ...sizes(o),
+    ...floorOf(o),
   };
+}
+
+/** What was asked for; the rest is the default's. */
+function floorOf(o: CompressOptions): { floor?: QualityFloor } {
+  const floor: QualityFloor = {
+    ...(o.minAgreement !== undefined && { minAgreement: o.minAgreement }),
+    ...(o.maxDrop !== undefined && { maxDrop: o.maxDrop }),
+    ...(o.minPsnr !== undefined && { minPsnrDb: o.minPsnr }),
+  };
+  return Object.keys(floor).length > 0 ? { floor } : {};
 }
 
 /** Command-line settings go over the recipe's. Without data nothing can be recovered. */
@@ -121,12 +153,16 @@ function withOptions(recipe: Recipe, o: CompressOptions, hasData: boolean): Reci
 }
 
 function sources(
-  o: Pick<CompressOptions, 'labels' | 'preprocess'>,
+  o: SourceOptions,
   cwd: string,
-): { labels?: string; preprocess?: string } {
+): { labels?: string; preprocess?: string; outputs?: Readonly<Record<string, OutputReading>> } {
   return {
+    ...(o.output !== undefined && { outputs: o.output }),
     ...(o.labels !== undefined && { labels: existing(o.labels, cwd) }),
-    ...(o.preprocess !== undefined && { preprocess: existing(o.preprocess, cwd) }),
+    ...(o.preprocess !== undefined && {
+      // A file of that name is given as ./NAME.
+      preprocess: presetNamed(o.preprocess) ? o.preprocess : existing(o.preprocess, cwd),
+    }),
   };
 }
 

@@ -1,14 +1,17 @@
 /** What a model and its pruned self say to the same samples, in a few words each. */
+import type { OutputReading } from '../../shared/model/job.ts';
 import type { ReviewData } from '../../shared/model/window.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { inOrder, type Executor } from '../engine/executor.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { boxLayout, matchedBoxes, pictureOf, readBoxes } from '../engine/quality/detections.ts';
-import { floats, outputView, type Outputs } from '../engine/quality/meter.ts';
+import { isScored, type Meanings } from '../engine/quality/meaning.ts';
+import { floats, type Outputs } from '../engine/quality/meter.ts';
 import { argmax, difference } from '../engine/quality/metrics.ts';
 import { localDevice } from '../runtime/device.ts';
 import { classNamesOf } from './class-names.ts';
 import { cut, dataInput, pad } from './evaluate.ts';
+import { readOutputs } from './readings.ts';
 import { labelOf, showSamples } from './preview.ts';
 
 /** Samples that are shown. */
@@ -26,6 +29,8 @@ export async function answersOf(
     readonly pruned: Model;
     readonly dataset: Dataset;
     readonly from: readonly number[];
+    /** How outputs are read; default: inferred. */
+    readonly given?: Readonly<Record<string, OutputReading>> | undefined;
   },
   executor: Executor,
 ): Promise<ReviewData['samples']> {
@@ -33,6 +38,7 @@ export async function answersOf(
   const indices = o.from.slice(0, SHOWN);
   const names = await classNamesOf(model, o.path, dataset);
   const order = model.graph.outputs.map((v) => v.name);
+  const meanings = await readOutputs(model, { dataset, classNames: names, given: o.given }, executor);
   const pictures = await showSamples(dataset, indices);
   const before = await outputsPerSample(model, dataset, indices, executor);
   const after = await outputsPerSample(pruned, dataset, indices, executor);
@@ -40,7 +46,8 @@ export async function answersOf(
   return indices.map((index, i) => ({
     src: pictures?.[i] ?? '',
     label: labelOf(dataset, names, index),
-    ...(boxesIn(before[i]!, after[i]!, order, picture) ?? answer(before[i]!, after[i]!, order, names)),
+    ...(boxesIn(before[i]!, after[i]!, order, picture, meanings) ??
+      answer(before[i]!, after[i]!, order, names, meanings)),
   }));
 }
 
@@ -70,8 +77,10 @@ function boxesIn(
   after: Outputs,
   order: readonly string[],
   picture: readonly [number, number] | null,
+  meanings: Meanings,
 ): { readonly before: string; readonly after: string } | null {
-  const layout = boxLayout(before, order, picture);
+  const detects = [...meanings.values()].some((m) => m.reading === 'boxes');
+  const layout = detects ? boxLayout(before, order, picture) : null;
   if (!layout) return null;
   const [own, other] = [before, after].map((o) => readBoxes(o, layout, picture)[0] ?? []);
   const boxes = (n: number): string => (n === 1 ? '1 box' : `${n} boxes`);
@@ -86,11 +95,12 @@ function answer(
   after: Outputs,
   order: readonly string[],
   names: readonly string[] | null,
+  meanings: Meanings,
 ): { readonly before: string; readonly after: string } {
   for (const [name, t] of inOrder(before, order)) {
     const [a, b] = [floats(t), after[name] ? floats(after[name]) : null];
     if (!a || !b) continue;
-    if (outputView(t.dims).kind === 'classes') {
+    if (isScored(meanings.get(name))) {
       const top = (x: ArrayLike<number>): string => {
         const k = argmax(x, 0, a.length);
         return names?.[k] ?? String(k);

@@ -39,6 +39,8 @@ const facts = z.looseObject({
   met: z.boolean(),
   // Bundles of earlier versions have none.
   latency: verdict.optional(),
+  // Bundles of earlier versions were not judged.
+  accepted: z.boolean().optional(),
   measurements: z.looseObject({
     original: measure,
     pruned: measure,

@@ -15,6 +15,7 @@ import {
   buildComponent,
   buildManifest,
   COMPONENT_DIR,
+  EXPERIMENTAL,
   FORMAT,
   json,
   MANIFEST,
@@ -197,7 +198,7 @@ export async function writeBundle(input: BundleInput): Promise<WrittenBundle> {
   // The name of a machine is nobody's business but its owner's: bundles are passed on.
   const device = input.device.kind === 'local' ? { ...input.device, name: 'the machine it was made on' } : input.device;
   if (!report.result) throw new SecateurError('internal', { reason: 'a bundle needs a result' });
-  const name = safeName(input.name),
+  const name = safeName(report.accepted === false ? `${input.name}${EXPERIMENTAL}` : input.name),
     folder = join(input.outDir, name + SUFFIX),
     zip = `${folder}.zip`,
     temp = join(input.outDir, `.${name}.${randomBytes(6).toString('hex')}.tmp`);
@@ -269,6 +270,11 @@ export async function writeBundle(input: BundleInput): Promise<WrittenBundle> {
       budgetMs: report.budgetMs,
       met: report.met,
       ...(report.latency && { latency: report.latency }),
+      accepted: report.accepted !== false,
+      experimental: report.accepted === false,
+      reasons: report.reasons ?? [],
+      warnings: report.warnings ?? [],
+      outputs: report.outputs ?? [],
       measurements: {
         original: measureOf(report.baseline),
         pruned: measureOf(report.result),
@@ -288,7 +294,7 @@ export async function writeBundle(input: BundleInput): Promise<WrittenBundle> {
         licences: 'LICENSES/README.md',
       },
     };
-    const description = `${originalName}, pruned to ${report.result.p50Ms.toPrecision(4)} ms (p50) on ${device.processor}`;
+    const description = `${report.accepted === false ? 'Experimental, not accepted: ' : ''}${originalName}, pruned to ${report.result.p50Ms.toPrecision(4)} ms (p50) on ${device.processor}`;
     await put(MANIFEST, json(buildManifest(name, input.version ?? '1.0.0', description, facts)));
 
     const archive = join(temp, 'bundle.zip');

@@ -9,8 +9,12 @@ import type { Model } from '../engine/ir/model.ts';
  * as many lines as the model's first output has classes; anything else of that name is none of the model's.
  * @param path of the model
  */
-export async function classNamesOf(model: Model, path: string, dataset: Dataset): Promise<readonly string[] | null> {
-  if (dataset.classNames) return dataset.classNames;
+export async function classNamesOf(
+  model: Model,
+  path: string,
+  dataset: Dataset | null,
+): Promise<readonly string[] | null> {
+  if (dataset?.classNames) return dataset.classNames;
   const classes = model.graph.outputs[0]?.type?.shape?.at(-1);
   const text = await readFile(join(dirname(path), 'labels.txt'), 'utf8').catch(() => '');
   const names = text.trim().split(/\r?\n/);

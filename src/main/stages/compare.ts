@@ -10,6 +10,8 @@ import { speedupOf } from './bench.ts';
 import type { StageContext } from './context.ts';
 import { compareModels } from './evaluate.ts';
 import { loadWithHash, type LoadedModel } from './load.ts';
+import { classNamesOf } from './class-names.ts';
+import { readOutputs } from './readings.ts';
 import { openModelData } from './model-data.ts';
 import { prepare } from './prepare.ts';
 import { sized } from './sized.ts';
@@ -34,7 +36,13 @@ export async function runCompare(request: CompareRequest, ctx: StageContext): Pr
     );
     if (!a || !b) throw new Error('nothing was measured');
     ctx.progress({ stage: 'evaluate', message: `${dataset.length} samples`, done: 0 });
+    const meanings = await readOutputs(
+      original.model,
+      { dataset, classNames: await classNamesOf(original.model, request.original, dataset), given: request.outputs },
+      ctx.executor,
+    );
     const quality = await compareModels(original.model, pruned.model, {
+      meanings,
       executor: ctx.executor,
       dataset,
       provider,
@@ -52,6 +60,7 @@ export async function runCompare(request: CompareRequest, ctx: StageContext): Pr
       original: await measure(original, a.stats, quality.original),
       pruned: await measure(pruned, b.stats, quality.pruned),
       speedup: inverse(speedupOf(b)),
+      outputs: [...meanings.values()],
       provenance: measuredHere(),
       notes: [...notes, ...original.notes],
     };

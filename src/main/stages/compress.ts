@@ -7,12 +7,14 @@ import { modelCosts } from '../engine/ir/costs.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { flatNote } from '../engine/latency/flat.ts';
 import { planOf, predictMs, type Space, type State } from '../engine/pruning/allocation/state.ts';
+import { meaningsKey, meaningsOf, type Meanings } from '../engine/quality/meaning.ts';
 import { applyPlan, type Surgery } from '../engine/pruning/surgery.ts';
 import { localDevice, measuredHere } from '../runtime/device.ts';
 import { createExecutor } from '../runtime/executor.ts';
 import { collectFacts } from '../runtime/facts.ts';
 import { profileModel } from '../runtime/profile.ts';
 import { openModelFile, saveModelFile } from '../storage/model-files.ts';
+import { acceptance } from './accept.ts';
 import { affordable } from './afford.ts';
 import { baselineOf } from './baseline.ts';
 import { keptBias } from './bias.ts';
@@ -24,6 +26,7 @@ import { finalMeasure } from './final-measure.ts';
 import { isWithin, type Candidate } from './fit.ts';
 import { decided } from './decide.ts';
 import { createEvaluator } from './evaluate.ts';
+import { floorKept } from './floor-search.ts';
 import { familyOf } from './family.ts';
 import { declareAs, freeBatch } from './free-batch.ts';
 import { groupInfo } from './inspect.ts';
@@ -32,6 +35,8 @@ import { jobIdentity, type JobIdentity } from './job-identity.ts';
 import { sized, type SizedModel } from './sized.ts';
 import { latencyStage } from './latency-stage.ts';
 import { loadWithHash } from './load.ts';
+import { firstLook } from './original.ts';
+import { withMeanings } from './readings.ts';
 import { prepare, tidy, type Prepared } from './prepare.ts';
 import { recoverStage } from './recover-stage.ts';
 import { guardResult } from './result-sizes.ts';
@@ -39,6 +44,7 @@ import { completeScores } from './complete-scores.ts';
 import { keptScores, scoreGroups } from './scores.ts';
 import { leastMeasure, sideBySide, type SideBySide } from './side-by-side.ts';
 import { guardCut } from './second-sizes.ts';
+import { stopwatch } from './stopwatch.ts';
 import { settleBest } from './settle-best.ts';
 import { leastState, openSpace } from './space.ts';
 
@@ -61,15 +67,18 @@ export async function runCompress(given: CompressRequest, ctx: StageContext): Pr
     const { batch, sizes: dims } = loaded.sizes;
     const request = { ...given, budget: { ...given.budget, batch }, dims };
     const source = await freeBatch(loaded.model, loaded.key, ctx);
-    const prepared = await prepare(source, ctx, batch, loaded.key);
+    const bare = await prepare(source, ctx, batch, loaded.key);
+    const { dataset } = data;
+    const from = { model: source, path: request.model, dataset, given: request.outputs, batch };
+    const prepared = await withMeanings(bare, from, ctx);
+    const meanings = meaningsOf(prepared);
+    const warnings = await firstLook({ request, model: source, meanings, dataset }, ctx);
     clock.mark('load');
     const beside = sideBySide(request, ctx, (m) => declareAs(m, loaded.model));
     try {
-      const recipe = decided(request.recipe, prepared, data.dataset !== null);
-      return await compressWith(
-        { request: { ...request, recipe }, loaded, source, prepared, data, beside, clock },
-        ctx,
-      );
+      const recipe = decided(request.recipe, prepared, dataset !== null);
+      const parts = { loaded, source, prepared, meanings, warnings, data, beside, clock };
+      return await compressWith({ request: { ...request, recipe }, ...parts }, ctx);
     } finally {
       await beside.close();
     }
@@ -84,6 +93,9 @@ interface Job {
   /** The model that was given, at any batch size where it bears that: what data go through. */
   readonly source: Model;
   readonly prepared: Prepared;
+  readonly meanings: Meanings;
+  /** What looked wrong with the original on the data. */
+  readonly warnings: readonly string[];
   readonly data: JobData;
   readonly beside: SideBySide;
   readonly clock: ReturnType<typeof stopwatch>;
@@ -114,7 +126,15 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
 
   const samples = affordable(prepared, recipe.calibrationSamples);
   const identityWith = (n: number): JobIdentity =>
-    jobIdentity({ request, sha256: loaded.key, data: data.identity, samples: n, batch: samples.batch, threads });
+    jobIdentity({
+      request,
+      sha256: loaded.key,
+      data: data.identity,
+      samples: n,
+      batch: samples.batch,
+      threads,
+      meanings: meaningsKey(job.meanings),
+    });
   const identity = identityWith(samples.calibration);
   const chosen = draw(data.train, samples.calibration, seed);
   const calibration = await calibrationOf(source, data.dataset, chosen, samples.batch, seed);
@@ -211,10 +231,17 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
   const { plan } = finished.settled;
   notes.push(...learned.notes, ...final.notes, ...sizes.notes.map((n) => `Other sizes: ${n}.`));
   const bytes = (await stat(path)).size;
+  const met = verdict.verdict === 'met';
+  const judged = { original: learned.reference, result: learned.quality, floor: request.floor, met, meanings: job.meanings, budgetMs }; // prettier-ignore
+  const search = { ...settling, chosen: finished.settled.chosen };
+  const floorCut = await floorKept(job, search, { original: learned.reference, result: learned.quality }, ctx);
+  const told = acceptance({ ...judged, kept: floorCut });
   const report: CompressReport = {
     ...common,
+    ...told,
+    warnings: [...job.warnings, ...told.warnings],
     budgetMs,
-    met: verdict.verdict === 'met',
+    met,
     latency: verdict,
     baseline: await measureOf(loaded.model, loaded.bytes, final.original, learned.reference, job, ctx),
     result: await measureOf(result, bytes, final.pruned, learned.quality, job, ctx),
@@ -285,7 +312,7 @@ async function declared({ loaded }: Job, path: string, ctx: StageContext): Promi
 
 /** Quality after compensation, recovery where it is asked for and possible, quality after it. */
 async function judgeAndRecover(
-  { request, source, prepared, data, clock }: Job,
+  { request, source, prepared, meanings, data, clock }: Job,
   compensated: Compensated,
   o: { identity: JobIdentity; threads: number },
   ctx: StageContext,
@@ -308,6 +335,7 @@ async function judgeAndRecover(
     threads: o.threads,
     batch: 64,
     prepared: () => Promise.resolve(prepared.model),
+    meanings,
     onProgress: (done) => ctx.progress({ stage: 'evaluate', message: 'the original', done: done / 2 }),
   });
   try {
@@ -322,7 +350,7 @@ async function judgeAndRecover(
     };
     clock.mark('evaluate');
     if (!recovery.enabled || recovery.seconds <= 0) return untouched;
-    const recovered = await recoverStage({ request, data, original: prepared.model, compensated, ...o }, ctx);
+    const recovered = await recoverStage({ request, data, original: prepared.model, compensated, meanings, ...o }, ctx);
     clock.mark('recover');
     if (!recovered.path) return { ...untouched, notes: [...untouched.notes, recovered.note] };
     const quality = await evaluator.evaluate(openModelFile(recovered.path));
@@ -334,7 +362,9 @@ async function judgeAndRecover(
   }
 }
 
-const reportHead = ({ request, loaded, prepared }: Job, ctx: StageContext) => ({
+const reportHead = ({ request, loaded, prepared, meanings, warnings }: Job, ctx: StageContext) => ({
+  outputs: [...meanings.values()],
+  warnings,
   job: ctx.job,
   skipped: prepared.analysis.skipped,
   family: request.family ?? familyOf(loaded.model),
@@ -363,6 +393,8 @@ async function unreachable(
   const { operators } = await profileModel(least, { threads, provider, batch, runs: 20 });
   return {
     met: false,
+    accepted: false,
+    reasons: ['The budget cannot be reached.'],
     unreachable: {
       reason: `the largest cut that the recipe allows still takes ${ratio.toFixed(3)} of the original's time`,
       bestMs,
@@ -385,16 +417,3 @@ const keptGroups = (space: Space, plan: Plan): CompressReport['groups'] =>
     ...groupInfo(g),
     kept: g.units - (plan.groups.find((p) => p.group === g.id)?.removed.length ?? 0),
   }));
-
-function stopwatch(): { mark(name: string): void; seconds(): Record<string, number> } {
-  let last = performance.now();
-  const out: Record<string, number> = {};
-  return {
-    mark(name) {
-      const now = performance.now();
-      out[name] = Math.round(((out[name] ?? 0) + (now - last) / 1000) * 100) / 100;
-      last = now;
-    },
-    seconds: () => ({ ...out }),
-  };
-}

@@ -13,8 +13,10 @@ import {
 import type { Model } from '../engine/ir/model.ts';
 import { pictureOf } from '../engine/quality/detections.ts';
 import { createQualityMeter, type OutputFigures, type Outputs } from '../engine/quality/meter.ts';
+import type { Meanings } from '../engine/quality/meaning.ts';
 import { inputShapes } from '../runtime/random-inputs.ts';
 import { heldNote, runHeld } from './held-choices.ts';
+import { readOutputs } from './readings.ts';
 
 export interface EvaluateOptions extends SessionOptions {
   readonly executor: Executor;
@@ -32,6 +34,8 @@ export interface EvaluateOptions extends SessionOptions {
    * boxes only; default: the original.
    */
   readonly prepared?: () => Promise<Model>;
+  /** How outputs are read; default: inferred from the model and the data. */
+  readonly meanings?: Meanings | undefined;
   /** 0..1 of this evaluation. */
   readonly onProgress?: (done: number) => void;
 }
@@ -80,6 +84,8 @@ const KEEP = 256 * 2 ** 20;
 export interface Evaluator {
   /** Of the original: accuracy when there are labels; agreement 1. */
   readonly reference: Quality;
+  /** How outputs are read. */
+  readonly meanings: Meanings;
   /** Of another model with the same inputs and outputs, against the original. */
   evaluate(model: Model, onProgress?: (done: number) => void): Promise<Quality>;
   /** Figures per output of the last evaluation. */
@@ -112,6 +118,7 @@ export async function createEvaluator(original: Model, options: EvaluateOptions)
   const run = async (session: ExecSession, batch: HostTensor, count: number): Promise<Outputs> =>
     cut(await session.run({ ...options.feeds, [input.name]: batch }), count, size);
   const batchOf = async (chunk: readonly number[]): Promise<HostTensor> => pad(await dataset.batch(chunk), size);
+  const feedsFor = async (i: number) => ({ ...options.feeds, [input.name]: await batchOf([indices[i]!]) });
   const added = (work: () => void): void => {
     try {
       work();
@@ -125,12 +132,15 @@ export async function createEvaluator(original: Model, options: EvaluateOptions)
   let picture: readonly [number, number] | null = null;
   const first = await executor.open(original, options);
   try {
-    let meter = createQualityMeter({ order });
+    const meanings =
+      options.meanings ??
+      (await readOutputs(original, { dataset, ...(options.feeds && { feeds: await feedsFor(0) }) }, executor));
+    let meter = createQualityMeter({ order, meanings });
     for (const [k, chunk] of chunks.entries()) {
       const batch = await batchOf(chunk);
       if (k === 0) {
         picture = pictureOf(batch.dims);
-        meter = createQualityMeter({ order, picture });
+        meter = createQualityMeter({ order, meanings, picture });
       }
       const outputs = await run(first, batch, chunk.length);
       added(() => meter.add(outputs, outputs, chunk.length, labelsOf(chunk)));
@@ -143,8 +153,9 @@ export async function createEvaluator(original: Model, options: EvaluateOptions)
     }
     return {
       reference: meter.result(),
+      meanings,
       evaluate: async (model, onProgress) => {
-        const meter = createQualityMeter({ order, picture }),
+        const meter = createQualityMeter({ order, meanings, picture }),
           session = await executor.open(model, options);
         let foreign = 0;
         try {
@@ -178,6 +189,7 @@ export async function createEvaluator(original: Model, options: EvaluateOptions)
 export interface Comparison {
   readonly original: Quality;
   readonly pruned: Quality;
+  readonly meanings: Meanings;
   readonly outputs: readonly OutputFigures[];
   readonly notes: readonly string[];
 }
@@ -188,7 +200,13 @@ export async function compareModels(original: Model, pruned: Model, options: Eva
   const evaluator = await createEvaluator(original, { ...options, onProgress: half(0) });
   try {
     const quality = await evaluator.evaluate(pruned, half(0.5));
-    return { original: evaluator.reference, pruned: quality, outputs: evaluator.outputs(), notes: evaluator.notes() };
+    return {
+      original: evaluator.reference,
+      pruned: quality,
+      meanings: evaluator.meanings,
+      outputs: evaluator.outputs(),
+      notes: evaluator.notes(),
+    };
   } finally {
     await evaluator.close();
   }

@@ -4,13 +4,21 @@ import { cloneModel } from '../engine/ir/clone.ts';
 import type { Model } from '../engine/ir/model.ts';
 import type { Dataset } from '../data/dataset.ts';
 import type { StageContext } from './context.ts';
+import type { Meanings } from '../engine/quality/meaning.ts';
 import { reference } from './sensitivity.ts';
 
 /** Judges weights by the distance to the original on samples that nothing learns from. */
 export async function openExaminer(
   original: Model,
   model: Model,
-  o: { dataset: Dataset; indices: readonly number[]; batch: number; input: string; threads: number },
+  o: {
+    dataset: Dataset;
+    indices: readonly number[];
+    batch: number;
+    input: string;
+    threads: number;
+    meanings: Meanings;
+  },
   ctx: Pick<StageContext, 'executor'>,
 ): Promise<{ judge(weights: ReadonlyMap<string, Float32Array>): Promise<number> }> {
   const held: { x: HostTensor; distance: ReturnType<typeof reference> }[] = [];
@@ -27,7 +35,14 @@ export async function openExaminer(
       const x = await o.dataset.batch(
         Array.from({ length: o.batch }, (_, i) => o.indices[(at + i) % o.indices.length]!),
       );
-      held.push({ x, distance: reference(await teacher.run({ [o.input]: x }), teacher.outputNames, x) });
+      held.push({
+        x,
+        distance: reference(await teacher.run({ [o.input]: x }), {
+          names: teacher.outputNames,
+          meanings: o.meanings,
+          given: x,
+        }),
+      });
     }
   });
   return {

@@ -1,5 +1,6 @@
 /** What a model is made of: family, ports, operators, costs, groups, and what blocks pruning. */
 import type { InspectReport, InspectRequest, OperatorCount, Port } from '../../shared/model/tasks.ts';
+import type { OriginalQuality } from '../../shared/model/quality.ts';
 import type { GroupInfo } from '../../shared/model/types.ts';
 import { modelCosts, nodeCosts } from '../engine/ir/costs.ts';
 import { dtypeName, elementCount } from '../engine/ir/dtype.ts';
@@ -7,18 +8,38 @@ import type { Facts } from '../engine/ir/facts.ts';
 import type { Model } from '../engine/ir/model.ts';
 import type { Value } from '../engine/ir/value.ts';
 import { operatorFor } from '../engine/ops/registry.ts';
+import type { Meanings } from '../engine/quality/meaning.ts';
 import type { Group } from '../engine/pruning/types.ts';
 import { collectFacts } from '../runtime/facts.ts';
 import type { StageContext } from './context.ts';
 import { familyOf } from './family.ts';
+import { classNamesOf } from './class-names.ts';
+import { openModelData } from './model-data.ts';
+import { originalQuality } from './original.ts';
+import { readOutputs } from './readings.ts';
 import { loadWithHash } from './load.ts';
 import { modelGraph } from './model-graph.ts';
 import { prepare } from './prepare.ts';
-import { assumedSizes, sized } from './sized.ts';
+import { assumedSizes, sized, type SizedModel } from './sized.ts';
 
 export async function runInspect(request: InspectRequest, ctx: StageContext): Promise<InspectReport> {
   ctx.progress({ stage: 'load', message: 'reading the model', done: 0 });
-  const whole = await sized(await loadWithHash(request.model), request, ctx);
+  const file = await loadWithHash(request.model);
+  const { data } = request;
+  const opened = data === undefined ? null : await openModelData(file.model, request.model, { ...request, data }, ctx);
+  try {
+    return await inspected(request, await sized(file, { ...request, ...(opened && { shapes: opened.shapes }) }, ctx), opened, ctx); // prettier-ignore
+  } finally {
+    await opened?.dataset.close();
+  }
+}
+
+async function inspected(
+  request: InspectRequest,
+  whole: SizedModel,
+  opened: Opened | null,
+  ctx: StageContext,
+): Promise<InspectReport> {
   const { model, sha256, bytes } = whole;
   const { batch } = whole.sizes;
   ctx.progress({ stage: 'facts', message: 'running the model once', done: 0 });
@@ -31,6 +52,7 @@ export async function runInspect(request: InspectRequest, ctx: StageContext): Pr
   const { macs, params } = modelCosts(model, facts);
   const operators = countOperators(model, facts, prepared);
   const unknown = operators.filter((o) => !o.known).map((o) => o.operator);
+  const { meanings, original, notes } = await withData(whole, request, opened, ctx);
   ctx.progress({ stage: 'groups', message: 'done', done: 1 });
   return {
     model: request.model,
@@ -51,11 +73,34 @@ export async function runInspect(request: InspectRequest, ctx: StageContext): Pr
     blocks: blocks.map((b) => b.id),
     skipped,
     graph: modelGraph(working),
+    meanings: [...meanings.values()],
+    ...(original && { original }),
     notes: [
       ...whole.notes,
       ...(unknown.length > 0 ? [`Without rules, so what touches them stays whole: ${unknown.join(', ')}.`] : []),
+      ...notes,
     ],
   };
+}
+
+type Opened = Awaited<ReturnType<typeof openModelData>>;
+
+/** How outputs are read, and what the model makes of the data, where there are any. */
+async function withData(
+  { model, sizes }: SizedModel,
+  request: InspectRequest,
+  opened: Opened | null,
+  ctx: StageContext,
+): Promise<{ meanings: Meanings; original: OriginalQuality | null; notes: readonly string[] }> {
+  const dataset = opened?.dataset ?? null;
+  const classNames = await classNamesOf(model, request.model, dataset);
+  const how = { dataset, classNames, given: request.outputs, batch: sizes.batch };
+  const meanings = await readOutputs(model, how, ctx.executor);
+  if (!opened) return { meanings, original: null, notes: [] };
+  ctx.progress({ stage: 'data', message: 'running the model on the data', done: 0 });
+  const source = { ...request, data: request.data! };
+  const look = { model, path: request.model, dataset: opened.dataset, meanings, source };
+  return { meanings, original: await originalQuality(look, ctx), notes: opened.notes };
 }
 
 export function groupInfo(group: Group): GroupInfo {

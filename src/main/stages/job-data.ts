@@ -1,7 +1,7 @@
 /** The data of a job: opened, and split into what stages learn from, what chooses between states, and what only judges. */
 import type { CompressRequest } from '../../shared/model/job.ts';
 import type { Dataset } from '../data/dataset.ts';
-import { splitIndices } from '../data/split.ts';
+import { holdoutCount, splitIndices } from '../data/split.ts';
 import type { Model } from '../engine/ir/model.ts';
 import type { StageContext } from './context.ts';
 import { openModelData } from './model-data.ts';
@@ -40,7 +40,7 @@ export async function openData(
     };
   const { dataset, notes, shapes } = await openModelData(model, request.model, { ...request, data: request.data }, ctx);
   const { train, holdout } = splitIndices(dataset.length, {
-    holdout: request.recipe.recovery.holdout,
+    holdout: holdoutCount(dataset.length, request.recipe.recovery.holdout),
     seed: request.seed,
     ...(dataset.labels && { labels: dataset.labels }),
   });

@@ -3,7 +3,7 @@ import type { CompressRequest } from '../../shared/model/job.ts';
 import { runtimeVersion } from '../runtime/device.ts';
 
 /** Raised when samples are drawn, or outputs read, in another way than before. */
-const VERSION = 1;
+const VERSION = 2;
 
 export interface JobIdentity {
   readonly [key: string]: unknown;
@@ -22,6 +22,8 @@ export function jobIdentity(o: {
   readonly samples: number;
   readonly batch: number;
   readonly threads: number;
+  /** How outputs are read, as far as it matters for what is learned (`meaningsKey`). */
+  readonly meanings?: unknown;
 }): JobIdentity {
   const { request } = o;
   return {
@@ -33,6 +35,7 @@ export function jobIdentity(o: {
     holdout: request.recipe.recovery.holdout,
     dims: request.dims ?? {},
     outputs: request.outputs ?? {},
+    meanings: o.meanings ?? null,
     // Facts, and so groups, are those of this batch size.
     batch: request.budget.batch,
     threads: o.threads,

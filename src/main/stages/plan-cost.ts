@@ -23,7 +23,7 @@ import { tidy, type Prepared } from './prepare.ts';
 import { openCutChange, openOutputChange, type OutputChange } from './sensitivity.ts';
 
 /** Of what output changes mean; raised when the distance changes. */
-const CHANGE_VERSION = 3;
+const CHANGE_VERSION = 4;
 /** A model put back into the original's shape that differs by more, relative to its outputs, is not the same function. */
 const SAME = 1e-3;
 /** Samples that the model is compensated with on the way, at least; and none that plans are ranked on. */
@@ -180,7 +180,7 @@ class MeasuredCost implements PlanCost {
     const { prepared, space, threads, cut } = this.#o;
     const { executor } = this.#ctx;
     if (!this.#cutting) return openOutputChange(executor, prepared, this.#few, threads);
-    if (!this.#fitting) return openCutChange(executor, prepared.model, (s) => tidied(cut(s).model), this.#few, threads);
+    if (!this.#fitting) return openCutChange(executor, prepared, (s) => tidied(cut(s).model), this.#few, threads);
     const { batches } = this.#apart;
     const on = landed ? await this.#compensated(landed, batches) : prepared;
     if (!on) return null;
@@ -194,7 +194,7 @@ class MeasuredCost implements PlanCost {
       );
       return tidied(surgery.model);
     };
-    return openCutChange(executor, prepared.model, fitted, this.#few, threads);
+    return openCutChange(executor, prepared, fitted, this.#few, threads);
   }
 
   async #land(landed: State): Promise<Ground | null> {

@@ -22,6 +22,7 @@ import {
 import { findResidualBlocks } from '../engine/pruning/blocks.ts';
 import { gatherShuffles } from '../engine/pruning/shuffles.ts';
 import { buildGroups } from '../engine/pruning/groups.ts';
+import type { Meanings } from '../engine/quality/meaning.ts';
 import type { Analysis, ResidualBlock } from '../engine/pruning/types.ts';
 import { collectFacts } from '../runtime/facts.ts';
 import { inlineFunctions } from '../runtime/inline.ts';
@@ -34,6 +35,8 @@ export interface Prepared {
   readonly facts: Facts;
   readonly analysis: Analysis;
   readonly blocks: readonly ResidualBlock[];
+  /** How outputs are read; default: as the graph and its shapes say. */
+  readonly meanings?: Meanings;
   /** Shortcuts that became convolutions. */
   readonly rewritten: number;
   /** What a report says of how the model was taken. */

@@ -2,16 +2,22 @@
 import { stat } from 'node:fs/promises';
 import { extname } from 'node:path';
 import type { PreviewRequest } from '../../shared/model/tasks.ts';
-import type { DataPreview } from '../../shared/model/window.ts';
+import { PRESET_LIST } from '../../shared/model/preprocess-presets.ts';
+import type { DataPreview, PresetPreview } from '../../shared/model/window.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { dataUrlOf, picturesOf } from '../data/pictures.ts';
+import { floats } from '../engine/quality/meter.ts';
 import { openModelFile } from '../storage/model-files.ts';
 import { classNamesOf } from './class-names.ts';
 import type { StageContext } from './context.ts';
+import { openWith, originalQuality, type OriginalOptions } from './original.ts';
+import { readOutputs } from './readings.ts';
 import { openModelData } from './model-data.ts';
 
 /** Samples that are shown. */
 const SHOWN = 24;
+/** Of the look at what the model makes of the data: a person is waiting. */
+const GLIMPSE = { samples: 200, seconds: 5, trial: 60 };
 
 /** Opens data as a job would. Throws what a job would: file-*, data-*, preprocess-invalid, image-unreadable. */
 export async function runPreview(request: PreviewRequest, ctx: StageContext): Promise<DataPreview> {
@@ -28,6 +34,11 @@ export async function runPreview(request: PreviewRequest, ctx: StageContext): Pr
     const classes = dataset.labels ? (names?.length ?? dataset.labels.reduce((a, b) => Math.max(a, b), -1) + 1) : null;
     const all = [...notes, ...dataset.notes.slice(before)];
     if (!pictures) all.push('The samples are not pictures of 1 or 3 channels, so none are shown.');
+    ctx.progress({ stage: 'data', message: 'running the model on the data', done: 0.5 });
+    const meanings = await readOutputs(model, { dataset, classNames: names, given: request.outputs }, ctx.executor);
+    const look = { model, path: request.model, dataset, meanings, source: request, limits: GLIMPSE };
+    const original = await originalQuality(look, ctx);
+    const presets = pictures ? await presetPreviews(look, ctx) : [];
     ctx.progress({ stage: 'data', message: 'done', done: 1 });
     return {
       kind: await kindOf(request.data),
@@ -37,11 +48,37 @@ export async function runPreview(request: PreviewRequest, ctx: StageContext): Pr
       classNames: names,
       images: (pictures ?? []).map((src, i) => ({ src, label: labelOf(dataset, names, i) })),
       preprocess: { ...dataset.preprocess },
+      original,
+      presets,
       notes: all,
     };
   } finally {
     await dataset.close();
   }
+}
+
+/** The first sample as each preset would give it: the picture shows channel order, the range what numbers they become. */
+async function presetPreviews(o: OriginalOptions, ctx: Pick<StageContext, 'memo'>): Promise<PresetPreview[]> {
+  const now = o.dataset.preprocess;
+  if (!now || now.dtype === 'uint8') return [];
+  const out: PresetPreview[] = [];
+  for (const preset of PRESET_LIST) {
+    if (now.colorOrder === 'GRAY' && preset.colorOrder === 'BGR') continue;
+    const dataset = await openWith(o, preset, ctx);
+    try {
+      const values = floats(await dataset.batch([0])) ?? new Float32Array();
+      let [min, max] = [Infinity, -Infinity];
+      for (const x of values) {
+        min = Math.min(min, x);
+        max = Math.max(max, x);
+      }
+      const src = (await showSamples(dataset, [0]))?.[0] ?? '';
+      out.push({ preset: preset.name, label: preset.label, min, max, src });
+    } finally {
+      await dataset.close();
+    }
+  }
+  return out;
 }
 
 /** PNG data URLs of samples after preprocessing, or null when they are no pictures. */

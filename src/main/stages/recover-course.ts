@@ -5,7 +5,7 @@ import { DType } from '../engine/ir/dtype.ts';
 import type { Model } from '../engine/ir/model.ts';
 import type { Feature } from '../engine/recovery/features.ts';
 import { boxLayout, pictureOf, type AnchorLayout } from '../engine/quality/detections.ts';
-import { outputView } from '../engine/quality/meter.ts';
+import { isScored, meaningsOf, type Meanings } from '../engine/quality/meaning.ts';
 import type { Recipe } from '../../shared/model/job.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { collectFacts } from '../runtime/facts.ts';
@@ -35,6 +35,8 @@ export interface RecoveryOptions {
   /** Samples that decide which state is best. */
   readonly holdout: readonly number[];
   readonly seed: number;
+  /** How outputs are read; default: as the graph says. */
+  readonly meanings?: Meanings | undefined;
   readonly threads: number;
   /** Activations of the pruned model that are to match activations of the original; default: none. */
   readonly features?: readonly Feature[];
@@ -81,17 +83,20 @@ export async function openCourse(
   const inner = options.features?.length
     ? lessonsIn(model, facts, original, originalFacts, options.features, size)
     : [];
-  const labelled = dataset.labels !== null && recipe.alpha < 1 && outputView(shapes[0]!).kind === 'classes';
+  const meanings = meaningsOf({ model: original, facts: originalFacts, meanings: options.meanings });
+  const scored = outputs.findIndex((v) => isScored(meanings.get(v.name)));
+  const labelled = dataset.labels !== null && recipe.alpha < 1 && scored >= 0;
   // Raw anchors are one output of three axes.
   const anchors =
-    shapes.length === 1 && shapes[0]!.length === 3
+    shapes.length === 1 && meanings.get(outputs[0]!.name)?.reading === 'boxes'
       ? await anchorsIn(original, input.name, await dataset.batch(holdout.slice(0, 1)), ctx)
       : null;
   const build = (moving: boolean): TrainStep =>
     buildTrainStep(model, {
       facts: (v) => facts.get(v),
       params: trainable(model),
-      loss: (l) => lossOf(l, outputs, shapes, recipe, labelled, inner, anchors),
+      loss: (l) =>
+        lossOf(l, { outputs, shapes, recipe, labelled: labelled ? scored : null, lessons: inner, anchors, meanings }),
       clipNorm: 5,
       ema: EMA,
       ...(recipe.optimizer === 'sgd'
@@ -128,7 +133,7 @@ export async function openCourse(
     await lessons.release();
   };
   try {
-    const examiner = await openExaminer(original, model, { dataset, indices: holdout, batch, input: input.name, threads }, ctx); // prettier-ignore
+    const examiner = await openExaminer(original, model, { dataset, indices: holdout, batch, input: input.name, threads, meanings }, ctx); // prettier-ignore
     return {
       model,
       student,

@@ -4,6 +4,7 @@ import type { LossContext } from '../engine/autodiff/train-step.ts';
 import {
   anchorLoss,
   crossEntropy,
+  directionError,
   distillation,
   relativeSquaredError,
   weightedSum,
@@ -18,7 +19,7 @@ import { insertNormalization, normalizable } from '../engine/recovery/normalize.
 import { buildStatisticsModel, StatisticsAccumulator } from '../engine/pruning/statistics.ts';
 import { raiseOpset, runPasses } from '../engine/passes/index.ts';
 import type { AnchorLayout } from '../engine/quality/detections.ts';
-import { outputView } from '../engine/quality/meter.ts';
+import { isScored, type Meanings } from '../engine/quality/meaning.ts';
 import type { Recipe } from '../../shared/model/job.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { collectFacts } from '../runtime/facts.ts';
@@ -136,28 +137,36 @@ const FEATURE = 2.4;
 
 export function lossOf(
   l: LossContext,
-  outputs: readonly Value[],
-  shapes: readonly (readonly number[])[],
-  recipe: Recipe['recovery'],
-  labelled: boolean,
-  lessons: readonly Lesson[],
-  anchors: AnchorLayout | null = null,
+  o: {
+    readonly outputs: readonly Value[];
+    readonly shapes: readonly (readonly number[])[];
+    readonly recipe: Recipe['recovery'];
+    /** The output that labels are about. */
+    readonly labelled: number | null;
+    readonly lessons: readonly Lesson[];
+    readonly anchors: AnchorLayout | null;
+    readonly meanings: Meanings;
+  },
 ): Value {
-  const terms = outputs.map((o, i) => {
+  const { outputs, shapes, recipe, labelled, lessons, anchors } = o;
+  const terms = outputs.map((v, i) => {
     const shape = shapes[i]!;
-    const own = l.copyOf(o);
-    const given = l.input(teacherName(o.name), DType.FLOAT, shape);
-    const classes = outputView(shape).kind === 'classes';
-    const loss = classes
+    const own = l.copyOf(v);
+    const given = l.input(teacherName(v.name), DType.FLOAT, shape);
+    const meaning = o.meanings.get(v.name);
+    const loss = isScored(meaning)
       ? distillation(l.b, own, given, shape, recipe.temperature)
-      : anchors?.output === o.name
-        ? anchorLoss(l.b, own, given, shape, anchors.kind === 'anchor-free')
-        : relativeSquaredError(l.b, own, given, shape);
-    return { loss, weight: labelled && i === 0 ? recipe.alpha : 1 };
+      : meaning?.reading === 'embedding'
+        ? directionError(l.b, own, given, shape)
+        : anchors?.output === v.name
+          ? anchorLoss(l.b, own, given, shape, anchors.kind === 'anchor-free')
+          : relativeSquaredError(l.b, own, given, shape);
+    return { loss, weight: i === labelled ? recipe.alpha : 1 };
   });
-  if (labelled) {
-    const labels = l.input(LABELS, DType.INT64, [shapes[0]![0]!]);
-    terms.push({ loss: crossEntropy(l.b, l.copyOf(outputs[0]!), labels, shapes[0]!), weight: 1 - recipe.alpha });
+  if (labelled !== null) {
+    const shape = shapes[labelled]!;
+    const labels = l.input(LABELS, DType.INT64, [shape[0]!]);
+    terms.push({ loss: crossEntropy(l.b, l.copyOf(outputs[labelled]!), labels, shape), weight: 1 - recipe.alpha });
   }
   for (const f of lessons) {
     const given = l.input(teacherName(f.target), DType.FLOAT, f.targetShape);

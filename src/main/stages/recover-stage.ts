@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { CompressRequest } from '../../shared/model/job.ts';
 import type { Model } from '../engine/ir/model.ts';
+import type { Meanings } from '../engine/quality/meaning.ts';
 import { openModelFile, saveModelFile } from '../storage/model-files.ts';
 import type { Compensated } from './compensate-stage.ts';
 import type { StageContext } from './context.ts';
@@ -38,6 +39,7 @@ export async function recoverStage(
     readonly compensated: Compensated;
     readonly identity: Readonly<Record<string, unknown>>;
     readonly threads: number;
+    readonly meanings?: Meanings | undefined;
   },
   ctx: StageContext,
 ): Promise<{ path: string | null; note: string }> {
@@ -57,6 +59,7 @@ export async function recoverStage(
           threads,
           features: compensated.features,
           checkpoint,
+          meanings: o.meanings,
         },
         ctx,
       );

@@ -19,6 +19,7 @@ import { mixPatches } from '../engine/recovery/mix.ts';
 import { rateFor, recover, tooFast, type Recovered } from './recover.ts';
 import type { RecoveryOptions } from './recover-course.ts';
 import { largestBatch, trainable } from './recover-model.ts';
+import { meaningsOf } from '../engine/quality/meaning.ts';
 import { reference } from './sensitivity.ts';
 
 // As it is, with its calls counted.
@@ -76,7 +77,7 @@ function run(
   { executor = plainExecutor, ...more }: Partial<RecoveryOptions> & { executor?: Executor } = {},
 ): Promise<Recovered> {
   const ctx = { executor, progress: ({ stage }: { stage: string }) => void stages.push(stage) };
-  return recover(p.model, pruned, { recipe: { ...recipe, ...overrides }, dataset, train, holdout, seed: 1, threads: 1, now: clock(), ...more }, ctx); // prettier-ignore
+  return recover(p.model, pruned, { recipe: { ...recipe, ...overrides }, dataset, train, holdout, seed: 1, threads: 1, now: clock(), meanings: p.meanings, ...more }, ctx); // prettier-ignore
 }
 async function outputs(model: Model, x: HostTensor): Promise<Record<string, HostTensor>> {
   const session = await plainExecutor.open(model, {});
@@ -89,10 +90,10 @@ async function outputs(model: Model, x: HostTensor): Promise<Record<string, Host
 /** Distance to the original on samples, by a way of its own. */
 async function distance(m: Model, indices: readonly number[]): Promise<number> {
   const x = await dataset.batch(indices);
-  return reference(
-    await outputs(p.model, x),
-    p.model.graph.outputs.map((v) => v.name),
-  )(await outputs(m, x));
+  return reference(await outputs(p.model, x), {
+    names: p.model.graph.outputs.map((v) => v.name),
+    meanings: meaningsOf(p),
+  })(await outputs(m, x));
 }
 const weights = (m: Model): number[][] =>
   [...m.graph.initializers].filter((v) => v.initializer!.dtype === 1).map((v) => [...toFloat32(v.initializer!)]);

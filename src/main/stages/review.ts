@@ -6,6 +6,7 @@ import type { ReviewData } from '../../shared/model/window.ts';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { storeLatencyModel } from '../engine/latency/stored.ts';
+import { meaningsKey, meaningsOf } from '../engine/quality/meaning.ts';
 import { goneNodes, isGroupGone, type Space } from '../engine/pruning/allocation/state.ts';
 import { localDevice } from '../runtime/device.ts';
 import { openModelFile } from '../storage/model-files.ts';
@@ -18,6 +19,7 @@ import { openData, type JobData } from './job-data.ts';
 import { jobIdentity } from './job-identity.ts';
 import { latencyStage } from './latency-stage.ts';
 import { loadWithHash } from './load.ts';
+import { withMeanings } from './readings.ts';
 import { answersOf } from './answers.ts';
 import { sized } from './sized.ts';
 import { prepare, type Prepared } from './prepare.ts';
@@ -38,7 +40,9 @@ export async function runReview({ request: given, report }: ReviewRequest, ctx: 
     const { model, key: sha256 } = loaded;
     const { batch, sizes: dims } = loaded.sizes;
     const request = { ...given, dims, budget: { ...given.budget, batch } };
-    const prepared = await prepare(model, ctx, request.budget.batch, sha256);
+    const bare = await prepare(model, ctx, request.budget.batch, sha256);
+    const from = { model, path: request.model, dataset: data.dataset, given: request.outputs, batch };
+    const prepared = await withMeanings(bare, from, ctx);
     const baselineMs = report.baseline.p50Ms;
     const share = knownBaseline(sha256, request.budget, ctx)?.ratio ?? 1;
     ctx.progress({ stage: 'latency', message: 'timing operators', done: 0 });
@@ -63,7 +67,7 @@ export async function runReview({ request: given, report }: ReviewRequest, ctx: 
     const samples =
       pruned && data.dataset
         ? await answersOf(
-            { model, path: request.model, pruned, dataset: data.dataset, from: data.quality },
+            { model, path: request.model, pruned, dataset: data.dataset, from: data.quality, given: request.outputs },
             ctx.executor,
           )
         : [];
@@ -133,6 +137,7 @@ function sourcesOf(
     samples: samples.calibration,
     batch: samples.batch,
     threads,
+    meanings: meaningsKey(meaningsOf(prepared)),
   });
   let drawn: Promise<Calibration> | null = null;
   const calibration = (): Promise<Calibration> =>

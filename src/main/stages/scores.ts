@@ -3,7 +3,13 @@ import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GraphBuilder } from '../engine/autodiff/builder.ts';
-import { distillation, crossEntropy, relativeSquaredError, weightedSum } from '../engine/autodiff/losses.ts';
+import {
+  crossEntropy,
+  directionError,
+  distillation,
+  relativeSquaredError,
+  weightedSum,
+} from '../engine/autodiff/losses.ts';
 import { buildBackward, importDomains } from '../engine/autodiff/walker.ts';
 import { cloneModel } from '../engine/ir/clone.ts';
 import { DType } from '../engine/ir/dtype.ts';
@@ -16,7 +22,7 @@ import { collectLayers } from '../engine/pruning/compensation/layers.ts';
 import { buildGroups } from '../engine/pruning/groups.ts';
 import { buildStatisticsModel, StatisticsAccumulator, type ChannelStatistics } from '../engine/pruning/statistics.ts';
 import type { Group } from '../engine/pruning/types.ts';
-import { outputView } from '../engine/quality/meter.ts';
+import { isScored, meaningsOf } from '../engine/quality/meaning.ts';
 import { collectFacts } from '../runtime/facts.ts';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import { AUTO } from '../../shared/model/recipes.ts';
@@ -140,7 +146,8 @@ async function gradientsOf(
   const b = new GraphBuilder(model.graph, model.opset);
   const output = model.graph.outputs[0]!;
   const shape = shapes.get(output)!.shape;
-  const classes = outputView(shape).kind === 'classes';
+  const meaning = meaningsOf(p).get(p.model.graph.outputs[0]!.name);
+  const classes = isScored(meaning);
   const labelled = classes && calibration.labels.every((l) => l !== null);
   const target = model.graph.addInput(
     model.graph.freshName('target'),
@@ -151,7 +158,9 @@ async function gradientsOf(
     ? crossEntropy(b, output, target, shape)
     : classes
       ? distillation(b, output, target, shape, 1)
-      : relativeSquaredError(b, output, target, shape);
+      : meaning?.reading === 'embedding'
+        ? directionError(b, output, target, shape)
+        : relativeSquaredError(b, output, target, shape);
   const weights = [...p.model.graph.initializers].filter((v) => v.initializer?.dtype === DType.FLOAT && v.isUsed);
   const inGroups = new Set(p.analysis.groups.flatMap((g) => g.members.map((m) => m.value)));
   const wrt = weights.filter((v) => inGroups.has(v)).map((v) => values.get(v)!);

@@ -9,8 +9,9 @@ import type { Space, State } from '../engine/pruning/allocation/state.ts';
 import { goneNodes, isGroupGone, removedUnits } from '../engine/pruning/allocation/state.ts';
 import { gateModel } from '../engine/pruning/mask.ts';
 import { anchorDistance, boxLayout, pictureOf } from '../engine/quality/detections.ts';
-import { klDivergence, logProbabilities, isDistribution } from '../engine/quality/metrics.ts';
-import { floats, outputView } from '../engine/quality/meter.ts';
+import { difference, klDivergence, logProbabilities, isDistribution } from '../engine/quality/metrics.ts';
+import { isScored, meaningsOf, type Meanings } from '../engine/quality/meaning.ts';
+import { floats } from '../engine/quality/meter.ts';
 import type { Executor } from '../engine/executor.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { outputsOf, type Calibration } from './calibration.ts';
@@ -44,7 +45,10 @@ export async function openOutputChange(
   const whole: Record<string, HostTensor>[] = [];
   for (const feeds of calibration.batches) whole.push(await run(open, feeds));
   const names = namesOf(p.model);
-  const references = whole.map((o, i) => reference(o, names, calibration.batches[i]![calibration.input]));
+  const meanings = meaningsOf(p);
+  const references = whole.map((o, i) =>
+    reference(o, { names, meanings, given: calibration.batches[i]![calibration.input] }),
+  );
   return {
     async cost(space, s) {
       const gates = new Map(open);
@@ -72,7 +76,7 @@ export async function openOutputChange(
  */
 export async function openCutChange(
   executor: Executor,
-  whole: Model,
+  whole: Whole,
   cut: (s: State) => Model,
   calibration: Calibration,
   threads: number,
@@ -84,13 +88,16 @@ export async function openCutChange(
 /** Distance of any model of the same outputs to `whole` on the samples. */
 export async function openDistance(
   executor: Executor,
-  whole: Model,
+  { model: whole, ...p }: Whole,
   calibration: Calibration,
   threads: number,
 ): Promise<(m: Model) => Promise<number>> {
   const wanted = await outputsOf(executor, whole, calibration, threads);
   const names = namesOf(whole);
-  const references = wanted.map((o, i) => reference(o, names, calibration.batches[i]![calibration.input]));
+  const meanings = meaningsOf({ ...p, model: whole });
+  const references = wanted.map((o, i) =>
+    reference(o, { names, meanings, given: calibration.batches[i]![calibration.input] }),
+  );
   return async (m) => {
     const session = await executor.open(m, { threads });
     try {
@@ -105,17 +112,27 @@ export async function openDistance(
 
 const namesOf = (m: Model): string[] => m.graph.outputs.map((v) => v.name);
 
+/** What others are compared with, and how its outputs are read. */
+type Whole = Pick<Prepared, 'model' | 'facts' | 'meanings'>;
+
+export interface ReferenceOptions {
+  /** Of the outputs, in the graph's order. */
+  readonly names: readonly string[];
+  readonly meanings: Meanings;
+  /** The data that the outputs were computed from: tells where a detector's boxes lie. */
+  readonly given?: HostTensor | undefined;
+}
+
 /**
- * Distance of a batch of outputs from the given one, mean per sample, summed over the outputs.
- * @param names of the outputs, in the graph's order
- * @param given the data that the outputs were computed from: tells where a detector's boxes lie
+ * Distance of a batch of outputs from the given one, mean per sample, summed over the outputs: by what each output means.
+ * Twice one less the cosine is the relative squared error of directions.
  */
 export function reference(
   outputs: Readonly<Record<string, HostTensor>>,
-  names: readonly string[],
-  given?: HostTensor,
+  { names, meanings, given }: ReferenceOptions,
 ): (other: Readonly<Record<string, HostTensor>>) => number {
-  const layout = boxLayout(outputs, names, pictureOf(given?.dims));
+  const detects = [...meanings.values()].some((m) => m.reading === 'boxes');
+  const layout = detects ? boxLayout(outputs, names, pictureOf(given?.dims)) : null;
   if (layout && layout.kind !== 'chosen') {
     const distance = anchorDistance(outputs[layout.output]!, layout);
     return (other) => distance(other[layout.output]!);
@@ -123,7 +140,23 @@ export function reference(
   const parts = inOrder(outputs, names).flatMap(([name, t]) => {
     const a = floats(t);
     if (!a) return [];
-    if (outputView(t.dims).kind === 'classes') {
+    const meaning = meanings.get(name);
+    if (meaning?.reading === 'embedding') {
+      const n = t.dims[0]!;
+      const size = a.length / n;
+      return [
+        (o: Readonly<Record<string, HostTensor>>): number => {
+          const b = floats(o[name]!)!;
+          let sum = 0;
+          for (let i = 0; i < n; i++) {
+            const d = difference(a, b, i * size, size);
+            sum += 2 * (1 - d.dot / Math.max(Math.sqrt(d.signal * d.other), Number.MIN_VALUE));
+          }
+          return sum / n;
+        },
+      ];
+    }
+    if (isScored(meaning)) {
       const [n, c] = [t.dims[0]!, a.length / t.dims[0]!];
       const distribution = isDistribution(a, 0, c);
       const logs = Array.from({ length: n }, (_, i) => logProbabilities(a, i * c, c, distribution));

@@ -51,7 +51,7 @@ export async function settleBest(o: BestOptions, ctx: StageContext): Promise<Set
 }
 
 async function nearest(o: BestOptions, count: number, ctx: StageContext): Promise<Settled> {
-  const distanceOf = await openDistance(ctx.executor, o.prepared.model, o.judge!, o.threads);
+  const distanceOf = await openDistance(ctx.executor, o.prepared, o.judge!, o.threads);
   const made = new Map<string, Made>();
   for (let variant = 0; variant < count; variant++) {
     const settled = await settle({ ...o, variant }, partOf(ctx, variant, count));

@@ -122,10 +122,15 @@ export interface CompressRequest {
 export interface Quality {
   readonly samples: number;
   /**
-   * Share of samples (of pixels, where each has a class) whose top class is the original's; of detectors the F1 of boxes
-   * that match the original's by class and by an overlap of at least one half. 1 for the original.
+   * Of the first output that has one, by its reading. Share of samples whose top class is the original's; of detectors the F1
+   * of boxes that match the original's by class and by an overlap of at least one half; of maps the F1 of the pixels of each
+   * class; mean cosine of embeddings; share of the variance of numbers that is explained. 1 for the original.
    */
   readonly agreement?: number;
+  /** Of the output that agreement is of. */
+  readonly reading?: OutputReading;
+  /** Of maps: share of pixels with the original's class. */
+  readonly pixels?: number;
   /** Of detectors: boxes that agreement was counted on, the mean of both models. */
   readonly boxes?: number;
   readonly top1?: number;

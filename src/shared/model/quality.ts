@@ -35,7 +35,16 @@ export interface OutputQuality {
   readonly interval?: Interval;
   /** What an output that never changes would reach, where that is above 0. */
   readonly chance?: number;
+  /** Share of the most frequent label, where there are labels. */
+  readonly labelChance?: number;
   readonly psnrDb?: number | null;
+  /** Of maps: share of equal pixels, and intersection over union as F1 counts it. */
+  readonly pixels?: number;
+  readonly iou?: number;
+  /** Of embeddings: the least cosine. */
+  readonly worst?: number;
+  /** Of numbers: root of squared error over squared values. */
+  readonly relativeError?: number;
   /** Why there is no figure. */
   readonly unjudged?: string;
 }

@@ -85,6 +85,18 @@ export function relativeSquaredError(b: GraphBuilder, output: Value, target: Val
   return b.div(b.reduceSum(b.mul(d, d), axes, false), b.add(power, b.scalar(1e-12)));
 }
 
+/** Twice one less the cosine, mean over samples (axis 0): the relative squared error of directions, blind to lengths. */
+export function directionError(b: GraphBuilder, output: Value, target: Value, shape: readonly number[]): Value {
+  const rows = shape[0]!;
+  const flat = (v: Value): Value =>
+    shape.length === 2 ? v : b.reshape(v, [rows, shape.slice(1).reduce((x, y) => x * y, 1)]);
+  const [x, y] = [flat(output), flat(target)];
+  const dot = b.reduceSum(b.mul(x, y), [1], false);
+  const lengths = b.sqrt(b.mul(b.reduceSum(b.mul(x, x), [1], false), b.reduceSum(b.mul(y, y), [1], false)));
+  const cosine = b.div(dot, b.add(lengths, b.scalar(1e-12)));
+  return b.sub(b.scalar(2), b.mul(b.reduceSum(cosine, [0], false), b.scalar(2 / rows)));
+}
+
 /**
  * Distance of a detector's raw anchors from the original's: relative squared errors of objectness, of the scores of
  * classes, and of centre and size as far as the original sees an object (anchorDistance of quality/detections, as a graph).

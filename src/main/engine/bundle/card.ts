@@ -1,5 +1,6 @@
 /** The model card of a bundle, in Markdown. Everything in it comes from the job's report. */
-import type { CompressReport, ModelMeasure, Preprocess } from '../../../shared/model/job.ts';
+import type { Interval } from '../../../shared/model/quality.ts';
+import type { CompressReport, ModelMeasure, OutputReading, Preprocess } from '../../../shared/model/job.ts';
 import type { Budget, DeviceProfile } from '../../../shared/model/types.ts';
 
 export interface CardInput {
@@ -14,8 +15,21 @@ export interface CardInput {
   readonly licence: string;
 }
 
+/** What agreement is called, by reading. */
+const FIGURES: Record<OutputReading, string> = {
+  classes: 'Agreement with the original',
+  boxes: 'Boxes that match the original’s (F1)',
+  map: 'Pixels that match the original’s (F1 of each class)',
+  image: 'Agreement with the original',
+  embedding: 'Mean cosine with the original',
+  numbers: 'Explained variance of the original’s numbers',
+};
+
 const ms = (x: number): string => `${x.toPrecision(4)} ms`;
-const percent = (x: number | undefined): string => (x === undefined ? 'not measured' : `${(100 * x).toFixed(2)} %`);
+const percent = (x: number | undefined, i?: Interval): string =>
+  x === undefined
+    ? 'not measured'
+    : `${(100 * x).toFixed(2)} %${i ? ` (${(100 * i.low).toFixed(1)} to ${(100 * i.high).toFixed(1)})` : ''}`;
 const big = (x: number): string =>
   x >= 1e9
     ? `${(x / 1e9).toFixed(2)} G`
@@ -41,14 +55,14 @@ function rows(a: ModelMeasure, b: ModelMeasure): string[] {
   const p = a.quality,
     q = b.quality;
   if (!q) return [...out, row('Quality', 'not measured: no data were given', 'not measured')];
-  if (q.top1 !== undefined) out.push(row('Top-1 accuracy', percent(p?.top1), percent(q.top1)));
+  if (q.top1 !== undefined) out.push(row('Top-1 accuracy', percent(p?.top1), percent(q.top1, q.top1Interval)));
   if (q.top5 !== undefined) out.push(row('Top-5 accuracy', percent(p?.top5), percent(q.top5)));
   if (q.agreement !== undefined)
     out.push(
       row(
-        q.boxes === undefined ? 'Agreement with the original' : 'Boxes that match the original’s',
+        FIGURES[q.reading ?? (q.boxes === undefined ? 'classes' : 'boxes')],
         '-',
-        percent(q.agreement),
+        percent(q.agreement, q.agreementInterval),
       ),
     );
   return [...out, row('Signal-to-noise against the original', '-', db(q.snrDb))];
@@ -71,6 +85,9 @@ export function modelCard(c: CardInput): string {
   const lines = [
     `# ${inline(c.name)}`,
     '',
+    ...(r.accepted === false
+      ? ['> **Not accepted. Experimental: do not rely on this model.**', ...(r.reasons ?? []).map((x) => `> - ${inline(x)}`), ''] // prettier-ignore
+      : []),
     `A smaller version of \`${inline(c.originalName)}\`, made by structured pruning with Secateur.`,
     `Budget: ${target} (${ms(r.budgetMs)} at ${of}): **${verdictText(r)}**.`,
     '',
@@ -82,6 +99,11 @@ export function modelCard(c: CardInput): string {
       `${result.runs} runs, noise +-${result.noiseMs.toPrecision(2)} ms. On another device it will differ.`,
   ];
   if (result.quality) lines.push(`Quality was measured on ${result.quality.samples} samples that no stage trained on.`);
+  for (const w of r.warnings ?? []) lines.push(`Note: ${inline(w)}`);
+  if (r.outputs?.length) {
+    lines.push('', '| output | read as | because |', '|---|---|---|');
+    for (const o of r.outputs) lines.push(`| ${inline(o.name)} | ${o.reading} | ${inline(o.why)} |`);
+  }
   lines.push(
     '',
     '## How it was made',

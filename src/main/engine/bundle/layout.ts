@@ -3,7 +3,7 @@
  * keys of that schema, which rejects unknown ones; our own facts stand under `additional_metadata.secateur`.
  * Source: microsoft/onnxruntime, model_package/README.md and onnxruntime/core/session/model_package/README.md.
  */
-import type { LatencyVerdict, Preprocess, Quality } from '../../../shared/model/job.ts';
+import type { LatencyVerdict, OutputMeaning, Preprocess, Quality } from '../../../shared/model/job.ts';
 import type { Budget, DeviceProfile, LatencyStats, Provenance } from '../../../shared/model/types.ts';
 
 export const SCHEMA_VERSION = '1.0';
@@ -40,6 +40,13 @@ export interface BundleFacts {
   readonly budgetMs: number;
   readonly met: boolean;
   readonly latency?: LatencyVerdict;
+  /** False: a result that is not to be relied on; `reasons` says why. */
+  readonly accepted: boolean;
+  readonly experimental: boolean;
+  readonly reasons: readonly string[];
+  readonly warnings: readonly string[];
+  /** How outputs were read. */
+  readonly outputs: readonly OutputMeaning[];
   readonly measurements: {
     readonly original: BundleMeasure;
     readonly pruned: BundleMeasure;
@@ -128,6 +135,9 @@ export function buildManifest(name: string, version: string, description: string
     additional_metadata: { secateur: facts },
   };
 }
+
+/** What the name of a result that is not accepted ends in. */
+export const EXPERIMENTAL = '-experimental';
 
 /** A name that is a file name everywhere. */
 export function safeName(name: string): string {

@@ -15,7 +15,7 @@ import type { Facts } from '../ir/facts.ts';
 import type { Model } from '../ir/model.ts';
 import type { Value } from '../ir/value.ts';
 import { cholesky, choleskySolveT, submatrix } from '../linalg.ts';
-import { outputView } from '../quality/meter.ts';
+import { isScored, meaningsOf, type Meanings } from '../quality/meaning.ts';
 import { seededRandom } from '../random.ts';
 import type { Analysis, Group, ResidualBlock } from './types.ts';
 
@@ -83,6 +83,7 @@ export class Curvature {
       readonly facts: Facts;
       readonly analysis: Analysis;
       readonly blocks: readonly ResidualBlock[];
+      readonly meanings?: Meanings | undefined;
     },
     probes: readonly Readonly<Record<string, HostTensor>>[],
     options: CurvatureOptions,
@@ -240,6 +241,7 @@ function buildProbe(
     readonly facts: Facts;
     readonly analysis: Analysis;
     readonly blocks: readonly ResidualBlock[];
+    readonly meanings?: Meanings | undefined;
   },
   wide: boolean,
 ): ProbeModel {
@@ -297,20 +299,24 @@ function buildProbe(
   const b = new GraphBuilder(graph, model.opset);
   const noise: { name: string; dims: readonly number[]; kind: 'gumbel' | 'normal' }[] = [];
   const cotangents = new Map<Value, Value>();
+  const meanings = meaningsOf(p);
   const originals = [...p.model.graph.outputs];
   graph.outputs.length = 0;
   for (const original of originals) {
     const out = values.get(original)!;
     const fact = p.facts.get(original);
     if (fact?.dtype !== DType.FLOAT || out.isInitializer) continue;
-    const classes = outputView(fact.shape).kind === 'classes';
+    const meaning = meanings.get(original.name);
+    const classes = isScored(meaning);
     const input = graph.addInput(graph.freshName('noise'), { elemType: DType.FLOAT, shape: fact.shape });
     noise.push({ name: input.name, dims: fact.shape, kind: classes ? 'gumbel' : 'normal' });
     cotangents.set(
       out,
       classes
         ? classCotangent(b, out, input, original.producer?.key === 'Softmax')
-        : numberCotangent(b, out, input, fact.shape, batch),
+        : meaning?.reading === 'embedding'
+          ? directionCotangent(b, out, input, fact.shape)
+          : numberCotangent(b, out, input, fact.shape, batch),
     );
   }
   const wrt = [...new Set([...taps.values(), ...branches])];
@@ -374,6 +380,14 @@ function classCotangent(b: GraphBuilder, out: Value, gumbel: Value, probabilitie
   if (probabilities) return b.div(drawn, b.op('Max', [out, b.scalar(1e-12)]));
   const shifted = b.exp(b.sub(out, b.reduceMax(out, [1], true)));
   return b.sub(drawn, b.div(shifted, b.reduceSum(shifted, [1], true)));
+}
+
+/** Noise across a sample's direction, relative to its length: what lies along it changes no cosine. */
+function directionCotangent(b: GraphBuilder, out: Value, noise: Value, shape: readonly number[]): Value {
+  const axes = shape.map((_, i) => i).slice(1);
+  const power = b.add(b.reduceSum(b.mul(out, out), axes, true), b.scalar(1e-12));
+  const along = b.div(b.reduceSum(b.mul(noise, out), axes, true), power);
+  return b.mul(b.sub(noise, b.mul(out, along)), b.sqrt(b.div(b.scalar(2), power)));
 }
 
 /** Noise whose square weighs the error against the spread of the values. */

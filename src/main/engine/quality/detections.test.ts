@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { HostTensor } from '../executor.ts';
 import { DType } from '../ir/dtype.ts';
 import { boxLayout, matchedBoxes, overlap, readBoxes, type Box } from './detections.ts';
+import type { Meanings } from './meaning.ts';
 import { createQualityMeter } from './meter.ts';
 
 const float = (dims: number[], data: ArrayLike<number>): HostTensor => ({
@@ -99,20 +100,23 @@ describe('boxes', () => {
 });
 
 describe('agreement of detectors', () => {
+  const BOXES: Meanings = new Map(
+    ['y', 'a'].map((name) => [name, { name, reading: 'boxes', source: 'given', why: '' }]),
+  );
   const two = { 0: [0.5, 0.25, 0, 0, 0.8, 0.1, 0.9], 265: [0, 0, 1, 1, 1, 0.6, 0.2] };
   it('is that of boxes, not of numbers', () => {
-    const meter = createQualityMeter({ order: ['y'], picture: PICTURE });
+    const meter = createQualityMeter({ order: ['y'], picture: PICTURE, meanings: BOXES });
     // One box moves a little, the other is lost, and a third one comes.
     const other = { 0: [0.55, 0.3, 0, 0, 0.7, 0.1, 0.9], 300: [0, 0, 1, 1, 1, 0.6, 0.2] };
     meter.add({ y: many(two) }, { y: many(other) }, 1);
     expect(meter.result()).toMatchObject({ agreement: 0.5, boxes: 2 });
-    const same = createQualityMeter({ order: ['y'], picture: PICTURE });
+    const same = createQualityMeter({ order: ['y'], picture: PICTURE, meanings: BOXES });
     same.add({ y: many(two) }, { y: many(two) }, 1);
     expect(same.result()).toMatchObject({ agreement: 1, boxes: 2, snrDb: null });
   });
 
   it('says nothing where nothing is found, and takes other counts of chosen boxes', () => {
-    const empty = createQualityMeter({ order: ['y'], picture: PICTURE });
+    const empty = createQualityMeter({ order: ['y'], picture: PICTURE, meanings: BOXES });
     empty.add({ y: many({}) }, { y: many({}) }, 1);
     expect(empty.result().agreement).toBeUndefined();
     const chosen = (n: number) => ({
@@ -120,7 +124,7 @@ describe('agreement of detectors', () => {
       s: float([n], new Float32Array(n).fill(0.9)),
       l: { dtype: DType.INT64, dims: [n], data: new BigInt64Array(n) },
     });
-    const meter = createQualityMeter({ order: ['a', 's', 'l'] });
+    const meter = createQualityMeter({ order: ['a', 's', 'l'], meanings: BOXES });
     meter.add(chosen(3), chosen(1), 1);
     expect(meter.result()).toMatchObject({ agreement: 0.5, boxes: 2 });
     expect(meter.result().snrDb).toBeCloseTo(0, 6);

@@ -1,0 +1,127 @@
+/** Whether a result kept enough quality to be called accepted, and what limits the trust in that. */
+import type { Quality, QualityFloor } from '../../../shared/model/job.ts';
+import {
+  DEFAULT_FLOOR,
+  FEW_SAMPLES,
+  TOO_FEW_SAMPLES,
+  type Interval,
+  type OutputQuality,
+} from '../../../shared/model/quality.ts';
+import { wilson } from './intervals.ts';
+
+export interface Verdict {
+  /** Why it is not accepted, worst first, as sentences. Empty: it is. */
+  readonly reasons: readonly string[];
+  readonly warnings: readonly string[];
+  /** True where the quality itself is too low: a wider cut may keep it. False where it could not be judged. */
+  readonly ruined: boolean;
+}
+
+export const NOT_MEASURED = 'Quality not measured: no data were given, so nobody knows what the result is worth.';
+
+/** Half of what lies between chance and perfect agreement, at least: a high share is no merit where all samples are alike. */
+const OVER_CHANCE = 0.5;
+/** Of the original's accuracy, where nothing was asked for: ten points are too many of fifteen. */
+const RELATIVE_DROP = 0.2;
+
+const percent = (x: number): string => `${(100 * x).toFixed(1)} %`;
+const between = (i: Interval | undefined): string =>
+  i ? ` (95 % interval ${(100 * i.low).toFixed(1)} to ${(100 * i.high).toFixed(1)} %)` : '';
+
+const WHAT: Record<OutputQuality['reading'], string> = {
+  classes: 'agreement with the original',
+  boxes: 'matched boxes (F1)',
+  map: 'F1 of the pixels of each class',
+  image: 'PSNR against the original',
+  embedding: 'mean cosine with the original',
+  numbers: 'explained variance of the original’s numbers',
+};
+
+/**
+ * @param original its own quality on the same samples; @param given what the user asks for, the rest is `DEFAULT_FLOOR`
+ * With labels accuracy decides about classes, and agreement only where it was asked for: a result may differ from the
+ * original and be as right.
+ */
+export function judgeQuality(original: Quality | null, q: Quality | null, given: QualityFloor = {}): Verdict {
+  if (!q || !original) return { reasons: [NOT_MEASURED], warnings: [], ruined: false };
+  const ruins: string[] = [];
+  const unknown: string[] = [];
+  if (q.nonFinite) ruins.push(`The outputs of ${q.nonFinite} of ${q.samples} samples are NaN or infinite.`);
+  const accurate = accuracy(original, q, given, ruins, unknown);
+  let judged = accurate ? 1 : 0;
+  const outputs = q.outputs ?? [];
+  for (const o of outputs) {
+    if (o.samples === 0) continue;
+    // Labels are about the first output of classes.
+    const labelled = accurate && o === outputs.find((x) => x.reading === 'classes');
+    if (labelled && given.minAgreement === undefined) continue;
+    const { ruin, reason } = ofOutput(o, given, outputs.length > 1);
+    if (o.unjudged === undefined) judged++;
+    if (ruin) ruins.push(ruin);
+    else if (reason) unknown.push(reason);
+  }
+  if (!judged && !unknown.length) unknown.push('No output could be judged.');
+  // One output that says nothing on these data does not keep the others from being judged.
+  const blocking = judged ? unknown.filter((u) => u.startsWith(CHANCE)) : unknown;
+  const warnings = unknown.filter((u) => !blocking.includes(u));
+  if (q.samples < TOO_FEW_SAMPLES)
+    blocking.push(
+      `Judged on ${q.samples} sample${q.samples === 1 ? '' : 's'} only: fewer than ${TOO_FEW_SAMPLES} accept nothing. Give more data.`,
+    );
+  else if (q.samples < FEW_SAMPLES)
+    warnings.push(`Judged on ${q.samples} samples: figures from fewer than ${FEW_SAMPLES} are rough.`);
+  return { reasons: [...ruins, ...blocking], warnings, ruined: ruins.length > 0 };
+}
+
+const CHANCE = 'The original itself';
+
+/** @returns whether accuracy was judged */
+function accuracy(original: Quality, q: Quality, given: QualityFloor, ruins: string[], unknown: string[]): boolean {
+  if (original.top1 === undefined || q.top1 === undefined) return false;
+  const n = q.samples;
+  const classes = q.outputs?.find((o) => o.reading === 'classes');
+  const chance = Math.max(1 / 1000, classes?.labelChance ?? 0);
+  const own = original.top1Interval ?? wilson(original.top1 * n, n);
+  if (own.low <= chance) {
+    unknown.push(
+      `${CHANCE} is right on ${percent(original.top1)} of the samples, no more than one who always says the same (${percent(chance)}): check labels and preprocessing.`,
+    );
+    return true;
+  }
+  const asked = given.maxDrop;
+  const allowed = asked ?? Math.min(DEFAULT_FLOOR.maxDrop, RELATIVE_DROP * original.top1);
+  const drop = original.top1 - q.top1;
+  if (drop > allowed + 1e-9)
+    ruins.push(
+      `Top-1 fell from ${percent(original.top1)} to ${percent(q.top1)}${between(q.top1Interval)}: ${(100 * drop).toFixed(1)} points, and ${(100 * allowed).toFixed(1)} may go.`,
+    );
+  else if (q.top1 <= chance)
+    ruins.push(`Top-1 is ${percent(q.top1)}, no more than one who always says the same (${percent(chance)}).`);
+  return true;
+}
+
+function ofOutput(
+  o: OutputQuality,
+  given: QualityFloor,
+  several: boolean,
+): { readonly ruin?: string; readonly reason?: string } {
+  const of = several ? `${o.name}: ` : '';
+  if (o.unjudged !== undefined) return { reason: `${of}${o.unjudged}, so agreement says nothing.` };
+  if (o.reading === 'image') {
+    const least = given.minPsnrDb ?? DEFAULT_FLOOR.minPsnrDb;
+    const psnr = o.psnrDb ?? Infinity;
+    return psnr < least ? { ruin: `${of}${WHAT.image} is ${psnr.toFixed(1)} dB, under the floor of ${least} dB.` } : {};
+  }
+  if (o.agreement === undefined) return { reason: `${of}There is no figure of agreement.` };
+  const least = given.minAgreement ?? DEFAULT_FLOOR.minAgreement;
+  if (o.agreement < least - 1e-9)
+    return {
+      ruin: `${of}${WHAT[o.reading]} is ${percent(o.agreement)}${between(o.interval)}, under the floor of ${percent(least)}.`,
+    };
+  const chance = o.chance ?? 0;
+  if (chance < 1 && (o.agreement - chance) / (1 - chance) < OVER_CHANCE)
+    return {
+      ruin: `${of}${WHAT[o.reading]} is ${percent(o.agreement)}, and an output that never changes reaches ${percent(chance)} on these samples.`,
+    };
+  return {};
+}

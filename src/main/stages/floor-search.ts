@@ -1,0 +1,115 @@
+/** Where the budget leaves less quality than the floor asks for: how far the model can be cut and still keep it. */
+import type { CompressRequest, KeptFloor, Quality } from '../../shared/model/job.ts';
+import { baselineState } from '../engine/pruning/allocation/baselines.ts';
+import { GreedyPath } from '../engine/pruning/allocation/greedy.ts';
+import { predictMs, type State } from '../engine/pruning/allocation/state.ts';
+import type { Model } from '../engine/ir/model.ts';
+import { judgeQuality } from '../engine/quality/floor.ts';
+import type { Meanings } from '../engine/quality/meaning.ts';
+import { openModelFile } from '../storage/model-files.ts';
+import type { StageContext } from './context.ts';
+import { createEvaluator } from './evaluate.ts';
+import type { JobData } from './job-data.ts';
+import type { Stopwatch } from './stopwatch.ts';
+import { keyOf, type Candidate } from './fit.ts';
+import { openCost } from './plan-cost.ts';
+import { built, type SettleOptions } from './settle.ts';
+
+/** Plans that are made and judged, at most: each halves what is left between the original and the budget. */
+const STEPS = 4;
+const GLANCE = { precision: 0.006, maxSeconds: 2.5 };
+
+interface FloorSearch extends SettleOptions {
+  /** The plan that did not keep the floor. */
+  readonly chosen: Candidate;
+  readonly evaluate: (path: string) => Promise<Quality>;
+  readonly keeps: (q: Quality) => boolean;
+  /** No further plan is begun after so many seconds. */
+  readonly seconds: number;
+}
+
+/** The fastest of the plans tried that keeps the floor, compensated and measured; null where none does. No recovery. */
+async function searchFloor(o: FloorSearch, ctx: StageContext): Promise<KeptFloor | null> {
+  const { space, start, recipe, beside } = o;
+  const plans = await openCost({ ...o, compare: beside.compare, known: [] }, ctx);
+  const until = performance.now() + 1000 * o.seconds;
+  let kept: { path: string; quality: Quality } | null = null;
+  try {
+    const { land } = plans;
+    const path = new GreedyPath(space, start, { cost: plans.cost, ...(land && { land }) });
+    const steered = recipe.allocation === 'measured' || recipe.allocation === 'fisher';
+    const at = async (ms: number): Promise<State> =>
+      steered ? (await path.reach(ms)).state : baselineState(recipe.allocation, space, o.scores, ms, start);
+    const seen = new Set([keyOf(o.chosen.state), keyOf(start)]);
+    let [fails, keeps] = [o.chosen.predictedMs, predictMs(space, start)];
+    for (let i = 0; i < STEPS && performance.now() < until; i++) {
+      const goal = (fails + keeps) / 2;
+      ctx.progress({ stage: 'evaluate', message: 'looking for a cut that keeps the floor', done: i / STEPS });
+      const state = await at(goal);
+      const key = keyOf(state);
+      if (seen.has(key)) break;
+      seen.add(key);
+      const predictedMs = predictMs(space, state);
+      const { compensated } = await built(o, { state, predictedMs, ratio: predictedMs / o.baselineMs }, ctx);
+      const quality = await o.evaluate(compensated.path);
+      const good = o.keeps(quality);
+      ctx.log(`a wider plan, predicted ${predictedMs.toFixed(3)} ms: ${good ? 'keeps' : 'does not keep'} the floor`);
+      if (good) {
+        kept = { path: compensated.path, quality };
+        keeps = goal;
+      } else fails = goal;
+    }
+  } finally {
+    await plans.close();
+  }
+  if (!kept) return null;
+  const measured = await beside.compare(openModelFile(kept.path), GLANCE);
+  await beside.close();
+  return { ratio: measured.ratio, ms: measured.pruned.p50Ms, quality: kept.quality };
+}
+
+/** What of a job the search needs. */
+interface JobParts {
+  readonly request: Pick<CompressRequest, 'floor'>;
+  readonly source: Model;
+  readonly data: Pick<JobData, 'dataset' | 'quality'>;
+  readonly meanings: Meanings;
+  readonly clock: Stopwatch;
+}
+
+/** For the search, at least and at most; half of what the job took in between. */
+const SEARCH_SECONDS = [20, 180] as const;
+
+/** Searched for only where quality is what is wrong; undefined: it was not. */
+export async function floorKept(
+  { request, source, data, meanings, clock }: JobParts,
+  o: Omit<FloorSearch, 'evaluate' | 'keeps' | 'seconds'>,
+  learned: { readonly original: Quality | null; readonly result: Quality | null },
+  ctx: StageContext,
+): Promise<KeptFloor | null | undefined> {
+  if (!data.dataset || !judgeQuality(learned.original, learned.result, request.floor).ruined) return undefined;
+  const evaluator = await createEvaluator(source, {
+    executor: ctx.executor,
+    dataset: data.dataset,
+    indices: data.quality,
+    threads: o.threads,
+    batch: 64,
+    meanings,
+  });
+  const spent = Object.values(clock.seconds()).reduce((a, b) => a + b, 0);
+  try {
+    const kept = await searchFloor(
+      {
+        ...o,
+        evaluate: (path) => evaluator.evaluate(openModelFile(path)),
+        keeps: (q) => !judgeQuality(evaluator.reference, q, request.floor).ruined,
+        seconds: Math.min(SEARCH_SECONDS[1], Math.max(SEARCH_SECONDS[0], spent / 2)),
+      },
+      ctx,
+    );
+    clock.mark('floor');
+    return kept;
+  } finally {
+    await evaluator.close();
+  }
+}

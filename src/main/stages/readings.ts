@@ -1,0 +1,69 @@
+/** How the outputs of a model are read: runs it on a sample and looks at what came with the data. */
+import { SecateurError } from '../../shared/contract/errors.ts';
+import type { OutputReading } from '../../shared/model/job.ts';
+import type { Dataset } from '../data/dataset.ts';
+import type { Executor, HostTensor } from '../engine/executor.ts';
+import type { Model } from '../engine/ir/model.ts';
+import { boxLayout, pictureOf } from '../engine/quality/detections.ts';
+import { ImpossibleReading, outputMeanings, type Meanings } from '../engine/quality/meaning.ts';
+import { randomFeeds } from '../runtime/random-inputs.ts';
+import { classNamesOf } from './class-names.ts';
+import type { StageContext } from './context.ts';
+import { dataInput, pad } from './evaluate.ts';
+import type { Prepared } from './prepare.ts';
+
+export interface ReadingOptions {
+  readonly dataset: Dataset | null;
+  readonly classNames?: readonly string[] | null;
+  readonly given?: Readonly<Record<string, OutputReading>> | undefined;
+  /** Samples that the model runs on at once, where it leaves that open; default 1. */
+  readonly batch?: number | undefined;
+  /** Values of the inputs; default: a sample of the data, else random numbers. */
+  readonly feeds?: Readonly<Record<string, HostTensor>>;
+}
+
+/** @throws 'usage' for an output that is not there or that cannot be read so */
+export async function readOutputs(model: Model, o: ReadingOptions, executor: Executor): Promise<Meanings> {
+  const feeds = o.feeds ?? (await feedsOf(model, o.dataset, o.batch ?? 1));
+  const session = await executor.open(model, { threads: 1, memoryPattern: false });
+  let outputs: Record<string, HostTensor>;
+  try {
+    outputs = await session.run(feeds);
+  } finally {
+    await session.release();
+  }
+  const order = model.graph.outputs.map((v) => v.name);
+  const layout = boxLayout(outputs, order, pictureOf(Object.values(feeds)[0]?.dims));
+  const names = o.classNames ?? o.dataset?.classNames;
+  const labels = o.dataset?.labels;
+  try {
+    return outputMeanings(model, {
+      shapeOf: (name) => outputs[name],
+      inputs: Object.entries(feeds).map(([name, t]) => ({ name, dims: t.dims })),
+      largestLabel: labels ? labels.reduce((a, b) => Math.max(a, b), -1) : null,
+      classNames: names?.length ?? null,
+      boxes: !layout ? [] : layout.kind === 'chosen' ? [layout.boxes, layout.scores, layout.labels] : [layout.output],
+      ...(o.given && { given: o.given }),
+    });
+  } catch (e) {
+    if (e instanceof ImpossibleReading) throw new SecateurError('usage', { reason: e.message });
+    throw e;
+  }
+}
+
+async function feedsOf(model: Model, dataset: Dataset | null, batch: number): Promise<Record<string, HostTensor>> {
+  if (!dataset || dataset.length === 0) return randomFeeds(model, { batch }, 1);
+  const input = dataInput(model);
+  const sample = await dataset.batch([0]);
+  return { [input.name]: pad(sample, input.fixedBatch ? Math.max(1, input.dims[0]!) : batch) };
+}
+
+/** A model as jobs work on it, with its outputs read by all that is known. */
+export async function withMeanings(
+  prepared: Prepared,
+  o: Pick<ReadingOptions, 'dataset' | 'given' | 'batch'> & { readonly model: Model; readonly path: string },
+  ctx: Pick<StageContext, 'executor'>,
+): Promise<Prepared> {
+  const classNames = await classNamesOf(o.model, o.path, o.dataset);
+  return { ...prepared, meanings: await readOutputs(o.model, { ...o, classNames }, ctx.executor) };
+}
