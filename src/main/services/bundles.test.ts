@@ -15,7 +15,7 @@ describe('bundles', () => {
     kind,
     status,
     finishedAt,
-    request: { model: '/m.onnx' },
+    request: { model: '/m.onnx', budget: { ratio: 0.7 }, recipe: { name: 'fast', keep: { conv1: 0.5 } } },
     result: {
       bundle,
       baseline: { p50Ms: 4 },
@@ -49,7 +49,17 @@ describe('bundles', () => {
       ['2', b, false],
       ['3', a, true],
     ]);
-    expect(list[1]).toMatchObject({ model: '/m.onnx', beforeMs: 4, afterMs: 2, budgetMs: 2.5, met: true, bytes: 10 });
+    expect(list[1]).toMatchObject({
+      model: '/m.onnx',
+      budget: '0.7x',
+      recipe: 'fast',
+      widths: 1,
+      beforeMs: 4,
+      afterMs: 2,
+      budgetMs: 2.5,
+      met: true,
+      bytes: 10,
+    });
   });
 
   it('deletes the folder and the zip of a known bundle, and nothing else', async () => {

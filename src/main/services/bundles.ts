@@ -7,6 +7,7 @@ import type { BundleEntry, CompressInput } from '../../shared/contract/routes.ts
 import { MANIFEST } from '../engine/bundle/layout.ts';
 import type { CompressReport } from '../../shared/model/job.ts';
 import type { JobService } from './jobs.ts';
+import { choicesOf, resultOf } from './summaries.ts';
 
 /** Jobs that are looked through. */
 const LIMIT = 1000;
@@ -23,16 +24,8 @@ export class BundleService {
     const entries = new Map<string, BundleEntry>();
     for (const { id, kind, status, result, request, finishedAt } of this.#jobs.list(LIMIT)) {
       if (kind !== 'compress' || status !== 'done') continue;
-      const {
-        bundle,
-        baseline,
-        result: pruned,
-        budgetMs,
-        met,
-        provenance,
-        accepted,
-        reasons,
-      } = result as CompressReport;
+      const report = result as CompressReport;
+      const { bundle, result: pruned } = report;
       if (!bundle || !pruned) continue;
       const known = entries.get(bundle);
       if (known && known.createdAt >= (finishedAt ?? 0)) continue;
@@ -40,14 +33,12 @@ export class BundleService {
         path: bundle,
         job: id,
         model: (request as CompressInput).model,
-        beforeMs: baseline.p50Ms,
+        ...choicesOf(request as CompressInput),
+        ...resultOf(report),
         afterMs: pruned.p50Ms,
-        budgetMs,
-        met,
-        ...(accepted !== undefined && { accepted, reasons: reasons ?? [] }),
-        quality: pruned.quality,
+        budgetMs: report.budgetMs,
         bytes: pruned.bytes,
-        processor: provenance.processor,
+        processor: report.provenance.processor,
         createdAt: finishedAt ?? 0,
         there: existsSync(bundle),
       });

@@ -3,27 +3,17 @@ import { existsSync } from 'node:fs';
 import { availableParallelism, hostname } from 'node:os';
 import { basename, extname, join } from 'node:path';
 import { SecateurError } from '../../shared/contract/errors.ts';
-import type {
-  CompressInput,
-  Events,
-  Input,
-  JobDetail,
-  JobSummary,
-  Output,
-  RouteName,
-  Topic,
-} from '../../shared/contract/routes.ts';
-import type { CompressReport, CompressRequest } from '../../shared/model/job.ts';
-import type { JobRecord } from '../../shared/model/job-record.ts';
+import type { Events, Input, JobDetail, Output, RouteName, Topic } from '../../shared/contract/routes.ts';
+import type { CompressRequest } from '../../shared/model/job.ts';
 import type { InspectReport } from '../../shared/model/tasks.ts';
 import { presetNamed } from '../../shared/model/preprocess-presets.ts';
 import { PRESETS } from '../../shared/model/recipes.ts';
-import type { Budget } from '../../shared/model/types.ts';
 import type { FileAccess } from '../services/files.ts';
 import type { Services } from '../services/index.ts';
 import { estimatesFrom } from '../services/estimates.ts';
 import { criteria } from '../services/recipes.ts';
 import { JOBS } from '../services/jobs.ts';
+import { summaryOf } from '../services/summaries.ts';
 import type { RouterOptions } from './router.ts';
 
 export interface HandlerContext {
@@ -144,7 +134,7 @@ export function handlersFor({ services, options, files, emit }: HandlerContext):
       return { id: jobs.start('compress', request).id };
     },
     'jobs.estimate': ({ model, macs }) => estimatesFrom(jobs.list(JOBS), model, macs),
-    'jobs.list': () => ({ jobs: jobs.list(JOBS).map(summary), paused: jobs.paused }),
+    'jobs.list': () => ({ jobs: jobs.list(JOBS).map(summaryOf), paused: jobs.paused }),
     'jobs.get': ({ id }) => ({ ...(jobs.show(id) as JobDetail), ...jobs.story(id) }),
     'jobs.cancel': async ({ id }) => {
       await jobs.cancel(id);
@@ -195,31 +185,4 @@ function freshFolder(folder: string, model: string): string {
     const path = join(folder, n === 1 ? base : `${base}-${n}`);
     if (!existsSync(path)) return path;
   }
-}
-
-const shortBudget = ({ ms, ratio }: Budget): string => (ms !== undefined ? `${ms} ms` : `${ratio}x`);
-
-function summary(r: JobRecord): JobSummary {
-  const request = r.request as Partial<CompressInput> & { original?: string; bundle?: string };
-  const report = r.kind === 'compress' && r.status === 'done' ? (r.result as CompressReport) : null;
-  return {
-    id: r.id,
-    kind: r.kind,
-    status: r.status,
-    model: request.model ?? request.original ?? request.bundle ?? '',
-    budget: request.budget ? shortBudget(request.budget as Budget) : '',
-    progress: r.progress,
-    createdAt: r.createdAt,
-    finishedAt: r.finishedAt,
-    attempts: r.attempts,
-    outcome: report && {
-      met: report.met,
-      ...(report.accepted !== undefined && { accepted: report.accepted, reasons: report.reasons ?? [] }),
-      quality: report.result?.quality ?? null,
-      beforeMs: report.baseline.p50Ms,
-      afterMs: report.result?.p50Ms ?? null,
-      bundle: report.bundle,
-    },
-    error: r.error,
-  };
 }

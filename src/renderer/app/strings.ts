@@ -55,6 +55,19 @@ export const verdicts: Readonly<Record<Verdict, string>> = {
   unjudged: 'Budget met; the quality was not judged',
 };
 
+/** The same in a row of a list. */
+export const shortVerdicts: Readonly<Record<Verdict, string>> = {
+  accepted: 'accepted',
+  unreachable: 'out of reach',
+  ruined: 'not accepted',
+  missed: 'budget missed',
+  close: 'too close to call',
+  unjudged: 'not judged',
+};
+
+/** Of a verification. */
+export const passedText = (passed: boolean): string => (passed ? 'verified' : 'checks failed');
+
 /** As a user would say it, with the conditions where they are not the usual ones. */
 export function budgetText({ ms, ratio, percentile, threads, batch, provider }: Budget): string {
   const goal = ms === undefined ? `${Math.round(100 * (ratio ?? 1))} % of the original's time` : `${ms} ms`;
@@ -246,6 +259,10 @@ export const t = {
   exact: 'exact',
   samplesBehind: 'Samples',
   notJudged: 'not judged',
+  qualityNotJudged: 'quality not judged',
+  samplesUnit: 'samples',
+  budgetAndRecipe: 'Budget and recipe',
+  result: 'Result',
   keptFloorAt: 'The fastest cut that kept the floor takes',
   noneKeptFloor: 'None of the cuts that were tried kept the floor.',
   byTheRecipe: 'chosen by the recipe',
@@ -342,7 +359,7 @@ export const t = {
   resumeQueue: 'Resume the queue',
   resume: 'Resume',
   delete: 'Delete',
-  duplicate: 'Other budget',
+  duplicate: 'Duplicate with another budget',
   show: 'Show',
   waits: 'Another job is measuring. This one starts when it is done.',
   paused: 'The queue is paused: this job waits.',
@@ -365,6 +382,7 @@ export const t = {
   outputChange: 'Output change',
   apply: 'Apply',
   reset: 'Reset',
+  keptUnits: 'units kept',
   staircase: 'Latency over kept units',
   ownSamples: 'Your samples, before and after',
   holds: 'What still holds the time',

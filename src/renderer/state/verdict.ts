@@ -1,5 +1,5 @@
 /** What a finished compression came to, in the order in which a user needs to know it: what is wrong comes first. */
-import type { CompressReport } from '../../shared/model/job.ts';
+import type { ResultSummary } from '../../shared/contract/routes.ts';
 
 /**
  * 'unreachable': nothing was made; 'ruined': below the quality floor, or not judged well enough to be above it; 'missed':
@@ -14,7 +14,8 @@ export interface Judgement {
   readonly reasons: readonly string[];
 }
 
-export type Judged = Pick<CompressReport, 'met' | 'unreachable' | 'accepted' | 'reasons' | 'latency'>;
+/** A whole report, or the summary of one. */
+export type Judged = Pick<ResultSummary, 'met' | 'unreachable' | 'accepted' | 'reasons' | 'latency'>;
 
 export function judgementOf(report: Judged): Judgement {
   const reasons = report.reasons ?? [];

@@ -200,7 +200,8 @@ describe('a job that is shown', () => {
     await bringing;
     last('models.inspect').refuse('file-not-found');
     await settle();
-    const outcome = { met: true, beforeMs: 2, afterMs: 1, bundle: '/out/b', accepted: true };
+    const quality = { qualityBefore: null, quality: null };
+    const outcome = { met: true, beforeMs: 2, afterMs: 1, bundle: '/out/b', accepted: true, ...quality };
     const job = { id: 'j1', kind: 'compress', status: 'done', outcome } as (typeof jobs.list)[number];
     jobs.list = [job];
     expect([wizard.blocked('run'), wizard.blocked('review'), wizard.blocked('export')]).toEqual([null, null, null]);

@@ -2,7 +2,15 @@
  * What the window may ask, whatever carries it: Electron's IPC, HTTP, or a call in the same process. One entry per route;
  * inputs are checked against a schema of the same name (main/transport/schemas.ts). Results are typed, never rejections.
  */
-import type { CompressReport, OutputReading, Preprocess, Quality, QualityFloor, Recipe } from '../model/job.ts';
+import type {
+  CompressReport,
+  LatencyVerdict,
+  OutputReading,
+  Preprocess,
+  Quality,
+  QualityFloor,
+  Recipe,
+} from '../model/job.ts';
 import type { JobRecord, JobStatus } from '../model/job-record.ts';
 import type { Candidate, Progress } from '../model/frames.ts';
 import type { InspectReport } from '../model/tasks.ts';
@@ -85,19 +93,33 @@ export interface CompressInput {
   readonly dims?: Readonly<Record<string, number>>;
 }
 
-/** A bundle that a job has written. */
-export interface BundleEntry {
-  readonly path: string;
-  readonly job: string;
-  readonly model: string;
-  readonly beforeMs: number;
-  readonly afterMs: number;
-  readonly budgetMs: number;
+/** What a finished compression came to: what a row of a list shows, and enough to judge it by. */
+export interface ResultSummary {
   readonly met: boolean;
   /** Absent in reports of earlier versions: nobody judged. */
   readonly accepted?: boolean;
   readonly reasons?: readonly string[];
-  readonly quality?: Quality | null;
+  readonly latency?: Pick<LatencyVerdict, 'verdict'>;
+  readonly unreachable?: { readonly reason: string };
+  /** Of the original and of the result; null where there were no data. */
+  readonly qualityBefore: Quality | null;
+  readonly quality: Quality | null;
+  readonly beforeMs: number;
+  readonly afterMs: number | null;
+}
+
+/** A bundle that a job has written. */
+export interface BundleEntry extends ResultSummary {
+  readonly path: string;
+  readonly job: string;
+  readonly model: string;
+  /** As it was asked for: `0.7x` or `4 ms`. */
+  readonly budget: string;
+  readonly budgetMs: number;
+  readonly recipe: string;
+  /** Groups whose width was set by hand. */
+  readonly widths: number;
+  readonly afterMs: number;
   /** Of the pruned model. */
   readonly bytes: number;
   /** That it was measured on. */
@@ -113,21 +135,18 @@ export interface JobSummary {
   readonly status: JobStatus;
   readonly model: string;
   readonly budget: string;
+  /** Name of the recipe; null for jobs that have none. */
+  readonly recipe: string | null;
+  /** Groups whose width was set by hand. */
+  readonly widths: number;
   readonly progress: Progress | null;
   readonly createdAt: number;
   readonly finishedAt: number | null;
   readonly attempts: number;
   /** Of a finished compression. */
-  readonly outcome: {
-    readonly met: boolean;
-    /** Absent in reports of earlier versions: nobody judged. */
-    readonly accepted?: boolean;
-    readonly reasons?: readonly string[];
-    readonly quality?: Quality | null;
-    readonly beforeMs: number;
-    readonly afterMs: number | null;
-    readonly bundle: string | null;
-  } | null;
+  readonly outcome: (ResultSummary & { readonly bundle: string | null }) | null;
+  /** Of a finished verification: whether no check failed. */
+  readonly passed: boolean | null;
   readonly error: ErrorPayload | null;
 }
 
