@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { t } from '../../src/renderer/app/strings.ts';
+import { presets, t } from '../../src/renderer/app/strings.ts';
 import { seededRandom } from '../../src/main/engine/random.ts';
 import { writeCompressFixture } from '../support/compress-fixture.ts';
 import { noSeriousViolations, Window } from './pages.ts';
@@ -37,6 +37,17 @@ test('from an own model and a folder of images to a verified bundle', async ({ w
   const w = new Window(window);
   await w.chooseOwn(['own', 'tiny.onnx']);
   await expect(w.panel('tiny.onnx').getByText(t.params)).toBeVisible();
+
+  // The structure is one stop of the keyboard: arrow keys move in it, and Enter shows the facts of a box.
+  const graph = window.getByTestId('graph');
+  await expect(graph.and(window.locator('[data-ready=true]'))).toBeVisible();
+  await expect(graph.locator('[tabindex="0"]')).toHaveCount(0);
+  await graph.focus();
+  await window.keyboard.press('ArrowRight');
+  await window.keyboard.press('Enter');
+  await expect(window.getByTestId('box-facts')).toContainText(t.boxOutputs);
+  await window.keyboard.press('Escape');
+  await expect(window.getByTestId('box-facts')).toHaveCount(0);
 
   // What it was taken for can be corrected, and stays corrected.
   const family = w.panel('tiny.onnx').getByRole('combobox');
@@ -94,7 +105,17 @@ test('from an own model and a folder of images to a verified bundle', async ({ w
 
   // The library knows all of it.
   await w.button(t.library).click();
-  await expect(window.getByRole('row').filter({ hasText: 'compression' })).toContainText('done');
+  const row = window.getByRole('row').filter({ hasText: 'compression' });
+  await expect(row).toContainText(presets.fast!.title);
+  await expect(row.locator('[data-verdict]')).toBeVisible();
+  // No action is cut off in a narrow window.
+  const usual = window.viewportSize()!;
+  await window.setViewportSize({ width: 800, height: 600 });
+  for (const action of await row.getByRole('button').all()) {
+    const { x, width } = (await action.boundingBox())!;
+    expect(x + width).toBeLessThanOrEqual(800);
+  }
+  await window.setViewportSize(usual);
   await window.getByRole('searchbox').fill('nothing like it');
   await expect(window.getByText(t.noneFound)).toBeVisible();
   await window.getByRole('searchbox').fill('tiny');

@@ -42,6 +42,31 @@ it('shows a residual network as its convolutions, sums and pools', async () => {
   expect(graph.nodes.reduce((sum, n) => sum + n.macs, 0)).toBe(modelCosts(p.model, p.facts).macs);
 });
 
+it('holds the facts of each operator', async () => {
+  const p = await prepare(residualExample(), ctx, 1);
+  const { nodes } = modelGraph(p);
+  const [stem, , , add, pool, fc] = nodes;
+  const [n] = stem!.inputs[0]!;
+  expect(stem!.inputs.length).toBe(1);
+  expect(stem!.outputs.map((s) => s?.[1])).toEqual([8]);
+  expect(stem!.weights[0]!.slice(0, 2)).toEqual([8, stem!.inputs[0]![1]]);
+  // What is summed comes from two boxes; what Relu makes of it goes on.
+  expect(add!.inputs.map((s) => s?.[1])).toEqual([8, 8]);
+  expect(add!.weights).toEqual([]);
+  expect(pool!.outputs).toEqual([[n, 8]]);
+  expect(fc!.params).toBeGreaterThan(0);
+  expect(nodes.reduce((sum, b) => sum + b.params, 0)).toBe(modelCosts(p.model, p.facts).params);
+});
+
+it('says why an operator keeps its width', async () => {
+  const p = await prepare(residualExample(), ctx, 1);
+  const { nodes } = modelGraph(p);
+  expect(p.analysis.skipped.length).toBeGreaterThan(0);
+  for (const { group, reason } of p.analysis.skipped)
+    expect(nodes.filter((b) => b.label === group).map((b) => b.frozen)).toEqual([reason]);
+  for (const b of nodes) expect(b.group !== null && b.frozen !== null).toBe(false);
+});
+
 it('stays fast on thousands of operators, with names of its own where theirs are alike', () => {
   const model = new Model();
   model.opsets.set('', 17);

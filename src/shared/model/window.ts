@@ -4,6 +4,9 @@ import type { OriginalQuality } from './quality.ts';
 import type { Provenance } from './types.ts';
 import type { StoredUnit } from './latency-table.ts';
 
+/** Sizes at a batch of one; names stand for dynamic axes. Null where the model was not seen to compute it. */
+export type GraphShape = readonly (number | string)[] | null;
+
 /** The overview: blocks and operators as boxes, what one computes from another as arrows. */
 export interface ModelGraph {
   readonly nodes: readonly {
@@ -17,6 +20,14 @@ export interface ModelGraph {
     readonly units: number | null;
     /** Residual block that it is part of. */
     readonly block: string | null;
+    readonly params: number;
+    /** What it reads from other boxes or from the model's inputs, and what others read of it. */
+    readonly inputs: readonly GraphShape[];
+    readonly outputs: readonly GraphShape[];
+    /** Sizes of the weights of the operator that does the work. */
+    readonly weights: readonly GraphShape[];
+    /** Why its width cannot change; null where it can, or where it has none of its own. */
+    readonly frozen: string | null;
   }[];
   readonly edges: readonly { readonly from: string; readonly to: string }[];
 }
