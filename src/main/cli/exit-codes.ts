@@ -30,6 +30,7 @@ const OURS: readonly string[] = [
   'worker-crashed',
   'worker-not-ready',
   'interrupted',
+  'disk-full',
   'home-unwritable',
   'database-unusable',
   'database-too-new',

@@ -3,8 +3,9 @@
  * the event loop of its process, and a native fault ends it.
  */
 import { open as openFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import * as ort from 'onnxruntime-node';
+import { SecateurError } from '../../shared/contract/errors.ts';
 import type { ExecSession, Executor, HostTensor, SessionOptions } from '../engine/executor.ts';
 import { weightBytes } from '../engine/ir/costs.ts';
 import type { Model } from '../engine/ir/model.ts';
@@ -124,7 +125,7 @@ export function createExecutor(thread?: string): RuntimeExecutor {
         if (plan.data) await writeChunks(join(dir, 'weights.data'), plan.data);
       } catch (e) {
         await cleanup();
-        throw e;
+        throw SecateurError.ofFullDisk(e, dirname(dir)) ?? e;
       }
       return create(join(dir, 'model.onnx'), options, cleanup);
     },

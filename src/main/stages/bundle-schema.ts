@@ -110,6 +110,8 @@ export const goldenSchema = z.strictObject({
   atol: z.record(z.string(), number.min(0)),
   origin: z.enum(['data', 'seeded']),
   seed: number,
+  random: z.literal(true).optional(),
+  randomOutputs: z.array(text).min(1).max(256).optional(),
   sizes: z
     .array(z.record(text, number.int().min(1).max(65536)))
     .max(64)

@@ -10,6 +10,7 @@ import type { CompressReport, ModelMeasure, Preprocess } from '../../shared/mode
 import type { Budget, DeviceProfile, LatencyStats, Plan } from '../../shared/model/types.ts';
 import type { Dataset } from '../data/dataset.ts';
 import type { HostTensor } from '../engine/executor.ts';
+import { randomOutputs } from '../engine/ir/dependence.ts';
 import { modelCard } from '../engine/bundle/card.ts';
 import {
   buildComponent,
@@ -228,7 +229,10 @@ export async function writeBundle(input: BundleInput): Promise<WrittenBundle> {
       threads: budget.threads,
     });
     try {
-      const golden = await makeGolden(session, cases, origin, input.seed, input.sizes);
+      const golden = await makeGolden(session, cases, origin, input.seed, {
+        at: input.sizes,
+        random: randomOutputs(model),
+      });
       for (const [path, bytes] of golden.files) await put(path, bytes);
       await put('golden/golden.json', json(golden.spec));
     } finally {
@@ -305,6 +309,8 @@ export async function writeBundle(input: BundleInput): Promise<WrittenBundle> {
     await rename(root, folder);
     await rename(archive, zip);
     return { folder, zip, bytes, model: join(folder, modelFile) };
+  } catch (e) {
+    throw SecateurError.ofFullDisk(e, input.outDir) ?? e;
   } finally {
     await rm(temp, { recursive: true, force: true });
   }

@@ -14,6 +14,7 @@ import { classNamesOf } from './class-names.ts';
 import { readOutputs } from './readings.ts';
 import { openModelData } from './model-data.ts';
 import { prepare } from './prepare.ts';
+import { randomNotes } from './random-notes.ts';
 import { sized } from './sized.ts';
 
 export async function runCompare(request: CompareRequest, ctx: StageContext): Promise<CompareReport> {
@@ -62,7 +63,7 @@ export async function runCompare(request: CompareRequest, ctx: StageContext): Pr
       speedup: inverse(speedupOf(b)),
       outputs: [...meanings.values()],
       provenance: measuredHere(),
-      notes: [...notes, ...original.notes],
+      notes: [...notes, ...randomNotes(original.model), ...original.notes],
     };
   } finally {
     await dataset.close();

@@ -38,6 +38,7 @@ import { loadWithHash } from './load.ts';
 import { firstLook } from './original.ts';
 import { withMeanings } from './readings.ts';
 import { prepare, tidy, type Prepared } from './prepare.ts';
+import { randomNotes } from './random-notes.ts';
 import { recoverStage } from './recover-stage.ts';
 import { guardResult } from './result-sizes.ts';
 import { completeScores } from './complete-scores.ts';
@@ -106,7 +107,7 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
   const { recipe, budget, seed } = request;
   const { compare } = beside;
   const threads = localDevice().cores;
-  const notes = [...prepared.notes, ...data.notes, ...loaded.notes];
+  const notes = [...prepared.notes, ...randomNotes(loaded.model), ...data.notes, ...loaded.notes];
   if (prepared.rewritten)
     notes.unshift(`${prepared.rewritten} shortcuts of Slice and Pad became 1x1 convolutions with the same result.`);
 

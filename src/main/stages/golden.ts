@@ -1,6 +1,7 @@
 /** Makes golden inputs and outputs with the runtime, and replays them. */
 import { SecateurError } from '../../shared/contract/errors.ts';
 import { absoluteTolerance, RTOL, worstMismatch, type GoldenFile, type GoldenTensor } from '../engine/bundle/golden.ts';
+import type { RandomOutputs } from '../engine/ir/dependence.ts';
 import { floats } from '../engine/quality/meter.ts';
 import { inOrder, type ExecSession, type HostTensor } from '../engine/executor.ts';
 import type { ResultSizes } from './result-sizes.ts';
@@ -20,19 +21,28 @@ export interface Golden {
   readonly files: ReadonlyMap<string, Uint8Array>;
 }
 
+const isFinite = (values: ArrayLike<number | bigint>): boolean =>
+  Array.from(values as ArrayLike<number>).every((x) => Number.isFinite(Number(x)));
+
 /** Values that can be compared: half floats become numbers. */
 const numbers = (t: HostTensor): ArrayLike<number | bigint> => floats(t) ?? t.data;
 
+export interface GoldenOptions {
+  /** Other sizes of dynamic axes that the model was seen to run at; their inputs, where small, are the last case. */
+  readonly at?: Pick<ResultSizes, 'sizes' | 'feeds'> | undefined;
+  /** Outputs that the model draws. */
+  readonly random?: RandomOutputs;
+}
+
 /**
  * Runs the model on each set of inputs.
- * @param at other sizes of dynamic axes that the model was seen to run at; their inputs, where small, are the last case
  * @throws 'bundle-invalid' when an output is not finite */
 export async function makeGolden(
   session: ExecSession,
   cases: readonly Feeds[],
   origin: GoldenFile['origin'],
   seed: number,
-  at?: Pick<ResultSizes, 'sizes' | 'feeds'>,
+  { at, random }: GoldenOptions = {},
 ): Promise<Golden> {
   const files = new Map<string, Uint8Array>(),
     atol: Record<string, number> = {},
@@ -49,7 +59,7 @@ export async function makeGolden(
     const outputs = await session.run(feeds);
     for (const [name, t] of inOrder(outputs, session.outputNames)) {
       const values = numbers(t);
-      if (Array.from(values as ArrayLike<number>).some((x) => !Number.isFinite(Number(x))))
+      if (!isFinite(values))
         throw new SecateurError('bundle-invalid', {
           path: 'The new bundle',
           reason: `output ${name} of the model is not finite`,
@@ -65,7 +75,8 @@ export async function makeGolden(
   let small = true;
   for (const feeds of cases) if (!(small = await add(feeds))) break;
   if (small && at?.feeds) await add(at.feeds);
-  return { spec: { rtol: RTOL, atol, origin, seed, ...(at && { sizes: at.sizes }), cases: done }, files };
+  const drawn = random && random.names.size > 0 && { random: true as const, randomOutputs: [...random.names] };
+  return { spec: { rtol: RTOL, atol, origin, seed, ...drawn, ...(at && { sizes: at.sizes }), cases: done }, files };
 }
 
 export interface Replay {
@@ -75,11 +86,25 @@ export interface Replay {
   readonly feeds: Feeds;
 }
 
-/** Replays golden cases; `read` gives a file of the bundle. Never throws for wrong outputs: they are the answer. */
+const NONE: RandomOutputs = { names: new Set(), unsized: new Set() };
+
+/** A claim of being random that the model does not bear out would leave numbers unchecked. */
+function falseRandom(spec: GoldenFile, random: RandomOutputs): string | null {
+  const claimed = spec.randomOutputs ?? [];
+  const other = claimed.find((name) => !random.names.has(name));
+  if (other !== undefined) return `output ${other} is called random, and nothing that it is made of is`;
+  return spec.random && random.names.size === 0 ? 'the model is called random, and no output of it is' : null;
+}
+
+/**
+ * Replays golden cases; `read` gives a file of the bundle. Never throws for wrong outputs: they are the answer.
+ * @param random outputs that the model itself draws, whatever the bundle says: their numbers are not compared
+ */
 export async function replayGolden(
   session: ExecSession,
   spec: GoldenFile,
   read: (file: string) => Promise<Uint8Array>,
+  random: RandomOutputs = NONE,
 ): Promise<Replay> {
   const tensor = async (t: GoldenTensor): Promise<HostTensor> => {
     const a = parseNpy(await read(t.file), t.file);
@@ -87,6 +112,8 @@ export async function replayGolden(
   };
   let first: Feeds = {},
     worst = 0;
+  const lie = falseRandom(spec, random);
+  if (lie) return { ok: false, detail: lie, feeds: first };
   const largest: Record<string, number> = {};
   for (const c of spec.cases)
     for (const t of c.outputs)
@@ -106,9 +133,17 @@ export async function replayGolden(
       const want = await tensor(t),
         out = got[t.name];
       if (!out) return { ok: false, detail: `case ${k}: the model has no output ${t.name}`, feeds: first };
-      if (out.dtype !== want.dtype || out.dims.join() !== want.dims.join()) {
+      const drawn = random.names.has(t.name);
+      const alike = random.unsized.has(t.name)
+        ? out.dims.length === want.dims.length
+        : out.dims.join() === want.dims.join();
+      if (out.dtype !== want.dtype || !alike) {
         const detail = `case ${k}: output ${t.name} has the shape (${out.dims.join(', ')}), wanted (${want.dims.join(', ')})`;
         return { ok: false, detail, feeds: first };
+      }
+      if (drawn) {
+        if (isFinite(numbers(out))) continue;
+        return { ok: false, detail: `case ${k}: the random output ${t.name} is not finite`, feeds: first };
       }
       const m = worstMismatch(numbers(want), numbers(out), spec.rtol, spec.atol[t.name] ?? 0);
       worst = Math.max(worst, m.excess);
@@ -118,9 +153,13 @@ export async function replayGolden(
       }
     }
   }
-  return {
-    ok: true,
-    detail: `${spec.cases.length} cases, largest difference ${(100 * worst).toPrecision(2)} % of the tolerance`,
-    feeds: first,
-  };
+  const compared = `largest difference ${(100 * worst).toPrecision(2)} % of the tolerance`;
+  const names = session.outputNames.filter((n) => random.names.has(n));
+  const drawn = `the model is random: of ${names.join(', ')} only name, type, shape and finiteness were checked`;
+  const parts = [
+    `${spec.cases.length} cases`,
+    ...(names.length < session.outputNames.length ? [compared] : []),
+    ...(names.length > 0 ? [drawn] : []),
+  ];
+  return { ok: true, detail: parts.join(', '), feeds: first };
 }

@@ -24,7 +24,7 @@ import { assumedSizes, sized, type SizedModel } from './sized.ts';
 
 export async function runInspect(request: InspectRequest, ctx: StageContext): Promise<InspectReport> {
   ctx.progress({ stage: 'load', message: 'reading the model', done: 0 });
-  const file = await loadWithHash(request.model);
+  const file = await loadWithHash(request.model, { withoutInputs: true });
   const { data } = request;
   const opened = data === undefined ? null : await openModelData(file.model, request.model, { ...request, data }, ctx);
   try {

@@ -5,6 +5,7 @@ import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Model } from '../engine/ir/model.ts';
 import { openModelFile } from '../storage/model-files.ts';
+import { requireRunnable, type RunnableOptions } from './runnable.ts';
 import { SecateurError } from '../../shared/contract/errors.ts';
 
 export interface LoadedModel {
@@ -15,10 +16,11 @@ export interface LoadedModel {
   readonly bytes: number;
 }
 
-/** Throws file-*, model-*, external-data-*. */
-export async function loadWithHash(path: string): Promise<LoadedModel> {
+/** Throws file-*, model-*, external-data-*, and what `requireRunnable` throws. */
+export async function loadWithHash(path: string, options: RunnableOptions = {}): Promise<LoadedModel> {
   const external = new Set<string>();
   const model = openModelFile(path, (location) => external.add(location.replaceAll('\\', '/')));
+  requireRunnable(model, options);
   const files = [path, ...[...external].sort().map((name) => join(dirname(path), name))];
   const hash = createHash('sha256');
   let bytes = 0;

@@ -13,6 +13,7 @@ import type { StageContext } from './context.ts';
 import { openWith, originalQuality, type OriginalOptions } from './original.ts';
 import { readOutputs } from './readings.ts';
 import { openModelData } from './model-data.ts';
+import { requireRunnable } from './runnable.ts';
 
 /** Samples that are shown. */
 const SHOWN = 24;
@@ -23,6 +24,7 @@ const GLIMPSE = { samples: 200, seconds: 5, trial: 60 };
 export async function runPreview(request: PreviewRequest, ctx: StageContext): Promise<DataPreview> {
   ctx.progress({ stage: 'load', message: 'reading the model', done: 0 });
   const model = openModelFile(request.model);
+  requireRunnable(model);
   ctx.progress({ stage: 'data', message: 'opening the data', done: 0 });
   const { dataset, notes } = await openModelData(model, request.model, request, ctx);
   try {

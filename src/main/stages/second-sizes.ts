@@ -7,6 +7,7 @@ import { totalmem } from 'node:os';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { ExecSession, Executor, HostTensor } from '../engine/executor.ts';
 import { dataDependent, isRandom } from '../engine/ir/dependence.ts';
+import { readsOf } from '../engine/ir/reads.ts';
 import { byteSize, DType, elementCount } from '../engine/ir/dtype.ts';
 import type { Facts } from '../engine/ir/facts.ts';
 import type { Model } from '../engine/ir/model.ts';
@@ -57,7 +58,7 @@ export function selected(model: Model): Set<Value> {
 export function steadyOutputs(model: Model): Set<string> {
   const unsteady = selected(model);
   for (const n of model.graph.nodes())
-    if (isRandom(n) || n.inputs.some((v) => v && unsteady.has(v))) for (const v of n.outputs) unsteady.add(v);
+    if (isRandom(n) || [...readsOf(n)].some((v) => unsteady.has(v))) for (const v of n.outputs) unsteady.add(v);
   return new Set(model.graph.outputs.filter((v) => !unsteady.has(v)).map((v) => v.name));
 }
 

@@ -15,9 +15,11 @@ import type { LatencyStats } from '../../shared/model/types.ts';
 import { badName, openZip, ZipProblem, type ZipLimits } from '../data/zip.ts';
 import { MANIFEST } from '../engine/bundle/layout.ts';
 import type { HostTensor } from '../engine/executor.ts';
+import { randomOutputs } from '../engine/ir/dependence.ts';
 import { verdictOf } from '../engine/latency/verdict.ts';
 import { localDevice } from '../runtime/device.ts';
 import type { RuntimeExecutor } from '../runtime/executor.ts';
+import { writingTo } from '../storage/disk-full.ts';
 import { openModelFile } from '../storage/model-files.ts';
 import {
   componentSchema,
@@ -30,6 +32,7 @@ import {
 } from './bundle-schema.ts';
 import { checkSizes } from './bundle-sizes.ts';
 import { replayGolden } from './golden.ts';
+import { requireRunnable } from './runnable.ts';
 import { claimOf, judgeLatency, seeLatency } from './verify-latency.ts';
 
 export interface Check {
@@ -96,7 +99,8 @@ export async function verifyBundle(
     let root = path;
     if (!info.isDirectory()) {
       temp = await mkdtemp(join(tmpdir(), 'secateur-verify-'));
-      root = await unpack(path, temp, options.limits);
+      const into = temp;
+      root = await writingTo(tmpdir(), () => unpack(path, into, options.limits));
       add('archive', true, 'every entry stays inside, with sizes and checksums that hold');
     }
     const found = await listFiles(root);
@@ -138,7 +142,8 @@ export async function verifyBundle(
   } catch (e) {
     if (e instanceof Failed) add(e.check, false, e.message);
     else if (e instanceof ZipProblem) add('archive', false, e.message);
-    else if (e instanceof SecateurError && e.code !== 'internal') add('model', false, e.message);
+    else if (e instanceof SecateurError && e.code !== 'internal' && e.code !== 'disk-full')
+      add('model', false, e.message);
     else throw e;
   } finally {
     if (temp) await rm(temp, { recursive: true, force: true });
@@ -153,8 +158,8 @@ async function unpack(path: string, to: string, limits: Partial<ZipLimits> | und
     for (const name of zip.entries.keys()) {
       const target = join(to, ...name.split('/'));
       await mkdir(dirname(target), { recursive: true });
-      const file = await open(target, 'wx').catch(() => {
-        throw new ZipProblem(name, 'it collides with another entry');
+      const file = await open(target, 'wx').catch((e: unknown) => {
+        throw SecateurError.ofFullDisk(e, to) ?? new ZipProblem(name, 'it collides with another entry');
       });
       try {
         await zip.stream(name, async (chunk) => void (await file.writeFile(chunk)));
@@ -250,7 +255,7 @@ async function findModel(
   if (!found.has(modelFile)) throw new Failed(check, `the model ${modelFile} is not in the bundle`);
   const modelFolder = modelFile.slice(0, modelFile.lastIndexOf('/') + 1),
     locations = new Set<string>();
-  openModelFile(join(root, modelFile), (l) => locations.add(l)); // throws for data outside the folder
+  requireRunnable(openModelFile(join(root, modelFile), (l) => locations.add(l))); // throws for data outside the folder
   const dataFiles = [...locations].map((l) => modelFolder + l.replaceAll('\\', '/').replace(/^(\.\/)+/, ''));
   for (const f of dataFiles)
     if (!found.has(f)) throw new Failed(check, `the model reads ${f}, which is not in the bundle`);
@@ -316,7 +321,7 @@ async function runChecks(
       if (!found.has(file)) throw new Failed('golden', `${path} names ${file}, which is not in the bundle`);
       return readFile(join(root, file));
     };
-    const replay = await replayGolden(session, spec, read);
+    const replay = await replayGolden(session, spec, read, randomOutputs(openModelFile(model)));
     add('golden', replay.ok, replay.detail);
     if (!replay.ok) return null;
     const sizes = await checkSizes(openModelFile(model), session, spec, replay.feeds);

@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { deserialize, serialize } from 'node:v8';
+import { SecateurError } from '../../shared/contract/errors.ts';
 import { syncDirectory, syncTree, writeFileAtomic } from './atomic.ts';
 import { canonicalJson } from './canonical.ts';
 import { isAlive, ownedName, ownerOf } from './process-identity.ts';
@@ -81,6 +82,8 @@ export class ArtifactStore {
       await syncTree(temp);
       await this.#publish(temp, path);
       await rm(kept, { force: true });
+    } catch (e) {
+      throw SecateurError.ofFullDisk(e, this.root) ?? e;
     } finally {
       await rm(temp, { recursive: true, force: true });
     }

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { lstat, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { SecateurError } from '../../shared/contract/errors.ts';
 
 /** Writes beside the target, flushes, then renames: a reader sees the old file or the new one, never a part of it. */
 export async function writeFileAtomic(path: string, data: string | Uint8Array, mode = 0o666): Promise<void> {
@@ -17,7 +18,7 @@ export async function writeFileAtomic(path: string, data: string | Uint8Array, m
     await rename(temp, path);
   } catch (e) {
     await rm(temp, { force: true });
-    throw e;
+    throw SecateurError.ofFullDisk(e, dirname(path)) ?? e;
   }
   await syncDirectory(dirname(path));
 }

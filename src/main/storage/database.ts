@@ -1,4 +1,5 @@
 /** The one SQLite database: opened, configured and brought to the newest schema here. */
+import { dirname } from 'node:path';
 import DatabaseConstructor from 'better-sqlite3';
 import type { Database } from 'better-sqlite3';
 import { SecateurError } from '../../shared/contract/errors.ts';
@@ -7,7 +8,7 @@ import type { Migration } from './migrations/index.ts';
 
 export type { Database };
 
-/** Opens (and creates) the database file. Throws `database-unusable` or `database-too-new`. */
+/** Opens (and creates) the database file. Throws `database-unusable`, `database-too-new` or `disk-full`. */
 export function openDatabase(path: string, migrations: readonly Migration[] = MIGRATIONS): Database {
   let db: Database | undefined;
   try {
@@ -21,6 +22,8 @@ export function openDatabase(path: string, migrations: readonly Migration[] = MI
   } catch (e) {
     db?.close();
     if (e instanceof SecateurError) throw e;
+    const full = SecateurError.ofFullDisk(e, dirname(path));
+    if (full) throw full;
     throw new SecateurError('database-unusable', { path, reason: (e as Error).message }, { cause: e });
   }
 }

@@ -13,7 +13,8 @@ import {
   statSync,
   utimesSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { SecateurError } from '../../shared/contract/errors.ts';
 import { canonicalJson } from './canonical.ts';
 
 /** Removes memos that nothing has opened or added to for so long. */
@@ -55,9 +56,14 @@ export class Memo {
     return this.#known.get(key);
   }
 
+  /** @throws SecateurError 'disk-full' */
   put(key: string, value: number): void {
     // A line of its own, whatever a killed writer left at the end.
-    if (!this.#known.has(key)) appendFileSync(this.#path, `\n${JSON.stringify([key, value])}`);
+    try {
+      if (!this.#known.has(key)) appendFileSync(this.#path, `\n${JSON.stringify([key, value])}`);
+    } catch (e) {
+      throw SecateurError.ofFullDisk(e, dirname(this.#path)) ?? e;
+    }
     this.#known.set(key, value);
   }
 }

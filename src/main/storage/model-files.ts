@@ -86,7 +86,7 @@ export interface SavedModel {
 /**
  * Saves a model: everything is written under temporary names first and renamed when complete, the data file before the
  * model. Memory stays flat whatever the size; above 2 GiB a data file is used in any case. Throws model-over-2gib,
- * file-unwritable.
+ * file-unwritable, disk-full.
  */
 export function saveModelFile(model: Model, path: string, options: SaveOptions = {}): SavedModel {
   const plan = planWrite(model, path, options);
@@ -104,6 +104,8 @@ export function saveModelFile(model: Model, path: string, options: SaveOptions =
     for (const m of moves) renameSync(m.from, m.to);
   } catch (e) {
     for (const m of moves) rmSync(m.from, { force: true });
+    const full = SecateurError.ofFullDisk(e, folder);
+    if (full) throw full;
     // What the file system says carries a code; anything else came from the model's own data.
     if ((e as NodeJS.ErrnoException).syscall === undefined) throw e;
     throw new SecateurError('file-unwritable', { path, reason: (e as Error).message }, { cause: e });

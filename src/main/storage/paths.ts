@@ -45,12 +45,14 @@ export function homePaths(home: string = dataHome()): HomePaths {
   };
 }
 
-/** Makes the data directory. Throws `home-unwritable`. */
+/** Makes the data directory. Throws `home-unwritable` or `disk-full`. */
 export function ensureHome(home: string): HomePaths {
   const paths = homePaths(home);
   try {
     mkdirSync(paths.artifacts, { recursive: true });
   } catch (e) {
+    const full = SecateurError.ofFullDisk(e, home);
+    if (full) throw full;
     throw new SecateurError('home-unwritable', { path: home, reason: (e as Error).message }, { cause: e });
   }
   return paths;

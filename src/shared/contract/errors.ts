@@ -27,6 +27,10 @@ export const ERRORS = {
     (d) => `The file ${d.path} cannot be written: ${d.reason}.`,
     'Check the permissions of the folder and the free space on the disk.',
   ),
+  'disk-full': entry(
+    (d) => `There is no space left on the disk for ${d.path ?? 'what has to be written'}.`,
+    'Make room on that disk or raise the quota, or choose another folder, and run the command again.',
+  ),
   'model-not-in-folder': entry(
     (d) => `The folder ${d.path} does not say which model is meant: ${d.reason}.`,
     'Choose the .onnx file itself.',
@@ -62,6 +66,18 @@ export const ERRORS = {
   'external-data-range': entry(
     (d) => `Tensor ${d.tensor} needs bytes ${d.offset} to ${d.end} of ${d.location}, which has only ${d.size}.`,
     'Copy or export the data file again: it is incomplete.',
+  ),
+  'model-no-inputs': entry(
+    () => 'The model has no inputs: what it computes depends on nothing that could be given to it.',
+    'Export the model again, with the tensors that it is to read as inputs of its graph.',
+  ),
+  'input-not-tensor': entry(
+    (d) => `The input ${d.input} is not a tensor but of type ${d.type}, and only tensors can be fed.`,
+    'Export the model again with tensors as inputs.',
+  ),
+  'output-not-tensor': entry(
+    (d) => `The output ${d.output} is not a tensor but of type ${d.type}, and only tensors can be compared.`,
+    'Export the model again with tensors as outputs (for classifiers of scikit-learn: without ZipMap), or remove that output.',
   ),
   'runtime-rejected': entry(
     (d) => `ONNX Runtime cannot run the model: ${d.reason}.`,
@@ -235,6 +251,9 @@ export interface ErrorPayload {
   readonly detail: Record<string, unknown>;
 }
 
+/** Codes of a disk without space, of a quota that is used up, and of a database that hit one of them. */
+const FULL = new Set(['ENOSPC', 'EDQUOT', 'SQLITE_FULL']);
+
 export class SecateurError extends Error {
   override readonly name = 'SecateurError';
   readonly code: ErrorCode;
@@ -259,6 +278,24 @@ export class SecateurError extends Error {
   /** Anything thrown becomes a catalogue error; the original stays as the cause. */
   static from(e: unknown): SecateurError {
     if (e instanceof SecateurError) return e;
+    const full = SecateurError.ofFullDisk(e);
+    if (full) return full;
     return new SecateurError('internal', { reason: e instanceof Error ? e.message : String(e) }, { cause: e });
+  }
+
+  /**
+   * 'disk-full' where what was thrown, or what caused it, is a file system or database without space; else null.
+   * @param folder what was being written to; default: what the error names
+   */
+  static ofFullDisk(e: unknown, folder?: string): SecateurError | null {
+    for (let at: unknown = e, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
+      if (at instanceof SecateurError && at.code === 'disk-full') return at;
+      const { code, path: named } = at as Error & { code?: unknown; path?: unknown };
+      if (typeof code !== 'string' || !FULL.has(code)) continue;
+      const own = code === 'SQLITE_FULL' ? "Secateur's data folder" : undefined;
+      const path = folder ?? (typeof named === 'string' ? named : own);
+      return new SecateurError('disk-full', path === undefined ? {} : { path }, { cause: e });
+    }
+    return null;
   }
 }

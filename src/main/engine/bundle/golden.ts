@@ -15,6 +15,12 @@ export interface GoldenFile {
   readonly seed: number;
   /** Other sizes of dynamic axes, by axis name, at which the original and this model were seen to run; absent in old bundles. */
   readonly sizes?: readonly Readonly<Record<string, number>>[];
+  /**
+   * True where the model draws numbers: the values of `randomOutputs` are one draw, of which only names, types, shapes and
+   * finiteness can be checked. Absent otherwise.
+   */
+  readonly random?: true;
+  readonly randomOutputs?: readonly string[];
   readonly cases: readonly { readonly inputs: readonly GoldenTensor[]; readonly outputs: readonly GoldenTensor[] }[];
 }
 

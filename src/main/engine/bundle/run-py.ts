@@ -44,6 +44,10 @@ def golden():
         got = run.run([t["name"] for t in case["outputs"]], feeds)
         for tensor, value in zip(case["outputs"], got):
             want = np.load(ROOT / tensor["file"])
+            if tensor["name"] in spec.get("randomOutputs", []):
+                assert np.ndim(value) == want.ndim and np.all(np.isfinite(value)), tensor["name"]
+                print(f"case {number} {tensor['name']}: random, {list(np.shape(value))}, finite")
+                continue
             np.testing.assert_allclose(
                 value, want, rtol=spec["rtol"], atol=spec["atol"][tensor["name"]], err_msg=tensor["name"]
             )

@@ -2,6 +2,7 @@
 import type { Model } from './model.ts';
 import type { Node } from './node.ts';
 import { readsOf } from './reads.ts';
+import { toNumbers, type Tensor } from './tensor.ts';
 import type { Value } from './value.ts';
 
 /** Read shapes only, so their outputs are the same whatever the data is. */
@@ -19,11 +20,54 @@ const RANDOM = new Set([
 /** Read an input for its shape and type alone, whatever else they do. */
 const LIKE = new Set(['RandomNormalLike', 'RandomUniformLike', 'EyeLike']);
 
-/** Subgraphs included. */
+/** Results whose number is drawn as well, behind a random operator: their sizes differ from run to run. */
+const COUNTED = new Set(['NonZero', 'NonMaxSuppression', 'Unique', 'Compress', 'Loop', 'If', 'Range']);
+
+/** Whether runs with the same inputs may give other results, as operators that draw numbers do. Subgraphs included. */
 export function isRandom(node: Node): boolean {
-  if (RANDOM.has(node.opType)) return true;
+  if (RANDOM.has(node.opType) || isTrainingDropout(node)) return true;
   for (const g of node.subgraphs()) for (const inner of g.nodes()) if (isRandom(inner)) return true;
   return false;
+}
+
+/** Drops values by chance: its third input (opset 12) is not known to be false. */
+function isTrainingDropout(node: Node): boolean {
+  const training = node.opType === 'Dropout' ? node.input(2) : null;
+  if (!training) return false;
+  const constant = training.isGraphInput ? null : (training.initializer ?? constantOf(training));
+  return !constant || toNumbers(constant)[0] !== 0;
+}
+
+function constantOf(v: Value): Tensor | null {
+  const value = v.producer?.opType === 'Constant' ? v.producer.attributes.get('value') : undefined;
+  return value?.kind === 'tensor' ? value.value : null;
+}
+
+/** Names of the graph's outputs that runs with the same inputs may give other numbers for. */
+export interface RandomOutputs {
+  readonly names: ReadonlySet<string>;
+  /** Those of them whose sizes are drawn too. */
+  readonly unsized: ReadonlySet<string>;
+}
+
+export function randomOutputs(model: Model): RandomOutputs {
+  const random = new Set<Value>();
+  const unsized = new Set<Value>();
+  for (const node of model.graph.nodes()) {
+    const reads = [...readsOf(node)];
+    const sizesOnly = node.domain === '' && (SHAPE_ONLY.has(node.opType) || LIKE.has(node.opType));
+    const behind = reads.some((v) => (sizesOnly ? unsized : random).has(v));
+    if (!behind && !isRandom(node)) continue;
+    // Subgraphs may draw how often they are run.
+    const counted = COUNTED.has(node.opType) || reads.some((v) => unsized.has(v));
+    for (const v of node.outputs) {
+      random.add(v);
+      if (counted) unsized.add(v);
+    }
+  }
+  const names = (among: ReadonlySet<Value>): Set<string> =>
+    new Set(model.graph.outputs.filter((v) => among.has(v)).map((v) => v.name));
+  return { names: names(random), unsized: names(unsized) };
 }
 
 /** Top-level values whose contents depend on the data of the inputs (or on chance). Everything else is constant for given shapes. */
