@@ -11,6 +11,7 @@ import type { Preprocess } from '../../shared/model/job.ts';
 import type { HostTensor } from '../engine/executor.ts';
 import { DType, dtypeName } from '../engine/ir/dtype.ts';
 import { numberToHalf, type NumericArray } from '../engine/ir/tensor.ts';
+import { requireFinite } from './finite.ts';
 import { expectImages, imageLayout, type Expected } from './expect.ts';
 import { identityOf } from './identity.ts';
 import { mapLimit } from './map-limit.ts';
@@ -283,7 +284,8 @@ const sameShape = (a: readonly number[], b: readonly number[]): boolean =>
 
 /**
  * Opens data for a model's input.
- * @throws 'file-not-found', 'data-empty', 'data-invalid', 'data-labels', 'data-shape', 'preprocess-invalid'
+ * @throws 'file-not-found', 'data-empty', 'data-invalid', 'data-labels', 'data-shape', 'data-not-finite', 'lfs-pointer',
+ *   'preprocess-invalid'
  */
 export async function openDataset(options: DatasetOptions): Promise<Dataset> {
   const source = await openSource(options.data, options.labels, options.classes),
@@ -324,6 +326,11 @@ export async function openDataset(options: DatasetOptions): Promise<Dataset> {
       inputShape: options.inputShape,
       inputDtype: options.inputDtype ?? DType.FLOAT,
     });
+    if (source.kind === 'array' && options.seen?.get(`finite ${identity}`) === undefined) {
+      const dtype = options.inputDtype ?? DType.FLOAT;
+      await requireFinite(source.array, { path: options.data, rows, dtype });
+      options.seen?.put(`finite ${identity}`, FITS);
+    }
     return {
       length: rows.length,
       labels,

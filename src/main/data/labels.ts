@@ -1,9 +1,9 @@
 /** Labels: class numbers from any of the files people keep them in. */
-import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import { parseCsv } from './csv.ts';
 import { openNpy } from './npy.ts';
+import { readText } from './read-text.ts';
 
 export interface Labels {
   readonly labels: Int32Array;
@@ -12,20 +12,26 @@ export interface Labels {
 }
 
 const bad = (path: string, reason: string): SecateurError => new SecateurError('data-labels', { path, reason });
-const isInteger = (s: string): boolean => /^\d{1,9}$/.test(s);
+/** Also as tables are written whose column was one of floats. */
+const isClassNumber = (s: string): boolean => /^\d{1,9}(\.0*)?$/.test(s);
+/** Numbers of any kind, and what programs write where one is missing. */
+const isNumeric = (s: string): boolean => /^([+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(nan|inf(inity)?))?$/i.test(s);
 
 /**
- * Numbers stay as they are; names are numbered in the order of `classes` when given, else alphabetically.
- * @throws 'data-labels' for a name that is not among the classes
+ * Numbers stay as they are (a label that is a number but no class number is refused, never taken for a name); names are numbered in the order of `classes` when given, else alphabetically.
+ * @throws 'data-labels' for a name that is not among the classes, and for numbers that are not whole or negative
  */
 export function encodeLabels(values: readonly string[], path: string, classes?: readonly string[] | null): Labels {
-  if (values.every(isInteger) && !classes?.some((c) => values.includes(c)))
+  if (!classes?.some((c) => values.includes(c)) && values.every(isNumeric)) {
+    const wrong = values.findIndex((v) => !isClassNumber(v));
+    if (wrong >= 0) throw bad(path, `row ${wrong} has the label ${JSON.stringify(values[wrong])} among class numbers`);
     return { labels: Int32Array.from(values, Number), classNames: classes ?? null };
+  }
   const names = classes ?? [...new Set(values)].sort(),
     index = new Map(names.map((n, i) => [n, i]));
   const labels = Int32Array.from(values, (v, row) => {
     const i = index.get(v);
-    if (i === undefined) throw bad(path, `sample ${row + 1} has the unknown class ${JSON.stringify(v)}`);
+    if (i === undefined) throw bad(path, `row ${row} has the unknown class ${JSON.stringify(v)}`);
     return i;
   });
   return { labels, classNames: names };
@@ -37,7 +43,7 @@ export function labelsFromArray(data: ArrayLike<number | bigint>, shape: readonl
     throw bad(path, `they have the shape (${shape.join(', ')}); one class number per sample is needed`);
   return Int32Array.from(data as ArrayLike<number>, (x, i) => {
     const n = Number(x);
-    if (!Number.isInteger(n) || n < 0 || n > 2 ** 31 - 1) throw bad(path, `sample ${i + 1} has the label ${n}`);
+    if (!Number.isInteger(n) || n < 0 || n > 2 ** 31 - 1) throw bad(path, `row ${i} has the label ${n}`);
     return n;
   });
 }
@@ -108,10 +114,7 @@ export async function readLabels(
       await array.close();
     }
   }
-  const text = await readFile(path, 'utf8').catch((e: NodeJS.ErrnoException) => {
-    if (e.code === 'ENOENT') throw new SecateurError('file-not-found', { path });
-    throw new SecateurError('file-unreadable', { path, reason: e.message });
-  });
+  const text = await readText(path);
   if (extname(path).toLowerCase() === '.txt') {
     const lines = text.split(/\r?\n/).map((s) => s.trim());
     while (lines.at(-1) === '') lines.pop();

@@ -6,6 +6,7 @@ import { open, type FileHandle } from 'node:fs/promises';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { HostTensor } from '../engine/executor.ts';
 import { DType } from '../engine/ir/dtype.ts';
+import { isLfsPointer } from '../engine/lfs-pointer.ts';
 import type { NumericArray } from '../engine/ir/tensor.ts';
 
 export interface NpyHeader {
@@ -236,6 +237,7 @@ export async function openNpy(path: string): Promise<ArraySource> {
     const size = (await file.stat()).size,
       head = new Uint8Array(Math.min(size, MAX_HEADER));
     await file.read(head, 0, head.length, 0);
+    if (isLfsPointer(head)) throw new SecateurError('lfs-pointer', { path });
     const h = parseNpyHeader(head, path),
       bytes = checkSize(h, path, size - h.offset);
     const turn = h.fortran && h.shape.length > 1;

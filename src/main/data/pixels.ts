@@ -2,6 +2,7 @@
 import sharp from 'sharp';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { Preprocess } from '../../shared/model/job.ts';
+import { refuseLfsPointer } from './read-text.ts';
 
 // Images are decoded several at a time (dataset.ts); threads inside one image and libvips' own cache only cost memory.
 sharp.concurrency(1);
@@ -89,7 +90,7 @@ export async function fit(p: Pixels, g: Geometry): Promise<{ pixels: Pixels; ada
   return { pixels: out, adapted: true };
 }
 
-/** Decodes a file to RGB (alpha dropped, orientation tags ignored, as training pipelines do). @throws 'image-unreadable' */
+/** Decodes a file to RGB (alpha dropped, orientation tags ignored, as training pipelines do). @throws 'image-unreadable', 'lfs-pointer' */
 export async function decodeImage(path: string): Promise<Pixels> {
   try {
     const { data, info } = await sharp(path, { failOn: 'truncated', limitInputPixels: MAX_PIXELS })
@@ -99,6 +100,7 @@ export async function decodeImage(path: string): Promise<Pixels> {
       .toBuffer({ resolveWithObject: true });
     return { data, width: info.width, height: info.height, channels: info.channels };
   } catch (e) {
+    await refuseLfsPointer(path);
     const reason = (e as Error).message.split('\n')[0]!;
     throw new SecateurError('image-unreadable', { path, reason }, { cause: e });
   }
@@ -115,11 +117,12 @@ export async function sizeOfImage(path: string): Promise<{ width: number; height
   }
 }
 
-/** Reads only the header: whether it is an image at all. */
+/** Reads only the header: whether it is an image at all. @throws 'image-unreadable', 'lfs-pointer' */
 export async function probeImage(path: string): Promise<void> {
   try {
     await sharp(path, { limitInputPixels: MAX_PIXELS }).metadata();
   } catch (e) {
+    await refuseLfsPointer(path);
     throw new SecateurError('image-unreadable', { path, reason: (e as Error).message.split('\n')[0]! }, { cause: e });
   }
 }

@@ -1,9 +1,10 @@
 /** Where samples come from: finds out what a path is and lists its samples, without decoding any. */
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { dirname, extname, isAbsolute, join, parse, resolve } from 'node:path';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import { encodeLabels, labelsFromArray, parseTable, readLabels, type Labels } from './labels.ts';
 import { openNpy, parseNpy, type ArraySource } from './npy.ts';
+import { readText, refuseLfsPointer } from './read-text.ts';
 import { openZip, ZipProblem } from './zip.ts';
 
 export type Source = { readonly labels: Labels | null; readonly notes: readonly string[] } & (
@@ -74,7 +75,7 @@ async function openFolder(path: string, classes?: readonly string[] | null): Pro
 }
 
 async function openTable(path: string, classes?: readonly string[] | null): Promise<Source> {
-  const table = parseTable(await readFile(path, 'utf8'), path);
+  const table = parseTable(await readText(path), path);
   if (!table.hasPaths) throw new SecateurError('data-invalid', { path, reason: 'it has no column of image paths' });
   if (!table.paths.length) throw new SecateurError('data-empty', { path, reason: 'the table has no rows' });
   const files = table.paths.map((p) => (isAbsolute(p) ? p : resolve(dirname(path), p.replaceAll('\\', '/'))));
@@ -119,6 +120,7 @@ async function openNpz(path: string): Promise<Source> {
       zip.close();
     }
   } catch (e) {
+    if (e instanceof ZipProblem) await refuseLfsPointer(path);
     if (e instanceof ZipProblem) throw new SecateurError('data-invalid', { path, reason: e.message });
     throw e;
   }

@@ -1,6 +1,7 @@
 /** What a finished compression says about itself: accepted or not, and why. */
-import type { CompressReport, KeptFloor, Quality, QualityFloor } from '../../shared/model/job.ts';
+import type { CompressReport, KeptFloor, LatencyVerdict, Quality, QualityFloor } from '../../shared/model/job.ts';
 import { DEFAULT_FLOOR } from '../../shared/model/quality.ts';
+import { latencyReason } from '../engine/latency/verdict.ts';
 import { judgeQuality, type Verdict } from '../engine/quality/floor.ts';
 import type { Meanings } from '../engine/quality/meaning.ts';
 
@@ -13,6 +14,8 @@ export function acceptance(o: {
   readonly result: Quality | null;
   readonly floor: QualityFloor | undefined;
   readonly met: boolean;
+  /** Of the final measurement; absent where none was made. */
+  readonly latency?: LatencyVerdict | undefined;
   readonly meanings: Meanings;
   readonly kept?: KeptFloor | null | undefined;
   readonly budgetMs: number;
@@ -24,7 +27,7 @@ export function acceptance(o: {
       `Budget and floor contradict each other: of the cuts tried the fastest that keeps the floor takes ${o.kept.ms.toPrecision(3)} ms (${o.kept.ratio.toFixed(2)}x), and the budget is ${o.budgetMs.toPrecision(3)} ms.`,
     );
   else if (o.kept === null) reasons.push('None of the cuts tried on the way to the budget keeps the floor.');
-  if (!o.met) reasons.push('The budget is not met.');
+  if (!o.met) reasons.push((o.latency && latencyReason(o.latency)) ?? 'The budget is not met.');
   const guesses = [...o.meanings.values()].filter((m) => m.guessed).map((m) => `${m.name} is read as ${m.reading}: ${m.why}.`); // prettier-ignore
   return {
     accepted: reasons.length === 0,

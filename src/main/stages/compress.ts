@@ -39,6 +39,7 @@ import { firstLook } from './original.ts';
 import { withMeanings } from './readings.ts';
 import { prepare, tidy, type Prepared } from './prepare.ts';
 import { randomNotes } from './random-notes.ts';
+import { requireSameModel } from './same-model.ts';
 import { recoverStage } from './recover-stage.ts';
 import { guardResult } from './result-sizes.ts';
 import { completeScores } from './complete-scores.ts';
@@ -62,6 +63,7 @@ export async function runCompress(given: CompressRequest, ctx: StageContext): Pr
   const clock = stopwatch();
   ctx.progress({ stage: 'load', message: 'reading the model', done: 0 });
   const file = await loadWithHash(given.model);
+  requireSameModel({ path: given.model, sha256: file.sha256 }, ctx);
   const data = await openData(given, file.model, ctx);
   try {
     const loaded = await sized(file, { ...given, batch: given.budget.batch, shapes: data.shapes }, ctx);
@@ -236,7 +238,7 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
   const judged = { original: learned.reference, result: learned.quality, floor: request.floor, met, meanings: job.meanings, budgetMs }; // prettier-ignore
   const search = { ...settling, chosen: finished.settled.chosen };
   const floorCut = await floorKept(job, search, { original: learned.reference, result: learned.quality }, ctx);
-  const told = acceptance({ ...judged, kept: floorCut });
+  const told = acceptance({ ...judged, latency: verdict, kept: floorCut });
   const report: CompressReport = {
     ...common,
     ...told,

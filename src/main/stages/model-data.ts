@@ -1,9 +1,10 @@
 /** Data as a model wants it: preprocessed as its files say, in the shape of its input. */
 import { openDataset, type Dataset } from '../data/dataset.ts';
 import { resolvePreprocess } from '../data/preprocess.ts';
-import type { Preprocess } from '../../shared/model/job.ts';
+import type { OutputReading, Preprocess } from '../../shared/model/job.ts';
 import { presetNamed, withPreset } from '../../shared/model/preprocess-presets.ts';
 import type { Model } from '../engine/ir/model.ts';
+import { requireLabelsWithin } from './class-labels.ts';
 import type { StageContext } from './context.ts';
 import { dataInput } from './evaluate.ts';
 
@@ -16,6 +17,8 @@ export interface ModelData {
   readonly seed?: number | undefined;
   /** Sizes of the model's dynamic axes, as given. */
   readonly dims?: Readonly<Record<string, number>> | undefined;
+  /** How outputs are read, as given. */
+  readonly outputs?: Readonly<Record<string, OutputReading>> | undefined;
 }
 
 /**
@@ -50,6 +53,12 @@ export async function openModelData(
   });
   const said = preset ? [`Preprocessing: ${preset.label}.`] : [];
   const notes = [...(named ? said : found.notes), ...dataset.notes];
+  try {
+    requireLabelsWithin(dataset, model, { path: o.labels ?? o.data, outputs: o.outputs });
+  } catch (e) {
+    await dataset.close();
+    throw e;
+  }
   if (!open.includes(undefined)) return { dataset, notes, shapes: {} };
   try {
     return { dataset, notes, shapes: { [input.name]: (await dataset.batch([0])).dims } };

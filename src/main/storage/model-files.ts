@@ -4,6 +4,7 @@ import { basename, dirname, join, resolve, sep } from 'node:path';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { Model } from '../engine/ir/index.ts';
 import { nameRequiredOutputs } from '../engine/ir/outputs.ts';
+import { isLfsPointer, LFS_POINTER_LIMIT } from '../engine/lfs-pointer.ts';
 import { liftIrVersion } from '../engine/passes/index.ts';
 import {
   readModel,
@@ -24,7 +25,7 @@ const SMALL = 64 * 1024 * 1024;
  * Opens an ONNX file. External data is found beside it and nowhere else; tensors are read when asked for, so large
  * files must stay in place while the model lives. `onDataFile` is told every data file, relative to the model's folder,
  * while the model is opened. Outputs that the runtime crashes without get names, and models
- * of IR versions before 4 become ones of version 4. Throws file-*, model-*, external-data-*.
+ * of IR versions before 4 become ones of version 4. Throws file-*, model-*, lfs-pointer, external-data-*.
  */
 export function openModelFile(path: string, onDataFile?: (location: string) => void): Model {
   const source = new FileByteSource(path);
@@ -41,12 +42,20 @@ export function openModelFile(path: string, onDataFile?: (location: string) => v
 }
 
 function read(source: FileByteSource, options: { path: string; resolve: DataResolver }): Model {
+  refusePointer(source);
   if (source.size > SMALL) return readModel(source, options);
   try {
     return readModel(source.read(0, source.size), options);
   } finally {
     source.close();
   }
+}
+
+/** @throws 'lfs-pointer' */
+function refusePointer(source: FileByteSource): void {
+  if (source.size > LFS_POINTER_LIMIT || !isLfsPointer(source.read(0, source.size))) return;
+  source.close();
+  throw new SecateurError('lfs-pointer', { path: source.path });
 }
 
 /**
@@ -68,7 +77,9 @@ export function dataResolver(folder: string): DataResolver {
     }
     if (!real.startsWith(root.endsWith(sep) ? root : root + sep))
       throw new SecateurError('external-data-outside', { tensor: '', location });
-    return new FileByteSource(real);
+    const source = new FileByteSource(real);
+    refusePointer(source);
+    return source;
   };
 }
 

@@ -31,6 +31,15 @@ export const ERRORS = {
     (d) => `There is no space left on the disk for ${d.path ?? 'what has to be written'}.`,
     'Make room on that disk or raise the quota, or choose another folder, and run the command again.',
   ),
+  'lfs-pointer': entry(
+    (d) => `${d.path} is not the file itself but a Git LFS pointer to it: its content was never downloaded.`,
+    'Run `git lfs pull` in the repository that it comes from.',
+  ),
+  'model-replaced': entry(
+    (d) =>
+      `The job began with another model: ${d.path} had the sha256 ${d.was}... when it was started and has ${d.is}... now.`,
+    'Put the first model back and resume the job, or start a new job with this one.',
+  ),
   'model-not-in-folder': entry(
     (d) => `The folder ${d.path} does not say which model is meant: ${d.reason}.`,
     'Choose the .onnx file itself.',
@@ -114,6 +123,12 @@ export const ERRORS = {
   'data-shape': entry(
     (d) => `The data does not fit the model's input: ${d.reason}.`,
     "Give data of the model's input shape, or say how to get there in a preprocessing file.",
+  ),
+  'data-not-finite': entry(
+    (d) =>
+      `The data ${d.path} hold values that are not numbers: ${d.sample} holds ${d.what}` +
+      `${Number(d.bad) > 1 ? `, and ${d.bad} of ${d.of} samples are like it` : ''}.`,
+    'Leave such samples out, or correct them: numpy.isfinite finds them (rows count from 0).',
   ),
   'image-unreadable': entry(
     (d) => `The image ${d.path} cannot be decoded: ${d.reason}.`,

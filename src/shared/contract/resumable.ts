@@ -8,6 +8,8 @@ const PASSING: readonly ErrorCode[] = [
   'worker-died',
   'worker-crashed',
   'worker-not-ready',
+  'model-replaced',
+  'lfs-pointer',
   'file-unwritable',
   'home-unwritable',
   'database-unusable',
