@@ -26,6 +26,7 @@ const USAGE: readonly string[] = [
 const OURS: readonly string[] = [
   'internal',
   'own-cut-failed',
+  'own-graph-rejected',
   'worker-died',
   'worker-crashed',
   'worker-not-ready',

@@ -1,6 +1,8 @@
 /** Everything a worker can be asked to do, by the name that jobs have as their kind. */
 import type { VerifyRequest } from '../../shared/model/tasks.ts';
+import type { Budget } from '../../shared/model/types.ts';
 import { createExecutor } from '../runtime/executor.ts';
+import { blaming, type Given } from './blame.ts';
 import { runBench } from './bench.ts';
 import { runCompare } from './compare.ts';
 import { runCompress } from './compress.ts';
@@ -16,18 +18,29 @@ import { runReach } from './reach.ts';
 import { runReview } from './review.ts';
 import { verifyBundle, type VerifyReport } from './verify.ts';
 
+const one = <R extends Omit<Given, 'models'> & { readonly model: string }>(r: R): Given => ({
+  ...r,
+  models: [r.model],
+});
+const budgeted = (r: { model: string; budget: Budget; dims?: Given['dims'] }): Given => ({
+  models: [r.model],
+  provider: r.budget.provider,
+  batch: r.budget.batch,
+  dims: r.dims,
+});
+
 export const tasks = {
-  bench: runBench,
-  compare: runCompare,
-  compress: runCompress,
-  coverage: runCoverage,
+  bench: blaming(runBench, one),
+  compare: blaming(runCompare, (r) => ({ ...r, models: [r.original, r.pruned] })),
+  compress: blaming(runCompress, budgeted),
+  coverage: blaming(runCoverage, one),
   devices: runDevices,
-  inspect: runInspect,
+  inspect: blaming(runInspect, one),
   measure: runMeasure,
   preview: runPreview,
-  profile: runProfile,
+  profile: blaming(runProfile, one),
   provider: runProvider,
-  reach: runReach,
+  reach: blaming(runReach, one),
   review: runReview,
   verify: runVerify,
 };

@@ -92,6 +92,10 @@ export const ERRORS = {
     (d) => `ONNX Runtime cannot run the model: ${d.reason}.`,
     'Check that the model runs in ONNX Runtime by itself.',
   ),
+  'own-graph-rejected': entry(
+    (d) => `ONNX Runtime runs the model as it was given, but not what Secateur made of it: ${d.reason}.`,
+    'This is a defect of Secateur, not of the model, unless the data hold values that the model cannot take: run the command again with SECATEUR_DEBUG=1 and report the trace it prints.',
+  ),
   'dim-unknown': entry(
     (d) => `The model's inputs have no dynamic axis named ${d.name}; they have ${d.known}.`,
     'Run `secateur inspect` to see the axes and give their sizes with --dim NAME=SIZE.',
