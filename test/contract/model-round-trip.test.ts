@@ -50,7 +50,8 @@ function randomFeeds(session: ort.InferenceSession): Record<string, ort.Tensor> 
       if (!m.isTensor) throw new Error(`${m.name} is no tensor`);
       const dims = m.shape.map((d) => (typeof d === 'number' && d > 0 ? d : 2));
       const n = dims.reduce((a, b) => a * b, 1);
-      const data = m.type === 'int64' ? new BigInt64Array(n).fill(500n) : new Float32Array(n).map(next);
+      // Small enough for a table of ten classes as well as for a thousand time steps.
+      const data = m.type === 'int64' ? new BigInt64Array(n).fill(3n) : new Float32Array(n).map(next);
       return [m.name, new ort.Tensor(m.type, data, dims)];
     }),
   );

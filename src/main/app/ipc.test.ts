@@ -71,7 +71,7 @@ describe('IPC of the window', () => {
 
   it('hands requests of the window to the router', async () => {
     expect(await request(own, 'jobs.list', {})).toEqual({ ok: true, data: 7 });
-    expect(call).toHaveBeenCalledWith('jobs.list', {}, { transport: 'ipc' });
+    expect(call).toHaveBeenCalledWith('jobs.list', {}, { transport: 'ipc', signal: expect.any(AbortSignal) });
   });
 
   it.each(strangers)('refuses %s, with a typed reply and a line in the log', async (_, event) => {

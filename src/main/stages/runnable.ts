@@ -2,7 +2,7 @@
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { Model } from '../engine/ir/model.ts';
 import type { Value } from '../engine/ir/value.ts';
-import { nonTensorName } from '../engine/onnx/type-name.ts';
+import { nonTensorName } from '../engine/onnx/index.ts';
 import { fedInputs } from '../runtime/axes.ts';
 
 /** Operators whose results are no tensors, for outputs that declare no type. */
