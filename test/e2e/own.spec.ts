@@ -2,7 +2,8 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { presets, t } from '../../src/renderer/app/strings.ts';
+import { presets, shortVerdicts, t } from '../../src/renderer/app/strings.ts';
+import { EXPERIMENTAL } from '../../src/main/engine/bundle/layout.ts';
 import { seededRandom } from '../../src/main/engine/random.ts';
 import { writeCompressFixture } from '../support/compress-fixture.ts';
 import { noSeriousViolations, Window } from './pages.ts';
@@ -101,13 +102,14 @@ test('from an own model and a folder of images to a verified bundle', async ({ w
   await expect(w.panel(t.sliders).getByRole('slider')).not.toHaveCount(0);
   await expect(w.panel(t.sliders).getByText(frozen!, { exact: true })).toHaveCount(0);
   await w.next();
+  const verdict = await w.verdict();
   await w.verify();
 
   // The library knows all of it.
   await w.button(t.library).click();
   const row = window.getByRole('row').filter({ hasText: 'compression' });
   await expect(row).toContainText(presets.fast!.title);
-  await expect(row.locator('[data-verdict]')).toBeVisible();
+  await expect(row.locator('[data-verdict]')).toHaveText(shortVerdicts[verdict]);
   // No action is cut off in a narrow window.
   const usual = window.viewportSize()!;
   await window.setViewportSize({ width: 800, height: 600 });
@@ -128,7 +130,9 @@ test('from an own model and a folder of images to a verified bundle', async ({ w
   await expect(window.getByRole('row').filter({ hasText: t.thisMachine })).toBeVisible();
   await noSeriousViolations(window, 'devices');
   await w.tab(t.bundles);
-  const bundle = window.getByRole('row').filter({ hasText: 'tiny.ortpackage' });
+  const bundle = window
+    .getByRole('row')
+    .filter({ hasText: `tiny${verdict === 'accepted' ? '' : EXPERIMENTAL}.ortpackage` });
   const path = await bundle.locator('.name').getAttribute('title');
   await noSeriousViolations(window, 'bundles');
   await bundle.getByRole('button', { name: t.delete }).click();

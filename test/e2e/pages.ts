@@ -3,6 +3,7 @@ import AxeBuilder from '@axe-core/playwright';
 import { expect, type Locator, type Page } from '@playwright/test';
 import { presets, steps, t } from '../../src/renderer/app/strings.ts';
 import type { StepName } from '../../src/renderer/state/names.ts';
+import type { Verdict } from '../../src/renderer/state/verdict.ts';
 
 /** Shows the page in that scheme, and waits until it has taken it. */
 export async function showIn(page: Page, colorScheme: 'light' | 'dark'): Promise<void> {
@@ -83,8 +84,8 @@ export class Window {
     if (folder) await dialog.getByRole('button', { name: t.useFolder }).click();
   }
   /** What the job that is shown came to, as the window says it. */
-  async verdict(): Promise<string> {
-    return (await this.page.getByTestId('outcome').getAttribute('data-verdict')) ?? '';
+  async verdict(): Promise<Verdict> {
+    return (await this.page.getByTestId('outcome').getAttribute('data-verdict')) as Verdict;
   }
   /**
    * To the bundle on the export step, by the question that stands before one that was not accepted. How the budget is judged
