@@ -102,5 +102,13 @@ test('a job whose worker is killed in the middle of any stage ends with the same
       const { units } = groups.find((g) => g.id === group)!;
       return kept.get(group) === keep && (removed ?? 0) === units - keep;
     });
-  expect(states.filter(isBundled)).toHaveLength(1);
+  // Another plan that is asked for after a missed verdict may come out the same.
+  expect(new Set(states.filter(isBundled).map((state) => JSON.stringify(state))).size).toBe(1);
+  // Runs and resumes of one job file their plans alike: only what was known to be too slow differs.
+  const keys = all.map((name) => {
+    const path = join(served.home, 'artifacts', name, '.complete.json');
+    const { key } = JSON.parse(readFileSync(path, 'utf8')) as { key: Record<string, unknown> };
+    return JSON.stringify({ ...key, known: null });
+  });
+  expect(new Set(keys).size).toBe(1);
 });
