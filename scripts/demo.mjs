@@ -1,7 +1,7 @@
 // npm run demo: prunes the bundled classifier to half of its measured latency on this machine, recovers it, writes a
 // bundle, verifies it and measures both models on the test set. Everything lands in out/demo (or the folder given).
 import { spawnSync } from 'node:child_process';
-import { readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 
 const root = resolve(import.meta.dirname, '..');
@@ -18,11 +18,16 @@ const env = { SECATEUR_HOME: join(out, 'home'), ...process.env };
 if (out === root || root.startsWith(out + '/')) throw new Error(`${out} would be emptied: give a folder of its own`);
 rmSync(out, { recursive: true, force: true });
 
+/** Exit codes of `compress` that leave a bundle which is not accepted: the report says why, and the demo shows the rest. */
+const NOT_ACCEPTED = [4, 7];
+
 function step(title, file, ...args) {
   console.log(`\n${title}`);
   console.log(`  node ${[file, ...args].map((a) => relative(process.cwd(), a) || a).join(' ')}\n`);
   const { status } = spawnSync(process.execPath, [file, ...args], { cwd: root, env, stdio: 'inherit' });
-  if (status !== 0) process.exit(status ?? 1);
+  const bundled = args[0] === 'compress' && NOT_ACCEPTED.includes(status ?? 1) && existsSync(bundle);
+  if (status !== 0 && !bundled) process.exit(status ?? 1);
+  return status;
 }
 
 const started = Date.now();
@@ -33,7 +38,7 @@ step(
   data,
   '4000',
 );
-step(
+const compressed = step(
   `Pruning the sample to ${budget} of its latency`,
   launcher,
   'compress',
@@ -60,6 +65,7 @@ step(
   '--data',
   join(samples, 'scenes-test.npz'),
 );
+if (compressed !== 0) console.log('\nThe result was NOT ACCEPTED: see the reasons above.');
 console.log(
   `\nDone in ${Math.round((Date.now() - started) / 1000)} s. The bundle: ${relative(process.cwd(), verified)}`,
 );
