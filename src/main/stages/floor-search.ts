@@ -94,6 +94,7 @@ export async function floorKept(
     indices: data.quality,
     threads: o.threads,
     batch: 64,
+    prepared: () => Promise.resolve(o.prepared.model),
     meanings,
   });
   const spent = Object.values(clock.seconds()).reduce((a, b) => a + b, 0);
