@@ -1,18 +1,14 @@
 /** The main job: from a model and a budget to a measured, recovered, packaged model. Composition of the stages. */
 import { stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
-import type { CompressReport, CompressRequest, ModelMeasure, Quality } from '../../shared/model/job.ts';
-import type { LatencyStats, Plan } from '../../shared/model/types.ts';
-import { modelCosts } from '../engine/ir/costs.ts';
+import type { CompressReport, CompressRequest } from '../../shared/model/job.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { flatNote } from '../engine/latency/flat.ts';
-import { planOf, predictMs, type Space, type State } from '../engine/pruning/allocation/state.ts';
+import { planOf, predictMs, type State } from '../engine/pruning/allocation/state.ts';
 import { meaningsKey, meaningsOf, type Meanings } from '../engine/quality/meaning.ts';
 import { applyPlan, type Surgery } from '../engine/pruning/surgery.ts';
-import { localDevice, measuredHere } from '../runtime/device.ts';
+import { localDevice } from '../runtime/device.ts';
 import { createExecutor } from '../runtime/executor.ts';
-import { collectFacts } from '../runtime/facts.ts';
-import { profileModel } from '../runtime/profile.ts';
 import { openModelFile, saveModelFile } from '../storage/model-files.ts';
 import { acceptance } from './accept.ts';
 import { affordable } from './afford.ts';
@@ -20,19 +16,16 @@ import { baselineOf } from './baseline.ts';
 import { keptBias } from './bias.ts';
 import { writeBundle } from './bundle.ts';
 import { calibrationOf, draw, type Calibration } from './calibration.ts';
-import type { Compensated } from './compensate-stage.ts';
 import type { StageContext } from './context.ts';
 import { finalMeasure } from './final-measure.ts';
 import { isWithin, type Candidate } from './fit.ts';
 import { decided } from './decide.ts';
-import { createEvaluator } from './evaluate.ts';
 import { floorKept } from './floor-search.ts';
-import { familyOf } from './family.ts';
 import { declareAs, freeBatch } from './free-batch.ts';
-import { groupInfo } from './inspect.ts';
 import { openData, type JobData } from './job-data.ts';
 import { jobIdentity, type JobIdentity } from './job-identity.ts';
 import { sized, type SizedModel } from './sized.ts';
+import { judgeAndRecover } from './judge-stage.ts';
 import { latencyStage } from './latency-stage.ts';
 import { loadWithHash } from './load.ts';
 import { firstLook } from './original.ts';
@@ -40,7 +33,7 @@ import { withMeanings } from './readings.ts';
 import { prepare, tidy, type Prepared } from './prepare.ts';
 import { randomNotes } from './random-notes.ts';
 import { requireSameModel } from './same-model.ts';
-import { recoverStage } from './recover-stage.ts';
+import { keptGroups, measureOf, reportHead, unreachable } from './report.ts';
 import { guardResult } from './result-sizes.ts';
 import { completeScores } from './complete-scores.ts';
 import { keptScores, scoreGroups } from './scores.ts';
@@ -312,111 +305,3 @@ async function declared({ loaded }: Job, path: string, ctx: StageContext): Promi
   });
   return opened(join(dir, 'model.onnx'), loaded.model);
 }
-
-/** Quality after compensation, recovery where it is asked for and possible, quality after it. */
-async function judgeAndRecover(
-  { request, source, prepared, meanings, data, clock }: Job,
-  compensated: Compensated,
-  o: { identity: JobIdentity; threads: number },
-  ctx: StageContext,
-): Promise<{
-  path: string;
-  reference: Quality | null;
-  compensated: Quality | null;
-  quality: Quality | null;
-  notes: string[];
-}> {
-  const { recovery } = request.recipe;
-  if (!data.dataset) {
-    const notes = recovery.enabled ? ['No data were given: nothing was compensated or recovered.'] : [];
-    return { path: compensated.path, reference: null, compensated: null, quality: null, notes };
-  }
-  const evaluator = await createEvaluator(source, {
-    executor: ctx.executor,
-    dataset: data.dataset,
-    indices: data.quality,
-    threads: o.threads,
-    batch: 64,
-    prepared: () => Promise.resolve(prepared.model),
-    meanings,
-    onProgress: (done) => ctx.progress({ stage: 'evaluate', message: 'the original', done: done / 2 }),
-  });
-  try {
-    const { reference } = evaluator;
-    const before = await evaluator.evaluate(openModelFile(compensated.path));
-    const untouched = {
-      path: compensated.path,
-      reference,
-      compensated: before,
-      quality: before,
-      notes: [...evaluator.notes()],
-    };
-    clock.mark('evaluate');
-    if (!recovery.enabled || recovery.seconds <= 0) return untouched;
-    const recovered = await recoverStage({ request, data, original: prepared.model, compensated, meanings, ...o }, ctx);
-    clock.mark('recover');
-    if (!recovered.path) return { ...untouched, notes: [...untouched.notes, recovered.note] };
-    const quality = await evaluator.evaluate(openModelFile(recovered.path));
-    clock.mark('evaluate');
-    const notes = [...evaluator.notes(), recovered.note];
-    return { path: recovered.path, reference, compensated: before, quality, notes };
-  } finally {
-    await evaluator.close();
-  }
-}
-
-const reportHead = ({ request, loaded, prepared, meanings, warnings }: Job, ctx: StageContext) => ({
-  outputs: [...meanings.values()],
-  warnings,
-  job: ctx.job,
-  skipped: prepared.analysis.skipped,
-  family: request.family ?? familyOf(loaded.model),
-  provenance: measuredHere(),
-  recipe: request.recipe,
-});
-
-async function measureOf(
-  m: Model,
-  bytes: number,
-  stats: LatencyStats,
-  quality: Quality | null,
-  { request }: Job,
-  ctx: StageContext,
-): Promise<ModelMeasure> {
-  const { macs, params } = modelCosts(m, await collectFacts(m, ctx.executor, { batch: request.budget.batch }));
-  return { ...stats, macs, params, bytes, quality };
-}
-
-/** What a report says when even the largest cut is too slow, and which operators hold the time. */
-async function unreachable(
-  { request, prepared }: Job,
-  { least, ratio, bestMs }: { least: Model; ratio: number; bestMs: number },
-) {
-  const { threads, provider, batch } = request.budget;
-  const { operators } = await profileModel(least, { threads, provider, batch, runs: 20 });
-  return {
-    met: false,
-    accepted: false,
-    reasons: ['The budget cannot be reached.'],
-    unreachable: {
-      reason: `the largest cut that the recipe allows still takes ${ratio.toFixed(3)} of the original's time`,
-      bestMs,
-      holds: operators
-        .map((o) => ({ operator: `${o.opType} ${o.name}`, ms: o.ms }))
-        .sort((a, b) => b.ms - a.ms)
-        .slice(0, 8),
-    },
-    result: null,
-    compensated: null,
-    bundle: null,
-    model: null,
-    groups: prepared.analysis.groups.map((g) => ({ ...groupInfo(g), kept: g.units })),
-    blocksRemoved: [],
-  };
-}
-
-const keptGroups = (space: Space, plan: Plan): CompressReport['groups'] =>
-  space.groups.map((g) => ({
-    ...groupInfo(g),
-    kept: g.units - (plan.groups.find((p) => p.group === g.id)?.removed.length ?? 0),
-  }));

@@ -3,13 +3,10 @@ import type { CompressRequest, KeptFloor, Quality } from '../../shared/model/job
 import { baselineState } from '../engine/pruning/allocation/baselines.ts';
 import { GreedyPath } from '../engine/pruning/allocation/greedy.ts';
 import { predictMs, type State } from '../engine/pruning/allocation/state.ts';
-import type { Model } from '../engine/ir/model.ts';
 import { judgeQuality } from '../engine/quality/floor.ts';
-import type { Meanings } from '../engine/quality/meaning.ts';
 import { openModelFile } from '../storage/model-files.ts';
 import type { StageContext } from './context.ts';
-import { createEvaluator } from './evaluate.ts';
-import type { JobData } from './job-data.ts';
+import { openJudge, type JudgeParts } from './judge-stage.ts';
 import type { Stopwatch } from './stopwatch.ts';
 import { keyOf, type Candidate } from './fit.ts';
 import { openCost } from './plan-cost.ts';
@@ -17,9 +14,11 @@ import { built, type SettleOptions } from './settle.ts';
 
 /** Plans that are made and judged, at most: each halves what is left between the original and the budget. */
 const STEPS = 4;
+/** Goals between the two, at most: where steps are coarse several lead to one plan. */
+const GOALS = 12;
 const GLANCE = { precision: 0.006, maxSeconds: 2.5 };
 
-interface FloorSearch extends SettleOptions {
+export interface FloorSearch extends SettleOptions {
   /** The plan that did not keep the floor. */
   readonly chosen: Candidate;
   readonly evaluate: (path: string) => Promise<Quality>;
@@ -29,7 +28,7 @@ interface FloorSearch extends SettleOptions {
 }
 
 /** The fastest of the plans tried that keeps the floor, compensated and measured; null where none does. No recovery. */
-async function searchFloor(o: FloorSearch, ctx: StageContext): Promise<KeptFloor | null> {
+export async function searchFloor(o: FloorSearch, ctx: StageContext): Promise<KeptFloor | null> {
   const { space, start, recipe, beside } = o;
   const plans = await openCost({ ...o, compare: beside.compare, known: [] }, ctx);
   const until = performance.now() + 1000 * o.seconds;
@@ -40,41 +39,43 @@ async function searchFloor(o: FloorSearch, ctx: StageContext): Promise<KeptFloor
     const steered = recipe.allocation === 'measured' || recipe.allocation === 'fisher';
     const at = async (ms: number): Promise<State> =>
       steered ? (await path.reach(ms)).state : baselineState(recipe.allocation, space, o.scores, ms, start);
-    const seen = new Set([keyOf(o.chosen.state), keyOf(start)]);
-    let [fails, keeps] = [o.chosen.predictedMs, predictMs(space, start)];
-    for (let i = 0; i < STEPS && performance.now() < until; i++) {
+    const judged = new Map([
+      [keyOf(o.chosen.state), false],
+      [keyOf(start), true],
+    ]);
+    let [fails, keeps, made] = [o.chosen.predictedMs, predictMs(space, start), 0];
+    for (let goals = 0; goals < GOALS && made < STEPS && performance.now() < until; goals++) {
       const goal = (fails + keeps) / 2;
-      ctx.progress({ stage: 'evaluate', message: 'looking for a cut that keeps the floor', done: i / STEPS });
+      ctx.progress({ stage: 'evaluate', message: 'looking for a cut that keeps the floor', done: made / STEPS });
       const state = await at(goal);
       const key = keyOf(state);
-      if (seen.has(key)) break;
-      seen.add(key);
-      const predictedMs = predictMs(space, state);
-      const { compensated } = await built(o, { state, predictedMs, ratio: predictedMs / o.baselineMs }, ctx);
-      const quality = await o.evaluate(compensated.path);
-      const good = o.keeps(quality);
-      ctx.log(`a wider plan, predicted ${predictedMs.toFixed(3)} ms: ${good ? 'keeps' : 'does not keep'} the floor`);
-      if (good) {
-        kept = { path: compensated.path, quality };
-        keeps = goal;
-      } else fails = goal;
+      // Another goal may lead to a plan that was judged before: it says on which side to go on.
+      let good = judged.get(key);
+      if (good === undefined) {
+        const predictedMs = predictMs(space, state);
+        const { compensated } = await built(o, { state, predictedMs, ratio: predictedMs / o.baselineMs }, ctx);
+        const quality = await o.evaluate(compensated.path);
+        good = o.keeps(quality);
+        made++;
+        judged.set(key, good);
+        ctx.log(`a wider plan, predicted ${predictedMs.toFixed(3)} ms: ${good ? 'keeps' : 'does not keep'} the floor`);
+        if (good) kept = { path: compensated.path, quality };
+      }
+      if (good) keeps = goal;
+      else fails = goal;
     }
   } finally {
     await plans.close();
   }
   if (!kept) return null;
-  const measured = await beside.compare(openModelFile(kept.path), GLANCE);
-  await beside.close();
+  const measured = await beside.compare(openModelFile(kept.path), GLANCE).finally(() => beside.close());
   return { ratio: measured.ratio, ms: measured.pruned.p50Ms, quality: kept.quality };
 }
 
 /** What of a job the search needs. */
-interface JobParts {
+interface JobParts extends JudgeParts {
   readonly request: Pick<CompressRequest, 'floor'>;
-  readonly source: Model;
-  readonly data: Pick<JobData, 'dataset' | 'quality'>;
-  readonly meanings: Meanings;
-  readonly clock: Stopwatch;
+  readonly clock: Pick<Stopwatch, 'seconds' | 'mark'>;
 }
 
 /** For the search, at least and at most; half of what the job took in between. */
@@ -82,28 +83,22 @@ const SEARCH_SECONDS = [20, 180] as const;
 
 /** Searched for only where quality is what is wrong; undefined: it was not. */
 export async function floorKept(
-  { request, source, data, meanings, clock }: JobParts,
+  job: JobParts,
   o: Omit<FloorSearch, 'evaluate' | 'keeps' | 'seconds'>,
   learned: { readonly original: Quality | null; readonly result: Quality | null },
   ctx: StageContext,
 ): Promise<KeptFloor | null | undefined> {
-  if (!data.dataset || !judgeQuality(learned.original, learned.result, request.floor).ruined) return undefined;
-  const evaluator = await createEvaluator(source, {
-    executor: ctx.executor,
-    dataset: data.dataset,
-    indices: data.quality,
-    threads: o.threads,
-    batch: 64,
-    prepared: () => Promise.resolve(o.prepared.model),
-    meanings,
-  });
+  const { clock, request } = job;
+  if (!judgeQuality(learned.original, learned.result, request.floor).ruined) return undefined;
+  const judge = await openJudge(job, { threads: o.threads }, ctx);
+  if (!judge) return undefined;
   const spent = Object.values(clock.seconds()).reduce((a, b) => a + b, 0);
   try {
     const kept = await searchFloor(
       {
         ...o,
-        evaluate: (path) => evaluator.evaluate(openModelFile(path)),
-        keeps: (q) => !judgeQuality(evaluator.reference, q, request.floor).ruined,
+        evaluate: (path) => judge.evaluate(openModelFile(path)),
+        keeps: (q) => !judgeQuality(judge.reference, q, request.floor).ruined,
         seconds: Math.min(SEARCH_SECONDS[1], Math.max(SEARCH_SECONDS[0], spent / 2)),
       },
       ctx,
@@ -111,6 +106,6 @@ export async function floorKept(
     clock.mark('floor');
     return kept;
   } finally {
-    await evaluator.close();
+    await judge.close();
   }
 }
