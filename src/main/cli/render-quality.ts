@@ -33,7 +33,10 @@ export function renderVerdict(r: CompressReport, colours: boolean): string {
 
 export function renderMeanings(meanings: readonly OutputMeaning[] | undefined): string {
   if (!meanings?.length) return '';
-  return `\n${table([['output', 'read as', 'because'], ...meanings.map((m) => [m.name, m.reading, m.why])], [0, 1, 2])}`;
+  // Of several outputs it matters which one accuracy is about.
+  const labels = (m: OutputMeaning): string => (m.labels && meanings.length > 1 ? '; labels are compared with it' : '');
+  const rows = meanings.map((m) => [m.name, m.reading, m.why + labels(m)]);
+  return `\n${table([['output', 'read as', 'because'], ...rows], [0, 1, 2])}`;
 }
 
 export function renderOriginal(q: OriginalQuality): string {

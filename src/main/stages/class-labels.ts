@@ -2,36 +2,36 @@
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { OutputReading } from '../../shared/model/job.ts';
 import type { Dataset } from '../data/dataset.ts';
-import { isFloat } from '../engine/ir/dtype.ts';
 import type { Model } from '../engine/ir/model.ts';
+import { labelledOutput } from '../engine/quality/labelled.ts';
+import { outputOf } from '../engine/quality/meaning.ts';
 
 type Readings = Readonly<Record<string, OutputReading>>;
 
-/** Names of rows of numbers that labels say nothing about. */
-const OTHER =
-  /embed|feat|descriptor|vector|latent|hidden|pooler|regress|box|coord|landmark|keypoint|state|(^|[^a-z])h[nc]?$/i;
-const CLASSES = /logit|prob|score|class|cls|softmax|label/i;
+/** The largest label; null where there are no labels. */
+export const largestLabel = (dataset: Pick<Dataset, 'labels'> | null | undefined): number | null =>
+  dataset?.labels ? dataset.labels.reduce((a, b) => Math.max(a, b), -1) : null;
 
 /**
- * The output that labels are compared with, where its declared shape says how many classes there are: the one that was
- * set to classes, else the first row of numbers per sample, one named like classes before others. null where that is
- * not known: several axes (maps, boxes), sizes that are open, names that speak of something else.
+ * The output that labels are compared with, where what is declared says so before anything is run: the graph's end, a
+ * name or the user, or the sole output. null where it takes a run to know: several outputs that nothing is said of, and
+ * sizes that are open.
  */
-export function classOutput(model: Model, given: Readings = {}): { name: string; classes: number } | null {
-  const rows = model.graph.outputs.flatMap((v) => {
+export function classOutput(
+  model: Model,
+  given: Readings = {},
+  largest: number = -1,
+): { name: string; classes: number } | null {
+  const outputs = model.graph.outputs.flatMap((v) => {
     const shape = v.type?.shape;
-    if (!v.type || !isFloat(v.type.elemType) || !shape || shape.length < 2) return [];
-    const classes = shape[1];
-    if (typeof classes !== 'number' || classes < 2 || shape.slice(2).some((d) => d !== 1)) return [];
-    return [{ name: v.name, classes }];
+    if (!v.type || !shape) return [];
+    // The batch may be open; what else is, is not known yet.
+    const dims = shape.map((d, axis) => (typeof d === 'number' ? d : axis === 0 ? 1 : 0));
+    return dims.includes(0) ? [] : [outputOf(v, { dims, dtype: v.type.elemType })];
   });
-  const told = rows.find((r) => given[r.name] === 'classes');
-  if (told) return told;
-  if (Object.values(given).includes('classes')) return null;
-  const open = rows.filter((r) => given[r.name] === undefined && !OTHER.test(r.name));
-  const named = open.find((r) => CLASSES.test(r.name));
-  // Beside outputs of another kind a row of numbers may be anything: only the model's sole output is plain.
-  return named ?? (model.graph.outputs.length === 1 ? (open[0] ?? null) : null);
+  const found = labelledOutput(outputs, { largestLabel: largest, given });
+  const plain = found && (found.told || model.graph.outputs.length === 1);
+  return plain && Number.isFinite(found.classes) ? { name: found.name, classes: found.classes } : null;
 }
 
 /**
@@ -44,15 +44,25 @@ export function requireLabelsWithin(
   o: { readonly path: string; readonly outputs?: Readings | undefined },
 ): void {
   const { labels } = dataset;
-  const output = labels && classOutput(model, o.outputs);
-  if (!output) return;
+  if (!labels) return;
+  const output = classOutput(model, o.outputs, largestLabel(dataset)!);
+  if (output) requireLabelsIn(dataset, output, o.path);
+}
+
+/** @throws 'data-labels' where a label is none of these classes */
+export function requireLabelsIn(
+  { labels, name }: Pick<Dataset, 'labels' | 'name'>,
+  output: { readonly name: string; readonly classes: number },
+  path: string,
+): void {
+  if (!labels) return;
   const outside = (label: number): boolean => label < 0 || label >= output.classes;
   const first = labels.findIndex(outside);
   if (first < 0) return;
   const count = labels.reduce((n, label) => n + Number(outside(label)), 0);
   const others = count > 1 ? `; ${count} of ${labels.length} labels are outside` : '';
   throw new SecateurError('data-labels', {
-    path: o.path,
-    reason: `${dataset.name(first)} has the label ${labels[first]}, and the output ${output.name} has ${output.classes} classes (0 to ${output.classes - 1})${others}`,
+    path,
+    reason: `${name(first)} has the label ${labels[first]}, and the output ${output.name} has ${output.classes} classes (0 to ${output.classes - 1})${others}; --output ${output.name}=READING says what it is where it holds no classes`,
   });
 }

@@ -7,7 +7,7 @@ import { sampleIndices } from '../data/split.ts';
 import { inOrder, type HostTensor } from '../engine/executor.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { wilson } from '../engine/quality/intervals.ts';
-import { isScored, type Meanings } from '../engine/quality/meaning.ts';
+import { classesIn, isScored, type Meanings } from '../engine/quality/meaning.ts';
 import { floats } from '../engine/quality/meter.ts';
 import { argmax } from '../engine/quality/metrics.ts';
 import { localDevice } from '../runtime/device.ts';
@@ -55,7 +55,9 @@ export async function originalQuality(
 ): Promise<OriginalQuality> {
   const { samples, seconds, trial } = o.limits ?? LOOK;
   const { dataset, model } = o;
-  const scored = [...o.meanings.values()].find(isScored);
+  const named = classesIn(o.meanings);
+  const found = named === undefined ? undefined : o.meanings.get(named);
+  const scored = isScored(found) ? found : undefined;
   const seen = await look({ model, dataset, scored, count: samples, seconds }, ctx);
   const names = await classNamesOf(model, o.path, dataset);
   const common = {

@@ -5,8 +5,16 @@ import type { Dataset } from '../data/dataset.ts';
 import type { Executor, HostTensor } from '../engine/executor.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { boxLayout, pictureOf } from '../engine/quality/detections.ts';
-import { ImpossibleReading, outputMeanings, type Meanings } from '../engine/quality/meaning.ts';
+import { labelledOutput } from '../engine/quality/labelled.ts';
+import {
+  ImpossibleReading,
+  outputMeanings,
+  outputOf,
+  type Evidence,
+  type Meanings,
+} from '../engine/quality/meaning.ts';
 import { randomFeeds } from '../runtime/random-inputs.ts';
+import { largestLabel, requireLabelsIn } from './class-labels.ts';
 import { classNamesOf } from './class-names.ts';
 import type { StageContext } from './context.ts';
 import { dataInput, pad } from './evaluate.ts';
@@ -35,20 +43,30 @@ export async function readOutputs(model: Model, o: ReadingOptions, executor: Exe
   const order = model.graph.outputs.map((v) => v.name);
   const layout = boxLayout(outputs, order, pictureOf(Object.values(feeds)[0]?.dims));
   const names = o.classNames ?? o.dataset?.classNames;
-  const labels = o.dataset?.labels;
+  const evidence = {
+    shapeOf: (name: string) => outputs[name],
+    inputs: Object.entries(feeds).map(([name, t]) => ({ name, dims: t.dims })),
+    largestLabel: largestLabel(o.dataset),
+    classNames: names?.length ?? null,
+    boxes: !layout ? [] : layout.kind === 'chosen' ? [layout.boxes, layout.scores, layout.labels] : [layout.output],
+    ...(o.given && { given: o.given }),
+  };
   try {
-    return outputMeanings(model, {
-      shapeOf: (name) => outputs[name],
-      inputs: Object.entries(feeds).map(([name, t]) => ({ name, dims: t.dims })),
-      largestLabel: labels ? labels.reduce((a, b) => Math.max(a, b), -1) : null,
-      classNames: names?.length ?? null,
-      boxes: !layout ? [] : layout.kind === 'chosen' ? [layout.boxes, layout.scores, layout.labels] : [layout.output],
-      ...(o.given && { given: o.given }),
-    });
+    const meanings = outputMeanings(model, evidence);
+    requireLabelled(model, o.dataset, evidence);
+    return meanings;
   } catch (e) {
     if (e instanceof ImpossibleReading) throw new SecateurError('usage', { reason: e.message });
     throw e;
   }
+}
+
+/** Where a run was needed to know which output labels are about. @throws 'data-labels' for a label outside its classes */
+function requireLabelled(model: Model, dataset: Dataset | null, e: Evidence): void {
+  if (!dataset?.labels) return;
+  const outputs = model.graph.outputs.map((v) => outputOf(v, e.shapeOf(v.name)));
+  const found = labelledOutput(outputs, { ...e, largestLabel: e.largestLabel ?? -1 });
+  if (found && !found.fits) requireLabelsIn(dataset, found, 'given');
 }
 
 async function feedsOf(model: Model, dataset: Dataset | null, batch: number): Promise<Record<string, HostTensor>> {

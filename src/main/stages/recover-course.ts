@@ -5,7 +5,7 @@ import { DType } from '../engine/ir/dtype.ts';
 import type { Model } from '../engine/ir/model.ts';
 import type { Feature } from '../engine/recovery/features.ts';
 import { boxLayout, pictureOf, type AnchorLayout } from '../engine/quality/detections.ts';
-import { isScored, meaningsOf, type Meanings } from '../engine/quality/meaning.ts';
+import { classesIn, isScored, meaningsOf, type Meanings } from '../engine/quality/meaning.ts';
 import type { Recipe } from '../../shared/model/job.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { collectFacts } from '../runtime/facts.ts';
@@ -84,7 +84,8 @@ export async function openCourse(
     ? lessonsIn(model, facts, original, originalFacts, options.features, size)
     : [];
   const meanings = meaningsOf({ model: original, facts: originalFacts, meanings: options.meanings });
-  const scored = outputs.findIndex((v) => isScored(meanings.get(v.name)));
+  const named = classesIn(meanings);
+  const scored = outputs.findIndex((v) => v.name === named && isScored(meanings.get(v.name)));
   const labelled = dataset.labels !== null && recipe.alpha < 1 && scored >= 0;
   // Raw anchors are one output of three axes.
   const anchors =

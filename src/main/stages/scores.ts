@@ -22,7 +22,7 @@ import { collectLayers } from '../engine/pruning/compensation/layers.ts';
 import { buildGroups } from '../engine/pruning/groups.ts';
 import { buildStatisticsModel, StatisticsAccumulator, type ChannelStatistics } from '../engine/pruning/statistics.ts';
 import type { Group } from '../engine/pruning/types.ts';
-import { isScored, meaningsOf } from '../engine/quality/meaning.ts';
+import { classesIn, isScored, meaningsOf } from '../engine/quality/meaning.ts';
 import { collectFacts } from '../runtime/facts.ts';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import { AUTO } from '../../shared/model/recipes.ts';
@@ -144,9 +144,12 @@ async function gradientsOf(
   const { model, values } = cloneModel(p.model);
   const shapes = new Map([...values].map(([from, to]) => [to, facts.get(from)]));
   const b = new GraphBuilder(model.graph, model.opset);
-  const output = model.graph.outputs[0]!;
+  const meanings = meaningsOf(p);
+  // Labels are about one output; what the others are is not known to them.
+  const named = classesIn(meanings);
+  const output = model.graph.outputs.find((v) => v.name === named) ?? model.graph.outputs[0]!;
   const shape = shapes.get(output)!.shape;
-  const meaning = meaningsOf(p).get(p.model.graph.outputs[0]!.name);
+  const meaning = meanings.get(output.name);
   const classes = isScored(meaning);
   const labelled = classes && calibration.labels.every((l) => l !== null);
   const target = model.graph.addInput(

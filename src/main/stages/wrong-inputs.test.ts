@@ -8,6 +8,14 @@ import { residualChain } from '../../../test/support/residual-chain.ts';
 import type { Figures } from '../../shared/model/figures.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { openModelFile } from '../storage/model-files.ts';
+import type { Dataset } from '../data/dataset.ts';
+import type { HostTensor } from '../engine/executor.ts';
+import { DType } from '../engine/ir/dtype.ts';
+import { f32 } from '../engine/ir/tensor.ts';
+import { classesIn } from '../engine/quality/meaning.ts';
+import { randomTensor } from '../runtime/random-inputs.ts';
+import { plainExecutor } from '../../../test/support/executor.ts';
+import { readOutputs } from './readings.ts';
 import { Memo } from '../storage/memo.ts';
 import { classOutput, requireLabelsWithin } from './class-labels.ts';
 import { openModelData } from './model-data.ts';
@@ -46,6 +54,50 @@ describe('labels outside the classes', () => {
     expect(classOutput(classifier('logits', 'classes'))).toBeNull();
     expect(classOutput(classifier('logits', 6, [32, 32]))).toBeNull();
     expect(classOutput(classifier('logits', 6, [1, 1]))?.classes).toBe(6);
+  });
+});
+
+describe('labels of a model with several rows of numbers', () => {
+  /** x [N, 3, 8, 8] -> 98 [N, 6], 42 [N, 12]; nothing says which holds the classes. */
+  function twoRows(): Model {
+    const model = residualChain({ blocks: 1 });
+    const { graph } = model;
+    const from = graph.outputs[0]!.producer!.input(0)!;
+    graph.outputs.splice(0);
+    for (const [name, width] of [
+      ['98', 6],
+      ['42', 12],
+    ] as const) {
+      const w = graph.addInitializer(`w${name}`, f32(Float32Array.from({ length: 8 * width }, (_, i) => Math.sin(i * i)), [8, width])); // prettier-ignore
+      const y = graph.emit('MatMul', [from, w], { outputName: name })[0]!;
+      y.type = { elemType: DType.FLOAT, shape: ['N', width] };
+      graph.outputs.push(y);
+    }
+    return model;
+  }
+  const batch = (): HostTensor => randomTensor(DType.FLOAT, [1, 3, 8, 8], 1);
+  const given = (...labels: number[]): Dataset =>
+    ({
+      ...dataset(...labels),
+      length: labels.length,
+      classNames: null,
+      batch: () => Promise.resolve(batch()),
+    }) as unknown as Dataset;
+  const read = (...labels: number[]) => readOutputs(twoRows(), { dataset: given(...labels) }, plainExecutor);
+
+  it('are compared with the one that they fit', async () => {
+    expect(classesIn(await read(0, 5, 3))).toBe('98');
+    expect(classesIn(await read(0, 11, 3))).toBe('42');
+  });
+
+  it('are refused where none has such a class', async () => {
+    requireLabelsWithin(dataset(0, 11), twoRows(), { path: 'l.npy' });
+    await expect(read(0, 12, 3)).rejects.toMatchObject({
+      code: 'data-labels',
+      message: expect.stringMatching(
+        /row 1 has the label 12, and the output 42 has 12 classes.*--output 42=/,
+      ) as string,
+    });
   });
 });
 

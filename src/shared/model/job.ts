@@ -77,6 +77,8 @@ export interface OutputMeaning {
   readonly threshold?: number;
   /** Of 'classes' and 'map': the axis of the classes. Absent: classes are given as numbers (ArgMax), or decided by threshold. */
   readonly axis?: number;
+  /** True of the one output that labels are compared with. */
+  readonly labels?: boolean;
 }
 
 /** The least quality that a result must keep to be accepted. Shares between 0 and 1. */

@@ -52,8 +52,7 @@ export function judgeQuality(original: Quality | null, q: Quality | null, given:
   const outputs = q.outputs ?? [];
   for (const o of outputs) {
     if (o.samples === 0) continue;
-    // Labels are about the first output of classes.
-    const labelled = accurate && o === outputs.find((x) => x.reading === 'classes');
+    const labelled = accurate && o === labelledOf(outputs);
     if (labelled && given.minAgreement === undefined) continue;
     const { ruin, reason } = ofOutput(o, given, outputs.length > 1);
     if (o.unjudged === undefined) judged++;
@@ -75,11 +74,15 @@ export function judgeQuality(original: Quality | null, q: Quality | null, given:
 
 const CHANCE = 'The original itself';
 
+/** The output that labels were compared with. */
+const labelledOf = (outputs: readonly OutputQuality[]): OutputQuality | undefined =>
+  outputs.find((o) => o.labelChance !== undefined) ?? outputs.find((o) => o.reading === 'classes');
+
 /** @returns whether accuracy was judged */
 function accuracy(original: Quality, q: Quality, given: QualityFloor, ruins: string[], unknown: string[]): boolean {
   if (original.top1 === undefined || q.top1 === undefined) return false;
   const n = q.samples;
-  const classes = q.outputs?.find((o) => o.reading === 'classes');
+  const classes = labelledOf(q.outputs ?? []);
   const chance = Math.max(1 / 1000, classes?.labelChance ?? 0);
   const own = original.top1Interval ?? wilson(original.top1 * n, n);
   if (own.low <= chance) {

@@ -7,7 +7,10 @@ import type { OutputMeaning, OutputReading } from '../../../shared/model/job.ts'
 import { DType } from '../ir/dtype.ts';
 import type { Facts } from '../ir/facts.ts';
 import type { Model } from '../ir/model.ts';
-import { graphEnd, type GraphEnd } from './ends.ts';
+import type { Value } from '../ir/value.ts';
+import { graphEnd } from './ends.ts';
+import { fitsLabels, labelledOutput, type Labelled } from './labelled.ts';
+import { FLOATS, named, type Output } from './output.ts';
 
 export interface Evidence {
   /** Sizes and type of an output as it comes, the batch first; undefined where it was not seen. */
@@ -32,24 +35,6 @@ export class ImpossibleReading extends Error {}
 const correct = (name: string, readings: string): string => `guessed: --output ${name}=${readings} says otherwise`;
 
 type Found = Omit<OutputMeaning, 'name' | 'source'>;
-interface Output {
-  readonly name: string;
-  readonly dims: readonly number[];
-  readonly dtype: number;
-  readonly end: GraphEnd;
-  /** Rank 2 once trailing axes of one are gone. */
-  readonly flat: boolean;
-  /** Of a flat output. */
-  readonly width: number;
-}
-
-const FLOATS: readonly number[] = [DType.FLOAT, DType.FLOAT16, DType.DOUBLE];
-const NAMES = {
-  classes: /(^|[^a-z])(logits?|prob(s|abilit(y|ies))?|scores?|class(es|ifier|ification)?|cls|softmax|labels?)($|[^a-z])/i,
-  embedding: /embed|(^|[^a-z])(feat(ure)?s?|descriptors?|pooler|vectors?|repr(esentation)?s?|latents?)($|[^a-z])/i,
-  numbers: /regress|(^|[^a-z])(bbox(es)?|box(es)?|coord(inate)?s?|landmarks?|keypoints?|angles?|values?|depth|disp(arity)?|flow|offsets?|deltas?|pose|age|mean|sigma|noise|eps(ilon)?|targets?)($|[^a-z])/i,
-  map: /(^|[^a-z])(seg(ment(ation)?)?|masks?|logits?|class(es)?|prob(s|abilit(y|ies))?|heatmaps?|maps?)($|[^a-z])/i,
-} as const; // prettier-ignore
 const TIME = /^(t|timesteps?|time_?steps?|sigmas?)$/i;
 /** Of ImageNet-1k with and without background, and of ImageNet-21k. */
 const IMAGENET = [1000, 1001, 21841, 21843];
@@ -60,19 +45,45 @@ export function outputMeanings(model: Model, e: Evidence): Meanings {
   for (const name of Object.keys(e.given ?? {}))
     if (!known.includes(name))
       throw new ImpossibleReading(`there is no output ${name}; the outputs are ${known.join(', ')}`);
+  const outputs = model.graph.outputs.map((v): Output => outputOf(v, e.shapeOf(v.name)));
+  const labelled =
+    typeof e.largestLabel === 'number' ? labelledOutput(outputs, { ...e, largestLabel: e.largestLabel }) : null;
   const out = new Map<string, OutputMeaning>();
-  for (const v of model.graph.outputs) {
-    const { name } = v;
-    const seen = e.shapeOf(name);
-    const end = graphEnd(v);
-    const dims = seen?.dims ?? [];
-    const flat = dims.length === 2 || (dims.length > 2 && dims.slice(2).every((d) => d === 1));
-    const output: Output = { name, dims, dtype: seen?.dtype ?? DType.FLOAT, end, flat, width: flat ? dims[1]! : 0 };
+  for (const o of outputs) {
+    const { name } = o;
     const wanted = e.given?.[name];
-    const found: Found = wanted ? given(output, wanted, e) : inferred(output, e);
-    out.set(name, { name, source: wanted ? 'given' : 'inferred', ...found });
+    const mine = labelled?.name === name && labelled.fits;
+    // Labels are about one output: they say nothing about what the others are.
+    const known = mine ? e : { ...e, largestLabel: null };
+    const found: Found = wanted
+      ? given(o, wanted, known)
+      : mine && labelled.guessed
+        ? chosen(o, labelled, e)
+        : inferred(o, known);
+    out.set(name, {
+      name,
+      source: wanted ? 'given' : 'inferred',
+      ...found,
+      ...(mine && found.reading === 'classes' && { labels: true }),
+    });
   }
   return out;
+}
+
+/** @param seen sizes and type of it, as far as they are known */
+export function outputOf(
+  v: Value,
+  seen: { readonly dims: readonly number[]; readonly dtype: number } | undefined,
+): Output {
+  const dims = seen?.dims ?? [];
+  const flat = dims.length === 2 || (dims.length > 2 && dims.slice(2).every((d) => d === 1));
+  return { name: v.name, dims, dtype: seen?.dtype ?? DType.FLOAT, end: graphEnd(v), flat, width: flat ? dims[1]! : 0 };
+}
+
+/** One of several rows of numbers, by its width alone. */
+function chosen(o: Output, { classes }: Labelled, e: Evidence): Found {
+  const why = `labels up to ${e.largestLabel} were given, and of the outputs that may be meant its ${classes} values fit them best; ${correct(o.name, 'embedding|numbers')}`;
+  return { reading: 'classes', guessed: true, why, ...decision(o, e, 1) };
 }
 
 function given(o: Output, reading: OutputReading, e: Evidence): Found {
@@ -132,7 +143,7 @@ function flatMeaning(o: Output, e: Evidence): Found {
   if (end === 'softmax') return classes(ends);
   if (end === 'unit-length') return { reading: 'embedding', why: 'the graph scales it to unit length' };
   if (e.classNames === o.width) return classes(`there are ${o.width} class names`);
-  if (fits(o, e)) return classes(`there are labels up to ${e.largestLabel} for ${o.width} values`);
+  if (fitsLabels(o, e.largestLabel)) return classes(`there are labels up to ${e.largestLabel} for ${o.width} values`);
   if (end === 'sigmoid' && !named(o, 'numbers')) return classes(`${ends}: each value is a yes or no`);
   if (named(o, 'classes') && !named(o, 'embedding')) return classes(`its name ${o.name} says so`);
   if (named(o, 'embedding')) return { reading: 'embedding', why: `its name ${o.name} says so` };
@@ -148,10 +159,6 @@ function flatMeaning(o: Output, e: Evidence): Found {
     why: `nothing says what its ${o.width} values are; ${correct(o.name, 'classes|embedding')}`,
   };
 }
-
-/** Labels reach at least half of the classes: an embedding with labels of something else is wider, as a rule. */
-const fits = (o: Output, e: Evidence): boolean =>
-  typeof e.largestLabel === 'number' && e.largestLabel < o.width && 2 * (e.largestLabel + 1) >= o.width;
 
 /** Three axes and more. */
 function spreadMeaning(o: Output, e: Evidence): Found {
@@ -205,13 +212,10 @@ function pictureMeaning(o: Output, channels: number, source: number | null, end:
   };
 }
 
-const named = (o: Output, as: keyof typeof NAMES): boolean =>
-  o.end.names.slice(0, 3).some((n) => NAMES[as].test(n.replace(/([a-z])([A-Z])/g, '$1_$2').replaceAll('_', ' ')));
-
 /** How a flat output decides. Of a Sigmoid each value is a yes or no, unless labels name one class of several. */
 function decision(o: Output, e: Evidence, axis: number): Pick<OutputMeaning, 'axis' | 'threshold'> {
   if (o.width === 1) return { threshold: o.end.end === 'sigmoid' ? 0.5 : 0 };
-  return o.end.end === 'sigmoid' && !fits(o, e) ? { threshold: 0.5 } : { axis };
+  return o.end.end === 'sigmoid' && !fitsLabels(o, e.largestLabel) ? { threshold: 0.5 } : { axis };
 }
 
 /** How a map decides: the axis of its classes, or a threshold where each channel is a mask of its own. */
@@ -278,6 +282,18 @@ export function meaningsOf(p: {
 /** True of outputs with one score per class, the largest of which is the answer: compared as distributions. */
 export const isScored = (m: OutputMeaning | undefined): boolean => m?.reading === 'classes' && m.axis !== undefined;
 
+/** The output that labels are compared with, else the first one of classes. */
+export function classesIn(meanings: Meanings, order: Iterable<string> = meanings.keys()): string | undefined {
+  const names = [...order].filter((name) => meanings.get(name)?.reading === 'classes');
+  return names.find((name) => meanings.get(name)!.labels) ?? names[0];
+}
+
 /** What results depend on. */
 export const meaningsKey = (meanings: Meanings): unknown =>
-  [...meanings.values()].map(({ name, reading, axis, threshold }) => [name, reading, axis ?? null, threshold ?? null]);
+  [...meanings.values()].map(({ name, reading, axis, threshold, labels }) => [
+    name,
+    reading,
+    axis ?? null,
+    threshold ?? null,
+    ...(labels ? ['labels'] : []),
+  ]);

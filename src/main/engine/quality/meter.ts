@@ -7,7 +7,7 @@ import { halfToNumber } from '../ir/tensor.ts';
 import { boxLayout, matchedBoxes, readBoxes, type BoxLayout } from './detections.ts';
 import { ratioInterval } from './intervals.ts';
 import { judgeOf, type Figures, type Judge } from './judges.ts';
-import type { Meanings } from './meaning.ts';
+import { classesIn, type Meanings } from './meaning.ts';
 import { decibels, difference } from './metrics.ts';
 
 export type Outputs = Readonly<Record<string, HostTensor>>;
@@ -75,7 +75,7 @@ export interface MeterOptions {
 export function createQualityMeter({ order, meanings, picture = null }: MeterOptions): QualityMeter {
   const totals = new Map<string, Totals>();
   const detects = [...meanings.values()].some((m) => m.reading === 'boxes');
-  const first = order.find((name) => meanings.get(name)?.reading === 'classes');
+  const first = classesIn(meanings, order);
   const boxes: { found: number[]; matched: number[] } = { found: [], matched: [] };
   let samples = 0,
     cosine = 0,
