@@ -5,12 +5,12 @@ import type { Dataset } from '../data/dataset.ts';
 import { inOrder, type Executor } from '../engine/executor.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { boxLayout, matchedBoxes, pictureOf, readBoxes } from '../engine/quality/detections.ts';
-import { isScored, type Meanings } from '../engine/quality/meaning.ts';
+import type { Meanings } from '../engine/quality/meaning.ts';
 import { floats, type Outputs } from '../engine/quality/meter.ts';
 import { argmax, difference } from '../engine/quality/metrics.ts';
 import { localDevice } from '../runtime/device.ts';
 import { classNamesOf } from './class-names.ts';
-import { cut, dataInput, pad } from './evaluate.ts';
+import { dataInput, pad, samplesOf } from './data-input.ts';
 import { readOutputs } from './readings.ts';
 import { labelOf, showSamples } from './preview.ts';
 
@@ -40,8 +40,8 @@ export async function answersOf(
   const order = model.graph.outputs.map((v) => v.name);
   const meanings = await readOutputs(model, { dataset, classNames: names, given: o.given }, executor);
   const pictures = await showSamples(dataset, indices);
-  const before = await outputsPerSample(model, dataset, indices, executor);
-  const after = await outputsPerSample(pruned, dataset, indices, executor);
+  const before = await outputsPerSample(model, dataset, indices, meanings, executor);
+  const after = await outputsPerSample(pruned, dataset, indices, meanings, executor);
   const picture = indices.length ? pictureOf((await dataset.batch(indices.slice(0, 1))).dims) : null;
   return indices.map((index, i) => ({
     src: pictures?.[i] ?? '',
@@ -56,6 +56,7 @@ async function outputsPerSample(
   model: Model,
   dataset: Dataset,
   indices: readonly number[],
+  meanings: Meanings,
   executor: Executor,
 ): Promise<Outputs[]> {
   const input = dataInput(model);
@@ -64,7 +65,7 @@ async function outputsPerSample(
   const out: Outputs[] = [];
   try {
     for (const i of indices)
-      out.push(cut(await session.run({ [input.name]: pad(await dataset.batch([i]), size) }), 1, size));
+      out.push(samplesOf(await session.run({ [input.name]: pad(await dataset.batch([i]), size) }), meanings, 1, size));
   } finally {
     await session.release();
   }
@@ -100,7 +101,7 @@ function answer(
   for (const [name, t] of inOrder(before, order)) {
     const [a, b] = [floats(t), after[name] ? floats(after[name]) : null];
     if (!a || !b) continue;
-    if (isScored(meanings.get(name))) {
+    if (meanings.get(name)?.reading === 'classes' && meanings.get(name)!.axis !== undefined) {
       const top = (x: ArrayLike<number>): string => {
         const k = argmax(x, 0, a.length);
         return names?.[k] ?? String(k);

@@ -31,7 +31,7 @@ import type { RuntimeExecutor } from '../runtime/executor.ts';
 import { randomFeeds } from '../runtime/random-inputs.ts';
 import { syncTree } from '../storage/atomic.ts';
 import { openModelFile } from '../storage/model-files.ts';
-import { dataInput } from './evaluate.ts';
+import { dataInput } from './data-input.ts';
 import { makeGolden } from './golden.ts';
 import type { ResultSizes } from './result-sizes.ts';
 

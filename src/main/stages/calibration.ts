@@ -5,7 +5,7 @@ import { seededRandom } from '../engine/random.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { batchOf } from '../runtime/axes.ts';
 import { fedInputs, randomFeeds } from '../runtime/random-inputs.ts';
-import { dataInput, pad } from './evaluate.ts';
+import { dataInput, pad } from './data-input.ts';
 
 export interface Calibration {
   readonly input: string;

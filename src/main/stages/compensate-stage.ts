@@ -9,7 +9,7 @@ import { featuresOf, type Feature } from '../engine/recovery/features.ts';
 import { saveModelFile } from '../storage/model-files.ts';
 import { inLargerBatches, type Calibration } from './calibration.ts';
 import type { StageContext } from './context.ts';
-import { dataInput } from './evaluate.ts';
+import { dataInput } from './data-input.ts';
 import { tidy, type Prepared } from './prepare.ts';
 import { keptTargets } from './targets-store.ts';
 

@@ -6,7 +6,8 @@ import { openDataset } from '../data/dataset.ts';
 import { resolvePreprocess } from '../data/preprocess.ts';
 import { MemorySource, readModel } from '../engine/onnx/index.ts';
 import { createExecutor } from '../runtime/executor.ts';
-import { compareModels, dataInput } from './evaluate.ts';
+import { dataInput } from './data-input.ts';
+import { compareModels } from './evaluate.ts';
 
 const assets = resolve(dirname(fileURLToPath(import.meta.url)), '../../../../shared/assets');
 const have = existsSync(assets);

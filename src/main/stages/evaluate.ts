@@ -2,19 +2,12 @@
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { Quality } from '../../shared/model/job.ts';
 import type { Dataset } from '../data/dataset.ts';
-import {
-  joinRows,
-  rowsAt,
-  type ExecSession,
-  type Executor,
-  type HostTensor,
-  type SessionOptions,
-} from '../engine/executor.ts';
+import type { ExecSession, Executor, HostTensor, SessionOptions } from '../engine/executor.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { pictureOf } from '../engine/quality/detections.ts';
 import { createQualityMeter, type OutputFigures, type Outputs } from '../engine/quality/meter.ts';
 import type { Meanings } from '../engine/quality/meaning.ts';
-import { inputShapes } from '../runtime/random-inputs.ts';
+import { dataInput, pad, samplesOf } from './data-input.ts';
 import { heldNote, runHeld } from './held-choices.ts';
 import { readOutputs } from './readings.ts';
 
@@ -38,44 +31,6 @@ export interface EvaluateOptions extends SessionOptions {
   readonly meanings?: Meanings | undefined;
   /** 0..1 of this evaluation. */
   readonly onProgress?: (done: number) => void;
-}
-
-/** The input that data goes to. @throws 'data-shape' when it is not clear which */
-export function dataInput(model: Model, named?: string, feeds: Readonly<Record<string, unknown>> = {}) {
-  const inputs = inputShapes(model).filter((s) => !(s.name in feeds)),
-    found = named === undefined ? inputs : inputs.filter((s) => s.name === named);
-  if (found.length !== 1)
-    throw new SecateurError('data-shape', {
-      reason: `the model has ${inputs.length} open inputs (${inputs.map((s) => s.name).join(', ')}) and the data fit one`,
-    });
-  const input = found[0]!;
-  return {
-    name: input.name,
-    dtype: input.dtype,
-    dims: input.dims,
-    dynamic: input.dynamic,
-    fixedBatch: input.dynamic[0] === null,
-  };
-}
-
-/** Repeats the first sample up to `size`: for models whose batch size is fixed, and to keep shapes the same. */
-export function pad(t: HostTensor, size: number): HostTensor {
-  const have = t.dims[0]!;
-  if (have === size) return t;
-  const first = rowsAt(t, 0, 1);
-  return joinRows([t, ...Array.from({ length: size - have }, () => first)]);
-}
-
-/** The first `count` samples of every output that has the batch as its first axis. */
-export function cut(outputs: Outputs, count: number, size: number): Outputs {
-  if (count === size) return outputs;
-  return Object.fromEntries(
-    Object.entries(outputs).map(([name, t]) => {
-      if (t.dims[0] !== size) return [name, t];
-      const data = t.data.subarray(0, (t.data.length / size) * count);
-      return [name, { dtype: t.dtype, dims: [count, ...t.dims.slice(1)], data }];
-    }),
-  );
 }
 
 /** Outputs of the original kept for the next comparison, in bytes. */
@@ -115,8 +70,8 @@ export async function createEvaluator(original: Model, options: EvaluateOptions)
     whole: Promise<Model> | undefined;
 
   const prepared = (): Promise<Model> => (whole ??= options.prepared?.() ?? Promise.resolve(original));
-  const run = async (session: ExecSession, batch: HostTensor, count: number): Promise<Outputs> =>
-    cut(await session.run({ ...options.feeds, [input.name]: batch }), count, size);
+  const run = async (meanings: Meanings, session: ExecSession, batch: HostTensor, count: number): Promise<Outputs> =>
+    samplesOf(await session.run({ ...options.feeds, [input.name]: batch }), meanings, count, size);
   const batchOf = async (chunk: readonly number[]): Promise<HostTensor> => pad(await dataset.batch(chunk), size);
   const feedsFor = async (i: number) => ({ ...options.feeds, [input.name]: await batchOf([indices[i]!]) });
   const added = (work: () => void): void => {
@@ -142,7 +97,7 @@ export async function createEvaluator(original: Model, options: EvaluateOptions)
         picture = pictureOf(batch.dims);
         meter = createQualityMeter({ order, meanings, picture });
       }
-      const outputs = await run(first, batch, chunk.length);
+      const outputs = await run(meanings, first, batch, chunk.length);
       added(() => meter.add(outputs, outputs, chunk.length, labelsOf(chunk)));
       const bytes = Object.values(outputs).reduce((n, t) => n + t.data.byteLength, 0);
       if (bytes <= room) {
@@ -161,10 +116,10 @@ export async function createEvaluator(original: Model, options: EvaluateOptions)
         try {
           for (const [k, chunk] of chunks.entries()) {
             const batch = await batchOf(chunk);
-            const reference = kept[k] ?? (await run(first, batch, chunk.length));
+            const reference = kept[k] ?? (await run(meanings, first, batch, chunk.length));
             const feeds = { ...options.feeds, [input.name]: batch };
             const { outputs, held } = await runHeld(model, session, feeds, { ...options, prepared });
-            const candidate = cut(outputs, chunk.length, size);
+            const candidate = samplesOf(outputs, meanings, chunk.length, size);
             if (held) foreign += chunk.length;
             added(() => meter.add(reference, candidate, chunk.length, labelsOf(chunk), { noBoxes: held }));
             onProgress?.((k + 1) / chunks.length);

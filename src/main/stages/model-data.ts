@@ -4,9 +4,11 @@ import { resolvePreprocess } from '../data/preprocess.ts';
 import type { OutputReading, Preprocess } from '../../shared/model/job.ts';
 import { presetNamed, withPreset } from '../../shared/model/preprocess-presets.ts';
 import type { Model } from '../engine/ir/model.ts';
+import { SecateurError } from '../../shared/contract/errors.ts';
+import { axisNames, batchAxes } from '../runtime/axes.ts';
 import { requireLabelsWithin } from './class-labels.ts';
 import type { StageContext } from './context.ts';
-import { dataInput } from './evaluate.ts';
+import { dataInput } from './data-input.ts';
 
 /** How data are given. */
 export interface ModelData {
@@ -34,6 +36,12 @@ export async function openModelData(
   instead?: Preprocess,
 ): Promise<{ dataset: Dataset; notes: string[]; shapes: Readonly<Record<string, readonly number[]>> }> {
   const input = dataInput(model);
+  const batch = model.graph.inputs.find((v) => v.name === input.name);
+  const axis = batch ? axisNames(batch).findIndex((n) => n !== null && batchAxes(model).has(n)) : 0;
+  if (axis > 0)
+    throw new SecateurError('data-shape', {
+      reason: `samples lie along axis ${axis} of the input ${input.name}, and data are given along the first`,
+    });
   // Sizes that nothing has settled are the data's own.
   const open = input.dynamic.map((name, axis) => axis > 0 && name !== null && !model.sizes.has(name) && o.dims?.[name]);
   const sizeOf = (axis: number): number => (open[axis] === undefined ? 0 : open[axis] || input.dims[axis]!);

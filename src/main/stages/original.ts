@@ -7,13 +7,13 @@ import { sampleIndices } from '../data/split.ts';
 import { inOrder, type HostTensor } from '../engine/executor.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { wilson } from '../engine/quality/intervals.ts';
-import { classesIn, isScored, type Meanings } from '../engine/quality/meaning.ts';
+import { classesIn, type Meanings } from '../engine/quality/meaning.ts';
 import { floats } from '../engine/quality/meter.ts';
 import { argmax } from '../engine/quality/metrics.ts';
 import { localDevice } from '../runtime/device.ts';
 import { classNamesOf } from './class-names.ts';
 import type { StageContext } from './context.ts';
-import { cut, dataInput, pad } from './evaluate.ts';
+import { dataInput, pad, samplesOf } from './data-input.ts';
 import { openModelData, type ModelData } from './model-data.ts';
 
 /** Samples and seconds of the look, at most; of each preset that is tried fewer samples. */
@@ -57,8 +57,8 @@ export async function originalQuality(
   const { dataset, model } = o;
   const named = classesIn(o.meanings);
   const found = named === undefined ? undefined : o.meanings.get(named);
-  const scored = isScored(found) ? found : undefined;
-  const seen = await look({ model, dataset, scored, count: samples, seconds }, ctx);
+  const scored = found?.axis === undefined ? undefined : found;
+  const seen = await look({ model, dataset, meanings: o.meanings, scored, count: samples, seconds }, ctx);
   const names = await classNamesOf(model, o.path, dataset);
   const common = {
     samples: seen.samples,
@@ -134,7 +134,10 @@ async function tryPresets(
     if (grey && preset.colorOrder === 'BGR') continue;
     const other = await openWith(o, preset, ctx);
     try {
-      const seen = await look({ model, dataset: other, scored, count, seconds: seconds / 4 }, ctx);
+      const seen = await look(
+        { model, dataset: other, meanings: o.meanings, scored, count, seconds: seconds / 4 },
+        ctx,
+      );
       const top1 = seen.right / seen.samples;
       out.push({ preset: preset.name, top1, interval: wilson(seen.right, seen.samples), samples: seen.samples });
     } finally {
@@ -159,13 +162,14 @@ async function look(
   o: {
     readonly model: Model;
     readonly dataset: Dataset;
+    readonly meanings: Meanings;
     readonly scored: OutputMeaning | undefined;
     readonly count: number;
     readonly seconds: number;
   },
   ctx: Pick<StageContext, 'executor'>,
 ): Promise<Seen> {
-  const { model, dataset, scored } = o;
+  const { model, dataset, scored, meanings } = o;
   const input = dataInput(model);
   const size = input.fixedBatch ? Math.max(1, input.dims[0]!) : Math.min(BATCH, dataset.length);
   const indices = sampleIndices(dataset.length, o.count, { seed: 0, labels: dataset.labels });
@@ -186,7 +190,7 @@ async function look(
         sum += x;
         elements++;
       }
-      const outputs = cut(await session.run({ [input.name]: pad(batch, size) }), chunk.length, size);
+      const outputs = samplesOf(await session.run({ [input.name]: pad(batch, size) }), meanings, chunk.length, size);
       samples += chunk.length;
       nonFinite += brokenIn(
         inOrder(outputs, order).map(([, t]) => t),

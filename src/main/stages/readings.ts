@@ -2,7 +2,8 @@
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { OutputReading } from '../../shared/model/job.ts';
 import type { Dataset } from '../data/dataset.ts';
-import type { Executor, HostTensor } from '../engine/executor.ts';
+import { batchFirst } from '../engine/batch-first.ts';
+import type { ExecSession, Executor, HostTensor } from '../engine/executor.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { boxLayout, pictureOf } from '../engine/quality/detections.ts';
 import { labelledOutput } from '../engine/quality/labelled.ts';
@@ -13,11 +14,13 @@ import {
   type Evidence,
   type Meanings,
 } from '../engine/quality/meaning.ts';
+import { batchOf } from '../runtime/axes.ts';
+import { batchAxesOfOutputs, declaredBatchAxes } from '../runtime/output-axes.ts';
 import { randomFeeds } from '../runtime/random-inputs.ts';
 import { largestLabel, requireLabelsIn } from './class-labels.ts';
 import { classNamesOf } from './class-names.ts';
 import type { StageContext } from './context.ts';
-import { dataInput, pad } from './evaluate.ts';
+import { dataInput, pad } from './data-input.ts';
 import type { Prepared } from './prepare.ts';
 
 export interface ReadingOptions {
@@ -32,11 +35,19 @@ export interface ReadingOptions {
 
 /** @throws 'usage' for an output that is not there or that cannot be read so */
 export async function readOutputs(model: Model, o: ReadingOptions, executor: Executor): Promise<Meanings> {
-  const feeds = o.feeds ?? (await feedsOf(model, o.dataset, o.batch ?? 1));
+  const sampled = o.feeds ? null : await feedsOf(model, o.dataset, o.batch ?? 1);
+  const feeds = o.feeds ?? sampled!.feeds;
+  const declared = declaredBatchAxes(model);
   const session = await executor.open(model, { threads: 1, memoryPattern: false });
+  let axes: ReadonlyMap<string, number>;
   let outputs: Record<string, HostTensor>;
   try {
-    outputs = await session.run(feeds);
+    const raw = await session.run(feeds);
+    const batch = sampled?.batch ?? batchOf(model, feeds) ?? Object.values(feeds)[0]?.dims[0] ?? 1;
+    const told = model.graph.outputs.every((v) => declared.has(v.name));
+    const other = told || !sampled?.larger ? null : await anotherRun(session, sampled.larger);
+    axes = batchAxesOfOutputs(model, { outputs: raw, batch }, other);
+    outputs = mapped(raw, (name, t) => batchFirst(t, axes.get(name) ?? 0));
   } finally {
     await session.release();
   }
@@ -45,6 +56,7 @@ export async function readOutputs(model: Model, o: ReadingOptions, executor: Exe
   const names = o.classNames ?? o.dataset?.classNames;
   const evidence = {
     shapeOf: (name: string) => outputs[name],
+    batchAxisOf: (name: string) => axes.get(name),
     inputs: Object.entries(feeds).map(([name, t]) => ({ name, dims: t.dims })),
     largestLabel: largestLabel(o.dataset),
     classNames: names?.length ?? null,
@@ -64,17 +76,50 @@ export async function readOutputs(model: Model, o: ReadingOptions, executor: Exe
 /** Where a run was needed to know which output labels are about. @throws 'data-labels' for a label outside its classes */
 function requireLabelled(model: Model, dataset: Dataset | null, e: Evidence): void {
   if (!dataset?.labels) return;
-  const outputs = model.graph.outputs.map((v) => outputOf(v, e.shapeOf(v.name)));
+  const outputs = model.graph.outputs.map((v) => outputOf(v, e.shapeOf(v.name), e.batchAxisOf?.(v.name)));
   const found = labelledOutput(outputs, { ...e, largestLabel: e.largestLabel ?? -1 });
   if (found && !found.fits) requireLabelsIn(dataset, found, 'given');
 }
 
-async function feedsOf(model: Model, dataset: Dataset | null, batch: number): Promise<Record<string, HostTensor>> {
-  if (!dataset || dataset.length === 0) return randomFeeds(model, { batch }, 1);
+interface Sampled {
+  readonly feeds: Record<string, HostTensor>;
+  readonly batch: number;
+  /** The same with one more sample; null where the model does not leave that open. */
+  readonly larger: { readonly feeds: Record<string, HostTensor>; readonly batch: number } | null;
+}
+
+async function feedsOf(model: Model, dataset: Dataset | null, batch: number): Promise<Sampled> {
+  if (!dataset || dataset.length === 0) {
+    const feeds = randomFeeds(model, { batch }, 1);
+    const own = batchOf(model, feeds);
+    const larger = own === null ? null : { feeds: randomFeeds(model, { batch: batch + 1 }, 1), batch: batch + 1 };
+    return { feeds, batch: own ?? Object.values(feeds)[0]?.dims[0] ?? 1, larger };
+  }
   const input = dataInput(model);
   const sample = await dataset.batch([0]);
-  return { [input.name]: pad(sample, input.fixedBatch ? Math.max(1, input.dims[0]!) : batch) };
+  const feeds = (size: number): Record<string, HostTensor> => ({ [input.name]: pad(sample, size) });
+  const size = input.fixedBatch ? Math.max(1, input.dims[0]!) : batch;
+  return {
+    feeds: feeds(size),
+    batch: size,
+    larger: input.fixedBatch ? null : { feeds: feeds(size + 1), batch: size + 1 },
+  };
 }
+
+/** null where the model does not run at that size: then what is declared has to do. */
+async function anotherRun(session: ExecSession, { feeds, batch }: NonNullable<Sampled['larger']>) {
+  try {
+    return { outputs: await session.run(feeds), batch };
+  } catch (e) {
+    if (e instanceof SecateurError && e.code === 'runtime-rejected') return null;
+    throw e;
+  }
+}
+
+const mapped = (
+  tensors: Readonly<Record<string, HostTensor>>,
+  f: (name: string, t: HostTensor) => HostTensor,
+): Record<string, HostTensor> => Object.fromEntries(Object.entries(tensors).map(([name, t]) => [name, f(name, t)]));
 
 /** A model as jobs work on it, with its outputs read by all that is known. */
 export async function withMeanings(

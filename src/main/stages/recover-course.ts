@@ -11,7 +11,7 @@ import type { Dataset } from '../data/dataset.ts';
 import { collectFacts } from '../runtime/facts.ts';
 import { openTrainer, sharesOf, type Sharing } from './batch-shares.ts';
 import type { Checkpoint, StageContext } from './context.ts';
-import { dataInput, pad } from './evaluate.ts';
+import { dataInput, pad } from './data-input.ts';
 import { openExaminer } from './examiner.ts';
 import { Lessons } from './lessons.ts';
 import { Batches, type Cursor } from './recover-batches.ts';
@@ -111,7 +111,8 @@ export async function openCourse(
   const lessons = new Lessons(ctx.executor, original, {
     input: input.name,
     names,
-    bytes: (4 * floats) / size,
+    // Answers are kept by sample: their rows have to lie one after the other.
+    bytes: outputs.some((v) => meanings.get(v.name)?.batchAxis) ? Infinity : (4 * floats) / size,
     samples: train.length * views,
     threads,
   });

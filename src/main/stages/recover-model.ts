@@ -19,7 +19,7 @@ import { insertNormalization, normalizable } from '../engine/recovery/normalize.
 import { buildStatisticsModel, StatisticsAccumulator } from '../engine/pruning/statistics.ts';
 import { raiseOpset, runPasses } from '../engine/passes/index.ts';
 import type { AnchorLayout } from '../engine/quality/detections.ts';
-import { isScored, type Meanings } from '../engine/quality/meaning.ts';
+import { isDirection, isScored, type Meanings } from '../engine/quality/meaning.ts';
 import type { Recipe } from '../../shared/model/job.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { collectFacts } from '../runtime/facts.ts';
@@ -156,7 +156,7 @@ export function lossOf(
     const meaning = o.meanings.get(v.name);
     const loss = isScored(meaning)
       ? distillation(l.b, own, given, shape, recipe.temperature)
-      : meaning?.reading === 'embedding'
+      : isDirection(meaning)
         ? directionError(l.b, own, given, shape)
         : anchors?.output === v.name
           ? anchorLoss(l.b, own, given, shape, anchors.kind === 'anchor-free')

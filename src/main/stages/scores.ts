@@ -22,7 +22,7 @@ import { collectLayers } from '../engine/pruning/compensation/layers.ts';
 import { buildGroups } from '../engine/pruning/groups.ts';
 import { buildStatisticsModel, StatisticsAccumulator, type ChannelStatistics } from '../engine/pruning/statistics.ts';
 import type { Group } from '../engine/pruning/types.ts';
-import { classesIn, isScored, meaningsOf } from '../engine/quality/meaning.ts';
+import { classesIn, isDirection, isScored, meaningsOf } from '../engine/quality/meaning.ts';
 import { collectFacts } from '../runtime/facts.ts';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import { AUTO } from '../../shared/model/recipes.ts';
@@ -161,7 +161,7 @@ async function gradientsOf(
     ? crossEntropy(b, output, target, shape)
     : classes
       ? distillation(b, output, target, shape, 1)
-      : meaning?.reading === 'embedding'
+      : isDirection(meaning)
         ? directionError(b, output, target, shape)
         : relativeSquaredError(b, output, target, shape);
   const weights = [...p.model.graph.initializers].filter((v) => v.initializer?.dtype === DType.FLOAT && v.isUsed);

@@ -10,7 +10,7 @@ import { goneNodes, isGroupGone, removedUnits } from '../engine/pruning/allocati
 import { gateModel } from '../engine/pruning/mask.ts';
 import { anchorDistance, boxLayout, pictureOf } from '../engine/quality/detections.ts';
 import { difference, klDivergence, logProbabilities, isDistribution } from '../engine/quality/metrics.ts';
-import { isScored, meaningsOf, type Meanings } from '../engine/quality/meaning.ts';
+import { isDirection, isScored, meaningsOf, type Meanings } from '../engine/quality/meaning.ts';
 import { floats } from '../engine/quality/meter.ts';
 import type { Executor } from '../engine/executor.ts';
 import type { Model } from '../engine/ir/model.ts';
@@ -141,7 +141,7 @@ export function reference(
     const a = floats(t);
     if (!a) return [];
     const meaning = meanings.get(name);
-    if (meaning?.reading === 'embedding') {
+    if (isDirection(meaning)) {
       const n = t.dims[0]!;
       const size = a.length / n;
       return [

@@ -77,6 +77,8 @@ export interface OutputMeaning {
   readonly threshold?: number;
   /** Of 'classes' and 'map': the axis of the classes. Absent: classes are given as numbers (ArgMax), or decided by threshold. */
   readonly axis?: number;
+  /** Axis of the samples, where that is not the first; `axis` counts with the samples moved to the front. */
+  readonly batchAxis?: number;
   /** True of the one output that labels are compared with. */
   readonly labels?: boolean;
 }

@@ -15,7 +15,7 @@ import type { Facts } from '../ir/facts.ts';
 import type { Model } from '../ir/model.ts';
 import type { Value } from '../ir/value.ts';
 import { cholesky, choleskySolveT, submatrix } from '../linalg.ts';
-import { isScored, meaningsOf, type Meanings } from '../quality/meaning.ts';
+import { isDirection, isScored, meaningsOf, type Meanings } from '../quality/meaning.ts';
 import { seededRandom } from '../random.ts';
 import type { Analysis, Group, ResidualBlock } from './types.ts';
 
@@ -314,7 +314,7 @@ function buildProbe(
       out,
       classes
         ? classCotangent(b, out, input, original.producer?.key === 'Softmax')
-        : meaning?.reading === 'embedding'
+        : isDirection(meaning)
           ? directionCotangent(b, out, input, fact.shape)
           : numberCotangent(b, out, input, fact.shape, batch),
     );

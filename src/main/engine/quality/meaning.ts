@@ -4,6 +4,7 @@
  * would be trained and judged by a class that it does not have.
  */
 import type { OutputMeaning, OutputReading } from '../../../shared/model/job.ts';
+import { axisBatchFirst } from '../batch-first.ts';
 import { DType } from '../ir/dtype.ts';
 import type { Facts } from '../ir/facts.ts';
 import type { Model } from '../ir/model.ts';
@@ -13,8 +14,10 @@ import { fitsLabels, labelledOutput, type Labelled } from './labelled.ts';
 import { FLOATS, named, type Output } from './output.ts';
 
 export interface Evidence {
-  /** Sizes and type of an output as it comes, the batch first; undefined where it was not seen. */
+  /** Sizes and type of an output, the batch first; undefined where it was not seen. */
   readonly shapeOf: (name: string) => { readonly dims: readonly number[]; readonly dtype: number } | undefined;
+  /** Axis of an output's samples as the model gives it; default 0. */
+  readonly batchAxisOf?: (name: string) => number | undefined;
   /** Sizes of the inputs that are fed. */
   readonly inputs: readonly { readonly name: string; readonly dims: readonly number[] }[];
   /** The largest label, where there are labels. */
@@ -45,7 +48,7 @@ export function outputMeanings(model: Model, e: Evidence): Meanings {
   for (const name of Object.keys(e.given ?? {}))
     if (!known.includes(name))
       throw new ImpossibleReading(`there is no output ${name}; the outputs are ${known.join(', ')}`);
-  const outputs = model.graph.outputs.map((v): Output => outputOf(v, e.shapeOf(v.name)));
+  const outputs = model.graph.outputs.map((v): Output => outputOf(v, e.shapeOf(v.name), e.batchAxisOf?.(v.name)));
   const labelled =
     typeof e.largestLabel === 'number' ? labelledOutput(outputs, { ...e, largestLabel: e.largestLabel }) : null;
   const out = new Map<string, OutputMeaning>();
@@ -60,10 +63,12 @@ export function outputMeanings(model: Model, e: Evidence): Meanings {
       : mine && labelled.guessed
         ? chosen(o, labelled, e)
         : inferred(o, known);
+    const batchAxis = e.batchAxisOf?.(name);
     out.set(name, {
       name,
       source: wanted ? 'given' : 'inferred',
       ...found,
+      ...(batchAxis && { batchAxis }),
       ...(mine && found.reading === 'classes' && { labels: true }),
     });
   }
@@ -74,10 +79,20 @@ export function outputMeanings(model: Model, e: Evidence): Meanings {
 export function outputOf(
   v: Value,
   seen: { readonly dims: readonly number[]; readonly dtype: number } | undefined,
+  batchAxis: number = 0,
 ): Output {
   const dims = seen?.dims ?? [];
   const flat = dims.length === 2 || (dims.length > 2 && dims.slice(2).every((d) => d === 1));
-  return { name: v.name, dims, dtype: seen?.dtype ?? DType.FLOAT, end: graphEnd(v), flat, width: flat ? dims[1]! : 0 };
+  const end = graphEnd(v);
+  const axis = end.axis === null ? null : axisBatchFirst(end.axis < 0 ? end.axis + dims.length : end.axis, batchAxis);
+  return {
+    name: v.name,
+    dims,
+    dtype: seen?.dtype ?? DType.FLOAT,
+    end: { ...end, axis },
+    flat,
+    width: flat ? dims[1]! : 0,
+  };
 }
 
 /** One of several rows of numbers, by its width alone. */
@@ -279,8 +294,12 @@ export function meaningsOf(p: {
   });
 }
 
-/** True of outputs with one score per class, the largest of which is the answer: compared as distributions. */
-export const isScored = (m: OutputMeaning | undefined): boolean => m?.reading === 'classes' && m.axis !== undefined;
+/** True of outputs with a row of scores per sample, the largest of which is the answer: compared as distributions. */
+export const isScored = (m: OutputMeaning | undefined): boolean =>
+  m?.reading === 'classes' && m.axis !== undefined && !m.batchAxis;
+
+/** True of outputs whose rows are directions. Rows that do not lie one after the other are compared as numbers are. */
+export const isDirection = (m: OutputMeaning | undefined): boolean => m?.reading === 'embedding' && !m.batchAxis;
 
 /** The output that labels are compared with, else the first one of classes. */
 export function classesIn(meanings: Meanings, order: Iterable<string> = meanings.keys()): string | undefined {
@@ -290,10 +309,11 @@ export function classesIn(meanings: Meanings, order: Iterable<string> = meanings
 
 /** What results depend on. */
 export const meaningsKey = (meanings: Meanings): unknown =>
-  [...meanings.values()].map(({ name, reading, axis, threshold, labels }) => [
+  [...meanings.values()].map(({ name, reading, axis, threshold, labels, batchAxis }) => [
     name,
     reading,
     axis ?? null,
     threshold ?? null,
     ...(labels ? ['labels'] : []),
+    ...(batchAxis ? [batchAxis] : []),
   ]);
