@@ -17,7 +17,7 @@ import { keptBias } from './bias.ts';
 import { writeBundle } from './bundle.ts';
 import { calibrationOf, draw, type Calibration } from './calibration.ts';
 import type { StageContext } from './context.ts';
-import { finalMeasure } from './final-measure.ts';
+import { finalMeasure, remadeFrom } from './final-measure.ts';
 import { isWithin, type Candidate } from './fit.ts';
 import { decided } from './decide.ts';
 import { floorKept } from './floor-search.ts';
@@ -42,13 +42,12 @@ import { guardCut } from './second-sizes.ts';
 import { stopwatch } from './stopwatch.ts';
 import { settleBest } from './settle-best.ts';
 import { leastState, openSpace } from './space.ts';
+import { withoutRules } from './without-rules.ts';
 
 const ALREADY_MET = 'The original already meets the budget: nothing has to be removed.';
 
 /** A prediction this far below the budget needs no measurement to be believed. */
 const PLAIN = 0.75;
-/** Share of the budget that a plan whose result is not within it for sure is taken to need at least. */
-const TOO_SLOW = 1.003;
 /** Samples that one of several plans is chosen by. */
 const [LEAST_JUDGES, MOST_JUDGES] = [64, 512];
 
@@ -102,7 +101,13 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
   const { recipe, budget, seed } = request;
   const { compare } = beside;
   const threads = localDevice().cores;
-  const notes = [...prepared.notes, ...randomNotes(loaded.model), ...data.notes, ...loaded.notes];
+  const notes = [
+    ...prepared.notes,
+    ...withoutRules(prepared.model),
+    ...randomNotes(loaded.model),
+    ...data.notes,
+    ...loaded.notes,
+  ];
   if (prepared.rewritten)
     notes.unshift(`${prepared.rewritten} shortcuts of Slice and Pad became 1x1 convolutions with the same result.`);
 
@@ -218,7 +223,7 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
   if (missedBy.latency.verdict !== 'met' && finished.learned.path === settled.compensated.path) {
     ctx.log(`${missedBy.share.toFixed(3)} of the budget (${missedBy.latency.verdict}): another plan is made`);
     clock.mark('measure');
-    const ratio = Math.max(missedBy.share, TOO_SLOW) * budgetRatio;
+    const ratio = remadeFrom(missedBy) * budgetRatio;
     const next = await finish([{ ...settled.chosen, ratio }], settled.planHash);
     if (next && (next.final.latency.verdict === 'met' || next.final.share < missedBy.share)) finished = next;
   }

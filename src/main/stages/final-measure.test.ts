@@ -7,7 +7,7 @@ import { residualChain } from '../../../test/support/residual-chain.ts';
 import type { Budget } from '../../shared/model/types.ts';
 import type { CandidateResult } from '../runtime/bench.ts';
 import { saveModelFile } from '../storage/model-files.ts';
-import { finalMeasure, judgeFinal } from './final-measure.ts';
+import { finalMeasure, judgeFinal, remadeFrom } from './final-measure.ts';
 import type { MeasureInput } from './measure.ts';
 
 const BUDGET: Budget = { ratio: 0.5, percentile: 50, batch: 1, threads: 1, provider: 'cpu' };
@@ -48,6 +48,15 @@ describe('the verdict on a result', () => {
     const [note] = judgeFinal(openings([4, 4]), BUDGET, { ...PLAN, raisedFrom: 5 }).notes;
     expect(note).toMatch(/^5 runs are too few .*54 at least/);
   });
+});
+
+it.each([
+  ['close', 0.985, 1.01, 1.01],
+  ['close, and the same as its upper end', 0.999, 1.001, 1.003],
+  ['missed', 1.2, 1.22, 1.22],
+  ['so uncertain that it says little', 0.98, Infinity, 1.05 * 0.98],
+])('takes a result to need the upper end of its interval: %s', (_, share, high, taken) => {
+  expect(remadeFrom({ share, latency: { verdict: 'too-close', low: 0.9, high } })).toBeCloseTo(taken, 9);
 });
 
 it('measures a set number of times, whatever it sees', async () => {

@@ -106,3 +106,13 @@ export function judgeFinal(
           ],
   };
 }
+
+/** Share of the budget that a plan whose result is not within it for sure is taken to need at least, and over its measured one. */
+const TOO_SLOW = [1.003, 1.05] as const;
+
+/**
+ * Share of the budget that a result which is not within it for sure is taken to need: the upper end of its interval, so
+ * that the next one's lies within. An interval so wide that it says nothing moves the plan by a few per cent only.
+ */
+export const remadeFrom = ({ share, latency }: Pick<Final, 'share' | 'latency'>): number =>
+  Math.max(share, TOO_SLOW[0], Math.min(latency.high, share * TOO_SLOW[1]));

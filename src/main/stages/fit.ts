@@ -34,16 +34,19 @@ export interface FitOptions {
   readonly onCandidate?: (c: Candidate, attempt: number) => void;
 }
 
-/** Where in the band to aim, and when to be content: shares of the budget. */
-const AIM = 0.972;
-export const CONTENT = [0.955, 0.985] as const;
+/**
+ * Where in the band to aim, and when to be content: shares of the budget. The measurement that decides has an interval of
+ * 1.5 to 3 % to either side, and all of it must lie within the budget.
+ */
+const AIM = 0.96;
+export const CONTENT = [0.945, 0.975] as const;
 
 /** A step to a neighbour of a plan, and goals with nothing between them. */
 const STEP = 1.015;
 const NEAR = 0.002;
 
 /** Measured shares of the budget above this are not within it: a later look may find a little more. */
-const WITHIN = 0.996;
+const WITHIN = 0.99;
 
 /** True for a measured share of the budget that will be within it when it is measured again. */
 export const isWithin = (share: number): boolean => share <= WITHIN;

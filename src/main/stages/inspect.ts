@@ -21,6 +21,7 @@ import { loadWithHash } from './load.ts';
 import { modelGraph } from './model-graph.ts';
 import { prepare } from './prepare.ts';
 import { assumedSizes, sized, type SizedModel } from './sized.ts';
+import { withoutRules } from './without-rules.ts';
 
 export async function runInspect(request: InspectRequest, ctx: StageContext): Promise<InspectReport> {
   ctx.progress({ stage: 'load', message: 'reading the model', done: 0 });
@@ -51,7 +52,6 @@ async function inspected(
   const { groups, skipped } = analysis;
   const { macs, params } = modelCosts(model, facts);
   const operators = countOperators(model, facts, prepared);
-  const unknown = operators.filter((o) => !o.known).map((o) => o.operator);
   const { meanings, original, notes } = await withData(whole, request, opened, ctx);
   ctx.progress({ stage: 'groups', message: 'done', done: 1 });
   return {
@@ -75,11 +75,7 @@ async function inspected(
     graph: modelGraph(working),
     meanings: [...meanings.values()],
     ...(original && { original }),
-    notes: [
-      ...whole.notes,
-      ...(unknown.length > 0 ? [`Without rules, so what touches them stays whole: ${unknown.join(', ')}.`] : []),
-      ...notes,
-    ],
+    notes: [...whole.notes, ...withoutRules(prepared), ...notes],
   };
 }
 

@@ -13,6 +13,7 @@ import { familyOf } from './family.ts';
 import { groupInfo } from './inspect.ts';
 import type { Prepared } from './prepare.ts';
 import type { SizedModel } from './sized.ts';
+import { withoutRules } from './without-rules.ts';
 
 /** What of a job its report tells. */
 interface Told {
@@ -53,12 +54,15 @@ export async function unreachable(
 ) {
   const { threads, provider, batch } = request.budget;
   const { operators } = await profileModel(least, { threads, provider, batch, runs: 20 });
+  const nothing = prepared.analysis.groups.length + prepared.blocks.length === 0;
   return {
     met: false,
     accepted: false,
     reasons: ['The budget cannot be reached.'],
     unreachable: {
-      reason: `the largest cut that the recipe allows still takes ${ratio.toFixed(3)} of the original's time`,
+      reason: nothing
+        ? ['nothing in this model can be pruned', ...withoutRules(prepared.model)].join('. ').replace(/\.$/, '')
+        : `the largest cut that the recipe allows still takes ${ratio.toFixed(3)} of the original's time`,
       bestMs,
       holds: operators
         .map((o) => ({ operator: `${o.opType} ${o.name}`, ms: o.ms }))

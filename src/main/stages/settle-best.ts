@@ -65,8 +65,8 @@ async function nearest(o: BestOptions, count: number, ctx: StageContext): Promis
 }
 
 /**
- * The nearest plan that a look at length finds within the budget. One that is not makes room for its own narrower version:
- * ranked on the same samples it is about as near.
+ * The nearest plan that a look at length finds within the budget. One that is not makes room for its own narrower version
+ * (ranked on the same samples, it is about as near) or another that is fast enough by as much.
  */
 async function lookedAtLength(
   o: BestOptions,
@@ -76,8 +76,10 @@ async function lookedAtLength(
 ): Promise<Settled> {
   const missed = [...(o.missed ?? [])];
   let made = plans;
+  // What a look at length finds beyond a short one: the other plans will be slower by as much.
+  let slower = 1;
   for (let looks = 0; looks < LOOKS; looks++) {
-    const best = bestOf(made, o.budgetRatio);
+    const best = bestOf(made, o.budgetRatio / slower);
     const { planHash, compensated, chosen } = best.settled;
     const ratio = await lookAgain(o, { planHash, path: compensated.path, round: 0 }, AT_LENGTH, ctx);
     o.mark('measure');
@@ -86,6 +88,7 @@ async function lookedAtLength(
     const looked = { ...best, settled: { ...best.settled, ratio } };
     if (leavesRoom(share)) return fuller({ ...o, missed }, looked, distanceOf, ctx);
     if (isWithin(share)) return looked.settled;
+    slower = Math.max(1, ratio / best.settled.ratio);
     missed.push({ ...chosen, ratio });
     const settled = await settle({ ...o, variant: best.variant, missed }, ctx);
     const distance = await distanceOf(openModelFile(settled.compensated.path));
@@ -93,7 +96,7 @@ async function lookedAtLength(
     const others = made.filter((m) => m !== best && m.settled.planHash !== settled.planHash);
     made = [...others, { settled, distance, variant: best.variant }];
   }
-  return bestOf(made, o.budgetRatio).settled;
+  return bestOf(made, o.budgetRatio / slower).settled;
 }
 
 /** A wider plan that is nearer to the original, or the same. */

@@ -19,7 +19,7 @@ import type { Calibration } from './calibration.ts';
 import type { StageContext } from './context.ts';
 import type { Settled, SettleOptions } from './settle.ts';
 import { bestOf, plansOf, settleBest, type BestOptions } from './settle-best.ts';
-import type { Candidate } from './fit.ts';
+import { isWithin, type Candidate } from './fit.ts';
 import { AT_LENGTH, type Pair } from './side-by-side.ts';
 import { openSpace } from './space.ts';
 
@@ -130,7 +130,7 @@ describe('a plan that is settled', () => {
     expect(more).toEqual([]);
     // Compensation changes no shape.
     expect(built).toBe(chosen);
-    expect(share([chosen!])).toBeGreaterThan(0.95);
+    expect(share([chosen!])).toBeGreaterThan(0.94);
     expect(share([chosen!])).toBeLessThanOrEqual(1);
     expect(plan.groups.length + plan.blocks.length).toBeGreaterThan(0);
     expect(existsSync(compensated.path)).toBe(true);
@@ -219,7 +219,7 @@ describe('the best of several plans, looked at for longer', () => {
     const r = await run([1], 'as-found', 1, COUNTS, 3);
     expect(long(r.looks)).toHaveLength(1);
     expect(r.ratio).toBeCloseTo(long(r.looks)[0]! * BUDGET, 9);
-    expect(r.ratio / BUDGET).toBeGreaterThan(0.95);
+    expect(r.ratio / BUDGET).toBeGreaterThan(0.94);
   });
 
   it('is widened where the time turns out to be less, and no further than the budget', async () => {
@@ -228,7 +228,7 @@ describe('the best of several plans, looked at for longer', () => {
     const shares = long(faster.looks);
     expect(shares.length).toBeGreaterThan(1);
     expect(faster.ratio / BUDGET).toBeGreaterThan(shares[0]! + 0.03);
-    expect(faster.ratio / BUDGET).toBeLessThan(0.979);
+    expect(faster.ratio / BUDGET).toBeLessThan(0.969);
     // What was built is what was looked at, and the same when the job is taken up again.
     const again = await run([1.3], 'faster', 1, COUNTS, 3, [], 0, 1.3);
     expect(again.plan).toEqual(faster.plan);
@@ -236,19 +236,18 @@ describe('the best of several plans, looked at for longer', () => {
   });
 
   it('gives way to a faster one where the time turns out to be more than there is', async () => {
-    const r = await run([1], 'slower', 1, COUNTS, 3, [], 0, 1.035);
+    const r = await run([1], 'slower', 1, COUNTS, 3, [], 0, 1.06);
     const as = await run([1], 'as-slow', 1, COUNTS, 3);
-    expect(long(r.looks)[0]).toBeGreaterThan(1);
-    expect(long(r.looks).at(-1)).toBeLessThan(1);
+    expect(isWithin(long(r.looks)[0]!)).toBe(false);
+    expect(isWithin(long(r.looks).at(-1)!)).toBe(true);
     expect(width(r)).toBeLessThan(width(as));
-    // Its own narrower version, ranked on the same samples: another ranking was worse.
+    // Its own narrower version: a look at length would find the next nearest too slow by as much.
     const distances = r.logs.flatMap((l) => / distance (.*)$/.exec(l)?.[1] ?? []).map(Number);
-    const narrower = r.logs.filter((l) => l.startsWith('a narrower plan')).length;
-    expect(narrower).toBe(1);
+    expect(r.logs.filter((l) => l.startsWith('a narrower plan'))).toHaveLength(1);
     const [nearest, second] = distances.slice(0, -1).sort((a, b) => a - b);
     expect(distances.at(-1)).toBeGreaterThan(nearest!);
-    expect(distances.at(-1)).toBeLessThan(second!);
-    const far = await run([1], 'far slower', 1, COUNTS, 3, [], 0, 1.06);
+    expect(distances.at(-1)).toBeGreaterThan(second!);
+    const far = await run([1], 'far slower', 1, COUNTS, 3, [], 0, 1.09);
     expect(long(far.looks)[0]).toBeGreaterThan(1);
     expect(width(far)).toBeLessThan(width(as));
     const again = await run([1.3], 'slower', 1, COUNTS, 3, [], 0, 1.3);

@@ -169,7 +169,7 @@ export const AT_LENGTH = { ...CONFIRMING, openings: 3 * OPENINGS };
 export const SLOW_MS = 40;
 
 /** Shares of the budget in which a quick look at the fastest plan leaves open whether it is within reach. */
-const CLOSE = [0.96, 1.03] as const;
+const CLOSE = [0.95, 1.03] as const;
 
 /** Of the fastest plan there is: quickly where that is plain, for longer where it comes near the budget. */
 export async function leastMeasure(least: Model, compare: Compare, budgetRatio: number): Promise<Pair> {

@@ -2,9 +2,8 @@
  * Vectors of sizes in which run-time sizes stand beside literal widths: [N, 1, 64]. After a cut the widths are others, and
  * the run-time sizes must go on being computed.
  */
-import { attrInt, int } from '../ir/attribute.ts';
+import { int } from '../ir/attribute.ts';
 import { DType } from '../ir/dtype.ts';
-import type { Facts } from '../ir/facts.ts';
 import type { Node } from '../ir/node.ts';
 import { i64, MemoryTensor } from '../ir/tensor.ts';
 import type { Value } from '../ir/value.ts';
@@ -44,19 +43,4 @@ export function mixedSizes(node: Node, old: Value, m: MixedSizes): Value {
     sizes = emit('Where', [graph.addInitializer(graph.freshName(`${old.name}_varies`), mask), sizes, vector(m.after)]);
   }
   return m.dtype === DType.INT64 ? sizes : cast(sizes, m.dtype);
-}
-
-/** The value that element i of a vector was put in as, where the vector was put together by Concat; else the vector. */
-export function elementOf(v: Value, i: number, facts: Facts): Value {
-  const node = v.producer;
-  if (!node || node.domain !== '') return v;
-  if (['Identity', 'Cast', 'Unsqueeze', 'Squeeze'].includes(node.opType)) return elementOf(node.input(0)!, i, facts);
-  if (node.opType !== 'Concat' || attrInt(node.attributes.get('axis'), 0) !== 0) return v;
-  let at = 0;
-  for (const part of node.inputs) {
-    const n = facts.get(part!)?.shape[0] ?? 1;
-    if (i < at + n) return elementOf(part!, i - at, facts);
-    at += n;
-  }
-  return v;
 }

@@ -8,30 +8,18 @@ import type { Facts } from '../ir/facts.ts';
 import type { Model } from '../ir/model.ts';
 import { f32, MemoryTensor, numberToHalf, type Tensor } from '../ir/tensor.ts';
 import type { Value } from '../ir/value.ts';
+import { followsCut, type Follows } from './follows.ts';
 import type { Removal } from './removal.ts';
 
-/** Values computed from the shape of a pruned value: they follow the cut. */
-function shapeArithmetic(model: Model, removal: Removal): Set<Value> {
-  const out = new Set<Value>();
-  for (const node of model.graph.nodes()) {
-    const reads =
-      node.key === 'Shape' || node.key === 'Size'
-        ? Boolean(removal.removed.get(node.input(0)!)?.size)
-        : node.inputs.some((v) => v && out.has(v));
-    if (reads) for (const o of node.outputs) out.add(o);
-  }
-  return out;
-}
-
-/** Returns the values that are computed from the shapes of pruned values. */
+/** Returns what follows the cut in size arithmetic. */
 export function pinShapeArithmetic(
   model: Model,
   facts: Facts,
   removal: Removal,
   clone: ReturnType<typeof cloneModel>,
-): ReadonlySet<Value> {
-  const from = shapeArithmetic(model, removal);
-  for (const v of from) {
+): Follows {
+  const from = followsCut(model, facts, removal);
+  for (const v of from.keys()) {
     const fact = facts.get(v);
     const source = v.producer?.input(0);
     if (v.producer?.key !== 'Cast' || !fact?.constant || !isFloat(fact.dtype) || !source || !from.has(source)) continue;

@@ -87,6 +87,21 @@ const CASES: Record<string, () => Model> = {
     const y = n.op('Reshape', [n.op('Transpose', [apart], { perm: ints([0, 2, 1, 3]) }), joined(n, batch, time, n.ints(12))]); // prettier-ignore
     return n.out(n.linear(y, 12, 3));
   },
+  'heads beside the batch, sizes of a tensor that is cut': () => {
+    const n = new Net();
+    const x = n.linear(n.input('N', 'T', 5), 5, 6);
+    const [batch, time] = [sizeOf(n, x, 0), sizeOf(n, x, 1)];
+    const rows = n.op('Mul', [batch, n.ints(3)]);
+    const split = (v: Value): Value => {
+      const apart = n.op('Reshape', [v, joined(n, batch, time, n.ints(3, 4))]);
+      return n.op('Reshape', [n.op('Transpose', [apart], { perm: ints([0, 2, 1, 3]) }), joined(n, rows, time, n.ints(4))]); // prettier-ignore
+    };
+    const [q, k, v] = [split(n.linear(x, 6, 12)), split(n.linear(x, 6, 12)), split(n.linear(x, 6, 12))];
+    const p = n.op('Softmax', [n.op('MatMul', [q, n.op('Transpose', [k], { perm: ints([0, 2, 1]) })])], { axis: int(2) }); // prettier-ignore
+    const apart = n.op('Reshape', [n.op('MatMul', [p, v]), joined(n, batch, n.ints(3), time, n.ints(4))]);
+    const y = n.op('Reshape', [n.op('Transpose', [apart], { perm: ints([0, 2, 1, 3]) }), joined(n, batch, time, n.ints(12))]); // prettier-ignore
+    return n.out(n.linear(y, 12, 3));
+  },
   'resize to the size of another map': () => {
     const n = new Net();
     const x = n.input('N', 3, 8, 'W');

@@ -15,8 +15,9 @@ import { operatorFor } from '../ops/registry.ts';
 import { eliminateDead } from '../passes/eliminate-dead.ts';
 import { constantOf, tensorOf } from './constants.ts';
 import { pinShapeArithmetic } from './pin.ts';
-import { elementOf, mixedSizes } from './mixed-sizes.ts';
+import { mixedSizes } from './mixed-sizes.ts';
 import { keptIndices, readCut, type Cut, type Removal } from './removal.ts';
+import type { Follows } from './follows.ts';
 import type { Lookup } from './relate.ts';
 import { sliceTensor } from './slice-tensor.ts';
 import type { Analysis, ResidualBlock } from './types.ts';
@@ -51,7 +52,7 @@ export function applyPlan(
   const kept = (v: Value, axis: number): readonly number[] | null =>
     keptIndices(removal, v, axis, shapeOf(v)[axis] ?? 0);
 
-  const computed = pinShapeArithmetic(model, facts, removal, clone);
+  const follows = pinShapeArithmetic(model, facts, removal, clone);
   for (const [original, axes] of removal.removed) {
     const v = clone.values.get(original)!;
     const keep = shapeOf(original).map((_, axis) => (axes.has(axis) ? kept(original, axis) : null));
@@ -63,11 +64,11 @@ export function applyPlan(
     if (!node.graph || !looked.has(original)) continue;
     const touched = [...original.inputs, ...original.outputs].some((v) => v && removal.removed.get(v)?.size);
     // A size that was computed from a width that is cut, read where the data is whole.
-    const misled = original.inputs.some((v) => v && computed.has(v)) && !original.outputs.some((v) => computed.has(v));
+    const misled = original.inputs.some((v) => v && follows.has(v)) && !original.outputs.some((v) => follows.has(v));
     if (!touched && !misled) continue;
     const def = lookup(original.key);
     if (!def || isUnsupported(def.prune)) continue;
-    def.prune.rewrite?.(new Rewrite(node, clone.model.opset, originals, facts, kept, computed));
+    def.prune.rewrite?.(new Rewrite(node, clone.model.opset, originals, facts, kept, follows));
   }
   const aliases = dropBlocks(graph, removal, clone);
   eliminateDead.run(clone.model);
@@ -124,7 +125,7 @@ class Rewrite implements RewriteContext {
   readonly #originals: ReadonlyMap<Value, Value>;
   readonly #facts: Facts;
   readonly #kept: (v: Value, axis: number) => readonly number[] | null;
-  readonly #computed: ReadonlySet<Value>;
+  readonly #follows: Follows;
 
   constructor(
     node: Node,
@@ -132,14 +133,14 @@ class Rewrite implements RewriteContext {
     originals: ReadonlyMap<Value, Value>,
     facts: Facts,
     kept: (v: Value, axis: number) => readonly number[] | null,
-    computed: ReadonlySet<Value>,
+    follows: Follows,
   ) {
     this.node = node;
     this.opset = opset;
     this.#originals = originals;
     this.#facts = facts;
     this.#kept = kept;
-    this.#computed = computed;
+    this.#follows = follows;
   }
 
   #original(v: Value): Value {
@@ -170,14 +171,14 @@ class Rewrite implements RewriteContext {
     const before = fact?.constant;
     if (!old || !before || !fact.varies || before.length !== values.length) return this.setInts(input, values);
     const original = this.#original(old);
-    if (!this.#computed.has(original) && values.every((n, i) => n === before[i])) return;
+    if (!this.#follows.has(original) && values.every((n, i) => n === before[i])) return;
     const sizes = mixedSizes(this.node, old, {
       dtype: fact.dtype,
       dims: fact.shape,
       before,
       after: values,
       varies: fact.varies,
-      follows: (i) => this.#computed.has(elementOf(original, i, this.#facts)),
+      follows: (i) => this.#follows.get(original)?.[i] ?? false,
     });
     this.node.setInput(input, sizes);
   }

@@ -1,0 +1,68 @@
+/**
+ * Which numbers of a model's size arithmetic follow a cut by themselves. `Shape` of a tensor whose width is cut gives a
+ * smaller width, but the same batch: what is computed from the batch alone stays as it was.
+ */
+import { attrInt } from '../ir/attribute.ts';
+import { elementCount } from '../ir/dtype.ts';
+import type { Facts } from '../ir/facts.ts';
+import type { Model } from '../ir/model.ts';
+import type { Node } from '../ir/node.ts';
+import type { Value } from '../ir/value.ts';
+import { constantOf } from './constants.ts';
+import type { Removal } from './removal.ts';
+
+/** Per value with at least one such element: which of its elements are computed from a width that is cut. */
+export type Follows = ReadonlyMap<Value, readonly boolean[]>;
+
+const SAME = ['Identity', 'Cast', 'Unsqueeze', 'Squeeze', 'Reshape', 'Flatten'];
+const ELEMENTWISE = ['Add', 'Sub', 'Mul', 'Div', 'Mod', 'Pow', 'Max', 'Min', 'Neg', 'Abs', 'Floor', 'Ceil', 'Sqrt', 'Equal', 'Where']; // prettier-ignore
+
+export function followsCut(model: Model, facts: Facts, removal: Removal): Follows {
+  const out = new Map<Value, readonly boolean[]>();
+  for (const node of model.graph.nodes()) {
+    if (node.key !== 'Shape' && node.key !== 'Size' && !node.inputs.some((v) => v && out.has(v))) continue;
+    for (const o of node.outputs) {
+      const marks = marksOf(node, o, facts, removal, out);
+      if (marks.some(Boolean)) out.set(o, marks);
+    }
+  }
+  return out;
+}
+
+function marksOf(node: Node, o: Value, facts: Facts, removal: Removal, known: Follows): readonly boolean[] {
+  const count = (v: Value): number => elementCount(facts.get(v)?.shape ?? []);
+  const of = (v: Value): readonly boolean[] => known.get(v) ?? new Array<boolean>(count(v)).fill(false);
+  const n = count(o);
+  const first = node.input(0)!;
+  if (node.key === 'Size') return [Boolean(removal.removed.get(first)?.size)];
+  if (node.key === 'Shape') {
+    const axes = removal.removed.get(first);
+    const rank = facts.get(first)?.shape.length ?? 0;
+    const start = attrInt(node.attributes.get('start'), 0);
+    const from = Math.max(0, start < 0 ? start + rank : start);
+    return Array.from({ length: n }, (_, i) => axes?.has(from + i) ?? false);
+  }
+  if (SAME.includes(node.key) && count(first) === n) return of(first);
+  const inputs = node.inputs.filter((v): v is Value => v !== null);
+  const vector = (facts.get(o)?.shape.length ?? 0) <= 1;
+  if (node.key === 'Concat' && vector) return inputs.flatMap(of);
+  const rank = facts.get(first)?.shape.length ?? 0;
+  if (node.key === 'Gather' && rank === 1 && !known.has(node.input(1)!)) {
+    const picked = constantOf(node.input(1), facts);
+    if (picked?.length === n) return picked.map((i) => of(first).at(i) ?? true);
+  }
+  if (node.key === 'Slice' && rank === 1) {
+    const [start, , , step] = [1, 2, 3, 4].map((i) => constantOf(node.input(i), facts)?.[0]);
+    if (start !== undefined && (step ?? 1) === 1) {
+      const whole = of(first);
+      const from = Math.min(start < 0 ? Math.max(0, start + whole.length) : start, whole.length);
+      return whole.slice(from, from + n);
+    }
+  }
+  if (ELEMENTWISE.includes(node.key) && vector && inputs.every((v) => [1, n].includes(count(v)))) {
+    const marks = inputs.map(of);
+    return Array.from({ length: n }, (_, i) => marks.some((m) => m[m.length === 1 ? 0 : i]));
+  }
+  // Products and what else mixes its elements.
+  return new Array<boolean>(n).fill(true);
+}
