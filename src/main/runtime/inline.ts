@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as ort from 'onnxruntime-node';
+import type { Graph } from '../engine/ir/graph.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { readModel, serializeModel } from '../engine/onnx/index.ts';
 import { runtimeError } from './errors.ts';
@@ -15,7 +16,7 @@ import { ortOptions } from './executor.ts';
  */
 export async function inlineFunctions(model: Model): Promise<Model> {
   const own = new Set(model.functions.map((f) => `${f.domain}::${f.name}`));
-  if (![...model.graph.nodes()].some((n) => own.has(`${n.domain}::${n.opType}`))) return model;
+  if (own.size === 0 || !calls(model.graph, own)) return model;
   const dir = await mkdtemp(join(tmpdir(), 'secateur-inline-'));
   try {
     const path = join(dir, 'model.onnx');
@@ -34,3 +35,7 @@ export async function inlineFunctions(model: Model): Promise<Model> {
     await rm(dir, { recursive: true, force: true });
   }
 }
+
+/** Whether a graph calls one of these functions, in itself or in a graph within it. */
+const calls = (g: Graph, own: ReadonlySet<string>): boolean =>
+  [...g.nodes()].some((n) => own.has(`${n.domain}::${n.opType}`) || [...n.subgraphs()].some((s) => calls(s, own)));

@@ -10,7 +10,6 @@ import type { CompressReport, ModelMeasure, Preprocess } from '../../shared/mode
 import type { Budget, DeviceProfile, LatencyStats, Plan } from '../../shared/model/types.ts';
 import type { Dataset } from '../data/dataset.ts';
 import type { HostTensor } from '../engine/executor.ts';
-import { randomOutputs } from '../engine/ir/dependence.ts';
 import { modelCard } from '../engine/bundle/card.ts';
 import {
   buildComponent,
@@ -31,6 +30,7 @@ import type { RuntimeExecutor } from '../runtime/executor.ts';
 import { randomFeeds } from '../runtime/random-inputs.ts';
 import { syncTree } from '../storage/atomic.ts';
 import { openModelFile } from '../storage/model-files.ts';
+import { randomOutputsOf } from './random-notes.ts';
 import { dataInput } from './data-input.ts';
 import { makeGolden } from './golden.ts';
 import type { ResultSizes } from './result-sizes.ts';
@@ -231,7 +231,7 @@ export async function writeBundle(input: BundleInput): Promise<WrittenBundle> {
     try {
       const golden = await makeGolden(session, cases, origin, input.seed, {
         at: input.sizes,
-        random: randomOutputs(model),
+        random: await randomOutputsOf(model),
       });
       for (const [path, bytes] of golden.files) await put(path, bytes);
       await put('golden/golden.json', json(golden.spec));

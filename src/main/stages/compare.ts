@@ -63,7 +63,7 @@ export async function runCompare(request: CompareRequest, ctx: StageContext): Pr
       speedup: inverse(speedupOf(b)),
       outputs: [...meanings.values()],
       provenance: measuredHere(),
-      notes: [...notes, ...randomNotes(original.model), ...original.notes],
+      notes: [...notes, ...(await randomNotes(original.model)), ...original.notes],
     };
   } finally {
     await dataset.close();

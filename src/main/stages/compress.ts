@@ -104,7 +104,7 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
   const notes = [
     ...prepared.notes,
     ...withoutRules(prepared.model),
-    ...randomNotes(loaded.model),
+    ...(await randomNotes(loaded.model)),
     ...data.notes,
     ...loaded.notes,
   ];

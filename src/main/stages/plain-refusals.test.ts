@@ -54,11 +54,11 @@ it('refuses models without inputs and outputs that are no tensors, by name', asy
   });
 });
 
-it('knows which outputs are drawn, and Dropout only in training mode', () => {
+it('knows which outputs are drawn, and Dropout only in training mode', async () => {
   const model = noise();
   expect([...randomOutputs(model).names]).toEqual(['sum']);
-  expect(randomNotes(model)[0]).toContain('random');
-  expect(randomNotes(smallModel())).toEqual([]);
+  expect((await randomNotes(model))[0]).toContain('random');
+  expect(await randomNotes(smallModel())).toEqual([]);
   const dropped = smallModel();
   const training = dropped.graph.addInput('training', { elemType: DType.BOOL, shape: [] });
   const y = new Value('dropped', float(['n', 10]));

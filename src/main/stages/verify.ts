@@ -15,7 +15,6 @@ import type { LatencyStats } from '../../shared/model/types.ts';
 import { badName, openZip, ZipProblem, type ZipLimits } from '../data/zip.ts';
 import { MANIFEST } from '../engine/bundle/layout.ts';
 import type { HostTensor } from '../engine/executor.ts';
-import { randomOutputs } from '../engine/ir/dependence.ts';
 import { verdictOf } from '../engine/latency/verdict.ts';
 import { localDevice } from '../runtime/device.ts';
 import type { RuntimeExecutor } from '../runtime/executor.ts';
@@ -30,6 +29,7 @@ import {
   reportSchema,
   type ManifestFile,
 } from './bundle-schema.ts';
+import { randomOutputsOf } from './random-notes.ts';
 import { checkSizes } from './bundle-sizes.ts';
 import { replayGolden } from './golden.ts';
 import { requireRunnable } from './runnable.ts';
@@ -321,7 +321,7 @@ async function runChecks(
       if (!found.has(file)) throw new Failed('golden', `${path} names ${file}, which is not in the bundle`);
       return readFile(join(root, file));
     };
-    const replay = await replayGolden(session, spec, read, randomOutputs(openModelFile(model)));
+    const replay = await replayGolden(session, spec, read, await randomOutputsOf(openModelFile(model)));
     add('golden', replay.ok, replay.detail);
     if (!replay.ok) return null;
     const sizes = await checkSizes(openModelFile(model), session, spec, replay.feeds);
