@@ -3,6 +3,9 @@
  * the staircase of every group, and calibrates against the measured baseline. Measurements are kept in a table under
  * their signature, so a second model with the same operators, or a second budget, costs nothing.
  */
+import { SecateurError } from '../../shared/contract/errors.ts';
+import type { HostTensor } from '../engine/executor.ts';
+import { choicesOf } from '../engine/passes/index.ts';
 import type { Facts } from '../engine/ir/facts.ts';
 import type { Model } from '../engine/ir/model.ts';
 import type { Node } from '../engine/ir/node.ts';
@@ -23,6 +26,8 @@ export interface LatencyModelOptions {
   readonly threads?: number;
   readonly batch?: number;
   readonly dims?: Readonly<Record<string, number>>;
+  /** Inputs that the model runs on; random ones otherwise. */
+  readonly feeds?: Readonly<Record<string, HostTensor>>;
   readonly table?: LatencyTable;
   /** Measured end to end; measured here otherwise. */
   readonly baselineMs?: number;
@@ -66,11 +71,13 @@ export async function buildLatencyModel(
 ): Promise<BuiltLatencyModel> {
   const where = { provider: options.provider ?? 'cpu', threads: options.threads ?? 1 };
   const how = { ...where, ...(options.batch && { batch: options.batch }), ...(options.dims && { dims: options.dims }) };
+  const given = options.feeds && { feeds: options.feeds };
   const widths = new Widths(facts, groups);
   const baselineMs =
-    options.baselineMs ?? (await benchmark([{ name: 'baseline', model }], { ...how, maxSeconds: 3 }))[0]!.stats.p50Ms;
+    options.baselineMs ??
+    (await benchmark([{ name: 'baseline', model, ...given }], { ...how, maxSeconds: 3 }))[0]!.stats.p50Ms;
   const lean = baselineMs > LEAN_ABOVE_MS;
-  const profile = await profileModel(model, { ...how, runs: lean ? LEAN.profileRuns : 30 });
+  const profile = await profileModel(model, { ...how, ...given, runs: lean ? LEAN.profileRuns : 30 });
   const { units, otherMs } = partition(model, profile.operators, widths);
 
   const known = new Map<string, number>();
@@ -200,9 +207,17 @@ export async function buildLatencyModel(
     const keeps = [0.5, 0.35, 0.2].map(
       (r) => new Map(groups.map((g) => [g.id, nearest(counts.get(g.id) ?? [g.units], r * g.units)])),
     );
-    const cuts = keeps.map((keep, i) => ({ name: `cut ${i}`, model: options.cut!(keep) }));
-    const got = await benchmark([{ name: 'original', model }, ...cuts], { ...how, maxSeconds: 4, precision: 0.02 });
-    latency.calibrate(keeps.map((keep, i) => ({ keep, ms: got[i + 1]!.ratio.value * baselineMs })));
+    const cuts = [model, ...keeps.map((keep) => options.cut!(keep))].map((m, i) => ({
+      name: `${i}`,
+      model: m,
+      ...given,
+    }));
+    const got = await benchmark(cuts, { ...how, maxSeconds: 4, precision: 0.02 }).catch((e: unknown) => {
+      // A detector that is cut this way may find no boxes and not run: then only the search's own measurements correct it.
+      if (choicesOf(model).length > 0 && e instanceof SecateurError && e.code === 'runtime-rejected') return null;
+      throw e;
+    });
+    if (got) latency.calibrate(keeps.map((keep, i) => ({ keep, ms: got[i + 1]!.ratio.value * baselineMs })));
   }
   return { model: latency, counts, measured, cached };
 }

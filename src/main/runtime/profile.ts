@@ -2,6 +2,7 @@
 import type { Graph } from '../engine/ir/graph.ts';
 import type { Model } from '../engine/ir/model.ts';
 import type { Node } from '../engine/ir/node.ts';
+import type { HostTensor } from '../engine/executor.ts';
 import { mapKernels } from '../engine/latency/units.ts';
 import { serializeModel } from '../engine/onnx/index.ts';
 import type { BenchOptions } from './bench.ts';
@@ -38,9 +39,12 @@ export interface Profile {
 /** @throws SecateurError 'runtime-rejected'. */
 export async function profileModel(
   model: Model,
-  options: Pick<BenchOptions, 'threads' | 'provider' | 'batch' | 'dims' | 'runs' | 'warmup'> = {},
+  options: Pick<BenchOptions, 'threads' | 'provider' | 'batch' | 'dims' | 'runs' | 'warmup'> & {
+    /** Inputs; random ones otherwise. */
+    readonly feeds?: Readonly<Record<string, HostTensor>>;
+  } = {},
 ): Promise<Profile> {
-  const raw = randomFeeds(model, options);
+  const raw = options.feeds ?? randomFeeds(model, options);
   const feeds = Object.fromEntries(Object.entries(raw).map(([name, t]) => [name, toOrt(t)]));
   const trace = await traceRuns(serializeModel(model), () => feeds, {
     threads: options.threads ?? 1,

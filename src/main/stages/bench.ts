@@ -4,6 +4,8 @@ import { benchmark } from '../runtime/bench.ts';
 import { measuredHere } from '../runtime/device.ts';
 import type { StageContext } from './context.ts';
 import { loadWithHash } from './load.ts';
+import { boxesNotes } from './hold-boxes.ts';
+import { measureHolding } from './measure.ts';
 import { sized } from './sized.ts';
 
 export async function runBench(request: BenchRequest, ctx: StageContext): Promise<BenchReport> {
@@ -14,7 +16,7 @@ export async function runBench(request: BenchRequest, ctx: StageContext): Promis
   ctx.progress({ stage: 'measure', message: 'measuring', done: 0 });
   const candidates = [{ name: 'model', model: request.model }];
   if (request.vs !== undefined) candidates.push({ name: 'vs', model: request.vs });
-  const [first, vs] = await benchmark(candidates, {
+  const options = {
     provider,
     threads,
     batch,
@@ -23,7 +25,8 @@ export async function runBench(request: BenchRequest, ctx: StageContext): Promis
     maxSeconds: 20,
     minSeconds: 1,
     whole: true,
-  });
+  };
+  const [first, vs] = await measureHolding(candidates, (list) => benchmark(list, options), { options });
   ctx.progress({ stage: 'measure', message: 'done', done: 1 });
   if (!first) throw new Error('nothing was measured');
   return {
@@ -32,7 +35,7 @@ export async function runBench(request: BenchRequest, ctx: StageContext): Promis
     vs: vs && request.vs !== undefined ? { model: request.vs, latency: vs.stats } : null,
     speedup: vs ? speedupOf(vs) : null,
     provenance: measuredHere(),
-    notes: model.notes,
+    notes: [...model.notes, ...boxesNotes([first])],
   };
 }
 

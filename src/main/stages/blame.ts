@@ -9,6 +9,7 @@ import { randomFeeds } from '../runtime/random-inputs.ts';
 import { applySizes, settleSizes, type SizeOptions } from '../runtime/settle-sizes.ts';
 import { openModelFile } from '../storage/model-files.ts';
 import type { StageContext } from './context.ts';
+import { holdingExecutor } from './hold-boxes.ts';
 
 export interface Given {
   /** Model files of the user's. */
@@ -32,8 +33,10 @@ export function blaming<R, T>(
     } catch (e) {
       if (!isRejection(e)) throw e;
       const { models, ...how } = given(request);
+      // A detector that random numbers give no boxes is none that does not run.
+      const executor = holdingExecutor(ctx.executor);
       for (const path of models) {
-        const refusal = await refusalOf(path, ctx.executor, how);
+        const refusal = await refusalOf(path, executor, how);
         if (refusal) throw refusal;
       }
       throw new SecateurError('own-graph-rejected', e.detail, { cause: e });

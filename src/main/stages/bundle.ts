@@ -9,7 +9,7 @@ import { SecateurError } from '../../shared/contract/errors.ts';
 import type { CompressReport, ModelMeasure, Preprocess } from '../../shared/model/job.ts';
 import type { Budget, DeviceProfile, LatencyStats, Plan } from '../../shared/model/types.ts';
 import type { Dataset } from '../data/dataset.ts';
-import type { HostTensor } from '../engine/executor.ts';
+import type { ExecSession, HostTensor } from '../engine/executor.ts';
 import { modelCard } from '../engine/bundle/card.ts';
 import {
   buildComponent,
@@ -30,6 +30,7 @@ import type { RuntimeExecutor } from '../runtime/executor.ts';
 import { randomFeeds } from '../runtime/random-inputs.ts';
 import { syncTree } from '../storage/atomic.ts';
 import { openModelFile } from '../storage/model-files.ts';
+import { choicesOf } from '../engine/passes/index.ts';
 import { randomOutputsOf } from './random-notes.ts';
 import { dataInput } from './data-input.ts';
 import { makeGolden } from './golden.ts';
@@ -80,6 +81,8 @@ export interface WrittenBundle {
 const EPOCH = new Date(1980, 0, 1);
 const LICENCE_NAMES = /^(licen[cs]e|copying|notice|unlicense)([._-].*)?$/i;
 const GOLDEN_CASES = 2;
+/** Of a detector: samples or seeds that are tried for them. */
+const GOLDEN_TRIES = 24;
 
 async function sha256(path: string): Promise<FileEntry> {
   const hash = createHash('sha256');
@@ -163,9 +166,10 @@ async function writeLicences(input: BundleInput, metadata: ReadonlyMap<string, s
 /** Golden inputs: samples of the data where they fit the model's input, else seeded numbers. */
 async function goldenFeeds(
   input: BundleInput,
+  count: number,
 ): Promise<{ cases: Record<string, HostTensor>[]; origin: 'data' | 'seeded' }> {
   const model = openModelFile(input.modelPath),
-    numbers = Array.from({ length: GOLDEN_CASES }, (_, k) => k);
+    numbers = Array.from({ length: count }, (_, k) => k);
   const batch = input.budget.batch;
   if (input.dataset && input.dataset.length > 0) {
     try {
@@ -188,6 +192,28 @@ async function goldenFeeds(
     ),
     origin: 'seeded',
   };
+}
+
+/** The first cases that a detector finds boxes in, where it does not run without. @throws 'golden-without-boxes' */
+export async function runnable(
+  session: Pick<ExecSession, 'run'>,
+  cases: readonly Record<string, HostTensor>[],
+): Promise<Record<string, HostTensor>[]> {
+  const out: Record<string, HostTensor>[] = [];
+  let reason = '';
+  for (const feeds of cases) {
+    if (out.length === GOLDEN_CASES) break;
+    try {
+      await session.run(feeds);
+      out.push(feeds);
+    } catch (e) {
+      if (!(e instanceof SecateurError && e.code === 'runtime-rejected')) throw e;
+      reason = String(e.detail.reason ?? e.message);
+    }
+  }
+  if (out.length === 0 && cases.length > 0)
+    throw new SecateurError('golden-without-boxes', { tried: cases.length, reason });
+  return out;
 }
 
 /**
@@ -223,12 +249,15 @@ export async function writeBundle(input: BundleInput): Promise<WrittenBundle> {
       await copyFile(join(dirname(input.modelPath), location), join(root, modelDir, location));
     }
 
-    const { cases, origin } = await goldenFeeds(input);
+    // Of a detector that needs boxes to run, not every sample will do.
+    const chooses = choicesOf(model).length > 0;
+    const { cases: drawn, origin } = await goldenFeeds(input, chooses ? GOLDEN_TRIES : GOLDEN_CASES);
     const session = await input.executor.openBytes(join(root, modelFile), {
       provider: budget.provider,
       threads: budget.threads,
     });
     try {
+      const cases = chooses ? await runnable(session, drawn) : drawn;
       const golden = await makeGolden(session, cases, origin, input.seed, {
         at: input.sizes,
         random: await randomOutputsOf(model),

@@ -13,6 +13,8 @@ import { loadWithHash, type LoadedModel } from './load.ts';
 import { classNamesOf } from './class-names.ts';
 import { readOutputs } from './readings.ts';
 import { openModelData } from './model-data.ts';
+import { boxesNotes } from './hold-boxes.ts';
+import { measureHolding } from './measure.ts';
 import { prepare } from './prepare.ts';
 import { randomNotes } from './random-notes.ts';
 import { sized } from './sized.ts';
@@ -28,12 +30,14 @@ export async function runCompare(request: CompareRequest, ctx: StageContext): Pr
     const { batch } = original.sizes;
     pruned.model.sizes = original.model.sizes;
     ctx.progress({ stage: 'measure', message: 'measuring latency', done: 0 });
-    const [a, b] = await benchmark(
+    const options = { provider, threads, batch, runs, maxSeconds: 20, minSeconds: 1, whole: true };
+    const [a, b] = await measureHolding(
       [
         { name: 'original', model: original.model },
         { name: 'pruned', model: pruned.model },
       ],
-      { provider, threads, batch, runs, maxSeconds: 20, minSeconds: 1, whole: true },
+      (list) => benchmark(list, options),
+      { options },
     );
     if (!a || !b) throw new Error('nothing was measured');
     ctx.progress({ stage: 'evaluate', message: `${dataset.length} samples`, done: 0 });
@@ -63,7 +67,7 @@ export async function runCompare(request: CompareRequest, ctx: StageContext): Pr
       speedup: inverse(speedupOf(b)),
       outputs: [...meanings.values()],
       provenance: measuredHere(),
-      notes: [...notes, ...(await randomNotes(original.model)), ...original.notes],
+      notes: [...notes, ...(await randomNotes(original.model)), ...original.notes, ...boxesNotes([b])],
     };
   } finally {
     await dataset.close();

@@ -20,6 +20,7 @@ import type { StageContext } from './context.ts';
 import { finalMeasure, remadeFrom } from './final-measure.ts';
 import { isWithin, type Candidate } from './fit.ts';
 import { decided } from './decide.ts';
+import { holdBoxes, type Held } from './hold-boxes.ts';
 import { floorKept } from './floor-search.ts';
 import { declareAs, freeBatch } from './free-batch.ts';
 import { openData, type JobData } from './job-data.ts';
@@ -69,11 +70,12 @@ export async function runCompress(given: CompressRequest, ctx: StageContext): Pr
     const meanings = meaningsOf(prepared);
     const warnings = await firstLook({ request, model: source, meanings, dataset }, ctx);
     clock.mark('load');
-    const beside = sideBySide(request, ctx, (m) => declareAs(m, loaded.model));
+    const held = await holdBoxes(ctx, prepared.model, { dataset, batch });
+    const beside = held.comparing(sideBySide(request, held.ctx, (m) => declareAs(m, loaded.model)));
     try {
       const recipe = decided(request.recipe, prepared, dataset !== null);
-      const parts = { loaded, source, prepared, meanings, warnings, data, beside, clock };
-      return await compressWith({ request: { ...request, recipe }, ...parts }, ctx);
+      const parts = { loaded, source, prepared, meanings, warnings, data, beside, clock, held };
+      return await compressWith({ request: { ...request, recipe }, ...parts }, held.ctx);
     } finally {
       await beside.close();
     }
@@ -93,6 +95,8 @@ interface Job {
   readonly warnings: readonly string[];
   readonly data: JobData;
   readonly beside: SideBySide;
+  /** How a detector is run where it finds no boxes. */
+  readonly held: Held;
   readonly clock: ReturnType<typeof stopwatch>;
 }
 
@@ -121,7 +125,16 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
 
   ctx.progress({ stage: 'latency', message: 'timing operators', done: 0 });
   const preparedMs = baselineMs * first.ratio;
-  const latency = await latencyStage({ prepared, sha256: loaded.key, budget, baselineMs: preparedMs }, ctx);
+  const latency = await latencyStage(
+    {
+      prepared,
+      sha256: loaded.key,
+      budget,
+      baselineMs: preparedMs,
+      ...(job.held.sample && { sample: job.held.sample }),
+    },
+    ctx,
+  );
   notes.push(...flatNote(latency.model.tables));
   clock.mark('latency');
 
@@ -230,7 +243,7 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
   const { learned, path, result, sizes, final } = finished;
   const { budgetMs, latency: verdict } = final;
   const { plan } = finished.settled;
-  notes.push(...learned.notes, ...final.notes, ...sizes.notes.map((n) => `Other sizes: ${n}.`));
+  notes.push(...learned.notes, ...final.notes, ...job.held.notes(), ...sizes.notes.map((n) => `Other sizes: ${n}.`));
   const bytes = (await stat(path)).size;
   const met = verdict.verdict === 'met';
   const judged = { original: learned.reference, result: learned.quality, floor: request.floor, met, meanings: job.meanings, budgetMs }; // prettier-ignore

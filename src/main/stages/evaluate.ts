@@ -7,6 +7,7 @@ import type { Model } from '../engine/ir/model.ts';
 import { pictureOf } from '../engine/quality/detections.ts';
 import { createQualityMeter, type OutputFigures, type Outputs } from '../engine/quality/meter.ts';
 import type { Meanings } from '../engine/quality/meaning.ts';
+import { plainOf } from './hold-boxes.ts';
 import { dataInput, pad, samplesOf } from './data-input.ts';
 import { heldNote, runHeld } from './held-choices.ts';
 import { readOutputs } from './readings.ts';
@@ -53,7 +54,9 @@ export interface Evaluator {
 
 /** Measures the original once and keeps what later comparisons need. Close it when done. */
 export async function createEvaluator(original: Model, options: EvaluateOptions): Promise<Evaluator> {
-  const { dataset, executor } = options,
+  const { dataset } = options,
+    // What a model finds counts here: nothing is held for it but by this evaluation.
+    executor = plainOf(options.executor),
     input = dataInput(original, options.input, options.feeds),
     indices = options.indices ?? Array.from({ length: dataset.length }, (_, i) => i),
     wanted = Math.max(1, Math.min(options.batch ?? 32, indices.length)),
@@ -118,7 +121,7 @@ export async function createEvaluator(original: Model, options: EvaluateOptions)
             const batch = await batchOf(chunk);
             const reference = kept[k] ?? (await run(meanings, first, batch, chunk.length));
             const feeds = { ...options.feeds, [input.name]: batch };
-            const { outputs, held } = await runHeld(model, session, feeds, { ...options, prepared });
+            const { outputs, held } = await runHeld(model, session, feeds, { ...options, executor, prepared });
             const candidate = samplesOf(outputs, meanings, chunk.length, size);
             if (held) foreign += chunk.length;
             added(() => meter.add(reference, candidate, chunk.length, labelsOf(chunk), { noBoxes: held }));

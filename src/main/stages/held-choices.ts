@@ -8,7 +8,7 @@ import { cloneModel } from '../engine/ir/clone.ts';
 import { isFloat } from '../engine/ir/dtype.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { tensorFrom, type Tensor } from '../engine/ir/tensor.ts';
-import { choicesOf, fixSelections } from '../engine/passes/index.ts';
+import { choicesOf, eliminateDead, fixSelections, runPasses } from '../engine/passes/index.ts';
 
 type Feeds = Readonly<Record<string, HostTensor>>;
 type Outputs = Readonly<Record<string, HostTensor>>;
@@ -24,6 +24,8 @@ export async function recordChoices(
   if (choices.length === 0) return null;
   model.graph.outputs.splice(0, Infinity, ...choices);
   for (const v of choices) v.type = null;
+  // What comes behind them may not run.
+  runPasses(model, [eliminateDead]);
   const session = await executor.open(model, { threads: 1, optimization: 'basic' });
   try {
     const out = await session.run(feeds);

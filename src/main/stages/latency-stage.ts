@@ -1,13 +1,14 @@
 /** The latency model as a stage of a job: kept per model, machine and conditions, so that another budget times nothing. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { SecateurError } from '../../shared/contract/errors.ts';
 import type { Budget } from '../../shared/model/types.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { restoreLatencyModel, storeLatencyModel, type StoredLatencyModel } from '../engine/latency/stored.ts';
 import type { KeepCounts } from '../engine/latency/widths.ts';
 import { applyPlan } from '../engine/pruning/surgery.ts';
 import { localDevice } from '../runtime/device.ts';
-import { buildLatencyModel, type BuiltLatencyModel } from '../runtime/latency-model.ts';
+import { buildLatencyModel, type BuiltLatencyModel, type LatencyModelOptions } from '../runtime/latency-model.ts';
 import type { StageContext } from './context.ts';
 import type { Prepared } from './prepare.ts';
 
@@ -16,7 +17,14 @@ const VERSION = 4;
 
 /** @param o.baselineMs measured end to end in this run, of the prepared model */
 export async function latencyStage(
-  o: { readonly prepared: Prepared; readonly sha256: string; readonly budget: Budget; readonly baselineMs: number },
+  o: {
+    readonly prepared: Prepared;
+    readonly sha256: string;
+    readonly budget: Budget;
+    readonly baselineMs: number;
+    /** Inputs that the model runs on, where it may not run on random ones. */
+    readonly sample?: LatencyModelOptions['feeds'];
+  },
   ctx: StageContext,
 ): Promise<Pick<BuiltLatencyModel, 'model' | 'counts'>> {
   const { prepared, budget } = o;
@@ -26,15 +34,21 @@ export async function latencyStage(
   const nodes = [...model.graph.nodes()];
   const key = { model: o.sha256, threads, provider, batch, processor, runtime, version: VERSION };
   const dir = await ctx.artifact('latency', key, async (to) => {
-    const built = await buildLatencyModel(model, facts, analysis.groups, {
-      threads,
-      provider,
-      batch,
-      table: ctx.latency,
-      baselineMs: o.baselineMs,
-      cut: (keep) => cutCounts(prepared, keep),
-      steps: 8,
-      onProgress: (done, message) => ctx.progress({ stage: 'latency', message, done }),
+    const build = (feeds?: LatencyModelOptions['feeds']): Promise<BuiltLatencyModel> =>
+      buildLatencyModel(model, facts, analysis.groups, {
+        threads,
+        provider,
+        batch,
+        ...(feeds && { feeds }),
+        table: ctx.latency,
+        baselineMs: o.baselineMs,
+        cut: (keep) => cutCounts(prepared, keep),
+        steps: 8,
+        onProgress: (done, message) => ctx.progress({ stage: 'latency', message, done }),
+      });
+    const built = await build().catch((e: unknown) => {
+      if (!o.sample || !(e instanceof SecateurError && e.code === 'runtime-rejected')) throw e;
+      return build(o.sample);
     });
     await writeFile(join(to, 'latency.json'), JSON.stringify(storeLatencyModel(built.model, built.counts, nodes)));
   });

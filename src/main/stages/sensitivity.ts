@@ -13,6 +13,7 @@ import { difference, klDivergence, logProbabilities, isDistribution } from '../e
 import { isDirection, isScored, meaningsOf, type Meanings } from '../engine/quality/meaning.ts';
 import { floats } from '../engine/quality/meter.ts';
 import type { Executor } from '../engine/executor.ts';
+import type { HoldingSession } from './hold-boxes.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { outputsOf, type Calibration } from './calibration.ts';
 import type { Prepared } from './prepare.ts';
@@ -63,7 +64,8 @@ export async function openOutputChange(
       for (const id of s.dropped)
         gates.set(gated.blocks.get(id)!, { dtype: DType.FLOAT, dims: [], data: new Float32Array(1) });
       let sum = 0;
-      for (const [i, feeds] of calibration.batches.entries()) sum += references[i]!(await run(gates, feeds));
+      for (const [i, feeds] of calibration.batches.entries())
+        sum += references[i]!(await comparable(session, { ...feeds, ...Object.fromEntries(gates) }, whole[i]!));
       return sum / calibration.batches.length;
     },
     close: () => session.release(),
@@ -102,12 +104,25 @@ export async function openDistance(
     const session = await executor.open(m, { threads });
     try {
       let sum = 0;
-      for (const [i, feeds] of calibration.batches.entries()) sum += references[i]!(await session.run(feeds));
+      for (const [i, feeds] of calibration.batches.entries())
+        sum += references[i]!(await comparable(session, feeds, wanted[i]!));
       return sum / calibration.batches.length;
     } finally {
       await session.release();
     }
   };
+}
+
+type Tensors = Readonly<Record<string, HostTensor>>;
+
+/**
+ * Outputs that can be compared with `wanted`: where a detector chooses more boxes or fewer, those with the original's
+ * choices. The number of boxes says little about how far their values have moved.
+ */
+async function comparable(session: HoldingSession, feeds: Tensors, wanted: Tensors): Promise<Tensors> {
+  const out = await session.run(feeds);
+  const same = Object.entries(wanted).every(([name, t]) => out[name]?.data.length === t.data.length);
+  return same || !session.runHeld ? out : ((await session.runHeld(feeds)) ?? out);
 }
 
 const namesOf = (m: Model): string[] => m.graph.outputs.map((v) => v.name);
@@ -176,6 +191,8 @@ export function reference(
     return [
       (o: Readonly<Record<string, HostTensor>>): number => {
         const b = floats(o[name]!)!;
+        // As far as nothing: there is no other way to compare them.
+        if (b.length !== a.length) return a.length > 0 ? 1 : 0;
         let error = 0;
         for (let i = 0; i < a.length; i++) error += (a[i]! - b[i]!) ** 2;
         return error / power;

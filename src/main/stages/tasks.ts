@@ -9,6 +9,7 @@ import { runCompress } from './compress.ts';
 import type { StageContext } from './context.ts';
 import { runCoverage } from './coverage.ts';
 import { runDevices } from './devices.ts';
+import { holding } from './hold-boxes.ts';
 import { runInspect } from './inspect.ts';
 import { runMeasure } from './measure.ts';
 import { runPreview } from './preview.ts';
@@ -30,17 +31,17 @@ const budgeted = (r: { model: string; budget: Budget; dims?: Given['dims'] }): G
 });
 
 export const tasks = {
-  bench: blaming(runBench, one),
-  compare: blaming(runCompare, (r) => ({ ...r, models: [r.original, r.pruned] })),
-  compress: blaming(runCompress, budgeted),
+  bench: blaming(holding(runBench), one),
+  compare: blaming(holding(runCompare), (r) => ({ ...r, models: [r.original, r.pruned] })),
+  compress: blaming(holding(runCompress), budgeted),
   coverage: blaming(runCoverage, one),
   devices: runDevices,
-  inspect: blaming(runInspect, one),
+  inspect: blaming(holding(runInspect), one),
   measure: runMeasure,
   preview: runPreview,
   profile: blaming(runProfile, one),
   provider: runProvider,
-  reach: blaming(runReach, one),
+  reach: blaming(holding(runReach), one),
   review: runReview,
   verify: runVerify,
 };

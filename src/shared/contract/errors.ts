@@ -96,6 +96,15 @@ export const ERRORS = {
     (d) => `ONNX Runtime runs the model as it was given, but not what Secateur made of it: ${d.reason}.`,
     'This is a defect of Secateur, not of the model, unless the data hold values that the model cannot take: run the command again with SECATEUR_DEBUG=1 and report the trace it prints.',
   ),
+  'boxes-needed': entry(
+    (d) => `The model runs only where it finds boxes, and it does not find them in the inputs at hand: ${d.reason}.`,
+    'Give data with objects in them (--data), or export the model without its selection of boxes.',
+  ),
+  'golden-without-boxes': entry(
+    (d) =>
+      `The pruned model finds no boxes in any of ${d.tried} inputs and does not run without, so no bundle was written: ${d.reason}.`,
+    'Give data with objects in them (--data) or a looser budget, or export the model without its selection of boxes.',
+  ),
   'dim-unknown': entry(
     (d) => `The model's inputs have no dynamic axis named ${d.name}; they have ${d.known}.`,
     'Run `secateur inspect` to see the axes and give their sizes with --dim NAME=SIZE.',
