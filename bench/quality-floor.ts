@@ -67,7 +67,16 @@ function figure(q: Quality | null, of: string): string {
   return percent(q.agreement);
 }
 
+/** By rules of its own, wider than those of the floor: nobody would use such a result. */
+function isRuined(before: Quality | null, after: Quality | null): boolean {
+  if (!before || !after) return true;
+  if (before.top1 !== undefined && after.top1 !== undefined) return after.top1 < before.top1 - 0.15;
+  if (after.psnrDb !== undefined && after.psnrDb !== null) return after.psnrDb < 25;
+  return (after.agreement ?? 1) < 0.7;
+}
+
 const rows = [head];
+const ruined: string[] = [];
 try {
   for (const name of names) {
     const c = cases[name];
@@ -99,12 +108,15 @@ try {
         figure(r.baseline.quality, of),
         figure(q, of),
         r.accepted ? 'yes' : 'NO',
-        r.reasons?.[0] ?? r.warnings?.[0] ?? '',
+        [...(r.reasons ?? []), ...(r.warnings ?? [])].join(' ').slice(0, 240),
       ]);
+      if (r.accepted && isRuined(r.baseline.quality, q)) ruined.push(`${name} ${budget}x`);
       console.error(table([head, rows.at(-1)!]));
     }
   }
   console.log(table(rows));
+  console.log(ruined.length ? `ruined and accepted: ${ruined.join(', ')}` : 'no row is ruined and accepted');
+  process.exitCode = ruined.length ? 1 : 0;
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
