@@ -1,7 +1,7 @@
 import { float, int, ints, type Attribute } from '../../src/main/engine/ir/attribute.ts';
 import { DType } from '../../src/main/engine/ir/dtype.ts';
 import { Model } from '../../src/main/engine/ir/model.ts';
-import { f32, i64 } from '../../src/main/engine/ir/tensor.ts';
+import { f32, i64, type Tensor } from '../../src/main/engine/ir/tensor.ts';
 import type { Value } from '../../src/main/engine/ir/value.ts';
 import { random } from './example-model.ts';
 
@@ -33,6 +33,9 @@ export class Net {
   }
   ints(...values: number[]): Value {
     return this.model.graph.addInitializer(this.model.graph.freshName('i'), i64(values));
+  }
+  constant(t: Tensor): Value {
+    return this.model.graph.addInitializer(this.model.graph.freshName('c'), t);
   }
   ops(
     op: string,

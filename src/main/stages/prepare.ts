@@ -19,7 +19,7 @@ import {
   unrollLoops,
   untieVectors,
 } from '../engine/passes/index.ts';
-import { findResidualBlocks } from '../engine/pruning/blocks.ts';
+import { findResiduals } from '../engine/pruning/blocks.ts';
 import { gatherShuffles } from '../engine/pruning/shuffles.ts';
 import { buildGroups } from '../engine/pruning/groups.ts';
 import type { Meanings } from '../engine/quality/meaning.ts';
@@ -64,7 +64,9 @@ export async function prepare(source: Model, ctx: StageContext, batch: number, s
   const shuffles = gatherShuffles(model, facts);
   const rewritten = paddedShortcutsToConv(model, facts);
   if (rewritten || shuffles) facts = await factsNow();
-  const [analysis, blocks] = [buildGroups(model, facts), findResidualBlocks(model, facts)];
+  const { blocks, refused } = findResiduals(model, facts);
+  const groups = buildGroups(model, facts);
+  const analysis = { ...groups, skipped: [...groups.skipped, ...refused] };
   return { model, facts, analysis, blocks, rewritten, notes };
 }
 

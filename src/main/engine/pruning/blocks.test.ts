@@ -6,6 +6,7 @@ import type { Value } from '../ir/value.ts';
 import { oracle, prepare, randomPlan } from '../../../../test/support/prune.ts';
 import { Net } from '../../../../test/support/topologies.ts';
 import { lostDependence } from '../ir/dependence.ts';
+import { findResiduals } from './blocks.ts';
 import { applyPlan } from './surgery.ts';
 
 const C = 6;
@@ -61,6 +62,33 @@ describe('residual blocks', () => {
     const p = await prepare(built(make));
     expect(p.blocks).toEqual([]);
     expect(p.analysis.groups.length).toBeGreaterThan(0);
+  });
+
+  it('that are none for what enters by them say so', async () => {
+    const second = await prepare(
+      built((n) => ((x) => n.add(x, n.op('Mul', [n.conv(x, C, C), n.input('N', C, 1, 1)])))(start(n))),
+    );
+    const name = second.model.graph.inputs[1]!.name;
+    expect(findResiduals(second.model, second.facts)).toEqual({
+      blocks: [],
+      refused: [
+        {
+          group: expect.stringMatching(/^block conv/) as string,
+          operator: expect.stringContaining('Add') as string,
+          reason: `the input ${name} enters by it, and not by its shortcut`,
+        },
+      ],
+    });
+    const noise = await prepare(
+      built((n) =>
+        n.add(n.conv(start(n, 1), C, C), n.op('RandomNormal', [], { shape: ints([1, C, 6, 6]), seed: float(1) })),
+      ),
+    );
+    const { refused } = findResiduals(noise.model, noise.facts);
+    // The whole model up to there is no branch of noise.
+    expect(refused.every((r) => r.reason.includes('no input'))).toBe(true);
+    const plain = await prepare(built((n) => ((x) => n.add(x, branch(n, x)))(start(n))));
+    expect(findResiduals(plain.model, plain.facts).refused).toEqual([]);
   });
 
   it('are found beside noise and with several inputs, and dropping all of them keeps what every output depends on', async () => {

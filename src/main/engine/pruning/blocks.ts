@@ -12,23 +12,46 @@ import { givenOut, readsOf } from '../ir/reads.ts';
 import type { Value } from '../ir/value.ts';
 import { weightLike } from './constants.ts';
 import type { ResidualBlock } from './types.ts';
+import { describe } from './atoms.ts';
+import type { Skipped } from '../../../shared/model/types.ts';
 
 const LINEAR = new Set(['Conv', 'ConvTranspose', 'Gemm', 'MatMul']);
 /** A shortcut with more linear operators than this is a path of its own. */
 const SHORTCUT_LINEAR = 1;
 
-/** Finds every droppable branch, nested ones too, in execution order of their sums. */
-export function findResidualBlocks(model: Model, facts: Facts): ResidualBlock[] {
+export interface Residuals {
+  /** Every droppable branch, nested ones too, in execution order of their sums. */
+  readonly blocks: readonly ResidualBlock[];
+  /** Branches that would be, were it not for what their shortcut does not depend on. */
+  readonly refused: readonly Skipped[];
+}
+
+/** Finds every droppable branch. */
+export const findResidualBlocks = (model: Model, facts: Facts): ResidualBlock[] => [
+  ...findResiduals(model, facts).blocks,
+];
+
+export function findResiduals(model: Model, facts: Facts): Residuals {
   const weights = weightLike(model.graph, facts);
   const given = givenOut(model.graph);
   const depends = inputDependence(model);
-  const covers = (shortcut: Value, branch: Value): boolean => {
+  /** Why the branch cannot go, or null. */
+  const missing = (shortcut: Value, branch: Value): string | null => {
     const bits = depends.get(shortcut) ?? 0n;
-    return bits !== 0n && ((depends.get(branch) ?? 0n) & ~bits) === 0n;
+    if (bits === 0n) return 'what it is added to depends on no input of the model';
+    const more = (depends.get(branch) ?? 0n) & ~bits;
+    const names = model.graph.inputs.filter((_, i) => more & (1n << BigInt(i))).map((v) => v.name);
+    return names.length > 0 ? `the input ${names.join(', ')} enters by it, and not by its shortcut` : null;
   };
   const order = new Map([...model.graph.nodes()].map((n, i) => [n, i]));
   const out: ResidualBlock[] = [];
+  const refused: Skipped[] = [];
   const ids = new Map<string, number>();
+  const named = (base: string): string => {
+    const n = ids.get(base) ?? 0;
+    ids.set(base, n + 1);
+    return n ? `${base}#${n + 1}` : base;
+  };
   for (const add of model.graph.nodes()) {
     if ((add.key !== 'Add' && add.key !== 'Sum') || add.inputs.length !== 2) continue;
     const [a, b] = [add.input(0)!, add.input(1)!];
@@ -36,17 +59,21 @@ export function findResidualBlocks(model: Model, facts: Facts): ResidualBlock[] 
     const extent = extentOf(add.output(), facts);
     if (extent === null || extentOf(a, facts) !== extent || extentOf(b, facts) !== extent) continue;
     const [sideA, sideB] = [exclusive(a, add, order, weights, given), exclusive(b, add, order, weights, given)];
-    const found =
-      (covers(b, a) ? candidate(a, b, sideA, sideB) : null) ?? (covers(a, b) ? candidate(b, a, sideB, sideA) : null);
-    if (!found) continue;
-    const linear = found.nodes.filter((n) => LINEAR.has(n.opType));
-    const base = linear.at(-1)!.label;
-    const n = ids.get(base) ?? 0;
-    ids.set(base, n + 1);
-    out.push({ id: n ? `${base}#${n + 1}` : base, add, ...found });
+    const either = [candidate(a, b, sideA, sideB), candidate(b, a, sideB, sideA)].filter((c) => c !== null);
+    const found = either.find((c) => missing(c.shortcut, c.branch) === null);
+    if (found) out.push({ id: named(baseOf(found)), add, ...found });
+    else
+      for (const c of either.slice(0, 1)) {
+        const reason = missing(c.shortcut, c.branch)!;
+        refused.push({ group: named(`block ${baseOf(c)}`), operator: describe(add), reason });
+      }
   }
-  return out;
+  return { blocks: out, refused };
 }
+
+/** What a block is called by: the last linear operator of its branch. */
+const baseOf = (c: { readonly nodes: readonly Node[] }): string =>
+  c.nodes.filter((n) => LINEAR.has(n.opType)).at(-1)!.label;
 
 /** Sizes and names of dynamic axes: an addend that is broadcast along a dynamic axis may have its size in the facts. */
 function extentOf(v: Value, facts: Facts): string | null {

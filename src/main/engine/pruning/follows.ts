@@ -17,9 +17,16 @@ export type Follows = ReadonlyMap<Value, readonly boolean[]>;
 const SAME = ['Identity', 'Cast', 'Unsqueeze', 'Squeeze', 'Reshape', 'Flatten'];
 const ELEMENTWISE = ['Add', 'Sub', 'Mul', 'Div', 'Mod', 'Pow', 'Max', 'Min', 'Neg', 'Abs', 'Floor', 'Ceil', 'Sqrt', 'Equal', 'Where']; // prettier-ignore
 
-export function followsCut(model: Model, facts: Facts, removal: Removal): Follows {
+/** @param whole operators that go on getting the sizes from before the cut: what they make does not follow it */
+export function followsCut(
+  model: Model,
+  facts: Facts,
+  removal: Removal,
+  whole: (n: Node) => boolean = () => false,
+): Follows {
   const out = new Map<Value, readonly boolean[]>();
   for (const node of model.graph.nodes()) {
+    if (whole(node)) continue;
     if (node.key !== 'Shape' && node.key !== 'Size' && !node.inputs.some((v) => v && out.has(v))) continue;
     for (const o of node.outputs) {
       const marks = marksOf(node, o, facts, removal, out);

@@ -7,6 +7,7 @@ import type { cloneModel } from '../ir/clone.ts';
 import type { Facts } from '../ir/facts.ts';
 import type { Model } from '../ir/model.ts';
 import { f32, MemoryTensor, numberToHalf, type Tensor } from '../ir/tensor.ts';
+import type { Node } from '../ir/node.ts';
 import type { Value } from '../ir/value.ts';
 import { followsCut, type Follows } from './follows.ts';
 import type { Removal } from './removal.ts';
@@ -17,8 +18,9 @@ export function pinShapeArithmetic(
   facts: Facts,
   removal: Removal,
   clone: ReturnType<typeof cloneModel>,
+  whole: (n: Node) => boolean,
 ): Follows {
-  const from = followsCut(model, facts, removal);
+  const from = followsCut(model, facts, removal, whole);
   for (const v of from.keys()) {
     const fact = facts.get(v);
     const source = v.producer?.input(0);

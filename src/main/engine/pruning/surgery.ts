@@ -19,6 +19,7 @@ import { mixedSizes } from './mixed-sizes.ts';
 import { keptIndices, readCut, type Cut, type Removal } from './removal.ts';
 import type { Follows } from './follows.ts';
 import type { Lookup } from './relate.ts';
+import { keepWholeSizes } from './whole-sizes.ts';
 import { sliceTensor } from './slice-tensor.ts';
 import type { Analysis, ResidualBlock } from './types.ts';
 
@@ -52,7 +53,13 @@ export function applyPlan(
   const kept = (v: Value, axis: number): readonly number[] | null =>
     keptIndices(removal, v, axis, shapeOf(v)[axis] ?? 0);
 
-  const follows = pinShapeArithmetic(model, facts, removal, clone);
+  // Nobody cuts what they make.
+  const whole = (n: Node): boolean => {
+    const def = lookup(n.key);
+    return !def || isUnsupported(def.prune);
+  };
+  const follows = pinShapeArithmetic(model, facts, removal, clone, whole);
+  keepWholeSizes(model, facts, follows, clone, whole);
   for (const [original, axes] of removal.removed) {
     const v = clone.values.get(original)!;
     const keep = shapeOf(original).map((_, axis) => (axes.has(axis) ? kept(original, axis) : null));
