@@ -38,6 +38,9 @@ async function killIn(stage: string, order: readonly string[], url: string, id: 
   }
 }
 
+// Plans are compared here: what they were measured at is given.
+test.use({ steady: true });
+
 test('a job whose worker is killed in the middle of any stage ends with the same plan', async ({ window, served }) => {
   const { model, data } = writeCompressFixture(served.home, 48, 192);
   const allocations = (): string[] =>

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { chromium, test as base, type Page } from '@playwright/test';
 import { executablePath } from '../support/chromium-path.ts';
 import { ROOT } from '../support/files.ts';
-import { serve } from '../support/serve.ts';
+import { BUILT_CLI, serve } from '../support/serve.ts';
+import { STEADY_CLI } from './set-up.ts';
 
 export interface Served {
   readonly url: string;
@@ -15,13 +16,23 @@ export interface Served {
 }
 
 /** A page whose console errors and outside requests are collected in `problems`. */
-export const test = base.extend<{ ownFiles: boolean; served: Served; window: Page; problems: string[] }>({
+interface Fixtures {
+  ownFiles: boolean;
+  steady: boolean;
+  served: Served;
+  window: Page;
+  problems: string[];
+}
+
+export const test = base.extend<Fixtures>({
   /** Whether the files that the window lists first are those of its data folder, not of this repository. */
   ownFiles: [false, { option: true }],
-  served: async ({ ownFiles }, use) => {
+  /** Whether latencies of whole models are given figures: no verdict is then a matter of the minute. */
+  steady: [false, { option: true }],
+  served: async ({ ownFiles, steady }, use) => {
     base.skip(!existsSync(executablePath), `there is no Chromium at ${executablePath}`);
     const home = mkdtempSync(join(tmpdir(), 'secateur-window-'));
-    const { url, pid, stop } = await serve(home, ownFiles ? home : ROOT);
+    const { url, pid, stop } = await serve(home, ownFiles ? home : ROOT, steady ? STEADY_CLI : BUILT_CLI);
     await use({ url, home, pid });
     await stop();
     rmSync(home, { recursive: true, force: true });

@@ -4,9 +4,15 @@ import { join } from 'node:path';
 import type { Reply } from '../../src/shared/contract/routes.ts';
 import { ROOT } from './files.ts';
 
+export const BUILT_CLI = join(ROOT, 'out/main/cli.js');
+
 /** Serves the built window; the files that it lists first are those of `cwd`. */
-export async function serve(home: string, cwd = ROOT): Promise<{ url: string; pid: number; stop(): Promise<void> }> {
-  const child = spawn(process.execPath, [join(ROOT, 'out/main/cli.js'), 'serve', '--json'], {
+export async function serve(
+  home: string,
+  cwd = ROOT,
+  cli = BUILT_CLI,
+): Promise<{ url: string; pid: number; stop(): Promise<void> }> {
+  const child = spawn(process.execPath, [cli, 'serve', '--json'], {
     cwd,
     env: { ...process.env, SECATEUR_HOME: home, HOME: home },
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -3,7 +3,7 @@
 import { modelCosts } from '../../src/main/engine/ir/costs.ts';
 import type { CandidateResult } from '../../src/main/runtime/bench.ts';
 import { collectFacts } from '../../src/main/runtime/facts.ts';
-import type { StageContext } from '../../src/main/stages/context.ts';
+import type { LatencyTable, StageContext } from '../../src/main/stages/context.ts';
 import type { MeasureInput } from '../../src/main/stages/measure.ts';
 import { openModelFile } from '../../src/main/storage/model-files.ts';
 import { createExecutor } from '../../src/main/runtime/executor.ts';
@@ -35,6 +35,27 @@ export async function steadyMeasure({ models, yardstick, options }: MeasureInput
   if (yardstick) add('yardstick', 0.1);
   return out;
 }
+
+/**
+ * Of operators, in the place of the machine's table: they follow from the sizes that a signature names, so that no operator
+ * is timed. What is stored is not read.
+ */
+export const steadyTable: LatencyTable = {
+  get(signature) {
+    if (signature.endsWith('|reference')) return BASE_MS;
+    const sizes = [...signature.matchAll(/float(w?):?(\d+(?:x\d+)*)/g)].map(([, w, dims]) => ({
+      weight: w === 'w',
+      dims: dims!.split('x').map(Number),
+    }));
+    const product = (of: readonly number[]): number => of.reduce((a, b) => a * b, 1);
+    const inputs = sizes.filter((s) => !s.weight);
+    const positions = product(inputs[0]?.dims.slice(2) ?? []);
+    const weights = sizes.filter((s) => s.weight && s.dims.length > 1);
+    const macs = positions * weights.reduce((n, s) => n + product(s.dims), 0);
+    return (macs + inputs.reduce((n, s) => n + product(s.dims), 0)) / 1e6 + BASE_MS / 100;
+  },
+  put: () => undefined,
+};
 
 /** The context of a task whose measurements are steady; everything else is as it was. */
 export const steadily = (ctx: StageContext): StageContext => ({

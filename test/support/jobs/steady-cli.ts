@@ -1,21 +1,29 @@
-// The command line over the worker whose latencies are given figures. Built before it runs: see build-steady.ts.
-import { join } from 'node:path';
+// The command line, its served window included, over the worker whose latencies are given figures. Built before it runs: see
+// build-steady.ts.
+import { join, resolve } from 'node:path';
 import { processIo } from '../../../src/main/cli/io.ts';
 import { runCli } from '../../../src/main/cli/run.ts';
 import { onInterrupt } from '../../../src/main/cli/signals.ts';
 import { forkSpawner } from '../../../src/main/jobs/child-process.ts';
 import { openServices } from '../../../src/main/services/index.ts';
 import { dataHome } from '../../../src/main/storage/paths.ts';
+import { serveHere } from '../../../src/main/transport/serve.ts';
+
+// Built, this file lies two folders below the repository.
+const root = resolve(import.meta.dirname, '../..');
+const version = '0.0.0';
 
 process.exitCode = await runCli({
   args: process.argv.slice(2),
   io: processIo(),
-  version: '0.0.0',
+  version,
   open: () =>
     openServices({
       home: dataHome(),
       spawner: forkSpawner({ worker: join(import.meta.dirname, 'steady-worker.js') }),
-      resources: join(process.cwd(), 'no-resources'),
+      resources: join(root, 'resources'),
     }),
+  serve: (services, port, log) =>
+    serveHere({ services, version, port, log, root: join(root, 'out/renderer'), start: process.cwd() }),
   onInterrupt,
 });
