@@ -20,7 +20,7 @@ import { readOutputs } from './readings.ts';
 import { loadWithHash } from './load.ts';
 import { modelGraph } from './model-graph.ts';
 import { prepare } from './prepare.ts';
-import { assumedSizes, sized, type SizedModel } from './sized.ts';
+import { assumedSizes, axisSizes, sized, type SizedModel } from './sized.ts';
 import { withoutRules } from './without-rules.ts';
 
 export async function runInspect(request: InspectRequest, ctx: StageContext): Promise<InspectReport> {
@@ -69,6 +69,7 @@ async function inspected(
     macs,
     params,
     assumed: assumedSizes(whole),
+    sizes: axisSizes(whole, request.dims),
     groups: groups.map(groupInfo),
     blocks: blocks.map((b) => b.id),
     skipped,

@@ -7,6 +7,7 @@ import type { DataPreview, PresetPreview } from '../../shared/model/window.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { dataUrlOf, picturesOf } from '../data/pictures.ts';
 import { floats } from '../engine/quality/meter.ts';
+import { sizesIn } from '../runtime/axes.ts';
 import { openModelFile } from '../storage/model-files.ts';
 import { classNamesOf } from './class-names.ts';
 import type { StageContext } from './context.ts';
@@ -26,7 +27,7 @@ export async function runPreview(request: PreviewRequest, ctx: StageContext): Pr
   const model = openModelFile(request.model);
   requireRunnable(model);
   ctx.progress({ stage: 'data', message: 'opening the data', done: 0 });
-  const { dataset, notes } = await openModelData(model, request.model, request, ctx);
+  const { dataset, notes, shapes } = await openModelData(model, request.model, request, ctx);
   try {
     // Reading batches may find out more.
     const before = dataset.notes.length;
@@ -50,6 +51,7 @@ export async function runPreview(request: PreviewRequest, ctx: StageContext): Pr
       classNames: names,
       images: (pictures ?? []).map((src, i) => ({ src, label: labelOf(dataset, names, i) })),
       preprocess: { ...dataset.preprocess },
+      sizes: sizesIn(model, Object.fromEntries(Object.entries(shapes).map(([name, dims]) => [name, { dims }]))),
       original,
       presets,
       notes: all,

@@ -1,6 +1,7 @@
 /** Models with the sizes of their dynamic axes settled: the first thing that every task does with a model. */
 import { createHash } from 'node:crypto';
-import { axisNames, batchAxes, fedInputs } from '../runtime/axes.ts';
+import type { AxisSize } from '../../shared/model/tasks.ts';
+import { axisNames, batchAxes, fedInputs, operandsOf } from '../runtime/axes.ts';
 import { applySizes, settleSizes, sizeNotes, type SettledSizes, type SizeOptions } from '../runtime/settle-sizes.ts';
 import { canonicalJson } from '../storage/canonical.ts';
 import type { StageContext } from './context.ts';
@@ -60,6 +61,21 @@ export async function sized(
 export function assumedSizes({ model, sizes }: SizedModel): Record<string, number> {
   const batches = batchAxes(model);
   return Object.fromEntries(axesOf({ model }).map((n) => [n, batches.has(n) ? sizes.batch : sizes.sizes[n]!]));
+}
+
+/** Dynamic axes besides the batch, with where their sizes come from. */
+export function axisSizes(
+  { model, sizes }: Pick<SizedModel, 'model' | 'sizes'>,
+  given: Readonly<Record<string, number>> = {},
+): AxisSize[] {
+  const batches = batchAxes(model);
+  const fromOf = (name: string): AxisSize['from'] => {
+    if (sizes.guessed.includes(name)) return 'guessed';
+    if (name in given) return 'given';
+    return operandsOf(name).length > 0 ? 'follows' : 'data';
+  };
+  const open = axesOf({ model }).filter((n) => !batches.has(n));
+  return open.map((name) => ({ name, size: sizes.sizes[name]!, from: fromOf(name) }));
 }
 
 const axesOf = ({ model }: Pick<LoadedModel, 'model'>): string[] => [

@@ -39,6 +39,8 @@ class Wizard {
   inspection = new Asked<Inspection>();
   /** As the user has it, when the detected one was wrong. */
   family = $state<Family | null>(null);
+  /** Sizes of dynamic axes that the user gives, by name. */
+  dims = $state.raw<Readonly<Record<string, number>>>({});
   profile = new Asked<OperatorProfile>();
   reach = new Asked<ReachReport>();
 
@@ -146,9 +148,11 @@ class Wizard {
   /**
    * Until the model is open, and when it cannot be opened, there is none: nothing of the last one is gone on with.
    * @param job shown with the model; none yet by default
+   * @param dims sizes of its dynamic axes; for the same model again, those that were given
    */
-  async open(path: string, job: string | null = null): Promise<void> {
+  async open(path: string, job: string | null = null, dims = path === this.tried ? this.dims : {}): Promise<void> {
     if (path !== this.tried) this.#forget();
+    this.dims = dims;
     this.tried = path;
     this.model = null;
     this.job = job;
@@ -157,7 +161,7 @@ class Wizard {
     this.profile.clear();
     this.preview.clear();
     this.inspection.value = null;
-    await this.inspection.load((abandoned) => call('models.inspect', { model: path }, abandoned));
+    await this.inspection.load((abandoned) => call('models.inspect', { model: path, ...this.#sizes }, abandoned));
     const opened = this.inspection.value as Inspection | null;
     if (this.tried !== path || !opened) return;
     this.family = opened.corrected;
@@ -168,6 +172,15 @@ class Wizard {
     setTimeout(() => {
       if (this.model === model && !jobs.active && !this.profile.busy && !this.profile.value) this.profileOperators();
     }, PROFILE_MS);
+  }
+
+  /** Opens the model again at these sizes: everything that was found at others is found anew. */
+  async resize(dims: Readonly<Record<string, number>>): Promise<void> {
+    if (this.tried !== null) await this.open(this.tried, this.job, dims);
+  }
+
+  get #sizes(): Pick<CompressInput, 'dims'> {
+    return Object.keys(this.dims).length > 0 ? { dims: this.dims } : {};
   }
 
   /** What was chosen for one model and means nothing for another: names of groups, milliseconds, the bundle's folder. */
@@ -187,10 +200,12 @@ class Wizard {
   take(id: string, request: CompressInput): void {
     const { budget, recipe } = request;
     this.setData(request.data ?? null, request.labels ?? null, request.preprocess ?? null);
-    if (this.model === request.model && this.inspection.value) {
+    const { dims = {} } = request;
+    const same = JSON.stringify(Object.entries(dims).sort()) === JSON.stringify(Object.entries(this.dims).sort());
+    if (this.model === request.model && same && this.inspection.value) {
       this.job = id;
       if (this.data) this.look();
-    } else void this.open(request.model, id);
+    } else void this.open(request.model, id, dims);
     this.recipe = { ...(structuredClone(recipe) as Recipe), keep: {} };
     this.seed = request.seed;
     this.out = null;
@@ -225,7 +240,7 @@ class Wizard {
     const { model, threads, batch, provider } = this;
     if (model === null) return;
     this.heard('budget.reach', null);
-    const input = { model, threads, batch, provider };
+    const input = { model, threads, batch, provider, ...this.#sizes };
     void this.reach.load((abandoned) => call('budget.reach', input, abandoned));
   }
 
@@ -237,7 +252,7 @@ class Wizard {
   profileOperators(): void {
     const { model, threads, batch, provider } = this;
     if (model === null) return;
-    const input = { model, threads, batch, provider };
+    const input = { model, threads, batch, provider, ...this.#sizes };
     void this.profile.load((abandoned) => call('models.profile', input, abandoned));
   }
 
@@ -269,7 +284,7 @@ class Wizard {
   look(): void {
     const { model, data } = this;
     if (model === null || data === null) return this.preview.clear();
-    const input = { model, data, ...this.#judged };
+    const input = { model, data, ...this.#judged, ...this.#sizes };
     this.heard('data.preview', null);
     void this.preview.load((abandoned) => call('data.preview', input, abandoned));
   }
@@ -295,6 +310,7 @@ class Wizard {
       budget,
       ...(data && { data }),
       ...this.#judged,
+      ...this.#sizes,
       ...(Object.keys(floor).length > 0 && { floor }),
       recipe,
       ...(out && { out }),

@@ -216,3 +216,27 @@ describe('a job that is shown', () => {
     expect(again({ ...same, device: 'here', out: '/out/job' }, { seed: 6 })).toEqual({ ...same, seed: 6 });
   });
 });
+
+describe('sizes of dynamic axes', () => {
+  it('go with every request about the model, and are those of this model alone', async () => {
+    await open('/m/free.onnx');
+    const resizing = wizard.resize({ height: 48 });
+    last('models.inspect').answer(inspected('/m/free.onnx'));
+    await resizing;
+    wizard.setData('/d/a');
+    wizard.measure();
+    wizard.profileOperators();
+    wizard.look();
+    void wizard.start();
+    for (const route of ['models.inspect', 'budget.reach', 'models.profile', 'data.preview', 'jobs.start'])
+      expect(last(route).input, route).toMatchObject({ model: '/m/free.onnx', dims: { height: 48 } });
+    void wizard.openOwn('/m/other.onnx');
+    expect(last('models.inspect').input).toEqual({ model: '/m/other.onnx' });
+  });
+
+  it('are those of a job that is taken up, and the model is opened anew at them', async () => {
+    await open(request.model);
+    wizard.take('j', { ...request, dims: { width: 7 } });
+    expect(last('models.inspect').input).toEqual({ model: request.model, dims: { width: 7 } });
+  });
+});

@@ -33,6 +33,13 @@ export interface OperatorCount {
   readonly known: boolean;
 }
 
+export interface AxisSize {
+  readonly name: string;
+  readonly size: number;
+  /** 'follows': from other axes, as in "past + sequence". */
+  readonly from: 'data' | 'given' | 'guessed' | 'follows';
+}
+
 export interface InspectReport {
   readonly model: string;
   readonly sha256: string;
@@ -51,6 +58,8 @@ export interface InspectReport {
   readonly params: number;
   /** Size taken for each dynamic axis. */
   readonly assumed: Readonly<Record<string, number>>;
+  /** Dynamic axes besides the batch, and where the size of each comes from. */
+  readonly sizes?: readonly AxisSize[];
   readonly groups: readonly GroupInfo[];
   readonly blocks: readonly string[];
   readonly skipped: readonly Skipped[];

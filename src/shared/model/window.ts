@@ -65,6 +65,8 @@ export interface DataPreview {
   /** As the model sees them: PNG data URLs of the first samples after preprocessing, with their labels. */
   readonly images: readonly { readonly src: string; readonly label: string | null }[];
   readonly preprocess: Readonly<Record<string, unknown>>;
+  /** Of dynamic axes besides the batch, as the data have them: these are used, whatever else is given. */
+  readonly sizes?: Readonly<Record<string, number>>;
   /** What the model makes of the data before anything is cut. */
   readonly original?: OriginalQuality;
   /** The first sample as each preset would give it to the model; empty where samples are no pictures. */
