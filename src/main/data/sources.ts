@@ -1,5 +1,5 @@
 /** Where samples come from: finds out what a path is and lists its samples, without decoding any. */
-import { readdir, stat } from 'node:fs/promises';
+import { readdir, realpath, stat } from 'node:fs/promises';
 import { dirname, extname, isAbsolute, join, parse, resolve } from 'node:path';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import { encodeLabels, labelsFromArray, parseTable, readLabels, type Labels } from './labels.ts';
@@ -30,12 +30,24 @@ const IMAGES = new Set([
 const isImage = (name: string): boolean => IMAGES.has(extname(name).toLowerCase()) && !name.startsWith('.');
 const byCode = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-async function imagesBelow(folder: string, prefix = '', depth = 0): Promise<string[]> {
+/** Folders below the one that is given, at most. */
+const DEPTH = 8;
+
+/**
+ * Images of a folder and of those in it, by their paths from it. Links to folders are followed, but not into a folder that
+ * the way led through already; a link that leads nowhere is left out unless it is called like an image.
+ */
+async function imagesBelow(folder: string, prefix = '', through: readonly string[] = []): Promise<string[]> {
   const out: string[] = [];
+  const way = [...through, await realpath(folder)];
   for (const e of (await readdir(folder, { withFileTypes: true })).sort((a, b) => byCode(a.name, b.name))) {
-    if (e.isDirectory() && depth < 8)
-      out.push(...(await imagesBelow(join(folder, e.name), `${prefix}${e.name}/`, depth + 1)));
-    else if (!e.isDirectory() && isImage(e.name)) out.push(prefix + e.name);
+    const at = join(folder, e.name);
+    const isFolder =
+      e.isDirectory() || (e.isSymbolicLink() && ((await stat(at).catch(() => null))?.isDirectory() ?? false));
+    if (!isFolder) {
+      if (isImage(e.name)) out.push(prefix + e.name);
+    } else if (way.length <= DEPTH && !(e.isSymbolicLink() && way.includes(await realpath(at))))
+      out.push(...(await imagesBelow(at, `${prefix}${e.name}/`, way)));
   }
   return out;
 }

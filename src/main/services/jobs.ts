@@ -88,6 +88,11 @@ export class JobService {
     return { ...(this.#records?.read(id) ?? { log: [], points: [] }), said: this.#said.get(id) ?? 0 };
   }
 
+  /** What every job was given. */
+  requests(): unknown[] {
+    return this.#jobs.list(Number.MAX_SAFE_INTEGER).map((j) => j.request);
+  }
+
   /** Forgets an ended job; bundles stay. Throws `job-not-found` or `job-under-way`. */
   delete(id: string): void {
     this.#jobs.reconcile();

@@ -114,7 +114,7 @@ export function verifyRequest(bundle: string, o: { readonly dim?: Dims }, cwd: s
 
 export function compressRequest(model: string, o: CompressOptions, cwd: string): CompressRequest {
   const path = existing(model, cwd);
-  const { provider, threads, batch } = measuring(o);
+  const { provider, threads, batch, threadsAsked } = measuring(o);
   const budget: Budget = { ...parseBudget(o.budget), percentile: o.percentile ?? 50, batch, threads, provider };
   const data = o.data === undefined ? undefined : existing(o.data, cwd);
   return {
@@ -128,6 +128,7 @@ export function compressRequest(model: string, o: CompressOptions, cwd: string):
     seed: o.seed ?? 0,
     ...sizes(o),
     ...floorOf(o),
+    ...(threadsAsked !== undefined && { threadsAsked }),
   };
 }
 
@@ -168,11 +169,13 @@ function sources(
 
 const sizes = ({ dim }: { readonly dim?: Dims }): { dims?: Dims } => (dim ? { dims: dim } : {});
 
-function measuring(o: MeasureOptions): Required<Omit<MeasureOptions, 'dim'>> {
+function measuring(o: MeasureOptions): Required<Omit<MeasureOptions, 'dim'>> & { readonly threadsAsked?: number } {
+  const [asked, most] = [o.threads ?? 1, availableParallelism()];
   return {
     provider: o.provider ?? 'cpu',
     // More threads than cores would measure the scheduler.
-    threads: Math.min(o.threads ?? 1, availableParallelism()),
+    threads: Math.min(asked, most),
+    ...(asked > most && { threadsAsked: asked }),
     batch: o.batch ?? 1,
     runs: o.runs ?? DEFAULT_RUNS,
   };

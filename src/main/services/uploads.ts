@@ -1,8 +1,8 @@
 /** Files that were dropped on the page of a browser: written below the data folder and used from there. */
 import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { mkdir, rename, rm, statfs } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
+import { dirname, join, sep } from 'node:path';
 import { Transform, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { SecateurError } from '../../shared/contract/errors.ts';
@@ -10,6 +10,8 @@ import { SecateurError } from '../../shared/contract/errors.ts';
 /** Left free for the database, logs and stages of jobs. */
 const RESERVE = 64 * 2 ** 20;
 const NAME_LIMIT = 1024;
+/** An upload that no job names may still be one for a job to come. */
+const KEPT_MS = 7 * 24 * 3600 * 1000;
 
 interface Upload {
   readonly folder: string;
@@ -84,12 +86,46 @@ export class UploadService {
     return path;
   }
 
+  /**
+   * Deletes uploads that no job names and nothing was written to for a week.
+   * @param used what jobs were given: paths anywhere in it count
+   */
+  async clean(used: readonly unknown[], now = Date.now()): Promise<void> {
+    const ids = await readdir(this.folder).catch(() => [] as string[]);
+    for (const id of ids) {
+      const folder = join(this.folder, id);
+      const info = await stat(folder).catch(() => null);
+      if (!info || this.#open.has(id) || now - info.mtimeMs < KEPT_MS || isNamed(folder, used)) continue;
+      await rm(folder, { recursive: true, force: true });
+    }
+  }
+
+  /** Deletes the uploads that a job was given, except those that another one names. */
+  async release(request: unknown, used: readonly unknown[]): Promise<void> {
+    const ids = await readdir(this.folder).catch(() => [] as string[]);
+    for (const id of ids) {
+      const folder = join(this.folder, id);
+      if (!isNamed(folder, [request]) || isNamed(folder, used)) continue;
+      this.#open.delete(id);
+      await rm(folder, { recursive: true, force: true });
+    }
+  }
+
   /** Forgets an upload and deletes its files; one that is not known is gone already. */
   async discard(id: string): Promise<void> {
     const upload = this.#open.get(id);
     this.#open.delete(id);
     if (upload) await rm(upload.folder, { recursive: true, force: true });
   }
+}
+
+/** True where a text in any of the values is the folder or a path in it. */
+function isNamed(folder: string, values: readonly unknown[]): boolean {
+  return values.some((v) =>
+    typeof v === 'string'
+      ? v === folder || v.startsWith(folder + sep)
+      : typeof v === 'object' && v !== null && isNamed(folder, Object.values(v)),
+  );
 }
 
 /** A relative path that stays in its folder on every system. */

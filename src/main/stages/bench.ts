@@ -6,6 +6,7 @@ import type { StageContext } from './context.ts';
 import { loadWithHash } from './load.ts';
 import { boxesNotes } from './hold-boxes.ts';
 import { measureHolding } from './measure.ts';
+import { threadsNote } from './threads-note.ts';
 import { sized } from './sized.ts';
 
 export async function runBench(request: BenchRequest, ctx: StageContext): Promise<BenchReport> {
@@ -35,7 +36,7 @@ export async function runBench(request: BenchRequest, ctx: StageContext): Promis
     vs: vs && request.vs !== undefined ? { model: request.vs, latency: vs.stats } : null,
     speedup: vs ? speedupOf(vs) : null,
     provenance: measuredHere(),
-    notes: [...model.notes, ...boxesNotes([first])],
+    notes: [...threadsNote(threads, request.threadsAsked), ...model.notes, ...boxesNotes([first])],
   };
 }
 

@@ -17,6 +17,7 @@ import { boxesNotes } from './hold-boxes.ts';
 import { measureHolding } from './measure.ts';
 import { prepare } from './prepare.ts';
 import { randomNotes } from './random-notes.ts';
+import { threadsNote } from './threads-note.ts';
 import { sized } from './sized.ts';
 
 export async function runCompare(request: CompareRequest, ctx: StageContext): Promise<CompareReport> {
@@ -67,7 +68,13 @@ export async function runCompare(request: CompareRequest, ctx: StageContext): Pr
       speedup: inverse(speedupOf(b)),
       outputs: [...meanings.values()],
       provenance: measuredHere(),
-      notes: [...notes, ...(await randomNotes(original.model)), ...original.notes, ...boxesNotes([b])],
+      notes: [
+        ...threadsNote(threads, request.threadsAsked),
+        ...notes,
+        ...(await randomNotes(original.model)),
+        ...original.notes,
+        ...boxesNotes([b]),
+      ],
     };
   } finally {
     await dataset.close();

@@ -40,6 +40,7 @@ import { completeScores } from './complete-scores.ts';
 import { keptScores, scoreGroups } from './scores.ts';
 import { leastMeasure, sideBySide, type SideBySide } from './side-by-side.ts';
 import { guardCut } from './second-sizes.ts';
+import { threadsNote } from './threads-note.ts';
 import { stopwatch } from './stopwatch.ts';
 import { settleBest } from './settle-best.ts';
 import { leastState, openSpace } from './space.ts';
@@ -106,6 +107,7 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
   const { compare } = beside;
   const threads = localDevice().cores;
   const notes = [
+    ...threadsNote(budget.threads, request.threadsAsked),
     ...prepared.notes,
     ...withoutRules(prepared.model),
     ...(await randomNotes(loaded.model)),

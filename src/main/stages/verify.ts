@@ -61,6 +61,8 @@ export interface VerifyOptions {
   readonly runs?: number;
   /** How the latency is measured; default: here and now. */
   readonly see?: typeof seeLatency;
+  /** Whether a session opens on a provider here; default: whether the runtime has its library. */
+  readonly opens?: (provider: string) => Promise<boolean>;
   /** Sizes of dynamic axes to measure at; default: those of the golden inputs. */
   readonly dims?: Readonly<Record<string, number>>;
   readonly onCheck?: (check: Check) => void;
@@ -130,10 +132,11 @@ export async function verifyBundle(
       lie = await falseClaim(root, manifest, found, own);
     add('claims', lie === null, lie ?? `size, latency and budget agree with each other and with the report`);
     // What the model must not be asked to do is checked; now it may be opened.
-    const feeds = await runChecks(join(root, model.file), root, manifest, found, executor, add);
+    const provider = await providerHere(facts.budget.provider, options.opens);
+    const feeds = await runChecks(join(root, model.file), root, { manifest, provider }, found, executor, add);
     const { runs = 50, see = seeLatency } = options;
     if (feeds && runs > 0) {
-      const claimed = facts.measurements.pruned.latency;
+      const claimed = { ...facts.measurements.pruned.latency, provider };
       const seen = await see({ dims: options.dims, model: join(root, model.file), feeds, latency: claimed, runs });
       const { ok, detail } = judgeLatency(claimOf(manifest), seen);
       latency = seen.stats;
@@ -296,18 +299,24 @@ async function falseClaim(
 
 type Add = (name: string, ok: boolean | null, detail: string) => void;
 
+/** The provider that a bundle was measured on, or the processor's where no session opens on that here. */
+async function providerHere(wanted: string, opens: VerifyOptions['opens'] = hasLibrary): Promise<string> {
+  return wanted === 'cpu' || (await opens(wanted)) ? wanted : 'cpu';
+}
+
+const hasLibrary = (provider: string): Promise<boolean> => Promise.resolve(localDevice().providers.includes(provider));
+
 /** Opens the model and replays the golden cases. Returns inputs to measure on, or null when it came to nothing. */
 async function runChecks(
   model: string,
   root: string,
-  manifest: ManifestFile,
+  { manifest, provider: here }: { readonly manifest: ManifestFile; readonly provider: string },
   found: ReadonlyMap<string, number>,
   executor: RuntimeExecutor,
   add: Add,
 ): Promise<Readonly<Record<string, HostTensor>> | null> {
   const facts = manifest.additional_metadata.secateur,
-    provider = facts.budget.provider,
-    here = localDevice().providers.includes(provider) ? provider : 'cpu';
+    { provider } = facts.budget;
   const session = await executor.openBytes(model, {
     provider: here,
     threads: facts.measurements.pruned.latency.threads,

@@ -144,8 +144,10 @@ export function handlersFor({ services, options, files, emit }: HandlerContext):
       await jobs.resume(id);
       return {};
     },
-    'jobs.delete': ({ id }) => {
+    'jobs.delete': async ({ id }) => {
+      const { request } = jobs.show(id);
       jobs.delete(id);
+      await uploads.release(request, jobs.requests());
       return {};
     },
     'jobs.pause': ({ paused }) => {

@@ -24,6 +24,7 @@ export async function serveHere(o: ServeOptions): Promise<HttpWindow> {
   const { services, log, root } = o;
   const router = createRouter(services, { version: o.version, mode: 'served', start: o.start, reveal, log });
   const path = services.servedFile;
+  await services.uploads.clean(services.jobs.requests());
   const on = (port: number): Promise<HttpWindow> =>
     serveWindow({
       router,

@@ -120,6 +120,8 @@ export interface CompressRequest {
   readonly outputs?: Readonly<Record<string, OutputReading>>;
   /** Default: `DEFAULT_FLOOR`. */
   readonly floor?: QualityFloor;
+  /** Threads that were asked for, where the process may use fewer: `budget.threads` are those. */
+  readonly threadsAsked?: number;
 }
 
 /** Agreement with the original, and accuracy when there are labels. Measured on samples that no stage has trained on. */

@@ -77,6 +77,8 @@ export interface BenchRequest {
   readonly vs?: string;
   readonly provider: string;
   readonly threads: number;
+  /** Asked for, where the process may use fewer. */
+  readonly threadsAsked?: number;
   readonly batch: number;
   readonly runs: number;
   /** Sizes of dynamic axes by name. */
@@ -103,6 +105,8 @@ export interface CompareRequest {
   readonly outputs?: Readonly<Record<string, OutputReading>>;
   readonly provider: string;
   readonly threads: number;
+  /** Asked for, where the process may use fewer. */
+  readonly threadsAsked?: number;
   readonly batch: number;
   readonly runs: number;
   /** Sizes of dynamic axes by name. */
