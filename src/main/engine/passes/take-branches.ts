@@ -2,7 +2,6 @@
  * Conditions that are settled: exporters of scripted code ask for ranks and sizes that never change (a squeeze of an axis
  * that may be 1 becomes an If). The branch that is always taken takes the place of the If, and what is in it can be pruned.
  */
-import { copyNode, copyValue } from '../ir/clone.ts';
 import type { Facts } from '../ir/facts.ts';
 import type { Graph } from '../ir/graph.ts';
 import type { Model } from '../ir/model.ts';
@@ -11,6 +10,7 @@ import { givenOut } from '../ir/reads.ts';
 import { toNumbers } from '../ir/tensor.ts';
 import type { Value } from '../ir/value.ts';
 import { dissolve } from './eliminate-dead.ts';
+import { copyInitializers, copyNodes } from './move-body.ts';
 
 /** Changes the model in place, branches in branches included. @param facts of this model @returns how many conditions went */
 export function takeBranches(model: Model, facts: Facts): number {
@@ -63,23 +63,8 @@ function dynamicAt(v: Value, axes: readonly number[] | null, facts: Facts): bool
 }
 
 function inline(graph: Graph, node: Node, branch: Graph): void {
-  const values = new Map<Value, Value>();
-  for (const v of branch.initializers) {
-    const c = copyValue(v);
-    c.name = graph.freshName(v.name);
-    c.graph = graph;
-    graph.initializers.add(c);
-    values.set(v, c);
-  }
-  for (const n of branch.nodes()) {
-    const c = copyNode(n, values, new Map());
-    for (const o of c.outputs) {
-      if (o.name) o.name = graph.freshName(o.name);
-      // Symbolic sizes of a branch mean nothing outside of it, and may bear the names of others.
-      if (!o.type?.raw) o.type = null;
-    }
-    graph.insertBefore(node, c);
-  }
+  const values = copyInitializers(graph, branch);
+  copyNodes(graph, branch, node, values);
   const after = node.next;
   const outputs = [...node.outputs];
   graph.remove(node, true);

@@ -4,7 +4,6 @@
  * after another; what the list holds is then found by `takeSequences`.
  */
 import { bodyLinks, type BodyLinks } from '../ir/bodies.ts';
-import { copyNode, copyValue } from '../ir/clone.ts';
 import { DType } from '../ir/dtype.ts';
 import type { Facts } from '../ir/facts.ts';
 import type { Graph } from '../ir/graph.ts';
@@ -13,6 +12,7 @@ import type { Node } from '../ir/node.ts';
 import { i64, MemoryTensor } from '../ir/tensor.ts';
 import type { Value } from '../ir/value.ts';
 import { dissolve } from './eliminate-dead.ts';
+import { copyInitializers, copyNodes } from './move-body.ts';
 import { fixedNumbers, isListMaker, takePlace } from './sequences.ts';
 
 /** More turns, or more nodes in all, are left as they are. */
@@ -50,14 +50,7 @@ function turnsOf(node: Node, { body }: BodyLinks, facts: Facts): number | null {
 }
 
 function writeOut(graph: Graph, node: Node, { body, carried }: BodyLinks, turns: number): void {
-  const shared = new Map<Value, Value>();
-  for (const v of body.initializers) {
-    const c = copyValue(v);
-    c.name = graph.freshName(v.name);
-    c.graph = graph;
-    graph.initializers.add(c);
-    shared.set(v, c);
-  }
+  const shared = copyInitializers(graph, body);
   // The runtime hands both over as the body declares them: a scalar, or a vector of one.
   const dims = (i: number): number[] => (body.inputs[i]!.type?.shape?.length === 1 ? [1] : []);
   const goOn = new MemoryTensor(DType.BOOL, dims(1), Uint8Array.of(1));
@@ -67,16 +60,7 @@ function writeOut(graph: Graph, node: Node, { body, carried }: BodyLinks, turns:
     const values = new Map(shared);
     values.set(body.inputs[0]!, graph.addInitializer(graph.freshName('turn'), i64([turn], dims(0))));
     carried.forEach((c, i) => values.set(c.input, states[i]!));
-    for (const n of body.nodes()) {
-      const c = copyNode(n, values, new Map());
-      if (turn > 0 && c.name) c.name = `${c.name}_${turn}`;
-      for (const o of c.outputs) {
-        if (o.name) o.name = graph.freshName(o.name);
-        // Symbolic sizes of a body mean nothing outside of it.
-        if (!o.type?.raw) o.type = null;
-      }
-      graph.insertBefore(node, c);
-    }
+    copyNodes(graph, body, node, values, (name) => (turn > 0 ? `${name}_${turn}` : name));
     states = carried.map((c) => values.get(c.output) ?? c.output);
   }
   const after = node.next;
