@@ -47,6 +47,8 @@ export interface AllocationOptions {
   /** What cached costs depend on. */
   readonly identity: Readonly<Record<string, unknown>>;
   readonly threads: number;
+  /** Told how many plans were run so far, each time one was. */
+  readonly onTried?: (plans: number) => void;
   /** Plans of this job that turned out too slow or faster than need be, with what they measured. */
   readonly known: readonly Candidate[];
 }
@@ -56,15 +58,20 @@ export async function allocateStage(o: AllocationOptions, ctx: StageContext): Pr
   const { identity, recipe, space, start, baselineMs, budgetRatio, known: before } = o;
   const key = { ...identity, job: ctx.job, known: before.map((c) => [keyOf(c.state), c.ratio]), version: 2 };
   return keptCandidate('allocate', key, ctx, async () => {
-    const plans = await openCost(o, ctx);
     const goalMs = budgetRatio * baselineMs;
     const wholeMs = predictMs(space, start);
-    const at = (ms: number, message: string): void =>
+    let reached = wholeMs;
+    const at = (ms: number, message: string): void => {
+      reached = ms;
       ctx.progress({
         stage: 'allocate',
         message,
         done: Math.min(0.9, Math.max(0, (wholeMs - ms) / (wholeMs - goalMs))),
       });
+    };
+    const tried = (ms: number, count: number): void => at(ms, `predicted ${ms.toFixed(2)} ms, ${count} plans tried`);
+    // A step of the path takes as long as all the plans that it chooses from: each of them is told.
+    const plans = await openCost({ ...o, onTried: (count) => tried(reached, count) }, ctx);
     const { land } = plans;
     const path = new GreedyPath(space, start, {
       cost: plans.cost,
@@ -74,7 +81,7 @@ export async function allocateStage(o: AllocationOptions, ctx: StageContext): Pr
           return land(s);
         },
       }),
-      onProgress: (ms) => at(ms, `predicted ${ms.toFixed(2)} ms, ${plans.evaluations()} plans tried`),
+      onProgress: (ms) => tried(ms, plans.evaluations()),
     });
     ctx.progress({ stage: 'allocate', message: 'measuring sensitivities', done: 0 });
     const { allocation } = recipe;

@@ -30,7 +30,8 @@ export interface FloorSearch extends SettleOptions {
 /** The fastest of the plans tried that keeps the floor, compensated and measured; null where none does. No recovery. */
 export async function searchFloor(o: FloorSearch, ctx: StageContext): Promise<KeptFloor | null> {
   const { space, start, recipe, beside } = o;
-  const plans = await openCost({ ...o, compare: beside.compare, known: [] }, ctx);
+  let tell: (plans: number) => void = () => undefined;
+  const plans = await openCost({ ...o, compare: beside.compare, known: [], onTried: (n) => tell(n) }, ctx);
   const until = performance.now() + 1000 * o.seconds;
   let kept: { path: string; quality: Quality } | null = null;
   try {
@@ -46,7 +47,14 @@ export async function searchFloor(o: FloorSearch, ctx: StageContext): Promise<Ke
     let [fails, keeps, made] = [o.chosen.predictedMs, predictMs(space, start), 0];
     for (let goals = 0; goals < GOALS && made < STEPS && performance.now() < until; goals++) {
       const goal = (fails + keeps) / 2;
-      ctx.progress({ stage: 'evaluate', message: 'looking for a cut that keeps the floor', done: made / STEPS });
+      const told = (more: string): void =>
+        ctx.progress({
+          stage: 'evaluate',
+          message: `looking for a cut that keeps the floor (${made + 1} of ${STEPS} at most)${more}`,
+          done: made / STEPS,
+        });
+      tell = (count) => told(`: ${count} plans tried`);
+      told('');
       const state = await at(goal);
       const key = keyOf(state);
       // Another goal may lead to a plan that was judged before: it says on which side to go on.

@@ -69,21 +69,23 @@ export async function judgeAndRecover(
 }> {
   const { request, prepared, meanings, data, clock } = job;
   const { recovery } = request.recipe;
-  const evaluator = await openJudge(
-    job,
-    {
-      threads: o.threads,
-      onProgress: (done) => ctx.progress({ stage: 'evaluate', message: 'the original', done: done / 2 }),
-    },
-    ctx,
-  );
+  const samples = data.quality.length;
+  const told =
+    (what: string, from: number) =>
+    (done: number): void =>
+      ctx.progress({
+        stage: 'evaluate',
+        message: `${what}: ${Math.round(done * samples)} of ${samples} samples`,
+        done: from + done / 2,
+      });
+  const evaluator = await openJudge(job, { threads: o.threads, onProgress: told('the original', 0) }, ctx);
   if (!evaluator) {
     const notes = recovery.enabled ? ['No data were given: nothing was compensated or recovered.'] : [];
     return { path: compensated.path, reference: null, compensated: null, quality: null, notes };
   }
   try {
     const { reference } = evaluator;
-    const before = await evaluator.evaluate(openModelFile(compensated.path));
+    const before = await evaluator.evaluate(openModelFile(compensated.path), told('the pruned model', 0.5));
     const untouched = {
       path: compensated.path,
       reference,
@@ -96,7 +98,7 @@ export async function judgeAndRecover(
     const recovered = await recoverStage({ request, data, original: prepared.model, compensated, meanings, ...o }, ctx);
     clock.mark('recover');
     if (!recovered.path) return { ...untouched, notes: [...untouched.notes, recovered.note] };
-    const quality = await evaluator.evaluate(openModelFile(recovered.path));
+    const quality = await evaluator.evaluate(openModelFile(recovered.path), told('the recovered model', 0.5));
     clock.mark('evaluate');
     const notes = [...evaluator.notes(), recovered.note];
     return { path: recovered.path, reference, compensated: before, quality, notes };

@@ -23,6 +23,7 @@ async function open(p: Prepared, batches: Record<string, HostTensor>[], memos: M
   const recipe = { ...PRESETS.fast, allocation: 'measured' as const };
   const { space, start } = openSpace(groups, p.blocks, new Map(), counts, latency, recipe);
   let opened = 0;
+  const told: number[] = [];
   const executor: Executor = {
     ...plainExecutor,
     open: (...given) => {
@@ -61,10 +62,11 @@ async function open(p: Prepared, batches: Record<string, HostTensor>[], memos: M
       identity: { test: 1 },
       threads: 1,
       known: [],
+      onTried: (count) => told.push(count),
     },
     ctx,
   );
-  return { costs, opened: () => opened };
+  return { costs, opened: () => opened, told };
 }
 
 const chain = async () => {
@@ -105,6 +107,8 @@ describe('what plans cost', () => {
     expect(await judged(second.costs)).toEqual(figures);
     expect(second.opened()).toBe(0);
     expect(second.costs.evaluations()).toBe(4);
+    // Each one is told, so that whoever waits sees something move.
+    expect(second.told).toEqual([1, 2, 3, 4]);
   });
 
   it('is taken on the original where the shape cannot be had back', async () => {

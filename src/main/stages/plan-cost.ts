@@ -163,7 +163,10 @@ class MeasuredCost implements PlanCost {
         return this.#open(landed);
       },
       space: this.#o.space,
-      counted: () => this.#count++,
+      counted: () => {
+        this.#count++;
+        this.#o.onTried?.(this.#count);
+      },
     });
     this.#grounds.set(key, ground);
     return ground;
