@@ -3,7 +3,7 @@
  * smaller width, but the same batch: what is computed from the batch alone stays as it was.
  */
 import { attrInt } from '../ir/attribute.ts';
-import { elementCount } from '../ir/dtype.ts';
+import { DType, elementCount, isFloat } from '../ir/dtype.ts';
 import type { Facts } from '../ir/facts.ts';
 import type { Model } from '../ir/model.ts';
 import type { Node } from '../ir/node.ts';
@@ -14,7 +14,22 @@ import type { Removal } from './removal.ts';
 /** Per value with at least one such element: which of its elements are computed from a width that is cut. */
 export type Follows = ReadonlyMap<Value, readonly boolean[]>;
 
+/** Operators and the inputs that say how large the result is or where it is taken from, not what it holds. */
+const SIZES_ONLY: Readonly<Record<string, readonly number[]>> = {
+  ConstantOfShape: [0],
+  Reshape: [1],
+  Expand: [1],
+  Tile: [1],
+  Resize: [2, 3],
+  Pad: [1, 3],
+  Slice: [1, 2, 3, 4],
+  Split: [1],
+  TopK: [1],
+};
+
 const SAME = ['Identity', 'Cast', 'Unsqueeze', 'Squeeze', 'Reshape', 'Flatten'];
+/** What size arithmetic in floats consists of. */
+const SIZE_STEPS = ['Div', 'Mul', 'Add', 'Sub', 'Floor', 'Ceil', 'Squeeze', 'Unsqueeze', 'Concat', 'Slice', 'Gather'];
 const ELEMENTWISE = ['Add', 'Sub', 'Mul', 'Div', 'Mod', 'Pow', 'Max', 'Min', 'Neg', 'Abs', 'Floor', 'Ceil', 'Sqrt', 'Equal', 'Where']; // prettier-ignore
 
 /** @param whole operators that go on getting the sizes from before the cut: what they make does not follow it */
@@ -27,13 +42,45 @@ export function followsCut(
   const out = new Map<Value, readonly boolean[]>();
   for (const node of model.graph.nodes()) {
     if (whole(node)) continue;
-    if (node.key !== 'Shape' && node.key !== 'Size' && !node.inputs.some((v) => v && out.has(v))) continue;
+    const sizes = SIZES_ONLY[node.key] ?? [];
+    const reads = node.inputs.some((v, i) => v && out.has(v) && !sizes.includes(i));
+    if (node.key !== 'Shape' && node.key !== 'Size' && !reads) continue;
+    // What such a number becomes in data keeps its value: see pin.ts.
+    if (becomesData(node, facts)) continue;
     for (const o of node.outputs) {
       const marks = marksOf(node, o, facts, removal, out);
       if (marks.some(Boolean)) out.set(o, marks);
     }
   }
   return out;
+}
+
+/** True for the Cast in which an integer turns into a float that data are computed with. */
+export function becomesData(node: Node, facts: Facts): boolean {
+  const out = node.key === 'Cast' ? facts.get(node.output()) : undefined;
+  if (!out?.constant || !isFloat(out.dtype)) return false;
+  const from = facts.get(node.input(0)!)?.dtype ?? DType.FLOAT;
+  return !isFloat(from) && !feedsInteger(node.output());
+}
+
+/** True when everything the float is used for ends in an integer again: size arithmetic (floor of a division), not data. */
+function feedsInteger(v: Value): boolean {
+  const seen = new Set<Value>();
+  const open = [v];
+  for (let u = open.pop(); u; u = open.pop()) {
+    if (seen.has(u)) continue;
+    seen.add(u);
+    if (u.isGraphOutput) return false;
+    for (const n of u.consumers()) {
+      if (n.key === 'Cast') {
+        const to = n.attributes.get('to');
+        if (to?.kind === 'int' && !isFloat(Number(to.value))) continue;
+      } else if (!SIZE_STEPS.includes(n.key)) return false;
+      open.push(...n.outputs);
+    }
+    if (u.consumers().length === 0) return false;
+  }
+  return true;
 }
 
 function marksOf(node: Node, o: Value, facts: Facts, removal: Removal, known: Follows): readonly boolean[] {

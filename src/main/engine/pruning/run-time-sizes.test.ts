@@ -5,6 +5,7 @@ import { oracle, prepare, randomPlan } from '../../../../test/support/prune.ts';
 import { Net } from '../../../../test/support/topologies.ts';
 import { atSecondSizes } from '../../stages/second-sizes.ts';
 import { int, ints, tensorAttr } from '../ir/attribute.ts';
+import { DType } from '../ir/dtype.ts';
 import type { Model } from '../ir/model.ts';
 import { i64 } from '../ir/tensor.ts';
 import type { Value } from '../ir/value.ts';
@@ -128,6 +129,30 @@ const CASES: Record<string, () => Model> = {
     const steps = n.op('Transpose', [x], { perm: ints([1, 0, 2]) });
     const y = n.op('LSTM', [steps, n.weight(1, 32, 5), n.weight(1, 32, 8), null, null, state, state], { hidden_size: int(8) }); // prettier-ignore
     return n.out(n.linear(n.op('Squeeze', [y, n.ints(1)]), 8, 3));
+  },
+  'whole data reshaped by the size of a cut tensor, behind zeros made at run time': () => {
+    const n = new Net();
+    const t = n.linear(n.input('N', 4, 6), 6, 8);
+    const h = n.op('Add', [t, n.op('ConstantOfShape', [n.op('Shape', [t])])]);
+    return n.out(n.op('Reshape', [n.linear(h, 8, 8), joined(n, sizeOf(n, h, 0), n.ints(4), sizeOf(n, h, 2))]));
+  },
+  'whole data reshaped by the size of a cut tensor, behind a scale made of that size': () => {
+    const n = new Net();
+    const t = n.linear(n.input('N', 4, 6), 6, 8);
+    const h = n.op('Mul', [t, n.op('Sqrt', [n.op('Cast', [sizeOf(n, t, 2)], { to: int(DType.FLOAT) })])]);
+    return n.out(n.op('Reshape', [n.linear(h, 8, 8), joined(n, sizeOf(n, h, 0), n.ints(4), sizeOf(n, h, 2))]));
+  },
+  'divided by width and height together': () => {
+    const n = new Net();
+    const x = n.relu(n.conv(n.input('N', 3, 4, 'W'), 3, 8));
+    const all = n.op('Mul', [n.op('Mul', [sizeOf(n, x, 1), sizeOf(n, x, 2)]), sizeOf(n, x, 3)]);
+    return n.out(n.head(n.conv(n.op('Div', [x, n.op('Cast', [all], { to: int(DType.FLOAT) })]), 8, 8), 8));
+  },
+  'divided by the number of all elements': () => {
+    const n = new Net();
+    const x = n.relu(n.conv(n.input('N', 3, 4, 'W'), 3, 8));
+    const all = n.op('Cast', [n.op('Size', [x])], { to: int(DType.FLOAT) });
+    return n.out(n.head(n.conv(n.op('Div', [x, all]), 8, 8), 8));
   },
   'equal axes of two names': () => {
     const n = new Net();
