@@ -77,6 +77,7 @@ export async function collectFacts(model: Model, executor: Executor, options: Fa
 
   const probe = await openProbe(model, executor);
   let inputs: InputShape[];
+  let elsewhere: Readonly<Record<string, HostTensor>>[];
   try {
     const first = await firstRun(probe, model, options);
     inputs = first.inputs;
@@ -88,6 +89,7 @@ export async function collectFacts(model: Model, executor: Executor, options: Fa
       const changedShapes = await probe.shapes(given).catch(() => null);
       return changedShapes && { shapes: changedShapes, feeds: given };
     });
+    elsewhere = others.trials.map((t) => t.result.feeds);
     const names = new Map<Value, (string | null)[]>();
     for (const { changed, result } of others.trials) {
       const [dim] = Object.keys(changed);
@@ -110,7 +112,10 @@ export async function collectFacts(model: Model, executor: Executor, options: Fa
       facts.set(v, {
         dtype: probe.dtype(v),
         shape,
-        ...(dynamic?.some((d) => d !== null) && { dynamic }),
+        ...(dynamic?.some((d) => d !== null) && {
+          dynamic,
+          elsewhere: others.trials.map((t) => t.result.shapes.get(v) ?? null),
+        }),
         ...(constant && { constant }),
         ...(varies && { varies }),
         ...(probe.times.has(v) && { times: probe.times.get(v)! }),
@@ -121,7 +126,14 @@ export async function collectFacts(model: Model, executor: Executor, options: Fa
   }
   for (const [i, v] of fedInputs(model).entries()) {
     const s = inputs[i]!;
-    facts.set(v, { dtype: s.dtype, shape: s.dims, ...(s.dynamic.some((d) => d !== null) && { dynamic: s.dynamic }) });
+    facts.set(v, {
+      dtype: s.dtype,
+      shape: s.dims,
+      ...(s.dynamic.some((d) => d !== null) && {
+        dynamic: s.dynamic,
+        elsewhere: elsewhere.map((feeds) => feeds[v.name]!.dims),
+      }),
+    });
   }
   return facts;
 }

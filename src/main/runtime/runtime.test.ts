@@ -111,8 +111,18 @@ describe('facts', () => {
     const facts = await collectFacts(m, createExecutor());
     const of = (name: string) => facts.get(m.graph.findValue(name)!);
     for (const v of m.graph.values()) expect(facts.has(v), v.name).toBe(true);
-    expect(of('x')).toEqual({ dtype: DType.FLOAT, shape: [1, 3, 8, 8], dynamic: ['N', null, null, null] });
-    expect(of('c1')).toEqual({ dtype: DType.FLOAT, shape: [1, 24, 8, 8], dynamic: ['N', null, null, null] });
+    expect(of('x')).toEqual({
+      dtype: DType.FLOAT,
+      shape: [1, 3, 8, 8],
+      dynamic: ['N', null, null, null],
+      elsewhere: [[2, 3, 8, 8]],
+    });
+    expect(of('c1')).toEqual({
+      dtype: DType.FLOAT,
+      shape: [1, 24, 8, 8],
+      dynamic: ['N', null, null, null],
+      elsewhere: [[2, 24, 8, 8]],
+    });
     expect(of('target')).toEqual({
       dtype: DType.INT64,
       shape: [2],

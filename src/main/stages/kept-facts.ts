@@ -15,7 +15,7 @@ import { runtimeVersion } from '../runtime/device.ts';
 import type { StageContext } from './context.ts';
 
 /** Raised when facts mean something else than before. */
-const VERSION = 3;
+const VERSION = 4;
 
 /** JSON knows neither infinities nor NaN, which masks are full of. */
 interface Kept extends Omit<TensorFacts, 'constant'> {

@@ -6,6 +6,8 @@ export interface TensorFacts {
   readonly shape: readonly number[];
   /** Names of dynamic axes (null = the size is fixed). Absent when every axis is fixed. */
   readonly dynamic?: readonly (string | null)[];
+  /** Shapes at other sizes of the inputs, the same ones for all values. Absent when every axis is fixed. */
+  readonly elsewhere?: readonly (readonly number[] | null)[];
   /** The value itself, when it is small and does not depend on the data of the inputs (it may depend on their shapes). */
   readonly constant?: readonly number[];
   /** Elements of `constant` that follow the sizes of the inputs. Absent when every element is the same at all sizes. */

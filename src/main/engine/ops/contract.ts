@@ -117,6 +117,8 @@ export interface RewriteContext {
   constant(v: Value | null): readonly number[] | null;
   /** True when the axis's size may differ from run to run (batch, dynamic height). */
   isDynamic(v: Value, axis: number): boolean;
+  /** True when two axes were equally long before the surgery, at every size of the inputs that was tried. */
+  sameLength(v: Value, axis: number, other: Value, otherAxis: number): boolean;
   /** Replaces input i by a fresh int64 initializer (other readers of the old one are untouched). */
   setInts(input: number, values: readonly number[]): void;
   /**

@@ -25,7 +25,9 @@ export const operator: OperatorDef = {
       const shift = to.length - from.length;
       // 1 keeps the input's own size, whatever it is at run time; a stretched axis may be 1 long in this run only.
       const own = (n: number, axis: number): boolean =>
-        axis >= shift && from[axis - shift] === n && (!ctx.isDynamic(y, axis) || ctx.isDynamic(x, axis - shift));
+        axis >= shift &&
+        from[axis - shift] === n &&
+        (!ctx.isDynamic(y, axis) || ctx.sameLength(x, axis - shift, y, axis));
       if (!to.some((n, axis) => !own(n, axis) && ctx.isDynamic(y, axis)))
         return ctx.setInts(
           1,

@@ -18,7 +18,7 @@ function newTarget(ctx: RewriteContext): number[] | null {
     else if (old === 0 && copies && from[i] === after[i]) target.push(0);
     else if (old !== undefined && old > 0 && after[i] === before[i]) target.push(old);
     else if (!ctx.isDynamic(y, i)) target.push(after[i]!);
-    else if (copies && i < from.length && ctx.isDynamic(x, i) && from[i] === after[i]) target.push(0);
+    else if (copies && i < from.length && ctx.sameLength(x, i, y, i) && from[i] === after[i]) target.push(0);
     else if (!inferred) {
       inferred = true;
       target.push(-1);

@@ -147,7 +147,7 @@ function insertReductions(
   maskReductions(masked, facts, clone.model.opset);
 }
 
-/** Multiplies the activation of every sink by a vector along its axis. */
+/** Multiplies the activation of every sink by a vector along its axis; a node may sum over several axes of one. */
 function insertFactors(
   nodes: ReadonlyMap<Node, Node>,
   values: ReadonlyMap<Value, Value>,
@@ -155,31 +155,45 @@ function insertFactors(
   facts: Facts,
   factor: Factor,
 ): void {
-  // Several sinks that read the same activation share one product.
-  const done = new Map<Value, Map<number, Value>>();
+  const axesOf = new Map<Node, Map<Value, number[]>>();
   for (const s of sinks) {
-    const fact = facts.get(s.activation);
-    const shape = fact?.shape ?? s.activation.initializer!.dims;
-    const make = factor(s.activation, s.axis, shape[s.axis]!);
-    if (!make) continue;
-    const node = nodes.get(s.node)!;
-    const activation = values.get(s.activation)!;
-    const products = done.get(s.activation) ?? new Map<number, Value>();
-    done.set(s.activation, products);
-    let product = products.get(s.axis);
-    if (!product) {
-      const graph = node.graph!;
-      const vector = castLike(node, make(), fact?.dtype ?? DType.FLOAT);
-      const dims = shape.slice(s.axis).map((n, k) => (k === 0 ? n : 1));
-      const target = graph.addInitializer(graph.freshName('mask_shape'), i64(dims));
-      const shaped = dims.length === 1 ? vector : graph.emit('Reshape', [vector, target], { before: node })[0]!;
-      product = graph.emit('Mul', [activation, shaped], { outputName: `${activation.name}_masked`, before: node })[0]!;
-      products.set(s.axis, product);
-    }
-    node.inputs.forEach((v, i) => {
-      if (v === activation) node.setInput(i, product);
-    });
+    const read = axesOf.get(s.node) ?? new Map<Value, number[]>();
+    axesOf.set(s.node, read.set(s.activation, [...(read.get(s.activation) ?? []), s.axis]));
   }
+  // Several sinks that read the same activation along the same axes share one product.
+  const products = new Map<Value, Map<string, Value>>();
+  for (const [original, read] of axesOf) {
+    const node = nodes.get(original)!;
+    for (const [value, axes] of read) {
+      const activation = values.get(value)!;
+      const known = products.get(value) ?? new Map<string, Value>();
+      products.set(value, known);
+      let product = activation;
+      let key = '';
+      for (const axis of axes) {
+        key += `${axis} `;
+        product = known.get(key) ?? times(node, product, value, axis, facts, factor);
+        known.set(key, product);
+      }
+      node.inputs.forEach((v, i) => {
+        if (v === activation) node.setInput(i, product);
+      });
+    }
+  }
+}
+
+/** `v`, which stands for `value`, times the vector along an axis, or `v` itself where nothing is to be done. */
+function times(node: Node, v: Value, value: Value, axis: number, facts: Facts, factor: Factor): Value {
+  const fact = facts.get(value);
+  const shape = fact?.shape ?? value.initializer!.dims;
+  const make = factor(value, axis, shape[axis]!);
+  if (!make) return v;
+  const graph = node.graph!;
+  const vector = castLike(node, make(), fact?.dtype ?? DType.FLOAT);
+  const dims = shape.slice(axis).map((n, k) => (k === 0 ? n : 1));
+  const target = graph.addInitializer(graph.freshName('mask_shape'), i64(dims));
+  const shaped = dims.length === 1 ? vector : graph.emit('Reshape', [vector, target], { before: node })[0]!;
+  return graph.emit('Mul', [v, shaped], { outputName: `${v.name}_masked`, before: node })[0]!;
 }
 
 function scaleInput(node: Node, value: Value, scalar: Value, dtype: number): void {

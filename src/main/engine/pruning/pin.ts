@@ -8,7 +8,6 @@ import type { Facts } from '../ir/facts.ts';
 import type { Model } from '../ir/model.ts';
 import { f32, MemoryTensor, numberToHalf, type Tensor } from '../ir/tensor.ts';
 import type { Node } from '../ir/node.ts';
-import type { Value } from '../ir/value.ts';
 import { becomesData, followsCut, type Follows } from './follows.ts';
 import type { Removal } from './removal.ts';
 

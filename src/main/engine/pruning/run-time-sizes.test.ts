@@ -154,6 +154,19 @@ const CASES: Record<string, () => Model> = {
     const all = n.op('Cast', [n.op('Size', [x])], { to: int(DType.FLOAT) });
     return n.out(n.head(n.conv(n.op('Div', [x, all]), 8, 8), 8));
   },
+  'windows, of which there is one at the first size': () => {
+    const n = new Net();
+    n.model.sizes = new Map([
+      ['H', 32],
+      ['W', 32],
+    ]);
+    const x = n.relu(n.linear(n.input('N', 'H', 'W', 3), 3, 8));
+    const [high, wide] = [1, 2].map((k) => n.op('Div', [sizeOf(n, x, k), n.ints(32)]));
+    const apart = n.op('Reshape', [x, joined(n, sizeOf(n, x, 0), high!, n.ints(32), wide!, n.ints(32, 8))]);
+    const turned = n.op('Transpose', [apart], { perm: ints([0, 1, 3, 2, 4, 5]) });
+    const windows = n.op('Reshape', [turned, joined(n, n.ints(-1, 1024), sizeOf(n, x, 3))]);
+    return n.out(n.linear(n.op('ReduceMean', [windows], { axes: ints([1]), keepdims: int(0) }), 8, 3));
+  },
   'equal axes of two names': () => {
     const n = new Net();
     const [a, b] = [n.input('A', 4, 6), n.input('B', 4, 6)];

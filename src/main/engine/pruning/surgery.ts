@@ -169,6 +169,17 @@ class Rewrite implements RewriteContext {
   isDynamic(v: Value, axis: number): boolean {
     return (this.#facts.get(this.#original(v))?.dynamic?.[axis] ?? null) !== null;
   }
+  sameLength(v: Value, axis: number, other: Value, otherAxis: number): boolean {
+    const lengths = (of: Value, a: number): (number | undefined)[] => {
+      const fact = this.#facts.get(this.#original(of));
+      return [this.shapeBefore(of)[a], ...(fact?.elsewhere?.map((shape) => shape?.[a]) ?? [])];
+    };
+    const [x, y] = [lengths(v, axis), lengths(other, otherAxis)];
+    const count = Math.max(x.length, y.length);
+    // A value of a fixed shape has it everywhere.
+    const at = (of: typeof x, i: number): number | undefined => (of.length === 1 ? of[0] : of[i]);
+    return Array.from({ length: count }, (_, i) => at(x, i)).every((n, i) => n !== undefined && n === at(y, i));
+  }
   setInts(input: number, values: readonly number[]): void {
     this.setTensor(input, i64(values));
   }
