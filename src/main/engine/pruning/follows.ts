@@ -25,11 +25,13 @@ const SIZES_ONLY: Readonly<Record<string, readonly number[]>> = {
   Slice: [1, 2, 3, 4],
   Split: [1],
   TopK: [1],
+  CastLike: [1],
 };
 
-const SAME = ['Identity', 'Cast', 'Unsqueeze', 'Squeeze', 'Reshape', 'Flatten'];
+const SAME = ['Identity', 'Cast', 'CastLike', 'Unsqueeze', 'Squeeze', 'Reshape', 'Flatten'];
 /** What size arithmetic in floats consists of. */
 const SIZE_STEPS = ['Div', 'Mul', 'Add', 'Sub', 'Floor', 'Ceil', 'Squeeze', 'Unsqueeze', 'Concat', 'Slice', 'Gather'];
+const CASTS = ['Cast', 'CastLike'];
 const ELEMENTWISE = ['Add', 'Sub', 'Mul', 'Div', 'Mod', 'Pow', 'Max', 'Min', 'Neg', 'Abs', 'Floor', 'Ceil', 'Sqrt', 'Equal', 'Where']; // prettier-ignore
 
 /** @param whole operators that go on getting the sizes from before the cut: what they make does not follow it */
@@ -57,7 +59,7 @@ export function followsCut(
 
 /** True for the Cast in which an integer turns into a float that data are computed with. */
 export function becomesData(node: Node, facts: Facts): boolean {
-  const out = node.key === 'Cast' ? facts.get(node.output()) : undefined;
+  const out = CASTS.includes(node.key) ? facts.get(node.output()) : undefined;
   if (!out?.constant || !isFloat(out.dtype)) return false;
   const from = facts.get(node.input(0)!)?.dtype ?? DType.FLOAT;
   return !isFloat(from) && !feedsInteger(node.output());
