@@ -15,7 +15,7 @@ import type { Removal } from './removal.ts';
 export type Follows = ReadonlyMap<Value, readonly boolean[]>;
 
 /** Operators and the inputs that say how large the result is or where it is taken from, not what it holds. */
-const SIZES_ONLY: Readonly<Record<string, readonly number[]>> = {
+export const SIZES_ONLY: Readonly<Record<string, readonly number[]>> = {
   ConstantOfShape: [0],
   Reshape: [1],
   Expand: [1],
@@ -25,7 +25,6 @@ const SIZES_ONLY: Readonly<Record<string, readonly number[]>> = {
   Slice: [1, 2, 3, 4],
   Split: [1],
   TopK: [1],
-  CastLike: [1],
 };
 
 const SAME = ['Identity', 'Cast', 'CastLike', 'Unsqueeze', 'Squeeze', 'Reshape', 'Flatten'];
@@ -45,6 +44,7 @@ export function followsCut(
   for (const node of model.graph.nodes()) {
     if (whole(node)) continue;
     const sizes = SIZES_ONLY[node.key] ?? [];
+    if (node.key === 'CastLike' && !out.has(node.input(0)!)) continue;
     const reads = node.inputs.some((v, i) => v && out.has(v) && !sizes.includes(i));
     if (node.key !== 'Shape' && node.key !== 'Size' && !reads) continue;
     // What such a number becomes in data keeps its value: see pin.ts.

@@ -142,6 +142,19 @@ const CASES: Record<string, () => Model> = {
     const h = n.op('Mul', [t, n.op('Sqrt', [n.op('Cast', [sizeOf(n, t, 2)], { to: int(DType.FLOAT) })])]);
     return n.out(n.op('Reshape', [n.linear(h, 8, 8), joined(n, sizeOf(n, h, 0), n.ints(4), sizeOf(n, h, 2))]));
   },
+  'whole rows of a table up to the size of a cut tensor': () => {
+    const n = new Net();
+    const h = n.linear(n.input('N', 4, 6), 6, 8);
+    const rows = n.op('Slice', [n.weight(16, 8), n.ints(0), sizeOf(n, h, 2), n.ints(0)]);
+    return n.out(n.op('MatMul', [h, n.op('Transpose', [rows], { perm: ints([1, 0]) })]));
+  },
+  'whole data stretched to the size of a cut tensor': () => {
+    const n = new Net();
+    const h = n.linear(n.input('N', 4, 6), 6, 8);
+    const one = n.op('Expand', [n.weight(1, 1, 1), joined(n, n.ints(1, 1), sizeOf(n, h, 2))]);
+    const copies = n.op('Tile', [n.weight(1, 1, 1), joined(n, n.ints(1, 1), sizeOf(n, h, 2))]);
+    return n.out(n.add(n.add(n.linear(h, 8, 8), one), copies));
+  },
   'divided by width and height together': () => {
     const n = new Net();
     const x = n.relu(n.conv(n.input('N', 3, 4, 'W'), 3, 8));

@@ -3,6 +3,7 @@ import { SecateurError } from '../../../shared/contract/errors.ts';
 import { int, tensorAttr } from '../ir/attribute.ts';
 import { everyNode } from '../ir/bodies.ts';
 import { cloneModel } from '../ir/clone.ts';
+import { isFloat } from '../ir/dtype.ts';
 import { lostDependence } from '../ir/dependence.ts';
 import type { Facts } from '../ir/facts.ts';
 import type { Graph } from '../ir/graph.ts';
@@ -17,7 +18,7 @@ import { constantOf, tensorOf } from './constants.ts';
 import { pinShapeArithmetic } from './pin.ts';
 import { mixedSizes } from './mixed-sizes.ts';
 import { keptIndices, readCut, type Cut, type Removal } from './removal.ts';
-import type { Follows } from './follows.ts';
+import { SIZES_ONLY, type Follows } from './follows.ts';
 import type { Lookup } from './relate.ts';
 import { keepWholeSizes } from './whole-sizes.ts';
 import { sliceTensor } from './slice-tensor.ts';
@@ -75,7 +76,9 @@ export function applyPlan(
     if (!touched && !misled) continue;
     const def = lookup(original.key);
     if (!def || isUnsupported(def.prune)) continue;
-    def.prune.rewrite?.(new Rewrite(node, clone.model.opset, originals, facts, kept, follows));
+    const rewrite = new Rewrite(node, clone.model.opset, originals, facts, kept, follows);
+    def.prune.rewrite?.(rewrite);
+    if (node.graph) rewrite.restoreSizes(original);
   }
   const aliases = dropBlocks(graph, removal, clone);
   eliminateDead.run(clone.model);
@@ -133,6 +136,8 @@ class Rewrite implements RewriteContext {
   readonly #facts: Facts;
   readonly #kept: (v: Value, axis: number) => readonly number[] | null;
   readonly #follows: Follows;
+  /** Inputs that the operator's rule has set, or found right as they are. */
+  readonly #set = new Set<number>();
 
   constructor(
     node: Node,
@@ -148,6 +153,15 @@ class Rewrite implements RewriteContext {
     this.#facts = facts;
     this.#kept = kept;
     this.#follows = follows;
+  }
+
+  /** Sizes that follow a cut elsewhere, while the operator's own axes need them as they were: it has not set them anew. */
+  restoreSizes(original: Node): void {
+    for (const i of SIZES_ONLY[original.key] ?? []) {
+      const v = original.input(i);
+      const before = v && this.#follows.has(v) && !this.#set.has(i) ? this.#facts.get(v) : undefined;
+      if (before?.constant && !isFloat(before.dtype)) this.setSizes(i, before.constant);
+    }
   }
 
   #original(v: Value): Value {
@@ -184,6 +198,7 @@ class Rewrite implements RewriteContext {
     this.setTensor(input, i64(values));
   }
   setSizes(input: number, values: readonly number[]): void {
+    this.#set.add(input);
     const old = this.node.input(input);
     const fact = old && this.#facts.get(this.#original(old));
     const before = fact?.constant;
@@ -201,6 +216,7 @@ class Rewrite implements RewriteContext {
     this.node.setInput(input, sizes);
   }
   setTensor(input: number, tensor: Tensor): void {
+    this.#set.add(input);
     const graph = this.node.graph!;
     const base = this.node.input(input)?.name ?? `${this.node.output().name}_${input}`;
     this.node.setInput(input, graph.addInitializer(graph.freshName(base), tensor));
