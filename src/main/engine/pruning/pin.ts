@@ -8,8 +8,10 @@ import type { Facts } from '../ir/facts.ts';
 import type { Model } from '../ir/model.ts';
 import { f32, MemoryTensor, numberToHalf, type Tensor } from '../ir/tensor.ts';
 import type { Node } from '../ir/node.ts';
+import type { Value } from '../ir/value.ts';
 import { becomesData, followsCut, type Follows } from './follows.ts';
 import type { Removal } from './removal.ts';
+import { uncut } from './uncut.ts';
 
 /** Returns what follows the cut in size arithmetic. */
 export function pinShapeArithmetic(
@@ -20,14 +22,22 @@ export function pinShapeArithmetic(
   whole: (n: Node) => boolean,
 ): Follows {
   const from = followsCut(model, facts, removal, whole);
+  const made = new Map<Value, Value>();
   for (const node of model.graph.nodes()) {
     if (!from.has(node.input(0)!) || !becomesData(node, facts)) continue;
     const v = node.output();
     const fact = facts.get(v)!;
+    const copy = clone.values.get(v)!;
+    if (fact.varies?.some(Boolean)) {
+      // The number follows the sizes of the inputs as well: it is computed from the original width, not written down.
+      const cast = copy.producer!;
+      const before = uncut(node.input(0)!, cast, { facts, follows: from, clone, made });
+      if (before) cast.setInput(0, before);
+      continue;
+    }
     const tensor = floatTensor(fact.dtype, fact.constant!, fact.shape);
     if (!tensor) continue;
     const graph = clone.model.graph;
-    const copy = clone.values.get(v)!;
     copy.replaceAllUsesWith(graph.addInitializer(graph.freshName(`${copy.name}_pinned`), tensor));
   }
   return from;

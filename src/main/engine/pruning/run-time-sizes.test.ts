@@ -30,6 +30,21 @@ function expandIdiom(n: Net, v: Value, shape: Value, rank: number): Value {
   return n.op('Expand', [v, n.op('Where', [n.op('Equal', [shape, minus]), ones, shape])]);
 }
 
+/** The mean over channels, height and width, divided by a count that is computed at run time. */
+function meanOfAll(by: 'Gather' | 'Slice'): Model {
+  const n = new Net();
+  const x = n.relu(n.conv(n.input('N', 3, 'H', 'W'), 3, 8));
+  const float = (v: Value): Value => n.op('Cast', [v], { to: int(1) });
+  const widths = [1, 2, 3].map((k) => sizeOf(n, x, k));
+  const count = {
+    Gather: () => float(n.op('Mul', [n.op('Mul', [widths[0]!, widths[1]!]), widths[2]!])),
+    Slice: () =>
+      n.op('ReduceProd', [float(n.op('Slice', [n.op('Shape', [x]), n.ints(1), n.ints(4)]))], { keepdims: int(0) }),
+  }[by]();
+  const sum = n.op('ReduceSum', [x, n.ints(1, 2, 3)], { keepdims: int(1) });
+  return n.out(n.head(n.op('Sub', [x, n.op('Div', [sum, count])]), 8));
+}
+
 const CASES: Record<string, () => Model> = {
   'class token, width in the target': () =>
     withTokens((n, t) => n.op('Expand', [n.weight(1, 1, 8), joined(n, sizeOf(n, t, 0), n.ints(1, 8))])),
@@ -73,6 +88,9 @@ const CASES: Record<string, () => Model> = {
     const y = n.op('Reshape', [n.relu(n.linear(rows, 8, 8)), back]);
     return n.out(n.linear(n.op('ReduceMean', [y], { axes: ints([1, 2]), keepdims: int(0) }), 8, 3));
   },
+  ...Object.fromEntries(
+    (['Gather', 'Slice'] as const).map((by) => [`a mean over all of a map, its count by ${by}`, () => meanOfAll(by)]),
+  ),
   'heads beside the batch': () => {
     const n = new Net();
     const x = n.input('N', 'T', 6);
