@@ -267,8 +267,6 @@ export const t = {
   samplesUnit: 'samples',
   budgetAndRecipe: 'Budget and recipe',
   result: 'Result',
-  keptFloorAt: 'The fastest cut that kept the floor takes',
-  noneKeptFloor: 'None of the cuts that were tried kept the floor.',
   byTheRecipe: 'chosen by the recipe',
   setByHand: 'groups set by hand',
   setByHandHint: 'Show the widths set by hand',
