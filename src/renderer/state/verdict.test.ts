@@ -16,6 +16,7 @@ describe('the verdict on a result', () => {
     expect(of({ met: false, accepted: false, reasons: ['It takes 1.2 of the budget.'], latency: latency('missed') })).toBe('missed'); // prettier-ignore
     expect(of({ accepted: false, reasons: ['The interval holds the budget.'], latency: latency('too-close') })).toBe('close'); // prettier-ignore
     expect(of({ accepted: false, reasons: ['ruined', 'close'], latency: latency('too-close') })).toBe('ruined');
+    expect(of({ accepted: false, reasons: ['ruined', 'slow'], latency: latency('missed') })).toBe('ruined');
   });
 
   it('of a budget that cannot be reached gives the reason as a sentence', () => {

@@ -23,10 +23,10 @@ export function judgementOf(report: Judged): Judgement {
     return { verdict: 'unreachable', reasons: reasons.length ? reasons : [sentence(report.unreachable.reason)] };
   if (report.accepted === true) return { verdict: 'accepted', reasons };
   const latency = report.latency?.verdict ?? (report.met ? 'met' : 'missed');
-  if (latency === 'missed') return { verdict: 'missed', reasons };
-  if (report.accepted === undefined) return { verdict: latency === 'met' ? 'unjudged' : 'close', reasons };
-  // One reason that is not about the latency is enough to call the result ruined: speed does not make up for it.
-  return { verdict: latency === 'too-close' && reasons.length <= 1 ? 'close' : 'ruined', reasons };
+  const slow = latency === 'missed' ? 'missed' : latency === 'too-close' ? 'close' : null;
+  if (report.accepted === undefined) return { verdict: slow ?? 'unjudged', reasons };
+  // One reason that is not about the latency is enough to call the result ruined: that comes before its speed.
+  return { verdict: slow && reasons.length <= 1 ? slow : 'ruined', reasons };
 }
 
 const sentence = (clause: string): string => {
