@@ -4,7 +4,7 @@ import { addFunction } from '../../../test/support/local-function.ts';
 import { DType } from '../engine/ir/dtype.ts';
 import { Graph } from '../engine/ir/graph.ts';
 import { Model } from '../engine/ir/model.ts';
-import { i64, tensorFrom } from '../engine/ir/tensor.ts';
+import { f32, i64, tensorFrom } from '../engine/ir/tensor.ts';
 import type { Value } from '../engine/ir/value.ts';
 import { randomNotes, randomOutputsOf } from './random-notes.ts';
 
@@ -111,6 +111,15 @@ describe('a random operator', () => {
       );
     });
     expect(await randomNotes(still)).toEqual([]);
+    // Told to train, and to drop nothing.
+    const none = model((m, x) => {
+      const [ratio, training] = [
+        m.graph.addInitializer('ratio', f32([0], [])),
+        m.graph.addInitializer('training', bool(true)),
+      ];
+      return m.graph.emit('Dropout', [x, ratio, training])[0]!;
+    });
+    expect(await randomNotes(none)).toEqual([]);
     // A function that nothing calls draws nothing.
     const unused = model((m, x) => (noise(m), m.graph.emit('Neg', [x])[0]!));
     expect(await randomNotes(unused)).toEqual([]);

@@ -30,12 +30,19 @@ export function isRandom(node: Node): boolean {
   return false;
 }
 
-/** Drops values by chance: its third input (opset 12) is not known to be false. */
+/**
+ * Drops values by chance: its third input (opset 12) is not known to be false, and its second, the share that is dropped, not
+ * known to be zero. Without a second input half are dropped.
+ */
 function isTrainingDropout(node: Node): boolean {
-  const training = node.opType === 'Dropout' ? node.input(2) : null;
-  if (!training) return false;
-  const constant = training.isGraphInput ? null : (training.initializer ?? constantOf(training));
-  return !constant || toNumbers(constant)[0] !== 0;
+  if (node.opType !== 'Dropout') return false;
+  const [ratio, training] = [node.input(1), node.input(2)];
+  return training !== null && !isZero(training) && (ratio === null || !isZero(ratio));
+}
+
+function isZero(v: Value): boolean {
+  const constant = v.isGraphInput ? null : (v.initializer ?? constantOf(v));
+  return constant !== null && toNumbers(constant)[0] === 0;
 }
 
 function constantOf(v: Value): Tensor | null {
