@@ -94,8 +94,7 @@ function marksOf(node: Node, o: Value, facts: Facts, removal: Removal, known: Fo
   if (node.key === 'Shape') {
     const axes = removal.removed.get(first);
     const rank = facts.get(first)?.shape.length ?? 0;
-    const start = attrInt(node.attributes.get('start'), 0);
-    const from = Math.max(0, start < 0 ? start + rank : start);
+    const from = shapeStart(node, rank);
     return Array.from({ length: n }, (_, i) => axes?.has(from + i) ?? false);
   }
   if (SAME.includes(node.key) && count(first) === n) return of(first);
@@ -121,4 +120,10 @@ function marksOf(node: Node, o: Value, facts: Facts, removal: Removal, known: Fo
   }
   // Products and what else mixes its elements.
   return new Array<boolean>(n).fill(true);
+}
+
+/** First axis that a Shape reads, of data of that rank. */
+export function shapeStart(node: Node, rank: number): number {
+  const n = attrInt(node.attributes.get('start'), 0);
+  return Math.max(0, n < 0 ? n + rank : n);
 }

@@ -45,6 +45,21 @@ function meanOfAll(by: 'Gather' | 'Slice'): Model {
   return n.out(n.head(n.op('Sub', [x, n.op('Div', [sum, count])]), 8));
 }
 
+/** Attention over x [N, T, 6] whose heads lie beside the batch, as [N * 3, T, 4]; sizes are read from x. */
+function headsBesideBatch(n: Net, x: Value): Model {
+  const [batch, time] = [sizeOf(n, x, 0), sizeOf(n, x, 1)];
+  const rows = n.op('Mul', [batch, n.ints(3)]);
+  const split = (v: Value): Value => {
+    const apart = n.op('Reshape', [v, joined(n, batch, time, n.ints(3, 4))]);
+    return n.op('Reshape', [n.op('Transpose', [apart], { perm: ints([0, 2, 1, 3]) }), joined(n, rows, time, n.ints(4))]); // prettier-ignore
+  };
+  const [q, k, v] = [split(n.linear(x, 6, 12)), split(n.linear(x, 6, 12)), split(n.linear(x, 6, 12))];
+  const p = n.op('Softmax', [n.op('MatMul', [q, n.op('Transpose', [k], { perm: ints([0, 2, 1]) })])], { axis: int(2) }); // prettier-ignore
+  const apart = n.op('Reshape', [n.op('MatMul', [p, v]), joined(n, batch, n.ints(3), time, n.ints(4))]);
+  const y = n.op('Reshape', [n.op('Transpose', [apart], { perm: ints([0, 2, 1, 3]) }), joined(n, batch, time, n.ints(12))]); // prettier-ignore
+  return n.out(n.linear(y, 12, 3));
+}
+
 const CASES: Record<string, () => Model> = {
   'class token, width in the target': () =>
     withTokens((n, t) => n.op('Expand', [n.weight(1, 1, 8), joined(n, sizeOf(n, t, 0), n.ints(1, 8))])),
@@ -93,33 +108,11 @@ const CASES: Record<string, () => Model> = {
   ),
   'heads beside the batch': () => {
     const n = new Net();
-    const x = n.input('N', 'T', 6);
-    const [batch, time] = [sizeOf(n, x, 0), sizeOf(n, x, 1)];
-    const rows = n.op('Mul', [batch, n.ints(3)]);
-    const split = (v: Value): Value => {
-      const apart = n.op('Reshape', [v, joined(n, batch, time, n.ints(3, 4))]);
-      return n.op('Reshape', [n.op('Transpose', [apart], { perm: ints([0, 2, 1, 3]) }), joined(n, rows, time, n.ints(4))]); // prettier-ignore
-    };
-    const [q, k, v] = [split(n.linear(x, 6, 12)), split(n.linear(x, 6, 12)), split(n.linear(x, 6, 12))];
-    const p = n.op('Softmax', [n.op('MatMul', [q, n.op('Transpose', [k], { perm: ints([0, 2, 1]) })])], { axis: int(2) }); // prettier-ignore
-    const apart = n.op('Reshape', [n.op('MatMul', [p, v]), joined(n, batch, n.ints(3), time, n.ints(4))]);
-    const y = n.op('Reshape', [n.op('Transpose', [apart], { perm: ints([0, 2, 1, 3]) }), joined(n, batch, time, n.ints(12))]); // prettier-ignore
-    return n.out(n.linear(y, 12, 3));
+    return headsBesideBatch(n, n.input('N', 'T', 6));
   },
   'heads beside the batch, sizes of a tensor that is cut': () => {
     const n = new Net();
-    const x = n.linear(n.input('N', 'T', 5), 5, 6);
-    const [batch, time] = [sizeOf(n, x, 0), sizeOf(n, x, 1)];
-    const rows = n.op('Mul', [batch, n.ints(3)]);
-    const split = (v: Value): Value => {
-      const apart = n.op('Reshape', [v, joined(n, batch, time, n.ints(3, 4))]);
-      return n.op('Reshape', [n.op('Transpose', [apart], { perm: ints([0, 2, 1, 3]) }), joined(n, rows, time, n.ints(4))]); // prettier-ignore
-    };
-    const [q, k, v] = [split(n.linear(x, 6, 12)), split(n.linear(x, 6, 12)), split(n.linear(x, 6, 12))];
-    const p = n.op('Softmax', [n.op('MatMul', [q, n.op('Transpose', [k], { perm: ints([0, 2, 1]) })])], { axis: int(2) }); // prettier-ignore
-    const apart = n.op('Reshape', [n.op('MatMul', [p, v]), joined(n, batch, n.ints(3), time, n.ints(4))]);
-    const y = n.op('Reshape', [n.op('Transpose', [apart], { perm: ints([0, 2, 1, 3]) }), joined(n, batch, time, n.ints(12))]); // prettier-ignore
-    return n.out(n.linear(y, 12, 3));
+    return headsBesideBatch(n, n.linear(n.input('N', 'T', 5), 5, 6));
   },
   'resize to the size of another map': () => {
     const n = new Net();

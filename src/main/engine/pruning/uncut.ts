@@ -8,7 +8,7 @@ import type { Facts } from '../ir/facts.ts';
 import type { Node } from '../ir/node.ts';
 import { i64, MemoryTensor } from '../ir/tensor.ts';
 import type { Value } from '../ir/value.ts';
-import type { Follows } from './follows.ts';
+import { shapeStart, type Follows } from './follows.ts';
 
 export interface Uncut {
   readonly facts: Facts;
@@ -25,19 +25,23 @@ export function uncut(v: Value, before: Node, o: Uncut): Value | null {
   if (known) return known;
   const node = v.producer;
   if (!node) return null;
-  const outs = node.key === 'Shape' ? shapeBefore(v, before, o) : again(node, before, o);
+  const outs = node.key === 'Shape' ? shapeBefore(v, node, before, o) : again(node, before, o);
   if (!outs) return null;
   for (const [i, out] of node.outputs.entries()) o.made.set(out, outs[i]!);
   return o.made.get(v)!;
 }
 
-function shapeBefore(v: Value, before: Node, { facts, follows, clone }: Uncut): Value[] | null {
-  const [shape, marks, now] = [facts.get(v)?.constant, follows.get(v), clone.values.get(v)];
+function shapeBefore(v: Value, node: Node, before: Node, { facts, follows, clone }: Uncut): Value[] | null {
+  const [shape, marks, now] = [facts.get(node.input(0)!)?.shape, follows.get(v), clone.values.get(v)];
   if (!shape || !marks || !now) return null;
   const graph = clone.model.graph;
+  const start = shapeStart(node, shape.length);
   const cut = new MemoryTensor(DType.BOOL, [marks.length], Uint8Array.from(marks, Number));
   const mask = graph.addInitializer(graph.freshName(`${now.name}_is_cut`), cut);
-  const widths = graph.addInitializer(graph.freshName(`${now.name}_widths`), i64(shape, [shape.length]));
+  const widths = graph.addInitializer(
+    graph.freshName(`${now.name}_widths`),
+    i64(marks.map((_, i) => shape[start + i]!)),
+  );
   return graph.emit('Where', [mask, widths, now], { before, outputName: `${now.name}_uncut` });
 }
 
