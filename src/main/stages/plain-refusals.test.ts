@@ -54,6 +54,17 @@ it('refuses models without inputs and outputs that are no tensors, by name', asy
   });
 });
 
+it('refuses inputs whose elements cannot be given to the runtime, by name and type', async () => {
+  const text = smallModel();
+  const input = text.graph.inputs[0]!;
+  input.type = { elemType: DType.STRING, shape: input.type!.shape! };
+  saveModelFile(text, join(dir, 'text.onnx'));
+  await expect(loadWithHash(join(dir, 'text.onnx'))).rejects.toMatchObject({
+    code: 'input-type',
+    detail: { input: input.name, type: 'string' },
+  });
+});
+
 it('knows which outputs are drawn, and Dropout only in training mode', async () => {
   const model = noise();
   expect([...randomOutputs(model).names]).toEqual(['sum']);

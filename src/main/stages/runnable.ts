@@ -3,7 +3,9 @@ import { SecateurError } from '../../shared/contract/errors.ts';
 import type { Model } from '../engine/ir/model.ts';
 import type { Value } from '../engine/ir/value.ts';
 import { nonTensorName } from '../engine/onnx/index.ts';
+import { DType, dtypeName } from '../engine/ir/dtype.ts';
 import { fedInputs } from '../runtime/axes.ts';
+import { isTransferable } from '../runtime/tensors.ts';
 
 /** Operators whose results are no tensors, for outputs that declare no type. */
 const MAKERS = new Map([
@@ -22,12 +24,15 @@ export interface RunnableOptions {
   readonly withoutInputs?: boolean;
 }
 
-/** @throws SecateurError 'model-no-inputs'; 'input-not-tensor', 'output-not-tensor' naming the value and its type */
+/** @throws SecateurError 'model-no-inputs'; 'input-not-tensor', 'input-type', 'output-not-tensor' naming the value and its type */
 export function requireRunnable(model: Model, options: RunnableOptions = {}): void {
   const inputs = fedInputs(model);
   for (const v of inputs) {
     const type = nonTensorName(v.type);
     if (type !== null) throw new SecateurError('input-not-tensor', { input: v.name, type });
+    const dtype = v.type?.elemType ?? DType.UNDEFINED;
+    if (dtype !== DType.UNDEFINED && !isTransferable(dtype))
+      throw new SecateurError('input-type', { input: v.name, type: dtypeName(dtype) });
   }
   for (const v of model.graph.outputs) {
     const type = outputType(v);

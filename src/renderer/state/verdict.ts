@@ -14,6 +14,12 @@ export interface Judgement {
   readonly reasons: readonly string[];
 }
 
+/** How a verdict looks: 'unsure' is neither a success nor a failure. */
+export type Tone = 'good' | 'unsure' | 'bad';
+
+export const toneOf = (v: Verdict): Tone =>
+  v === 'accepted' ? 'good' : v === 'close' || v === 'unjudged' ? 'unsure' : 'bad';
+
 /** A whole report, or the summary of one. */
 export type Judged = Pick<ResultSummary, 'met' | 'unreachable' | 'accepted' | 'reasons' | 'latency'>;
 

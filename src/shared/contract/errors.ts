@@ -84,6 +84,11 @@ export const ERRORS = {
     (d) => `The input ${d.input} is not a tensor but of type ${d.type}, and only tensors can be fed.`,
     'Export the model again with tensors as inputs.',
   ),
+  'input-type': entry(
+    (d) =>
+      `The input ${d.input} takes elements of type ${d.type}, and ONNX Runtime's binding cannot be given such tensors.`,
+    'Export the model again with that input as numbers (float32, float16, integers or bool), or with the step that reads it left out.',
+  ),
   'output-not-tensor': entry(
     (d) => `The output ${d.output} is not a tensor but of type ${d.type}, and only tensors can be compared.`,
     'Export the model again with tensors as outputs (for classifiers of scikit-learn: without ZipMap), or remove that output.',
