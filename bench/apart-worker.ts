@@ -2,7 +2,7 @@
 import { parentChannel } from '../src/main/jobs/parent-channel.ts';
 import { serveTask } from '../src/main/jobs/worker-side.ts';
 import { createExecutor } from '../src/main/runtime/executor.ts';
-import { runMeasure } from '../src/main/stages/measure.ts';
+import { runMeasure } from '../src/main/pipeline/measure/measure.ts';
 
 const nothing = (): never => {
   throw new Error('only measurements are made here');

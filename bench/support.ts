@@ -7,10 +7,10 @@ import { parseBudget } from '../src/shared/model/budget.ts';
 import { openDataset, type DatasetOptions } from '../src/main/data/dataset.ts';
 import { resolvePreprocess } from '../src/main/data/preprocess.ts';
 import { createExecutor } from '../src/main/runtime/executor.ts';
-import { dataInput } from '../src/main/stages/data-input.ts';
-import { compareModels } from '../src/main/stages/evaluate.ts';
-import { runCompress } from '../src/main/stages/compress.ts';
-import { openWorker } from '../src/main/stages/resources.ts';
+import { dataInput } from '../src/main/pipeline/prepare/data-input.ts';
+import { compareModels } from '../src/main/pipeline/evaluate/evaluate.ts';
+import { runCompress } from '../src/main/pipeline/compress.ts';
+import { openWorker } from '../src/main/tasks/worker-resources.ts';
 import { openModelFile } from '../src/main/storage/model-files.ts';
 import { apart } from './apart.ts';
 

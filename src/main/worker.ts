@@ -2,8 +2,8 @@
 import { join } from 'node:path';
 import { parentChannel } from './jobs/parent-channel.ts';
 import { serveTask } from './jobs/worker-side.ts';
-import { openWorker } from './stages/resources.ts';
-import { tasks } from './stages/tasks.ts';
+import { openWorker } from './tasks/worker-resources.ts';
+import { tasks } from './tasks/index.ts';
 
 serveTask({
   tasks,

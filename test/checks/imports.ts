@@ -16,7 +16,8 @@ export const ROOMS: Record<string, Room> = {
   runtime: { rooms: ['engine', 'shared', 'storage'], packages: ['node:', 'onnxruntime-node'] },
   data: { rooms: ['engine', 'shared'], packages: ['node:', 'sharp', 'yauzl', 'yazl', 'zod'] },
   storage: { rooms: ['engine', 'shared'], packages: ['node:', 'better-sqlite3', 'zod'] },
-  stages: { rooms: ['engine', 'runtime', 'data', 'storage', 'shared'], packages: ['node:', 'yazl', 'zod'] },
+  pipeline: { rooms: ['engine', 'runtime', 'data', 'storage', 'shared'], packages: ['node:', 'yazl', 'zod'] },
+  tasks: { rooms: ['pipeline', 'engine', 'runtime', 'data', 'storage', 'shared'], packages: ['node:'] },
   jobs: { rooms: ['shared', 'storage'], packages: ['node:', 'zod'] },
   services: { rooms: ['engine', 'storage', 'jobs', 'shared'], packages: ['node:', 'zod'] },
   transport: { rooms: ['services', 'shared'], packages: ['node:', 'zod'] },
@@ -27,7 +28,7 @@ export const ROOMS: Record<string, Room> = {
   renderer: { rooms: ['shared'], packages: ['svelte', 'bits-ui', 'layerchart', 'd3-scale', '@xyflow/svelte', 'elkjs'] },
   // Entry files compose. Only the worker's entry loads what carries native code or heavy work.
   'entry:worker': {
-    rooms: ['shared', 'engine', 'runtime', 'data', 'storage', 'stages', 'jobs'],
+    rooms: ['shared', 'engine', 'runtime', 'data', 'storage', 'tasks', 'jobs'],
     packages: ['node:'],
   },
   // A thread that runs models for a worker.
@@ -39,9 +40,24 @@ export const ROOMS: Record<string, Room> = {
   },
 };
 
+/**
+ * The rooms of the pipeline in the order in which data pass through them. Each may import those before it; the files beside
+ * them compose.
+ */
+export const PIPELINE = [
+  'prepare',
+  'measure',
+  'search',
+  'compensate',
+  'recover',
+  'evaluate',
+  'pack',
+  'verify',
+] as const;
+
 /** Interfaces of a stage's surroundings: the rooms that provide them may name them, as types only. */
 const TYPE_CONTRACTS: Record<string, readonly string[]> = {
-  'src/main/stages/context.ts': ['jobs', 'runtime', 'storage', 'services'],
+  'src/main/pipeline/context.ts': ['jobs', 'runtime', 'storage', 'services'],
 };
 
 /** Modules that read and write protobuf bytes: the codec's own business, whoever else needs one has a leak. */
@@ -124,10 +140,57 @@ export function violations(path: string, source: string): string[] {
     else if (to.startsWith('entry:')) bad(`nothing imports an entry file: ${target}`);
     else if (kind === 'type' && TYPE_CONTRACTS[target]?.includes(room)) continue;
     else if (to !== room && !allowed.rooms.includes(to)) bad(`${room} may not import ${to}: ${target}`);
+    else if (isUpstream(path, target))
+      bad(`${stageOf(path)} comes before ${stageOf(target) ?? 'what composes it'}: ${target}`);
     else if (WIRE_FILE.test(target) && !path.startsWith(WIRE_ONLY_IN))
       bad(`the wire format stays in engine/onnx: import its index.ts, not ${target}`);
   }
   return out;
+}
+
+/** The pipeline's room of a path: -1 for a file that composes, undefined outside the pipeline. */
+function stageIndex(path: string): number | undefined {
+  const parts = path.split('/');
+  if (parts[2] !== 'pipeline') return undefined;
+  return parts.length === 4 ? -1 : PIPELINE.indexOf(parts[3] as (typeof PIPELINE)[number]);
+}
+const stageOf = (path: string): string | undefined => PIPELINE[stageIndex(path) ?? -1];
+
+/** True for an import of a later room of the pipeline, or of a file that composes them; SHARED_BY_STAGES may be read by all. */
+function isUpstream(path: string, target: string): boolean {
+  const [from, to] = [stageIndex(path), stageIndex(target)];
+  if (from === undefined || to === undefined || from === -1 || SHARED_BY_STAGES.has(target)) return false;
+  return to === -1 || to > from;
+}
+
+/** Files beside the pipeline's rooms that say what a stage may use. */
+const SHARED_BY_STAGES = new Set(['context', 'job-identity', 'stopwatch'].map((f) => `src/main/pipeline/${f}.ts`));
+
+/** Circles among files, each as its files in order; type imports do not count, since nothing is loaded by them. */
+export function circles(files: ReadonlyMap<string, string>): string[][] {
+  const reads = new Map<string, string[]>();
+  for (const [path, source] of files)
+    reads.set(
+      path,
+      importsOf(path, source)
+        .filter((i) => i.kind === 'value' && i.specifier.startsWith('.'))
+        .map((i) => join(dirname(path), i.specifier))
+        .filter((target) => files.has(target)),
+    );
+  const found: string[][] = [];
+  const state = new Map<string, 'open' | 'done'>();
+  const trail: string[] = [];
+  const visit = (path: string): void => {
+    if (state.get(path) === 'done') return;
+    if (state.get(path) === 'open') return void found.push(trail.slice(trail.indexOf(path)));
+    state.set(path, 'open');
+    trail.push(path);
+    for (const next of reads.get(path) ?? []) visit(next);
+    trail.pop();
+    state.set(path, 'done');
+  };
+  for (const path of files.keys()) visit(path);
+  return found;
 }
 
 function packageAllowed(specifier: string, packages: readonly string[]): boolean {

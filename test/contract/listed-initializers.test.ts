@@ -8,7 +8,7 @@ import { f32 } from '../../src/main/engine/ir/tensor.ts';
 import { verifyModel } from '../../src/main/engine/ir/verify.ts';
 import { runPasses, unlistInitializers } from '../../src/main/engine/passes/index.ts';
 import { applyPlan } from '../../src/main/engine/pruning/surgery.ts';
-import { declareAs } from '../../src/main/stages/free-batch.ts';
+import { declareAs } from '../../src/main/pipeline/prepare/free-batch.ts';
 import { openModelFile, saveModelFile } from '../../src/main/storage/model-files.ts';
 import { oracle, prepare, randomPlan } from '../support/prune.ts';
 import { Net } from '../support/topologies.ts';

@@ -12,7 +12,7 @@ import { localDevice, measuredHere } from '../../src/main/runtime/device.ts';
 import { saveModelFile } from '../../src/main/storage/model-files.ts';
 import type { CompressReport, ModelMeasure } from '../../src/shared/model/job.ts';
 import { PRESETS } from '../../src/shared/model/recipes.ts';
-import type { BundleInput } from '../../src/main/stages/bundle.ts';
+import type { BundleInput } from '../../src/main/pipeline/pack/write-bundle.ts';
 import { createExecutor } from '../../src/main/runtime/executor.ts';
 
 /** Conv 3x3, Relu, global average, Gemm: [n, 3, 8, 8] to [n, 10]. */

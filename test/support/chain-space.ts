@@ -1,6 +1,6 @@
 /** Plans of a residual chain for tests of the loops that look for one: the space, and models that stand for plans. */
 import type { Model } from '../../src/main/engine/ir/model.ts';
-import type { Space, State } from '../../src/main/engine/pruning/allocation/state.ts';
+import type { Space, State } from '../../src/main/engine/allocation/state.ts';
 import type { Prepared } from './prune.ts';
 import { formulaLatency } from './residual-chain.ts';
 

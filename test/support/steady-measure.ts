@@ -3,8 +3,8 @@
 import { modelCosts } from '../../src/main/engine/ir/costs.ts';
 import type { CandidateResult } from '../../src/main/runtime/bench.ts';
 import { collectFacts } from '../../src/main/runtime/facts.ts';
-import type { LatencyTable, StageContext } from '../../src/main/stages/context.ts';
-import type { MeasureInput } from '../../src/main/stages/measure.ts';
+import type { LatencyTable, StageContext } from '../../src/main/pipeline/context.ts';
+import type { MeasureInput } from '../../src/main/pipeline/measure/measure.ts';
 import { openModelFile } from '../../src/main/storage/model-files.ts';
 import { createExecutor } from '../../src/main/runtime/executor.ts';
 

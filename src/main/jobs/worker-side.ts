@@ -1,7 +1,7 @@
 /** The worker's half of the frames: one process runs one task and ends. Tasks apart from it run in processes of the host's. */
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { ApartOutcome, HostFrame, WorkerFrame } from '../../shared/model/frames.ts';
-import type { StageContext } from '../stages/context.ts';
+import type { StageContext } from '../pipeline/context.ts';
 import { EtaEstimator } from './eta.ts';
 
 export type Task = (input: never, ctx: StageContext) => Promise<unknown>;

@@ -15,7 +15,7 @@ import { signatureOf, type LatencyUnit, type UnitSpec } from '../engine/latency/
 import { continuePattern, edges, thin, windowCounts } from '../engine/latency/staircase.ts';
 import { Widths, type KeepCounts } from '../engine/latency/widths.ts';
 import type { Group } from '../engine/pruning/types.ts';
-import type { LatencyTable } from '../stages/context.ts';
+import type { LatencyTable } from '../pipeline/context.ts';
 import { benchmark } from './bench.ts';
 import { measuredHere } from './device.ts';
 import { measureUnits } from './measure-units.ts';

@@ -10,7 +10,7 @@ import { f32, i64 } from '../engine/ir/tensor.ts';
 import { Value } from '../engine/ir/value.ts';
 import { buildGroups } from '../engine/pruning/groups.ts';
 import { seededRandom } from '../engine/random.ts';
-import type { LatencyTable } from '../stages/context.ts';
+import type { LatencyTable } from '../pipeline/context.ts';
 import { benchmark, knownWell } from './bench.ts';
 import { createExecutor } from './executor.ts';
 import { collectFacts } from './facts.ts';

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { SecateurError } from '../../shared/contract/errors.ts';
-import { allCriteria } from '../engine/pruning/criteria/registry.ts';
+import { allCriteria } from '../engine/criteria/registry.ts';
 import type { Recipe } from '../../shared/model/job.ts';
 import { AUTO, DEFAULT_PRESET, PRESETS } from '../../shared/model/recipes.ts';
 import type { PresetName } from '../../shared/model/recipes.ts';

@@ -1,6 +1,6 @@
 /** Measured milliseconds per operator signature, for ever, under device, processor and runtime version. */
 import type { Provenance } from '../../shared/model/types.ts';
-import type { LatencyTable } from '../stages/context.ts';
+import type { LatencyTable } from '../pipeline/context.ts';
 import type { Database } from './database.ts';
 
 export interface LatencyScope {

@@ -2,9 +2,9 @@
 import { join } from 'node:path';
 import { parentChannel } from '../../../src/main/jobs/parent-channel.ts';
 import { serveTask, type TaskTable } from '../../../src/main/jobs/worker-side.ts';
-import { openWorker } from '../../../src/main/stages/resources.ts';
-import { tasks } from '../../../src/main/stages/tasks.ts';
-import type { StageContext } from '../../../src/main/stages/context.ts';
+import { openWorker } from '../../../src/main/tasks/worker-resources.ts';
+import { tasks } from '../../../src/main/tasks/index.ts';
+import type { StageContext } from '../../../src/main/pipeline/context.ts';
 import { steadily, steadyTable } from '../steady-measure.ts';
 
 const steady = Object.entries(tasks as TaskTable).map(([name, task]) => [

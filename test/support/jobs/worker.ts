@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parentChannel } from '../../../src/main/jobs/parent-channel.ts';
 import { serveTask } from '../../../src/main/jobs/worker-side.ts';
 import { SecateurError } from '../../../src/shared/contract/errors.ts';
-import type { StageContext } from '../../../src/main/stages/context.ts';
+import type { StageContext } from '../../../src/main/pipeline/context.ts';
 import { ArtifactStore } from '../../../src/main/storage/artifacts.ts';
 import { Memo } from '../../../src/main/storage/memo.ts';
 import { homePaths } from '../../../src/main/storage/paths.ts';

@@ -6,7 +6,7 @@ import { TOPOLOGIES } from '../../../../test/support/topologies.ts';
 import type { HostTensor } from '../executor.ts';
 import { DType } from '../ir/dtype.ts';
 import { seededRandom } from '../random.ts';
-import { compensate } from './compensation/sequential.ts';
+import { compensate } from '../compensation/sequential.ts';
 import { putBack } from './put-back.ts';
 import type { Cut } from './removal.ts';
 import { applyPlan } from './surgery.ts';

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { plainExecutor } from '../../../../test/support/executor.ts';
 import { oracle, prepare, randomPlan } from '../../../../test/support/prune.ts';
 import { Net } from '../../../../test/support/topologies.ts';
-import { atSecondSizes } from '../../stages/second-sizes.ts';
+import { atSecondSizes } from '../../pipeline/evaluate/second-sizes.ts';
 import { int, ints } from '../ir/attribute.ts';
 import { DType } from '../ir/dtype.ts';
 import type { Model } from '../ir/model.ts';

@@ -4,7 +4,7 @@
  * across dropped blocks too. Close targets tell every block what is missing; the outputs alone tell it late.
  */
 import type { Value } from '../ir/value.ts';
-import { Targets } from '../pruning/compensation/targets.ts';
+import { Targets } from '../compensation/targets.ts';
 import type { Surgery } from '../pruning/surgery.ts';
 import type { ResidualBlock } from '../pruning/types.ts';
 

@@ -1,0 +1,392 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { prepare, type Prepared } from '../../../../test/support/prune.ts';
+import { formulaLatency, residualChain } from '../../../../test/support/residual-chain.ts';
+import { seededRandom } from '../random.ts';
+import { applyPlan } from '../pruning/surgery.ts';
+import { baselineState } from './baselines.ts';
+import { plansBetween } from './exhaustive.ts';
+import { GreedyPath, refill } from './greedy.ts';
+import { knapsack } from './knapsack.ts';
+import {
+  applyMove,
+  moveKey,
+  movesFrom,
+  planOf,
+  predictMs,
+  removedUnits,
+  WHOLE,
+  type Space,
+  type State,
+} from './state.ts';
+
+// Groups: stem (the residual stream), a0, a1. Blocks: b0, b1.
+let p: Prepared;
+beforeAll(async () => {
+  p = await prepare(residualChain());
+});
+
+const COUNTS = [2, 4, 6, 8];
+function spaceOf(options: { counts?: Record<string, number[]>; droppable?: string[] } = {}): Space {
+  const counts = new Map(Object.entries(options.counts ?? { stem: COUNTS, a0: COUNTS, a1: COUNTS }));
+  const times: Record<string, number> = { stem: 2, a0: 4, b0: 4, a1: 3, b1: 3, fc: 1 };
+  return {
+    groups: p.analysis.groups,
+    blocks: p.blocks,
+    order: new Map(p.analysis.groups.map((g) => [g.id, [3, 0, 7, 1, 6, 2, 5, 4]])),
+    counts,
+    droppable: new Set(options.droppable ?? ['b0', 'b1']),
+    latency: formulaLatency(p.model, p.analysis.groups, counts, (n) => times[n.name]!),
+  };
+}
+const state = (keep: Record<string, number> = {}, dropped: string[] = []): State => ({
+  keep: new Map(Object.entries(keep)),
+  dropped: new Set(dropped),
+});
+
+/** A cost that adds up: what a group loses grows with the square of what went, blocks have a price. */
+const WEIGHT: Record<string, number> = { stem: 5, a0: 1, a1: 2 };
+const PRICE: Record<string, number> = { b0: 0.9, b1: 0.7 };
+const additive = async (s: State): Promise<number> => {
+  let sum = 0;
+  for (const [g, n] of s.keep) {
+    if (s.dropped.has(`b${g.slice(1)}`)) continue;
+    sum += WEIGHT[g]! * (1 - n / 8) ** 2;
+  }
+  for (const b of s.dropped) sum += PRICE[b]!;
+  return sum;
+};
+
+describe('a plan in the making', () => {
+  it('has the milliseconds of what is left', () => {
+    const space = spaceOf();
+    expect(predictMs(space, WHOLE)).toBeCloseTo(17);
+    expect(predictMs(space, state({ a0: 4 }))).toBeCloseTo(17 - 2 - 2);
+    expect(predictMs(space, state({ stem: 4 }))).toBeCloseTo(17 / 2);
+    // Products where two groups meet in one operator.
+    expect(predictMs(space, state({ stem: 4, a0: 4 }))).toBeCloseTo(1 + 1 + 1 + 3 + 0.5);
+    expect(predictMs(space, state({}, ['b0']))).toBeCloseTo(9);
+    expect(predictMs(space, state({ a0: 2 }, ['b0']))).toBeCloseTo(9);
+    // Between the counts that were measured: linear.
+    expect(predictMs(space, state({ a1: 5 }))).toBeCloseTo(11 + 6 * (5 / 8));
+  });
+
+  it('offers every lower count and every block, and nothing of what is gone', () => {
+    const space = spaceOf({ counts: { stem: [8], a0: COUNTS, a1: [4, 8] } });
+    const keys = (s: State): string[] => movesFrom(space, s).map(moveKey).sort();
+    expect(keys(WHOLE)).toEqual(['drop b0', 'drop b1', 'narrow a0 2', 'narrow a0 4', 'narrow a0 6', 'narrow a1 4']);
+    expect(keys(state({ a0: 4 }, ['b1']))).toEqual(['drop b0', 'narrow a0 2']);
+    expect(keys(state({ a0: 2, a1: 4 }, ['b0']))).toEqual(['drop b1']);
+    const s = applyMove(applyMove(WHOLE, { kind: 'narrow', group: 'a0', to: 6 }), { kind: 'drop', block: 'b1' });
+    expect(s).toEqual(state({ a0: 6 }, ['b1']));
+    expect(WHOLE).toEqual(state());
+  });
+
+  it('becomes a plan that surgery takes', () => {
+    const space = spaceOf();
+    const group = space.groups.find((g) => g.id === 'a0')!;
+    expect(removedUnits(space, group, 5)).toEqual([0, 3, 7]);
+    const plan = planOf(space, state({ stem: 6, a0: 4, a1: 2 }, ['b1']), 'hash');
+    expect(plan).toEqual({
+      version: 1,
+      model: 'hash',
+      groups: [
+        { group: 'stem', removed: [0, 3] },
+        { group: 'a0', removed: [0, 1, 3, 7] },
+      ],
+      blocks: ['b1'],
+    });
+    const { model } = applyPlan(p.model, p.facts, p.analysis, plan, p.blocks);
+    const shapes = [...model.graph.nodes()]
+      .filter((n) => n.opType === 'Conv')
+      .map((n) => n.input(1)!.initializer!.dims);
+    expect(shapes).toEqual([[6, 3, 3, 3], [4, 6, 3, 3], [6, 4, 3, 3]]); // prettier-ignore
+  });
+});
+
+describe('allocation by marginal cost', () => {
+  it('only goes down, and a looser budget is an earlier step', async () => {
+    const space = spaceOf();
+    const path = new GreedyPath(space, WHOLE, { cost: additive });
+    const tight = await path.reach(4);
+    expect(tight.predictedMs).toBeLessThanOrEqual(4);
+    const steps = [...path.steps];
+    for (const [i, s] of steps.entries()) {
+      expect(s.predictedMs).toBeCloseTo(predictMs(space, s.state), 9);
+      expect(s.cost).toBeCloseTo(await additive(s.state), 9);
+      if (i) expect(s.predictedMs).toBeLessThan(steps[i - 1]!.predictedMs);
+      for (const [g, n] of s.state.keep) expect(space.counts.get(g)).toContain(n);
+    }
+    // A time that a step of the way comes close to.
+    const loose = await path.reach(steps[2]!.predictedMs * 1.01);
+    expect(loose).toBe(steps[2]);
+    expect(path.steps).toHaveLength(steps.length);
+    expect(await path.reach(17)).toBe(steps[0]);
+    // Out of reach: the last step possible.
+    const end = await path.reach(0.1);
+    expect(movesFrom(space, end.state).every((m) => predictMs(space, applyMove(end.state, m)) > end.predictedMs - 0.034)).toBe(true); // prettier-ignore
+  });
+
+  it('does not take a block for a looser time where a few channels will do', async () => {
+    // Dropping a block is the better deal, but more than is asked for.
+    const cost = async (s: State): Promise<number> =>
+      [...s.keep].reduce((sum, [, n]) => sum + 0.2 * (8 - n), 0) + s.dropped.size * 0.5;
+    const space = spaceOf();
+    const path = new GreedyPath(space, WHOLE, { cost });
+    const tight = await path.reach(6);
+    expect(tight.state.dropped.size).toBeGreaterThan(0);
+    const first = path.steps[1]!.predictedMs;
+    expect(first).toBeLessThan(12);
+    const loose = await path.reach(15.6);
+    expect(loose.state.dropped.size).toBe(0);
+    expect(loose.predictedMs).toBeGreaterThan(first);
+    expect(loose).toEqual(expect.objectContaining({ state: (await new GreedyPath(space, WHOLE, { cost }).reach(15.6)).state })); // prettier-ignore
+    // And the tighter one again, from there on.
+    expect((await path.reach(6)).predictedMs).toBeLessThanOrEqual(6);
+  });
+
+  it('knows another way where its last step wastes much of the time', async () => {
+    const counts = Array.from({ length: 8 }, (_, i) => i + 1);
+    const space = spaceOf({ counts: { stem: counts, a0: counts, a1: counts } });
+    const cost = async (s: State): Promise<number> =>
+      [...s.keep].reduce((sum, [, n]) => sum + 0.2 * (8 - n), 0) + s.dropped.size * 0.3;
+    const path = new GreedyPath(space, WHOLE, { cost });
+    const direct = await path.reach(13);
+    expect(direct.state.dropped.size).toBe(1);
+    expect(direct.predictedMs).toBeLessThan(0.98 * 13);
+    const other = (await path.approach(13))!;
+    expect(other.state.dropped.size).toBe(0);
+    expect(other.predictedMs).toBeLessThanOrEqual(13);
+    expect(other.predictedMs).toBeGreaterThanOrEqual(0.98 * 13);
+    expect(other.cost).toBeCloseTo(await cost(other.state));
+    // The path itself is what it was.
+    expect(await path.reach(13)).toBe(direct);
+    // Nothing to approach where nothing has to go, and no way where only large steps are left.
+    expect(await path.approach(17)).toBeNull();
+    const coarse = spaceOf({ counts: { a0: [8], a1: [8], stem: [8] } });
+    expect(await new GreedyPath(coarse, WHOLE, { cost }).approach(13)).toBeNull();
+  });
+
+  it('goes on, on the ground that it is given on the way', async () => {
+    const space = spaceOf();
+    const asked: number[] = [];
+    const path = new GreedyPath(space, WHOLE, {
+      cost: additive,
+      // What was lost up to here is made good but for a tenth, and blocks are dear from here on.
+      land: async (floor) => {
+        asked.push(predictMs(space, floor));
+        const at = await additive(floor);
+        const cost = async (s: State): Promise<number> =>
+          0.1 * at + ((await additive(s)) - at) + 10 * (s.dropped.size - floor.dropped.size);
+        return asked.length === 1 ? { cost, floor } : null;
+      },
+    });
+    const end = await path.reach(4);
+    expect(end.predictedMs).toBeLessThanOrEqual(4);
+    // Each time that another seventh has gone; the first time at the first step below that.
+    expect(asked.length).toBeGreaterThan(1);
+    for (const [i, ms] of asked.entries()) expect(ms).toBeLessThanOrEqual(0.85 * (asked[i - 1] ?? 17));
+    const first = path.steps.findIndex((s) => s.ground.floor !== WHOLE);
+    expect(path.steps[first]!.state).toBe(path.steps[first - 1]!.state);
+    expect(path.steps[first]!.cost).toBeCloseTo(0.1 * path.steps[first - 1]!.cost);
+    const blocks = path.steps[first]!.state.dropped.size;
+    expect(end.state.dropped.size).toBe(blocks);
+    expect(end.ground.floor).toBe(path.steps[first]!.ground.floor);
+    expect(end.cost).toBeCloseTo(await end.ground.cost(end.state));
+    // What was reached before the landing is judged as it was.
+    expect((await path.reach(16.9)).ground.floor).toBe(WHOLE);
+  });
+
+  it('takes what costs least per millisecond', async () => {
+    const free = new Set(['a1']);
+    const cost = async (s: State): Promise<number> =>
+      [...s.keep].reduce((sum, [g, n]) => sum + (free.has(g) ? 1e-6 : 1) * (8 - n), 0) + s.dropped.size * 100;
+    const path = new GreedyPath(spaceOf(), WHOLE, { cost });
+    expect((await path.reach(17 - 6 * 0.7)).state).toEqual(state({ a1: 2 }));
+    expect((await path.reach(12)).state.dropped.size).toBe(0);
+  });
+
+  it('sees that two removals together cost more than both alone', async () => {
+    const cost = async (s: State): Promise<number> => (s.dropped.size === 2 ? 50 : 0.1 * s.dropped.size) + [...s.keep].reduce((sum, [, n]) => sum + (8 - n), 0); // prettier-ignore
+    const end = await new GreedyPath(spaceOf(), WHOLE, { cost }).reach(6);
+    expect(end.state.dropped.size).toBe(1);
+  });
+
+  it('leaves alone what is frozen or set by hand', async () => {
+    const space = spaceOf({ counts: { a1: COUNTS }, droppable: [] });
+    const start = state({ a0: 6 });
+    const end = await new GreedyPath(space, start, { cost: additive }).reach(0);
+    expect(end.state).toEqual(state({ a0: 6, a1: 2 }));
+    const filled = await refill(space, end.state, 100, additive, start);
+    expect(filled).toEqual(state({ a0: 6, a1: 8 }));
+  });
+
+  it('refills what no single step fills: one group wider, another narrower', async () => {
+    const space = spaceOf({ counts: { a0: [4, 8], a1: [4, 8] }, droppable: [] });
+    const [narrowFirst, narrowSecond] = [state({ a0: 4 }), state({ a1: 4 })];
+    const [low, high] = [predictMs(space, narrowFirst), predictMs(space, narrowSecond)];
+    expect(low).toBeLessThan(high);
+    const cheap = (s: State): Promise<number> => Promise.resolve((s.keep.get('a0') === 4 ? 3 : 0) + (s.keep.get('a1') === 4 ? 2 : 0)); // prettier-ignore
+    const filled = await refill(space, narrowFirst, high, cheap, WHOLE);
+    expect([...filled.keep].sort()).toEqual([
+      ['a0', 8],
+      ['a1', 4],
+    ]);
+    // Not where that would cost more, and not above the time.
+    const dear = (s: State): Promise<number> => cheap({ ...s, keep: new Map([['a0', s.keep.get('a1') ?? 8], ['a1', s.keep.get('a0') ?? 8]]) }); // prettier-ignore
+    expect(await refill(space, narrowFirst, high, dear, WHOLE)).toEqual(narrowFirst);
+    expect(await refill(space, narrowFirst, high - 0.01, cheap, WHOLE)).toEqual(narrowFirst);
+  });
+
+  it('with refill comes near the best of all plans', async () => {
+    const space = spaceOf();
+    const all: { ms: number; cost: number }[] = [];
+    const levels = [2, 4, 6, 8];
+    for (const stem of levels)
+      for (const a0 of levels)
+        for (const a1 of levels)
+          for (const dropped of [[], ['b0'], ['b1'], ['b0', 'b1']]) {
+            const s = state({ stem, a0, a1 }, dropped);
+            all.push({ ms: predictMs(space, s), cost: await additive(s) });
+          }
+    const path = new GreedyPath(space, WHOLE, { cost: additive });
+    let [got, best] = [0, 0];
+    for (let budget = 16; budget >= 3; budget -= 0.5) {
+      const s = await refill(space, (await path.reach(budget)).state, budget, additive, WHOLE);
+      expect(predictMs(space, s)).toBeLessThanOrEqual(budget);
+      const optimum = Math.min(...all.filter((c) => c.ms <= budget).map((c) => c.cost));
+      got += await additive(s);
+      best += optimum;
+      expect(await additive(s)).toBeGreaterThanOrEqual(optimum - 1e-9);
+    }
+    expect(got / best).toBeLessThan(1.1);
+  });
+
+  it('comes within a few hundredths of the exact knapsack where groups do not touch', async () => {
+    const counts = { a0: [1, 2, 3, 4, 5, 6, 7, 8], a1: [1, 2, 3, 4, 5, 6, 7, 8] };
+    const space = spaceOf({ counts, droppable: [] });
+    const classes = ['a0', 'a1'].map((g) =>
+      counts.a0.map((n) => ({ cost: WEIGHT[g]! * (1 - n / 8) ** 2, ms: (g === 'a0' ? 8 : 6) * (n / 8) })),
+    );
+    const path = new GreedyPath(space, WHOLE, { cost: additive });
+    let [got, best] = [0, 0];
+    for (let budget = 16; budget > 6; budget -= 0.5) {
+      const s = await refill(space, (await path.reach(budget)).state, budget, additive, WHOLE);
+      const exact = knapsack(classes, budget - 3 + 0.004, 10_000)!;
+      expect(await additive(s)).toBeGreaterThanOrEqual(exact.cost - 1e-9);
+      got += await additive(s);
+      best += exact.cost;
+    }
+    expect(got / best).toBeLessThan(1.05);
+  });
+
+  it('narrows the same group again when that is cheapest', async () => {
+    // The first narrowing of a0 carries nearly all of its price: the second must not be charged for it again.
+    const cost = async (s: State): Promise<number> => {
+      const [a0, a1] = [s.keep.get('a0') ?? 8, s.keep.get('a1') ?? 8];
+      return (a0 < 8 ? 1 : 0) + 0.01 * (8 - a0) + 0.508 * (8 - a1);
+    };
+    const space = spaceOf({ counts: { a0: [4, 5, 6, 7, 8], a1: COUNTS }, droppable: [] });
+    const path = new GreedyPath(space, WHOLE, { cost });
+    const steps = [await path.reach(16), await path.reach(15), await path.reach(14), await path.reach(13)];
+    expect(steps.map((s) => s.state)).toEqual([7, 6, 5, 4].map((a0) => state({ a0 })));
+  });
+});
+
+describe('all plans of a small space', () => {
+  it('are those in the window, the slowest first, what is fixed left as it is', () => {
+    const space = spaceOf();
+    const some = plansBetween(space, WHOLE, 8, 12);
+    const ms = some.map((s) => predictMs(space, s));
+    expect(ms).toEqual([...ms].sort((a, b) => b - a));
+    expect(Math.min(...ms)).toBeGreaterThan(8);
+    expect(Math.max(...ms)).toBeLessThanOrEqual(12);
+    // Four counts of three groups, with and without each of two blocks.
+    expect(plansBetween(space, WHOLE, 0, 100)).toHaveLength(4 ** 3 * 2 ** 2);
+    const fixed = plansBetween(space, state({ a0: 4 }, ['b1']), 0, 100);
+    expect(fixed).toHaveLength(4 ** 2 * 2);
+    for (const s of fixed) expect([s.keep.get('a0'), s.dropped.has('b1')]).toEqual([4, true]);
+  });
+
+  it('are not listed where there are too many', () => {
+    const counts = Array.from({ length: 8 }, (_, i) => i + 1);
+    const space = spaceOf({ counts: { stem: counts, a0: counts, a1: counts } });
+    expect(plansBetween(space, WHOLE, 0, 100)).toHaveLength(2048);
+    const more = Array.from({ length: 16 }, (_, i) => (i + 1) / 2);
+    expect(plansBetween({ ...space, counts: new Map([...space.counts, ['a0', more], ['a1', more]]) }, WHOLE, 0, 100)).toEqual([]); // prettier-ignore
+  });
+});
+
+describe('refill', () => {
+  it('never exceeds the time and never goes below the floor', async () => {
+    const space = spaceOf();
+    const random = seededRandom(5);
+    for (let i = 0; i < 40; i++) {
+      const pick = (): number => COUNTS[random.int(4)]!;
+      const s = state({ stem: pick(), a0: pick(), a1: pick() }, ['b0', 'b1'].filter(() => random.next() < 0.5)); // prettier-ignore
+      const fixed = s.keep.get('a0') ?? 8;
+      const floor = state({ a0: fixed }, [...s.dropped].slice(0, 1));
+      const ms = predictMs(space, s) * (0.8 + random.next());
+      const filled = await refill(space, s, ms, additive, floor);
+      if (predictMs(space, s) <= ms) expect(predictMs(space, filled)).toBeLessThanOrEqual(ms);
+      else expect(filled).toEqual(s);
+      expect(await additive(filled)).toBeLessThanOrEqual((await additive(s)) + 1e-9);
+      expect(filled.keep.get('a0') ?? 8).toBe(fixed);
+      for (const b of filled.dropped) expect(s.dropped).toContain(b);
+      for (const b of floor.dropped) expect(filled.dropped).toContain(b);
+    }
+  });
+
+  it('ends after the tries it may make', async () => {
+    let calls = 0;
+    const counted = async (s: State): Promise<number> => (calls++, additive(s));
+    await refill(spaceOf(), state({ stem: 2, a0: 2, a1: 2 }, ['b0', 'b1']), 17, counted, WHOLE, 3);
+    expect(calls).toBeLessThanOrEqual(3 + 3);
+  });
+});
+
+describe('allocations to compare with', () => {
+  const scores = (by: Record<string, number>): Map<string, number[]> =>
+    new Map(Object.entries(by).map(([g, scale]) => [g, Array.from({ length: 8 }, (_, i) => scale * (i + 1))]));
+
+  it.each(['uniform', 'global', 'isomorphic'] as const)('%s comes to the time that is asked for', (name) => {
+    const space = spaceOf();
+    let last = Infinity;
+    for (const ms of [17, 14, 11, 8, 5]) {
+      const s = baselineState(name, space, scores({ stem: 1, a0: 2, a1: 3 }), ms);
+      expect(predictMs(space, s)).toBeLessThanOrEqual(ms);
+      expect(predictMs(space, s)).toBeLessThanOrEqual(last);
+      last = predictMs(space, s);
+      for (const [g, n] of s.keep) expect(space.counts.get(g)).toContain(n);
+      expect(s.dropped.size).toBe(0);
+    }
+    const least = baselineState(name, space, scores({ stem: 1, a0: 2, a1: 3 }), 0);
+    expect(least).toEqual(state({ stem: 2, a0: 2, a1: 2 }));
+  });
+
+  it('uniform keeps the same share everywhere', () => {
+    const space = spaceOf();
+    const s = baselineState('uniform', space, scores({ stem: 1, a0: 1, a1: 1 }), 8);
+    expect(new Set(s.keep.values()).size).toBe(1);
+  });
+
+  it('global ranks by score over the group’s mean, isomorphic within groups of one shape', () => {
+    const space = spaceOf({ counts: { a0: [1, 2, 3, 4, 5, 6, 7, 8], a1: [1, 2, 3, 4, 5, 6, 7, 8] } });
+    // A scale of its own per layer says nothing in a global ranking, and everything among equals.
+    const scaled = scores({ stem: 1, a0: 1, a1: 100 });
+    const global = baselineState('global', space, scaled, 10);
+    expect(global.keep.get('a0')).toBe(global.keep.get('a1'));
+    const isomorphic = baselineState('isomorphic', space, scaled, 10);
+    expect(isomorphic.keep.get('a1')).toBe(8);
+    expect(isomorphic.keep.get('a0')).toBeLessThan(8);
+  });
+
+  it('keep what was set by hand', () => {
+    const space = spaceOf({ counts: { a0: COUNTS, a1: COUNTS } });
+    for (const name of ['uniform', 'global', 'isomorphic'] as const) {
+      const s = baselineState(name, space, scores({ a0: 1, a1: 1, stem: 1 }), 0, state({ a0: 6 }, ['b1']));
+      expect(s.keep.get('a0')).toBe(6);
+      expect(s.dropped).toEqual(new Set(['b1']));
+      expect(s.keep.has('stem')).toBe(false);
+    }
+  });
+});

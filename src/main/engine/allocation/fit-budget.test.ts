@@ -1,0 +1,174 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { chainSpace, standIns } from '../../../../test/support/chain-space.ts';
+import { prepare, type Prepared } from '../../../../test/support/prune.ts';
+import { formulaLatency, residualChain } from '../../../../test/support/residual-chain.ts';
+import { PRESETS } from '../../../shared/model/recipes.ts';
+import { GreedyPath, refill, widened } from './greedy.ts';
+import { predictMs, WHOLE, type Space, type State } from './state.ts';
+import { fitBudget, keyOf, stateOf, type Candidate } from './fit-budget.ts';
+import { openSpace } from './space.ts';
+
+let p: Prepared;
+let space: Space;
+beforeAll(async () => {
+  p = await prepare(residualChain({ blocks: 4, width: 16 }));
+  space = chainSpace(p);
+});
+
+const cost = async (s: State): Promise<number> => [...s.keep].reduce((sum, [, n]) => sum + (1 - n / 16) ** 2, 0);
+
+/** The loop with a machine whose true time is a function of the plan. */
+async function fit(
+  truth: (s: State, predicted: number) => number,
+  budgetRatio: number,
+  { attempts, filled = false, bias }: { attempts?: number; filled?: boolean; bias?: number } = {},
+) {
+  const path = new GreedyPath(space, WHOLE, { cost, least: 0.001 });
+  const { cut, planOf } = standIns(p.model);
+  const full = truth(WHOLE, predictMs(space, WHOLE));
+  const seen: Candidate[] = [];
+  const r = await fitBudget({
+    budgetRatio,
+    baselineMs: predictMs(space, WHOLE),
+    space,
+    allocate: async (ms) => refill(space, (await path.reach(ms)).state, ms, cost, WHOLE),
+    cut,
+    measure: async (m) => truth(planOf(m), predictMs(space, planOf(m))) / full,
+    onCandidate: (c) => seen.push(c),
+    ...(attempts !== undefined && { attempts }),
+    ...(bias !== undefined && { bias }),
+    ...(filled && { wider: async (s: State, ms: number) => widened(space, s, WHOLE, ms) }),
+  });
+  expect(r.candidates).toEqual(seen);
+  expect(r.candidates).toContain(r.best);
+  expect(new Set(r.candidates.map((c) => keyOf(c.state))).size).toBe(r.candidates.length);
+  return r;
+}
+
+describe('the closed loop', () => {
+  const machines: Record<string, (s: State, predicted: number) => number> = {
+    'that does as predicted': (_, ms) => ms,
+    'with time that no cut removes': (_, ms) => ms + 4,
+    'that is slower than predicted the more is cut': (_, ms) => ms ** 0.8,
+    'that is faster than predicted': (_, ms) => ms ** 1.2,
+    'with steps': (s, ms) => ms + 0.05 * [...s.keep.values()].reduce((sum, n) => sum + ((4 - (n % 4)) % 4), 0),
+  };
+  it.each(Object.keys(machines))('ends in a narrow band under the budget on a machine %s', async (name) => {
+    for (const budget of [0.85, 0.7, 0.55]) {
+      const { best, within } = await fit(machines[name]!, budget);
+      expect(within).toBe(true);
+      expect(best.ratio).toBeLessThanOrEqual(budget);
+      expect(best.ratio, `${name} ${budget}`).toBeGreaterThan(budget * 0.9);
+    }
+  });
+
+  it('begins where the plans of an earlier budget were off', async () => {
+    const slower = (_: State, ms: number): number => 1.3 * ms + 2;
+    const plain = await fit(slower, 0.7);
+    const { best } = plain;
+    const known = await fit(slower, 0.7, { bias: (best.ratio * predictMs(space, WHOLE)) / best.predictedMs });
+    expect(plain.candidates.length).toBeGreaterThan(1);
+    expect(known.candidates).toHaveLength(1);
+    expect(known.best.ratio).toBeGreaterThan(0.945 * 0.7);
+    expect(known.best.ratio).toBeLessThanOrEqual(0.7);
+  });
+
+  it('says that nothing is within, and gives the nearest', async () => {
+    const { best, within, candidates } = await fit((_, ms) => 100 + ms, 0.5);
+    expect(within).toBe(false);
+    expect(best.ratio).toBe(Math.min(...candidates.map((c) => c.ratio)));
+  });
+
+  it('fills what is left by the plan next to it, where measurements are not in the order of predictions', async () => {
+    // The first group in steps of eight, the second for nothing: goals change both together.
+    const machine = (s: State, ms: number): number => {
+      const [a, b] = ['a0', 'a1'].map((g) => s.keep.get(g) ?? 16) as [number, number];
+      return ms + 1.6 * ((8 - (a % 8)) % 8) - 0.5 * b;
+    };
+    let gaps = 0;
+    for (const budget of [0.9, 0.85, 0.8, 0.75]) {
+      const [plain, filled] = [await fit(machine, budget), await fit(machine, budget, { filled: true })];
+      expect(filled.within).toBe(true);
+      expect(filled.best.ratio).toBeLessThanOrEqual(budget);
+      expect(filled.best.ratio).toBeGreaterThanOrEqual(0.945 * budget - 1e-9);
+      expect(filled.candidates.length).toBeLessThanOrEqual(plain.candidates.length + 6);
+      if (plain.best.ratio < 0.9 * budget) gaps++;
+    }
+    expect(gaps).toBeGreaterThan(0);
+  });
+
+  it('measures no more often than it may, and no plan twice', async () => {
+    for (const attempts of [1, 2, 3]) {
+      const { candidates } = await fit((_, ms) => ms + 4, 0.7, { attempts });
+      expect(candidates.length).toBeLessThanOrEqual(attempts);
+      expect(candidates.length).toBeGreaterThan(0);
+    }
+  });
+
+  it('names plans by what they are', () => {
+    const s: State = { keep: new Map([['b', 2], ['a', 1]]), dropped: new Set(['y', 'x']) }; // prettier-ignore
+    const t: State = { keep: new Map([['a', 1], ['b', 2]]), dropped: new Set(['x', 'y']) }; // prettier-ignore
+    expect(keyOf(s)).toBe(keyOf(t));
+    expect(keyOf(s)).not.toBe(keyOf({ ...s, dropped: new Set() }));
+    expect(stateOf(keyOf(s))).toEqual(t);
+  });
+});
+
+describe('what the allocator may choose from', () => {
+  const open = (recipe: Partial<typeof PRESETS.fast>): ReturnType<typeof openSpace> => {
+    const counts = new Map(p.analysis.groups.map((g) => [g.id, [1, 2, 4, 8, 12, 16]] as const));
+    return openSpace(
+      p.analysis.groups,
+      p.blocks,
+      new Map([['a0', Float64Array.from({ length: 16 }, (_, i) => (i % 2 ? -i : i))]]),
+      counts,
+      formulaLatency(p.model, p.analysis.groups, counts, () => 1),
+      { ...PRESETS.fast, ...recipe },
+    );
+  };
+  const groups = ['stem', 'a0', 'a1', 'a2', 'a3'];
+  const offered = (r: Partial<typeof PRESETS.fast>): string[] => [...open(r).space.counts.keys()].sort();
+
+  it('is everything, unless the recipe says otherwise', () => {
+    const { space: all, start } = open({ floor: 0 });
+    expect([...all.counts.keys()].sort()).toEqual([...groups].sort());
+    expect(all.counts.get('a1')).toEqual([1, 2, 4, 8, 12, 16]);
+    expect([...all.droppable]).toEqual(['b0', 'b1', 'b2', 'b3']);
+    expect(start).toEqual({ keep: new Map(), dropped: new Set() });
+    expect(all.order.get('a0')).toEqual([15, 13, 11, 9, 7, 5, 3, 1, 0, 2, 4, 6, 8, 10, 12, 14]);
+    expect(all.order.get('a1')).toEqual(Array.from({ length: 16 }, (_, i) => i));
+  });
+
+  it('has no counts below the floor', () => {
+    expect(open({ floor: 0.25 }).space.counts.get('a1')).toEqual([4, 8, 12, 16]);
+    expect(open({ floor: 0.3 }).space.counts.get('a1')).toEqual([8, 12, 16]);
+    expect(offered({ floor: 1 })).toEqual([]);
+  });
+
+  it('leaves out what is frozen, by group, block or node, with globs', () => {
+    expect(offered({ freeze: ['a1'] })).toEqual(['a0', 'a2', 'a3', 'stem']);
+    expect(offered({ freeze: ['a*'] })).toEqual(['stem']);
+    expect(offered({ freeze: ['*'] })).toEqual([]);
+    // A node that no group is named after: everything that it reads or makes.
+    expect(offered({ freeze: ['b1'] })).toEqual(['a0', 'a2', 'a3']);
+    // A dot is a dot.
+    expect(offered({ freeze: ['a.'] })).toHaveLength(5);
+    const { droppable } = open({ freeze: ['b1', 'a3'] }).space;
+    expect([...droppable]).toEqual(['b0', 'b2']);
+    expect(offered({ channels: false })).toEqual([]);
+    expect(open({ blocks: false }).space.droppable.size).toBe(0);
+  });
+
+  it('takes keep ratios set by hand for given', () => {
+    const { space: s, start } = open({ keep: { 'a*': 0.5, a1: 0.26 } });
+    expect([...s.counts.keys()]).toEqual(['stem']);
+    expect(start.keep).toEqual(new Map([['a0', 8], ['a1', 4], ['a2', 8], ['a3', 8]])); // prettier-ignore
+    expect(open({ keep: { a1: 0.001 } }).start.keep.get('a1')).toBe(1);
+    expect(open({ keep: { a1: 1 } }).start.keep.get('a1')).toBe(16);
+  });
+
+  it('refuses a name that nothing has', () => {
+    expect(() => open({ keep: { 'layer*': 0.5 } })).toThrow(expect.objectContaining({ code: 'recipe-invalid' }));
+    expect(() => open({ keep: { 'layer*': 0.5 } })).toThrow(/layer\*/);
+  });
+});

@@ -1,0 +1,177 @@
+/**
+ * Values of a model over all calibration batches, computed where they are asked for from the nearest values that are
+ * already there. Walking through a network front to back this way costs one forward pass in total, while weights behind
+ * the front may still change.
+ */
+import { GraphBuilder } from '../autodiff/builder.ts';
+import { importDomains } from '../autodiff/walker.ts';
+import type { Executor, HostTensor } from '../executor.ts';
+import { DType } from '../ir/dtype.ts';
+import type { Model } from '../ir/model.ts';
+import type { Node } from '../ir/node.ts';
+import type { Value } from '../ir/value.ts';
+import { readsOf } from '../ir/reads.ts';
+import { extractSubgraph } from '../passes/extract.ts';
+
+/** What `look` computes beside the values that it holds. */
+export interface Look {
+  /** Values that are there afterwards. */
+  readonly hold: readonly Value[];
+  /** Values that are only computed with. */
+  readonly use?: readonly Value[];
+  /** More inputs, one tensor per batch each. */
+  readonly feeds?: Readonly<Record<string, readonly HostTensor[]>>;
+  /** Emits what is wanted of the values and the further inputs, by name, in float32. */
+  readonly emit: (
+    b: GraphBuilder,
+    at: (v: Value) => Value,
+    fed: (name: string) => Value,
+  ) => Readonly<Record<string, Value>>;
+  /** Takes what was emitted, batch by batch. */
+  readonly each: (out: Readonly<Record<string, HostTensor>>, batch: number) => void;
+}
+
+export class Stream {
+  readonly #executor: Executor;
+  readonly #model: Model;
+  readonly #threads: number;
+  readonly #order = new Map<Node, number>();
+  readonly #held = new Map<Value, readonly HostTensor[]>();
+  readonly #inputs: ReadonlySet<Value>;
+
+  /** @param batches feeds by input name, one record per batch */
+  constructor(
+    executor: Executor,
+    model: Model,
+    batches: readonly Readonly<Record<string, HostTensor>>[],
+    threads: number,
+  ) {
+    this.#executor = executor;
+    this.#model = model;
+    this.#threads = threads;
+    let i = 0;
+    for (const n of model.graph.nodes()) this.#order.set(n, i++);
+    const fed = model.graph.inputs.filter((v) => !v.isInitializer);
+    for (const v of fed)
+      this.#held.set(
+        v,
+        batches.map((b) => b[v.name]!),
+      );
+    this.#inputs = new Set(fed);
+  }
+
+  /** One tensor per batch for each of the values. */
+  async get(...wanted: readonly Value[]): Promise<(readonly HostTensor[])[]> {
+    const missing = [...new Set(wanted.filter((v) => !this.#held.has(v)))];
+    if (missing.length) await this.#compute(missing, []);
+    return wanted.map((v) => this.#held.get(v)!);
+  }
+
+  /** Like `get`, and what is made of the values in the same session: what they need not be copied for. */
+  async look(o: Look): Promise<void> {
+    const missing = [...new Set(o.hold.filter((v) => !this.#held.has(v)))];
+    await this.#compute(missing, [...new Set([...o.hold, ...(o.use ?? [])])], o);
+  }
+
+  /** Dimensions of a value in the first batch, where it is there. */
+  dims(v: Value): readonly number[] | undefined {
+    return this.#held.get(v)?.[0]?.dims;
+  }
+
+  /** Values whose producer's weights changed after they were computed, and everything that was computed from them. */
+  forget(...values: readonly Value[]): void {
+    const seen = new Set<Value>();
+    const waiting = [...values];
+    while (waiting.length) {
+      const v = waiting.pop()!;
+      if (seen.has(v)) continue;
+      seen.add(v);
+      if (!this.#inputs.has(v)) this.#held.delete(v);
+      for (const n of v.consumers()) waiting.push(...n.outputs);
+    }
+  }
+
+  /** Lets go of what `node` and those behind it need neither directly nor to compute what they read; inputs of the model stay. */
+  passed(node: Node): void {
+    const at = this.#order.get(node) ?? 0;
+    const needed = new Set<Value>();
+    const waiting: Value[] = [];
+    for (const [n, i] of this.#order) if (i >= at) waiting.push(...readsOf(n));
+    const seen = new Set<Value>();
+    while (waiting.length) {
+      const v = waiting.pop()!;
+      if (seen.has(v)) continue;
+      seen.add(v);
+      if (this.#held.has(v)) needed.add(v);
+      else if (v.producer && (this.#order.get(v.producer) ?? 0) < at) waiting.push(...readsOf(v.producer));
+    }
+    for (const v of this.#held.keys()) if (!needed.has(v) && !this.#inputs.has(v)) this.#held.delete(v);
+  }
+
+  /** @param wanted values that are held afterwards, @param used those that `more` is made of */
+  async #compute(wanted: readonly Value[], used: readonly Value[], more?: Look): Promise<void> {
+    const cut = this.#sources([...wanted, ...used]);
+    const computed = [...wanted, ...used.filter((v) => !this.#held.has(v) && !wanted.includes(v))];
+    const part = extractSubgraph(this.#model, cut, computed);
+    const { graph } = part;
+    const declare = (v: Value, t: HostTensor): void => void (v.type = { elemType: t.dtype, shape: t.dims });
+    for (const [i, v] of cut.entries()) declare(graph.inputs[i]!, this.#held.get(v)![0]!);
+    const at = new Map([
+      ...cut.map((v, i) => [v, graph.inputs[i]!] as const),
+      ...computed.map((v, i) => [v, graph.outputs[i]!] as const),
+    ]);
+    graph.outputs.splice(wanted.length);
+    const fed = new Map<string, Value>();
+    for (const [name, tensors] of Object.entries(more?.feeds ?? {})) {
+      const input = graph.addInput(graph.freshName(name), null);
+      declare(input, tensors[0]!);
+      fed.set(name, input);
+    }
+    const b = new GraphBuilder(graph, part.opset);
+    const made = Object.entries(
+      more?.emit(
+        b,
+        (v) => at.get(v)!,
+        (name) => fed.get(name)!,
+      ) ?? {},
+    ).map(([name, v]) => {
+      const out = b.op('Identity', [v]);
+      out.name = graph.freshName(name);
+      out.type = { elemType: DType.FLOAT };
+      graph.outputs.push(out);
+      return [name, out.name] as const;
+    });
+    importDomains(part);
+    const session = await this.#executor.open(part, { threads: this.#threads, memoryPattern: false });
+    try {
+      const names = wanted.map((_, i) => graph.outputs[i]!.name);
+      const results: HostTensor[][] = wanted.map(() => []);
+      const batches = this.#held.get(cut[0]!)!.length;
+      for (let k = 0; k < batches; k++) {
+        const feeds = Object.fromEntries(cut.map((v, i) => [graph.inputs[i]!.name, this.#held.get(v)![k]!]));
+        for (const [name, v] of fed) feeds[v.name] = more!.feeds![name]![k]!;
+        const out = await session.run(feeds);
+        names.forEach((name, i) => results[i]!.push(out[name]!));
+        more?.each(Object.fromEntries(made.map(([name, as]) => [name, out[as]!])), k);
+      }
+      wanted.forEach((v, i) => this.#held.set(v, results[i]!));
+    } finally {
+      await session.release();
+    }
+  }
+
+  /** Held values that the wanted ones are computed from. */
+  #sources(wanted: readonly Value[]): Value[] {
+    const cut = new Set<Value>();
+    const seen = new Set<Value>();
+    const waiting = [...wanted];
+    while (waiting.length) {
+      const v = waiting.pop()!;
+      if (seen.has(v)) continue;
+      seen.add(v);
+      if (this.#held.has(v)) cut.add(v);
+      else if (v.producer) waiting.push(...readsOf(v.producer));
+    }
+    return [...cut];
+  }
+}

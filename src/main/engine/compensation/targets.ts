@@ -1,0 +1,75 @@
+/** What each linear operator of a pruned model should make: which value of the original it stands for. */
+import type { Node } from '../ir/node.ts';
+import type { Value } from '../ir/value.ts';
+import type { Surgery } from '../pruning/surgery.ts';
+import type { ResidualBlock } from '../pruning/types.ts';
+
+export interface Readout {
+  /** The pruned value that is to match: the operator's output, or the residual sum that it enters. */
+  readonly value: Value;
+  /** The other addend, which the operator cannot change. */
+  readonly base: Value | null;
+  /** The original's value that stands where `value` stands now. */
+  readonly target: Value;
+  /** Kept indices of the target's channel axis, or null. */
+  readonly kept: readonly number[] | null;
+  /** The activation that alone reads the value: what it cuts off need not match. */
+  readonly activation: 'relu' | null;
+}
+
+/** The only reader of a value when it is such an operator, in the same graph. */
+function alone(v: Value, key: string): Node | null {
+  const [reader, ...others] = v.consumers();
+  return reader?.key === key && reader.graph === v.graph && others.length === 0 && !v.isGraphOutput ? reader : null;
+}
+
+export class Targets {
+  readonly #surgery: Surgery;
+  readonly #originals: ReadonlyMap<Value, Value>;
+  readonly #dropped: ReadonlyMap<Value, ResidualBlock>;
+  readonly #drops: ReadonlySet<ResidualBlock>;
+
+  constructor(surgery: Surgery, dropped: readonly ResidualBlock[]) {
+    this.#surgery = surgery;
+    const originals = new Map<Value, Value>();
+    // Several originals may share one pruned value where blocks were dropped: the first is the one computed there.
+    for (const [from, to] of surgery.values) if (!originals.has(to)) originals.set(to, from);
+    this.#originals = originals;
+    this.#dropped = new Map(dropped.map((b) => [b.shortcut, b]));
+    this.#drops = new Set(dropped);
+  }
+
+  original(v: Value): Value | undefined {
+    return this.#originals.get(v);
+  }
+
+  /** Of an operator's result with its bias. Null for a value that the original does not have. */
+  readout(out: Value, channelAxis: (target: Value) => number): Readout | null {
+    const own = this.#originals.get(out);
+    if (!own) return null;
+    const add = alone(out, 'Add');
+    const sum = add && this.#originals.get(add.output());
+    const base = add && sum ? (add.input(0) === out ? add.input(1) : add.input(0)) : null;
+    const residual = base !== null && base !== out && !base.isInitializer && this.#originals.has(base);
+    const value = residual ? add!.output() : out;
+    const target = this.#standsFor(residual ? sum! : own);
+    return {
+      value,
+      base: residual ? base : null,
+      target,
+      kept: this.#surgery.kept(target, channelAxis(target)),
+      activation: alone(value, 'Relu') ? 'relu' : null,
+    };
+  }
+
+  /** Follows the dropped blocks behind a value: it now takes the place of the last of their sums. */
+  #standsFor(v: Value): Value {
+    for (;;) {
+      const readers = v.consumers().filter((n) => ![...this.#drops].some((b) => b.nodes.includes(n)));
+      const activation = readers.length === 1 && readers[0]!.key === 'Relu' ? readers[0]!.output() : null;
+      const block = this.#dropped.get(v) ?? (activation && this.#dropped.get(activation));
+      if (!block) return v;
+      v = block.add.output();
+    }
+  }
+}

@@ -1,0 +1,49 @@
+/** Groups whose units the recipe's criterion does not rank: told, and ranked by the norm of their weights instead. */
+import { criterionFor } from './registry.ts';
+import type { Group } from '../pruning/types.ts';
+import type { Scores } from './contract.ts';
+
+/** Needs no data and ranks whatever has weights. */
+const INSTEAD = 'l2';
+
+/**
+ * Scores for every group. A group without scores, with scores that are no numbers, or with the same score for every unit
+ * gets L2 norms; where those say nothing either, its units go in the order of their indices. Notes name both.
+ */
+export function completeScores(
+  groups: readonly Group[],
+  scores: Scores,
+  criterion: string,
+): { scores: Scores; notes: string[] } {
+  const out = new Map<string, Float64Array>();
+  const instead: string[] = [];
+  const unranked: string[] = [];
+  for (const group of groups) {
+    const own = scores.get(group.id);
+    if (own && ranks(own, group.units)) {
+      out.set(group.id, own);
+      continue;
+    }
+    const norms = criterion === INSTEAD ? null : criterionFor(INSTEAD)!.score({ group, seed: 0 });
+    const useful = norms !== null && ranks(norms, group.units);
+    (useful ? instead : unranked).push(group.id);
+    out.set(group.id, useful ? norms : new Float64Array(group.units));
+  }
+  return {
+    scores: out,
+    notes: [
+      ...(instead.length
+        ? [`The criterion ${criterion} does not rank the units of ${instead.join(', ')}: ${INSTEAD} does instead.`]
+        : []),
+      ...(unranked.length
+        ? [
+            `No criterion tells the units of ${unranked.join(', ')} apart: they are removed in the order of their indices.`,
+          ]
+        : []),
+    ],
+  };
+}
+
+/** True when the scores are numbers, one per unit, and not all alike. */
+const ranks = (score: Float64Array, units: number): boolean =>
+  score.length === units && score.every((s) => Number.isFinite(s)) && (units < 2 || score.some((s) => s !== score[0]));

@@ -1,0 +1,32 @@
+/** The kind of network, told from its operators and ports. A guess that users can correct. */
+import type { Family } from '../../../shared/model/types.ts';
+import type { Model } from '../ir/model.ts';
+
+export function familyOf(model: Model): Family {
+  let convolutions = 0;
+  let softmaxOfProducts = 0;
+  let experts = 0;
+  for (const node of model.graph.nodes()) {
+    if (node.opType === 'Conv' || node.opType === 'ConvTranspose') convolutions++;
+    else if (/MoE/i.test(node.opType)) experts++;
+    // Attention: a softmax that a matrix product consumes, or a fused operator.
+    else if (/Attention$/.test(node.opType)) softmaxOfProducts++;
+    else if (node.opType === 'Softmax') {
+      const out = node.outputs[0];
+      if (out?.consumers().some((c) => c.opType === 'MatMul' || c.opType === 'Einsum' || c.opType === 'Dropout')) {
+        softmaxOfProducts++;
+      }
+    }
+  }
+  const inputs = model.graph.inputs.filter((v) => !v.isInitializer);
+  const image = inputs.some((v) => v.type?.shape?.length === 4);
+  const time = inputs.some((v) => /^(t|timesteps?|sigma)$/i.test(v.name));
+  const tokens = inputs.some((v) => /input_ids|inputs_embeds|pixel_values.*ids/i.test(v.name));
+  if (experts > 0) return 'moe';
+  if (time && image) return 'diffusion';
+  if (image && tokens) return 'vlm';
+  // Some CNNs have an attention block or two; a transformer is attention all the way.
+  if (softmaxOfProducts >= 4 && softmaxOfProducts * 3 >= convolutions) return 'vit';
+  if (convolutions > 0) return 'cnn';
+  return softmaxOfProducts > 0 && image ? 'vit' : 'unknown';
+}

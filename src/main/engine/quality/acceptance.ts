@@ -1,0 +1,43 @@
+/** What a finished compression says about itself: accepted or not, and why. */
+import type { CompressReport, KeptFloor, LatencyVerdict, Quality, QualityFloor } from '../../../shared/model/job.ts';
+import { DEFAULT_FLOOR } from '../../../shared/model/quality.ts';
+import { latencyReason } from '../latency/verdict.ts';
+import { judgeQuality, type Verdict } from './floor.ts';
+import type { Meanings } from './meaning.ts';
+
+type Told = Required<Pick<CompressReport, 'accepted' | 'reasons' | 'warnings' | 'floor'>> &
+  Pick<CompressReport, 'keptFloor'>;
+
+/** @param kept undefined where nothing was searched for */
+export function acceptance(o: {
+  readonly original: Quality | null;
+  readonly result: Quality | null;
+  readonly floor: QualityFloor | undefined;
+  readonly met: boolean;
+  /** Of the final measurement; absent where none was made. */
+  readonly latency?: LatencyVerdict | undefined;
+  readonly meanings: Meanings;
+  readonly kept?: KeptFloor | null | undefined;
+  readonly budgetMs: number;
+}): Told {
+  const verdict: Verdict = judgeQuality(o.original, o.result, o.floor);
+  const reasons = [...verdict.reasons];
+  if (o.kept) {
+    const fastest = `of the cuts tried the fastest that keeps the floor takes ${o.kept.ms.toPrecision(3)} ms (${o.kept.ratio.toFixed(2)}x), and the budget is ${o.budgetMs.toPrecision(3)} ms.`;
+    // A short look on a noisy machine may find it within: then they do not contradict each other.
+    reasons.push(
+      o.kept.ms > o.budgetMs
+        ? `Budget and floor contradict each other: ${fastest}`
+        : `Another cut may keep both: ${fastest} That was a short measurement: try a budget a little looser.`,
+    );
+  } else if (o.kept === null) reasons.push('None of the cuts tried on the way to the budget keeps the floor.');
+  if (!o.met) reasons.push((o.latency && latencyReason(o.latency)) ?? 'The budget is not met.');
+  const guesses = [...o.meanings.values()].filter((m) => m.guessed).map((m) => `${m.name} is read as ${m.reading}: ${m.why}.`); // prettier-ignore
+  return {
+    accepted: reasons.length === 0,
+    reasons,
+    warnings: [...verdict.warnings, ...guesses],
+    floor: { ...DEFAULT_FLOOR, ...o.floor },
+    ...(o.kept !== undefined && { keptFloor: o.kept }),
+  };
+}

@@ -1,0 +1,73 @@
+/** What the original makes of the calibration samples, kept across budgets: half of what compensation costs. */
+import { open, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DType } from '../../engine/ir/dtype.ts';
+import { lookAtAll, type Looked } from '../../engine/compensation/dense.ts';
+import type { Calibration } from '../prepare/calibration.ts';
+import type { StageContext } from '../context.ts';
+import type { Prepared } from '../prepare/prepare.ts';
+
+/** More is not kept, and looked at one operator after the other. */
+const MOST_BYTES = 3e8;
+/** Of the files below; raised when what is kept changes. */
+const VERSION = 1;
+
+interface Entry extends Omit<Looked, 'tensors' | 'mean'> {
+  readonly name: string;
+  readonly mean: readonly number[];
+  /** Of each batch, as the values lie in the data file. */
+  readonly dims: readonly (readonly number[])[];
+}
+
+/** @param identity model and samples. Undefined where it would be too much. */
+export async function keptTargets(
+  o: {
+    readonly prepared: Prepared;
+    readonly calibration: Calibration;
+    readonly identity: Readonly<Record<string, unknown>>;
+    readonly threads: number;
+  },
+  ctx: StageContext,
+): Promise<ReadonlyMap<string, Looked> | undefined> {
+  const { prepared, calibration, threads } = o;
+  let made: ReadonlyMap<string, Looked> | null = null;
+  const key = { ...o.identity, size: calibration.size, version: VERSION };
+  const dir = await ctx.artifact('targets', key, async (to) => {
+    made = await lookAtAll(ctx.executor, prepared, calibration.batches, threads, MOST_BYTES);
+    await write(to, made ?? new Map<string, Looked>());
+  });
+  const known = made ?? (await read(dir));
+  return known.size > 0 ? known : undefined;
+}
+
+async function write(dir: string, looked: ReadonlyMap<string, Looked>): Promise<void> {
+  const entries: Entry[] = [];
+  const data = await open(join(dir, 'values.bin'), 'wx');
+  try {
+    for (const [name, { axis, every, mean, tensors }] of looked) {
+      entries.push({ name, axis, every, mean: [...mean], dims: tensors.map((t) => t.dims) });
+      for (const { data: values } of tensors)
+        await data.writeFile(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+    }
+  } finally {
+    await data.close();
+  }
+  await writeFile(join(dir, 'values.json'), JSON.stringify(entries));
+}
+
+async function read(dir: string): Promise<Map<string, Looked>> {
+  const entries = JSON.parse(await readFile(join(dir, 'values.json'), 'utf8')) as Entry[];
+  const { buffer, byteOffset } = await readFile(join(dir, 'values.bin'));
+  let at = byteOffset;
+  return new Map(
+    entries.map(({ name, axis, every, mean, dims }) => {
+      const tensors = dims.map((d) => {
+        const length = d.reduce((a, b) => a * b, 1);
+        const data = new Float32Array(buffer, at, length);
+        at += data.byteLength;
+        return { dtype: DType.FLOAT, dims: d, data };
+      });
+      return [name, { axis, every, mean: Float64Array.from(mean), tensors }];
+    }),
+  );
+}

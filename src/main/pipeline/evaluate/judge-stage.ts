@@ -1,0 +1,108 @@
+/**
+ * How plans of a job are judged: on the samples that nothing has learnt from, beside the original, with the outputs read
+ * as the job reads them. The result and the plans of the search under the floor are judged by the same evaluator.
+ */
+import type { CompressRequest, Quality } from '../../../shared/model/job.ts';
+import type { Model } from '../../engine/ir/model.ts';
+import type { Meanings } from '../../engine/quality/meaning.ts';
+import { openModelFile } from '../../storage/model-files.ts';
+import type { Compensated } from '../compensate/compensate-stage.ts';
+import type { StageContext } from '../context.ts';
+import { createEvaluator, type Evaluator } from './evaluate.ts';
+import type { JobData } from '../prepare/job-data.ts';
+import type { JobIdentity } from '../job-identity.ts';
+import type { Prepared } from '../prepare/prepare.ts';
+import { recoverStage } from '../recover/recover-stage.ts';
+import type { Stopwatch } from '../stopwatch.ts';
+
+/** What of a job its judge needs. */
+export interface JudgeParts {
+  /** The original, at any batch size where it bears that. */
+  readonly source: Model;
+  /** The form of it that plans are cut from: the choices of a detector are held by the names of its values. */
+  readonly prepared: Pick<Prepared, 'model'>;
+  readonly data: Pick<JobData, 'dataset' | 'quality'>;
+  readonly meanings: Meanings;
+}
+
+/** Samples that are run at once. */
+const BATCH = 64;
+
+/** Measures the original at once; null without data. Close it when done. */
+export async function openJudge(
+  { source, prepared, data, meanings }: JudgeParts,
+  o: { readonly threads: number; readonly onProgress?: (done: number) => void },
+  ctx: Pick<StageContext, 'executor'>,
+): Promise<Evaluator | null> {
+  if (!data.dataset) return null;
+  return createEvaluator(source, {
+    ...o,
+    executor: ctx.executor,
+    dataset: data.dataset,
+    indices: data.quality,
+    batch: BATCH,
+    prepared: () => Promise.resolve(prepared.model),
+    meanings,
+  });
+}
+
+/** What of a job judging and recovery need. */
+interface JudgedJob extends JudgeParts {
+  readonly request: CompressRequest;
+  readonly prepared: Prepared;
+  readonly data: JobData;
+  readonly clock: Stopwatch;
+}
+
+/** Quality after compensation, recovery where it is asked for and possible, quality after it. */
+export async function judgeAndRecover(
+  job: JudgedJob,
+  compensated: Compensated,
+  o: { identity: JobIdentity; threads: number },
+  ctx: StageContext,
+): Promise<{
+  path: string;
+  reference: Quality | null;
+  compensated: Quality | null;
+  quality: Quality | null;
+  notes: string[];
+}> {
+  const { request, prepared, meanings, data, clock } = job;
+  const { recovery } = request.recipe;
+  const samples = data.quality.length;
+  const told =
+    (what: string, from: number) =>
+    (done: number): void =>
+      ctx.progress({
+        stage: 'evaluate',
+        message: `${what}: ${Math.round(done * samples)} of ${samples} samples`,
+        done: from + done / 2,
+      });
+  const evaluator = await openJudge(job, { threads: o.threads, onProgress: told('the original', 0) }, ctx);
+  if (!evaluator) {
+    const notes = recovery.enabled ? ['No data were given: nothing was compensated or recovered.'] : [];
+    return { path: compensated.path, reference: null, compensated: null, quality: null, notes };
+  }
+  try {
+    const { reference } = evaluator;
+    const before = await evaluator.evaluate(openModelFile(compensated.path), told('the pruned model', 0.5));
+    const untouched = {
+      path: compensated.path,
+      reference,
+      compensated: before,
+      quality: before,
+      notes: [...evaluator.notes()],
+    };
+    clock.mark('evaluate');
+    if (!recovery.enabled || recovery.seconds <= 0) return untouched;
+    const recovered = await recoverStage({ request, data, original: prepared.model, compensated, meanings, ...o }, ctx);
+    clock.mark('recover');
+    if (!recovered.path) return { ...untouched, notes: [...untouched.notes, recovered.note] };
+    const quality = await evaluator.evaluate(openModelFile(recovered.path), told('the recovered model', 0.5));
+    clock.mark('evaluate');
+    const notes = [...evaluator.notes(), recovered.note];
+    return { path: recovered.path, reference, compensated: before, quality, notes };
+  } finally {
+    await evaluator.close();
+  }
+}

@@ -1,0 +1,85 @@
+/** The parts of a compression's report. */
+import type { CompressReport, CompressRequest, ModelMeasure, Quality } from '../../../shared/model/job.ts';
+import type { LatencyStats, Plan } from '../../../shared/model/types.ts';
+import { modelCosts } from '../../engine/ir/costs.ts';
+import type { Model } from '../../engine/ir/model.ts';
+import type { Space } from '../../engine/allocation/state.ts';
+import type { Meanings } from '../../engine/quality/meaning.ts';
+import { measuredHere } from '../../runtime/device.ts';
+import { collectFacts } from '../../runtime/facts.ts';
+import { profileModel } from '../../runtime/profile.ts';
+import type { StageContext } from '../context.ts';
+import { familyOf } from '../../engine/families/family.ts';
+import { groupInfo } from '../../engine/pruning/group-info.ts';
+import type { Prepared } from '../prepare/prepare.ts';
+import type { SizedModel } from '../prepare/sized.ts';
+import { withoutRules } from '../../engine/pruning/without-rules.ts';
+
+/** What of a job its report tells. */
+interface Told {
+  readonly request: CompressRequest;
+  readonly loaded: SizedModel;
+  readonly prepared: Prepared;
+  readonly meanings: Meanings;
+  /** What looked wrong with the original on the data. */
+  readonly warnings: readonly string[];
+}
+
+export const reportHead = ({ request, loaded, prepared, meanings, warnings }: Told, ctx: StageContext) => ({
+  outputs: [...meanings.values()],
+  warnings,
+  job: ctx.job,
+  skipped: prepared.analysis.skipped,
+  family: request.family ?? familyOf(loaded.model),
+  provenance: measuredHere(),
+  recipe: request.recipe,
+});
+
+export async function measureOf(
+  m: Model,
+  bytes: number,
+  stats: LatencyStats,
+  quality: Quality | null,
+  { request }: Pick<Told, 'request'>,
+  ctx: StageContext,
+): Promise<ModelMeasure> {
+  const { macs, params } = modelCosts(m, await collectFacts(m, ctx.executor, { batch: request.budget.batch }));
+  return { ...stats, macs, params, bytes, quality };
+}
+
+/** What a report says when even the largest cut is too slow, and which operators hold the time. */
+export async function unreachable(
+  { request, prepared }: Pick<Told, 'request' | 'prepared'>,
+  { least, ratio, bestMs }: { least: Model; ratio: number; bestMs: number },
+) {
+  const { threads, provider, batch } = request.budget;
+  const { operators } = await profileModel(least, { threads, provider, batch, runs: 20 });
+  const nothing = prepared.analysis.groups.length + prepared.blocks.length === 0;
+  return {
+    met: false,
+    accepted: false,
+    reasons: ['The budget cannot be reached.'],
+    unreachable: {
+      reason: nothing
+        ? ['nothing in this model can be pruned', ...withoutRules(prepared.model)].join('. ').replace(/\.$/, '')
+        : `the largest cut that the recipe allows still takes ${ratio.toFixed(3)} of the original's time`,
+      bestMs,
+      holds: operators
+        .map((o) => ({ operator: `${o.opType} ${o.name}`, ms: o.ms }))
+        .sort((a, b) => b.ms - a.ms)
+        .slice(0, 8),
+    },
+    result: null,
+    compensated: null,
+    bundle: null,
+    model: null,
+    groups: prepared.analysis.groups.map((g) => ({ ...groupInfo(g), kept: g.units })),
+    blocksRemoved: [],
+  };
+}
+
+export const keptGroups = (space: Space, plan: Plan): CompressReport['groups'] =>
+  space.groups.map((g) => ({
+    ...groupInfo(g),
+    kept: g.units - (plan.groups.find((p) => p.group === g.id)?.removed.length ?? 0),
+  }));

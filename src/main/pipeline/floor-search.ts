@@ -1,0 +1,119 @@
+/** Where the budget leaves less quality than the floor asks for: how far the model can be cut and still keep it. */
+import type { CompressRequest, KeptFloor, Quality } from '../../shared/model/job.ts';
+import { baselineState } from '../engine/allocation/baselines.ts';
+import { GreedyPath } from '../engine/allocation/greedy.ts';
+import { predictMs, type State } from '../engine/allocation/state.ts';
+import { judgeQuality } from '../engine/quality/floor.ts';
+import { openModelFile } from '../storage/model-files.ts';
+import type { StageContext } from './context.ts';
+import { openJudge, type JudgeParts } from './evaluate/judge-stage.ts';
+import type { Stopwatch } from './stopwatch.ts';
+import { keyOf, type Candidate } from '../engine/allocation/fit-budget.ts';
+import { openCost } from './search/plan-cost.ts';
+import { built, type SettleOptions } from './search-plan.ts';
+
+/** Plans that are made and judged, at most: each halves what is left between the original and the budget. */
+const STEPS = 4;
+/** Goals between the two, at most: where steps are coarse several lead to one plan. */
+const GOALS = 12;
+const GLANCE = { precision: 0.006, maxSeconds: 2.5 };
+
+export interface FloorSearch extends SettleOptions {
+  /** The plan that did not keep the floor. */
+  readonly chosen: Candidate;
+  readonly evaluate: (path: string) => Promise<Quality>;
+  readonly keeps: (q: Quality) => boolean;
+  /** No further plan is begun after so many seconds. */
+  readonly seconds: number;
+}
+
+/** The fastest of the plans tried that keeps the floor, compensated and measured; null where none does. No recovery. */
+export async function searchFloor(o: FloorSearch, ctx: StageContext): Promise<KeptFloor | null> {
+  const { space, start, recipe, beside } = o;
+  let tell: (plans: number) => void = () => undefined;
+  const plans = await openCost({ ...o, compare: beside.compare, known: [], onTried: (n) => tell(n) }, ctx);
+  const until = performance.now() + 1000 * o.seconds;
+  let kept: { path: string; quality: Quality } | null = null;
+  try {
+    const { land } = plans;
+    const path = new GreedyPath(space, start, { cost: plans.cost, ...(land && { land }) });
+    const steered = recipe.allocation === 'measured' || recipe.allocation === 'fisher';
+    const at = async (ms: number): Promise<State> =>
+      steered ? (await path.reach(ms)).state : baselineState(recipe.allocation, space, o.scores, ms, start);
+    const judged = new Map([
+      [keyOf(o.chosen.state), false],
+      [keyOf(start), true],
+    ]);
+    let [fails, keeps, made] = [o.chosen.predictedMs, predictMs(space, start), 0];
+    for (let goals = 0; goals < GOALS && made < STEPS && performance.now() < until; goals++) {
+      const goal = (fails + keeps) / 2;
+      const told = (more: string): void =>
+        ctx.progress({
+          stage: 'evaluate',
+          message: `looking for a cut that keeps the floor (${made + 1} of ${STEPS} at most)${more}`,
+          done: made / STEPS,
+        });
+      tell = (count) => told(`: ${count} plans tried`);
+      told('');
+      const state = await at(goal);
+      const key = keyOf(state);
+      // Another goal may lead to a plan that was judged before: it says on which side to go on.
+      let good = judged.get(key);
+      if (good === undefined) {
+        const predictedMs = predictMs(space, state);
+        const { compensated } = await built(o, { state, predictedMs, ratio: predictedMs / o.baselineMs }, ctx);
+        const quality = await o.evaluate(compensated.path);
+        good = o.keeps(quality);
+        made++;
+        judged.set(key, good);
+        ctx.log(`a wider plan, predicted ${predictedMs.toFixed(3)} ms: ${good ? 'keeps' : 'does not keep'} the floor`);
+        if (good) kept = { path: compensated.path, quality };
+      }
+      if (good) keeps = goal;
+      else fails = goal;
+    }
+  } finally {
+    await plans.close();
+  }
+  if (!kept) return null;
+  const measured = await beside.compare(openModelFile(kept.path), GLANCE).finally(() => beside.close());
+  return { ratio: measured.ratio, ms: measured.pruned.p50Ms, quality: kept.quality };
+}
+
+/** What of a job the search needs. */
+interface JobParts extends JudgeParts {
+  readonly request: Pick<CompressRequest, 'floor'>;
+  readonly clock: Pick<Stopwatch, 'seconds' | 'mark'>;
+}
+
+/** For the search, at least and at most; half of what the job took in between. */
+const SEARCH_SECONDS = [20, 180] as const;
+
+/** Searched for only where quality is what is wrong; undefined: it was not. */
+export async function floorKept(
+  job: JobParts,
+  o: Omit<FloorSearch, 'evaluate' | 'keeps' | 'seconds'>,
+  learned: { readonly original: Quality | null; readonly result: Quality | null },
+  ctx: StageContext,
+): Promise<KeptFloor | null | undefined> {
+  const { clock, request } = job;
+  if (!judgeQuality(learned.original, learned.result, request.floor).ruined) return undefined;
+  const judge = await openJudge(job, { threads: o.threads }, ctx);
+  if (!judge) return undefined;
+  const spent = Object.values(clock.seconds()).reduce((a, b) => a + b, 0);
+  try {
+    const kept = await searchFloor(
+      {
+        ...o,
+        evaluate: (path) => judge.evaluate(openModelFile(path)),
+        keeps: (q) => !judgeQuality(judge.reference, q, request.floor).ruined,
+        seconds: Math.min(SEARCH_SECONDS[1], Math.max(SEARCH_SECONDS[0], spent / 2)),
+      },
+      ctx,
+    );
+    clock.mark('floor');
+    return kept;
+  } finally {
+    await judge.close();
+  }
+}

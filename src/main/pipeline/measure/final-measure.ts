@@ -1,0 +1,118 @@
+/**
+ * The measurement that decides whether a result is within its budget: of the model that is delivered, once, and of a length
+ * that was set before. What is shorter, and what is repeated, steers the search and decides nothing. The yardstick runs
+ * beside the two models, so that the figures can be compared with those of another day.
+ */
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { LatencyVerdict } from '../../../shared/model/job.ts';
+import type { Budget, LatencyStats } from '../../../shared/model/types.ts';
+import type { Model } from '../../engine/ir/model.ts';
+import { latencyVerdict, meanInterval, planFinal, type FinalPlan } from '../../engine/latency/verdict.ts';
+import type { CandidateResult } from '../../runtime/bench.ts';
+import { saveModelFile } from '../../storage/model-files.ts';
+import { scratchFolder } from '../../storage/scratch.ts';
+import type { StageContext } from '../context.ts';
+import type { MeasureInput } from './measure.ts';
+import { atPercentile, statsTogether } from './paired-benchmark.ts';
+
+/** Seconds of one opening: all models together. */
+const SECONDS = 1;
+
+export interface Final {
+  readonly original: LatencyStats;
+  readonly pruned: LatencyStats;
+  readonly latency: LatencyVerdict;
+  /** Milliseconds: the budget itself, or its share of the original's latency in this measurement. */
+  readonly budgetMs: number;
+  /** Of the budget. */
+  readonly share: number;
+  readonly yardstickMs: number;
+  /** Half-width of the yardstick's interval. */
+  readonly yardstickNoiseMs: number;
+  readonly notes: readonly string[];
+}
+
+export interface FinalOptions {
+  /** A file. */
+  readonly original: string;
+  /** As it will be shipped. */
+  readonly result: Model;
+  readonly budget: Budget;
+  /** Sizes of the dynamic axes besides the batch. */
+  readonly dims?: Readonly<Record<string, number>> | undefined;
+  /** Runs that the recipe asks for. */
+  readonly runs: number;
+  /** Of the original, as known so far: sets the length. */
+  readonly baselineMs: number;
+}
+
+/** @throws SecateurError 'runtime-rejected', and what ends a process */
+export async function finalMeasure(o: FinalOptions, ctx: Pick<StageContext, 'apart' | 'progress'>): Promise<Final> {
+  const { budget, dims = {} } = o;
+  const plan = planFinal(o.runs, budget.percentile, o.baselineMs);
+  const folder = await scratchFolder();
+  try {
+    const file = join(folder, 'model.onnx');
+    saveModelFile(o.result, file);
+    const { threads, provider, batch } = budget;
+    const input: MeasureInput = {
+      models: [
+        { name: 'original', model: o.original },
+        { name: 'pruned', model: file },
+      ],
+      yardstick: true,
+      // No precision ends it: only its time and its runs do.
+      options: { threads, provider, batch, dims, warmup: 3, runs: plan.runs, precision: Infinity, minSeconds: SECONDS, maxSeconds: Infinity }, // prettier-ignore
+    };
+    const openings: (readonly CandidateResult[])[] = [];
+    for (let i = 0; i < plan.openings; i++) {
+      ctx.progress({ stage: 'measure', message: `the original and the result, side by side (${i + 1} of ${plan.openings})`, done: i / plan.openings }); // prettier-ignore
+      openings.push((await ctx.apart('measure', input)) as readonly CandidateResult[]);
+    }
+    return judgeFinal(openings, budget, plan);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** The verdict on figures of several openings: of the original, the result and the yardstick each. */
+export function judgeFinal(
+  openings: readonly (readonly CandidateResult[])[],
+  budget: Budget,
+  plan: Pick<FinalPlan, 'raisedFrom' | 'openings' | 'runs'>,
+): Final {
+  const of = (i: number): LatencyStats[] => openings.map((o) => o[i]!.stats);
+  const [original, pruned, pace] = [of(0), of(1), of(2)];
+  const at = (s: LatencyStats): number => atPercentile(s, budget.percentile);
+  const shares = pruned.map((s, i) => at(s) / (budget.ms ?? budget.ratio! * at(original[i]!)));
+  const latency = latencyVerdict(shares);
+  const yardstick = meanInterval(pace.map((s) => s.p50Ms));
+  const [before, after] = [statsTogether(original), statsTogether(pruned)];
+  const budgetMs = budget.ms ?? budget.ratio! * at(before);
+  return {
+    original: before,
+    pruned: after,
+    latency,
+    budgetMs,
+    share: at(after) / budgetMs,
+    yardstickMs: yardstick.value,
+    yardstickNoiseMs: (yardstick.high - yardstick.low) / 2,
+    notes:
+      plan.raisedFrom === null
+        ? []
+        : [
+            `${plan.raisedFrom} runs are too few for an interval of the p${budget.percentile}: it was measured with ${plan.openings * plan.runs} at least.`,
+          ],
+  };
+}
+
+/** Share of the budget that a plan whose result is not within it for sure is taken to need at least, and over its measured one. */
+const TOO_SLOW = [1.003, 1.05] as const;
+
+/**
+ * Share of the budget that a result which is not within it for sure is taken to need: the upper end of its interval, so
+ * that the next one's lies within. An interval so wide that it says nothing moves the plan by a few per cent only.
+ */
+export const remadeFrom = ({ share, latency }: Pick<Final, 'share' | 'latency'>): number =>
+  Math.max(share, TOO_SLOW[0], Math.min(latency.high, share * TOO_SLOW[1]));

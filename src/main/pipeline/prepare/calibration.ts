@@ -1,0 +1,123 @@
+/** Calibration samples as batches in memory, and the original's outputs on them. */
+import { joinRows, rowsAt, type ExecSession, type Executor, type HostTensor } from '../../engine/executor.ts';
+import type { Model } from '../../engine/ir/model.ts';
+import { seededRandom } from '../../engine/random.ts';
+import type { Dataset } from '../../data/dataset.ts';
+import { batchOf } from '../../runtime/axes.ts';
+import { fedInputs, randomFeeds } from '../../runtime/random-inputs.ts';
+import { dataInput, pad } from './data-input.ts';
+
+export interface Calibration {
+  readonly input: string;
+  /** Samples per batch; the last batch has as many as the others. */
+  readonly size: number;
+  readonly batches: readonly Readonly<Record<string, HostTensor>>[];
+  readonly labels: readonly (readonly number[] | null)[];
+  /** False when the inputs are random numbers because no data were given. */
+  readonly real: boolean;
+}
+
+/** @param indices samples to use; cut to whole batches */
+export async function calibrationOf(
+  model: Model,
+  dataset: Dataset | null,
+  indices: readonly number[],
+  size: number,
+  seed: number,
+): Promise<Calibration> {
+  if (!dataset) {
+    const feeds = (i: number): Record<string, HostTensor> => randomFeeds(model, { batch: size }, seed + i);
+    const first = feeds(0);
+    // In the graph's order: an object puts numeric names first.
+    const input = fedInputs(model)[0]!.name;
+    const given = first[input]!;
+    // A model whose batch size is fixed takes its own.
+    const per = Math.max(1, batchOf(model, first) ?? given.dims[0] ?? size);
+    const batches = Array.from({ length: Math.max(4, Math.ceil((4 * size) / per)) }, (_, i) => (i ? feeds(i) : first));
+    return { input, size: per, batches, labels: batches.map(() => null), real: false };
+  }
+  const input = dataInput(model);
+  const per = input.fixedBatch ? Math.max(1, input.dims[0]!) : Math.max(1, Math.min(size, indices.length));
+  const batches: Record<string, HostTensor>[] = [];
+  const labels: (number[] | null)[] = [];
+  for (let at = 0; at + per <= indices.length; at += per) {
+    const chunk = indices.slice(at, at + per);
+    batches.push({ [input.name]: await dataset.batch(chunk) });
+    labels.push(dataset.labels ? chunk.map((i) => dataset.labels![i]!) : null);
+  }
+  return { input: input.name, size: per, batches, labels, real: true };
+}
+
+/** The first batches, `n` samples or a little more. */
+export function firstSamples(c: Calibration, n: number): Calibration {
+  const k = Math.max(1, Math.ceil(n / c.size));
+  return { ...c, batches: c.batches.slice(0, k), labels: c.labels.slice(0, k) };
+}
+
+/** The last batches, `n` samples or a little less. */
+export function lastSamples(c: Calibration, n: number): Calibration {
+  const from = c.batches.length - Math.floor(n / c.size);
+  return { ...c, batches: c.batches.slice(from), labels: c.labels.slice(from) };
+}
+
+/** The same batches, beginning with another one. */
+export function rotated(c: Calibration, by: number): Calibration {
+  const from = by % c.batches.length;
+  const turned = <T>(list: readonly T[]): T[] => [...list.slice(from), ...list.slice(0, from)];
+  return { ...c, batches: turned(c.batches), labels: turned(c.labels) };
+}
+
+/** The same samples in batches of another size; what is left over goes, and too few for one batch repeat the first of them. */
+export function resized(c: Calibration, size: number): Record<string, HostTensor>[] {
+  if (c.size === size) return [...c.batches];
+  const per = Math.ceil(size / c.size);
+  const out: Record<string, HostTensor>[] = [];
+  for (let i = 0; i < c.batches.length; i += per) {
+    const whole = joined(c.batches.slice(i, i + per));
+    const rows = Math.min(per, c.batches.length - i) * c.size;
+    for (let at = 0; at + size <= rows; at += size) out.push(mapped(whole, (t) => rowsAt(t, at, size)));
+    if (out.length === 0) out.push(mapped(whole, (t) => pad(t, size)));
+  }
+  return out;
+}
+
+const mapped = (feeds: Readonly<Record<string, HostTensor>>, f: (t: HostTensor) => HostTensor) =>
+  Object.fromEntries(Object.entries(feeds).map(([name, t]) => [name, f(t)]));
+
+/** Batches in a row as one. */
+const joined = (batches: Calibration['batches']): Readonly<Record<string, HostTensor>> =>
+  batches.length === 1
+    ? batches[0]!
+    : Object.fromEntries(Object.keys(batches[0]!).map((name) => [name, joinRows(batches.map((b) => b[name]!))]));
+
+/** The same samples in batches of `least` or a little more, where they come in smaller ones and divide evenly; without labels. */
+export function inLargerBatches(c: Calibration, least: number): Calibration {
+  const count = c.batches.length;
+  const k = Array.from({ length: count }, (_, i) => i + 1).find((n) => count % n === 0 && n * c.size >= least) ?? count;
+  if (k === 1 || !c.real) return c;
+  const batches = Array.from({ length: count / k }, (_, i) => joined(c.batches.slice(k * i, k * (i + 1))));
+  return { ...c, size: k * c.size, batches, labels: batches.map(() => null) };
+}
+
+/** Draws `n` of the given indices. */
+export function draw(indices: readonly number[], n: number, seed: number): number[] {
+  const all = [...indices];
+  seededRandom(seed).shuffle(all);
+  return all.slice(0, n);
+}
+
+/** Runs a session over all batches and hands out one output record per batch. */
+export async function runAll(session: ExecSession, c: Calibration): Promise<Record<string, HostTensor>[]> {
+  const out: Record<string, HostTensor>[] = [];
+  for (const feeds of c.batches) out.push(await session.run(feeds));
+  return out;
+}
+
+export async function outputsOf(executor: Executor, model: Model, c: Calibration, threads: number) {
+  const session = await executor.open(model, { threads });
+  try {
+    return await runAll(session, c);
+  } finally {
+    await session.release();
+  }
+}

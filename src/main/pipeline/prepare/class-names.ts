@@ -1,0 +1,22 @@
+/** What classes are called: names that came with the data, or a labels.txt beside the model. */
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Dataset } from '../../data/dataset.ts';
+import type { Model } from '../../engine/ir/model.ts';
+
+/**
+ * Names in the order of the class numbers, or null where there are none. A labels.txt, one name a line, counts when it has
+ * as many lines as the model's first output has classes; anything else of that name is none of the model's.
+ * @param path of the model
+ */
+export async function classNamesOf(
+  model: Model,
+  path: string,
+  dataset: Dataset | null,
+): Promise<readonly string[] | null> {
+  if (dataset?.classNames) return dataset.classNames;
+  const classes = model.graph.outputs[0]?.type?.shape?.at(-1);
+  const text = await readFile(join(dirname(path), 'labels.txt'), 'utf8').catch(() => '');
+  const names = text.trim().split(/\r?\n/);
+  return text !== '' && names.length === classes ? names.map((n) => n.trim()) : null;
+}

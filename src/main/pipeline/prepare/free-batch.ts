@@ -1,0 +1,107 @@
+/**
+ * Many exports fix the batch size at 1, though nothing in them depends on it. Data go through such a model one sample at a
+ * time: slow, and too few at once for training with batch statistics. The job's working copy takes any batch size where
+ * that was seen to compute the same; what is measured and shipped declares what the original does.
+ */
+import type { Executor, HostTensor } from '../../engine/executor.ts';
+import { cloneModel } from '../../engine/ir/clone.ts';
+import type { Model } from '../../engine/ir/model.ts';
+import { i64, toNumbers } from '../../engine/ir/tensor.ts';
+import { constantsToInitializers, runPasses } from '../../engine/passes/index.ts';
+import { difference } from '../../engine/quality/difference.ts';
+import { runtimeVersion } from '../../runtime/device.ts';
+import { fedInputs, randomFeeds } from '../../runtime/random-inputs.ts';
+import { SecateurError } from '../../../shared/contract/errors.ts';
+import type { StageContext } from '../context.ts';
+
+const NAME = 'batch';
+/** Raised when batches are freed, or compared, in another way. */
+const VERSION = 1;
+/** Relative to the largest output: different batch sizes add up in different orders. */
+const TOLERANCE = 1e-3;
+
+/** The model with a dynamic batch axis, or the model itself where its batch is dynamic already or means more than samples. */
+export async function freeBatch(
+  model: Model,
+  sha256: string,
+  ctx: Pick<StageContext, 'executor' | 'memo'>,
+): Promise<Model> {
+  const fed = fedInputs(model);
+  if (fed.length !== 1 || fed[0]!.type?.shape?.[0] !== 1) return model;
+  const memo = ctx.memo('free-batch', { model: sha256, runtime: runtimeVersion(), version: VERSION });
+  const known = memo.get('free');
+  if (known === 0) return model;
+  const free = withoutBatch(model);
+  if (known === undefined) {
+    const same = await agrees(model, free, ctx.executor);
+    memo.put('free', same ? 1 : 0);
+    if (!same) return model;
+  }
+  return free;
+}
+
+/** Declares inputs and outputs as `original` does, but for initializers, which may have been cut. Changes `model` in place. */
+export function declareAs(model: Model, original: Model): void {
+  const declared = new Map([...fedInputs(original), ...original.graph.outputs].map((v) => [v.name, v.type]));
+  for (const v of [...fedInputs(model), ...model.graph.outputs]) v.type = declared.get(v.name) ?? v.type;
+}
+
+/** Reshapes to a constant shape that begins with 1 keep the first axis as it comes instead. */
+function withoutBatch(source: Model): Model {
+  const { model } = cloneModel(source);
+  runPasses(model, [constantsToInitializers]);
+  const { graph } = model;
+  for (const v of [...fedInputs(model), ...graph.outputs])
+    if (v.type?.shape?.[0] === 1) v.type = { ...v.type, shape: [NAME, ...v.type.shape.slice(1)] };
+  for (const n of graph.nodes()) {
+    for (const v of n.outputs) if (!graph.outputs.includes(v)) v.type = null;
+    const target = n.key === 'Reshape' ? n.input(1)?.initializer : null;
+    const allowZero = n.attributes.get('allowzero');
+    if (!target || (allowZero?.kind === 'int' && allowZero.value !== 0n)) continue;
+    const [first, ...rest] = toNumbers(target);
+    if (first === 1)
+      n.setInput(1, graph.addInitializer(graph.freshName(`${n.output().name}_shape`), i64([0, ...rest])));
+  }
+  return model;
+}
+
+/** True when two samples at once give what each gives alone, and what the original gives. */
+async function agrees(original: Model, free: Model, executor: Executor): Promise<boolean> {
+  const samples = [1, 2].map((seed) => randomFeeds(original, { batch: 1 }, seed));
+  const outputsOf = async (model: Model, feeds: readonly Record<string, HostTensor>[]) => {
+    const session = await executor.open(model, { threads: 1 });
+    try {
+      const out: Record<string, HostTensor>[] = [];
+      for (const f of feeds) out.push(await session.run(f));
+      return out;
+    } finally {
+      await session.release();
+    }
+  };
+  try {
+    const alone = await outputsOf(original, samples);
+    const [together] = await outputsOf(free, [pairOf(samples[0]!, samples[1]!)]);
+    return Object.entries(together!).every(([name, t]) => {
+      if (t.dims[0] !== 2) return false;
+      const half = t.data.length / 2;
+      return alone.every((o, i) => {
+        const own = { ...t, dims: [1, ...t.dims.slice(1)], data: t.data.subarray(i * half, (i + 1) * half) };
+        return difference({ [name]: o[name]! }, { [name]: own }) <= TOLERANCE;
+      });
+    });
+  } catch (e) {
+    if (e instanceof SecateurError && e.code === 'runtime-rejected') return false;
+    throw e;
+  }
+}
+
+function pairOf(a: Readonly<Record<string, HostTensor>>, b: Readonly<Record<string, HostTensor>>) {
+  return Object.fromEntries(
+    Object.entries(a).map(([name, t]) => {
+      const data = new (t.data.constructor as new (n: number) => HostTensor['data'])(2 * t.data.length) as Float32Array;
+      data.set(t.data as Float32Array);
+      data.set(b[name]!.data as Float32Array, t.data.length);
+      return [name, { dtype: t.dtype, dims: [2, ...t.dims.slice(1)], data }];
+    }),
+  );
+}

@@ -1,0 +1,91 @@
+/**
+ * The model as the job works on it: constants folded in, batch normalization folded, shortcuts in the form that the
+ * runtime fuses; its facts, groups and blocks. The file that was given stays as it is and remains the reference.
+ */
+import { cloneModel } from '../../engine/ir/clone.ts';
+import type { Facts } from '../../engine/ir/facts.ts';
+import type { Model } from '../../engine/ir/model.ts';
+import {
+  constantsToInitializers,
+  eliminateDead,
+  eliminateIdentity,
+  eliminateRepeatedActivation,
+  foldBatchNorm,
+  paddedShortcutsToConv,
+  runPasses,
+  takeBranches,
+  takeSequences,
+  unlistInitializers,
+  unrollLoops,
+  untieVectors,
+} from '../../engine/passes/index.ts';
+import { findResiduals } from '../../engine/pruning/blocks.ts';
+import { gatherShuffles } from '../../engine/pruning/shuffles.ts';
+import { buildGroups } from '../../engine/pruning/groups.ts';
+import type { Meanings } from '../../engine/quality/meaning.ts';
+import type { Analysis, ResidualBlock } from '../../engine/pruning/types.ts';
+import { collectFacts } from '../../runtime/facts.ts';
+import { inlineFunctions } from '../../runtime/inline.ts';
+import type { StageContext } from '../context.ts';
+import { foldConstants } from '../../engine/passes/fold-constants.ts';
+import { keptFacts } from './cached-facts.ts';
+
+export interface Prepared {
+  readonly model: Model;
+  readonly facts: Facts;
+  readonly analysis: Analysis;
+  readonly blocks: readonly ResidualBlock[];
+  /** How outputs are read; default: as the graph and its shapes say. */
+  readonly meanings?: Meanings;
+  /** Shortcuts that became convolutions. */
+  readonly rewritten: number;
+  /** What a report says of how the model was taken. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * @param batch the batch size that latency is measured at
+ * @param sha256 of the source's files: its facts are kept for the next time
+ */
+export async function prepare(source: Model, ctx: StageContext, batch: number, sha256?: string): Promise<Prepared> {
+  const { model } = cloneModel(await inlineFunctions(source));
+  const notes = initializerNotes(source);
+  runPasses(model, [unlistInitializers]);
+  const factsNow = (): Promise<Facts> =>
+    sha256 === undefined ? collectFacts(model, ctx.executor, { batch }) : keptFacts(model, sha256, ctx, batch);
+  let facts: Facts;
+  // What a branch that is always taken, a list or a turn of a loop holds is treated like the rest, further ones included.
+  do {
+    runPasses(model, [constantsToInitializers, eliminateIdentity]);
+    await foldConstants(model, ctx.executor);
+    runPasses(model, [untieVectors, foldBatchNorm, eliminateRepeatedActivation, eliminateDead]);
+    facts = await factsNow();
+  } while (takeBranches(model, facts) + unrollLoops(model, facts) + takeSequences(model, facts) > 0);
+  const shuffles = gatherShuffles(model, facts);
+  const rewritten = paddedShortcutsToConv(model, facts);
+  if (rewritten || shuffles) facts = await factsNow();
+  const { blocks, refused } = findResiduals(model, facts);
+  const groups = buildGroups(model, facts);
+  const analysis = { ...groups, skipped: [...groups.skipped, ...refused] };
+  return { model, facts, analysis, blocks, rewritten, notes };
+}
+
+/** What becomes of initializers that are inputs as well. */
+function initializerNotes(source: Model): string[] {
+  const { inputs, initializers } = source.graph;
+  if (source.fileIrVersion !== null)
+    return [
+      `The model has IR version ${source.fileIrVersion}, in which every initializer is an input as well: the result has version ${source.irVersion} and lists its data inputs only.`,
+    ];
+  const listed = inputs.filter((v) => v.isInitializer);
+  if (listed.length === 0) return [];
+  if (listed.length === initializers.size)
+    return ['All initializers are inputs as well: they are constants in the result, which lists its data inputs only.'];
+  const names = listed.map((v) => v.name).join(', ');
+  return [`Inputs with a default value stay inputs, and those that are cut take the shape of the cut: ${names}.`];
+}
+
+/** After surgery: what a dropped block leaves behind. */
+export const tidy = (model: Model): void => {
+  runPasses(model, [eliminateRepeatedActivation, eliminateDead]);
+};

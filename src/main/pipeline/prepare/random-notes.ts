@@ -1,0 +1,19 @@
+/** What a report says of models that draw numbers. */
+import { randomOutputs, type RandomOutputs } from '../../engine/ir/dependence.ts';
+import type { Model } from '../../engine/ir/model.ts';
+import { inlineFunctions } from '../../runtime/inline.ts';
+
+/**
+ * Outputs that runs with the same inputs may give other numbers for. Functions of the model are looked into.
+ * @throws SecateurError 'runtime-rejected' where it has functions and does not open
+ */
+export const randomOutputsOf = async (model: Model): Promise<RandomOutputs> =>
+  randomOutputs(await inlineFunctions(model));
+
+export async function randomNotes(model: Model): Promise<string[]> {
+  const names = [...(await randomOutputsOf(model)).names];
+  if (names.length === 0) return [];
+  return [
+    `The model is random: it draws ${names.join(', ')} anew in every run. Figures of quality contain that chance, and golden outputs of the bundle stand for names, types, shapes and finiteness only.`,
+  ];
+}

@@ -1,0 +1,91 @@
+/** Models with the sizes of their dynamic axes settled: the first thing that every task does with a model. */
+import { createHash } from 'node:crypto';
+import type { AxisSize } from '../../../shared/model/tasks.ts';
+import { axisNames, batchAxes, fedInputs, operandsOf } from '../../runtime/axes.ts';
+import { applySizes, settleSizes, sizeNotes, type SettledSizes, type SizeOptions } from '../../runtime/settle-sizes.ts';
+import { canonicalJson } from '../../storage/canonical.ts';
+import type { StageContext } from '../context.ts';
+import type { LoadedModel } from './load.ts';
+
+export interface SizedModel extends LoadedModel {
+  /** Names the model together with its sizes, for what is kept across jobs. */
+  readonly key: string;
+  readonly sizes: SettledSizes;
+  /** What a report says of them. */
+  readonly notes: readonly string[];
+}
+
+/** Of the rules that sizes come from; raised when they change. */
+const VERSION = 1;
+
+/**
+ * Settles the sizes of a model that was loaded, and lets its runs use them; what was found is kept for the next time.
+ * @throws what `settleSizes` throws
+ */
+export async function sized(
+  loaded: LoadedModel,
+  options: SizeOptions,
+  ctx: Pick<StageContext, 'executor' | 'memo'>,
+): Promise<SizedModel> {
+  const { model, sha256 } = loaded;
+  const wanted = options.batch ?? 1;
+  const { dims = {}, shapes = {} } = options;
+  const memo = ctx.memo('sizes', { model: sha256, batch: wanted, dims, shapes, version: VERSION });
+  const names = axesOf(loaded);
+  let sizes: SettledSizes;
+  const batch = memo.get('batch');
+  if (batch === undefined) {
+    sizes = await settleSizes(model, ctx.executor, options);
+    for (const [name, size] of Object.entries(sizes.sizes)) memo.put(`size ${name}`, size);
+    for (const name of sizes.guessed) memo.put(`guessed ${name}`, 1);
+    memo.put('fixed', Number(sizes.fixedBatch));
+    memo.put('batch', sizes.batch);
+  } else {
+    sizes = {
+      batch,
+      fixedBatch: memo.get('fixed') === 1,
+      guessed: names.filter((n) => memo.get(`guessed ${n}`) === 1),
+      sizes: Object.fromEntries(
+        names.flatMap((n) => {
+          const size = memo.get(`size ${n}`);
+          return size === undefined ? [] : [[n, size] as const];
+        }),
+      ),
+    };
+  }
+  applySizes(model, sizes);
+  return { ...loaded, key: keyOf(sha256, sizes), sizes, notes: sizeNotes(sizes, wanted) };
+}
+
+/** All dynamic axes with the sizes that they run at, the batch included. */
+export function assumedSizes({ model, sizes }: SizedModel): Record<string, number> {
+  const batches = batchAxes(model);
+  return Object.fromEntries(axesOf({ model }).map((n) => [n, batches.has(n) ? sizes.batch : sizes.sizes[n]!]));
+}
+
+/** Dynamic axes besides the batch, with where their sizes come from. */
+export function axisSizes(
+  { model, sizes }: Pick<SizedModel, 'model' | 'sizes'>,
+  given: Readonly<Record<string, number>> = {},
+): AxisSize[] {
+  const batches = batchAxes(model);
+  const fromOf = (name: string): AxisSize['from'] => {
+    if (sizes.guessed.includes(name)) return 'guessed';
+    if (name in given) return 'given';
+    return operandsOf(name).length > 0 ? 'follows' : 'data';
+  };
+  const open = axesOf({ model }).filter((n) => !batches.has(n));
+  return open.map((name) => ({ name, size: sizes.sizes[name]!, from: fromOf(name) }));
+}
+
+const axesOf = ({ model }: Pick<LoadedModel, 'model'>): string[] => [
+  ...new Set(fedInputs(model).flatMap((v) => axisNames(v).filter((n) => n !== null))),
+];
+
+/** The model's own hash where nothing about it is left open. */
+function keyOf(sha256: string, { sizes, batch, fixedBatch }: SettledSizes): string {
+  if (Object.keys(sizes).length === 0 && !fixedBatch) return sha256;
+  return createHash('sha256')
+    .update(canonicalJson({ sha256, sizes, ...(fixedBatch && { batch }) }))
+    .digest('hex');
+}

@@ -1,0 +1,59 @@
+import type { ExecSession, HostTensor } from '../../engine/executor.ts';
+import { writeParameters } from '../../engine/autodiff/trainer.ts';
+import { cloneModel } from '../../engine/ir/clone.ts';
+import type { Model } from '../../engine/ir/model.ts';
+import type { Dataset } from '../../data/dataset.ts';
+import type { StageContext } from '../context.ts';
+import type { Meanings } from '../../engine/quality/meaning.ts';
+import { reference } from '../search/sensitivity.ts';
+
+/** Judges weights by the distance to the original on samples that nothing learns from. */
+export async function openExaminer(
+  original: Model,
+  model: Model,
+  o: {
+    dataset: Dataset;
+    indices: readonly number[];
+    batch: number;
+    input: string;
+    threads: number;
+    meanings: Meanings;
+  },
+  ctx: Pick<StageContext, 'executor'>,
+): Promise<{ judge(weights: ReadonlyMap<string, Float32Array>): Promise<number> }> {
+  const held: { x: HostTensor; distance: ReturnType<typeof reference> }[] = [];
+  const using = async <T>(m: Model, f: (s: ExecSession) => Promise<T>): Promise<T> => {
+    const session = await ctx.executor.open(m, { threads: o.threads });
+    try {
+      return await f(session);
+    } finally {
+      await session.release();
+    }
+  };
+  await using(original, async (teacher) => {
+    for (let at = 0; at + o.batch <= o.indices.length || at === 0; at += o.batch) {
+      const x = await o.dataset.batch(
+        Array.from({ length: o.batch }, (_, i) => o.indices[(at + i) % o.indices.length]!),
+      );
+      held.push({
+        x,
+        distance: reference(await teacher.run({ [o.input]: x }), {
+          names: teacher.outputNames,
+          meanings: o.meanings,
+          given: x,
+        }),
+      });
+    }
+  });
+  return {
+    judge(weights) {
+      const candidate = cloneModel(model).model;
+      writeParameters(candidate, weights);
+      return using(candidate, async (session) => {
+        let sum = 0;
+        for (const h of held) sum += h.distance(await session.run({ [o.input]: h.x })) / held.length;
+        return sum;
+      });
+    },
+  };
+}

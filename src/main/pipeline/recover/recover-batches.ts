@@ -1,0 +1,83 @@
+/** The batches that recovery learns from: an order of its own for every epoch, and views and patches of pictures. */
+import { DType } from '../../engine/ir/dtype.ts';
+import type { HostTensor } from '../../engine/executor.ts';
+import { seededRandom } from '../../engine/random.ts';
+import { applyViews, drawView } from '../../engine/recovery/augment.ts';
+import { mixPatches } from '../../engine/recovery/mix.ts';
+import type { Dataset } from '../../data/dataset.ts';
+
+export interface BatchOptions {
+  readonly dataset: Dataset;
+  /** Samples to learn from. */
+  readonly train: readonly number[];
+  readonly seed: number;
+  /** Samples per batch. */
+  readonly size: number;
+  /** Shifted and mirrored. */
+  readonly augment: boolean;
+  /** Views of each sample that come again; default: every epoch has its own. */
+  readonly views?: number;
+}
+
+/** Where in which epoch. Plain data. */
+export interface Cursor {
+  epoch: number;
+  at: number;
+}
+
+export interface Batch {
+  readonly indices: readonly number[];
+  readonly x: HostTensor;
+  /** One per sample: equal ones for equal pictures, where nothing is mixed. */
+  readonly keys: readonly string[];
+}
+
+const AUGMENTATION = { shift: 0.125, mirror: true };
+/** Share of the pictures that get a patch of another one. */
+const MIXED = 0.5;
+
+export class Batches {
+  readonly #o: BatchOptions;
+  #order: { readonly epoch: number; readonly indices: readonly number[] } | null = null;
+
+  constructor(o: BatchOptions) {
+    this.#o = o;
+  }
+
+  /** Epochs that lie behind a cursor. */
+  epochs = ({ epoch, at }: Cursor): number => epoch + at / this.#o.train.length;
+
+  /** Moves the cursor on. @param mixed seed of patches of other pictures, where some are to have one */
+  async next(cursor: Cursor, mixed?: number): Promise<Batch> {
+    const { dataset, train, seed, size, augment, views = Infinity } = this.#o;
+    if (cursor.at + size > train.length)
+      Object.assign(cursor, { epoch: cursor.epoch + (cursor.at > 0 ? 1 : 0), at: 0 });
+    const order = this.#orderOf(cursor.epoch);
+    const indices = Array.from({ length: size }, (_, i) => order[(cursor.at + i) % order.length]!);
+    cursor.at += size;
+    const view = cursor.epoch % views;
+    let x = await dataset.batch(indices);
+    if (augment) x = applyViews(x, indices.map((i) => drawView(AUGMENTATION, seededRandom(seed + i * 10_007 + view)))); // prettier-ignore
+    if (augment && mixed !== undefined) x = mixPatches(x, MIXED, seededRandom(seed + 31 * mixed));
+    return { indices, x, keys: indices.map((i) => `${i}/${view}`) };
+  }
+
+  /** What the samples of a batch are, by the data's labels. */
+  labels(indices: readonly number[]): HostTensor {
+    const { labels } = this.#o.dataset;
+    return {
+      dtype: DType.INT64,
+      dims: [indices.length],
+      data: BigInt64Array.from(indices, (i) => BigInt(labels![i]!)),
+    };
+  }
+
+  #orderOf(epoch: number): readonly number[] {
+    if (this.#order?.epoch !== epoch) {
+      const indices = [...this.#o.train];
+      seededRandom(this.#o.seed + 7919 * epoch).shuffle(indices);
+      this.#order = { epoch, indices };
+    }
+    return this.#order.indices;
+  }
+}

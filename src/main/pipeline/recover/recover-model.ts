@@ -1,0 +1,177 @@
+/** What recovery trains: the pruned model with normalization put back, its weights, and the loss against the original. */
+import { totalmem } from 'node:os';
+import type { LossContext } from '../../engine/autodiff/train-step.ts';
+import {
+  anchorLoss,
+  crossEntropy,
+  directionError,
+  distillation,
+  relativeSquaredError,
+  weightedSum,
+} from '../../engine/autodiff/losses.ts';
+import type { Facts } from '../../engine/ir/facts.ts';
+import { cloneModel } from '../../engine/ir/clone.ts';
+import { DType, elementCount } from '../../engine/ir/dtype.ts';
+import type { Model } from '../../engine/ir/model.ts';
+import type { Value } from '../../engine/ir/value.ts';
+import type { Feature } from '../../engine/recovery/features.ts';
+import { insertNormalization, normalizable } from '../../engine/recovery/normalize.ts';
+import { buildStatisticsModel, StatisticsAccumulator } from '../../engine/pruning/statistics.ts';
+import { raiseOpset, runPasses } from '../../engine/passes/index.ts';
+import type { AnchorLayout } from '../../engine/quality/detections.ts';
+import { isDirection, isScored, type Meanings } from '../../engine/quality/meaning.ts';
+import type { Recipe } from '../../../shared/model/job.ts';
+import type { Dataset } from '../../data/dataset.ts';
+import { collectFacts } from '../../runtime/facts.ts';
+import type { StageContext } from '../context.ts';
+
+const READS_WEIGHTS = new Set([
+  'Conv', 'ConvTranspose', 'Gemm', 'MatMul', 'BatchNormalization', 'InstanceNormalization', 'GroupNormalization',
+  'LayerNormalization', 'PRelu',
+]); // prettier-ignore
+
+/** Float32 weights of linear and normalizing operators, running statistics left out. */
+export function trainable(model: Model): Value[] {
+  return [...model.graph.initializers].filter(
+    (v) =>
+      v.initializer?.dtype === DType.FLOAT &&
+      v.uses().length > 0 &&
+      v.uses().every(({ node, index }) => {
+        if (node.key === 'BatchNormalization') return index === 1 || index === 2;
+        if (READS_WEIGHTS.has(node.opType)) return index >= 1 || node.key === 'MatMul';
+        // A bias that is added by a node of its own.
+        return node.key === 'Add' && v.initializer!.dims.length > 0;
+      }),
+  );
+}
+
+/** Bytes that the values of one training step may take: more than the machine has ends the process, not the step. */
+const STEP_BYTES = Math.min(8e9, totalmem() / 3);
+/** Values of the forward pass, what normalization adds, and gradients on their way. */
+const COPIES = 2.5;
+
+/** How many samples a training step has room for. @param facts of the model at any batch size, @param bytes in all */
+export function largestBatch(model: Model, facts: Facts, bytes = STEP_BYTES): number {
+  let floats = 0;
+  for (const n of model.graph.nodes())
+    for (const v of n.outputs) {
+      const shape = facts.get(v)?.shape;
+      if (shape?.[0]) floats += elementCount(shape) / shape[0];
+    }
+  return Math.max(1, Math.floor(bytes / (COPIES * 4 * Math.max(1, floats))));
+}
+
+/** Statistics of smaller batches are too coarse to train with. */
+export const STATISTICS_BATCH = 16;
+
+/** A copy with batch normalization behind its convolutions, where the batch is large enough for it. */
+export async function normalized(
+  pruned: Model,
+  options: { readonly train: readonly number[]; readonly dataset: Dataset; readonly threads: number },
+  batch: number,
+  input: string,
+  ctx: Pick<StageContext, 'executor'>,
+): Promise<Model> {
+  const { model } = cloneModel(pruned);
+  if (batch < STATISTICS_BATCH) return model;
+  const facts = await collectFacts(model, ctx.executor, { batch });
+  const values = normalizable(model).filter((v) => facts.has(v));
+  if (values.length === 0) return model;
+  const built = buildStatisticsModel(
+    model,
+    values.map((value) => ({ value, axis: 1, shape: facts.get(value)!.shape, kinds: ['moments'] })),
+  );
+  const sums = new StatisticsAccumulator(built);
+  const session = await ctx.executor.open(built.model, { threads: options.threads });
+  try {
+    for (let at = 0; at < Math.min(options.train.length, 8 * batch); at += batch) {
+      const chunk = Array.from({ length: batch }, (_, i) => options.train[(at + i) % options.train.length]!);
+      sums.add(await session.run({ [input]: await options.dataset.batch(chunk) }));
+    }
+  } finally {
+    await session.release();
+  }
+  // Operator set 14 and later compute batch statistics in one kernel.
+  runPasses(model, [raiseOpset]);
+  insertNormalization(model, new Map(values.map((v, i) => [v, sums.result(i)])));
+  return model;
+}
+
+/** A feature of the model that is trained, with shapes at the batch size of the training. */
+export interface Lesson {
+  readonly value: Value;
+  readonly shape: readonly number[];
+  readonly target: string;
+  readonly targetShape: readonly number[];
+  readonly kept: readonly number[] | null;
+}
+
+/** Features whose values both models have. */
+export function lessonsIn(
+  model: Model,
+  facts: Facts,
+  original: Model,
+  originalFacts: Facts,
+  features: readonly Feature[],
+  batch: number,
+): Lesson[] {
+  const byName = (m: Model) => new Map([...m.graph.nodes()].flatMap((n) => n.outputs.map((v) => [v.name, v] as const)));
+  const [own, theirs] = [byName(model), byName(original)];
+  return features.flatMap((f) => {
+    const [value, target] = [own.get(f.value), theirs.get(f.target)];
+    const shape = value && facts.get(value);
+    const wanted = target && originalFacts.get(target);
+    if (!value || shape?.dtype !== DType.FLOAT || wanted?.dtype !== DType.FLOAT) return [];
+    const narrowed = wanted.shape.map((d, axis) => (axis === 1 && f.kept ? f.kept.length : axis === 0 ? batch : d));
+    if (narrowed.join() !== shape.shape.join()) return [];
+    const targetShape = wanted.shape.map((d, axis) => (axis === 0 ? batch : d));
+    return [{ value, shape: shape.shape, target: f.target, targetShape, kept: f.kept }];
+  });
+}
+
+export const LABELS = 'labels__given';
+export const teacherName = (output: string): string => `${output}__original`;
+
+/** Weight of each feature: their errors are relative, a few hundredths each. */
+const FEATURE = 2.4;
+
+export function lossOf(
+  l: LossContext,
+  o: {
+    readonly outputs: readonly Value[];
+    readonly shapes: readonly (readonly number[])[];
+    readonly recipe: Recipe['recovery'];
+    /** The output that labels are about. */
+    readonly labelled: number | null;
+    readonly lessons: readonly Lesson[];
+    readonly anchors: AnchorLayout | null;
+    readonly meanings: Meanings;
+  },
+): Value {
+  const { outputs, shapes, recipe, labelled, lessons, anchors } = o;
+  const terms = outputs.map((v, i) => {
+    const shape = shapes[i]!;
+    const own = l.copyOf(v);
+    const given = l.input(teacherName(v.name), DType.FLOAT, shape);
+    const meaning = o.meanings.get(v.name);
+    const loss = isScored(meaning)
+      ? distillation(l.b, own, given, shape, recipe.temperature)
+      : isDirection(meaning)
+        ? directionError(l.b, own, given, shape)
+        : anchors?.output === v.name
+          ? anchorLoss(l.b, own, given, shape, anchors.kind === 'anchor-free')
+          : relativeSquaredError(l.b, own, given, shape);
+    return { loss, weight: i === labelled ? recipe.alpha : 1 };
+  });
+  if (labelled !== null) {
+    const shape = shapes[labelled]!;
+    const labels = l.input(LABELS, DType.INT64, [shape[0]!]);
+    terms.push({ loss: crossEntropy(l.b, l.copyOf(outputs[labelled]!), labels, shape), weight: 1 - recipe.alpha });
+  }
+  for (const f of lessons) {
+    const given = l.input(teacherName(f.target), DType.FLOAT, f.targetShape);
+    const target = f.kept ? l.b.gather(given, f.kept, 1) : given;
+    terms.push({ loss: relativeSquaredError(l.b, l.copyOf(f.value), target, f.shape), weight: FEATURE });
+  }
+  return weightedSum(l.b, terms);
+}

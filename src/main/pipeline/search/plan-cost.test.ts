@@ -1,0 +1,138 @@
+import { describe, expect, it } from 'vitest';
+import { plainExecutor } from '../../../../test/support/executor.ts';
+import { feedsFor, prepare, type Prepared } from '../../../../test/support/prune.ts';
+import { formulaLatency, residualChain } from '../../../../test/support/residual-chain.ts';
+import { TOPOLOGIES } from '../../../../test/support/topologies.ts';
+import { PRESETS } from '../../../shared/model/recipes.ts';
+import type { Executor, HostTensor } from '../../engine/executor.ts';
+import { planOf, WHOLE, type State } from '../../engine/allocation/state.ts';
+import { applyPlan } from '../../engine/pruning/surgery.ts';
+import { randomFeeds } from '../../runtime/random-inputs.ts';
+import type { AllocationOptions } from './allocate.ts';
+import type { StageContext } from '../context.ts';
+import { openCost, type PlanCost } from './plan-cost.ts';
+import { openSpace } from '../../engine/allocation/space.ts';
+
+/** Figures by subject, as a job's memo keeps them. */
+type Memos = Map<string, Map<string, number>>;
+
+async function open(p: Prepared, batches: Record<string, HostTensor>[], memos: Memos = new Map()) {
+  const groups = p.analysis.groups;
+  const counts = new Map(groups.map((g) => [g.id, [Math.ceil(g.units / 2), g.units]] as const));
+  const latency = formulaLatency(p.model, groups, counts, () => 1);
+  const recipe = { ...PRESETS.fast, allocation: 'measured' as const };
+  const { space, start } = openSpace(groups, p.blocks, new Map(), counts, latency, recipe);
+  let opened = 0;
+  const told: number[] = [];
+  const executor: Executor = {
+    ...plainExecutor,
+    open: (...given) => {
+      opened++;
+      return plainExecutor.open(...given);
+    },
+  };
+  const ctx = {
+    executor,
+    memo: (name: string, key: unknown) => {
+      const subject = name + JSON.stringify(key);
+      const held = memos.get(subject) ?? new Map<string, number>();
+      memos.set(subject, held);
+      return { get: (k: string) => held.get(k), put: (k: string, v: number) => void held.set(k, v) };
+    },
+    log: () => undefined,
+    progress: () => undefined,
+  } as unknown as StageContext;
+  const size = Object.values(batches[0]!)[0]!.dims[0]!;
+  const costs = await openCost(
+    {
+      recipe,
+      prepared: { ...p, rewritten: 0 } as unknown as AllocationOptions['prepared'],
+      calibration: { input: 'x', size, batches, labels: batches.map(() => null), real: true },
+      rankingSamples: size,
+      landingSamples: 512,
+      probes: 4,
+      scores: new Map(),
+      space,
+      start,
+      cut: (s: State) => applyPlan(p.model, p.facts, p.analysis, planOf(space, s, ''), p.blocks),
+      compare: () => Promise.reject(new Error('nothing is timed here')),
+      baselineMs: 10,
+      budgetRatio: 0.5,
+      bias: { known: 1, keep: () => undefined },
+      identity: { test: 1 },
+      threads: 1,
+      known: [],
+      onTried: (count) => told.push(count),
+    },
+    ctx,
+  );
+  return { costs, opened: () => opened, told };
+}
+
+const chain = async () => {
+  const p = await prepare(residualChain({ blocks: 3, width: 8 }));
+  return { p, batches: Array.from({ length: 16 }, (_, i) => randomFeeds(p.model, { batch: 32 }, i)) };
+};
+const landing: State = { keep: new Map([['a0', 5], ['stem', 7]]), dropped: new Set(['b1']) }; // prettier-ignore
+const further: State = { keep: new Map([...landing.keep, ['a2', 4]]), dropped: landing.dropped };
+
+async function judged(costs: PlanCost): Promise<number[]> {
+  const ground = (await costs.land!(landing))!;
+  return [await costs.cost(landing), await ground.cost(landing), await ground.cost(further)];
+}
+
+describe('what plans cost', () => {
+  it('is less of a plan that was compensated on the way, and more of what goes further', async () => {
+    const { p, batches } = await chain();
+    const { costs } = await open(p, batches);
+    expect(await costs.cost(WHOLE)).toBeLessThan(1e-6);
+    const [alone, compensated, more] = await judged(costs);
+    expect(compensated).toBeGreaterThan(0);
+    expect(compensated).toBeLessThan(alone!);
+    expect(more).toBeGreaterThan(compensated!);
+    // The nearest ground speaks for a plan that several have judged.
+    expect(costs.known(landing)).toBe(compensated);
+    expect(costs.known({ keep: new Map([['a1', 2]]), dropped: new Set() })).toBeNull();
+    await costs.close();
+  });
+
+  it('is known the next time without running anything', async () => {
+    const { p, batches } = await chain();
+    const memos: Memos = new Map();
+    const first = await open(p, batches, memos);
+    const figures = await judged(first.costs);
+    await first.costs.close();
+    expect(first.opened()).toBeGreaterThan(0);
+    const second = await open(p, batches, memos);
+    expect(await judged(second.costs)).toEqual(figures);
+    expect(second.opened()).toBe(0);
+    expect(second.costs.evaluations()).toBe(4);
+    // Each one is told, so that whoever waits sees something move.
+    expect(second.told).toEqual([1, 2, 3, 4]);
+  });
+
+  it('is taken on the original where the shape cannot be had back', async () => {
+    const name = 'width as a number: division by the square root of a shape';
+    const p = await prepare(TOPOLOGIES.find((t) => t.name === name)!.build());
+    const { costs, opened } = await open(
+      p,
+      Array.from({ length: 80 }, () => feedsFor(p)),
+    );
+    const [g] = p.analysis.groups;
+    const narrow = (keep: number): State => ({ keep: new Map([[g!.id, keep]]), dropped: new Set() });
+    const land = costs.land!;
+    expect(await land(narrow(g!.units - 1))).toBeNull();
+    const before = opened();
+    expect(await land(narrow(g!.units - 2))).toBeNull();
+    expect(opened()).toBe(before);
+    expect(await costs.cost(narrow(g!.units - 1))).toBeGreaterThan(0);
+    await costs.close();
+  });
+
+  it('is taken on the original where no samples are left to compensate with', async () => {
+    const { p, batches } = await chain();
+    const { costs } = await open(p, batches.slice(0, 2));
+    expect(costs.land).toBeUndefined();
+    await costs.close();
+  });
+});

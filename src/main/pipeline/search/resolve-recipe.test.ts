@@ -1,0 +1,30 @@
+import { describe, expect, it } from 'vitest';
+import { prepare } from '../../../../test/support/prune.ts';
+import { residualChain } from '../../../../test/support/residual-chain.ts';
+import { AUTO, PRESETS } from '../../../shared/model/recipes.ts';
+import { allCriteria } from '../../engine/criteria/registry.ts';
+import { criteria, parseRecipe } from '../../services/recipes.ts';
+import { decided } from './resolve-recipe.ts';
+import type { Prepared } from '../prepare/prepare.ts';
+
+describe('the criterion that a recipe leaves open', () => {
+  it('is decided by the data and by how plans are judged', async () => {
+    const p = (await prepare(residualChain())) as unknown as Prepared;
+    const auto = PRESETS.balanced;
+    expect(auto.criterion).toBe(AUTO);
+    expect(decided(auto, p, true)).toEqual({ ...auto, criterion: 'osscar' });
+    expect(decided(auto, p, false).criterion).toBe('l2');
+    expect(decided({ ...auto, allocation: 'fisher' }, p, true).criterion).toBe('l2');
+    for (const { name } of allCriteria()) {
+      const named = { ...auto, criterion: name };
+      expect(decided(named, p, true)).toBe(named);
+    }
+  });
+
+  it('can be chosen, first of the list, and written into a recipe', () => {
+    expect(criteria().map((c) => c.name)).toEqual([AUTO, ...allCriteria().map((c) => c.name)]);
+    expect(parseRecipe('{"criterion":"auto"}', 'r.json').criterion).toBe(AUTO);
+    // Bundles hold the recipe that made them: it can be given back as a file.
+    for (const preset of Object.values(PRESETS)) expect(parseRecipe(JSON.stringify(preset), 'r.json')).toEqual(preset);
+  });
+});

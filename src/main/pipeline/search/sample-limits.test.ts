@@ -1,0 +1,39 @@
+import { expect, it } from 'vitest';
+import { prepare } from '../../../../test/support/prune.ts';
+import { residualChain } from '../../../../test/support/residual-chain.ts';
+import { modelCosts } from '../../engine/ir/costs.ts';
+import { elementCount } from '../../engine/ir/dtype.ts';
+import { affordable } from './sample-limits.ts';
+import type { Prepared } from '../prepare/prepare.ts';
+
+it('asks for as many samples as a model bears, and for more once the plan is chosen', async () => {
+  const chain = await prepare(residualChain({ blocks: 4, width: 64 }));
+  const batch = chain.facts.get(chain.model.graph.outputs[0]!)!.shape[0]!;
+  /** The same model on pictures so many times as wide and high. */
+  const scaled = (by: number): Prepared => {
+    const facts = new Map(
+      [...chain.facts].map(([v, f]) => {
+        const picture = !v.isInitializer && f.shape.length === 4 && f.shape[2]! > 1;
+        return [v, { ...f, shape: picture ? f.shape.map((d, axis) => (axis > 1 ? d * by : d)) : f.shape }];
+      }),
+    );
+    return { ...chain, facts, rewritten: 0 } as unknown as Prepared;
+  };
+  const limits = (by: number): { macs: number; samples: number; elements: number } => {
+    const { model, facts } = scaled(by);
+    const macs = modelCosts(model, facts).macs / batch;
+    const widest = Math.max(...[...model.graph.nodes()].map((n) => elementCount(facts.get(n.output())!.shape))) / batch;
+    return { macs, samples: 4e11 / macs, elements: Math.floor(2.5e8 / widest) };
+  };
+  const small = limits(1);
+  expect(small.macs).toBeLessThan(5e8);
+  const most = Math.floor(small.samples);
+  expect(affordable(scaled(1), 4096)).toMatchObject({ calibration: 4096, final: 4096, rounds: 4 });
+  expect(affordable(scaled(1), Math.floor(1.9 * most))).toMatchObject({ calibration: most, final: most });
+  expect(affordable(scaled(1), Math.floor(2.5 * most))).toMatchObject({ calibration: most, final: Math.floor(2.5 * most) }); // prettier-ignore
+  expect(affordable(scaled(1), 1e7).final).toBe(Math.min(Math.floor(3 * small.samples), small.elements));
+  const large = limits(8);
+  expect(large.macs).toBeGreaterThan(5e8);
+  const { calibration, final } = affordable(scaled(8), 1e7);
+  expect([calibration, final]).toEqual([Math.floor(1.5e11 / large.macs), calibration]);
+});

@@ -1,0 +1,76 @@
+/** How many samples each step can afford on a model of this size. */
+import { modelCosts } from '../../engine/ir/costs.ts';
+import { elementCount } from '../../engine/ir/dtype.ts';
+import type { Prepared } from '../prepare/prepare.ts';
+
+/** Samples that rank plans, at most, and multiply-accumulates of one such run; compensation uses all samples. */
+const SENSITIVITY_SAMPLES = 192;
+const SENSITIVITY_MACS = 1.2e10;
+/** Samples that curvature is taken from, at least and at most, and multiply-accumulates of their forward passes. */
+const PROBES = [16, 256] as const;
+const PROBE_MACS = 6.5e10;
+/** Models heavier than this are fitted once: the second round costs as much as the first and adds little. */
+const TWO_ROUNDS_MACS = 2e9;
+/** Below this, more rounds and more samples are cheap and go on gaining a little. */
+const SMALL_MACS = 5e8;
+/**
+ * Forward passes of all calibration samples, in multiply-accumulates, of small models and of others, and elements of the
+ * widest activation over them.
+ */
+const CALIBRATION_MACS = [4e11, 1.5e11] as const;
+const CALIBRATION_ELEMENTS = 2.5e8;
+
+/** The plan that is chosen is compensated once more where a small model bears so many times the samples, if they are asked for. */
+const FINAL = 3;
+/** Samples for that, over those that it was chosen with, at least: less changes nothing. */
+const WORTH = 2;
+
+/** Forward passes of the samples that a model is compensated with on the way to a plan, in multiply-accumulates. */
+const LANDING_MACS = 6.5e10;
+/** Samples that refits of plans which are only tried, and scores by what a refit leaves, learn from. */
+export const FIT_SAMPLES = 512;
+
+export interface Affordable {
+  /** For scores and compensation. */
+  readonly calibration: number;
+  /** For compensation of the plan that is chosen; as many as for the others where more make no difference or take too long. */
+  readonly final: number;
+  /** For every plan that is tried. */
+  readonly ranking: number;
+  /** For compensation on the way to a plan. */
+  readonly landing: number;
+  /** Backward passes that curvature is taken from. */
+  readonly probes: number;
+  /** Rounds of the activation-aware fit. */
+  readonly rounds: number;
+  /** Samples of one calibration batch. */
+  readonly batch: number;
+}
+
+/** @param wanted calibration samples that the recipe asks for */
+export function affordable(p: Prepared, wanted: number): Affordable {
+  const batch = p.facts.get(p.model.graph.outputs[0]!)?.shape[0] ?? 1;
+  const macs = Math.max(1, modelCosts(p.model, p.facts).macs / batch);
+  let widest = 1;
+  for (const n of p.model.graph.nodes())
+    for (const v of n.outputs) widest = Math.max(widest, elementCount(p.facts.get(v)?.shape ?? []));
+  const small = macs < SMALL_MACS;
+  const elements = (CALIBRATION_ELEMENTS * batch) / widest;
+  const affords = (budget: number): number => Math.max(16, Math.floor(Math.min(wanted, budget / macs, elements)));
+  const calibration = affords(CALIBRATION_MACS[small ? 0 : 1]);
+  const more = small ? affords(FINAL * CALIBRATION_MACS[0]) : 0;
+  const final = more >= WORTH * calibration ? more : calibration;
+  const ranking = Math.max(8, Math.min(SENSITIVITY_SAMPLES, Math.floor(SENSITIVITY_MACS / macs)));
+  const landing = Math.max(16, Math.min(FIT_SAMPLES, Math.floor(LANDING_MACS / macs)));
+  const probes = Math.min(PROBES[1], Math.max(PROBES[0], Math.floor(PROBE_MACS / macs)));
+  const rounds = macs > TWO_ROUNDS_MACS ? 1 : small ? 4 : 2;
+  return {
+    calibration,
+    final,
+    ranking,
+    landing,
+    probes,
+    rounds,
+    batch: Math.min(64, 2 ** Math.floor(Math.log2(ranking)), calibration),
+  };
+}

@@ -1,0 +1,232 @@
+/** Importance of every unit: collects what the recipe's criterion needs and ranks. */
+import { createHash } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { GraphBuilder } from '../../engine/autodiff/builder.ts';
+import {
+  crossEntropy,
+  directionError,
+  distillation,
+  relativeSquaredError,
+  weightedSum,
+} from '../../engine/autodiff/losses.ts';
+import { buildBackward, importDomains } from '../../engine/autodiff/walker.ts';
+import { cloneModel } from '../../engine/ir/clone.ts';
+import { DType } from '../../engine/ir/dtype.ts';
+import type { Model } from '../../engine/ir/model.ts';
+import { seededRandom } from '../../engine/random.ts';
+import { criterionFor, allCriteria } from '../../engine/criteria/registry.ts';
+import type { CriterionContext, Scores, WeightGradient } from '../../engine/criteria/contract.ts';
+import { activationsOf, sinkLinks, type SinkLink } from '../../engine/criteria/support/sinks.ts';
+import { collectLayers } from '../../engine/compensation/layers.ts';
+import { buildGroups } from '../../engine/pruning/groups.ts';
+import {
+  buildStatisticsModel,
+  StatisticsAccumulator,
+  type ChannelStatistics,
+} from '../../engine/pruning/statistics.ts';
+import type { Group } from '../../engine/pruning/types.ts';
+import { classesIn, isDirection, isScored, meaningsOf } from '../../engine/quality/meaning.ts';
+import { collectFacts } from '../../runtime/facts.ts';
+import { SecateurError } from '../../../shared/contract/errors.ts';
+import { AUTO } from '../../../shared/model/recipes.ts';
+import { FIT_SAMPLES } from './sample-limits.ts';
+import type { StageContext } from '../context.ts';
+import { firstSamples, type Calibration } from '../prepare/calibration.ts';
+import type { Prepared } from '../prepare/prepare.ts';
+
+/** Of what scores mean; raised when a criterion changes. */
+const VERSION = 2;
+
+/** @param name of a criterion, 'auto' decided */
+export async function scoreGroups(
+  name: string,
+  source: Model,
+  p: Prepared,
+  calibration: Calibration,
+  ctx: StageContext,
+  threads: number,
+  seed: number,
+): Promise<Scores> {
+  const criterion = criterionFor(name);
+  if (!criterion)
+    throw new SecateurError('recipe-invalid', {
+      path: 'the recipe',
+      reason: `there is no criterion ${name}; there are ${[AUTO, ...allCriteria().map((c) => c.name)].join(', ')}`,
+    });
+  // Batch normalization is folded in the prepared model: its scales are read where they still are.
+  const groups = name === 'bn-scale' ? await unfolded(source, ctx) : p.analysis.groups;
+  let extra: Pick<CriterionContext, 'statistics' | 'moments' | 'gradient'> = {};
+  const links = p.analysis.groups.flatMap(sinkLinks);
+  if (criterion.needs === 'activations') extra = await statisticsOf(p, links, calibration, ctx, threads, false);
+  if (criterion.needs === 'gram') {
+    const { batches } = firstSamples(calibration, FIT_SAMPLES);
+    const layers = await collectLayers(ctx.executor, { ...p, blocks: [] }, batches, threads);
+    // The Gram of channels serves where that of all kernel positions would be too wide.
+    const left = links.filter(({ node }) => !layers.has(node));
+    extra = { ...(await statisticsOf(p, left, calibration, ctx, threads, true)), moments: (n) => layers.get(n) };
+  }
+  if (criterion.needs === 'gradients') extra = await gradientsOf(p, calibration, ctx, threads);
+  const out = new Map<string, Float64Array>();
+  for (const [i, group] of groups.entries()) {
+    out.set(group.id, criterion.score({ group, seed: seed + i, ...extra }));
+    ctx.progress({ stage: 'score', message: criterion.summary, done: (i + 1) / groups.length });
+  }
+  return out;
+}
+
+/** What a group is called may come to mean another one as groups are found better: figures per group are filed under this. */
+export const groupsKey = (groups: readonly Group[]): string =>
+  createHash('sha256')
+    .update(groups.map((g) => `${g.id} ${g.units} ${g.members.length}`).join('\n'))
+    .digest('hex');
+
+/** Scores as an artifact: made once per key. @param identity everything that they depend on, beside the groups */
+export async function keptScores(
+  identity: Readonly<Record<string, unknown>>,
+  groups: readonly Group[],
+  ctx: StageContext,
+  make: () => Promise<Scores>,
+): Promise<Scores> {
+  const key = { ...identity, groups: groupsKey(groups), version: VERSION };
+  const dir = await ctx.artifact('scores', key, async (to) => {
+    const scores = await make();
+    await writeFile(join(to, 'scores.json'), JSON.stringify([...scores].map(([id, s]) => [id, [...s]])));
+  });
+  const list = JSON.parse(await readFile(join(dir, 'scores.json'), 'utf8')) as [string, number[]][];
+  return new Map(list.map(([id, s]) => [id, Float64Array.from(s)]));
+}
+
+async function unfolded(source: Model, ctx: StageContext): Promise<readonly Group[]> {
+  const { model } = cloneModel(source);
+  return buildGroups(model, await collectFacts(model, ctx.executor)).groups;
+}
+
+async function statisticsOf(
+  p: Prepared,
+  links: readonly SinkLink[],
+  calibration: Calibration,
+  ctx: StageContext,
+  threads: number,
+  gram: boolean,
+): Promise<Pick<CriterionContext, 'statistics'>> {
+  const list = activationsOf(links);
+  if (list.length === 0) return {};
+  const built = buildStatisticsModel(
+    p.model,
+    list.map(({ value, axis }) => ({
+      value,
+      axis,
+      shape: p.facts.get(value)!.shape,
+      kinds: gram ? ['moments', 'abs', 'gram'] : ['moments', 'abs'],
+    })),
+  );
+  const session = await ctx.executor.open(built.model, { threads });
+  const sums = new StatisticsAccumulator(built);
+  try {
+    for (const feeds of calibration.batches) sums.add(await session.run(only(feeds, session.inputNames)));
+  } finally {
+    await session.release();
+  }
+  const found = new Map<string, ChannelStatistics>(
+    list.map(({ value, axis }, i) => [`${value.name}:${axis}`, sums.result(i)]),
+  );
+  return { statistics: (value, axis) => found.get(`${value.name}:${axis}`) };
+}
+
+/** Gradient of the loss by every weight, mean and mean square over the batches. With labels: cross-entropy; without: the distance to the original's own softened outputs. */
+async function gradientsOf(
+  p: Prepared,
+  calibration: Calibration,
+  ctx: StageContext,
+  threads: number,
+): Promise<Pick<CriterionContext, 'gradient'>> {
+  const facts = await collectFacts(p.model, ctx.executor, { batch: calibration.size });
+  const { model, values } = cloneModel(p.model);
+  const shapes = new Map([...values].map(([from, to]) => [to, facts.get(from)]));
+  const b = new GraphBuilder(model.graph, model.opset);
+  const meanings = meaningsOf(p);
+  // Labels are about one output; what the others are is not known to them.
+  const named = classesIn(meanings);
+  const output = model.graph.outputs.find((v) => v.name === named) ?? model.graph.outputs[0]!;
+  const shape = shapes.get(output)!.shape;
+  const meaning = meanings.get(output.name);
+  const classes = isScored(meaning);
+  const labelled = classes && calibration.labels.every((l) => l !== null);
+  const target = model.graph.addInput(
+    model.graph.freshName('target'),
+    labelled ? { elemType: DType.INT64, shape: [shape[0]!] } : { elemType: DType.FLOAT, shape },
+  );
+  // The original's own outputs give no gradient where they are met exactly: targets are those, disturbed a little.
+  const loss = labelled
+    ? crossEntropy(b, output, target, shape)
+    : classes
+      ? distillation(b, output, target, shape, 1)
+      : isDirection(meaning)
+        ? directionError(b, output, target, shape)
+        : relativeSquaredError(b, output, target, shape);
+  const weights = [...p.model.graph.initializers].filter((v) => v.initializer?.dtype === DType.FLOAT && v.isUsed);
+  const inGroups = new Set(p.analysis.groups.flatMap((g) => g.members.map((m) => m.value)));
+  const wrt = weights.filter((v) => inGroups.has(v)).map((v) => values.get(v)!);
+  const grads = buildBackward(b, { loss: weightedSum(b, [{ loss, weight: 1 }]), wrt, facts: (v) => shapes.get(v) });
+  const names = new Map<string, string>();
+  for (const w of wrt) {
+    const g = grads.get(w);
+    if (!g) continue;
+    const out = b.op('Identity', [g]);
+    out.type = { elemType: DType.FLOAT };
+    model.graph.outputs.push(out);
+    names.set(w.name, out.name);
+  }
+  importDomains(model);
+  const session = await ctx.executor.open(model, { threads });
+  const reference = await ctx.executor.open(p.model, { threads });
+  const sums = new Map<string, { mean: Float64Array; square: Float64Array }>();
+  try {
+    for (const [i, feeds] of calibration.batches.entries()) {
+      const labels = calibration.labels[i];
+      const given = labelled
+        ? { dtype: DType.INT64, dims: [shape[0]!], data: BigInt64Array.from(labels!, BigInt) }
+        : perturbed((await reference.run(feeds))[output.name]!, i);
+      const out = await session.run({ ...feeds, [target.name]: given }, [...names.values()]);
+      for (const [name, from] of names) {
+        const data = out[from]!.data as Float32Array;
+        let s = sums.get(name);
+        if (!s) sums.set(name, (s = { mean: new Float64Array(data.length), square: new Float64Array(data.length) }));
+        const n = calibration.batches.length;
+        for (let k = 0; k < data.length; k++) {
+          s.mean[k]! += data[k]! / n;
+          s.square[k]! += data[k]! ** 2 / n;
+        }
+      }
+      ctx.progress({ stage: 'score', message: 'gradients', done: (i + 1) / calibration.batches.length });
+    }
+  } finally {
+    await session.release();
+    await reference.release();
+  }
+  return {
+    gradient(v): WeightGradient | undefined {
+      const s = sums.get(v.name);
+      return s && { mean: s.mean, meanSquare: s.square };
+    },
+  };
+}
+
+const only = <T>(feeds: Readonly<Record<string, T>>, names: readonly string[]): Record<string, T> =>
+  Object.fromEntries(names.map((n) => [n, feeds[n]!]));
+
+/**
+ * Outputs moved by a tenth of their own spread: the distance to the exact outputs has no gradient at all, and its
+ * curvature is what a small disturbance shows.
+ */
+function perturbed(t: { dtype: number; dims: readonly number[]; data: unknown }, seed: number) {
+  const a = t.data as Float32Array;
+  let mean = 0;
+  for (const x of a) mean += x / a.length;
+  let variance = 0;
+  for (const x of a) variance += (x - mean) ** 2 / a.length;
+  const sd = Math.sqrt(variance) * 0.1;
+  const random = seededRandom(seed + 1);
+  return { dtype: DType.FLOAT, dims: t.dims, data: Float32Array.from(a, (x) => x + sd * random.normal()) };
+}

@@ -1,0 +1,82 @@
+/**
+ * The last look at a plan before minutes are built on it. The loop that chose it could afford a few seconds per plan, so it
+ * keeps a distance to the budget that the noise of such looks asks for. One plan can be looked at for longer: what it leaves
+ * of the budget is then known well enough to be used, by plans that keep all it keeps and more.
+ */
+import { widened } from '../../engine/allocation/greedy.ts';
+import { predictMs, type Space, type State } from '../../engine/allocation/state.ts';
+import type { Model } from '../../engine/ir/model.ts';
+import { helpful, plain, type AllocationOptions } from './allocate.ts';
+import type { StageContext } from '../context.ts';
+import { contains, isWithin, keyOf, type Candidate } from '../../engine/allocation/fit-budget.ts';
+import { keptCandidate } from './cached-candidate.ts';
+import { openCost } from './plan-cost.ts';
+import { AT_LENGTH } from '../measure/paired-benchmark.ts';
+
+/**
+ * Shares of the budget to end between: the same two models differ by up to 2 % from one quarter of an hour to another, and
+ * the measurement that decides has an interval besides.
+ */
+const BAND = [0.95, 0.968] as const;
+/** Plans that are looked at, at most. */
+const LOOKS = 4;
+
+/** True for a share of the budget, measured at length, that leaves something to use. */
+export const leavesRoom = (share: number): boolean => share < BAND[0];
+
+export interface FillOptions {
+  readonly budgetRatio: number;
+  readonly space: Space;
+  /** Plans predicted at most `ms` that keep all that `s` keeps and more, the one that helps most first. */
+  readonly wider: (s: State, ms: number) => Promise<readonly State[]>;
+  readonly cut: (s: State) => Model;
+  /** Measured ratio of a model to the original, at length. */
+  readonly measure: (m: Model) => Promise<number>;
+  /** Plans that are known to be too slow: none that keeps all of one is looked at. */
+  readonly slow: readonly State[];
+  readonly onCandidate?: (c: Candidate) => void;
+}
+
+/** The widest of the plans looked at that stays within the band, or `start`. */
+export async function fillBudget(start: Candidate, o: FillOptions): Promise<Candidate> {
+  let best = start;
+  const slow = [...o.slow];
+  for (let looks = 0; looks < LOOKS; looks++) {
+    const share = best.ratio / o.budgetRatio;
+    if (!leavesRoom(share)) break;
+    const options = await o.wider(best.state, (best.predictedMs * BAND[1]) / share);
+    const state = options.find((s) => !slow.some((x) => contains(s, x)));
+    if (!state) break;
+    const c = { state, predictedMs: predictMs(o.space, state), ratio: await o.measure(o.cut(state)) };
+    o.onCandidate?.(c);
+    if (c.ratio / o.budgetRatio <= BAND[1]) best = c;
+    else slow.push(state);
+  }
+  return best;
+}
+
+/** Kept under the job, as what it starts from is. */
+export async function fillStage(start: Candidate, o: AllocationOptions, ctx: StageContext): Promise<Candidate> {
+  const { identity, space, budgetRatio, known } = o;
+  const slow = known.filter((c) => !isWithin(c.ratio / budgetRatio)).map((c) => c.state);
+  const key = { ...identity, job: ctx.job, from: keyOf(start.state), ratio: start.ratio, slow: slow.map(keyOf), version: 1 }; // prettier-ignore
+  return keptCandidate('fill', key, ctx, async () => {
+    const plans = await openCost(o, ctx);
+    try {
+      return await fillBudget(start, {
+        budgetRatio,
+        space,
+        slow,
+        wider: (s, ms) => helpful(widened(space, s, o.start, ms), s, plans.cost),
+        cut: (s) => plain(o, s),
+        measure: async (m) => {
+          ctx.progress({ stage: 'allocate', message: 'measuring a wider plan', done: 0.95 });
+          return (await o.compare(m, AT_LENGTH)).ratio;
+        },
+        onCandidate: (c) => ctx.log(`a wider plan, measured at length: ${c.ratio.toFixed(3)}x`),
+      });
+    } finally {
+      await plans.close();
+    }
+  });
+}

@@ -1,0 +1,260 @@
+/**
+ * How much of a model can be pruned, and whether it is right and faster when it is: every group loses the same share of its
+ * units, the result is held against the model with those units masked, counted, opened and timed.
+ */
+import { SecateurError } from '../../shared/contract/errors.ts';
+import type { CoverageRequest, CoverageRow } from '../../shared/model/tasks.ts';
+import type { HostTensor } from '../engine/executor.ts';
+import { modelCosts, nodeCosts } from '../engine/ir/costs.ts';
+import type { Model } from '../engine/ir/model.ts';
+import type { Value } from '../engine/ir/value.ts';
+import { verifyModel } from '../engine/ir/verify.ts';
+import { cloneModel } from '../engine/ir/clone.ts';
+import { fixSelections } from '../engine/passes/index.ts';
+import { disturbZeros, fillMissing, scaleMatrices } from '../engine/passes/fill-missing.ts';
+import { maskModel } from '../engine/pruning/mask.ts';
+import type { Cut } from '../engine/pruning/removal.ts';
+import { applyPlan } from '../engine/pruning/surgery.ts';
+import type { Group } from '../engine/pruning/types.ts';
+import { difference } from '../engine/quality/difference.ts';
+import { benchmark } from '../runtime/bench.ts';
+import { collectFacts } from '../runtime/facts.ts';
+import { profileModel } from '../runtime/profile.ts';
+import { applySizes, settleSizes, sizeNotes } from '../runtime/settle-sizes.ts';
+import { randomFeeds } from '../runtime/random-inputs.ts';
+import type { StageContext } from '../pipeline/context.ts';
+import { freeBatch } from '../pipeline/prepare/free-batch.ts';
+import { recordChoices } from '../engine/passes/held-choices.ts';
+import { loadWithHash } from '../pipeline/prepare/load.ts';
+import { prepare, tidy, type Prepared } from '../pipeline/prepare/prepare.ts';
+import type { Scores } from '../engine/criteria/contract.ts';
+import { scoreGroups } from '../pipeline/search/scores.ts';
+import { atSecondSizes, sayAll, selected } from '../pipeline/evaluate/second-sizes.ts';
+
+/** Rounding of float32 over some hundred layers, relative to the largest value of an output. */
+const TOLERANCE = 1e-3;
+const BENCH_SECONDS = 4;
+
+/** How often, and how much, matrices are scaled up until masking shows: it does in any model that was trained. */
+const ROUNDS = 6;
+const GAIN = 1.6;
+/** An effect of masking that an error would show against, of an output's largest value. */
+const VISIBLE = 0.01;
+
+/**
+ * Kept counts are rounded to multiples of these in turn: many kernels are slower at widths that do not fill their
+ * registers, and how much differs from machine to machine.
+ */
+const STEPS = [1, 8, 16];
+
+interface Cutting {
+  readonly plan: Cut;
+  readonly model: Model;
+  readonly macsRatio: number;
+}
+
+/** MACs that have to go at a share of the units: a quarter at 0.3, two fifths at 0.5. */
+const wantedDrop = (ratio: number): number => Math.max(0, 0.25 + 0.75 * (ratio - 0.3));
+
+export async function runCoverage(request: CoverageRequest, ctx: StageContext): Promise<CoverageRow> {
+  const started = performance.now();
+  const { ratio } = request;
+  // A model may be judged a second time: what was done stays done.
+  let furthest = 0;
+  const tell = (message: string, done: number): void =>
+    ctx.progress({ stage: 'coverage', message, done: (furthest = Math.max(furthest, done)) });
+  tell('reading the model', 0);
+  const loaded = await loadWithHash(request.model);
+  const filled = fillMissing(loaded.model, request.seed) > 0;
+  // Layers that start at zero would hide whatever comes before them.
+  if (filled) disturbZeros(loaded.model, request.seed + 1, 0.02);
+  const settled = await settleSizes(loaded.model, ctx.executor, request);
+  // Nothing here has samples: a batch that was asked for is a size like the others.
+  applySizes(loaded.model, settled, true);
+  // What a job cuts takes any batch where the model bears that.
+  const original = await freeBatch(loaded.model, loaded.sha256, ctx);
+  const p = await prepare(original, ctx, 1);
+  const before = modelCosts(p.model, p.facts).macs;
+  const scores = await normsOf(original, p, request.seed, ctx);
+  const judge = (settle: Settle) => judged({ original, p, scores, before, ratio, settle }, ctx, tell);
+  let note: string | null = null;
+  const result = await judge(asItIs).catch(async (e: unknown) => {
+    const fixed =
+      e instanceof SecateurError && e.code === 'runtime-rejected'
+        ? await recordChoices(p.model, randomFeeds(p.model, { batch: 1 }), ctx.executor)
+        : null;
+    if (!fixed) throw e;
+    note = `chooses by scores what it goes on with, and does not run with other choices than its own (${(e as Error).message}): judged with the original's choices`;
+    return judge((m) => {
+      const { model } = cloneModel(m);
+      fixSelections(model, fixed);
+      return model;
+    });
+  });
+  const { error, effect, macsRatio, latency, pruned } = result;
+  tell('at other sizes', 0.9);
+  const sizes = await atSecondSizes(p, result.plan, ctx.executor);
+  const faster = latency.high < 1;
+  const problems = [
+    ...(p.analysis.groups.length === 0 ? ['nothing can be pruned'] : []),
+    ...(error <= TOLERANCE ? [] : [`differs from the masked model by ${error.toExponential(1)} of an output's range`]),
+    ...(effect > 0 ? [] : ['masking changes no output, so that the comparison says nothing']),
+    ...(1 - macsRatio >= wantedDrop(ratio) ? [] : [`MACs fall by ${(100 * (1 - macsRatio)).toFixed(0)} % only`]),
+    ...sizes.faults,
+  ];
+  tell('done', 1);
+  return {
+    name: request.name,
+    ratio,
+    groups: p.analysis.groups.length,
+    prunableShare: prunableShare(p),
+    frozen: p.analysis.skipped,
+    ok: problems.length === 0,
+    maskError: error,
+    macsRatio,
+    latencyRatio: latency.value,
+    holds: faster ? [] : await holders(pruned),
+    problems,
+    notes: [...sizeNotes(settled, 1), ...(note === null ? [] : [note]), ...sizes.notes],
+    sizes: sizes.runs.others.map((r) => sayAll(r.changed)),
+    seconds: (performance.now() - started) / 1000,
+  };
+}
+
+/** What is done to a model before it runs. */
+type Settle = (m: Model) => Model;
+const asItIs: Settle = (m) => m;
+
+interface Judging {
+  readonly original: Model;
+  readonly p: Prepared;
+  readonly scores: Scores;
+  /** MACs of the whole model. */
+  readonly before: number;
+  readonly ratio: number;
+  readonly settle: Settle;
+}
+
+/** Cuts at several roundings, and the fastest of those that cut enough against the mask. */
+async function judged(
+  { original, p, scores, before, ratio, settle }: Judging,
+  ctx: StageContext,
+  tell: (message: string, done: number) => void,
+) {
+  tell('cutting', 0.3);
+  const cuts: Cutting[] = [];
+  for (const step of STEPS) {
+    const plan = evenPlan(p, scores, ratio, step);
+    if (cuts.some((c) => JSON.stringify(c.plan) === JSON.stringify(plan))) continue;
+    const { model: cut } = applyPlan(p.model, p.facts, p.analysis, plan, p.blocks);
+    verifyModel(cut);
+    const model = settle(cut);
+    const after = modelCosts(model, await collectFacts(model, ctx.executor, { batch: 1 })).macs;
+    tidy(model);
+    cuts.push({ plan, model, macsRatio: before > 0 ? after / before : 1 });
+  }
+  tell('timing', 0.5);
+  const timed = await benchmark(
+    [{ name: 'original', model: settle(original) }, ...cuts.map((c, i) => ({ name: `cut ${i}`, model: c.model }))],
+    { threads: 1, runs: 5, warmup: 2, precision: 0.02, maxSeconds: BENCH_SECONDS * cuts.length },
+  );
+  // The fastest of those that cut enough: where a kernel's steps lie is for the machine to say.
+  const enough = cuts.filter((c) => 1 - c.macsRatio >= wantedDrop(ratio));
+  const times = new Map(cuts.map((c, i) => [c, timed[i + 1]!.ratio] as const));
+  const best = (enough.length ? enough : cuts).reduce((x, y) => (times.get(y)!.value < times.get(x)!.value ? y : x));
+  tell('against the mask', 0.8);
+  let { error, effect } = await againstMask(p, best.plan, ctx, settle);
+  // Weights that were never trained let the signal fade in some architectures until the outputs hold nothing but biases.
+  for (let round = 0; effect < VISIBLE && round < ROUNDS; round++) {
+    scaleMatrices(p.model, GAIN);
+    const louder = await againstMask(p, best.plan, ctx, settle);
+    // Too loud: what was seen before counts.
+    if (!Number.isFinite(louder.effect)) break;
+    ({ error, effect } = louder);
+  }
+  // Some heads start at zero, and a model that was never trained still has them.
+  if (effect === 0 && disturbZeros(p.model, 1, 0.02) > 0)
+    ({ error, effect } = await againstMask(p, best.plan, ctx, settle));
+  return { error, effect, macsRatio: best.macsRatio, latency: times.get(best)!, pruned: best.model, plan: best.plan };
+}
+
+/** L2 norms of all units: they need no data. */
+export function normsOf(original: Model, p: Prepared, seed: number, ctx: StageContext): Promise<Scores> {
+  const none = { input: '', size: 1, batches: [], labels: [], real: false };
+  return scoreGroups('l2', original, p, none, { ...ctx, progress: () => undefined }, 1, seed);
+}
+
+/** The least important units, the same share of every group, in whole steps of what the group allows. */
+export function evenPlan(p: Prepared, scores: Scores, ratio: number, step = 1): Cut {
+  const groups = p.analysis.groups.map((g) => {
+    const score = scores.get(g.id)!;
+    const order = [...score.keys()].sort((a, b) => score[a]! - score[b]!);
+    return { group: g.id, removed: order.slice(0, removedOf(g, ratio, step)).sort((a, b) => a - b) };
+  });
+  return { groups: groups.filter((g) => g.removed.length > 0), blocks: [] };
+}
+
+function removedOf(g: Group, ratio: number, step: number): number {
+  const plain = Math.min(g.units - g.multiple, Math.round((ratio * g.units) / g.multiple) * g.multiple);
+  const kept = Math.round((g.units - plain) / step) * step;
+  // Groups of a few units, such as heads, have no steps of that size.
+  const fits = g.units >= 2 * step && kept > 0 && kept < g.units && (g.units - kept) % g.multiple === 0;
+  return fits ? g.units - kept : plain;
+}
+
+/** Share of the MACs in operators that some group narrows. */
+function prunableShare(p: Prepared): number {
+  const touched = new Set<Value>(p.analysis.groups.flatMap((g) => g.members.map((m) => m.value)));
+  let [all, some] = [0, 0];
+  for (const { node, macs } of nodeCosts(p.model, p.facts)) {
+    all += macs;
+    if ([...node.inputs, ...node.outputs].some((v) => v && touched.has(v))) some += macs;
+  }
+  return all > 0 ? some / all : 0;
+}
+
+/**
+ * Besides its outputs each model gives what its linear operators of unchangeable width make: behind a softmax or a selection
+ * of boxes the outputs may be empty or all alike, and agree whatever was done. Where there are such operators, outputs
+ * behind a selection are left out: rounding may select others.
+ */
+async function againstMask(p: Prepared, plan: Cut, ctx: StageContext, settle: Settle) {
+  const { outputs } = p.model.graph;
+  const own = [...outputs];
+  const chosen = settle === asItIs ? selected(p.model) : new Set<Value>();
+  const narrowed = new Set(p.analysis.groups.flatMap((g) => g.members.map((m) => m.value)));
+  const frozen = new Set(p.analysis.skipped.map((s) => s.group));
+  const inside = [...p.model.graph.nodes()]
+    .filter((n) => frozen.has(n.label) && !narrowed.has(n.output()) && !chosen.has(n.output()))
+    .map((n) => n.output());
+  const steady = own.filter((v) => !chosen.has(v));
+  const compared = new Set([...steady, ...inside]);
+  if (compared.size > 0) outputs.splice(0, Infinity, ...compared);
+  try {
+    const feeds = randomFeeds(p.model, { batch: 1 });
+    const run = async (model: Model): Promise<Record<string, HostTensor>> => {
+      const session = await ctx.executor.open(model, { threads: 1, optimization: 'basic' });
+      try {
+        return await session.run(feeds);
+      } finally {
+        await session.release();
+      }
+    };
+    const whole = await run(settle(p.model));
+    const masked = await run(settle(maskModel(p.model, p.facts, p.analysis, plan, p.blocks)));
+    const cut = await run(settle(applyPlan(p.model, p.facts, p.analysis, plan, p.blocks).model));
+    return { error: difference(masked, cut), effect: difference(whole, masked, true) };
+  } finally {
+    outputs.splice(0, Infinity, ...own);
+  }
+}
+
+/** The kernels that take the time of the pruned model. */
+async function holders(pruned: Model): Promise<CoverageRow['holds']> {
+  const { operators } = await profileModel(pruned, { threads: 1, batch: 1, runs: 6 });
+  return operators
+    .filter((o) => isFinite(o.ms))
+    .sort((a, b) => b.ms - a.ms)
+    .slice(0, 5)
+    .map((o) => ({ operator: `${o.opType} ${o.name}`, ms: o.ms }));
+}

@@ -1,0 +1,40 @@
+/** What this machine is, asked of the runtime, with the execution providers that really run a model here. */
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { DeviceProfile } from '../../shared/model/types.ts';
+import { localDevice } from '../runtime/device.ts';
+import type { StageContext } from '../pipeline/context.ts';
+
+/** A provider without its device may look for it for ever. */
+const PROBE_MS = 30_000;
+
+export async function runDevices(_: unknown, ctx: Pick<StageContext, 'apart' | 'artifact'>): Promise<DeviceProfile> {
+  const device = localDevice();
+  const { runtime, processor, providers } = device;
+  // Whether a provider works changes with the runtime; drivers are looked for again when it does.
+  const dir = await ctx.artifact('providers', { runtime, processor, providers }, async (to) => {
+    const opened = [];
+    for (const provider of providers) if (await opens(provider, ctx)) opened.push(provider);
+    await writeFile(join(to, 'providers.json'), JSON.stringify(opened));
+  });
+  return { ...device, providers: JSON.parse(await readFile(join(dir, 'providers.json'), 'utf8')) as string[] };
+}
+
+/** In a process of its own: a provider that lacks its driver may end the process that asks for it. */
+async function opens(provider: string, ctx: Pick<StageContext, 'apart'>): Promise<boolean> {
+  // It is part of the runtime on every machine.
+  if (provider === 'cpu') return true;
+  const late = new AbortController();
+  try {
+    return await Promise.race([
+      ctx.apart('provider', { provider }).then((answer) => answer === true),
+      sleep(PROBE_MS, false, { signal: late.signal }),
+    ]);
+  } catch {
+    // That is the answer: it does not open here.
+    return false;
+  } finally {
+    late.abort();
+  }
+}

@@ -1,0 +1,61 @@
+/** Everything a worker can be asked to do, by the name that jobs have as their kind. */
+import type { VerifyRequest } from '../../shared/model/tasks.ts';
+import type { Budget } from '../../shared/model/types.ts';
+import { createExecutor } from '../runtime/executor.ts';
+import { blaming, type Given } from './blame.ts';
+import { runBench } from './bench.ts';
+import { runCompare } from './compare.ts';
+import { runCompress } from '../pipeline/compress.ts';
+import type { StageContext } from '../pipeline/context.ts';
+import { runCoverage } from './coverage.ts';
+import { runDevices } from './devices.ts';
+import { holding } from '../pipeline/measure/hold-boxes.ts';
+import { runInspect } from './inspect.ts';
+import { runMeasure } from '../pipeline/measure/measure.ts';
+import { runPreview } from './preview.ts';
+import { runProvider } from './provider.ts';
+import { runProfile } from './profile.ts';
+import { runReach } from './reach.ts';
+import { runReview } from './review.ts';
+import { verifyBundle, type VerifyReport } from '../pipeline/verify/verify.ts';
+
+const one = <R extends Omit<Given, 'models'> & { readonly model: string }>(r: R): Given => ({
+  ...r,
+  models: [r.model],
+});
+const budgeted = (r: { model: string; budget: Budget; dims?: Given['dims'] }): Given => ({
+  models: [r.model],
+  provider: r.budget.provider,
+  batch: r.budget.batch,
+  dims: r.dims,
+});
+
+export const tasks = {
+  bench: blaming(holding(runBench), one),
+  compare: blaming(holding(runCompare), (r) => ({ ...r, models: [r.original, r.pruned] })),
+  compress: blaming(holding(runCompress), budgeted),
+  coverage: blaming(runCoverage, one),
+  devices: runDevices,
+  inspect: blaming(holding(runInspect), one),
+  measure: runMeasure,
+  preview: runPreview,
+  profile: blaming(runProfile, one),
+  provider: runProvider,
+  reach: blaming(holding(runReach), one),
+  review: runReview,
+  verify: runVerify,
+};
+
+async function runVerify(request: VerifyRequest, ctx: StageContext): Promise<VerifyReport> {
+  ctx.progress({ stage: 'verify', message: 'checking', done: 0 });
+  let checks = 0;
+  const report = await verifyBundle(request.bundle, createExecutor(), {
+    ...(request.dims && { dims: request.dims }),
+    // A library of a provider is no device that it runs on.
+    opens: async (provider) => (await runDevices(null, ctx)).providers.includes(provider),
+    // How many checks there will be depends on the bundle: the share only ever nears the end.
+    onCheck: (c) => ctx.progress({ stage: 'verify', message: c.name, done: 1 - 0.85 ** ++checks }),
+  });
+  ctx.progress({ stage: 'verify', message: 'done', done: 1 });
+  return report;
+}

@@ -1,0 +1,106 @@
+/** A first look at data: how many samples, their classes, and what the model will see of them. */
+import { stat } from 'node:fs/promises';
+import { extname } from 'node:path';
+import type { PreviewRequest } from '../../shared/model/tasks.ts';
+import { PRESET_LIST } from '../../shared/model/preprocess-presets.ts';
+import type { DataPreview, PresetPreview } from '../../shared/model/window.ts';
+import type { Dataset } from '../data/dataset.ts';
+import { dataUrlOf, picturesOf } from '../data/pictures.ts';
+import { floats } from '../engine/quality/meter.ts';
+import { sizesIn } from '../runtime/axes.ts';
+import { openModelFile } from '../storage/model-files.ts';
+import { classNamesOf } from '../pipeline/prepare/class-names.ts';
+import type { StageContext } from '../pipeline/context.ts';
+import { openWith, originalQuality, type OriginalOptions } from '../pipeline/prepare/original-quality.ts';
+import { readOutputs } from '../pipeline/prepare/readings.ts';
+import { openModelData } from '../pipeline/prepare/model-data.ts';
+import { requireRunnable } from '../pipeline/prepare/runnable.ts';
+
+/** Samples that are shown. */
+const SHOWN = 24;
+/** Of the look at what the model makes of the data: a person is waiting. */
+const GLIMPSE = { samples: 200, seconds: 5, trial: 60 };
+
+/** Opens data as a job would. Throws what a job would: file-*, data-*, preprocess-invalid, image-unreadable. */
+export async function runPreview(request: PreviewRequest, ctx: StageContext): Promise<DataPreview> {
+  ctx.progress({ stage: 'load', message: 'reading the model', done: 0 });
+  const model = openModelFile(request.model);
+  requireRunnable(model);
+  ctx.progress({ stage: 'data', message: 'opening the data', done: 0 });
+  const { dataset, notes, shapes } = await openModelData(model, request.model, request, ctx);
+  try {
+    // Reading batches may find out more.
+    const before = dataset.notes.length;
+    const shown = Array.from({ length: Math.min(SHOWN, dataset.length) }, (_, i) => i);
+    const names = await classNamesOf(model, request.model, dataset);
+    const pictures = await showSamples(dataset, shown);
+    const classes = dataset.labels ? (names?.length ?? dataset.labels.reduce((a, b) => Math.max(a, b), -1) + 1) : null;
+    const all = [...notes, ...dataset.notes.slice(before)];
+    if (!pictures) all.push('The samples are not pictures of 1 or 3 channels, so none are shown.');
+    ctx.progress({ stage: 'data', message: 'running the model on the data', done: 0.5 });
+    const meanings = await readOutputs(model, { dataset, classNames: names, given: request.outputs }, ctx.executor);
+    const look = { model, path: request.model, dataset, meanings, source: request, limits: GLIMPSE };
+    const original = await originalQuality(look, ctx);
+    const presets = pictures ? await presetPreviews(look, ctx) : [];
+    ctx.progress({ stage: 'data', message: 'done', done: 1 });
+    return {
+      kind: await kindOf(request.data),
+      samples: dataset.length,
+      labelled: dataset.labels !== null,
+      classes,
+      classNames: names,
+      images: (pictures ?? []).map((src, i) => ({ src, label: labelOf(dataset, names, i) })),
+      preprocess: { ...dataset.preprocess },
+      sizes: sizesIn(model, Object.fromEntries(Object.entries(shapes).map(([name, dims]) => [name, { dims }]))),
+      original,
+      presets,
+      notes: all,
+    };
+  } finally {
+    await dataset.close();
+  }
+}
+
+/** The first sample as each preset would give it: the picture shows channel order, the range what numbers they become. */
+async function presetPreviews(o: OriginalOptions, ctx: Pick<StageContext, 'memo'>): Promise<PresetPreview[]> {
+  const now = o.dataset.preprocess;
+  if (!now || now.dtype === 'uint8') return [];
+  const out: PresetPreview[] = [];
+  for (const preset of PRESET_LIST) {
+    if (now.colorOrder === 'GRAY' && preset.colorOrder === 'BGR') continue;
+    const dataset = await openWith(o, preset, ctx);
+    try {
+      const values = floats(await dataset.batch([0])) ?? new Float32Array();
+      let [min, max] = [Infinity, -Infinity];
+      for (const x of values) {
+        min = Math.min(min, x);
+        max = Math.max(max, x);
+      }
+      const src = (await showSamples(dataset, [0]))?.[0] ?? '';
+      out.push({ preset: preset.name, label: preset.label, min, max, src });
+    } finally {
+      await dataset.close();
+    }
+  }
+  return out;
+}
+
+/** PNG data URLs of samples after preprocessing, or null when they are no pictures. */
+export async function showSamples(dataset: Dataset, indices: readonly number[]): Promise<string[] | null> {
+  if (indices.length === 0) return [];
+  const pictures = picturesOf(await dataset.batch(indices), dataset.preprocess);
+  return pictures && Promise.all(pictures.map(dataUrlOf));
+}
+
+/** Name of a sample's class, its number where classes have no names, null without labels. */
+export function labelOf(dataset: Dataset, names: readonly string[] | null, index: number): string | null {
+  const label = dataset.labels?.[index];
+  return label === undefined ? null : (names?.[label] ?? String(label));
+}
+
+async function kindOf(path: string): Promise<string> {
+  if ((await stat(path)).isDirectory()) return 'folder of images';
+  const type = extname(path).toLowerCase();
+  if (type === '.csv') return 'CSV of paths';
+  return type === '.npy' || type === '.npz' ? 'array file' : 'single image';
+}

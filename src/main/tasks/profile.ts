@@ -1,0 +1,56 @@
+/** Where a model's time goes, kernel by kernel, and which groups could make each of them narrower. */
+import type { Conditions, ProfileRequest } from '../../shared/model/tasks.ts';
+import type { OperatorProfile } from '../../shared/model/window.ts';
+import type { Model } from '../engine/ir/model.ts';
+import { partition } from '../engine/latency/partition.ts';
+import { Widths } from '../engine/latency/widths.ts';
+import { measuredHere } from '../runtime/device.ts';
+import { profileModel, type Profile } from '../runtime/profile.ts';
+import type { StageContext } from '../pipeline/context.ts';
+import { loadWithHash } from '../pipeline/prepare/load.ts';
+import { prepare } from '../pipeline/prepare/prepare.ts';
+import { sized } from '../pipeline/prepare/sized.ts';
+
+/** Runs of a first look, and of a full one; the full one is taken where it ends within so many milliseconds. */
+const RUNS = [6, 30] as const;
+const PATIENCE_MS = 5000;
+
+/** Of the model as a job works on it, so that groups and operators bear the names that recipes use. */
+export async function runProfile(request: ProfileRequest, ctx: StageContext): Promise<OperatorProfile> {
+  ctx.progress({ stage: 'load', message: 'reading the model', done: 0 });
+  const source = await sized(await loadWithHash(request.model), request, ctx);
+  const { batch } = source.sizes;
+  const { model, facts, analysis } = await prepare(source.model, ctx, batch, source.key);
+  ctx.progress({ stage: 'profile', message: 'timing operators', done: 0 });
+  const profile = await profileOf(model, { ...request, batch });
+  const { units } = partition(model, profile.operators, new Widths(facts, analysis.groups));
+  // Kernels that execute none of the model's nodes (changes of layout) are in no unit.
+  const groups = new Map(profile.operators.filter((o) => o.nodes.length > 0).map((o, i) => [o, units[i]!.groups]));
+  ctx.progress({ stage: 'profile', message: 'done', done: 1 });
+  return {
+    totalMs: profile.sumMs,
+    operators: profile.operators.map((o) => ({ ...rowOf(o), groups: groups.get(o) ?? [] })).sort((a, b) => b.ms - a.ms),
+    provenance: measuredHere(),
+  };
+}
+
+export type OperatorRow = { readonly name: string; readonly operator: string; readonly ms: number };
+
+/** One row per kernel, slowest first. Milliseconds of one execution. @throws 'runtime-rejected' */
+export async function operatorsByTime(model: Model, how: Omit<Conditions, 'model'>): Promise<OperatorRow[]> {
+  const { operators } = await profileOf(model, how);
+  return operators.map(rowOf).sort((a, b) => b.ms - a.ms);
+}
+
+/** Kernels are known by the first of the model's own nodes that they execute. */
+const rowOf = (o: Profile['operators'][number]): OperatorRow => ({
+  name: o.nodes[0]?.label ?? o.name,
+  operator: o.opType,
+  ms: o.ms,
+});
+
+async function profileOf(model: Model, { threads, provider, batch }: Omit<Conditions, 'model'>): Promise<Profile> {
+  const [few, many] = RUNS;
+  const first = await profileModel(model, { threads, provider, batch, runs: few });
+  return first.runMs * many > PATIENCE_MS ? first : profileModel(model, { threads, provider, batch, runs: many });
+}

@@ -1,0 +1,65 @@
+/** What budgets a model could meet, predicted from measured operators before anything is scored or cut. */
+import type { Budget } from '../../shared/model/types.ts';
+import { PRESETS } from '../../shared/model/recipes.ts';
+import type { ReachRequest } from '../../shared/model/tasks.ts';
+import type { ReachReport } from '../../shared/model/window.ts';
+import { modelCosts } from '../engine/ir/costs.ts';
+import type { Facts } from '../engine/ir/facts.ts';
+import { Widths, type KeepCounts } from '../engine/latency/widths.ts';
+import { predictMs, type Space } from '../engine/allocation/state.ts';
+import { measuredHere } from '../runtime/device.ts';
+import { baselineOf } from '../pipeline/measure/baseline.ts';
+import type { StageContext } from '../pipeline/context.ts';
+import { latencyStage } from '../pipeline/measure/latency-stage.ts';
+import { loadWithHash } from '../pipeline/prepare/load.ts';
+import { prepare, type Prepared } from '../pipeline/prepare/prepare.ts';
+import { sized } from '../pipeline/prepare/sized.ts';
+import { sideBySide } from '../pipeline/measure/paired-benchmark.ts';
+import { leastState, openSpace } from '../engine/allocation/space.ts';
+
+/** Points of the curve. */
+const POINTS = 9;
+
+/** The original is measured anew; the table of operator times is the one that jobs use, and serves the next one. */
+export async function runReach(request: ReachRequest, ctx: StageContext): Promise<ReachReport> {
+  const { model: path, dims: _, ...where } = request;
+  ctx.progress({ stage: 'load', message: 'reading the model', done: 0 });
+  const loaded = await sized(await loadWithHash(path), request, ctx);
+  const { batch, sizes: dims } = loaded.sizes;
+  const sha256 = loaded.key;
+  const prepared = await prepare(loaded.model, ctx, batch, sha256);
+  ctx.progress({ stage: 'baseline', message: 'measuring the original', done: 0 });
+  const budget: Budget = { ...where, batch, percentile: 50 };
+  const { compare, close } = sideBySide({ model: path, budget, dims }, ctx);
+  const { baselineMs, ratio } = await baselineOf({ sha256, prepared: prepared.model, budget, compare }, ctx).finally(
+    close,
+  );
+  ctx.progress({ stage: 'latency', message: 'timing operators', done: 0 });
+  const latency = await latencyStage({ prepared, sha256, budget, baselineMs: baselineMs * ratio }, ctx);
+  const recipe = PRESETS.balanced;
+  const { groups } = prepared.analysis;
+  const { space, start } = openSpace(groups, prepared.blocks, new Map(), latency.counts, latency.model, recipe);
+  const curve = curveOf(prepared, space, recipe.floor);
+  ctx.progress({ stage: 'latency', message: 'done', done: 1 });
+  return { baselineMs, leastMs: predictMs(space, leastState(space, start)), curve, provenance: measuredHere() };
+}
+
+/** The same keep ratio in every group, from all units down to the floor; milliseconds, and multiply-accumulates. */
+function curveOf({ model, facts, analysis }: Prepared, space: Space, floor: number): ReachReport['curve'] {
+  const widths = new Widths(facts, analysis.groups);
+  return Array.from({ length: POINTS }, (_, i) => {
+    const ratio = 1 - ((1 - floor) * i) / (POINTS - 1);
+    const keep: KeepCounts = new Map(
+      space.groups.map((g) => [
+        g.id,
+        Math.max(g.multiple, Math.min(g.units, Math.round((ratio * g.units) / g.multiple) * g.multiple)),
+      ]),
+    );
+    const { macs } = modelCosts(model, narrowed(facts, widths, keep));
+    return { keep: ratio, ms: predictMs(space, { keep, dropped: new Set() }), macs };
+  });
+}
+
+/** Shapes as surgery would leave them, without doing it. */
+const narrowed = (facts: Facts, widths: Widths, keep: KeepCounts): Facts =>
+  new Map([...facts].map(([v, f]) => [v, { ...f, shape: widths.shape(v, keep) ?? f.shape }]));

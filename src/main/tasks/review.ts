@@ -1,0 +1,166 @@
+/** A finished job as the window's sliders need it: times and costs at every width, and the user's own samples. */
+import { existsSync } from 'node:fs';
+import type { CompressReport, CompressRequest } from '../../shared/model/job.ts';
+import type { ReviewRequest } from '../../shared/model/tasks.ts';
+import type { ReviewData } from '../../shared/model/window.ts';
+import { SecateurError } from '../../shared/contract/errors.ts';
+import type { Model } from '../engine/ir/model.ts';
+import { storeLatencyModel } from '../engine/latency/stored.ts';
+import { meaningsKey, meaningsOf } from '../engine/quality/meaning.ts';
+import { goneNodes, isGroupGone, type Space } from '../engine/allocation/state.ts';
+import { localDevice } from '../runtime/device.ts';
+import { openModelFile } from '../storage/model-files.ts';
+import { affordable } from '../pipeline/search/sample-limits.ts';
+import { knownBaseline } from '../pipeline/measure/baseline.ts';
+import { calibrationOf, draw, type Calibration } from '../pipeline/prepare/calibration.ts';
+import type { StageContext } from '../pipeline/context.ts';
+import { curvatureCosts, type CurvatureCosts } from '../pipeline/search/curvature-costs.ts';
+import { openData, type JobData } from '../pipeline/prepare/job-data.ts';
+import { jobIdentity } from '../pipeline/job-identity.ts';
+import { latencyStage } from '../pipeline/measure/latency-stage.ts';
+import { loadWithHash } from '../pipeline/prepare/load.ts';
+import { withMeanings } from '../pipeline/prepare/readings.ts';
+import { answersOf } from './sample-predictions.ts';
+import { sized } from '../pipeline/prepare/sized.ts';
+import { prepare, type Prepared } from '../pipeline/prepare/prepare.ts';
+import { decided } from '../pipeline/search/resolve-recipe.ts';
+import { operatorsByTime } from './profile.ts';
+import { keptScores, scoreGroups } from '../pipeline/search/scores.ts';
+import { openSpace } from '../engine/allocation/space.ts';
+
+const COST = 'what each width costs';
+
+/** Throws what opening the model throws. Without the job's data, costs come from random inputs and no samples are shown. */
+export async function runReview({ request: given, report }: ReviewRequest, ctx: StageContext): Promise<ReviewData> {
+  ctx.progress({ stage: 'load', message: 'reading the model', done: 0 });
+  const file = await loadWithHash(given.model);
+  const data = await dataOf(given, file.model, ctx);
+  try {
+    const loaded = await sized(file, { ...given, batch: given.budget.batch, shapes: data.shapes }, ctx);
+    const { model, key: sha256 } = loaded;
+    const { batch, sizes: dims } = loaded.sizes;
+    const request = { ...given, dims, budget: { ...given.budget, batch } };
+    const bare = await prepare(model, ctx, request.budget.batch, sha256);
+    const from = { model, path: request.model, dataset: data.dataset, given: request.outputs, batch };
+    const prepared = await withMeanings(bare, from, ctx);
+    const baselineMs = report.baseline.p50Ms;
+    const share = knownBaseline(sha256, request.budget, ctx)?.ratio ?? 1;
+    ctx.progress({ stage: 'latency', message: 'timing operators', done: 0 });
+    const latency = await latencyStage(
+      { prepared, sha256, budget: request.budget, baselineMs: baselineMs * share },
+      ctx,
+    );
+    const job = sourcesOf({ request, sha256, model, prepared, data }, ctx);
+    const scores = await job.scores();
+    const { groups } = prepared.analysis;
+    const { space } = openSpace(groups, prepared.blocks, scores, latency.counts, latency.model, request.recipe);
+    const gone = goneNodes(space, new Set(report.blocksRemoved));
+    const left = new Set(latency.model.unitsLeft(gone));
+    const stored = storeLatencyModel(latency.model, latency.counts, [...prepared.model.graph.nodes()]).units;
+    ctx.progress({ stage: 'cost', message: COST, done: 0 });
+    const rows = rowsOf(space, report).filter(({ group }) => !isGroupGone(group, gone));
+    const price = await job.price(space, rows);
+    ctx.progress({ stage: 'samples', message: 'samples before and after', done: 0 });
+    // The bundle may have been moved since.
+    const pruned = report.model !== null && existsSync(report.model) ? openModelFile(report.model) : null;
+    if (pruned) pruned.sizes = model.sizes;
+    const samples =
+      pruned && data.dataset
+        ? await answersOf(
+            { model, path: request.model, pruned, dataset: data.dataset, from: data.quality, given: request.outputs },
+            ctx.executor,
+          )
+        : [];
+    const operators = pruned ? await operatorsByTime(pruned, request.budget) : [];
+    ctx.progress({ stage: 'samples', message: 'done', done: 1 });
+    return {
+      baselineMs,
+      budgetMs: report.budgetMs,
+      units: stored.filter((_, i) => left.has(latency.model.tables[i]!)),
+      ...latency.model.correction,
+      groups: rows.map(({ group, kept, counts }) => ({
+        id: group.id,
+        units: group.units,
+        kept,
+        counts,
+        costs: price ? counts.map((k) => price.group(group, k)) : [],
+      })),
+      samples,
+      operators,
+    };
+  } finally {
+    await data.dataset?.close();
+  }
+}
+
+/** What is no longer there or cannot be read any more costs the samples, not the review. */
+async function dataOf(request: CompressRequest, model: Model, ctx: Pick<StageContext, 'memo'>): Promise<JobData> {
+  try {
+    return await openData(request, model, ctx);
+  } catch (e) {
+    if (!(e instanceof SecateurError)) throw e;
+    const { data: _, ...rest } = request;
+    return openData(rest, model, ctx);
+  }
+}
+
+/** Groups with the counts that a slider offers: those of the allocator, the full width and what the job has kept. */
+function rowsOf(space: Space, report: CompressReport) {
+  const kept = new Map(report.groups.map((g) => [g.id, g.kept]));
+  return space.groups.map((group) => {
+    const now = kept.get(group.id) ?? group.units;
+    const counts = [...new Set([...(space.counts.get(group.id) ?? []), now, group.units])].sort((a, b) => a - b);
+    return { group, kept: now, counts };
+  });
+}
+
+/** Scores and costs as the job keeps them, made again only where they are gone. */
+function sourcesOf(
+  o: {
+    readonly request: CompressRequest;
+    readonly sha256: string;
+    readonly model: Model;
+    readonly prepared: Prepared;
+    readonly data: JobData;
+  },
+  ctx: StageContext,
+) {
+  const { request, prepared, data } = o;
+  const { seed } = request;
+  const recipe = decided(request.recipe, prepared, data.dataset !== null);
+  const threads = localDevice().cores;
+  const samples = affordable(prepared, recipe.calibrationSamples);
+  const identity = jobIdentity({
+    request,
+    sha256: o.sha256,
+    data: data.identity,
+    samples: samples.calibration,
+    batch: samples.batch,
+    threads,
+    meanings: meaningsKey(meaningsOf(prepared)),
+  });
+  let drawn: Promise<Calibration> | null = null;
+  const calibration = (): Promise<Calibration> =>
+    (drawn ??= calibrationOf(o.model, data.dataset, draw(data.train, samples.calibration, seed), samples.batch, seed));
+  return {
+    scores: () =>
+      keptScores({ ...identity, criterion: recipe.criterion }, prepared.analysis.groups, ctx, async () =>
+        scoreGroups(recipe.criterion, o.model, prepared, await calibration(), ctx, threads, seed),
+      ),
+    /** Null where the model has no gradient. */
+    price: async (space: Space, rows: ReturnType<typeof rowsOf>): Promise<CurvatureCosts | null> => {
+      const wanted = rows.flatMap(({ group, counts }) => counts.map((keep) => ({ group, keep })));
+      const real = data.dataset !== null;
+      const onProgress = (done: number): void => ctx.progress({ stage: 'cost', message: COST, done });
+      try {
+        return await curvatureCosts(
+          { recipe, prepared, space, wanted, real, calibration, probes: samples.probes, identity, threads, onProgress },
+          ctx,
+        );
+      } catch (e) {
+        if (e instanceof SecateurError && e.code === 'gradient-unsupported') return null;
+        throw e;
+      }
+    },
+  };
+}
