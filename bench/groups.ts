@@ -12,7 +12,7 @@ import { evenPlan, normsOf } from '../src/main/tasks/coverage.ts';
 import { prepare } from '../src/main/pipeline/prepare/prepare.ts';
 import { openWorker } from '../src/main/tasks/worker-resources.ts';
 import { openModelFile, saveModelFile } from '../src/main/storage/model-files.ts';
-import { apart } from './apart.ts';
+import { inSubprocess } from './in-subprocess.ts';
 import { root, table } from './support.ts';
 
 const zoo = resolve(root, '../shared/zoo');
@@ -31,7 +31,7 @@ const { context } = await openWorker({ id: 'bench', task: 'coverage', input: nul
 const ctx = {
   ...context,
   job: 'bench',
-  apart,
+  inSubprocess,
   executor: createExecutor(),
   progress: () => undefined,
   log: () => undefined,

@@ -12,7 +12,7 @@ import { compareModels } from '../src/main/pipeline/evaluate/evaluate.ts';
 import { runCompress } from '../src/main/pipeline/compress.ts';
 import { openWorker } from '../src/main/tasks/worker-resources.ts';
 import { openModelFile } from '../src/main/storage/model-files.ts';
-import { apart } from './apart.ts';
+import { inSubprocess } from './in-subprocess.ts';
 
 export const root = resolve(import.meta.dirname ?? '.', '..');
 export const assets = resolve(root, '../shared/assets');
@@ -74,7 +74,7 @@ export async function compress(o: RunOptions): Promise<CompressReport> {
   return runCompress(request, {
     ...worker.context,
     job,
-    apart,
+    inSubprocess,
     point: () => undefined,
     log: (line) => void (o.quiet || console.error(`    ${line}`)),
     progress: (p) => {

@@ -60,5 +60,6 @@ export const steadyTable: LatencyTable = {
 /** The context of a task whose measurements are steady; everything else is as it was. */
 export const steadily = (ctx: StageContext): StageContext => ({
   ...ctx,
-  apart: (task, input) => (task === 'measure' ? steadyMeasure(input as MeasureInput) : ctx.apart(task, input)),
+  inSubprocess: (task, input) =>
+    task === 'measure' ? steadyMeasure(input as MeasureInput) : ctx.inSubprocess(task, input),
 });

@@ -41,11 +41,11 @@ export function runTask(spawner: WorkerSpawner, options: TaskOptions): RunningTa
   const patience = options.readyTimeoutMs ?? READY_TIMEOUT_MS;
   let cancelled = false;
   let process: WorkerProcess | undefined;
-  const apart = new Set<RunningTask>();
+  const children = new Set<RunningTask>();
   let killTimer: NodeJS.Timeout | undefined;
 
   const stop = (): void => {
-    for (const task of apart) task.cancel();
+    for (const task of children) task.cancel();
     process?.kill('SIGTERM');
     // session.run() blocks the worker's event loop, so it may not react to anything softer than this.
     killTimer ??= setTimeout(() => process?.kill('SIGKILL'), KILL_AFTER_MS);
@@ -87,7 +87,7 @@ export function runTask(spawner: WorkerSpawner, options: TaskOptions): RunningTa
       } else if (frame.type === 'progress') options.onProgress?.(frame.progress);
       else if (frame.type === 'log') options.onLog?.(frame.line);
       else if (frame.type === 'point') options.onPoint?.(frame.point);
-      else if (frame.type === 'apart') void runApart(frame);
+      else if (frame.type === 'inSubprocess') void runApart(frame);
       else {
         outcome =
           frame.type === 'result' ? { kind: 'done', value: frame.value } : { kind: 'failed', error: frame.error };
@@ -96,14 +96,14 @@ export function runTask(spawner: WorkerSpawner, options: TaskOptions): RunningTa
         killTimer ??= setTimeout(() => worker.kill('SIGKILL'), 5000);
       }
     });
-    const runApart = async ({ call, task, input }: Extract<WorkerFrame, { type: 'apart' }>): Promise<void> => {
+    const runApart = async ({ call, task, input }: Extract<WorkerFrame, { type: 'inSubprocess' }>): Promise<void> => {
       const { id, home } = options;
       const running = runTask(spawner, { id, task, input, home, readyTimeoutMs: patience });
-      apart.add(running);
+      children.add(running);
       const ended = await running.done;
-      apart.delete(running);
+      children.delete(running);
       worker.send({
-        type: 'apart',
+        type: 'inSubprocess',
         call,
         outcome: ended.kind === 'done' ? ended : { kind: 'failed', error: ended.error },
       });
@@ -118,8 +118,8 @@ export function runTask(spawner: WorkerSpawner, options: TaskOptions): RunningTa
       }
       const last = outcome ?? failed(deathOf(exit, failure, ready, words, options.task));
       // Nobody waits any more for what it had asked for.
-      for (const task of apart) task.cancel();
-      void Promise.all([...apart].map((task) => task.done)).then(() => resolve(last));
+      for (const task of children) task.cancel();
+      void Promise.all([...children].map((task) => task.done)).then(() => resolve(last));
     });
     started(worker.pid);
   });

@@ -46,7 +46,7 @@ export function serveTask(options: WorkerOptions): void {
     else if (frame.type === 'start' && !started) {
       started = true;
       void run(frame, options, calls);
-    } else if (frame.type === 'apart') calls.settle(frame.call, frame.outcome);
+    } else if (frame.type === 'inSubprocess') calls.settle(frame.call, frame.outcome);
   });
   channel.send({ type: 'ready', pid: process.pid });
 }
@@ -64,7 +64,7 @@ class Calls {
     const call = ++this.#last;
     return new Promise((resolve, reject) => {
       this.#waiting.set(call, { resolve, reject });
-      this.#channel.send({ type: 'apart', call, task, input });
+      this.#channel.send({ type: 'inSubprocess', call, task, input });
     });
   }
   settle(call: number, outcome: ApartOutcome): void {
@@ -88,7 +88,7 @@ async function run(start: Extract<HostFrame, { type: 'start' }>, options: Worker
       ...resources.context,
       job: start.id,
       log,
-      apart: (task, input) => calls.ask(task, input),
+      inSubprocess: (task, input) => calls.ask(task, input),
       point: (point) => channel.send({ type: 'point', point }),
       progress: (p) => {
         const { fraction, etaMs } = eta.update(p.stage, p.done);

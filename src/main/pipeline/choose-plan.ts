@@ -8,21 +8,21 @@ import { openModelFile } from '../storage/model-files.ts';
 import type { Calibration } from './prepare/calibration.ts';
 import type { StageContext } from './context.ts';
 import { judgedByCurvature } from './search/resolve-recipe.ts';
-import { fillStage, leavesRoom } from './search/widen-plan.ts';
+import { widenPlan, leavesRoom } from './search/widen-plan.ts';
 import { isWithin, keyOf } from '../engine/allocation/fit-budget.ts';
 import { openDistance } from './search/sensitivity.ts';
 import { AT_LENGTH, SLOW_MS } from './measure/paired-benchmark.ts';
 import {
-  batchesThatRank,
-  built,
-  compensateChosen,
-  lookAgain,
-  settle,
-  type Settled,
-  type SettleOptions,
+  rankingBatches,
+  buildPlan,
+  compensatePlan,
+  measureAgain,
+  searchPlan,
+  type FoundPlan,
+  type SearchOptions,
 } from './search-plan.ts';
 
-export interface BestOptions extends Omit<SettleOptions, 'variant'> {
+export interface ChooseOptions extends Omit<SearchOptions, 'variant'> {
   /** Samples that plans are judged on; null: there is only one plan. */
   readonly judge: Calibration | null;
   /** More samples, which the chosen plan is compensated with, and what the result depends on; default: none. */
@@ -33,34 +33,34 @@ export interface BestOptions extends Omit<SettleOptions, 'variant'> {
 }
 
 /** How many plans are worth making: others differ only where they are run on samples that differ. */
-export function plansOf(o: BestOptions): number {
+export function planCount(o: ChooseOptions): number {
   const { recipe, calibration } = o;
   const run = recipe.allocation === 'measured' && !judgedByCurvature(recipe, o.prepared);
   if (!o.judge || !run || !calibration.real) return 1;
-  return Math.max(1, Math.min(recipe.plans, Math.floor(calibration.batches.length / batchesThatRank(o))));
+  return Math.max(1, Math.min(recipe.plans, Math.floor(calibration.batches.length / rankingBatches(o))));
 }
 
-export async function settleBest(o: BestOptions, ctx: StageContext): Promise<Settled> {
-  const count = plansOf(o);
-  const best = count === 1 ? await settle(o, ctx) : await nearest(o, count, ctx);
+export async function choosePlan(o: ChooseOptions, ctx: StageContext): Promise<FoundPlan> {
+  const count = planCount(o);
+  const best = count === 1 ? await searchPlan(o, ctx) : await nearest(o, count, ctx);
   if (!o.final || o.recipe.compensation === 'none') return best;
   const more = { ...o, calibration: await o.final.calibration(), identity: o.final.identity };
-  const compensated = await compensateChosen(more, best, ctx);
+  const compensated = await compensatePlan(more, best, ctx);
   o.mark('compensate');
   return { ...best, compensated };
 }
 
-async function nearest(o: BestOptions, count: number, ctx: StageContext): Promise<Settled> {
+async function nearest(o: ChooseOptions, count: number, ctx: StageContext): Promise<FoundPlan> {
   const distanceOf = await openDistance(ctx.executor, o.prepared, o.judge!, o.threads);
   const made = new Map<string, Made>();
   for (let variant = 0; variant < count; variant++) {
-    const settled = await settle({ ...o, variant }, partOf(ctx, variant, count));
+    const settled = await searchPlan({ ...o, variant }, partOf(ctx, variant, count));
     if (made.has(settled.planHash)) continue;
     const distance = await distanceOf(openModelFile(settled.compensated.path));
     made.set(settled.planHash, { settled, distance, variant });
     ctx.log(`plan ${variant + 1} of ${count}: ${settled.ratio.toFixed(3)}x, distance ${distance.toPrecision(4)}`);
   }
-  if (o.baselineMs > SLOW_MS) return bestOf([...made.values()], o.budgetRatio).settled;
+  if (o.baselineMs > SLOW_MS) return nearestPlan([...made.values()], o.budgetRatio).settled;
   return lookedAtLength(o, [...made.values()], distanceOf, ctx);
 }
 
@@ -69,19 +69,19 @@ async function nearest(o: BestOptions, count: number, ctx: StageContext): Promis
  * (ranked on the same samples, it is about as near) or another that is fast enough by as much.
  */
 async function lookedAtLength(
-  o: BestOptions,
+  o: ChooseOptions,
   plans: readonly Made[],
   distanceOf: Distance,
   ctx: StageContext,
-): Promise<Settled> {
+): Promise<FoundPlan> {
   const missed = [...(o.missed ?? [])];
   let made = plans;
   // What a look at length finds beyond a short one: the other plans will be slower by as much.
   let slower = 1;
   for (let looks = 0; looks < LOOKS; looks++) {
-    const best = bestOf(made, o.budgetRatio / slower);
+    const best = nearestPlan(made, o.budgetRatio / slower);
     const { planHash, compensated, chosen } = best.settled;
-    const ratio = await lookAgain(o, { planHash, path: compensated.path, round: 0 }, AT_LENGTH, ctx);
+    const ratio = await measureAgain(o, { planHash, path: compensated.path, round: 0 }, AT_LENGTH, ctx);
     o.mark('measure');
     ctx.log(`measured at length: ${ratio.toFixed(3)}x`);
     const share = ratio / o.budgetRatio;
@@ -90,24 +90,24 @@ async function lookedAtLength(
     if (isWithin(share)) return looked.settled;
     slower = Math.max(1, ratio / best.settled.ratio);
     missed.push({ ...chosen, ratio });
-    const settled = await settle({ ...o, variant: best.variant, missed }, ctx);
+    const settled = await searchPlan({ ...o, variant: best.variant, missed }, ctx);
     const distance = await distanceOf(openModelFile(settled.compensated.path));
     ctx.log(`a narrower plan: ${settled.ratio.toFixed(3)}x, distance ${distance.toPrecision(4)}`);
     const others = made.filter((m) => m !== best && m.settled.planHash !== settled.planHash);
     made = [...others, { settled, distance, variant: best.variant }];
   }
-  return bestOf(made, o.budgetRatio / slower).settled;
+  return nearestPlan(made, o.budgetRatio / slower).settled;
 }
 
 /** A wider plan that is nearer to the original, or the same. */
-async function fuller(o: BestOptions, now: Made, distanceOf: Distance, ctx: StageContext): Promise<Settled> {
+async function fuller(o: ChooseOptions, now: Made, distanceOf: Distance, ctx: StageContext): Promise<FoundPlan> {
   const { missed = [] } = o;
   const { chosen, ratio } = now.settled;
-  const filled = await fillStage({ ...chosen, ratio }, { ...o, compare: o.beside.compare, known: missed }, ctx);
+  const filled = await widenPlan({ ...chosen, ratio }, { ...o, compare: o.beside.compare, known: missed }, ctx);
   await o.beside.close();
   o.mark('allocate');
   if (keyOf(filled.state) === keyOf(chosen.state)) return now.settled;
-  const wider = await built(o, filled, ctx);
+  const wider = await buildPlan(o, filled, ctx);
   const distance = await distanceOf(openModelFile(wider.compensated.path));
   ctx.log(`a wider plan: ${wider.ratio.toFixed(3)}x, distance ${distance.toPrecision(4)}`);
   // What keeps more is nearer as a rule, not by necessity.
@@ -122,12 +122,12 @@ type Distance = (m: Model) => Promise<number>;
 interface Made {
   /** Which samples ranked it. */
   readonly variant: number;
-  readonly settled: Settled;
+  readonly settled: FoundPlan;
   readonly distance: number;
 }
 
 /** The nearest of those within the budget; where none is, the fastest. */
-export function bestOf(made: readonly Made[], budgetRatio: number): Made {
+export function nearestPlan(made: readonly Made[], budgetRatio: number): Made {
   const within = made.filter((m) => isWithin(m.settled.ratio / budgetRatio));
   return within.length
     ? within.reduce((a, b) => (b.distance < a.distance ? b : a))

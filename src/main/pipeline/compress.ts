@@ -11,22 +11,22 @@ import { localDevice } from '../runtime/device.ts';
 import { createExecutor } from '../runtime/executor.ts';
 import { openModelFile, saveModelFile } from '../storage/model-files.ts';
 import { acceptance } from '../engine/quality/acceptance.ts';
-import { affordable } from './search/sample-limits.ts';
+import { sampleLimits } from './search/sample-limits.ts';
 import { baselineOf } from './measure/baseline.ts';
-import { keptBias } from './search/prediction-bias.ts';
+import { predictionBias } from './search/prediction-bias.ts';
 import { writeBundle } from './pack/write-bundle.ts';
 import { calibrationOf, draw, type Calibration } from './prepare/calibration.ts';
 import type { StageContext } from './context.ts';
 import { finalMeasure, remadeFrom } from './measure/final-measure.ts';
 import { isWithin, type Candidate } from '../engine/allocation/fit-budget.ts';
-import { decided } from './search/resolve-recipe.ts';
+import { resolveRecipe } from './search/resolve-recipe.ts';
 import { holdBoxes, type Held } from './measure/hold-boxes.ts';
-import { floorKept } from './floor-search.ts';
+import { searchFloorIfRuined } from './floor-search.ts';
 import { declareAs, freeBatch } from './prepare/free-batch.ts';
 import { openData, type JobData } from './prepare/job-data.ts';
 import { jobIdentity, type JobIdentity } from './job-identity.ts';
 import { sized, type SizedModel } from './prepare/sized.ts';
-import { judgeAndRecover } from './evaluate/judge-stage.ts';
+import { recoverAndEvaluate } from './evaluate/judge-stage.ts';
 import { latencyStage } from './measure/latency-stage.ts';
 import { loadWithHash } from './prepare/load.ts';
 import { firstLook } from './prepare/original-quality.ts';
@@ -37,12 +37,12 @@ import { requireSameModel } from './prepare/same-model.ts';
 import { keptGroups, measureOf, reportHead, unreachable } from './evaluate/report.ts';
 import { guardResult } from './pack/result-sizes.ts';
 import { completeScores } from '../engine/criteria/complete-scores.ts';
-import { keptScores, scoreGroups } from './search/scores.ts';
-import { leastMeasure, sideBySide, type SideBySide } from './measure/paired-benchmark.ts';
+import { cachedScores, scoreGroups } from './search/scores.ts';
+import { leastMeasure, openPairedBenchmark, type PairedBenchmark } from './measure/paired-benchmark.ts';
 import { guardCut } from './evaluate/second-sizes.ts';
 import { threadsNote } from './measure/threads-note.ts';
 import { stopwatch } from './stopwatch.ts';
-import { settleBest } from './choose-plan.ts';
+import { choosePlan } from './choose-plan.ts';
 import { leastState, openSpace } from '../engine/allocation/space.ts';
 import { withoutRules } from '../engine/pruning/without-rules.ts';
 
@@ -72,9 +72,9 @@ export async function runCompress(given: CompressRequest, ctx: StageContext): Pr
     const warnings = await firstLook({ request, model: source, meanings, dataset }, ctx);
     clock.mark('load');
     const held = await holdBoxes(ctx, prepared.model, { dataset, batch });
-    const beside = held.comparing(sideBySide(request, held.ctx, (m) => declareAs(m, loaded.model)));
+    const beside = held.comparing(openPairedBenchmark(request, held.ctx, (m) => declareAs(m, loaded.model)));
     try {
-      const recipe = decided(request.recipe, prepared, dataset !== null);
+      const recipe = resolveRecipe(request.recipe, prepared, dataset !== null);
       const parts = { loaded, source, prepared, meanings, warnings, data, beside, clock, held };
       return await compressWith({ request: { ...request, recipe }, ...parts }, held.ctx);
     } finally {
@@ -95,7 +95,7 @@ interface Job {
   /** What looked wrong with the original on the data. */
   readonly warnings: readonly string[];
   readonly data: JobData;
-  readonly beside: SideBySide;
+  readonly beside: PairedBenchmark;
   /** How a detector is run where it finds no boxes. */
   readonly held: Held;
   readonly clock: ReturnType<typeof stopwatch>;
@@ -140,7 +140,7 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
   notes.push(...flatNote(latency.model.tables));
   clock.mark('latency');
 
-  const samples = affordable(prepared, recipe.calibrationSamples);
+  const samples = sampleLimits(prepared, recipe.calibrationSamples);
   const identityWith = (n: number): JobIdentity =>
     jobIdentity({
       request,
@@ -158,7 +158,7 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
   const drawnMore = (): Promise<Calibration> =>
     calibrationOf(source, data.dataset, draw(data.train, samples.final, seed), samples.batch, seed);
   const judge = recipe.plans > 1 ? await judgesOf(job, chosen, samples.batch) : null;
-  const kept = await keptScores({ ...identity, criterion: recipe.criterion }, prepared.analysis.groups, ctx, () =>
+  const kept = await cachedScores({ ...identity, criterion: recipe.criterion }, prepared.analysis.groups, ctx, () =>
     scoreGroups(recipe.criterion, source, prepared, calibration, ctx, threads, seed),
   );
   const { groups } = prepared.analysis;
@@ -206,7 +206,7 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
     beside,
     baselineMs,
     budgetRatio,
-    bias: keptBias({ sha256: loaded.key, budget, recipe, budgetRatio }, ctx),
+    bias: predictionBias({ sha256: loaded.key, budget, recipe, budgetRatio }, ctx),
     identity,
     threads,
     planOf: (s: State) => planOf(space, s, loaded.sha256),
@@ -214,10 +214,10 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
   };
   /** Null when the plan is the one that was measured before: nothing is measured until it passes. */
   const finish = async (missed: readonly Candidate[], before?: string) => {
-    const settled = await settleBest({ ...settling, missed }, ctx);
+    const settled = await choosePlan({ ...settling, missed }, ctx);
     if (settled.planHash === before) return null;
     await guardCut(prepared, settled.plan, ctx);
-    const learned = await judgeAndRecover(job, settled.compensated, { identity, threads }, ctx);
+    const learned = await recoverAndEvaluate(job, settled.compensated, { identity, threads }, ctx);
     const { path, model: result } =
       source === loaded.model ? opened(learned.path, loaded.model) : await declared(job, learned.path, ctx);
     const sizes = await guardResult(prepared, result, ctx);
@@ -250,7 +250,12 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
   const met = verdict.verdict === 'met';
   const judged = { original: learned.reference, result: learned.quality, floor: request.floor, met, meanings: job.meanings, budgetMs }; // prettier-ignore
   const search = { ...settling, chosen: finished.settled.chosen };
-  const floorCut = await floorKept(job, search, { original: learned.reference, result: learned.quality }, ctx);
+  const floorCut = await searchFloorIfRuined(
+    job,
+    search,
+    { original: learned.reference, result: learned.quality },
+    ctx,
+  );
   const told = acceptance({ ...judged, latency: verdict, kept: floorCut });
   const report: CompressReport = {
     ...common,

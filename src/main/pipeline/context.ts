@@ -20,7 +20,7 @@ export interface StageContext {
    * Runs another task in a process of its own, which ends with it, and gives its result.
    * @throws SecateurError what the task failed with, or 'worker-died' and 'worker-not-ready' for its process
    */
-  apart(task: string, input: unknown): Promise<unknown>;
+  inSubprocess(task: string, input: unknown): Promise<unknown>;
   /**
    * A folder named by the content hash of (stage, key). When it exists it is returned as it is; otherwise `make` fills a
    * temporary folder, which is renamed when complete: a crash leaves nothing half-written. What `make` writes to the

@@ -20,7 +20,7 @@ import { randomFeeds } from '../runtime/random-inputs.ts';
 import { ArtifactStore } from '../storage/artifacts.ts';
 import { openModelFile } from '../storage/model-files.ts';
 import type { StageContext } from './context.ts';
-import { floorKept, searchFloor, type FloorSearch } from './floor-search.ts';
+import { searchFloorIfRuined, searchFloor, type FloorSearch } from './floor-search.ts';
 import { openSpace } from '../engine/allocation/space.ts';
 
 let home: string;
@@ -167,7 +167,8 @@ describe('when it is made', () => {
     const clock = { seconds: () => ({}), mark: () => undefined };
     const parts = { request: { floor: undefined }, clock, source: never, prepared: never, meanings: new Map() };
     const job = { ...parts, data: { dataset: null, quality: [] } };
-    const looked = (result: number) => floorKept(job, never, { original: quality(1), result: quality(result) }, never);
+    const looked = (result: number) =>
+      searchFloorIfRuined(job, never, { original: quality(1), result: quality(result) }, never);
     await expect(looked(0.95)).resolves.toBeUndefined();
     await expect(looked(0.2)).resolves.toBeUndefined();
   });

@@ -6,11 +6,11 @@ import { predictMs, type State } from '../engine/allocation/state.ts';
 import { judgeQuality } from '../engine/quality/floor.ts';
 import { openModelFile } from '../storage/model-files.ts';
 import type { StageContext } from './context.ts';
-import { openJudge, type JudgeParts } from './evaluate/judge-stage.ts';
+import { openResultEvaluator, type JudgeParts } from './evaluate/judge-stage.ts';
 import type { Stopwatch } from './stopwatch.ts';
 import { keyOf, type Candidate } from '../engine/allocation/fit-budget.ts';
 import { openCost } from './search/plan-cost.ts';
-import { built, type SettleOptions } from './search-plan.ts';
+import { buildPlan, type SearchOptions } from './search-plan.ts';
 
 /** Plans that are made and judged, at most: each halves what is left between the original and the budget. */
 const STEPS = 4;
@@ -18,7 +18,7 @@ const STEPS = 4;
 const GOALS = 12;
 const GLANCE = { precision: 0.006, maxSeconds: 2.5 };
 
-export interface FloorSearch extends SettleOptions {
+export interface FloorSearch extends SearchOptions {
   /** The plan that did not keep the floor. */
   readonly chosen: Candidate;
   readonly evaluate: (path: string) => Promise<Quality>;
@@ -35,8 +35,8 @@ export async function searchFloor(o: FloorSearch, ctx: StageContext): Promise<Ke
   const until = performance.now() + 1000 * o.seconds;
   let kept: { path: string; quality: Quality } | null = null;
   try {
-    const { land } = plans;
-    const path = new GreedyPath(space, start, { cost: plans.cost, ...(land && { land }) });
+    const { rebase: land } = plans;
+    const path = new GreedyPath(space, start, { cost: plans.cost, ...(land && { rebase: land }) });
     const steered = recipe.allocation === 'measured' || recipe.allocation === 'fisher';
     const at = async (ms: number): Promise<State> =>
       steered ? (await path.reach(ms)).state : baselineState(recipe.allocation, space, o.scores, ms, start);
@@ -61,7 +61,7 @@ export async function searchFloor(o: FloorSearch, ctx: StageContext): Promise<Ke
       let good = judged.get(key);
       if (good === undefined) {
         const predictedMs = predictMs(space, state);
-        const { compensated } = await built(o, { state, predictedMs, ratio: predictedMs / o.baselineMs }, ctx);
+        const { compensated } = await buildPlan(o, { state, predictedMs, ratio: predictedMs / o.baselineMs }, ctx);
         const quality = await o.evaluate(compensated.path);
         good = o.keeps(quality);
         made++;
@@ -90,7 +90,7 @@ interface JobParts extends JudgeParts {
 const SEARCH_SECONDS = [20, 180] as const;
 
 /** Searched for only where quality is what is wrong; undefined: it was not. */
-export async function floorKept(
+export async function searchFloorIfRuined(
   job: JobParts,
   o: Omit<FloorSearch, 'evaluate' | 'keeps' | 'seconds'>,
   learned: { readonly original: Quality | null; readonly result: Quality | null },
@@ -98,7 +98,7 @@ export async function floorKept(
 ): Promise<KeptFloor | null | undefined> {
   const { clock, request } = job;
   if (!judgeQuality(learned.original, learned.result, request.floor).ruined) return undefined;
-  const judge = await openJudge(job, { threads: o.threads }, ctx);
+  const judge = await openResultEvaluator(job, { threads: o.threads }, ctx);
   if (!judge) return undefined;
   const spent = Object.values(clock.seconds()).reduce((a, b) => a + b, 0);
   try {

@@ -17,8 +17,8 @@ import { ArtifactStore } from '../storage/artifacts.ts';
 import { openModelFile } from '../storage/model-files.ts';
 import type { Calibration } from './prepare/calibration.ts';
 import type { StageContext } from './context.ts';
-import type { Settled, SettleOptions } from './search-plan.ts';
-import { bestOf, plansOf, settleBest, type BestOptions } from './choose-plan.ts';
+import type { FoundPlan, SearchOptions } from './search-plan.ts';
+import { nearestPlan, planCount, choosePlan, type ChooseOptions } from './choose-plan.ts';
 import { isWithin, type Candidate } from '../engine/allocation/fit-budget.ts';
 import { AT_LENGTH, type Pair } from './measure/paired-benchmark.ts';
 import { openSpace } from '../engine/allocation/space.ts';
@@ -90,10 +90,10 @@ async function run(
     point: () => undefined,
     log: (line: string) => void logs.push(line),
   } as unknown as StageContext;
-  const r = await settleBest(
+  const r = await choosePlan(
     {
       recipe,
-      prepared: { ...p, rewritten: 0 } as unknown as SettleOptions['prepared'],
+      prepared: { ...p, rewritten: 0 } as unknown as SearchOptions['prepared'],
       calibration: samples(plans, 1),
       judge: plans > 1 ? samples(2, 100) : null,
       final: final > 0 ? { calibration: () => Promise.resolve(samples(final, 1)), identity: { test: final } } : null,
@@ -269,13 +269,13 @@ it('compensates the plan that was chosen with more samples, where there are any'
 
 describe('one of several plans', () => {
   const made = (ratio: number, distance: number) => ({
-    settled: { ratio, planHash: `${ratio}` } as Settled,
+    settled: { ratio, planHash: `${ratio}` } as FoundPlan,
     distance,
     variant: 0,
   });
   it('is within the budget where one is, and the fastest where none is', () => {
-    expect(bestOf([made(0.49, 3), made(0.48, 2), made(0.52, 1)], 0.5).settled.ratio).toBe(0.48);
-    expect(bestOf([made(0.53, 1), made(0.51, 2)], 0.5).settled.ratio).toBe(0.51);
+    expect(nearestPlan([made(0.49, 3), made(0.48, 2), made(0.52, 1)], 0.5).settled.ratio).toBe(0.48);
+    expect(nearestPlan([made(0.53, 1), made(0.51, 2)], 0.5).settled.ratio).toBe(0.51);
   });
 
   it('needs samples that differ and samples to judge by', () => {
@@ -287,12 +287,12 @@ describe('one of several plans', () => {
       calibration,
       rankingSamples: 32,
       judge: calibration,
-    } as unknown as BestOptions;
-    expect(plansOf(o)).toBe(3);
-    expect(plansOf({ ...o, rankingSamples: 16 })).toBe(4);
-    expect(plansOf({ ...o, judge: null })).toBe(1);
-    expect(plansOf({ ...o, calibration: { ...calibration, real: false } })).toBe(1);
-    expect(plansOf({ ...o, recipe: { ...o.recipe, allocation: 'uniform' } })).toBe(1);
-    expect(plansOf({ ...o, recipe: { ...o.recipe, allocation: 'fisher' } })).toBe(1);
+    } as unknown as ChooseOptions;
+    expect(planCount(o)).toBe(3);
+    expect(planCount({ ...o, rankingSamples: 16 })).toBe(4);
+    expect(planCount({ ...o, judge: null })).toBe(1);
+    expect(planCount({ ...o, calibration: { ...calibration, real: false } })).toBe(1);
+    expect(planCount({ ...o, recipe: { ...o.recipe, allocation: 'uniform' } })).toBe(1);
+    expect(planCount({ ...o, recipe: { ...o.recipe, allocation: 'fisher' } })).toBe(1);
   });
 });

@@ -15,13 +15,13 @@ import { firstSamples, rotated } from './prepare/calibration.ts';
 import { compensateStage, type Compensated } from './compensate/compensate-stage.ts';
 import type { StageContext } from './context.ts';
 import { isSurprise, keyOf, type Candidate } from '../engine/allocation/fit-budget.ts';
-import { CONFIRMING, SLOW_MS, type CompareOptions, type SideBySide } from './measure/paired-benchmark.ts';
+import { CONFIRMING, SLOW_MS, type CompareOptions, type PairedBenchmark } from './measure/paired-benchmark.ts';
 
 /** Second looks that may send the plan back. */
 const RETURNS = 2;
 
-export interface SettleOptions extends Omit<AllocationOptions, 'compare' | 'known'> {
-  readonly beside: SideBySide;
+export interface SearchOptions extends Omit<AllocationOptions, 'compare' | 'known'> {
+  readonly beside: PairedBenchmark;
   readonly planOf: (s: State) => Plan;
   /** Which samples rank plans: 0 for the first ones, others for those behind them. Default 0. */
   readonly variant?: number;
@@ -33,7 +33,7 @@ export interface SettleOptions extends Omit<AllocationOptions, 'compare' | 'know
   readonly mark: (part: string) => void;
 }
 
-export interface Settled {
+export interface FoundPlan {
   readonly plan: Plan;
   /** sha256 of the plan. */
   readonly planHash: string;
@@ -43,11 +43,11 @@ export interface Settled {
   readonly chosen: Candidate;
 }
 
-export async function settle(o: SettleOptions, ctx: StageContext): Promise<Settled> {
+export async function searchPlan(o: SearchOptions, ctx: StageContext): Promise<FoundPlan> {
   const { variant = 0, missed = [] } = o;
   const known: Candidate[] = [...missed];
   const ranked = variant > 0 && {
-    calibration: rotated(o.calibration, variant * batchesThatRank(o)),
+    calibration: rotated(o.calibration, variant * rankingBatches(o)),
     identity: { ...o.identity, variant },
   };
   for (;;) {
@@ -55,12 +55,12 @@ export async function settle(o: SettleOptions, ctx: StageContext): Promise<Settl
     // What comes now needs the memory.
     await o.beside.close();
     o.mark('allocate');
-    const settled = await built(o, chosen, ctx);
+    const settled = await buildPlan(o, chosen, ctx);
     const { planHash, compensated } = settled;
     // Slow models repeat well, and a look at one takes long.
     const twice = known.some((c) => keyOf(c.state) === keyOf(chosen.state));
     if (twice || known.length - missed.length >= RETURNS || o.baselineMs > SLOW_MS) return settled;
-    const again = await lookAgain(o, { planHash, path: compensated.path, round: known.length }, CONFIRMING, ctx);
+    const again = await measureAgain(o, { planHash, path: compensated.path, round: known.length }, CONFIRMING, ctx);
     o.mark('measure');
     const ratio = (chosen.ratio + again) / 2;
     ctx.log(`measured again: ${again.toFixed(3)}x, together ${ratio.toFixed(3)}x`);
@@ -70,29 +70,29 @@ export async function settle(o: SettleOptions, ctx: StageContext): Promise<Settl
 }
 
 /** The compensated model of a plan. */
-export async function built(o: SettleOptions, chosen: Candidate, ctx: StageContext): Promise<Settled> {
+export async function buildPlan(o: SearchOptions, chosen: Candidate, ctx: StageContext): Promise<FoundPlan> {
   const plan = o.planOf(chosen.state);
   const planHash = createHash('sha256').update(JSON.stringify(plan)).digest('hex');
-  const compensated = await compensateChosen(o, { plan, planHash, chosen }, ctx);
+  const compensated = await compensatePlan(o, { plan, planHash, chosen }, ctx);
   o.mark('compensate');
   return { plan, planHash, compensated, ratio: chosen.ratio, chosen };
 }
 
 /** What is made of a plan on the samples of `o`. */
-export const compensateChosen = (
-  o: SettleOptions,
-  { plan, planHash, chosen }: Pick<Settled, 'plan' | 'planHash' | 'chosen'>,
+export const compensatePlan = (
+  o: SearchOptions,
+  { plan, planHash, chosen }: Pick<FoundPlan, 'plan' | 'planHash' | 'chosen'>,
   ctx: StageContext,
 ): Promise<Compensated> =>
   compensateStage({ ...o, kind: o.recipe.compensation, plan, planHash, cut: () => o.cut(chosen.state) }, ctx);
 
 /** Batches that hold the samples which rank plans. */
-export const batchesThatRank = (o: Pick<SettleOptions, 'calibration' | 'rankingSamples'>): number =>
+export const rankingBatches = (o: Pick<SearchOptions, 'calibration' | 'rankingSamples'>): number =>
   firstSamples(o.calibration, o.rankingSamples).batches.length;
 
 /** Measured ratio to the original; kept, so that a resumed job goes the same way. */
-export async function lookAgain(
-  o: Pick<SettleOptions, 'beside'>,
+export async function measureAgain(
+  o: Pick<SearchOptions, 'beside'>,
   { path, ...key }: { readonly planHash: string; readonly path: string; readonly round: number },
   how: CompareOptions,
   ctx: StageContext,

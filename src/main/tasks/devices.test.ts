@@ -12,9 +12,9 @@ import { runProvider } from './provider.ts';
 const home = mkdtempSync(join(tmpdir(), 'secateur-devices-'));
 afterAll(() => rmSync(home, { recursive: true, force: true }));
 
-const context = (apart: StageContext['apart']): Pick<StageContext, 'apart' | 'artifact'> => {
+const context = (apart: StageContext['inSubprocess']): Pick<StageContext, 'inSubprocess' | 'artifact'> => {
   const store = new ArtifactStore(join(home, 'artifacts'));
-  return { apart, artifact: (stage, key, make) => store.get(stage, key, make) };
+  return { inSubprocess: apart, artifact: (stage, key, make) => store.get(stage, key, make) };
 };
 
 it('offers the providers that opened a session, and asks each once', async () => {

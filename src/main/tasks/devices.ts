@@ -9,7 +9,10 @@ import type { StageContext } from '../pipeline/context.ts';
 /** A provider without its device may look for it for ever. */
 const PROBE_MS = 30_000;
 
-export async function runDevices(_: unknown, ctx: Pick<StageContext, 'apart' | 'artifact'>): Promise<DeviceProfile> {
+export async function runDevices(
+  _: unknown,
+  ctx: Pick<StageContext, 'inSubprocess' | 'artifact'>,
+): Promise<DeviceProfile> {
   const device = localDevice();
   const { runtime, processor, providers } = device;
   // Whether a provider works changes with the runtime; drivers are looked for again when it does.
@@ -22,13 +25,13 @@ export async function runDevices(_: unknown, ctx: Pick<StageContext, 'apart' | '
 }
 
 /** In a process of its own: a provider that lacks its driver may end the process that asks for it. */
-async function opens(provider: string, ctx: Pick<StageContext, 'apart'>): Promise<boolean> {
+async function opens(provider: string, ctx: Pick<StageContext, 'inSubprocess'>): Promise<boolean> {
   // It is part of the runtime on every machine.
   if (provider === 'cpu') return true;
   const late = new AbortController();
   try {
     return await Promise.race([
-      ctx.apart('provider', { provider }).then((answer) => answer === true),
+      ctx.inSubprocess('provider', { provider }).then((answer) => answer === true),
       sleep(PROBE_MS, false, { signal: late.signal }),
     ]);
   } catch {

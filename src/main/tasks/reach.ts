@@ -14,7 +14,7 @@ import { latencyStage } from '../pipeline/measure/latency-stage.ts';
 import { loadWithHash } from '../pipeline/prepare/load.ts';
 import { prepare, type Prepared } from '../pipeline/prepare/prepare.ts';
 import { sized } from '../pipeline/prepare/sized.ts';
-import { sideBySide } from '../pipeline/measure/paired-benchmark.ts';
+import { openPairedBenchmark } from '../pipeline/measure/paired-benchmark.ts';
 import { leastState, openSpace } from '../engine/allocation/space.ts';
 
 /** Points of the curve. */
@@ -30,7 +30,7 @@ export async function runReach(request: ReachRequest, ctx: StageContext): Promis
   const prepared = await prepare(loaded.model, ctx, batch, sha256);
   ctx.progress({ stage: 'baseline', message: 'measuring the original', done: 0 });
   const budget: Budget = { ...where, batch, percentile: 50 };
-  const { compare, close } = sideBySide({ model: path, budget, dims }, ctx);
+  const { compare, close } = openPairedBenchmark({ model: path, budget, dims }, ctx);
   const { baselineMs, ratio } = await baselineOf({ sha256, prepared: prepared.model, budget, compare }, ctx).finally(
     close,
   );

@@ -10,7 +10,7 @@ import { meaningsKey, meaningsOf } from '../engine/quality/meaning.ts';
 import { goneNodes, isGroupGone, type Space } from '../engine/allocation/state.ts';
 import { localDevice } from '../runtime/device.ts';
 import { openModelFile } from '../storage/model-files.ts';
-import { affordable } from '../pipeline/search/sample-limits.ts';
+import { sampleLimits } from '../pipeline/search/sample-limits.ts';
 import { knownBaseline } from '../pipeline/measure/baseline.ts';
 import { calibrationOf, draw, type Calibration } from '../pipeline/prepare/calibration.ts';
 import type { StageContext } from '../pipeline/context.ts';
@@ -20,12 +20,12 @@ import { jobIdentity } from '../pipeline/job-identity.ts';
 import { latencyStage } from '../pipeline/measure/latency-stage.ts';
 import { loadWithHash } from '../pipeline/prepare/load.ts';
 import { withMeanings } from '../pipeline/prepare/readings.ts';
-import { answersOf } from './sample-predictions.ts';
+import { samplePredictions } from './sample-predictions.ts';
 import { sized } from '../pipeline/prepare/sized.ts';
 import { prepare, type Prepared } from '../pipeline/prepare/prepare.ts';
-import { decided } from '../pipeline/search/resolve-recipe.ts';
+import { resolveRecipe } from '../pipeline/search/resolve-recipe.ts';
 import { operatorsByTime } from './profile.ts';
-import { keptScores, scoreGroups } from '../pipeline/search/scores.ts';
+import { cachedScores, scoreGroups } from '../pipeline/search/scores.ts';
 import { openSpace } from '../engine/allocation/space.ts';
 
 const COST = 'what each width costs';
@@ -66,7 +66,7 @@ export async function runReview({ request: given, report }: ReviewRequest, ctx: 
     if (pruned) pruned.sizes = model.sizes;
     const samples =
       pruned && data.dataset
-        ? await answersOf(
+        ? await samplePredictions(
             { model, path: request.model, pruned, dataset: data.dataset, from: data.quality, given: request.outputs },
             ctx.executor,
           )
@@ -127,9 +127,9 @@ function sourcesOf(
 ) {
   const { request, prepared, data } = o;
   const { seed } = request;
-  const recipe = decided(request.recipe, prepared, data.dataset !== null);
+  const recipe = resolveRecipe(request.recipe, prepared, data.dataset !== null);
   const threads = localDevice().cores;
-  const samples = affordable(prepared, recipe.calibrationSamples);
+  const samples = sampleLimits(prepared, recipe.calibrationSamples);
   const identity = jobIdentity({
     request,
     sha256: o.sha256,
@@ -144,7 +144,7 @@ function sourcesOf(
     (drawn ??= calibrationOf(o.model, data.dataset, draw(data.train, samples.calibration, seed), samples.batch, seed));
   return {
     scores: () =>
-      keptScores({ ...identity, criterion: recipe.criterion }, prepared.analysis.groups, ctx, async () =>
+      cachedScores({ ...identity, criterion: recipe.criterion }, prepared.analysis.groups, ctx, async () =>
         scoreGroups(recipe.criterion, o.model, prepared, await calibration(), ctx, threads, seed),
       ),
     /** Null where the model has no gradient. */

@@ -22,7 +22,7 @@ const SHOWN = 12;
  * find. Other outputs are told by their cosine to the original's.
  * @param o.path of the original; @param o.from samples to take the first of, such as those that no stage has learned from
  */
-export async function answersOf(
+export async function samplePredictions(
   o: {
     readonly model: Model;
     readonly path: string;

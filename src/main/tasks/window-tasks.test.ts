@@ -48,7 +48,7 @@ beforeAll(async () => {
     ...worker.context,
     job: 'test',
     log: () => undefined,
-    apart: (task, input) => (tasks as TaskTable)[task]!(input as never, ctx),
+    inSubprocess: (task, input) => (tasks as TaskTable)[task]!(input as never, ctx),
     point: (p) => void points.push(p),
     progress: () => undefined,
   });

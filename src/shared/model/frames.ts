@@ -9,7 +9,7 @@ export type HostFrame =
       readonly input: unknown;
       readonly home: string;
     }
-  | { readonly type: 'apart'; readonly call: number; readonly outcome: ApartOutcome }
+  | { readonly type: 'inSubprocess'; readonly call: number; readonly outcome: ApartOutcome }
   | { readonly type: 'stop' };
 
 /** What a worker process says. */
@@ -19,7 +19,7 @@ export type WorkerFrame =
   | { readonly type: 'log'; readonly line: string }
   | { readonly type: 'point'; readonly point: Candidate }
   /** Asks for a task in a process of its own; `call` comes back with its outcome. */
-  | { readonly type: 'apart'; readonly call: number; readonly task: string; readonly input: unknown }
+  | { readonly type: 'inSubprocess'; readonly call: number; readonly task: string; readonly input: unknown }
   | { readonly type: 'result'; readonly value: unknown }
   | { readonly type: 'error'; readonly error: ErrorPayload };
 

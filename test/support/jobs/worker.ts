@@ -66,7 +66,7 @@ const tasks = {
   /** Has another task run apart; what that fails with is this one's failure. */
   async ask(input: { log?: string; task: string; input: unknown }, ctx: StageContext): Promise<unknown> {
     if (input.log) appendFileSync(input.log, `asking ${process.pid}\n`);
-    return { mine: process.pid, answer: await ctx.apart(input.task, input.input) };
+    return { mine: process.pid, answer: await ctx.inSubprocess(input.task, input.input) };
   },
   async pid(): Promise<number> {
     return process.pid;

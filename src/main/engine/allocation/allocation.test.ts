@@ -172,7 +172,7 @@ describe('allocation by marginal cost', () => {
     const path = new GreedyPath(space, WHOLE, {
       cost: additive,
       // What was lost up to here is made good but for a tenth, and blocks are dear from here on.
-      land: async (floor) => {
+      rebase: async (floor) => {
         asked.push(predictMs(space, floor));
         const at = await additive(floor);
         const cost = async (s: State): Promise<number> =>
@@ -185,15 +185,15 @@ describe('allocation by marginal cost', () => {
     // Each time that another seventh has gone; the first time at the first step below that.
     expect(asked.length).toBeGreaterThan(1);
     for (const [i, ms] of asked.entries()) expect(ms).toBeLessThanOrEqual(0.85 * (asked[i - 1] ?? 17));
-    const first = path.steps.findIndex((s) => s.ground.floor !== WHOLE);
+    const first = path.steps.findIndex((s) => s.reference.floor !== WHOLE);
     expect(path.steps[first]!.state).toBe(path.steps[first - 1]!.state);
     expect(path.steps[first]!.cost).toBeCloseTo(0.1 * path.steps[first - 1]!.cost);
     const blocks = path.steps[first]!.state.dropped.size;
     expect(end.state.dropped.size).toBe(blocks);
-    expect(end.ground.floor).toBe(path.steps[first]!.ground.floor);
-    expect(end.cost).toBeCloseTo(await end.ground.cost(end.state));
+    expect(end.reference.floor).toBe(path.steps[first]!.reference.floor);
+    expect(end.cost).toBeCloseTo(await end.reference.cost(end.state));
     // What was reached before the landing is judged as it was.
-    expect((await path.reach(16.9)).ground.floor).toBe(WHOLE);
+    expect((await path.reach(16.9)).reference.floor).toBe(WHOLE);
   });
 
   it('takes what costs least per millisecond', async () => {

@@ -17,7 +17,7 @@ import {
 } from './state.ts';
 
 /** What plans are judged on from some state on. */
-export interface Ground {
+export interface ReferenceModel {
   /** Measured output change of a plan that removes at least what `floor` does. */
   readonly cost: (s: State) => Promise<number>;
   readonly floor: State;
@@ -30,7 +30,7 @@ export interface GreedyOptions {
    * Asked for each time the prediction has fallen by another `LANDING`: the ground that plans are judged on from this
    * state on, where there is a better one; a model that was compensated up to here says more about the next step.
    */
-  readonly land?: (s: State) => Promise<Ground | null>;
+  readonly rebase?: (s: State) => Promise<ReferenceModel | null>;
   /** Moves that save less than this share of the model's time are not considered; default 0.002. */
   readonly least?: number;
   /** Heads measured again per step at most; default 6. */
@@ -40,7 +40,7 @@ export interface GreedyOptions {
 
 export interface Step {
   readonly state: State;
-  readonly ground: Ground;
+  readonly reference: ReferenceModel;
   /** Null for the start, and where the ground changes. */
   readonly move: Move | null;
   readonly cost: number;
@@ -78,7 +78,7 @@ export class GreedyPath {
     this.#steps = [
       {
         state: start,
-        ground: { cost: options.cost, floor: start },
+        reference: { cost: options.cost, floor: start },
         move: null,
         cost: 0,
         predictedMs,
@@ -170,16 +170,16 @@ export class GreedyPath {
   /** Changes the ground when that is due. */
   async #land(): Promise<void> {
     const now = this.#steps.at(-1)!;
-    if (!this.#options.land || now.predictedMs > LANDING * now.landedMs) return;
-    const ground = (await this.#options.land(now.state)) ?? now.ground;
-    const cost = ground === now.ground ? now.cost : await ground.cost(now.state);
+    if (!this.#options.rebase || now.predictedMs > LANDING * now.landedMs) return;
+    const ground = (await this.#options.rebase(now.state)) ?? now.reference;
+    const cost = ground === now.reference ? now.cost : await ground.cost(now.state);
     // What moves cost elsewhere says nothing here.
-    if (ground !== now.ground) this.#known = new Map();
-    this.#steps.push({ ...now, ground, move: null, cost, known: this.#known, landedMs: now.predictedMs });
+    if (ground !== now.reference) this.#known = new Map();
+    this.#steps.push({ ...now, reference: ground, move: null, cost, known: this.#known, landedMs: now.predictedMs });
   }
 
   async #marginal(now: Step, move: Move): Promise<number> {
-    return (await now.ground.cost(applyMove(now.state, move))) - now.cost;
+    return (await now.reference.cost(applyMove(now.state, move))) - now.cost;
   }
 }
 

@@ -31,7 +31,7 @@ export interface Look {
   readonly each: (out: Readonly<Record<string, HostTensor>>, batch: number) => void;
 }
 
-export class Stream {
+export class ActivationCache {
   readonly #executor: Executor;
   readonly #model: Model;
   readonly #threads: number;

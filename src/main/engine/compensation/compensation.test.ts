@@ -14,7 +14,7 @@ import { lookAtAll } from './dense.ts';
 import { refit } from './least-squares.ts';
 import { regressionOf, type Regression } from './regression.ts';
 import { compensate, type CompensationOptions, type Fitted } from './sequential.ts';
-import { Stream } from './activation-cache.ts';
+import { ActivationCache } from './activation-cache.ts';
 import { Targets } from './targets.ts';
 
 /** Numbers with a few directions that dominate, as activations have them. */
@@ -37,7 +37,7 @@ describe('values of a model on demand', () => {
   it('are those of a plain run, in any order', async () => {
     const model = residualChain();
     const batches = feeds(2, 3);
-    const stream = new Stream(plainExecutor, model, batches, 1);
+    const stream = new ActivationCache(plainExecutor, model, batches, 1);
     const values = [...model.graph.nodes()].flatMap((n) => n.outputs);
     seededRandom(4).shuffle(values);
     for (const v of values) {
@@ -52,7 +52,7 @@ describe('values of a model on demand', () => {
   it('are computed once, let go of, and computed again', async () => {
     const model = residualChain();
     const { executor, opened } = counting();
-    const stream = new Stream(executor, model, feeds(1, 2), 1);
+    const stream = new ActivationCache(executor, model, feeds(1, 2), 1);
     const [a0, b0, fc] = ['a0', 'b0', 'fc'].map((n) => nodeNamed(model, n));
     const first = (await stream.get(a0!.output(), b0!.output()))[1]![0]!;
     expect(opened()).toBe(1);
@@ -65,7 +65,7 @@ describe('values of a model on demand', () => {
     stream.forget(a0!.output());
     const second = (await stream.get(b0!.output()))[0]![0]!;
     expect(difference({ v: first }, { v: second })).toBeGreaterThan(0.01);
-    expect(difference({ v: (await new Stream(executor, model, feeds(1, 2), 1).get(b0!.output()))[0]![0]! }, { v: second })).toBeLessThan(1e-6); // prettier-ignore
+    expect(difference({ v: (await new ActivationCache(executor, model, feeds(1, 2), 1).get(b0!.output()))[0]![0]! }, { v: second })).toBeLessThan(1e-6); // prettier-ignore
     // What the sums behind it are still computed from stays, as long as they are not there themselves.
     stream.passed(fc!);
     const held = opened();
@@ -461,8 +461,8 @@ describe('sequential compensation', () => {
     expect(r.fits.map((f) => f.node)).toEqual(['inner', 'branch', 'shortcut', 'last', 'fc']);
     expect(r.after).toBeLessThan(0.7 * r.before);
     // What the last fit says is left is what is left: it was made on the values as they are now.
-    const fresh = new Stream(plainExecutor, r.surgery.model, feeds(8), 1);
-    const whole = new Stream(plainExecutor, p.model, feeds(8), 1);
+    const fresh = new ActivationCache(plainExecutor, r.surgery.model, feeds(8), 1);
+    const whole = new ActivationCache(plainExecutor, p.model, feeds(8), 1);
     const [have] = await fresh.get(r.surgery.model.graph.outputs[0]!);
     const [want] = await whole.get(p.model.graph.outputs[0]!);
     let [e, power] = [0, 0];

@@ -12,7 +12,7 @@ import type { Value } from '../ir/value.ts';
 import { thin } from '../pruning/grams.ts';
 import { isLinear, regressionOf, sumOf } from './regression.ts';
 import { positionsOf, thinning } from './rows.ts';
-import { Stream } from './activation-cache.ts';
+import { ActivationCache } from './activation-cache.ts';
 
 type Batches = readonly Readonly<Record<string, HostTensor>>[];
 interface Original {
@@ -32,7 +32,7 @@ export interface Looked {
 }
 
 export class Dense {
-  readonly #stream: Stream;
+  readonly #stream: ActivationCache;
   readonly #original: Original;
   readonly #known: ReadonlyMap<string, Looked>;
 
@@ -44,7 +44,7 @@ export class Dense {
     threads: number,
     known?: ReadonlyMap<string, Looked>,
   ) {
-    this.#stream = new Stream(executor, original.model, batches, threads);
+    this.#stream = new ActivationCache(executor, original.model, batches, threads);
     this.#original = original;
     this.#known = known ?? new Map();
   }
@@ -141,7 +141,7 @@ export async function lookAtAll(
     return { v, axis, shape, every: axis === 1 ? thinning(shape) : 1, looks: emptyLooks(shape[axis]!) };
   });
   const parts = (i: number) => ({ looked: `looked_${i}`, mean: `mean_${i}` });
-  await new Stream(executor, model, batches, threads).look({
+  await new ActivationCache(executor, model, batches, threads).look({
     hold: [],
     use: [...axes.keys()],
     emit: (b, at) =>

@@ -16,7 +16,7 @@ import { matmul, matmulNT, solveRidge, submatrix, trace, transpose } from '../li
 import type { Surgery } from '../pruning/surgery.ts';
 import { channelsIn } from './channels.ts';
 import { channelAxis, isLinear, readWeights, regressionOf, writeWeights, type Regression } from './regression.ts';
-import { Stream } from './activation-cache.ts';
+import { ActivationCache } from './activation-cache.ts';
 
 /** Operators between the product and its softmax. */
 const BETWEEN = new Set(['Div', 'Mul', 'Add', 'Where', 'Reshape', 'Cast', 'Identity', 'Max']);
@@ -195,7 +195,7 @@ async function momentsOf(
       m.rows += tokens;
     }
   };
-  await new Stream(executor, original.model, batches, threads).look({
+  await new ActivationCache(executor, original.model, batches, threads).look({
     hold: [],
     use: heads.flatMap((h) => [h.queries, h.keys]),
     emit: (b, at) =>

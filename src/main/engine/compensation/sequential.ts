@@ -22,7 +22,7 @@ import { emitMoments, inputMeans, Moments, refit, solveMoments } from './least-s
 import { queryFolds } from './queries.ts';
 import { biasOf, isLinear, readWeights, regressionOf, setBias, vectorOf, type Regression } from './regression.ts';
 import { ENOUGH, rowsOf } from './rows.ts';
-import { Stream } from './activation-cache.ts';
+import { ActivationCache } from './activation-cache.ts';
 import { Targets, type Readout } from './targets.ts';
 
 export interface CompensationOptions {
@@ -63,7 +63,7 @@ export async function compensate(
   const { threads, maxColumns = 2048 } = options;
   const targets = new Targets(surgery, dropped);
   const dense = new Dense(executor, original, batches, threads, options.looked);
-  const pruned = new Stream(executor, surgery.model, batches, threads);
+  const pruned = new ActivationCache(executor, surgery.model, batches, threads);
   const changed = new Set<Value>();
   const known = shapesHold(original, batches);
   // Of a value of the pruned model, without computing it.
@@ -155,7 +155,7 @@ async function leastSquares(
     readonly regression: Regression;
     readonly readout: Readout;
     readonly looked: Looked;
-    readonly pruned: Stream;
+    readonly pruned: ActivationCache;
     /** Of the operator's input and of the readout's base but for the batch, where they are known beforehand. */
     readonly shape: readonly number[] | null;
     readonly baseShape: readonly number[] | null;
@@ -208,7 +208,7 @@ async function meanError(
   node: Node,
   readout: Readout,
   looked: Looked,
-  pruned: Stream,
+  pruned: ActivationCache,
   axis: number,
   shape: readonly number[] | null,
 ): Promise<Fitted | null> {
@@ -233,7 +233,7 @@ async function meanError(
 async function meansOf(
   node: Node,
   { value, base }: Readout,
-  pruned: Stream,
+  pruned: ActivationCache,
   { axis, rank }: { readonly axis: number; readonly rank: number },
   shape: readonly number[] | null,
 ): Promise<Float64Array> {

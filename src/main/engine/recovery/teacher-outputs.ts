@@ -8,7 +8,7 @@ import type { Value } from '../ir/value.ts';
 /** Bytes of kept answers. */
 const KEPT = 2 ** 29;
 
-export interface LessonOptions {
+export interface TeacherOptions {
   /** Name of the data input. */
   readonly input: string;
   /** Outputs and inner values of the original, float32. */
@@ -21,17 +21,17 @@ export interface LessonOptions {
 }
 
 /** Answers are computed once per sample and view where all of them fit into memory, and every time where they do not. */
-export class Lessons {
+export class TeacherOutputs {
   readonly #executor: Executor;
   readonly #original: Model;
-  readonly #o: LessonOptions;
+  readonly #o: TeacherOptions;
   /** Whether answers are kept: then a key that comes again costs nothing. */
   readonly keeps: boolean;
   readonly #kept = new Map<string, readonly Float32Array[]>();
   #teacher: ExecSession | null = null;
   #dims: readonly (readonly number[])[] | null = null;
 
-  constructor(executor: Executor, original: Model, o: LessonOptions) {
+  constructor(executor: Executor, original: Model, o: TeacherOptions) {
     this.#executor = executor;
     this.#original = original;
     this.#o = o;

@@ -11,7 +11,7 @@ import { inLargerBatches, type Calibration } from '../prepare/calibration.ts';
 import type { StageContext } from '../context.ts';
 import { dataInput } from '../prepare/data-input.ts';
 import { tidy, type Prepared } from '../prepare/prepare.ts';
-import { keptTargets } from './targets-store.ts';
+import { cachedTargets } from './targets-store.ts';
 
 /** Samples at once: a network runs in many pieces, and each run has its price. */
 const LEAST_BATCH = 16;
@@ -49,7 +49,7 @@ export async function compensateStage(
       const calibration = dataInput(o.prepared.model).fixedBatch
         ? o.calibration
         : inLargerBatches(o.calibration, LEAST_BATCH);
-      const looked = await keptTargets({ ...o, calibration }, ctx);
+      const looked = await cachedTargets({ ...o, calibration }, ctx);
       fits = await compensate(ctx.executor, o.prepared, surgery, dropped, calibration.batches, {
         threads: o.threads,
         kind: o.kind,

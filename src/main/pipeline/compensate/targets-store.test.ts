@@ -10,7 +10,7 @@ import { ArtifactStore } from '../../storage/artifacts.ts';
 import { randomFeeds } from '../../runtime/random-inputs.ts';
 import type { StageContext } from '../context.ts';
 import type { Prepared } from '../prepare/prepare.ts';
-import { keptTargets } from './targets-store.ts';
+import { cachedTargets } from './targets-store.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'secateur-targets-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
@@ -24,7 +24,7 @@ it('another budget reads what the first one saw', async () => {
   const store = new ArtifactStore(folder);
   const ctx = { executor, artifact: store.get.bind(store) } as unknown as StageContext;
   const of = (model: string) =>
-    keptTargets({ prepared: { ...p, rewritten: 0 } as Prepared, calibration, identity: { model }, threads: 1 }, ctx);
+    cachedTargets({ prepared: { ...p, rewritten: 0 } as Prepared, calibration, identity: { model }, threads: 1 }, ctx);
   const first = await of('a');
   const second = await of('a');
   expect(opened).toBe(1);

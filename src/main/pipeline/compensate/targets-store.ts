@@ -20,7 +20,7 @@ interface Entry extends Omit<Looked, 'tensors' | 'mean'> {
 }
 
 /** @param identity model and samples. Undefined where it would be too much. */
-export async function keptTargets(
+export async function cachedTargets(
   o: {
     readonly prepared: Prepared;
     readonly calibration: Calibration;

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { detector, spotted } from '../../../../test/support/detector.ts';
 import { plainExecutor } from '../../../../test/support/executor.ts';
 import type { OutputMeaning } from '../../../shared/model/job.ts';
-import { openJudge } from './judge-stage.ts';
+import { openResultEvaluator } from './judge-stage.ts';
 
 const BOXES: OutputMeaning = { name: 'boxes', reading: 'boxes', source: 'given', why: 'set by --output' };
 
@@ -16,7 +16,7 @@ it('holds the choices of the form that plans are cut from, whose values have oth
     data: { dataset: spotted, quality: [0, 1, 2] },
     meanings: new Map([['boxes', BOXES]]),
   };
-  const judge = (await openJudge(parts, { threads: 1 }, { executor: plainExecutor }))!;
+  const judge = (await openResultEvaluator(parts, { threads: 1 }, { executor: plainExecutor }))!;
   try {
     const quality = await judge.evaluate(detector(0.5));
     expect(quality).toMatchObject({ samples: 3, agreement: 0, reading: 'boxes' });
@@ -33,5 +33,5 @@ it('is none without data', async () => {
     data: { dataset: null, quality: [] },
     meanings: new Map(),
   };
-  await expect(openJudge(parts, { threads: 1 }, { executor: plainExecutor })).resolves.toBeNull();
+  await expect(openResultEvaluator(parts, { threads: 1 }, { executor: plainExecutor })).resolves.toBeNull();
 });

@@ -29,7 +29,7 @@ export interface JudgeParts {
 const BATCH = 64;
 
 /** Measures the original at once; null without data. Close it when done. */
-export async function openJudge(
+export async function openResultEvaluator(
   { source, prepared, data, meanings }: JudgeParts,
   o: { readonly threads: number; readonly onProgress?: (done: number) => void },
   ctx: Pick<StageContext, 'executor'>,
@@ -55,7 +55,7 @@ interface JudgedJob extends JudgeParts {
 }
 
 /** Quality after compensation, recovery where it is asked for and possible, quality after it. */
-export async function judgeAndRecover(
+export async function recoverAndEvaluate(
   job: JudgedJob,
   compensated: Compensated,
   o: { identity: JobIdentity; threads: number },
@@ -78,7 +78,7 @@ export async function judgeAndRecover(
         message: `${what}: ${Math.round(done * samples)} of ${samples} samples`,
         done: from + done / 2,
       });
-  const evaluator = await openJudge(job, { threads: o.threads, onProgress: told('the original', 0) }, ctx);
+  const evaluator = await openResultEvaluator(job, { threads: o.threads, onProgress: told('the original', 0) }, ctx);
   if (!evaluator) {
     const notes = recovery.enabled ? ['No data were given: nothing was compensated or recovered.'] : [];
     return { path: compensated.path, reference: null, compensated: null, quality: null, notes };

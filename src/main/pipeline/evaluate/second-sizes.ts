@@ -24,7 +24,7 @@ import type { Prepared } from '../prepare/prepare.ts';
 
 type Feeds = Readonly<Record<string, HostTensor>>;
 
-/** Rounding, relative to an output's largest value; where the first size is further apart, several times that. */
+/** Rounding, relative to an output's largest value; where the first size is further off, several times that. */
 const TOLERANCE = 1e-3;
 const HALF_TOLERANCE = 1e-2;
 const OF_FIRST = 5;
@@ -189,12 +189,12 @@ export async function compareAt(
   const tolerance = [...masked.graph.initializers].some((v) => v.initializer && isHalf(v.initializer.dtype))
     ? HALF_TOLERANCE
     : TOLERANCE;
-  const apart = (a: Feeds, b: Feeds): number => difference(asNumbers(a, steady), asNumbers(b, steady));
+  const distance = (a: Feeds, b: Feeds): number => difference(asNumbers(a, steady), asNumbers(b, steady));
   await opened(executor, masked, async (whole) =>
     opened(executor, cut, async (narrow) => {
       let first: number;
       try {
-        first = apart(await whole.run(runs.first), await narrow.run(runs.first));
+        first = distance(await whole.run(runs.first), await narrow.run(runs.first));
       } catch (e) {
         if (!isRejection(e)) throw e;
         notes.push(`other sizes were not tried, because the first does not run: ${e.message}`);
@@ -211,7 +211,7 @@ export async function compareAt(
         if (typeof got === 'string') faults.push(`it runs at ${from}, but not at ${sayAll(changed)} (${got})`);
         else if (typeof want === 'string') notes.push(`the masked model does not run at ${sayAll(changed)}: ${want}`);
         else {
-          const error = apart(want, got);
+          const error = distance(want, got);
           if (error > Math.max(tolerance, OF_FIRST * first))
             faults.push(`right at ${from}, but at ${sayAll(changed)} ${wrong(error)}`);
         }

@@ -68,7 +68,7 @@ it('measures a set number of times, whatever it sees', async () => {
     for (const ms of [1, 5, 9]) {
       const asked: MeasureInput[] = [];
       const ctx = {
-        apart: (_task: string, input: unknown) => {
+        inSubprocess: (_task: string, input: unknown) => {
           asked.push(input as MeasureInput);
           return Promise.resolve([result(10), result(ms + 0.3 * (asked.length % 2)), result(0.1)]);
         },

@@ -48,7 +48,10 @@ export interface FinalOptions {
 }
 
 /** @throws SecateurError 'runtime-rejected', and what ends a process */
-export async function finalMeasure(o: FinalOptions, ctx: Pick<StageContext, 'apart' | 'progress'>): Promise<Final> {
+export async function finalMeasure(
+  o: FinalOptions,
+  ctx: Pick<StageContext, 'inSubprocess' | 'progress'>,
+): Promise<Final> {
   const { budget, dims = {} } = o;
   const plan = planFinal(o.runs, budget.percentile, o.baselineMs);
   const folder = await scratchFolder();
@@ -68,7 +71,7 @@ export async function finalMeasure(o: FinalOptions, ctx: Pick<StageContext, 'apa
     const openings: (readonly CandidateResult[])[] = [];
     for (let i = 0; i < plan.openings; i++) {
       ctx.progress({ stage: 'measure', message: `the original and the result, side by side (${i + 1} of ${plan.openings})`, done: i / plan.openings }); // prettier-ignore
-      openings.push((await ctx.apart('measure', input)) as readonly CandidateResult[]);
+      openings.push((await ctx.inSubprocess('measure', input)) as readonly CandidateResult[]);
     }
     return judgeFinal(openings, budget, plan);
   } finally {

@@ -113,11 +113,11 @@ describe('timing', () => {
   });
 });
 
-it('takes looks of a job apart where one in its own process fails, and tells how', async () => {
+it('takes measurements of a job in subprocesses where one in its own process fails, and tells how', async () => {
   const asked: unknown[] = [];
   const ctx = {
     executor: plainExecutor,
-    apart: (_: string, input: unknown) => (asked.push(input), Promise.resolve([{ boxes: 'sample' }])),
+    inSubprocess: (_: string, input: unknown) => (asked.push(input), Promise.resolve([{ boxes: 'sample' }])),
   } as unknown as StageContext;
   const held = await holdBoxes(ctx, detector(1), { dataset: spotted, batch: 1 });
   const openings: (number | undefined)[] = [];
@@ -125,7 +125,7 @@ it('takes looks of a job apart where one in its own process fails, and tells how
     compare: async (_, how = {}) => {
       openings.push(how.openings);
       if (how.openings === undefined) throw new SecateurError('runtime-rejected', { reason: 'no boxes' });
-      await held.ctx.apart('measure', { models: [] });
+      await held.ctx.inSubprocess('measure', { models: [] });
       return {} as never;
     },
     expect: () => undefined,

@@ -15,7 +15,7 @@ import { fedInputs } from '../../runtime/random-inputs.ts';
 import type { StageContext } from '../context.ts';
 import { dataInput, pad } from '../prepare/data-input.ts';
 import { recordChoices } from '../../engine/passes/held-choices.ts';
-import type { SideBySide } from './paired-benchmark.ts';
+import type { PairedBenchmark } from './paired-benchmark.ts';
 
 type Feeds = Readonly<Record<string, HostTensor>>;
 type Choices = ReadonlyMap<string, Tensor>;
@@ -158,7 +158,7 @@ export interface Held {
   /** Inputs of one run, for detectors with data. */
   readonly sample: Feeds | null;
   /** Looks that fail in this process are taken in another, which can hold boxes. */
-  readonly comparing: (beside: SideBySide) => SideBySide;
+  readonly comparing: (beside: PairedBenchmark) => PairedBenchmark;
 }
 
 /** A job's context in which a detector is compared and timed even where it finds no boxes. Models that choose nothing keep theirs. */
@@ -171,13 +171,13 @@ export async function holdBoxes(
   const executor = holdingExecutor(ctx.executor, prepared);
   const sample = await sampleOf(prepared, o);
   const seen = new Set<BoxesFrom>();
-  const apart = async (task: string, input: unknown): Promise<unknown> => {
-    if (task !== 'measure') return ctx.apart(task, input);
-    const results = await ctx.apart(task, { ...(input as object), holding: true, ...(sample && { sample }) });
+  const inSubprocess = async (task: string, input: unknown): Promise<unknown> => {
+    if (task !== 'measure') return ctx.inSubprocess(task, input);
+    const results = await ctx.inSubprocess(task, { ...(input as object), holding: true, ...(sample && { sample }) });
     for (const r of results as readonly { readonly boxes?: BoxesFrom }[]) if (r.boxes) seen.add(r.boxes);
     return results;
   };
-  const comparing = (beside: SideBySide): SideBySide => ({
+  const comparing = (beside: PairedBenchmark): PairedBenchmark => ({
     ...beside,
     async compare(pruned, how = {}) {
       try {
@@ -195,7 +195,7 @@ export async function holdBoxes(
         ]
       : [];
   return {
-    ctx: { ...ctx, executor, apart },
+    ctx: { ...ctx, executor, inSubprocess },
     sample,
     notes: () => [...runs(), ...boxesNotes([...seen].map((boxes) => ({ boxes })))],
     comparing,

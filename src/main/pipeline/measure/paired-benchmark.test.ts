@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { residualChain } from '../../../../test/support/residual-chain.ts';
 import { saveModelFile } from '../../storage/model-files.ts';
-import { leastMeasure, sideBySide, type CompareOptions, type Pair } from './paired-benchmark.ts';
+import { leastMeasure, openPairedBenchmark, type CompareOptions, type Pair } from './paired-benchmark.ts';
 
 it('a model that is known to be slow is looked at in this process, also the first time', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'secateur-test-'));
@@ -18,7 +18,7 @@ it('a model that is known to be slow is looked at in this process, also the firs
       return Promise.reject(new Error('another process'));
     };
     const budget = { ratio: 0.5, percentile: 50, threads: 1, provider: 'cpu', batch: 1 } as const;
-    const beside = sideBySide({ model: path, budget }, { apart });
+    const beside = openPairedBenchmark({ model: path, budget }, { inSubprocess: apart });
     await expect(beside.compare(model, { runs: 6 })).rejects.toThrow('another process');
     beside.expect(1000);
     const pair = await beside.compare(model, { runs: 6, absolute: false });

@@ -44,7 +44,7 @@ export interface CompareOptions {
 
 export type Compare = (pruned: Model, options?: CompareOptions) => Promise<Pair>;
 
-export interface SideBySide {
+export interface PairedBenchmark {
   readonly compare: Compare;
   /** What the original takes, where an earlier job has found it. */
   expect(baselineMs: number): void;
@@ -58,11 +58,11 @@ export interface SideBySide {
  * @param o.dims sizes of the dynamic axes besides the batch
  * @param declare gives a working copy the inputs and outputs that it will be shipped with
  */
-export function sideBySide(
+export function openPairedBenchmark(
   { model: original, budget, dims = {} }: Pick<CompressRequest, 'model' | 'budget' | 'dims'>,
-  ctx: Pick<StageContext, 'apart'>,
+  ctx: Pick<StageContext, 'inSubprocess'>,
   declare: (m: Model) => void = () => undefined,
-): SideBySide {
+): PairedBenchmark {
   const { threads, provider, batch } = budget;
   let opened: RuntimeSession | null = null;
   let slow = false;
@@ -111,7 +111,7 @@ export function sideBySide(
         { name: 'pruned', model: file },
       ];
       for (let i = 0; i < openings; i++)
-        take((await ctx.apart('measure', { models, options } satisfies MeasureInput)) as CandidateResult[]);
+        take((await ctx.inSubprocess('measure', { models, options } satisfies MeasureInput)) as CandidateResult[]);
     } finally {
       await rm(folder, { recursive: true, force: true });
     }

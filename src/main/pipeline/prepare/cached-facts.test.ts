@@ -11,7 +11,7 @@ import { Model } from '../../engine/ir/model.ts';
 import { f32 } from '../../engine/ir/tensor.ts';
 import { ArtifactStore } from '../../storage/artifacts.ts';
 import { collectFacts } from '../../runtime/facts.ts';
-import { keptFacts } from './cached-facts.ts';
+import { cachedFacts } from './cached-facts.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'secateur-facts-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
@@ -36,19 +36,19 @@ it('another job reads the facts that the first one collected', async () => {
   const executor: Executor = { open: (m, o) => (opened++, plainExecutor.open(m, o)) };
   const store = new ArtifactStore(folder);
   const ctx = { executor, artifact: store.get.bind(store) };
-  const byName = (facts: Awaited<ReturnType<typeof keptFacts>>) => [...facts].map(([v, f]) => [v.name, f]);
+  const byName = (facts: Awaited<ReturnType<typeof cachedFacts>>) => [...facts].map(([v, f]) => [v.name, f]);
   const fresh = example(4);
-  const first = await keptFacts(fresh, 'a', ctx, 1);
+  const first = await cachedFacts(fresh, 'a', ctx, 1);
   const again = example(4);
-  const second = await keptFacts(again, 'a', ctx, 1);
+  const second = await cachedFacts(again, 'a', ctx, 1);
   expect(opened).toBe(1);
   expect(byName(second)).toEqual(byName(await collectFacts(again, plainExecutor, { batch: 1 })));
   expect(byName(second)).toEqual(byName(first));
   const values = new Set(again.graph.values());
   for (const v of second.keys()) expect(values.has(v)).toBe(true);
   // Another graph, batch or file is another matter.
-  await keptFacts(example(5), 'a', ctx, 1);
-  await keptFacts(example(4), 'a', ctx, 2);
-  await keptFacts(example(4), 'b', ctx, 1);
+  await cachedFacts(example(5), 'a', ctx, 1);
+  await cachedFacts(example(4), 'a', ctx, 2);
+  await cachedFacts(example(4), 'b', ctx, 1);
   expect(opened).toBe(4);
 });

@@ -23,7 +23,7 @@ interface Kept extends Omit<TensorFacts, 'constant'> {
 }
 
 /** @param sha256 of the file that the model was made of: together with the graph it tells what every value is */
-export async function keptFacts(
+export async function cachedFacts(
   model: Model,
   sha256: string,
   ctx: Pick<StageContext, 'executor' | 'artifact'>,

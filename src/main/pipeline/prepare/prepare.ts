@@ -28,7 +28,7 @@ import { collectFacts } from '../../runtime/facts.ts';
 import { inlineFunctions } from '../../runtime/inline.ts';
 import type { StageContext } from '../context.ts';
 import { foldConstants } from '../../engine/passes/fold-constants.ts';
-import { keptFacts } from './cached-facts.ts';
+import { cachedFacts } from './cached-facts.ts';
 
 export interface Prepared {
   readonly model: Model;
@@ -52,7 +52,7 @@ export async function prepare(source: Model, ctx: StageContext, batch: number, s
   const notes = initializerNotes(source);
   runPasses(model, [unlistInitializers]);
   const factsNow = (): Promise<Facts> =>
-    sha256 === undefined ? collectFacts(model, ctx.executor, { batch }) : keptFacts(model, sha256, ctx, batch);
+    sha256 === undefined ? collectFacts(model, ctx.executor, { batch }) : cachedFacts(model, sha256, ctx, batch);
   let facts: Facts;
   // What a branch that is always taken, a list or a turn of a loop holds is treated like the rest, further ones included.
   do {

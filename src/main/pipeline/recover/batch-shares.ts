@@ -10,7 +10,7 @@ import type { Executor } from '../../engine/executor.ts';
 import { modelCosts, weightBytes } from '../../engine/ir/costs.ts';
 import type { Facts } from '../../engine/ir/facts.ts';
 import type { Model } from '../../engine/ir/model.ts';
-import type { Lessons } from '../../engine/recovery/teacher-outputs.ts';
+import type { TeacherOutputs } from '../../engine/recovery/teacher-outputs.ts';
 import { STATISTICS_BATCH, teacherName } from './recover-model.ts';
 
 /** The original's weights go to every session. */
@@ -48,7 +48,7 @@ export function sharesWorth({ batch, threads, original, pruned, least = WORTH_A_
 /** The original beside the sessions answers in the same thread, where its answers are not kept. */
 export async function openTrainer(
   step: TrainStep,
-  lessons: Lessons,
+  lessons: TeacherOutputs,
   o: { readonly shares: number; readonly threads: number },
   executor: Executor,
 ): Promise<Trainer> {

@@ -8,7 +8,7 @@ import type { Meanings } from '../../engine/quality/meaning.ts';
 import { reference } from '../search/sensitivity.ts';
 
 /** Judges weights by the distance to the original on samples that nothing learns from. */
-export async function openExaminer(
+export async function openHoldoutEvaluator(
   original: Model,
   model: Model,
   o: {

@@ -98,7 +98,7 @@ export async function normalized(
 }
 
 /** A feature of the model that is trained, with shapes at the batch size of the training. */
-export interface Lesson {
+export interface FeatureTarget {
   readonly value: Value;
   readonly shape: readonly number[];
   readonly target: string;
@@ -107,14 +107,14 @@ export interface Lesson {
 }
 
 /** Features whose values both models have. */
-export function lessonsIn(
+export function featureTargets(
   model: Model,
   facts: Facts,
   original: Model,
   originalFacts: Facts,
   features: readonly Feature[],
   batch: number,
-): Lesson[] {
+): FeatureTarget[] {
   const byName = (m: Model) => new Map([...m.graph.nodes()].flatMap((n) => n.outputs.map((v) => [v.name, v] as const)));
   const [own, theirs] = [byName(model), byName(original)];
   return features.flatMap((f) => {
@@ -143,7 +143,7 @@ export function lossOf(
     readonly recipe: Recipe['recovery'];
     /** The output that labels are about. */
     readonly labelled: number | null;
-    readonly lessons: readonly Lesson[];
+    readonly lessons: readonly FeatureTarget[];
     readonly anchors: AnchorLayout | null;
     readonly meanings: Meanings;
   },

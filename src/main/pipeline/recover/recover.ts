@@ -11,7 +11,7 @@ import { eliminateDead, foldBatchNorm, runPasses } from '../../engine/passes/ind
 import type { Recipe } from '../../../shared/model/job.ts';
 import type { StageContext } from '../context.ts';
 import type { Cursor } from './recover-batches.ts';
-import { EMA, openCourse, type RecoveryOptions } from './training-setup.ts';
+import { EMA, openTraining, type RecoveryOptions } from './training-setup.ts';
 
 export interface Recovered {
   readonly model: Model;
@@ -53,7 +53,7 @@ export async function recover(
   ctx: Pick<StageContext, 'executor' | 'progress'>,
 ): Promise<Recovered> {
   const { recipe, now = () => performance.now() } = options;
-  const course = await openCourse(original, pruned, options, ctx);
+  const course = await openTraining(original, pruned, options, ctx);
   const { model, student } = course;
   try {
     const first = student.weights();

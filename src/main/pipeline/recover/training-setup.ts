@@ -12,13 +12,13 @@ import { collectFacts } from '../../runtime/facts.ts';
 import { openTrainer, sharesOf, type Sharing } from './batch-shares.ts';
 import type { Checkpoint, StageContext } from '../context.ts';
 import { dataInput, pad } from '../prepare/data-input.ts';
-import { openExaminer } from './holdout-evaluator.ts';
-import { Lessons } from '../../engine/recovery/teacher-outputs.ts';
+import { openHoldoutEvaluator } from './holdout-evaluator.ts';
+import { TeacherOutputs } from '../../engine/recovery/teacher-outputs.ts';
 import { Batches, type Cursor } from './recover-batches.ts';
 import {
   LABELS,
   largestBatch,
-  lessonsIn,
+  featureTargets,
   lossOf,
   normalized,
   STATISTICS_BATCH,
@@ -48,7 +48,7 @@ export interface RecoveryOptions {
   readonly now?: () => number;
 }
 
-export interface Course {
+export interface TrainingSetup {
   /** What is trained: its weights are those of the start. */
   readonly model: Model;
   readonly student: Student;
@@ -62,12 +62,12 @@ export interface Course {
 }
 
 /** @throws SecateurError 'gradient-unsupported' when an operator on the way has no gradient */
-export async function openCourse(
+export async function openTraining(
   original: Model,
   pruned: Model,
   options: RecoveryOptions,
   ctx: Pick<StageContext, 'executor'>,
-): Promise<Course> {
+): Promise<TrainingSetup> {
   const { recipe, dataset, train, holdout, threads, seed } = options;
   const input = dataInput(original);
   const originalFacts = await collectFacts(original, ctx.executor);
@@ -81,7 +81,7 @@ export async function openCourse(
   const outputs = model.graph.outputs.filter((v) => facts.get(v)?.dtype === DType.FLOAT);
   const shapes = outputs.map((v) => facts.get(v)!.shape);
   const inner = options.features?.length
-    ? lessonsIn(model, facts, original, originalFacts, options.features, size)
+    ? featureTargets(model, facts, original, originalFacts, options.features, size)
     : [];
   const meanings = meaningsOf({ model: original, facts: originalFacts, meanings: options.meanings });
   const named = classesIn(meanings);
@@ -108,7 +108,7 @@ export async function openCourse(
   const names = [...outputs.map((o) => o.name), ...inner.map((f) => f.target)];
   const floats = [...shapes, ...inner.map((f) => f.targetShape)].reduce((n, s) => n + s.reduce((a, b) => a * b, 1), 0);
   const views = recipe.augment ? VIEWS : 1;
-  const lessons = new Lessons(ctx.executor, original, {
+  const lessons = new TeacherOutputs(ctx.executor, original, {
     input: input.name,
     names,
     // Answers are kept by sample: their rows have to lie one after the other.
@@ -135,7 +135,7 @@ export async function openCourse(
     await lessons.release();
   };
   try {
-    const examiner = await openExaminer(original, model, { dataset, indices: holdout, batch, input: input.name, threads, meanings }, ctx); // prettier-ignore
+    const examiner = await openHoldoutEvaluator(original, model, { dataset, indices: holdout, batch, input: input.name, threads, meanings }, ctx); // prettier-ignore
     return {
       model,
       student,

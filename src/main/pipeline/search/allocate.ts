@@ -6,11 +6,11 @@ import { plansBetween } from '../../engine/allocation/exhaustive.ts';
 import { GreedyPath, refill, widened, type Step } from '../../engine/allocation/greedy.ts';
 import { predictMs, type Space, type State } from '../../engine/allocation/state.ts';
 import type { Surgery } from '../../engine/pruning/surgery.ts';
-import type { Bias } from './prediction-bias.ts';
+import type { PredictionBias } from './prediction-bias.ts';
 import type { Calibration } from '../prepare/calibration.ts';
 import type { StageContext } from '../context.ts';
 import { CONTENT, fitBudget, keyOf, type Candidate } from '../../engine/allocation/fit-budget.ts';
-import { keptCandidate } from './cached-candidate.ts';
+import { cachedCandidate } from './cached-candidate.ts';
 import { openCost } from './plan-cost.ts';
 import { tidy, type Prepared } from '../prepare/prepare.ts';
 import type { Scores } from '../../engine/criteria/contract.ts';
@@ -43,7 +43,7 @@ export interface AllocationOptions {
   /** Of the original, and the budget as a share of it. */
   readonly baselineMs: number;
   readonly budgetRatio: number;
-  readonly bias: Bias;
+  readonly bias: PredictionBias;
   /** What cached costs depend on. */
   readonly identity: Readonly<Record<string, unknown>>;
   readonly threads: number;
@@ -57,7 +57,7 @@ export interface AllocationOptions {
 export async function allocateStage(o: AllocationOptions, ctx: StageContext): Promise<Candidate> {
   const { identity, recipe, space, start, baselineMs, budgetRatio, known: before } = o;
   const key = { ...identity, job: ctx.job, known: before.map((c) => [keyOf(c.state), c.ratio]), version: 2 };
-  return keptCandidate('allocate', key, ctx, async () => {
+  return cachedCandidate('allocate', key, ctx, async () => {
     const goalMs = budgetRatio * baselineMs;
     const wholeMs = predictMs(space, start);
     let reached = wholeMs;
@@ -72,11 +72,11 @@ export async function allocateStage(o: AllocationOptions, ctx: StageContext): Pr
     const tried = (ms: number, count: number): void => at(ms, `predicted ${ms.toFixed(2)} ms, ${count} plans tried`);
     // A step of the path takes as long as all the plans that it chooses from: each of them is told.
     const plans = await openCost({ ...o, onTried: (count) => tried(reached, count) }, ctx);
-    const { land } = plans;
+    const { rebase: land } = plans;
     const path = new GreedyPath(space, start, {
       cost: plans.cost,
       ...(land && {
-        land: (s: State) => {
+        rebase: (s: State) => {
           at(predictMs(space, s), 'compensating what has been cut so far');
           return land(s);
         },
@@ -93,7 +93,7 @@ export async function allocateStage(o: AllocationOptions, ctx: StageContext): Pr
         space,
         allocate: async (ms) => {
           if (!steered) return baselineState(allocation, space, o.scores, ms, start);
-          const filled = ({ state, ground }: Step): Promise<State> =>
+          const filled = ({ state, reference: ground }: Step): Promise<State> =>
             refill(space, state, ms, ground.cost, ground.floor, plans.free ? Infinity : TRIES);
           const used = (s: State): number => predictMs(space, s) / ms;
           const direct = await filled(await path.reach(ms));
@@ -107,8 +107,8 @@ export async function allocateStage(o: AllocationOptions, ctx: StageContext): Pr
           const near = slower.filter((s) => used(s) >= NEAR * used(slower[0]!));
           return (await byCost(near.slice(0, TRIES), plans.cost))[0]?.state ?? found;
         },
-        cut: (s) => plain(o, s),
-        ...(steered && { wider: (s: State, ms: number) => helpful(widened(space, s, start, ms), s, plans.cost) }),
+        cut: (s) => cutModel(o, s),
+        ...(steered && { wider: (s: State, ms: number) => improving(widened(space, s, start, ms), s, plans.cost) }),
         known: before,
         bias: o.bias.known,
         ...(baselineMs > SLOW_MS
@@ -134,7 +134,7 @@ export async function allocateStage(o: AllocationOptions, ctx: StageContext): Pr
 }
 
 /** Those of the states that make things better than `now`, the best first. */
-export async function helpful(
+export async function improving(
   states: readonly State[],
   now: State,
   cost: (s: State) => Promise<number>,
@@ -157,7 +157,7 @@ async function byCost(
 }
 
 /** What is left of the model, as it will run. */
-export function plain(o: Pick<AllocationOptions, 'cut'>, s: State): Model {
+export function cutModel(o: Pick<AllocationOptions, 'cut'>, s: State): Model {
   const { model } = o.cut(s);
   tidy(model);
   return model;

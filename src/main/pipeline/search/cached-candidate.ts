@@ -6,7 +6,7 @@ import { keyOf, stateOf, type Candidate } from '../../engine/allocation/fit-budg
 
 type Kept = Omit<Candidate, 'state'> & { readonly state: string };
 
-export async function keptCandidate(
+export async function cachedCandidate(
   kind: string,
   key: Readonly<Record<string, unknown>>,
   ctx: Pick<StageContext, 'artifact'>,

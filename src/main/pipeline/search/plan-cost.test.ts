@@ -77,7 +77,7 @@ const landing: State = { keep: new Map([['a0', 5], ['stem', 7]]), dropped: new S
 const further: State = { keep: new Map([...landing.keep, ['a2', 4]]), dropped: landing.dropped };
 
 async function judged(costs: PlanCost): Promise<number[]> {
-  const ground = (await costs.land!(landing))!;
+  const ground = (await costs.rebase!(landing))!;
   return [await costs.cost(landing), await ground.cost(landing), await ground.cost(further)];
 }
 
@@ -120,7 +120,7 @@ describe('what plans cost', () => {
     );
     const [g] = p.analysis.groups;
     const narrow = (keep: number): State => ({ keep: new Map([[g!.id, keep]]), dropped: new Set() });
-    const land = costs.land!;
+    const land = costs.rebase!;
     expect(await land(narrow(g!.units - 1))).toBeNull();
     const before = opened();
     expect(await land(narrow(g!.units - 2))).toBeNull();
@@ -132,7 +132,7 @@ describe('what plans cost', () => {
   it('is taken on the original where no samples are left to compensate with', async () => {
     const { p, batches } = await chain();
     const { costs } = await open(p, batches.slice(0, 2));
-    expect(costs.land).toBeUndefined();
+    expect(costs.rebase).toBeUndefined();
     await costs.close();
   });
 });

@@ -4,7 +4,7 @@
  */
 import { SecateurError } from '../../../shared/contract/errors.ts';
 import type { Model } from '../../engine/ir/model.ts';
-import type { Ground } from '../../engine/allocation/greedy.ts';
+import type { ReferenceModel } from '../../engine/allocation/greedy.ts';
 import { goneNodes, isGroupGone, planOf, type Space, type State } from '../../engine/allocation/state.ts';
 import { collectLayers } from '../../engine/compensation/layers.ts';
 import { LocalFits } from '../../engine/compensation/local.ts';
@@ -33,9 +33,9 @@ const MOST_OPEN = 2;
 /** Rounds of the activation-aware fit behind a landing. */
 const ROUNDS = 2;
 
-export interface PlanCost extends Pick<Ground, 'cost'> {
+export interface PlanCost extends Pick<ReferenceModel, 'cost'> {
   /** Where plans can be judged on a model that was compensated on the way. */
-  readonly land?: (s: State) => Promise<Ground | null>;
+  readonly rebase?: (s: State) => Promise<ReferenceModel | null>;
   /** Without running anything: null for a plan that has no cost yet. */
   known(s: State): number | null;
   evaluations(): number;
@@ -101,7 +101,7 @@ class MeasuredCost implements PlanCost {
   readonly #fitting: boolean;
   readonly #few: Calibration;
   /** What refits are made from: where there are enough, none that plans are judged on, or they would look too good. */
-  readonly #apart: Calibration;
+  readonly #refitSamples: Calibration;
   readonly #grounds = new Map<string, MeasuredGround>();
   /** The latest last. */
   #openGrounds: MeasuredGround[] = [];
@@ -115,16 +115,16 @@ class MeasuredCost implements PlanCost {
     this.#fitting = this.#cutting && o.recipe.compensation === 'least-squares' && o.calibration.real;
     this.#few = firstSamples(o.calibration, o.rankingSamples);
     const left = (o.calibration.batches.length - this.#few.batches.length) * o.calibration.size;
-    const apart = lastSamples(o.calibration, Math.min(o.landingSamples, left));
-    const enough = apart.batches.length * apart.size >= LEAST_LANDING;
-    this.#apart = enough ? apart : firstSamples(o.calibration, FIT_SAMPLES);
+    const behind = lastSamples(o.calibration, Math.min(o.landingSamples, left));
+    const enough = behind.batches.length * behind.size >= LEAST_LANDING;
+    this.#refitSamples = enough ? behind : firstSamples(o.calibration, FIT_SAMPLES);
     this.#landable = this.#fitting && enough;
     this.#ground(null);
   }
 
   readonly cost = (s: State): Promise<number> => this.#grounds.get(WHOLE_MODEL)!.cost(s);
 
-  get land(): PlanCost['land'] {
+  get rebase(): PlanCost['rebase'] {
     return this.#landable ? (s) => this.#land(s) : undefined;
   }
 
@@ -153,7 +153,7 @@ class MeasuredCost implements PlanCost {
       compensation: recipe.compensation,
       used: rankingSamples,
       cut: this.#cutting,
-      fitted: this.#fitting ? this.#apart.batches.length * this.#apart.size : 0,
+      fitted: this.#fitting ? this.#refitSamples.batches.length * this.#refitSamples.size : 0,
       ...(landed && { landed: key, rounds: ROUNDS }),
       version: CHANGE_VERSION,
     });
@@ -184,7 +184,7 @@ class MeasuredCost implements PlanCost {
     const { executor } = this.#ctx;
     if (!this.#cutting) return openOutputChange(executor, prepared, this.#few, threads);
     if (!this.#fitting) return openCutChange(executor, prepared, (s) => tidied(cut(s).model), this.#few, threads);
-    const { batches } = this.#apart;
+    const { batches } = this.#refitSamples;
     const on = landed ? await this.#compensated(landed, batches) : prepared;
     if (!on) return null;
     const fits = new LocalFits(await collectLayers(executor, on, batches, threads));
@@ -200,7 +200,7 @@ class MeasuredCost implements PlanCost {
     return openCutChange(executor, prepared, fitted, this.#few, threads);
   }
 
-  async #land(landed: State): Promise<Ground | null> {
+  async #land(landed: State): Promise<ReferenceModel | null> {
     if (!this.#landable) return null;
     const before = await this.#nearest(landed);
     const ground = this.#ground(landed);
@@ -234,10 +234,10 @@ class MeasuredCost implements PlanCost {
     const back = putBack(prepared, surgery, dropped);
     if (!back) return null;
     const [a, b] = [await this.#outputs(surgery.model, batches[0]!), await this.#outputs(back.model, batches[0]!)];
-    const apart = difference(a, b);
-    if (apart <= SAME) return back;
+    const distance = difference(a, b);
+    if (distance <= SAME) return back;
     this.#ctx.log(
-      `plans are judged on the original further on: compensated in its shape it differs by ${apart.toPrecision(2)}`,
+      `plans are judged on the original further on: compensated in its shape it differs by ${distance.toPrecision(2)}`,
     );
     return null;
   }
@@ -268,7 +268,7 @@ interface GroundOptions {
   readonly counted: () => void;
 }
 
-class MeasuredGround implements Ground {
+class MeasuredGround implements ReferenceModel {
   readonly floor: State;
   readonly #memo: Figures;
   readonly #how: GroundOptions;

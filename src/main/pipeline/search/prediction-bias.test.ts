@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { PRESETS } from '../../../shared/model/recipes.ts';
-import { keptBias } from './prediction-bias.ts';
+import { predictionBias } from './prediction-bias.ts';
 
 it('what plans were off by is known for the nearest budget of the same model under the same conditions', () => {
   const memos = new Map<string, Map<string, number>>();
@@ -13,7 +13,7 @@ it('what plans were off by is known for the nearest budget of the same model und
   const budget = { percentile: 50, threads: 1, provider: 'cpu', batch: 1 } as const;
   const of = (budgetRatio: number, more: { sha256?: string; threads?: number } = {}) => {
     const { sha256 = 'a', threads = 1 } = more;
-    return keptBias({ sha256, budget: { ...budget, threads }, recipe: PRESETS.fast, budgetRatio }, { memo });
+    return predictionBias({ sha256, budget: { ...budget, threads }, recipe: PRESETS.fast, budgetRatio }, { memo });
   };
   expect(of(0.5).known).toBe(1);
   of(0.75).keep(1.1);

@@ -4,7 +4,7 @@ import type { Budget } from '../../../shared/model/types.ts';
 import { localDevice } from '../../runtime/device.ts';
 import type { StageContext } from '../context.ts';
 
-export interface Bias {
+export interface PredictionBias {
   /** Measured over predicted time of an earlier plan, for the budget nearest to this one; 1 where there was none. */
   readonly known: number;
   keep(measuredOverPredicted: number): void;
@@ -14,10 +14,10 @@ export interface Bias {
 const ALIKE = 0.05;
 
 /** @param budgetRatio budget over the original's latency */
-export function keptBias(
+export function predictionBias(
   o: { readonly sha256: string; readonly budget: Budget; readonly recipe: Recipe; readonly budgetRatio: number },
   ctx: Pick<StageContext, 'memo'>,
-): Bias {
+): PredictionBias {
   const { threads, provider, batch } = o.budget;
   const { allocation, blocks, channels } = o.recipe;
   const { processor, runtime } = localDevice();

@@ -4,7 +4,7 @@ import { residualChain } from '../../../../test/support/residual-chain.ts';
 import { AUTO, PRESETS } from '../../../shared/model/recipes.ts';
 import { allCriteria } from '../../engine/criteria/registry.ts';
 import { criteria, parseRecipe } from '../../services/recipes.ts';
-import { decided } from './resolve-recipe.ts';
+import { resolveRecipe } from './resolve-recipe.ts';
 import type { Prepared } from '../prepare/prepare.ts';
 
 describe('the criterion that a recipe leaves open', () => {
@@ -12,12 +12,12 @@ describe('the criterion that a recipe leaves open', () => {
     const p = (await prepare(residualChain())) as unknown as Prepared;
     const auto = PRESETS.balanced;
     expect(auto.criterion).toBe(AUTO);
-    expect(decided(auto, p, true)).toEqual({ ...auto, criterion: 'osscar' });
-    expect(decided(auto, p, false).criterion).toBe('l2');
-    expect(decided({ ...auto, allocation: 'fisher' }, p, true).criterion).toBe('l2');
+    expect(resolveRecipe(auto, p, true)).toEqual({ ...auto, criterion: 'osscar' });
+    expect(resolveRecipe(auto, p, false).criterion).toBe('l2');
+    expect(resolveRecipe({ ...auto, allocation: 'fisher' }, p, true).criterion).toBe('l2');
     for (const { name } of allCriteria()) {
       const named = { ...auto, criterion: name };
-      expect(decided(named, p, true)).toBe(named);
+      expect(resolveRecipe(named, p, true)).toBe(named);
     }
   });
 

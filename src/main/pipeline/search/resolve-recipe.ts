@@ -19,7 +19,7 @@ export const judgedByCurvature = (recipe: Recipe, p: Prepared): boolean =>
  * cannot restore, and plans are refitted. Elsewhere it is L2, which needs nothing.
  * @param real false where no data were given
  */
-export function decided(recipe: Recipe, p: Prepared, real: boolean): Recipe {
+export function resolveRecipe(recipe: Recipe, p: Prepared, real: boolean): Recipe {
   if (recipe.criterion !== AUTO) return recipe;
   return { ...recipe, criterion: real && !judgedByCurvature(recipe, p) ? 'osscar' : 'l2' };
 }

@@ -30,7 +30,7 @@ const LANDING_MACS = 6.5e10;
 /** Samples that refits of plans which are only tried, and scores by what a refit leaves, learn from. */
 export const FIT_SAMPLES = 512;
 
-export interface Affordable {
+export interface SampleLimits {
   /** For scores and compensation. */
   readonly calibration: number;
   /** For compensation of the plan that is chosen; as many as for the others where more make no difference or take too long. */
@@ -48,7 +48,7 @@ export interface Affordable {
 }
 
 /** @param wanted calibration samples that the recipe asks for */
-export function affordable(p: Prepared, wanted: number): Affordable {
+export function sampleLimits(p: Prepared, wanted: number): SampleLimits {
   const batch = p.facts.get(p.model.graph.outputs[0]!)?.shape[0] ?? 1;
   const macs = Math.max(1, modelCosts(p.model, p.facts).macs / batch);
   let widest = 1;

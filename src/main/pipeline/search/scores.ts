@@ -82,7 +82,7 @@ export const groupsKey = (groups: readonly Group[]): string =>
     .digest('hex');
 
 /** Scores as an artifact: made once per key. @param identity everything that they depend on, beside the groups */
-export async function keptScores(
+export async function cachedScores(
   identity: Readonly<Record<string, unknown>>,
   groups: readonly Group[],
   ctx: StageContext,

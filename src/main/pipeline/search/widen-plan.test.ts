@@ -5,7 +5,7 @@ import { prepare } from '../../../../test/support/prune.ts';
 import { residualChain } from '../../../../test/support/residual-chain.ts';
 import { widened } from '../../engine/allocation/greedy.ts';
 import { predictMs, WHOLE, type State } from '../../engine/allocation/state.ts';
-import { fillBudget } from './widen-plan.ts';
+import { widenWithin } from './widen-plan.ts';
 import { contains } from '../../engine/allocation/fit-budget.ts';
 
 const BUDGET = 0.7;
@@ -19,7 +19,7 @@ async function fill(truth: (s: State) => number, slow: readonly State[] = []) {
   const { cut, planOf } = standIns(p.model);
   const looked: { state: State; share: number }[] = [];
   const first = { state: start, predictedMs: predictMs(space, start), ratio: truth(start) };
-  const best = await fillBudget(first, {
+  const best = await widenWithin(first, {
     budgetRatio: BUDGET,
     space,
     slow,

@@ -6,10 +6,10 @@
 import { widened } from '../../engine/allocation/greedy.ts';
 import { predictMs, type Space, type State } from '../../engine/allocation/state.ts';
 import type { Model } from '../../engine/ir/model.ts';
-import { helpful, plain, type AllocationOptions } from './allocate.ts';
+import { improving, cutModel, type AllocationOptions } from './allocate.ts';
 import type { StageContext } from '../context.ts';
 import { contains, isWithin, keyOf, type Candidate } from '../../engine/allocation/fit-budget.ts';
-import { keptCandidate } from './cached-candidate.ts';
+import { cachedCandidate } from './cached-candidate.ts';
 import { openCost } from './plan-cost.ts';
 import { AT_LENGTH } from '../measure/paired-benchmark.ts';
 
@@ -24,7 +24,7 @@ const LOOKS = 4;
 /** True for a share of the budget, measured at length, that leaves something to use. */
 export const leavesRoom = (share: number): boolean => share < BAND[0];
 
-export interface FillOptions {
+export interface WidenOptions {
   readonly budgetRatio: number;
   readonly space: Space;
   /** Plans predicted at most `ms` that keep all that `s` keeps and more, the one that helps most first. */
@@ -38,7 +38,7 @@ export interface FillOptions {
 }
 
 /** The widest of the plans looked at that stays within the band, or `start`. */
-export async function fillBudget(start: Candidate, o: FillOptions): Promise<Candidate> {
+export async function widenWithin(start: Candidate, o: WidenOptions): Promise<Candidate> {
   let best = start;
   const slow = [...o.slow];
   for (let looks = 0; looks < LOOKS; looks++) {
@@ -56,19 +56,19 @@ export async function fillBudget(start: Candidate, o: FillOptions): Promise<Cand
 }
 
 /** Kept under the job, as what it starts from is. */
-export async function fillStage(start: Candidate, o: AllocationOptions, ctx: StageContext): Promise<Candidate> {
+export async function widenPlan(start: Candidate, o: AllocationOptions, ctx: StageContext): Promise<Candidate> {
   const { identity, space, budgetRatio, known } = o;
   const slow = known.filter((c) => !isWithin(c.ratio / budgetRatio)).map((c) => c.state);
   const key = { ...identity, job: ctx.job, from: keyOf(start.state), ratio: start.ratio, slow: slow.map(keyOf), version: 1 }; // prettier-ignore
-  return keptCandidate('fill', key, ctx, async () => {
+  return cachedCandidate('fill', key, ctx, async () => {
     const plans = await openCost(o, ctx);
     try {
-      return await fillBudget(start, {
+      return await widenWithin(start, {
         budgetRatio,
         space,
         slow,
-        wider: (s, ms) => helpful(widened(space, s, o.start, ms), s, plans.cost),
-        cut: (s) => plain(o, s),
+        wider: (s, ms) => improving(widened(space, s, o.start, ms), s, plans.cost),
+        cut: (s) => cutModel(o, s),
         measure: async (m) => {
           ctx.progress({ stage: 'allocate', message: 'measuring a wider plan', done: 0.95 });
           return (await o.compare(m, AT_LENGTH)).ratio;

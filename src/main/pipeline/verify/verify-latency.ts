@@ -47,16 +47,17 @@ export interface LatencySeen {
 /** `ok` is null where the claim and what was seen are not comparable. */
 export function judgeLatency(claim: LatencyClaim, seen: LatencySeen): { ok: boolean | null; detail: string } {
   const figures = `p50 ${seen.stats.p50Ms.toPrecision(4)} ms here, ${claim.p50Ms.toPrecision(4)} ms claimed`;
-  const apart = (why: string) => ({ ok: null, detail: `not comparable: ${why} (${figures})` });
+  const notComparable = (why: string) => ({ ok: null, detail: `not comparable: ${why} (${figures})` });
   const other = differences(claim, seen);
-  if (other.length > 0) return apart(other.join('; '));
-  if (claim.yardstickMs === undefined) return apart('the bundle does not say how fast the machine was');
+  if (other.length > 0) return notComparable(other.join('; '));
+  if (claim.yardstickMs === undefined) return notComparable('the bundle does not say how fast the machine was');
   const pace = seen.yardstickMs / claim.yardstickMs;
   if ((claim.yardstickNoiseMs ?? 0) > STEADY * claim.yardstickMs)
-    return apart('the machine was unsteady when the claim was measured');
-  if (!(seen.yardstickNoiseMs <= STEADY * seen.yardstickMs)) return apart('the machine is unsteady at the moment');
+    return notComparable('the machine was unsteady when the claim was measured');
+  if (!(seen.yardstickNoiseMs <= STEADY * seen.yardstickMs))
+    return notComparable('the machine is unsteady at the moment');
   if (!(pace <= SAME_PACE && pace >= 1 / SAME_PACE))
-    return apart(`a small fixed network takes ${pace.toPrecision(3)} times what it took then`);
+    return notComparable(`a small fixed network takes ${pace.toPrecision(3)} times what it took then`);
   // Both relative to the yardstick: 1 when the claim holds exactly.
   const scale = claim.yardstickMs / claim.p50Ms;
   const [value, low, high] = [seen.ratio.value * scale, seen.ratio.low * scale, seen.ratio.high * scale];
@@ -64,7 +65,7 @@ export function judgeLatency(claim: LatencyClaim, seen: LatencySeen): { ok: bool
   const corrected = `${figures}: ${value.toFixed(2)}x the claim after the yardstick (${low.toFixed(2)} to ${high.toFixed(2)})`;
   if (high <= limit) return { ok: true, detail: corrected };
   if (low > limit) return { ok: false, detail: `${corrected}; at most ${limit}x passes` };
-  return apart(`${value.toFixed(2)}x the claim, between ${low.toFixed(2)} and ${high.toFixed(2)}: too close to ${limit}x to tell`); // prettier-ignore
+  return notComparable(`${value.toFixed(2)}x the claim, between ${low.toFixed(2)} and ${high.toFixed(2)}: too close to ${limit}x to tell`); // prettier-ignore
 }
 
 function differences(claim: LatencyClaim, seen: LatencySeen): string[] {

@@ -7,10 +7,10 @@ import { SecateurError } from '../src/shared/contract/errors.ts';
 const here = resolve(import.meta.dirname ?? 'bench');
 const spawner = forkSpawner({
   worker: join(here, '../scripts/run.mjs'),
-  args: [join(here, 'apart-worker.ts')],
+  args: [join(here, 'subprocess-worker.ts')],
 });
 
-export async function apart(task: string, input: unknown): Promise<unknown> {
+export async function inSubprocess(task: string, input: unknown): Promise<unknown> {
   const ended = await runTask(spawner, { id: 'bench', task, input, home: '' }).done;
   if (ended.kind === 'done') return ended.value;
   throw SecateurError.fromPayload(ended.error);
