@@ -22,7 +22,8 @@ import { isWithin, type Candidate } from '../engine/allocation/fit-budget.ts';
 import { resolveRecipe } from './search/resolve-recipe.ts';
 import { holdBoxes, type Held } from './measure/hold-boxes.ts';
 import { searchFloorIfRuined } from './floor-search.ts';
-import { declareAs, freeBatch } from './prepare/free-batch.ts';
+import { declareAs } from './prepare/free-batch.ts';
+import { openJobModel } from './prepare/open-model.ts';
 import { openData, type JobData } from './prepare/job-data.ts';
 import { jobIdentity, type JobIdentity } from './job-identity.ts';
 import { sized, type SizedModel } from './prepare/sized.ts';
@@ -31,7 +32,7 @@ import { latencyStage } from './measure/latency-stage.ts';
 import { loadWithHash } from './prepare/load.ts';
 import { firstLook } from './prepare/original-quality.ts';
 import { withMeanings } from './prepare/readings.ts';
-import { prepare, tidy, type Prepared } from './prepare/prepare.ts';
+import { tidy, type Prepared } from './prepare/prepare.ts';
 import { randomNotes } from './prepare/random-notes.ts';
 import { requireSameModel } from './prepare/same-model.ts';
 import { keptGroups, measureOf, reportHead, unreachable } from './evaluate/report.ts';
@@ -42,6 +43,7 @@ import { leastMeasure, openPairedBenchmark, type PairedBenchmark } from './measu
 import { guardCut } from './evaluate/second-sizes.ts';
 import { threadsNote } from './measure/threads-note.ts';
 import { stopwatch } from './stopwatch.ts';
+import type { Keyed } from './stage.ts';
 import { choosePlan } from './choose-plan.ts';
 import { leastState, openSpace } from '../engine/allocation/space.ts';
 import { withoutRules } from '../engine/pruning/without-rules.ts';
@@ -63,19 +65,18 @@ export async function runCompress(given: CompressRequest, ctx: StageContext): Pr
     const loaded = await sized(file, { ...given, batch: given.budget.batch, shapes: data.shapes }, ctx);
     const { batch, sizes: dims } = loaded.sizes;
     const request = { ...given, budget: { ...given.budget, batch }, dims };
-    const source = await freeBatch(loaded.model, loaded.key, ctx);
-    const bare = await prepare(source, ctx, batch, loaded.key);
+    const { source, prepared: bare } = await openJobModel(loaded, ctx);
     const { dataset } = data;
-    const from = { model: source, path: request.model, dataset, given: request.outputs, batch };
-    const prepared = await withMeanings(bare, from, ctx);
+    const from = { model: source.value, path: request.model, dataset, given: request.outputs, batch };
+    const { value: prepared } = await withMeanings(bare, from, ctx);
     const meanings = meaningsOf(prepared);
-    const warnings = await firstLook({ request, model: source, meanings, dataset }, ctx);
+    const warnings = await firstLook({ request, model: source.value, meanings, dataset }, ctx);
     clock.mark('load');
     const held = await holdBoxes(ctx, prepared.model, { dataset, batch });
     const beside = held.comparing(openPairedBenchmark(request, held.ctx, (m) => declareAs(m, loaded.model)));
     try {
       const recipe = resolveRecipe(request.recipe, prepared, dataset !== null);
-      const parts = { loaded, source, prepared, meanings, warnings, data, beside, clock, held };
+      const parts = { loaded, source: source.value, bare, prepared, meanings, warnings, data, beside, clock, held };
       return await compressWith({ request: { ...request, recipe }, ...parts }, held.ctx);
     } finally {
       await beside.close();
@@ -90,6 +91,8 @@ interface Job {
   readonly loaded: SizedModel;
   /** The model that was given, at any batch size where it bears that: what data go through. */
   readonly source: Model;
+  /** Without the readings of its outputs: what is only timed does not depend on them. */
+  readonly bare: Keyed<Prepared>;
   readonly prepared: Prepared;
   readonly meanings: Meanings;
   /** What looked wrong with the original on the data. */
@@ -118,24 +121,17 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
     notes.unshift(`${prepared.rewritten} shortcuts of Slice and Pad became 1x1 convolutions with the same result.`);
 
   ctx.progress({ stage: 'baseline', message: 'measuring the original', done: 0 });
-  const first = await baselineOf({ sha256: loaded.key, prepared: prepared.model, budget, compare }, ctx);
-  const { baselineMs, spread } = first;
+  const first = await baselineOf({ prepared: job.bare, budget, compare }, ctx);
+  const { baselineMs, spread } = first.value;
   beside.expect(baselineMs);
   const budgetRatio = budget.ratio ?? budget.ms! / (baselineMs * spread);
   if (budgetRatio >= 1) notes.unshift(ALREADY_MET);
   clock.mark('baseline');
 
   ctx.progress({ stage: 'latency', message: 'timing operators', done: 0 });
-  const preparedMs = baselineMs * first.ratio;
   const latency = await latencyStage(
-    {
-      prepared,
-      sha256: loaded.key,
-      budget,
-      baselineMs: preparedMs,
-      ...(job.held.sample && { sample: job.held.sample }),
-    },
-    ctx,
+    { prepared: job.bare, budget, baseline: first },
+    { ...ctx, ...(job.held.sample && { sample: job.held.sample }) },
   );
   notes.push(...flatNote(latency.model.tables));
   clock.mark('latency');
@@ -144,7 +140,7 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
   const identityWith = (n: number): JobIdentity =>
     jobIdentity({
       request,
-      sha256: loaded.key,
+      sha256: job.bare.key,
       data: data.identity,
       samples: n,
       batch: samples.batch,
@@ -206,7 +202,7 @@ async function compressWith(job: Job, ctx: StageContext): Promise<CompressReport
     beside,
     baselineMs,
     budgetRatio,
-    bias: predictionBias({ sha256: loaded.key, budget, recipe, budgetRatio }, ctx),
+    bias: predictionBias({ sha256: job.bare.key, budget, recipe, budgetRatio }, ctx),
     identity,
     threads,
     planOf: (s: State) => planOf(space, s, loaded.sha256),

@@ -63,7 +63,7 @@ export interface Defined<D extends Declared> {
 
 /** How the result of a stage lies in its folder. `made` is there when it was made just now. */
 export interface Codec<M, T, V> {
-  write(folder: string, made: M): Promise<void> | void;
+  write(folder: string, made: M, values: V): Promise<void> | void;
   read(folder: string, values: V, made?: M): Promise<T> | T;
 }
 
@@ -94,7 +94,7 @@ export function stage<const D extends Declared, C, M, T = M>(spec: StageSpec<D, 
       let made: M | undefined;
       const folder = await ctx.artifact(spec.name, partsOf(spec, given), async (to, checkpoint) => {
         made = await spec.run(values, ctx, { given, checkpoint });
-        await spec.codec.write(to, made);
+        await spec.codec.write(to, made, values);
       });
       return new KeyedValue(await spec.codec.read(folder, values, made), common.key(given));
     },

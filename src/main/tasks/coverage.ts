@@ -23,6 +23,7 @@ import { profileModel } from '../runtime/profile.ts';
 import { applySizes, settleSizes, sizeNotes } from '../runtime/settle-sizes.ts';
 import { randomFeeds } from '../runtime/random-inputs.ts';
 import type { StageContext } from '../pipeline/context.ts';
+import { modelLeaf, runtimeLeaf } from '../pipeline/leaves.ts';
 import { freeBatch } from '../pipeline/prepare/free-batch.ts';
 import { recordChoices } from '../engine/passes/held-choices.ts';
 import { loadWithHash } from '../pipeline/prepare/load.ts';
@@ -72,7 +73,8 @@ export async function runCoverage(request: CoverageRequest, ctx: StageContext): 
   // Nothing here has samples: a batch that was asked for is a size like the others.
   applySizes(loaded.model, settled, true);
   // What a job cuts takes any batch where the model bears that.
-  const original = await freeBatch(loaded.model, loaded.sha256, ctx);
+  const whole = modelLeaf(loaded.model, { sha256: loaded.sha256, ...settled });
+  const { value: original } = await freeBatch.run({ model: whole, runtime: runtimeLeaf() }, ctx);
   const p = await prepare(original, ctx, 1);
   const before = modelCosts(p.model, p.facts).macs;
   const scores = await normsOf(original, p, request.seed, ctx);

@@ -1,10 +1,10 @@
 /** What this machine is, asked of the runtime, with the execution providers that really run a model here. */
-import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DeviceProfile } from '../../shared/model/types.ts';
 import { localDevice } from '../runtime/device.ts';
 import type { StageContext } from '../pipeline/context.ts';
+import { deviceLeaf } from '../pipeline/leaves.ts';
+import { input, jsonFile, stage } from '../pipeline/stage.ts';
 
 /** A provider without its device may look for it for ever. */
 const PROBE_MS = 30_000;
@@ -14,15 +14,22 @@ export async function runDevices(
   ctx: Pick<StageContext, 'inSubprocess' | 'artifact'>,
 ): Promise<DeviceProfile> {
   const device = localDevice();
-  const { runtime, processor, providers } = device;
-  // Whether a provider works changes with the runtime; drivers are looked for again when it does.
-  const dir = await ctx.artifact('providers', { runtime, processor, providers }, async (to) => {
-    const opened = [];
-    for (const provider of providers) if (await opens(provider, ctx)) opened.push(provider);
-    await writeFile(join(to, 'providers.json'), JSON.stringify(opened));
-  });
-  return { ...device, providers: JSON.parse(await readFile(join(dir, 'providers.json'), 'utf8')) as string[] };
+  const { value: providers } = await workingProviders.run({ device: deviceLeaf(device) }, ctx);
+  return { ...device, providers };
 }
+
+/** Whether a provider works changes with the runtime; drivers are looked for again when it does. */
+const workingProviders = stage({
+  name: 'providers',
+  version: 1,
+  inputs: { device: input<DeviceProfile>() },
+  run: async ({ device }, ctx: Pick<StageContext, 'inSubprocess'>) => {
+    const opened: string[] = [];
+    for (const provider of device.providers) if (await opens(provider, ctx)) opened.push(provider);
+    return opened;
+  },
+  codec: jsonFile<readonly string[]>('providers.json'),
+});
 
 /** In a process of its own: a provider that lacks its driver may end the process that asks for it. */
 async function opens(provider: string, ctx: Pick<StageContext, 'inSubprocess'>): Promise<boolean> {

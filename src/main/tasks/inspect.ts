@@ -18,7 +18,7 @@ import { originalQuality } from '../pipeline/prepare/original-quality.ts';
 import { readOutputs } from '../pipeline/prepare/readings.ts';
 import { loadWithHash } from '../pipeline/prepare/load.ts';
 import { modelGraph } from './model-graph.ts';
-import { prepare } from '../pipeline/prepare/prepare.ts';
+import { prepareSized } from '../pipeline/prepare/open-model.ts';
 import { assumedSizes, axisSizes, sized, type SizedModel } from '../pipeline/prepare/sized.ts';
 import { withoutRules } from '../engine/pruning/without-rules.ts';
 
@@ -46,7 +46,7 @@ async function inspected(
   const facts = await collectFacts(model, ctx.executor, { batch });
   ctx.progress({ stage: 'groups', message: 'finding what belongs together', done: 0 });
   // As `compress` sees the model, so that recipes can name what is listed here.
-  const working = await prepare(model, ctx, batch, whole.key);
+  const working = await prepareSized(whole, ctx);
   const { model: prepared, analysis, blocks } = working;
   const { groups, skipped } = analysis;
   const { macs, params } = modelCosts(model, facts);

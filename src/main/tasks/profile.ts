@@ -8,7 +8,7 @@ import { measuredHere } from '../runtime/device.ts';
 import { profileModel, type Profile } from '../runtime/profile.ts';
 import type { StageContext } from '../pipeline/context.ts';
 import { loadWithHash } from '../pipeline/prepare/load.ts';
-import { prepare } from '../pipeline/prepare/prepare.ts';
+import { prepareSized } from '../pipeline/prepare/open-model.ts';
 import { sized } from '../pipeline/prepare/sized.ts';
 
 /** Runs of a first look, and of a full one; the full one is taken where it ends within so many milliseconds. */
@@ -20,7 +20,7 @@ export async function runProfile(request: ProfileRequest, ctx: StageContext): Pr
   ctx.progress({ stage: 'load', message: 'reading the model', done: 0 });
   const source = await sized(await loadWithHash(request.model), request, ctx);
   const { batch } = source.sizes;
-  const { model, facts, analysis } = await prepare(source.model, ctx, batch, source.key);
+  const { model, facts, analysis } = await prepareSized(source, ctx);
   ctx.progress({ stage: 'profile', message: 'timing operators', done: 0 });
   const profile = await profileOf(model, { ...request, batch });
   const { units } = partition(model, profile.operators, new Widths(facts, analysis.groups));

@@ -12,7 +12,9 @@ import { baselineOf } from '../pipeline/measure/baseline.ts';
 import type { StageContext } from '../pipeline/context.ts';
 import { latencyStage } from '../pipeline/measure/latency-stage.ts';
 import { loadWithHash } from '../pipeline/prepare/load.ts';
-import { prepare, type Prepared } from '../pipeline/prepare/prepare.ts';
+import { declareAs } from '../pipeline/prepare/free-batch.ts';
+import { openJobModel } from '../pipeline/prepare/open-model.ts';
+import type { Prepared } from '../pipeline/prepare/prepare.ts';
 import { sized } from '../pipeline/prepare/sized.ts';
 import { openPairedBenchmark } from '../pipeline/measure/paired-benchmark.ts';
 import { leastState, openSpace } from '../engine/allocation/space.ts';
@@ -26,21 +28,20 @@ export async function runReach(request: ReachRequest, ctx: StageContext): Promis
   ctx.progress({ stage: 'load', message: 'reading the model', done: 0 });
   const loaded = await sized(await loadWithHash(path), request, ctx);
   const { batch, sizes: dims } = loaded.sizes;
-  const sha256 = loaded.key;
-  const prepared = await prepare(loaded.model, ctx, batch, sha256);
+  const { prepared: keyed } = await openJobModel(loaded, ctx);
+  const prepared = keyed.value;
   ctx.progress({ stage: 'baseline', message: 'measuring the original', done: 0 });
   const budget: Budget = { ...where, batch, percentile: 50 };
-  const { compare, close } = openPairedBenchmark({ model: path, budget, dims }, ctx);
-  const { baselineMs, ratio } = await baselineOf({ sha256, prepared: prepared.model, budget, compare }, ctx).finally(
-    close,
-  );
+  const { compare, close } = openPairedBenchmark({ model: path, budget, dims }, ctx, (m) => declareAs(m, loaded.model));
+  const baseline = await baselineOf({ prepared: keyed, budget, compare }, ctx).finally(close);
   ctx.progress({ stage: 'latency', message: 'timing operators', done: 0 });
-  const latency = await latencyStage({ prepared, sha256, budget, baselineMs: baselineMs * ratio }, ctx);
+  const latency = await latencyStage({ prepared: keyed, budget, baseline }, ctx);
   const recipe = PRESETS.balanced;
   const { groups } = prepared.analysis;
   const { space, start } = openSpace(groups, prepared.blocks, new Map(), latency.counts, latency.model, recipe);
   const curve = curveOf(prepared, space, recipe.floor);
   ctx.progress({ stage: 'latency', message: 'done', done: 1 });
+  const { baselineMs } = baseline.value;
   return { baselineMs, leastMs: predictMs(space, leastState(space, start)), curve, provenance: measuredHere() };
 }
 

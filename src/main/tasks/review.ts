@@ -11,7 +11,7 @@ import { goneNodes, isGroupGone, type Space } from '../engine/allocation/state.t
 import { localDevice } from '../runtime/device.ts';
 import { openModelFile } from '../storage/model-files.ts';
 import { sampleLimits } from '../pipeline/search/sample-limits.ts';
-import { knownBaseline } from '../pipeline/measure/baseline.ts';
+import { reportedBaseline } from '../pipeline/measure/baseline.ts';
 import { calibrationOf, draw, type Calibration } from '../pipeline/prepare/calibration.ts';
 import type { StageContext } from '../pipeline/context.ts';
 import { curvatureCosts, type CurvatureCosts } from '../pipeline/search/curvature-costs.ts';
@@ -22,7 +22,8 @@ import { loadWithHash } from '../pipeline/prepare/load.ts';
 import { withMeanings } from '../pipeline/prepare/readings.ts';
 import { samplePredictions } from './sample-predictions.ts';
 import { sized } from '../pipeline/prepare/sized.ts';
-import { prepare, type Prepared } from '../pipeline/prepare/prepare.ts';
+import { openJobModel } from '../pipeline/prepare/open-model.ts';
+import type { Prepared } from '../pipeline/prepare/prepare.ts';
 import { resolveRecipe } from '../pipeline/search/resolve-recipe.ts';
 import { operatorsByTime } from './profile.ts';
 import { cachedScores, scoreGroups } from '../pipeline/search/scores.ts';
@@ -37,20 +38,19 @@ export async function runReview({ request: given, report }: ReviewRequest, ctx: 
   const data = await dataOf(given, file.model, ctx);
   try {
     const loaded = await sized(file, { ...given, batch: given.budget.batch, shapes: data.shapes }, ctx);
-    const { model, key: sha256 } = loaded;
+    const { model } = loaded;
     const { batch, sizes: dims } = loaded.sizes;
     const request = { ...given, dims, budget: { ...given.budget, batch } };
-    const bare = await prepare(model, ctx, request.budget.batch, sha256);
-    const from = { model, path: request.model, dataset: data.dataset, given: request.outputs, batch };
-    const prepared = await withMeanings(bare, from, ctx);
+    const { source, prepared: bare } = await openJobModel(loaded, ctx);
+    const from = { model: source.value, path: request.model, dataset: data.dataset, given: request.outputs, batch };
+    const read = await withMeanings(bare, from, ctx);
+    const prepared = read.value;
     const baselineMs = report.baseline.p50Ms;
-    const share = knownBaseline(sha256, request.budget, ctx)?.ratio ?? 1;
+    const { budget } = request;
+    const baseline = reportedBaseline({ prepared: bare, budget, baselineMs }, ctx);
     ctx.progress({ stage: 'latency', message: 'timing operators', done: 0 });
-    const latency = await latencyStage(
-      { prepared, sha256, budget: request.budget, baselineMs: baselineMs * share },
-      ctx,
-    );
-    const job = sourcesOf({ request, sha256, model, prepared, data }, ctx);
+    const latency = await latencyStage({ prepared: bare, budget, baseline }, ctx);
+    const job = sourcesOf({ request, sha256: bare.key, model: source.value, prepared, data }, ctx);
     const scores = await job.scores();
     const { groups } = prepared.analysis;
     const { space } = openSpace(groups, prepared.blocks, scores, latency.counts, latency.model, request.recipe);

@@ -1,8 +1,9 @@
 /** The original's latency, measured beside the prepared model, and what is kept of it for later jobs. */
 import type { Budget } from '../../../shared/model/types.ts';
-import type { Model } from '../../engine/ir/model.ts';
-import { localDevice } from '../../runtime/device.ts';
-import type { Figures, StageContext } from '../context.ts';
+import type { StageContext } from '../context.ts';
+import { conditionLeaves, type Machine } from '../leaves.ts';
+import type { Prepared } from '../prepare/prepare.ts';
+import { figures, input, type Keyed } from '../stage.ts';
 import { atPercentile, type Compare } from './paired-benchmark.ts';
 
 export interface Baseline {
@@ -14,17 +15,45 @@ export interface Baseline {
   readonly ratio: number;
 }
 
-/** What was measured depends on the model, the conditions, the machine and the runtime. */
-function figures(sha256: string, { threads, provider, batch, percentile }: Budget, ctx: StageContext): Figures {
-  const { processor, runtime } = localDevice();
-  return ctx.memo('baseline', { model: sha256, threads, provider, batch, percentile, processor, runtime });
+/** Of the original and of the prepared model, side by side. */
+const baseline = figures({
+  name: 'baseline',
+  version: 1,
+  inputs: {
+    prepared: input<Prepared>(),
+    machine: input<Machine>(),
+    threads: input<number>(),
+    provider: input<string>(),
+    batch: input<number>(),
+  },
+});
+
+interface BaselineOptions {
+  readonly prepared: Keyed<Prepared>;
+  readonly budget: Budget;
 }
 
+/** Keyed by the conditions, whatever was measured: another budget under the same ones uses what was built on it. */
+export type MeasuredBaseline = Keyed<Baseline>;
+
+const conditionsOf = ({ prepared, budget }: BaselineOptions) => ({ prepared, ...conditionLeaves(budget) });
+
 /** What an earlier measurement under the same conditions found, or null. */
-export function knownBaseline(sha256: string, budget: Budget, ctx: StageContext): Baseline | null {
-  const memo = figures(sha256, budget, ctx);
-  const [baselineMs, spread, ratio] = [memo.get('ms'), memo.get('spread'), memo.get('prepared')];
-  return baselineMs === undefined || spread === undefined || ratio === undefined ? null : { baselineMs, spread, ratio };
+export function knownBaseline(o: BaselineOptions, ctx: Pick<StageContext, 'memo'>): MeasuredBaseline | null {
+  const given = conditionsOf(o);
+  const memo = baseline.open(given, ctx);
+  const [baselineMs, spread, ratio] = [memo.get('ms'), memo.get(spreadAt(o.budget)), memo.get('prepared')];
+  if (baselineMs === undefined || spread === undefined || ratio === undefined) return null;
+  return baseline.measured(given, { baselineMs, spread, ratio });
+}
+
+/** What a report says that the original took, under the same conditions. */
+export function reportedBaseline(
+  o: BaselineOptions & { readonly baselineMs: number },
+  ctx: Pick<StageContext, 'memo'>,
+): MeasuredBaseline {
+  const { ratio = 1, spread = 1 } = knownBaseline(o, ctx)?.value ?? {};
+  return baseline.measured(conditionsOf(o), { baselineMs: o.baselineMs, spread, ratio });
 }
 
 /**
@@ -32,17 +61,20 @@ export function knownBaseline(sha256: string, budget: Budget, ctx: StageContext)
  * do, since plans are steered by ratios that are measured side by side. Any other budget is measured now.
  */
 export async function baselineOf(
-  o: { readonly sha256: string; readonly prepared: Model; readonly budget: Budget; readonly compare: Compare },
-  ctx: StageContext,
-): Promise<Baseline> {
-  const known = o.budget.ratio === undefined ? null : knownBaseline(o.sha256, o.budget, ctx);
+  o: BaselineOptions & { readonly compare: Compare },
+  ctx: Pick<StageContext, 'memo'>,
+): Promise<MeasuredBaseline> {
+  const known = o.budget.ratio === undefined ? null : knownBaseline(o, ctx);
   if (known) return known;
-  const pair = await o.compare(o.prepared, { maxSeconds: 1.5 });
+  const pair = await o.compare(o.prepared.value.model, { maxSeconds: 1.5 });
   const baselineMs = pair.original.p50Ms;
   const spread = atPercentile(pair.original, o.budget.percentile) / baselineMs;
-  const memo = figures(o.sha256, o.budget, ctx);
+  const given = conditionsOf(o);
+  const memo = baseline.open(given, ctx);
   memo.put('ms', baselineMs);
-  memo.put('spread', spread);
+  memo.put(spreadAt(o.budget), spread);
   memo.put('prepared', pair.ratio);
-  return { baselineMs, spread, ratio: pair.ratio };
+  return baseline.measured(given, { baselineMs, spread, ratio: pair.ratio });
 }
+
+const spreadAt = ({ percentile }: Budget): string => `spread ${percentile}`;

@@ -1,39 +1,35 @@
 /** The latency model as a stage of a job: kept per model, machine and conditions, so that another budget times nothing. */
-import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { SecateurError } from '../../../shared/contract/errors.ts';
 import type { Budget } from '../../../shared/model/types.ts';
 import type { Model } from '../../engine/ir/model.ts';
 import { restoreLatencyModel, storeLatencyModel, type StoredLatencyModel } from '../../engine/latency/stored.ts';
 import type { KeepCounts } from '../../engine/latency/widths.ts';
 import { applyPlan } from '../../engine/pruning/surgery.ts';
-import { localDevice } from '../../runtime/device.ts';
 import { buildLatencyModel, type BuiltLatencyModel, type LatencyModelOptions } from '../../runtime/latency-model.ts';
 import type { StageContext } from '../context.ts';
+import { conditionLeaves, type Machine } from '../leaves.ts';
+import { input, jsonFile, stage, type Keyed } from '../stage.ts';
+import type { Baseline } from './baseline.ts';
 import type { Prepared } from '../prepare/prepare.ts';
 
-/** Of the latency model's making; raised when it changes. */
-const VERSION = 4;
+interface LatencyTools extends Pick<StageContext, 'latency' | 'progress'> {
+  /** Inputs that the model runs on, where it may not run on random ones. Times are those of shapes, not of values. */
+  readonly sample?: LatencyModelOptions['feeds'];
+}
 
-/** @param o.baselineMs measured end to end in this run, of the prepared model */
-export async function latencyStage(
-  o: {
-    readonly prepared: Prepared;
-    readonly sha256: string;
-    readonly budget: Budget;
-    readonly baselineMs: number;
-    /** Inputs that the model runs on, where it may not run on random ones. */
-    readonly sample?: LatencyModelOptions['feeds'];
+const latencyTables = stage({
+  name: 'latency',
+  version: 5,
+  inputs: {
+    prepared: input<Prepared>(),
+    baseline: input<Baseline>(),
+    machine: input<Machine>(),
+    threads: input<number>(),
+    provider: input<string>(),
+    batch: input<number>(),
   },
-  ctx: StageContext,
-): Promise<Pick<BuiltLatencyModel, 'model' | 'counts'>> {
-  const { prepared, budget } = o;
-  const { model, facts, analysis } = prepared;
-  const { threads, provider, batch } = budget;
-  const { processor, runtime } = localDevice();
-  const nodes = [...model.graph.nodes()];
-  const key = { model: o.sha256, threads, provider, batch, processor, runtime, version: VERSION };
-  const dir = await ctx.artifact('latency', key, async (to) => {
+  run: async ({ prepared, baseline, threads, provider, batch }, ctx: LatencyTools) => {
+    const { model, facts, analysis } = prepared;
     const build = (feeds?: LatencyModelOptions['feeds']): Promise<BuiltLatencyModel> =>
       buildLatencyModel(model, facts, analysis.groups, {
         threads,
@@ -41,19 +37,33 @@ export async function latencyStage(
         batch,
         ...(feeds && { feeds }),
         table: ctx.latency,
-        baselineMs: o.baselineMs,
+        baselineMs: preparedMs(baseline),
         cut: (keep) => cutCounts(prepared, keep),
         steps: 8,
         onProgress: (done, message) => ctx.progress({ stage: 'latency', message, done }),
       });
     const built = await build().catch((e: unknown) => {
-      if (!o.sample || !(e instanceof SecateurError && e.code === 'runtime-rejected')) throw e;
-      return build(o.sample);
+      if (!ctx.sample || !(e instanceof SecateurError && e.code === 'runtime-rejected')) throw e;
+      return build(ctx.sample);
     });
-    await writeFile(join(to, 'latency.json'), JSON.stringify(storeLatencyModel(built.model, built.counts, nodes)));
-  });
-  const stored = JSON.parse(await readFile(join(dir, 'latency.json'), 'utf8')) as StoredLatencyModel;
-  return restoreLatencyModel(stored, nodes, o.baselineMs);
+    return storeLatencyModel(built.model, built.counts, [...model.graph.nodes()]);
+  },
+  codec: jsonFile<StoredLatencyModel>('latency.json'),
+});
+
+const preparedMs = ({ baselineMs, ratio }: Baseline): number => baselineMs * ratio;
+
+/** @param o.baseline as measured in this run: times are scaled to it */
+export async function latencyStage(
+  o: {
+    readonly prepared: Keyed<Prepared>;
+    readonly budget: Omit<Budget, 'percentile'>;
+    readonly baseline: Keyed<Baseline>;
+  },
+  ctx: LatencyTools & Pick<StageContext, 'artifact'>,
+): Promise<Pick<BuiltLatencyModel, 'model' | 'counts'>> {
+  const { value } = await latencyTables.run({ ...o, ...conditionLeaves(o.budget) }, ctx);
+  return restoreLatencyModel(value, [...o.prepared.value.model.graph.nodes()], preparedMs(o.baseline.value));
 }
 
 /** Keeps the first units of every group: for timing, where it does not matter which ones stay. */

@@ -6,12 +6,15 @@ import { plainExecutor } from '../../../../test/support/executor.ts';
 import { GraphBuilder } from '../../engine/autodiff/builder.ts';
 import type { Executor } from '../../engine/executor.ts';
 import { DType } from '../../engine/ir/dtype.ts';
+import type { Facts } from '../../engine/ir/facts.ts';
 import { Graph } from '../../engine/ir/graph.ts';
 import { Model } from '../../engine/ir/model.ts';
 import { f32 } from '../../engine/ir/tensor.ts';
 import { ArtifactStore } from '../../storage/artifacts.ts';
 import { collectFacts } from '../../runtime/facts.ts';
-import { cachedFacts } from './cached-facts.ts';
+import { keyed } from '../../../../test/support/keyed.ts';
+import { graphLeaf } from '../leaves.ts';
+import { factsStage } from './cached-facts.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'secateur-facts-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
@@ -36,19 +39,23 @@ it('another job reads the facts that the first one collected', async () => {
   const executor: Executor = { open: (m, o) => (opened++, plainExecutor.open(m, o)) };
   const store = new ArtifactStore(folder);
   const ctx = { executor, artifact: store.get.bind(store) };
-  const byName = (facts: Awaited<ReturnType<typeof cachedFacts>>) => [...facts].map(([v, f]) => [v.name, f]);
+  const factsOf = async (model: Model, source: string, batch: number): Promise<Facts> => {
+    const given = { source: keyed(model, source), batch: keyed(batch, batch), runtime: keyed('1') };
+    return (await factsStage.run({ ...given, graph: graphLeaf(model) }, ctx)).value;
+  };
+  const byName = (facts: Facts) => [...facts].map(([v, f]) => [v.name, f]);
   const fresh = example(4);
-  const first = await cachedFacts(fresh, 'a', ctx, 1);
+  const first = await factsOf(fresh, 'a', 1);
   const again = example(4);
-  const second = await cachedFacts(again, 'a', ctx, 1);
+  const second = await factsOf(again, 'a', 1);
   expect(opened).toBe(1);
   expect(byName(second)).toEqual(byName(await collectFacts(again, plainExecutor, { batch: 1 })));
   expect(byName(second)).toEqual(byName(first));
   const values = new Set(again.graph.values());
   for (const v of second.keys()) expect(values.has(v)).toBe(true);
   // Another graph, batch or file is another matter.
-  await cachedFacts(example(5), 'a', ctx, 1);
-  await cachedFacts(example(4), 'a', ctx, 2);
-  await cachedFacts(example(4), 'b', ctx, 1);
+  await factsOf(example(5), 'a', 1);
+  await factsOf(example(4), 'a', 2);
+  await factsOf(example(4), 'b', 1);
   expect(opened).toBe(4);
 });

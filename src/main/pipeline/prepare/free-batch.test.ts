@@ -5,7 +5,12 @@ import { int } from '../../engine/ir/attribute.ts';
 import { DType } from '../../engine/ir/dtype.ts';
 import type { Model } from '../../engine/ir/model.ts';
 import { i64 } from '../../engine/ir/tensor.ts';
-import { declareAs, freeBatch } from './free-batch.ts';
+import { keyed } from '../../../../test/support/keyed.ts';
+import type { StageContext } from '../context.ts';
+import { declareAs, freeBatch as freed } from './free-batch.ts';
+
+const freeBatch = async (model: Model, name: string, ctx: Pick<StageContext, 'executor' | 'memo'>): Promise<Model> =>
+  (await freed.run({ model: keyed(model, name), runtime: keyed('runtime') }, ctx)).value;
 
 /** The chain as many exporters write it: batch 1 everywhere, Reshape to [1, -1] in place of Flatten. */
 function fixed(): Model {

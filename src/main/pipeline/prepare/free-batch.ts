@@ -9,36 +9,39 @@ import type { Model } from '../../engine/ir/model.ts';
 import { i64, toNumbers } from '../../engine/ir/tensor.ts';
 import { constantsToInitializers, runPasses } from '../../engine/passes/index.ts';
 import { difference } from '../../engine/quality/difference.ts';
-import { runtimeVersion } from '../../runtime/device.ts';
 import { fedInputs, randomFeeds } from '../../runtime/random-inputs.ts';
 import { SecateurError } from '../../../shared/contract/errors.ts';
 import type { StageContext } from '../context.ts';
+import { derived, figures, input } from '../stage.ts';
 
 const NAME = 'batch';
-/** Raised when batches are freed, or compared, in another way. */
-const VERSION = 1;
 /** Relative to the largest output: different batch sizes add up in different orders. */
 const TOLERANCE = 1e-3;
 
+const inputs = { model: input<Model>(), runtime: input<string>() };
+/** Whether the freed model agreed with the original. */
+const agreement = figures({ name: 'batch-agreement', version: 1, inputs });
+
 /** The model with a dynamic batch axis, or the model itself where its batch is dynamic already or means more than samples. */
-export async function freeBatch(
-  model: Model,
-  sha256: string,
-  ctx: Pick<StageContext, 'executor' | 'memo'>,
-): Promise<Model> {
-  const fed = fedInputs(model);
-  if (fed.length !== 1 || fed[0]!.type?.shape?.[0] !== 1) return model;
-  const memo = ctx.memo('free-batch', { model: sha256, runtime: runtimeVersion(), version: VERSION });
-  const known = memo.get('free');
-  if (known === 0) return model;
-  const free = withoutBatch(model);
-  if (known === undefined) {
-    const same = await agrees(model, free, ctx.executor);
-    memo.put('free', same ? 1 : 0);
-    if (!same) return model;
-  }
-  return free;
-}
+export const freeBatch = derived({
+  name: 'free-batch',
+  version: 1,
+  inputs,
+  run: async ({ model }, ctx: Pick<StageContext, 'executor' | 'memo'>, { given }): Promise<Model> => {
+    const fed = fedInputs(model);
+    if (fed.length !== 1 || fed[0]!.type?.shape?.[0] !== 1) return model;
+    const memo = agreement.open(given, ctx);
+    const known = memo.get('free');
+    if (known === 0) return model;
+    const free = withoutBatch(model);
+    if (known === undefined) {
+      const same = await agrees(model, free, ctx.executor);
+      memo.put('free', same ? 1 : 0);
+      if (!same) return model;
+    }
+    return free;
+  },
+});
 
 /** Declares inputs and outputs as `original` does, but for initializers, which may have been cut. Changes `model` in place. */
 export function declareAs(model: Model, original: Model): void {

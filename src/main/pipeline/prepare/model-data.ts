@@ -8,7 +8,11 @@ import { SecateurError } from '../../../shared/contract/errors.ts';
 import { axisNames, batchAxes } from '../../runtime/axes.ts';
 import { requireLabelsWithin } from './class-labels.ts';
 import type { StageContext } from '../context.ts';
+import { figures } from '../stage.ts';
 import { dataInput } from './data-input.ts';
+
+/** Which data sets were seen to decode: their identities are the names of the figures. */
+const seenData = figures({ name: 'images', version: 1, inputs: {} });
 
 /** How data are given. */
 export interface ModelData {
@@ -57,7 +61,7 @@ export async function openModelData(
     likelyShape: input.dims,
     inputDtype: input.dtype,
     ...(o.seed !== undefined && { seed: o.seed }),
-    seen: ctx.memo('images', {}),
+    seen: seenData.open({}, ctx),
   });
   const said = preset ? [`Preprocessing: ${preset.label}.`] : [];
   const notes = [...(named ? said : found.notes), ...dataset.notes];

@@ -27,8 +27,10 @@ import type { Analysis, ResidualBlock } from '../../engine/pruning/types.ts';
 import { collectFacts } from '../../runtime/facts.ts';
 import { inlineFunctions } from '../../runtime/inline.ts';
 import type { StageContext } from '../context.ts';
+import { graphLeaf, structureOf } from '../leaves.ts';
+import { derived, input } from '../stage.ts';
 import { foldConstants } from '../../engine/passes/fold-constants.ts';
-import { cachedFacts } from './cached-facts.ts';
+import { factsStage } from './cached-facts.ts';
 
 export interface Prepared {
   readonly model: Model;
@@ -43,16 +45,48 @@ export interface Prepared {
   readonly notes: readonly string[];
 }
 
+/** The prepared model of a source. Its facts are kept for the next time. */
+export const prepareModel = derived({
+  name: 'prepare',
+  version: 1,
+  inputs: { source: input<Model>(), batch: input<number>(), runtime: input<string>() },
+  run: ({ source, batch }, ctx: Pick<StageContext, 'executor' | 'artifact'>, { given }) =>
+    prepare(
+      source,
+      ctx,
+      batch,
+      async (model) => (await factsStage.run({ ...given, graph: graphLeaf(model) }, ctx)).value,
+    ),
+  // Groups and blocks change when their detection improves; figures per group must not outlive that.
+  content: ({ model, analysis, blocks }: Prepared) => [
+    structureOf(model),
+    analysis.groups.map((g) => [g.id, g.units, g.members.length]),
+    blocks.map((b) => b.id),
+  ],
+});
+
+/** The prepared model with its outputs read as `meanings` says. */
+export const withReadings = derived({
+  name: 'readings',
+  version: 1,
+  inputs: { prepared: input<Prepared>(), meanings: input<Meanings>() },
+  run: ({ prepared, meanings }): Prepared => ({ ...prepared, meanings }),
+});
+
 /**
  * @param batch the batch size that latency is measured at
- * @param sha256 of the source's files: its facts are kept for the next time
+ * @param factsOf the facts of a model at that batch size; default: collected anew
  */
-export async function prepare(source: Model, ctx: StageContext, batch: number, sha256?: string): Promise<Prepared> {
+export async function prepare(
+  source: Model,
+  ctx: Pick<StageContext, 'executor'>,
+  batch: number,
+  factsOf: (model: Model) => Promise<Facts> = (model) => collectFacts(model, ctx.executor, { batch }),
+): Promise<Prepared> {
   const { model } = cloneModel(await inlineFunctions(source));
   const notes = initializerNotes(source);
   runPasses(model, [unlistInitializers]);
-  const factsNow = (): Promise<Facts> =>
-    sha256 === undefined ? collectFacts(model, ctx.executor, { batch }) : cachedFacts(model, sha256, ctx, batch);
+  const factsNow = (): Promise<Facts> => factsOf(model);
   let facts: Facts;
   // What a branch that is always taken, a list or a turn of a loop holds is treated like the rest, further ones included.
   do {

@@ -21,7 +21,9 @@ import { largestLabel, requireLabelsIn } from './class-labels.ts';
 import { classNamesOf } from './class-names.ts';
 import type { StageContext } from '../context.ts';
 import { dataInput, pad } from './data-input.ts';
-import type { Prepared } from './prepare.ts';
+import { meaningsLeaf } from '../leaves.ts';
+import type { Keyed } from '../stage.ts';
+import { withReadings, type Prepared } from './prepare.ts';
 
 export interface ReadingOptions {
   readonly dataset: Dataset | null;
@@ -123,10 +125,11 @@ const mapped = (
 
 /** A model as jobs work on it, with its outputs read by all that is known. */
 export async function withMeanings(
-  prepared: Prepared,
+  prepared: Keyed<Prepared>,
   o: Pick<ReadingOptions, 'dataset' | 'given' | 'batch'> & { readonly model: Model; readonly path: string },
   ctx: Pick<StageContext, 'executor'>,
-): Promise<Prepared> {
+): Promise<Keyed<Prepared>> {
   const classNames = await classNamesOf(o.model, o.path, o.dataset);
-  return { ...prepared, meanings: await readOutputs(o.model, { ...o, classNames }, ctx.executor) };
+  const meanings = await readOutputs(o.model, { ...o, classNames }, ctx.executor);
+  return withReadings.run({ prepared, meanings: meaningsLeaf(meanings) }, ctx);
 }

@@ -1,25 +1,34 @@
 /** Models with the sizes of their dynamic axes settled: the first thing that every task does with a model. */
-import { createHash } from 'node:crypto';
 import type { AxisSize } from '../../../shared/model/tasks.ts';
 import { axisNames, batchAxes, fedInputs, operandsOf } from '../../runtime/axes.ts';
 import { applySizes, settleSizes, sizeNotes, type SettledSizes, type SizeOptions } from '../../runtime/settle-sizes.ts';
-import { canonicalJson } from '../../storage/canonical.ts';
+import type { Model } from '../../engine/ir/model.ts';
 import type { StageContext } from '../context.ts';
+import { batchLeaf, fileLeaf, modelLeaf, sizesLeaf } from '../leaves.ts';
+import { figures, input, type Keyed } from '../stage.ts';
 import type { LoadedModel } from './load.ts';
 
 export interface SizedModel extends LoadedModel {
-  /** Names the model together with its sizes, for what is kept across jobs. */
-  readonly key: string;
+  /** The model, keyed by its files and its sizes. */
+  readonly keyed: Keyed<Model>;
   readonly sizes: SettledSizes;
-  /** What a report says of them. */
+  /** Sentences for a report, on the sizes that were assumed. */
   readonly notes: readonly string[];
 }
 
-/** Of the rules that sizes come from; raised when they change. */
-const VERSION = 1;
+const settled = figures({
+  name: 'sizes',
+  version: 2,
+  inputs: {
+    file: input<LoadedModel>(),
+    batch: input<number>(),
+    dims: input<Readonly<Record<string, number>>>(),
+    shapes: input<Readonly<Record<string, readonly number[]>>>(),
+  },
+});
 
 /**
- * Settles the sizes of a model that was loaded, and lets its runs use them; what was found is kept for the next time.
+ * Settles the sizes of a model that was loaded, and lets its runs use them. The sizes are kept for the next time.
  * @throws what `settleSizes` throws
  */
 export async function sized(
@@ -30,7 +39,10 @@ export async function sized(
   const { model, sha256 } = loaded;
   const wanted = options.batch ?? 1;
   const { dims = {}, shapes = {} } = options;
-  const memo = ctx.memo('sizes', { model: sha256, batch: wanted, dims, shapes, version: VERSION });
+  const memo = settled.open(
+    { file: fileLeaf(loaded), batch: batchLeaf(wanted), dims: sizesLeaf(dims), shapes: sizesLeaf(shapes) },
+    ctx,
+  );
   const names = axesOf(loaded);
   let sizes: SettledSizes;
   const batch = memo.get('batch');
@@ -54,7 +66,7 @@ export async function sized(
     };
   }
   applySizes(model, sizes);
-  return { ...loaded, key: keyOf(sha256, sizes), sizes, notes: sizeNotes(sizes, wanted) };
+  return { ...loaded, keyed: modelLeaf(model, { sha256, ...sizes }), sizes, notes: sizeNotes(sizes, wanted) };
 }
 
 /** All dynamic axes with the sizes that they run at, the batch included. */
@@ -81,11 +93,3 @@ export function axisSizes(
 const axesOf = ({ model }: Pick<LoadedModel, 'model'>): string[] => [
   ...new Set(fedInputs(model).flatMap((v) => axisNames(v).filter((n) => n !== null))),
 ];
-
-/** The model's own hash where nothing about it is left open. */
-function keyOf(sha256: string, { sizes, batch, fixedBatch }: SettledSizes): string {
-  if (Object.keys(sizes).length === 0 && !fixedBatch) return sha256;
-  return createHash('sha256')
-    .update(canonicalJson({ sha256, sizes, ...(fixedBatch && { batch }) }))
-    .digest('hex');
-}
