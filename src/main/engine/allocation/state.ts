@@ -2,6 +2,7 @@
 import type { Plan } from '../../../shared/model/types.ts';
 import type { Node } from '../ir/node.ts';
 import type { LatencyModel } from '../latency/predict.ts';
+import { traitsOf } from '../ops/registry.ts';
 import type { Group, ResidualBlock } from '../pruning/types.ts';
 
 /** What an allocator chooses from. */
@@ -42,12 +43,10 @@ export function goneNodes(space: Space, dropped: ReadonlySet<string>): Set<Node>
     for (const n of b.nodes) gone.add(n);
     gone.add(b.add);
     // The activation behind the sum is that of the block before: twice is once.
-    for (const c of b.add.output().consumers()) if (isActivation(c)) gone.add(c);
+    for (const c of b.add.output().consumers()) if (traitsOf(c).idempotent) gone.add(c);
   }
   return gone;
 }
-
-const isActivation = (n: Node): boolean => n.key === 'Relu' || n.key === 'Clip';
 
 /** True when every node that holds the group's own weights goes with dropped blocks. */
 export function isGroupGone(g: Group, gone: ReadonlySet<Node>): boolean {

@@ -1,9 +1,10 @@
 /** What Muon needs beside AdamW: which parameters are matrices, and how a matrix is made orthogonal. */
-import { attrInt, float, int } from '../ir/attribute.ts';
+import { float, int } from '../ir/attribute.ts';
 import { macsOf } from '../ir/costs.ts';
 import { elementCount } from '../ir/dtype.ts';
 import type { Model } from '../ir/model.ts';
 import type { Value } from '../ir/value.ts';
+import { traitsOf } from '../ops/registry.ts';
 import type { GraphBuilder } from './builder.ts';
 import type { FactsLookup } from './shapes.ts';
 
@@ -75,6 +76,9 @@ function shapeOf(p: Value): MatrixShape | null {
   const { node, index } = uses[0]!;
   const matrix: MatrixShape = [dims[0]!, elementCount(dims.slice(1))];
   if (Math.min(...matrix) < 2) return null;
-  if (node.key === 'Conv') return index === 1 && attrInt(node.attributes.get('group'), 1) === 1 ? matrix : null;
-  return (node.key === 'Gemm' || node.key === 'MatMul') && index < 2 && dims.length === 2 ? matrix : null;
+  const { linear } = traitsOf(node);
+  if (!linear) return null;
+  if (!linear.slides) return index < 2 && dims.length === 2 ? matrix : null;
+  const weight = index === 1 ? linear.matrix(node, dims) : null;
+  return weight && typeof weight !== 'string' && weight.groups === 1 ? matrix : null;
 }

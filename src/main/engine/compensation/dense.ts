@@ -10,9 +10,10 @@ import type { Facts } from '../ir/facts.ts';
 import type { Model } from '../ir/model.ts';
 import type { Value } from '../ir/value.ts';
 import { thin } from '../pruning/grams.ts';
-import { isLinear, regressionOf, sumOf } from './regression.ts';
+import { channelAxis, isLinear, regressionOf, sumOf } from './regression.ts';
 import { positionsOf, thinning } from './rows.ts';
 import { ActivationCache } from './activation-cache.ts';
+import { traitsOf } from '../ops/registry.ts';
 
 type Batches = readonly Readonly<Record<string, HostTensor>>[];
 interface Original {
@@ -128,7 +129,7 @@ export async function lookAtAll(
     const v = sumOf(typeof r === 'string' ? node.output() : r.out);
     const fact = facts.get(v);
     if (fact?.dtype === DType.FLOAT && fact.shape.length > 1 && fact.shape[0]! > 0)
-      axes.set(v, node.key === 'MatMul' ? fact.shape.length - 1 : 1);
+      axes.set(v, channelAxis({ axis: traitsOf(node).linear!.channelAxis }, fact.shape.length));
   }
   const perSample = (v: Value, axis: number): number => {
     const { shape } = facts.get(v)!;

@@ -12,6 +12,7 @@ import type { Node } from '../ir/node.ts';
 import type { Value } from '../ir/value.ts';
 import { matmulNT } from '../linalg.ts';
 import { convGeometry } from '../ops/support/spatial.ts';
+import { traitsOf } from '../ops/registry.ts';
 import { extractSubgraph } from '../passes/extract.ts';
 import { channelGram, im2colGram, thin } from '../pruning/grams.ts';
 import type { ResidualBlock } from '../pruning/types.ts';
@@ -86,18 +87,17 @@ export async function collectLayers(
     const shape = p.facts.get(x)!.shape;
     const outShape = [...(p.facts.get(own)?.shape ?? [])];
     const outDims = p.facts.get(node.output())!.shape;
-    const every = node.key === 'Conv' ? thinning(outDims) : 1;
+    const every = regression.linear.slides ? thinning(outDims) : 1;
     const deltas = later.map((v) => b.sub(copies.get(v)!, copies.get(own)!));
     const all = deltas.length > 1 ? b.concat(deltas, 1) : deltas[0];
     outShape[1] = regression.rows * deltas.length;
     const target = all && { target: { value: thin(b, all, outDims, outDims.length - 2, every), shape: outShape } };
-    const moments =
-      node.key === 'Conv'
-        ? im2colGram(b, copies.get(x)!, shape, convGeometry(node, shape, node.input(1)!.initializer!.dims), {
-            every,
-            ...target,
-          })
-        : channelGram(b, copies.get(x)!, shape, 1, target?.target);
+    const moments = regression.linear.slides
+      ? im2colGram(b, copies.get(x)!, shape, convGeometry(node, shape, node.input(1)!.initializer!.dims), {
+          every,
+          ...target,
+        })
+      : channelGram(b, copies.get(x)!, shape, 1, target?.target);
     give(moments.gram, 'gram');
     give(moments.sum, 'sum');
     if (deltas.length) {
@@ -163,7 +163,7 @@ function chainOf(from: Value, blocks: readonly ResidualBlock[]): Value[] {
   for (let v = from; out.length < AHEAD; v = out.at(-1)!) {
     const activated = v
       .consumers()
-      .filter((n) => n.key === 'Relu' && n.graph === v.graph)
+      .filter((n) => traitsOf(n).idempotent && n.graph === v.graph)
       .map((n) => n.output());
     const block = blocks.find((b) => b.shortcut === v || activated.includes(b.shortcut));
     if (!block) break;

@@ -237,15 +237,15 @@ export function emitMoments(b: GraphBuilder, r: Regression, s: MomentInputs): Re
     target = b.gather(target, s.kept, axis);
     shape[axis] = s.kept.length;
   }
-  const geometry = node.key === 'Conv' ? convGeometry(node, xShape, node.input(1)!.initializer!.dims) : null;
+  const geometry = r.linear.slides ? convGeometry(node, xShape, node.input(1)!.initializer!.dims) : null;
   const looked = (v: Value, dims: readonly number[]): Value =>
     geometry ? thin(b, v, dims, geometry.out.length, every) : v;
   const base = s.base && looked(s.base, s.baseShape!);
   if (s.activation) {
-    const held = node.key === 'MatMul' ? null : node.input(2);
+    const held = r.linear.bias === null ? null : node.input(r.linear.bias);
     const weights = [node.input(1)!, ...(held ? [held] : [])].map((v) => b.tensor(v.initializer!));
     const plain = b.graph.emit(node.opType, [x, ...weights], { attributes: node.attributes })[0]!;
-    const added = node.key === 'MatMul' ? vectorOf(biasOf(node)) : null;
+    const added = r.linear.bias === null ? vectorOf(biasOf(node)) : null;
     const whole = [shape[0]!, r.rows, ...(geometry?.out ?? [])];
     const own = looked(added ? b.add(plain, b.tensor(added.initializer!)) : plain, whole);
     const prediction = base ? b.add(own, base) : own;
@@ -272,8 +272,7 @@ export function emitMoments(b: GraphBuilder, r: Regression, s: MomentInputs): Re
 /** Mean of the inputs that meet each column of the weights, [groups x columns]. */
 export function inputMeans(b: GraphBuilder, r: Regression, x: Value, xShape: readonly number[]): Value {
   const { node } = r;
-  if (node.key === 'Conv')
-    return im2colMeans(b, x, xShape, convGeometry(node, xShape, node.input(1)!.initializer!.dims));
+  if (r.linear.slides) return im2colMeans(b, x, xShape, convGeometry(node, xShape, node.input(1)!.initializer!.dims));
   const axis = channelAxis(r, xShape.length);
   const rest = xShape.map((_, i) => i).filter((i) => i !== axis);
   return b.reduceMean(x, rest, false);

@@ -3,68 +3,59 @@ import { DType } from '../ir/dtype.ts';
 import type { Node } from '../ir/node.ts';
 import { f32, toFloat32, type Tensor } from '../ir/tensor.ts';
 import type { Value } from '../ir/value.ts';
+import { traitsOf } from '../ops/registry.ts';
+import type { Linear } from '../ops/traits.ts';
 
 export interface Regression {
   readonly node: Node;
-  /** Where the result with its bias is: the node's output, or that of the Add of a constant vector behind a MatMul. */
+  readonly linear: Linear;
+  /** Where the result with its bias is: the node's output, or that of the Add of a constant vector behind it. */
   readonly out: Value;
-  /** Axis of the channels of input and output: 1, or the last one of a MatMul. */
+  /** Axis of the channels of input and output; -1 is the last one. */
   readonly axis: number;
   /** Rows of the weight: outputs; columns: inputs times kernel positions, of one group. */
   readonly rows: number;
   readonly columns: number;
   /** Groups of a convolution: as many regressions that share nothing, rows / groups outputs each. */
   readonly groups: number;
-  /** False where there is no place for a bias: a MatMul that no constant vector is added to. */
+  /** The stored weight holds one output after another. */
+  readonly rowMajor: boolean;
+  /** False where there is no place for a bias: no input for it, and no constant vector that is added. */
   readonly affine: boolean;
 }
 
-const LINEAR = new Set(['Conv', 'ConvTranspose', 'Gemm', 'MatMul']);
-
 /** Has weights that compensation may change. */
-export const isLinear = (node: Node): boolean => LINEAR.has(node.opType);
+export const isLinear = (node: Node): boolean => traitsOf(node).linear !== undefined;
+
+/** The other addend of a sum of two, null where that is not one activation. */
+export function otherAddend(sum: Node, addend: Value): Value | null {
+  if (!traitsOf(sum).sum || sum.inputs.length !== 2) return null;
+  const other = sum.input(0) === addend ? sum.input(1) : sum.input(0);
+  return other === null || other === addend || other.isInitializer ? null : other;
+}
 
 /** The residual sum that an operator's result enters alone, or the result itself. */
 export function sumOf(out: Value): Value {
   const [reader, ...others] = out.consumers();
-  if (reader?.key !== 'Add' || reader.graph !== out.graph || others.length || out.isGraphOutput) return out;
-  const base = reader.input(0) === out ? reader.input(1) : reader.input(0);
-  return base === null || base === out || base.isInitializer ? out : reader.output();
+  if (!reader || reader.graph !== out.graph || others.length || out.isGraphOutput) return out;
+  return otherAddend(reader, out) ? reader.output() : out;
 }
 
-/** The regression of a node, or why there is none. Weights are taken as [rows, columns]. */
+/** The regression of a node, or why there is none. */
 export function regressionOf(node: Node): Regression | string {
   const w = node.input(1)?.initializer;
   if (!w || w.dtype !== DType.FLOAT) return 'its weights are no float32 constant';
   if (node.input(1)!.uses().length > 1) return 'its weights are shared';
-  if (node.key === 'Conv') {
-    const group = node.attributes.get('group');
-    const groups = group?.kind === 'int' ? Number(group.value) : 1;
-    const columns = w.dims.slice(1).reduce((a, b) => a * b, 1);
-    return { node, out: node.output(), axis: 1, rows: w.dims[0]!, columns, groups, affine: true };
-  }
-  const int = (name: string): number => {
-    const a = node.attributes.get(name);
-    return a?.kind === 'int' ? Number(a.value) : 0;
-  };
-  const scale = (name: string): number => {
-    const a = node.attributes.get(name);
-    return a?.kind === 'float' ? a.value : 1;
-  };
-  if (node.key === 'Gemm') {
-    if (int('transA') || scale('alpha') !== 1 || scale('beta') !== 1) return 'it is a scaled Gemm';
-    const [rows, columns] = int('transB') ? w.dims : [w.dims[1]!, w.dims[0]!];
-    return { node, out: node.output(), axis: 1, rows: rows!, columns: columns!, groups: 1, affine: true };
-  }
-  if (node.key === 'MatMul' && w.dims.length === 2) {
-    const bias = biasOf(node);
-    const out = (bias ?? node).output();
-    return { node, out, axis: -1, rows: w.dims[1]!, columns: w.dims[0]!, groups: 1, affine: bias !== null };
-  }
-  return `${node.key} has no regression`;
+  const { linear } = traitsOf(node);
+  if (!linear) return `${node.key} has no regression`;
+  const matrix = linear.matrix(node, w.dims);
+  if (typeof matrix === 'string') return matrix;
+  const added = linear.bias === null ? biasOf(node) : null;
+  const out = (added ?? node).output();
+  return { node, linear, out, axis: linear.channelAxis, ...matrix, affine: linear.bias !== null || added !== null };
 }
 
-/** The Add of a constant vector of its own that alone reads a MatMul. */
+/** The Add of a constant vector of its own that alone reads a product without an input for a bias. */
 export function biasOf(node: Node): Node | null {
   const y = node.output();
   const [add, ...others] = y.consumers();
@@ -78,12 +69,17 @@ export function biasOf(node: Node): Node | null {
 export const channelAxis = ({ axis }: Pick<Regression, 'axis'>, rank: number): number =>
   axis < 0 ? rank + axis : axis;
 
+/** The value that holds the bias of a linear operator: its own input, or that of the Add behind it. Null where there is none. */
+export function heldBias(node: Node): Value | null {
+  const input = traitsOf(node).linear!.bias;
+  return input === null ? vectorOf(biasOf(node)) : node.input(input);
+}
+
 /** [rows, columns + 1], the bias last. */
-export function readWeights({ node, rows, columns }: Regression): Float64Array {
+export function readWeights({ node, rows, columns, rowMajor }: Regression): Float64Array {
   const w = toFloat32(node.input(1)!.initializer!);
-  const held = node.key === 'MatMul' ? vectorOf(biasOf(node)) : node.input(2);
+  const held = heldBias(node);
   const bias = held?.initializer ? toFloat32(held.initializer) : null;
-  const rowMajor = isRowMajor(node);
   const out = new Float64Array(rows * (columns + 1));
   for (let m = 0; m < rows; m++) {
     for (let a = 0; a < columns; a++) out[m * (columns + 1) + a] = w[rowMajor ? m * columns + a : a * rows + m]!;
@@ -92,16 +88,9 @@ export function readWeights({ node, rows, columns }: Regression): Float64Array {
   return out;
 }
 
-/** Conv [M, ...] and Gemm with transB hold one output per row. */
-function isRowMajor(node: Node): boolean {
-  const t = node.attributes.get('transB');
-  return node.key === 'Conv' || (t?.kind === 'int' && t.value !== 0n);
-}
-
-export function writeWeights({ node, rows, columns, affine }: Regression, solved: Float64Array): void {
+export function writeWeights({ node, rows, columns, rowMajor, affine }: Regression, solved: Float64Array): void {
   const w = new Float32Array(rows * columns);
   const bias = new Float32Array(rows);
-  const rowMajor = isRowMajor(node);
   for (let m = 0; m < rows; m++) {
     for (let a = 0; a < columns; a++) w[rowMajor ? m * columns + a : a * rows + m] = solved[m * (columns + 1) + a]!;
     bias[m] = solved[m * (columns + 1) + columns]!;
@@ -112,17 +101,18 @@ export function writeWeights({ node, rows, columns, affine }: Regression, solved
 
 export const vectorOf = (add: Node | null): Value | null => add?.inputs.find((v) => v?.isInitializer) ?? null;
 
-/** Gives the node its own bias initializer; that of a MatMul is in the Add behind it. */
+/** Gives the node a bias initializer of its own: at its input, or in the Add behind it. */
 export function setBias(node: Node, bias: Tensor): void {
-  if (node.key === 'MatMul') return setAddedBias(node, bias);
-  const old = node.input(2);
+  const input = traitsOf(node).linear!.bias;
+  if (input === null) return setAddedBias(node, bias);
+  const old = node.input(input);
   if (old?.initializer && old.uses().length === 1) {
     old.initializer = bias;
     old.type = { elemType: bias.dtype, shape: [...bias.dims] };
     return;
   }
   const graph = node.graph!;
-  node.setInput(2, graph.addInitializer(graph.freshName(`${node.output().name}_bias`), bias));
+  node.setInput(input, graph.addInitializer(graph.freshName(`${node.output().name}_bias`), bias));
 }
 
 function setAddedBias(node: Node, bias: Tensor): void {

@@ -15,12 +15,22 @@ import { capturedBy, readsOf } from '../ir/reads.ts';
 import type { Value } from '../ir/value.ts';
 import { DType } from '../ir/dtype.ts';
 import { f32, toFloat32 } from '../ir/tensor.ts';
+import { traitsOf } from '../ops/registry.ts';
 import type { Surgery } from '../pruning/surgery.ts';
 import type { ResidualBlock } from '../pruning/types.ts';
 import { channelMeans, Dense, shapesHold, type Looked } from './dense.ts';
 import { emitMoments, inputMeans, Moments, refit, solveMoments } from './least-squares.ts';
 import { queryFolds } from './queries.ts';
-import { biasOf, isLinear, readWeights, regressionOf, setBias, vectorOf, type Regression } from './regression.ts';
+import {
+  biasOf,
+  channelAxis,
+  heldBias,
+  isLinear,
+  readWeights,
+  regressionOf,
+  setBias,
+  type Regression,
+} from './regression.ts';
 import { ENOUGH, rowsOf } from './rows.ts';
 import { ActivationCache } from './activation-cache.ts';
 import { Targets, type Readout } from './targets.ts';
@@ -105,9 +115,8 @@ export async function compensate(
     }
     const x = node.input(0)!;
     const regression = options.kind === 'bias' ? 'biases only' : regressionOf(node);
-    // A MatMul has its channels last, whatever comes before them.
-    const last = node.key === 'MatMul';
-    const axisIn = (v: Value): number => (last ? (original.facts.get(v)?.shape.length ?? 2) - 1 : 1);
+    const axisIn = (v: Value): number =>
+      channelAxis({ axis: traitsOf(node).linear!.channelAxis }, original.facts.get(v)?.shape.length ?? 2);
     const end = typeof regression === 'string' ? node.output() : regression.out;
     const readout = targets.readout(end, axisIn);
     const narrowed = readout !== null && lostInputs(surgery, targets, x, axisIn);
@@ -212,12 +221,13 @@ async function meanError(
   axis: number,
   shape: readonly number[] | null,
 ): Promise<Fitted | null> {
-  const added = node.key === 'MatMul' ? biasOf(node) : null;
-  if (!added && node.key !== 'Conv' && node.key !== 'ConvTranspose' && node.key !== 'Gemm') return null;
+  const outside = traitsOf(node).linear!.bias === null;
+  const added = outside ? biasOf(node) : null;
+  if (outside && !added) return null;
   const w = node.input(1)?.initializer;
   if (w?.dtype !== DType.FLOAT) return null;
   const have = await meansOf(node, readout, pruned, { axis, rank: looked.tensors[0]!.dims.length }, shape);
-  const held = added ? vectorOf(added) : node.input(2);
+  const held = heldBias(node);
   const old = held?.initializer ? toFloat32(held.initializer) : null;
   if (old && old.length !== have.length) return null;
   const bias = Float32Array.from(

@@ -2,7 +2,9 @@
 import type { Node } from '../ir/node.ts';
 import type { Value } from '../ir/value.ts';
 import type { Surgery } from '../pruning/surgery.ts';
+import { traitsOf } from '../ops/registry.ts';
 import type { ResidualBlock } from '../pruning/types.ts';
+import { otherAddend } from './regression.ts';
 
 export interface Readout {
   /** The pruned value that is to match: the operator's output, or the residual sum that it enters. */
@@ -17,10 +19,10 @@ export interface Readout {
   readonly activation: 'relu' | null;
 }
 
-/** The only reader of a value when it is such an operator, in the same graph. */
-function alone(v: Value, key: string): Node | null {
+/** The only reader of a value, where that is in the same graph and the value is no output of it. */
+function onlyReader(v: Value): Node | null {
   const [reader, ...others] = v.consumers();
-  return reader?.key === key && reader.graph === v.graph && others.length === 0 && !v.isGraphOutput ? reader : null;
+  return reader?.graph === v.graph && others.length === 0 && !v.isGraphOutput ? reader : null;
 }
 
 export class Targets {
@@ -47,18 +49,18 @@ export class Targets {
   readout(out: Value, channelAxis: (target: Value) => number): Readout | null {
     const own = this.#originals.get(out);
     if (!own) return null;
-    const add = alone(out, 'Add');
-    const sum = add && this.#originals.get(add.output());
-    const base = add && sum ? (add.input(0) === out ? add.input(1) : add.input(0)) : null;
-    const residual = base !== null && base !== out && !base.isInitializer && this.#originals.has(base);
-    const value = residual ? add!.output() : out;
+    const reader = onlyReader(out);
+    const sum = reader && this.#originals.get(reader.output());
+    const base = reader && sum ? otherAddend(reader, out) : null;
+    const residual = base !== null && this.#originals.has(base);
+    const value = residual ? reader!.output() : out;
     const target = this.#standsFor(residual ? sum! : own);
     return {
       value,
       base: residual ? base : null,
       target,
       kept: this.#surgery.kept(target, channelAxis(target)),
-      activation: alone(value, 'Relu') ? 'relu' : null,
+      activation: onlyReader(value)?.key === 'Relu' ? 'relu' : null,
     };
   }
 
@@ -66,7 +68,7 @@ export class Targets {
   #standsFor(v: Value): Value {
     for (;;) {
       const readers = v.consumers().filter((n) => ![...this.#drops].some((b) => b.nodes.includes(n)));
-      const activation = readers.length === 1 && readers[0]!.key === 'Relu' ? readers[0]!.output() : null;
+      const activation = readers.length === 1 && traitsOf(readers[0]!).idempotent ? readers[0]!.output() : null;
       const block = this.#dropped.get(v) ?? (activation && this.#dropped.get(activation));
       if (!block) return v;
       v = block.add.output();

@@ -17,6 +17,7 @@ import type { Node } from '../ir/node.ts';
 import { MemoryTensor, i64, numberToHalf, type Tensor } from '../ir/tensor.ts';
 import { bitsOf, elementCount } from '../ir/dtype.ts';
 import { Value } from '../ir/value.ts';
+import { traitsOf } from '../ops/registry.ts';
 import type { UnitSpec } from './signature.ts';
 
 /** One reference case before so many cases. */
@@ -163,13 +164,10 @@ function rename(copy: Node, spec: UnitSpec, original: Node, name: string): Node 
     o.name = `${name}_out${i}`;
     o.type = null;
   });
-  const group = attrInt(original.attributes.get('group'), 1);
-  const x = original.input(0),
-    w = original.input(1);
-  if (group > 1 && x && w && (original.opType === 'Conv' || original.opType === 'ConvTranspose')) {
-    const channels = spec.shape(x)[1]!;
-    copy.attributes.set('group', int(original.opType === 'Conv' ? channels / spec.shape(w)[1]! : group));
-  }
+  const { linear } = traitsOf(original);
+  const [x, w] = [original.input(0), original.input(1)];
+  if (linear?.groups && x && w && attrInt(original.attributes.get('group'), 1) > 1)
+    copy.attributes.set('group', int(linear.groups(original, spec.shape(x)[1]!, spec.shape(w))));
   return copy;
 }
 

@@ -6,6 +6,7 @@ import { dataDependent } from '../ir/dependence.ts';
 import type { Model } from '../ir/model.ts';
 import type { Node } from '../ir/node.ts';
 import type { Value } from '../ir/value.ts';
+import { traitsOf } from '../ops/registry.ts';
 
 export interface Kernel {
   /** Node name in the fused graph. */
@@ -18,8 +19,6 @@ export interface Kernel {
 
 const BLOCKED_DOMAIN = 'com.microsoft.nchwc';
 const BLOCKED_SUFFIX = /_nchwc(_token_\d+)?$/;
-/** These begin a fused kernel; others that were fused away belong to the kernel before them. */
-const LEADERS = new Set(['Conv', 'ConvTranspose', 'Gemm', 'MatMul', 'Pad', 'QuantizeLinear', 'DequantizeLinear']);
 
 /**
  * @param fused the runtime's own dump of the optimized model, when there is one: it tells which value each kernel writes.
@@ -56,7 +55,8 @@ export function mapKernels(model: Model, fused: Model | null, names: readonly st
   for (const node of model.graph.nodes()) {
     // Folded into constants at load.
     if (owner.has(node) || !node.outputs.some((o) => dependent.has(o))) continue;
-    const before = LEADERS.has(node.opType) ? undefined : latest(node, owner, order);
+    // What was fused away belongs to the kernel before it.
+    const before = traitsOf(node).startsKernel ? undefined : latest(node, owner, order);
     if (before) owner.set(node, before);
     else pending.push(node);
   }

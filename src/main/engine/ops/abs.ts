@@ -1,6 +1,9 @@
-import { unary, withGrad } from './support/elementwise.ts';
+import { unary, withTraits, withGrad } from './support/elementwise.ts';
 
-export const operator = unary(
-  'Abs',
-  withGrad((dY, { b, node }) => [b.mul(dY, b.op('Sign', [node.input(0)!]))]),
+export const operator = withTraits(
+  { elementwise: 'arithmetic' },
+  unary(
+    'Abs',
+    withGrad((dY, { b, node }) => [b.mul(dY, b.op('Sign', [node.input(0)!]))]),
+  ),
 );

@@ -1,4 +1,5 @@
 import { attrInt, int } from '../ir/attribute.ts';
+import { DType } from '../ir/dtype.ts';
 import type { Node } from '../ir/node.ts';
 import type { OperatorDef } from './contract.ts';
 import { x, zeroGrad } from './support/elementwise.ts';
@@ -11,6 +12,7 @@ const axisOf = (node: Node, rank: number): number => {
 /** The index along an axis: removing entries would renumber the answer, so the axis is frozen. */
 const argument = (opType: string): OperatorDef => ({
   opType,
+  traits: { outputType: DType.INT64, selection: {} },
   shape: ({ node, in: input }) => {
     const s = input(0)!,
       axis = axisOf(node, s.length);

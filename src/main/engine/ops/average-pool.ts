@@ -3,6 +3,7 @@ import type { Example, OperatorDef } from './contract.ts';
 import { relateAxes, withGrad, x } from './support/elementwise.ts';
 import { poolGeometry, tiles } from './support/pool.ts';
 import { divisors, repeat, spreadSums } from './support/pool-grad.ts';
+import { likeFirst } from './traits.ts';
 
 const example = (
   name: string,
@@ -13,6 +14,7 @@ const example = (
 
 export const operator: OperatorDef = {
   opType: 'AveragePool',
+  traits: { landmark: true, nonNegative: likeFirst },
   shape: (ctx) => {
     const s = ctx.in(0)!;
     return [[...s.slice(0, 2), ...poolGeometry(ctx.node, s).out]];

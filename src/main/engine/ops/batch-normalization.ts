@@ -1,15 +1,18 @@
 import { attrFloat, attrInt, float, int } from '../ir/attribute.ts';
 import { elementCount } from '../ir/dtype.ts';
+import type { Node } from '../ir/node.ts';
 import { f32 } from '../ir/tensor.ts';
 import type { Value } from '../ir/value.ts';
 import type { GradContext, OperatorDef, PruneContext } from './contract.ts';
 import { channelDot, channelSum, perChannel } from './support/conv-grad.ts';
 
+const isTraining = (node: Node): boolean => attrInt(node.attributes.get('training_mode'), 0) !== 0;
+
 /** x [N,C,...]; scale, bias, mean and variance [C]. */
 function relate(ctx: PruneContext): void {
   const x = ctx.node.input(0)!;
   const y = ctx.node.output();
-  const training = attrInt(ctx.node.attributes.get('training_mode'), 0) !== 0;
+  const training = isTraining(ctx.node);
   ctx.shape(y).forEach((_, axis) => {
     if (axis === 1 || !training) return ctx.same({ value: x, axis }, { value: y, axis });
     for (const value of [x, y]) ctx.freeze({ value, axis }, 'statistics are taken over this axis');
@@ -29,7 +32,7 @@ function grad(ctx: GradContext): (Value | null)[] {
   if (!dY) return [];
   const shape = ctx.shape(x!);
   const channels = shape[1]!;
-  const training = attrInt(node.attributes.get('training_mode'), 0) !== 0;
+  const training = isTraining(node);
   const epsilon = attrFloat(node.attributes.get('epsilon'), 1e-5);
   const momentum = attrFloat(node.attributes.get('momentum'), 0.9);
   // The running statistics hold what the batch contributed.
@@ -68,6 +71,12 @@ function grad(ctx: GradContext): (Value | null)[] {
 
 export const operator: OperatorDef = {
   opType: 'BatchNormalization',
+  traits: {
+    trainable: [1, 2],
+    writesEveryOutput: isTraining,
+    // Training mode was told by the number of outputs, and statistics per position by an attribute.
+    changedIn: (node) => (node.outputs.length > 1 || isTraining(node) || node.attributes.has('spatial') ? [15] : []),
+  },
   shape: (ctx) => ctx.node.outputs.map((_, i) => (i === 0 ? ctx.in(0)! : ctx.in(1)!)),
   prune: { relate },
   grad,

@@ -5,6 +5,7 @@ import { cFloat, equal, keepWhere, relateAxes, sameShapeRule, withGrad, x } from
 /** Bounds are attributes before opset 11, scalar inputs since. */
 export const operator: OperatorDef = {
   opType: 'Clip',
+  traits: { elementwise: 'function', idempotent: true, changedIn: () => [11] },
   shape: sameShapeRule,
   prune: { relate: (ctx) => relateAxes(ctx, ctx.node.input(0)!, ctx.node.output()) },
   // Where the value passed unchanged, whatever the bounds were; bounds themselves are not trained.

@@ -1,3 +1,4 @@
+import { DType } from '../ir/dtype.ts';
 import type { Example, OperatorDef } from './contract.ts';
 import { broadcastPrune, broadcastRule, w, x, zeroGrad } from './support/elementwise.ts';
 
@@ -17,6 +18,7 @@ export const operators: readonly OperatorDef[] = (
   ] as const
 ).map(([opType, since]) => ({
   opType,
+  traits: { elementwise: 'test', outputType: DType.BOOL },
   shape: broadcastRule,
   prune: broadcastPrune,
   grad: zeroGrad,

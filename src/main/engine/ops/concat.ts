@@ -1,9 +1,11 @@
 import { attrInt, int } from '../ir/attribute.ts';
 import type { OperatorDef } from './contract.ts';
 import { normalizeAxis, sameAxes } from './support/axes.ts';
+import { likeEvery } from './traits.ts';
 
 export const operator: OperatorDef = {
   opType: 'Concat',
+  traits: { movement: 'joined', nonNegative: likeEvery },
   shape: (ctx) => {
     const first = ctx.in(0)!;
     const axis = normalizeAxis(attrInt(ctx.node.attributes.get('axis'), 0), first.length);

@@ -5,6 +5,7 @@ import type { OperatorDef } from './contract.ts';
 /** Every index holds the same number, so any may go. */
 export const operator: OperatorDef = {
   opType: 'ConstantOfShape',
+  traits: { sizeInputs: [0] },
   shape: (ctx) => [ctx.constant(0)],
   prune: {
     relate(ctx) {

@@ -1,12 +1,16 @@
 /**
  * What one operator tells the engine. One file per operator in this folder exports `operator: OperatorDef`
- * (or `operators: OperatorDef[]` where one rule serves a family); registry.ts finds it. Nothing else changes.
+ * (or `operators: OperatorDef[]` where one rule serves a family), and `described: DescribedOperator[]` for operators without
+ * rules; registry.ts finds it. Nothing else changes.
  */
 import type { GraphBuilder } from '../autodiff/builder.ts';
 import type { Facts } from '../ir/facts.ts';
 import type { Node } from '../ir/node.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import type { Value } from '../ir/value.ts';
+import type { Traits } from './traits.ts';
+
+export type { Traits } from './traits.ts';
 
 /** A rule that does not exist, visible in the coverage report. */
 export interface Unsupported {
@@ -20,6 +24,8 @@ export interface OperatorDef {
   readonly opType: string;
   /** '' is ai.onnx. */
   readonly domain?: string;
+  /** What the operator is: the facts that other parts of the engine ask for. */
+  readonly traits?: Traits;
   /** Output shapes from input shapes and constants; null where they depend on data. Checked against the runtime. */
   readonly shape: ShapeRule;
   /** Multiply-accumulates of one execution; omitted = 0 (data movement, comparisons). Element-wise arithmetic counts 0. */
@@ -28,6 +34,14 @@ export interface OperatorDef {
   readonly grad: GradRule | Unsupported;
   /** Walked by the generic suite: shape against the runtime, gradient against finite differences, prune against mask. */
   readonly examples: readonly Example[];
+}
+
+/** An operator that has no rules, so that what touches it stays whole, and of which a fact is known all the same. */
+export interface DescribedOperator {
+  readonly opType: string;
+  /** '' is ai.onnx. */
+  readonly domain?: string;
+  readonly traits: Traits;
 }
 
 export interface ShapeContext {

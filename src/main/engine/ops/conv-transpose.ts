@@ -1,4 +1,4 @@
-import { int, ints, str } from '../ir/attribute.ts';
+import { attrInt, int, ints, str } from '../ir/attribute.ts';
 import { elementCount } from '../ir/dtype.ts';
 import type { Value } from '../ir/value.ts';
 import type { GradContext, OperatorDef, PruneContext, RewriteContext } from './contract.ts';
@@ -76,6 +76,29 @@ function grad(ctx: GradContext): (Value | null)[] {
 
 export const operator: OperatorDef = {
   opType: 'ConvTranspose',
+  traits: {
+    linear: {
+      channelAxis: 1,
+      bias: 2,
+      slides: true,
+      matrix: () => 'ConvTranspose has no regression',
+      outputs: ({ attributes }, dims) => {
+        // The group of an input channel tells which stretch of outputs it makes.
+        const group = attrInt(attributes.get('group'), 1);
+        const [inner, width, perGroup] = [elementCount(dims.slice(2)), dims[1]!, dims[0]! / group];
+        return {
+          channels: width * group,
+          at: (e) => {
+            const o = Math.floor(e / inner);
+            return Math.floor(Math.floor(o / width) / perGroup) * width + (o % width);
+          },
+        };
+      },
+      groups: ({ attributes }) => attrInt(attributes.get('group'), 1),
+    },
+    trainable: [1, 2],
+    startsKernel: true,
+  },
   shape: (ctx) => {
     const [x, w] = [ctx.in(0)!, ctx.in(1)!];
     const g = convTransposeGeometry(ctx.node, x, w);

@@ -1,4 +1,4 @@
-import { int, ints, str } from '../ir/attribute.ts';
+import { attrInt, int, ints, str } from '../ir/attribute.ts';
 import { elementCount } from '../ir/dtype.ts';
 import type { Value } from '../ir/value.ts';
 import type { GradContext, OperatorDef, PruneContext, RewriteContext } from './contract.ts';
@@ -54,6 +54,26 @@ function grad(ctx: GradContext): (Value | null)[] {
 
 export const operator: OperatorDef = {
   opType: 'Conv',
+  traits: {
+    linear: {
+      channelAxis: 1,
+      bias: 2,
+      slides: true,
+      matrix: ({ attributes }, dims) => ({
+        rows: dims[0]!,
+        columns: elementCount(dims.slice(1)),
+        groups: attrInt(attributes.get('group'), 1),
+        rowMajor: true,
+      }),
+      outputs: (_node, dims) => {
+        const inner = elementCount(dims.slice(1));
+        return { channels: dims[0]!, at: (e) => Math.floor(e / inner) };
+      },
+      groups: (_node, channels, dims) => channels / dims[1]!,
+    },
+    trainable: [1, 2],
+    startsKernel: true,
+  },
   shape: (ctx) => {
     const [x, w] = [ctx.in(0)!, ctx.in(1)!];
     return [[x[0]!, w[0]!, ...convGeometry(ctx.node, x, w).out]];

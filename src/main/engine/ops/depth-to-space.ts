@@ -4,6 +4,7 @@ import type { OperatorDef } from './contract.ts';
 /** [N, C b b, H, W] -> [N, C, H b, W b]; a channel takes b b input channels, C apart (DCR) or side by side (CRD). */
 export const operator: OperatorDef = {
   opType: 'DepthToSpace',
+  traits: { movement: 'permuted' },
   shape: (ctx) => {
     const [n, c, h, w] = ctx.in(0)!;
     const b = attrInt(ctx.node.attributes.get('blocksize'), 1);

@@ -3,6 +3,7 @@ import { binaryExamples, broadcastPrune, broadcastRule, withGrad } from './suppo
 
 export const operator: OperatorDef = {
   opType: 'Div',
+  traits: { elementwise: 'arithmetic' },
   shape: broadcastRule,
   prune: broadcastPrune,
   // d(a/b) = da / b - y db / b

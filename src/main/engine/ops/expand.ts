@@ -4,6 +4,7 @@ import { broadcastShape } from './support/elementwise.ts';
 
 export const operator: OperatorDef = {
   opType: 'Expand',
+  traits: { movement: 'repeated', sizeInputs: [1] },
   shape: (ctx) => {
     const target = ctx.constant(1);
     return [target && broadcastShape(ctx.in(0)!, target)];

@@ -1,3 +1,4 @@
+import { DType } from '../ir/dtype.ts';
 import type { OperatorDef } from './contract.ts';
 import { relateAxes, sameShapeRule, x, zeroGrad } from './support/elementwise.ts';
 
@@ -9,6 +10,7 @@ export const operators: readonly OperatorDef[] = (
   ] as const
 ).map(([opType, since]) => ({
   opType,
+  traits: { elementwise: 'test', outputType: DType.BOOL },
   shape: sameShapeRule,
   prune: { relate: (ctx) => relateAxes(ctx, ctx.node.input(0)!, ctx.node.output()) },
   grad: zeroGrad,

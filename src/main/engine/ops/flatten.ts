@@ -2,9 +2,11 @@ import { attrInt, int } from '../ir/attribute.ts';
 import { elementCount } from '../ir/dtype.ts';
 import type { OperatorDef } from './contract.ts';
 import { normalizeAxis, relateReshape } from './support/axes.ts';
+import { likeFirst } from './traits.ts';
 
 export const operator: OperatorDef = {
   opType: 'Flatten',
+  traits: { movement: 'in-order', nonNegative: likeFirst },
   shape: (ctx) => {
     const x = ctx.in(0)!;
     const axis = normalizeAxis(attrInt(ctx.node.attributes.get('axis'), 1), x.length);

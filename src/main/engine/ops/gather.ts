@@ -7,6 +7,7 @@ import { scatterAxis } from './support/scatter.ts';
 /** data [..., n, ...], indices of any shape S: the axis is replaced by S. */
 export const operator: OperatorDef = {
   opType: 'Gather',
+  traits: { movement: 'part' },
   shape: (ctx) => {
     const [data, at] = [ctx.in(0)!, ctx.in(1)!];
     const axis = normalizeAxis(attrInt(ctx.node.attributes.get('axis'), 0), data.length);

@@ -43,6 +43,29 @@ function grad(ctx: GradContext): (Value | null)[] {
 
 export const operator: OperatorDef = {
   opType: 'Gemm',
+  traits: {
+    linear: {
+      channelAxis: 1,
+      bias: 2,
+      slides: false,
+      matrix: (node, dims) => {
+        const scaled = ['alpha', 'beta'].some((name) => attrFloat(node.attributes.get(name), 1) !== 1);
+        if (transposed(node).a || scaled) return 'it is a scaled Gemm';
+        const rowMajor = transposed(node).b;
+        const [rows, columns] = rowMajor ? dims : [dims[1], dims[0]];
+        return { rows: rows!, columns: columns!, groups: 1, rowMajor };
+      },
+      outputs: (node, dims) => {
+        if (dims.length !== 2) return null;
+        const [rows, columns] = dims as [number, number];
+        return transposed(node).b
+          ? { channels: rows, at: (e) => Math.floor(e / columns) }
+          : { channels: columns, at: (e) => e % columns };
+      },
+    },
+    trainable: [0, 1, 2],
+    startsKernel: true,
+  },
   shape: (ctx) => {
     const t = transposed(ctx.node);
     return [[ctx.in(0)![t.a ? 1 : 0]!, ctx.in(1)![t.b ? 0 : 1]!]];

@@ -2,10 +2,12 @@ import { elementCount } from '../ir/dtype.ts';
 import { f32 } from '../ir/tensor.ts';
 import type { GradRule, OperatorDef } from './contract.ts';
 import { equal, relateAxes, withGrad, x } from './support/elementwise.ts';
+import { likeFirst } from './traits.ts';
 
 /** [N,C,spatial...] to [N,C,1...]: channels pass through, the spatial axes must stay whole. */
 const globalPool = (opType: string, grad: GradRule): OperatorDef => ({
   opType,
+  traits: { landmark: true, nonNegative: likeFirst },
   shape: (ctx) => [ctx.in(0)!.map((extent, i) => (i < 2 ? extent : 1))],
   prune: {
     relate(ctx) {

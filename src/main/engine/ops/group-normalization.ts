@@ -54,6 +54,7 @@ function grad(ctx: GradContext): (Value | null)[] {
 
 export const operator: OperatorDef = {
   opType: 'GroupNormalization',
+  traits: { trainable: [1, 2] },
   shape: sameShapeRule,
   prune: { relate, rewrite },
   grad,

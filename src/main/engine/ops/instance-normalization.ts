@@ -35,6 +35,7 @@ function grad(ctx: GradContext): (Value | null)[] {
 
 export const operator: OperatorDef = {
   opType: 'InstanceNormalization',
+  traits: { trainable: [1, 2] },
   shape: sameShapeRule,
   prune: { relate },
   grad,

@@ -53,6 +53,10 @@ function grad(ctx: GradContext): (Value | null)[] {
 
 export const operator: OperatorDef = {
   opType: 'LayerNormalization',
+  traits: {
+    trainable: [1, 2],
+    normalization: { centred: true, residual: null, scale: 1, shift: 2, bias: null, sum: null, epsilon: 1e-5 },
+  },
   shape: (ctx) => {
     const x = ctx.in(0)!;
     const reduced = x.map((s, i) => (i < axisOf(ctx, x.length) ? s : 1));

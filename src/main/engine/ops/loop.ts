@@ -61,6 +61,12 @@ const grad = unsupported('what an iteration hands to the next is not kept for a 
 export const operators: OperatorDef[] = [
   {
     opType: 'Loop',
+    traits: {
+      // The number of iterations and whether to run; the body takes the iteration, and says whether to go on.
+      body: { before: 2, inside: 2, said: 1, slices: false },
+      selection: { counted: true },
+      writesEveryOutput: true,
+    },
     shape: ({ node, in: shape }) =>
       node.outputs.map((_, i) => (i < node.inputs.length - 2 ? (shape(i + 2) ?? null) : null)),
     prune,
@@ -76,6 +82,7 @@ export const operators: OperatorDef[] = [
   },
   {
     opType: 'Scan',
+    traits: { body: { before: 0, inside: 0, said: 0, slices: true }, writesEveryOutput: true, changedIn: () => [9] },
     shape: ({ node, in: shape }) => {
       const links = bodyLinks(node);
       return node.outputs.map((_, i) => (links && i < links.carried.length ? (shape(i) ?? null) : null));

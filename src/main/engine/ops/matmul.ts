@@ -55,6 +55,20 @@ const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 
 export const operator: OperatorDef = {
   opType: 'MatMul',
+  traits: {
+    linear: {
+      channelAxis: -1,
+      bias: null,
+      slides: false,
+      matrix: (_node, dims) =>
+        dims.length === 2
+          ? { rows: dims[1]!, columns: dims[0]!, groups: 1, rowMajor: false }
+          : 'its weights are no matrix',
+      outputs: (_node, dims) => (dims.length === 2 ? { channels: dims[1]!, at: (e) => e % dims[1]! } : null),
+    },
+    trainable: [0, 1],
+    startsKernel: true,
+  },
   shape: (ctx) => {
     const [a, b] = [ctx.in(0)!, ctx.in(1)!];
     return [

@@ -5,6 +5,7 @@ import type { Example, GradContext, OperatorDef } from './contract.ts';
 import { equal, relateAxes, withGrad, x } from './support/elementwise.ts';
 import { poolGeometry, tiles, type PoolGeometry } from './support/pool.ts';
 import { fit, repeat } from './support/pool-grad.ts';
+import { likeFirst } from './traits.ts';
 
 const example = (
   name: string,
@@ -65,6 +66,7 @@ function gradIndices(dY: Value, { b, node }: GradContext, g: PoolGeometry): Valu
 
 export const operator: OperatorDef = {
   opType: 'MaxPool',
+  traits: { landmark: true, nonNegative: likeFirst },
   shape: (ctx) => {
     const s = ctx.in(0)!;
     const out = [...s.slice(0, 2), ...poolGeometry(ctx.node, s).out];

@@ -4,6 +4,7 @@ import { broadcastPrune, broadcastRule, w, withGrad, x } from './support/element
 /** Any number of tensors, averaged element by element. */
 export const operator: OperatorDef = {
   opType: 'Mean',
+  traits: { elementwise: 'arithmetic' },
   shape: broadcastRule,
   prune: broadcastPrune,
   grad: withGrad((dY, { b, node }) => {

@@ -4,6 +4,7 @@ import { broadcastPrune, broadcastRule, equal, keepWhere, withGrad, w, x } from 
 /** Any number of operands; the gradient goes to every operand that equals the output. */
 const extremum = (opType: 'Min' | 'Max'): OperatorDef => ({
   opType,
+  traits: { elementwise: 'arithmetic' },
   shape: broadcastRule,
   prune: broadcastPrune,
   grad: withGrad((dY, { b, node, needs }) =>

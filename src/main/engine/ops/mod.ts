@@ -5,6 +5,7 @@ import { broadcastPrune, broadcastRule, cInts, w, x } from './support/elementwis
 /** Remainders: index arithmetic in exported models. */
 export const operator: OperatorDef = {
   opType: 'Mod',
+  traits: { elementwise: 'arithmetic' },
   shape: broadcastRule,
   prune: broadcastPrune,
   grad: unsupported('remainders are taken of indices, not of activations'),

@@ -3,6 +3,7 @@ import { binaryExamples, broadcastPrune, broadcastRule, withGrad, x } from './su
 
 export const operator: OperatorDef = {
   opType: 'Mul',
+  traits: { elementwise: 'arithmetic' },
   shape: broadcastRule,
   prune: broadcastPrune,
   grad: withGrad((dY, { b, node, needs }) => [

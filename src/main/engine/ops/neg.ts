@@ -1,6 +1,9 @@
-import { unary, withGrad } from './support/elementwise.ts';
+import { unary, withTraits, withGrad } from './support/elementwise.ts';
 
-export const operator = unary(
-  'Neg',
-  withGrad((dY, { b }) => [b.neg(dY)]),
+export const operator = withTraits(
+  { elementwise: 'arithmetic' },
+  unary(
+    'Neg',
+    withGrad((dY, { b }) => [b.neg(dY)]),
+  ),
 );

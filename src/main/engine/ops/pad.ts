@@ -24,6 +24,14 @@ function padsOf(node: Node, rank: number, constant: (i: number) => readonly numb
 
 export const operator: OperatorDef = {
   opType: 'Pad',
+  traits: {
+    movement: 'joined',
+    sizeInputs: [1, 3],
+    startsKernel: true,
+    // A value of its own may be negative.
+    nonNegative: (node, input) => node.input(2) === null && !node.attributes.has('value') && input(node.input(0)),
+    changedIn: () => [11],
+  },
   shape: (ctx) => {
     const x = ctx.in(0)!;
     const pads = padsOf(ctx.node, x.length, (i) => ctx.constant(i));

@@ -14,6 +14,7 @@ function gradBase(dY: Value, { b, node, constant }: GradContext): Value {
 
 export const operator: OperatorDef = {
   opType: 'Pow',
+  traits: { elementwise: 'arithmetic' },
   shape: broadcastRule,
   prune: broadcastPrune,
   grad: withGrad((dY, ctx) => [

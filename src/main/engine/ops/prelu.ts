@@ -4,6 +4,7 @@ import { broadcastPrune, sameShapeRule, w, withGrad, x } from './support/element
 /** The slope is broadcast to the input, never the other way. */
 export const operator: OperatorDef = {
   opType: 'PRelu',
+  traits: { elementwise: 'function', trainable: [1] },
   shape: sameShapeRule,
   prune: broadcastPrune,
   grad: withGrad((dY, { b, node, needs }) => {

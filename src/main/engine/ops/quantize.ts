@@ -30,6 +30,7 @@ const shapes: OperatorDef['shape'] = (ctx) => [ctx.in(0)];
 export const operators: readonly OperatorDef[] = [
   {
     opType: 'QuantizeLinear',
+    traits: { quantizes: true, startsKernel: true },
     shape: shapes,
     prune: { relate },
     grad: unsupported('rounding has no slope'),
@@ -44,6 +45,7 @@ export const operators: readonly OperatorDef[] = [
   },
   {
     opType: 'DequantizeLinear',
+    traits: { quantizes: true, startsKernel: true },
     shape: shapes,
     prune: { relate },
     grad: unsupported('its input is made of whole numbers'),

@@ -56,6 +56,7 @@ function cell(opType: string, gates: number, states: number): OperatorDef {
     ] as const;
   return {
     opType,
+    traits: { recurrent: true },
     shape: (ctx) => {
       const [input, r] = [ctx.in(0)!, ctx.in(2)!];
       const [directions, hidden] = [r[0]!, r[2]!];

@@ -110,6 +110,7 @@ function examples(opType: string): Example[] {
 
 export const operators: readonly OperatorDef[] = Object.entries(SLOPES).map(([opType, slope]) => ({
   opType,
+  ...(opType === 'ReduceSum' && { traits: { changedIn: () => [13] } }),
   shape: (ctx) => {
     const s = ctx.in(0)!,
       r = reduction(ctx.node, s.length, ctx.constant(1));

@@ -1,19 +1,44 @@
-import type { OperatorDef } from './contract.ts';
+import type { Node } from '../ir/node.ts';
+import type { DescribedOperator, OperatorDef, Traits } from './contract.ts';
 
-type OperatorModule = { operator?: OperatorDef; operators?: readonly OperatorDef[] };
-
-// Every file of this folder that exports `operator` or `operators` is in: adding an operator is adding one file.
-const modules = import.meta.glob<OperatorModule>(['./*.ts', '!./*.test.ts', '!./contract.ts', '!./registry.ts'], {
-  eager: true,
-});
-
-const table = new Map<string, OperatorDef>();
-for (const m of Object.values(modules)) {
-  for (const def of [...(m.operator ? [m.operator] : []), ...(m.operators ?? [])]) {
-    table.set(def.domain ? `${def.domain}::${def.opType}` : def.opType, def);
-  }
+interface OperatorModule {
+  readonly operator?: OperatorDef;
+  readonly operators?: readonly OperatorDef[];
+  readonly described?: readonly DescribedOperator[];
 }
 
-/** The definition for `Node.key`, or undefined for an operator we do not know. */
+// Every file of this folder that exports `operator`, `operators` or `described` is in: adding an operator is adding a file.
+const modules = import.meta.glob<OperatorModule>(
+  ['./*.ts', '!./*.test.ts', '!./contract.ts', '!./registry.ts', '!./traits.ts'],
+  { eager: true },
+);
+
+const keyOf = (o: { readonly opType: string; readonly domain?: string }): string =>
+  o.domain ? `${o.domain}::${o.opType}` : o.opType;
+
+const table = new Map<string, OperatorDef>();
+const known = new Map<string, Traits>();
+for (const m of Object.values(modules)) {
+  for (const def of [...(m.operator ? [m.operator] : []), ...(m.operators ?? [])]) {
+    table.set(keyOf(def), def);
+    if (def.traits) known.set(keyOf(def), def.traits);
+  }
+  for (const d of m.described ?? []) known.set(keyOf(d), d.traits);
+}
+
+const NONE: Traits = {};
+
+/** The definition for `Node.key`, or undefined for an operator that has no rules. */
 export const operatorFor = (key: string): OperatorDef | undefined => table.get(key);
 export const allOperators = (): Iterable<OperatorDef> => table.values();
+
+/** The traits of a node's operator; none of an operator that no file describes. */
+export const traitsOf = (node: Pick<Node, 'key'>): Traits => known.get(node.key) ?? NONE;
+/** Keys of all operators that have rules or traits. */
+export const operatorKeys = (): ReadonlySet<string> => new Set([...table.keys(), ...known.keys()]);
+
+/** True for an operator whose result is numbers that say how large its input is. */
+export const readsSizes = (node: Pick<Node, 'key'>): boolean => {
+  const { shapeInputs, outputType } = traitsOf(node);
+  return outputType !== undefined && (shapeInputs?.includes(0) ?? false);
+};

@@ -1,7 +1,11 @@
-import { keepWhere, unary, withGrad } from './support/elementwise.ts';
+import { keepWhere, unary, withTraits, withGrad } from './support/elementwise.ts';
+import { always } from './traits.ts';
 
 /** The output alone decides, so that the runtime may still fuse the activation into what precedes it. */
-export const operator = unary(
-  'Relu',
-  withGrad((dY, { b, node }) => [keepWhere(b, b.greater(node.output(), b.scalar(0)), dY)]),
+export const operator = withTraits(
+  { idempotent: true, nonNegative: always },
+  unary(
+    'Relu',
+    withGrad((dY, { b, node }) => [keepWhere(b, b.greater(node.output(), b.scalar(0)), dY)]),
+  ),
 );

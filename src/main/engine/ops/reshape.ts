@@ -3,6 +3,7 @@ import { elementCount } from '../ir/dtype.ts';
 import { i64 } from '../ir/tensor.ts';
 import type { OperatorDef, RewriteContext } from './contract.ts';
 import { relateReshape } from './support/axes.ts';
+import { likeFirst } from './traits.ts';
 
 /** The target with the new widths: 0 copies an input axis, -1 is inferred. null when two run-time sizes would be left to infer. */
 function newTarget(ctx: RewriteContext): number[] | null {
@@ -50,6 +51,7 @@ function rewrite(ctx: RewriteContext): void {
 
 export const operator: OperatorDef = {
   opType: 'Reshape',
+  traits: { movement: 'in-order', sizeInputs: [1], nonNegative: likeFirst },
   shape: (ctx) => {
     const x = ctx.in(0)!;
     const target = ctx.constant(1);

@@ -59,6 +59,7 @@ const input = { kind: 'x', shape: [1, 2, 3, 4] } as const;
 
 const resize: OperatorDef = {
   opType: 'Resize',
+  traits: { sizeInputs: [2, 3], landmark: true, changedIn: () => [11] },
   shape,
   prune,
   grad,
@@ -108,6 +109,7 @@ const resize: OperatorDef = {
 
 const upsample: OperatorDef = {
   opType: 'Upsample',
+  traits: { landmark: true, changedIn: () => [9, 10] },
   shape,
   prune,
   grad,

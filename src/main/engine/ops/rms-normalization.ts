@@ -40,6 +40,10 @@ function grad(ctx: GradContext): (Value | null)[] {
 
 const plain = (opType: string, opset: number): OperatorDef => ({
   opType,
+  traits: {
+    trainable: [1],
+    normalization: { centred: false, residual: null, scale: 1, shift: null, bias: null, sum: null, epsilon: 1e-5 },
+  },
   shape: (ctx) => [ctx.in(0)],
   prune: { relate },
   grad,
@@ -65,9 +69,20 @@ function relateSkip(ctx: PruneContext): void {
   ctx.reduce({ value, axis: rank - 1 }, 'normalize');
 }
 
-const skipping = (opType: string, parameters: number): OperatorDef => ({
+const skipping = (opType: string, parameters: number, centred: boolean): OperatorDef => ({
   opType,
   domain: 'com.microsoft',
+  traits: {
+    normalization: {
+      centred,
+      residual: 1,
+      scale: 2,
+      shift: centred ? 3 : null,
+      bias: centred ? 4 : 3,
+      sum: 3,
+      epsilon: 1e-12,
+    },
+  },
   shape: (ctx) => ctx.node.outputs.map((_, i) => (i === 0 || i === 3 ? ctx.in(0) : null)),
   prune: { relate: relateSkip },
   grad: unsupported('made by the runtime, not by exporters of models to train'),
@@ -83,6 +98,6 @@ const skipping = (opType: string, parameters: number): OperatorDef => ({
 export const operators: readonly OperatorDef[] = [
   plain('RMSNormalization', 23),
   plain('SimplifiedLayerNormalization', 17),
-  skipping('SkipLayerNormalization', 3),
-  skipping('SkipSimplifiedLayerNormalization', 1),
+  skipping('SkipLayerNormalization', 3, true),
+  skipping('SkipSimplifiedLayerNormalization', 1, false),
 ];

@@ -1,11 +1,14 @@
 import type { OperatorDef } from './contract.ts';
-import { unary, unaryExamples, zeroGrad } from './support/elementwise.ts';
+import { unary, unaryExamples, withTraits, zeroGrad } from './support/elementwise.ts';
 
 /** Piecewise constant: the gradient is zero wherever it exists. */
 export const operators: readonly OperatorDef[] = ['Floor', 'Ceil', 'Round', 'Sign'].map((opType) =>
-  unary(
-    opType,
-    zeroGrad,
-    unaryExamples([-3, 3]).map((e) => ({ ...e, noGrad: 'piecewise constant' })),
+  withTraits(
+    { elementwise: 'rounding' },
+    unary(
+      opType,
+      zeroGrad,
+      unaryExamples([-3, 3]).map((e) => ({ ...e, noGrad: 'piecewise constant' })),
+    ),
   ),
 );

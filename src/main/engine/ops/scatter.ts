@@ -1,6 +1,7 @@
 /** Operators that write to, or read from, places that another tensor names. What is named stays; other axes pass. */
 import { attrInt, int } from '../ir/attribute.ts';
-import { unsupported, type OperatorDef, type PruneContext } from './contract.ts';
+import { DType } from '../ir/dtype.ts';
+import { unsupported, type OperatorDef, type PruneContext, type Traits } from './contract.ts';
 import { normalizeAxis } from './support/axes.ts';
 import { cInts, w, x } from './support/elementwise.ts';
 
@@ -50,20 +51,25 @@ function relateGatherNd(ctx: PruneContext): void {
 }
 
 /** What selects, counts or makes positions: nothing can be named along its axes any more. */
-const whole = (opType: string, reason: string, examples: OperatorDef['examples'], outputs = 1): OperatorDef => ({
+const whole = (opType: string, reason: string, traits: Traits, examples: OperatorDef['examples']): OperatorDef => ({
   opType,
-  shape: () => Array.from({ length: outputs }, () => null),
+  traits,
+  shape: () => [null],
   prune: unsupported(reason),
   grad: unsupported(reason),
   examples,
 });
 
+const chosen: Traits = { selection: { counted: true, chosen: (node) => [node.output()] } };
+
 const selections: readonly OperatorDef[] = [
-  whole('NonZero', 'how many places it gives depends on data', [{ name: 'matrix', inputs: [x([2, 3])] }]),
-  whole('Range', 'it makes positions', [
+  whole('NonZero', 'how many places it gives depends on data', { ...chosen, outputType: DType.INT64 }, [
+    { name: 'matrix', inputs: [x([2, 3])] },
+  ]),
+  whole('Range', 'it makes positions', { sizeInputs: [1] }, [
     { name: 'counting', inputs: [cInts([0], []), cInts([4], []), cInts([1], [])] },
   ]),
-  whole('NonMaxSuppression', 'which boxes it keeps depends on data', [
+  whole('NonMaxSuppression', 'which boxes it keeps depends on data', { ...chosen, outputType: DType.INT64 }, [
     { name: 'boxes and scores', inputs: [x([1, 4, 4], [0, 1]), x([1, 2, 4], [0, 1]), cInts([2])] },
   ]),
 ];
@@ -82,6 +88,7 @@ export const operators: readonly OperatorDef[] = [
   },
   ...['ScatterElements', 'Scatter'].map((opType): OperatorDef => ({
     opType,
+    ...(opType === 'Scatter' && { traits: { changedIn: () => [11] } }),
     shape: (ctx) => [ctx.in(0)],
     prune: { relate: relateElements([1, 2]) },
     grad: places,

@@ -1,4 +1,5 @@
 import { attrInt, int } from '../ir/attribute.ts';
+import { DType } from '../ir/dtype.ts';
 import type { OperatorDef } from './contract.ts';
 import { normalizeAxis } from './support/axes.ts';
 
@@ -8,6 +9,7 @@ import { normalizeAxis } from './support/axes.ts';
  */
 export const operator: OperatorDef = {
   opType: 'Shape',
+  traits: { shapeInputs: [0], outputType: DType.INT64 },
   shape: (ctx) => {
     const rank = ctx.in(0)!.length;
     const clamp = (i: number): number => Math.min(Math.max(normalizeAxis(i, rank), 0), rank);

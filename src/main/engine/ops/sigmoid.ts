@@ -1,9 +1,13 @@
-import { unary, withGrad } from './support/elementwise.ts';
+import { unary, withTraits, withGrad } from './support/elementwise.ts';
+import { always } from './traits.ts';
 
-export const operator = unary(
-  'Sigmoid',
-  withGrad((dY, { b, node }) => {
-    const y = node.output();
-    return [b.mul(dY, b.sub(y, b.mul(y, y)))];
-  }),
+export const operator = withTraits(
+  { nonNegative: always },
+  unary(
+    'Sigmoid',
+    withGrad((dY, { b, node }) => {
+      const y = node.output();
+      return [b.mul(dY, b.sub(y, b.mul(y, y)))];
+    }),
+  ),
 );

@@ -1,8 +1,10 @@
+import { DType } from '../ir/dtype.ts';
 import type { OperatorDef } from './contract.ts';
 
 /** The number of elements is a divisor more often than a shape: axes whose product it tells stay whole. */
 export const operator: OperatorDef = {
   opType: 'Size',
+  traits: { shapeInputs: [0], outputType: DType.INT64 },
   shape: () => [[]],
   prune: {
     relate(ctx) {

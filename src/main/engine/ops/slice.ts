@@ -4,6 +4,7 @@ import { i64 } from '../ir/tensor.ts';
 import type { OperatorDef, RewriteContext } from './contract.ts';
 import { intsOf, normalizeAxis } from './support/axes.ts';
 import { strideGradient } from './support/scatter.ts';
+import { likeFirst } from './traits.ts';
 
 interface AxisSlice {
   readonly axis: number;
@@ -79,6 +80,7 @@ function rewrite(ctx: RewriteContext): void {
 
 export const operator: OperatorDef = {
   opType: 'Slice',
+  traits: { movement: 'part', sizeInputs: [1, 2, 3, 4], nonNegative: likeFirst, changedIn: () => [10] },
   shape: (ctx) => {
     const x = ctx.in(0)!;
     const slices = slicesOf(ctx.node, x, (i) => ctx.constant(i));

@@ -1,6 +1,7 @@
 import { attrInt, int } from '../ir/attribute.ts';
 import type { GradContext, OperatorDef, PruneContext } from './contract.ts';
 import { relateAxes, sameShapeRule, unaryExamples, withGrad, x } from './support/elementwise.ts';
+import { always } from './traits.ts';
 
 /** Axes that are normalised together: one since opset 13, all from `axis` on before. */
 function normalised(node: PruneContext['node'], opset: number, rank: number): number[] {
@@ -34,6 +35,7 @@ const examples = [
 export const operators: readonly OperatorDef[] = [
   {
     opType: 'Softmax',
+    traits: { landmark: true, nonNegative: always, changedIn: () => [13] },
     shape: sameShapeRule,
     prune: { relate },
     // y (dY - sum(dY y))
@@ -47,6 +49,7 @@ export const operators: readonly OperatorDef[] = [
   },
   {
     opType: 'LogSoftmax',
+    traits: { landmark: true, changedIn: () => [13] },
     shape: sameShapeRule,
     prune: { relate },
     // dY - softmax sum(dY)

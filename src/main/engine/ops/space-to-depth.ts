@@ -4,6 +4,7 @@ import type { OperatorDef } from './contract.ts';
 /** [N, C, H b, W b] -> [N, C b b, H, W]; output channel i comes from input channel i mod C. */
 export const operator: OperatorDef = {
   opType: 'SpaceToDepth',
+  traits: { movement: 'permuted' },
   shape: (ctx) => {
     const [n, c, h, w] = ctx.in(0)!;
     const b = attrInt(ctx.node.attributes.get('blocksize'), 1);

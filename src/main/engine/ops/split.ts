@@ -23,6 +23,7 @@ function sizesOf(
 
 export const operator: OperatorDef = {
   opType: 'Split',
+  traits: { movement: 'part', sizeInputs: [1], writesEveryOutput: true, changedIn: () => [13] },
   shape: (ctx) => {
     const x = ctx.in(0)!;
     const axis = axisOf(ctx.node, x.length);

@@ -5,6 +5,7 @@ import { i64, MemoryTensor, type Tensor } from '../ir/tensor.ts';
 import type { Value } from '../ir/value.ts';
 import type { OperatorDef } from './contract.ts';
 import { intsOf, normalizeAxis, relateReshape } from './support/axes.ts';
+import { likeFirst } from './traits.ts';
 
 /** Which dynamic axes have one entry is known when the model runs: a Reshape to the sizes that are not 1, or that `stay`. */
 function squeezeAtRunTime(node: Node, x: Value, stay: readonly boolean[]): void {
@@ -26,6 +27,7 @@ function squeezeAtRunTime(node: Node, x: Value, stay: readonly boolean[]): void 
 
 export const operator: OperatorDef = {
   opType: 'Squeeze',
+  traits: { movement: 'in-order', nonNegative: likeFirst, changedIn: () => [13] },
   shape: (ctx) => {
     const x = ctx.in(0)!;
     const given = intsOf(ctx.node, 'axes', (i) => ctx.constant(i), 1);

@@ -3,6 +3,7 @@ import { binaryExamples, broadcastPrune, broadcastRule, withGrad } from './suppo
 
 export const operator: OperatorDef = {
   opType: 'Sub',
+  traits: { elementwise: 'arithmetic' },
   shape: broadcastRule,
   prune: broadcastPrune,
   grad: withGrad((dY, ctx) => [dY, ctx.needs(1) ? ctx.b.neg(dY) : null]),

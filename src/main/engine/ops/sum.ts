@@ -1,9 +1,11 @@
 import type { OperatorDef } from './contract.ts';
 import { broadcastPrune, broadcastRule, w, withGrad, x } from './support/elementwise.ts';
+import { likeEvery } from './traits.ts';
 
 /** Any number of addends. */
 export const operator: OperatorDef = {
   opType: 'Sum',
+  traits: { elementwise: 'arithmetic', sum: true, nonNegative: likeEvery },
   shape: broadcastRule,
   prune: broadcastPrune,
   grad: withGrad((dY, { node }) => node.inputs.map(() => dY)),

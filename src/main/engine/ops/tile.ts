@@ -3,6 +3,7 @@ import type { OperatorDef } from './contract.ts';
 
 export const operator: OperatorDef = {
   opType: 'Tile',
+  traits: { movement: 'repeated', sizeInputs: [1] },
   shape: (ctx) => {
     const repeats = ctx.constant(1);
     return [repeats && ctx.in(0)!.map((n, i) => n * repeats[i]!)];

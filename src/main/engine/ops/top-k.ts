@@ -6,6 +6,12 @@ import { cInts, x } from './support/elementwise.ts';
 /** The largest along an axis, and where they are: that axis is searched, the others pass. */
 export const operator: OperatorDef = {
   opType: 'TopK',
+  traits: {
+    sizeInputs: [1],
+    selection: { chosen: (node) => [node.outputs[1]] },
+    writesEveryOutput: true,
+    changedIn: () => [10],
+  },
   shape: (ctx) => {
     const s = ctx.in(0)!;
     const k = ctx.constant(1)?.[0];

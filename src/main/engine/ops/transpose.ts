@@ -1,6 +1,7 @@
 import { attrInts, ints } from '../ir/attribute.ts';
 import type { Node } from '../ir/node.ts';
 import type { OperatorDef } from './contract.ts';
+import { likeFirst } from './traits.ts';
 
 /** Output axis i is input axis perm[i]; the axes are reversed by default. */
 const permutation = (node: Node, rank: number): number[] =>
@@ -8,6 +9,7 @@ const permutation = (node: Node, rank: number): number[] =>
 
 export const operator: OperatorDef = {
   opType: 'Transpose',
+  traits: { movement: 'permuted', nonNegative: likeFirst },
   shape: (ctx) => [permutation(ctx.node, ctx.in(0)!.length).map((p) => ctx.in(0)![p]!)],
   prune: {
     relate(ctx) {

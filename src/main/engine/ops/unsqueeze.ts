@@ -2,9 +2,11 @@ import { ints } from '../ir/attribute.ts';
 import { i64 } from '../ir/tensor.ts';
 import type { OperatorDef } from './contract.ts';
 import { intsOf, normalizeAxis, relateReshape } from './support/axes.ts';
+import { likeFirst } from './traits.ts';
 
 export const operator: OperatorDef = {
   opType: 'Unsqueeze',
+  traits: { movement: 'in-order', nonNegative: likeFirst, changedIn: () => [13] },
   shape: (ctx) => {
     const given = intsOf(ctx.node, 'axes', (i) => ctx.constant(i), 1);
     if (!given) return [null];

@@ -4,6 +4,7 @@ import { zeros } from './support/scatter.ts';
 
 export const operator: OperatorDef = {
   opType: 'Where',
+  traits: { elementwise: 'choice' },
   shape: broadcastRule,
   prune: broadcastPrune,
   grad: withGrad((dY, { b, node, needs, shape }) => {

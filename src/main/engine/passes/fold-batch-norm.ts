@@ -1,11 +1,12 @@
-import { attrFloat, attrInt, elementCount, float, type Model, type Node, type Value } from '../ir/index.ts';
+import { attrFloat, attrInt, float, type Model, type Node, type Value } from '../ir/index.ts';
 import { givenOut } from '../ir/reads.ts';
+import { traitsOf } from '../ops/registry.ts';
 import { constantOf, fromFloat64, setConstantInput, toFloat64 } from './constants.ts';
 import type { Pass } from './pass.ts';
 
 /**
- * Folds an inference BatchNormalization into the Conv, ConvTranspose or Gemm before it, when the weights are constant
- * initializers and nothing else reads what lies between. Arithmetic is float64, rounded once:
+ * Folds an inference BatchNormalization into the linear operator before it, where that has an input for a bias, its weights
+ * are constant initializers and nothing else reads what lies between. Arithmetic is float64, rounded once:
  * y = s (W x + b - mean) + beta with s = scale / sqrt(var + epsilon) per output channel (Ioffe and Szegedy 2015,
  * algorithm 2). Run `constants-to-initializers` first where weights may come from Constant nodes.
  */
@@ -29,7 +30,8 @@ function fold(model: Model, bn: Node, given: ReadonlySet<Value>): boolean {
   if (attrInt(bn.attributes.get('spatial'), 1) !== 1) return false;
 
   const weight = constantOf(model, layer.input(1));
-  const channelOf = weight && outputChannel(layer, weight.dims);
+  const { linear } = traitsOf(layer);
+  const channelOf = weight && linear?.bias ? linear.outputs(layer, weight.dims) : null;
   if (!weight || !channelOf) return false;
   const parameters: Float64Array[] = [];
   for (const i of [1, 2, 3, 4]) {
@@ -59,42 +61,6 @@ function fold(model: Model, bn: Node, given: ReadonlySet<Value>): boolean {
   return true;
 }
 
-/** Which output channel an element of the weight belongs to; null for other operators. */
-function outputChannel(
-  layer: Node,
-  dims: readonly number[],
-): { channels: number; at: (element: number) => number } | null {
-  switch (layer.key) {
-    case 'Conv': {
-      const inner = elementCount(dims.slice(1));
-      return { channels: dims[0]!, at: (e) => Math.floor(e / inner) };
-    }
-    case 'ConvTranspose': {
-      // Weight [in, out / group, ...]: the group of an input channel tells which stretch of outputs it makes.
-      const group = attrInt(layer.attributes.get('group'), 1);
-      const inner = elementCount(dims.slice(2)),
-        width = dims[1]!,
-        perGroup = dims[0]! / group;
-      return {
-        channels: width * group,
-        at: (e) => {
-          const o = Math.floor(e / inner);
-          return Math.floor(Math.floor(o / width) / perGroup) * width + (o % width);
-        },
-      };
-    }
-    case 'Gemm': {
-      if (dims.length !== 2) return null;
-      const [rows, columns] = dims as [number, number];
-      return attrInt(layer.attributes.get('transB'), 0) === 0
-        ? { channels: columns, at: (e) => e % columns }
-        : { channels: rows, at: (e) => Math.floor(e / columns) };
-    }
-    default:
-      return null;
-  }
-}
-
 /** The present bias per output channel (zeros when there is none), or null when it is not a plain constant. */
 function oldBias(model: Model, layer: Node, channels: number): Float64Array | null {
   const v = layer.input(2);
@@ -102,6 +68,6 @@ function oldBias(model: Model, layer: Node, channels: number): Float64Array | nu
   const t = constantOf(model, v);
   const numbers = t && toFloat64(t);
   if (!numbers || numbers.length !== channels || t.dims.at(-1) !== channels) return null;
-  const beta = layer.key === 'Gemm' ? attrFloat(layer.attributes.get('beta'), 1) : 1;
+  const beta = attrFloat(layer.attributes.get('beta'), 1);
   return numbers.map((x) => x * beta);
 }

@@ -14,8 +14,9 @@ import { weightLike } from './constants.ts';
 import type { ResidualBlock } from './types.ts';
 import { describe } from './atoms.ts';
 import type { Skipped } from '../../../shared/model/types.ts';
+import { traitsOf } from '../ops/registry.ts';
 
-const LINEAR = new Set(['Conv', 'ConvTranspose', 'Gemm', 'MatMul']);
+const isLinear = (n: Node): boolean => traitsOf(n).linear !== undefined;
 /** A shortcut with more linear operators than this is a path of its own. */
 const SHORTCUT_LINEAR = 1;
 
@@ -53,7 +54,7 @@ export function findResiduals(model: Model, facts: Facts): Residuals {
     return n ? `${base}#${n + 1}` : base;
   };
   for (const add of model.graph.nodes()) {
-    if ((add.key !== 'Add' && add.key !== 'Sum') || add.inputs.length !== 2) continue;
+    if (!traitsOf(add).sum || add.inputs.length !== 2) continue;
     const [a, b] = [add.input(0)!, add.input(1)!];
     if (a === b || weights.has(a) || weights.has(b)) continue;
     const extent = extentOf(add.output(), facts);
@@ -72,8 +73,7 @@ export function findResiduals(model: Model, facts: Facts): Residuals {
 }
 
 /** What a block is called by: the last linear operator of its branch. */
-const baseOf = (c: { readonly nodes: readonly Node[] }): string =>
-  c.nodes.filter((n) => LINEAR.has(n.opType)).at(-1)!.label;
+const baseOf = (c: { readonly nodes: readonly Node[] }): string => c.nodes.filter(isLinear).at(-1)!.label;
 
 /** Sizes and names of dynamic axes: an addend that is broadcast along a dynamic axis may have its size in the facts. */
 function extentOf(v: Value, facts: Facts): string | null {
@@ -119,7 +119,7 @@ function exclusive(
     for (const v of readsOf(node)) if (!weights.has(v)) waiting.add(v);
   }
   const nodes = [...inside].sort((p, q) => order.get(p)! - order.get(q)!);
-  return { nodes, entries, linear: nodes.filter((n) => LINEAR.has(n.opType)).length };
+  return { nodes, entries, linear: nodes.filter(isLinear).length };
 
   function position(v: Value): number {
     return v.producer ? (order.get(v.producer) ?? -1) : -1;

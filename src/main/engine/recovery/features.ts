@@ -7,6 +7,7 @@ import type { Value } from '../ir/value.ts';
 import { Targets } from '../compensation/targets.ts';
 import type { Surgery } from '../pruning/surgery.ts';
 import type { ResidualBlock } from '../pruning/types.ts';
+import { traitsOf } from '../ops/registry.ts';
 
 /** An activation of the pruned model, and the one of the original that it stands for. By name, so that it can be kept. */
 export interface Feature {
@@ -15,8 +16,6 @@ export interface Feature {
   /** Channels (axis 1) of the target that stay, or null for all. */
   readonly kept: readonly number[] | null;
 }
-
-const LINEAR = new Set(['Conv', 'ConvTranspose', 'Gemm', 'MatMul']);
 
 /**
  * Residual sums, or in a network without any the outputs of its linear operators; behind their activation where that alone
@@ -27,7 +26,7 @@ export function featuresOf(surgery: Surgery, dropped: readonly ResidualBlock[], 
   const sums = new Map<string, Feature>();
   const others = new Map<string, Feature>();
   for (const node of surgery.model.graph.nodes()) {
-    if (!LINEAR.has(node.opType)) continue;
+    if (!traitsOf(node).linear) continue;
     const readout = targets.readout(node.output(), () => 1);
     if (!readout) continue;
     const value = activated(readout.value);
@@ -45,6 +44,6 @@ export function featuresOf(surgery: Surgery, dropped: readonly ResidualBlock[], 
 
 /** The output of the activation that alone reads a value, or the value. */
 function activated(v: Value): Value {
-  const relu = v.consumers().filter((n) => n.key === 'Relu' && n.graph === v.graph);
-  return relu.length === 1 && !v.isGraphOutput ? relu[0]!.output() : v;
+  const readers = v.consumers().filter((n) => traitsOf(n).idempotent && n.graph === v.graph);
+  return readers.length === 1 && !v.isGraphOutput ? readers[0]!.output() : v;
 }

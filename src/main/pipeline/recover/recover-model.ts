@@ -14,6 +14,7 @@ import { cloneModel } from '../../engine/ir/clone.ts';
 import { DType, elementCount } from '../../engine/ir/dtype.ts';
 import type { Model } from '../../engine/ir/model.ts';
 import type { Value } from '../../engine/ir/value.ts';
+import { traitsOf } from '../../engine/ops/registry.ts';
 import type { Feature } from '../../engine/recovery/features.ts';
 import { insertNormalization, normalizable } from '../../engine/recovery/normalize.ts';
 import { buildStatisticsModel, StatisticsAccumulator } from '../../engine/pruning/statistics.ts';
@@ -25,22 +26,16 @@ import type { Dataset } from '../../data/dataset.ts';
 import { collectFacts } from '../../runtime/facts.ts';
 import type { StageContext } from '../context.ts';
 
-const READS_WEIGHTS = new Set([
-  'Conv', 'ConvTranspose', 'Gemm', 'MatMul', 'BatchNormalization', 'InstanceNormalization', 'GroupNormalization',
-  'LayerNormalization', 'PRelu',
-]); // prettier-ignore
-
-/** Float32 weights of linear and normalizing operators, running statistics left out. */
+/** Float32 weights that the operators that read them let training change. */
 export function trainable(model: Model): Value[] {
   return [...model.graph.initializers].filter(
     (v) =>
       v.initializer?.dtype === DType.FLOAT &&
       v.uses().length > 0 &&
       v.uses().every(({ node, index }) => {
-        if (node.key === 'BatchNormalization') return index === 1 || index === 2;
-        if (READS_WEIGHTS.has(node.opType)) return index >= 1 || node.key === 'MatMul';
-        // A bias that is added by a node of its own.
-        return node.key === 'Add' && v.initializer!.dims.length > 0;
+        const traits = traitsOf(node);
+        const vector = !traits.elementwise || v.initializer!.dims.length > 0;
+        return vector && (traits.trainable?.includes(index) ?? false);
       }),
   );
 }

@@ -14,6 +14,7 @@ import type {
   PruneRule,
   ShapeContext,
   ShapeRule,
+  Traits,
 } from '../contract.ts';
 
 /** numpy broadcasting: shapes aligned at the right, extent 1 stretches. */
@@ -134,9 +135,16 @@ export function unary(
   return {
     opType,
     ...(domain && { domain }),
+    traits: { elementwise: 'function' },
     shape: sameShapeRule,
     prune: { relate: (ctx) => relateAxes(ctx, ctx.node.input(0)!, ctx.node.output()) },
     grad,
     examples,
   };
 }
+
+/** The operator with more traits, or others. */
+export const withTraits = (traits: Traits, operator: OperatorDef): OperatorDef => ({
+  ...operator,
+  traits: { ...operator.traits, ...traits },
+});
