@@ -3,6 +3,7 @@ import { attrInt, attrInts } from '../engine/ir/attribute.ts';
 import { isFloat } from '../engine/ir/dtype.ts';
 import type { Model } from '../engine/ir/model.ts';
 import type { Value } from '../engine/ir/value.ts';
+import { traitsOf } from '../engine/ops/registry.ts';
 
 /** Graph inputs that a run must feed: those that are not also initializers. */
 export const fedInputs = (model: Model): Value[] => model.graph.inputs.filter((v) => !v.isInitializer);
@@ -14,7 +15,6 @@ export const axisNames = (v: Value): (string | null)[] =>
 const BATCH = /^(n|b|bs|batch.*|.*batch_?(size|dim)?|num_?batch(es)?)$/i;
 const LENGTH = /seq|len|time|frame|token|past|total|chunk|^[tslp]$/i;
 const PICTURE = /height|width|rows|cols|^[hw]$|^(img|image)_?[hw]$/i;
-const RECURRENT = new Set(['LSTM', 'GRU', 'RNN']);
 
 /**
  * Names of axes along which samples lie. A name that says so decides, wherever the axis is; recurrent layers have their
@@ -27,7 +27,7 @@ export function batchAxes(model: Model): ReadonlySet<string> {
     for (const n of names) if (n !== null && !/[-+*]/.test(n) && BATCH.test(n)) out.add(n);
   for (const { v, names } of inputs) {
     if (names.some((n) => n !== null && out.has(n))) continue;
-    const layers = v.consumers().filter((n) => RECURRENT.has(n.opType) && n.input(0) === v);
+    const layers = v.consumers().filter((n) => traitsOf(n).recurrent && n.input(0) === v);
     const second = layers.some((n) => attrInt(n.attributes.get('layout'), 0) === 0);
     const name = names[second ? 1 : 0];
     if (!name || /[-+*]/.test(name)) continue;
@@ -151,13 +151,13 @@ function channelsLast(v: Value): boolean {
   return typeof first !== 'number' && typeof last === 'number';
 }
 
-/** [N, samples] or [N, 1, samples] floats that go to a one-dimensional convolution, at once or behind an Unsqueeze. */
+/** [N, samples] or [N, 1, samples] floats that go to a one-dimensional convolution, at once or in another shape. */
 function isAudio(v: Value, axis: number, name: string): boolean {
   const shape = v.type?.shape ?? [];
   if (axis !== shape.length - 1 || !isFloat(v.type?.elemType ?? 0)) return false;
   const narrow = shape.length === 2 || (shape.length === 3 && shape[1] === 1);
   if (!narrow) return false;
   if (/audio|wave|sample/i.test(`${name} ${v.name}`)) return true;
-  const behind = v.consumers().flatMap((n) => (n.opType === 'Unsqueeze' || n.opType === 'Reshape' ? n.output().consumers() : [n])); // prettier-ignore
+  const behind = v.consumers().flatMap((n) => (traitsOf(n).movement === 'in-order' ? n.output().consumers() : [n])); // prettier-ignore
   return behind.some((n) => n.opType === 'Conv' && n.input(1)?.initializer?.dims.length === 3);
 }

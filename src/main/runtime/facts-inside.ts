@@ -7,6 +7,7 @@ import type { Graph } from '../engine/ir/graph.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { Node } from '../engine/ir/node.ts';
 import { Value } from '../engine/ir/value.ts';
+import { traitsOf } from '../engine/ops/registry.ts';
 
 /**
  * Lets every Loop and Scan of the copy give out the shape of each value in its body, iteration by iteration.
@@ -20,7 +21,7 @@ export function exposeBodies(model: Model, clone: Clone, wanted: (v: Value) => b
     if (!links) continue;
     const node = clone.nodes.get(original)!;
     const body = bodyOf(node)!;
-    const said = node.key === 'Loop' ? 1 : 0;
+    const { said } = traitsOf(node).body!;
     const before = body.outputs.length - said;
     const fresh = (): Value => new Value(graph.freshName('inside__shape'), { elemType: DType.INT64 });
     while (node.outputs.length < before) node.setOutput(node.outputs.length, new Value(graph.freshName('unread')));
@@ -52,14 +53,6 @@ export function steadyShape(dims: readonly number[], shapes: readonly number[]):
   return shapes.every((n, i) => n === first[i % rank]) ? first : null;
 }
 
-/** Give a type of their own, whatever they read. */
-const GIVES = new Map<string, number>([
-  ...['Shape', 'Size', 'ArgMax', 'ArgMin', 'NonZero'].map((op) => [op, DType.INT64] as const),
-  ...['Equal', 'Less', 'LessOrEqual', 'Greater', 'GreaterOrEqual', 'Not', 'And', 'Or', 'Xor', 'IsNaN', 'IsInf'].map(
-    (op) => [op, DType.BOOL] as const,
-  ),
-]);
-
 /** A first guess of element types: casts and constants say theirs, most operators hand on their first input's. */
 export function guessDtypes(model: Model): Map<Value, number> {
   const out = new Map<Value, number>();
@@ -80,7 +73,7 @@ export function guessDtypes(model: Model): Map<Value, number> {
       for (const c of links?.carried ?? []) hand(c.output, c.last);
       for (const s of links?.stacked ?? []) hand(s.slice, s.whole);
       const value = node.attributes.get('value');
-      const to = node.opType === 'Cast' ? attrInt(node.attributes.get('to'), 0) : (GIVES.get(node.key) ?? 0);
+      const to = node.opType === 'Cast' ? attrInt(node.attributes.get('to'), 0) : (traitsOf(node).outputType ?? 0);
       const first = node.key === 'Where' ? node.input(1) : node.inputs.find((v) => v !== null);
       const dtype = to || (value?.kind === 'tensor' ? value.value.dtype : first ? out.get(first) : undefined);
       for (const o of node.outputs) if (dtype && !out.has(o)) out.set(o, dtype);

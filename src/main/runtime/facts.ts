@@ -16,6 +16,7 @@ import { exposeBodies, guessDtypes, steadyShape } from './facts-inside.ts';
 import { fedInputs, inputShapes, randomInput, type DimChoice, type InputShape } from './random-inputs.ts';
 import { feedsAt, namedSizes, trySizes, type SizeTrial } from './size-trials.ts';
 import { isTransferable } from './tensors.ts';
+import { traitsOf } from '../engine/ops/registry.ts';
 
 /** Contents are kept up to this many elements. */
 const SMALL = 1024;
@@ -25,37 +26,13 @@ export interface FactsOptions extends DimChoice {
   readonly inputs?: Readonly<Record<string, HostTensor>>;
 }
 
-/** Produce sequences or optionals, which have no shape. */
-const NOT_TENSORS = new Set([
-  'SequenceConstruct',
-  'SequenceEmpty',
-  'SequenceInsert',
-  'SequenceErase',
-  'SequenceMap',
-  'SplitToSequence',
-  'Optional',
-  'ZipMap',
-]);
-
-/** Take a sequence or an optional as their first input. */
-const READ_SEQUENCES = new Set([
-  'ConcatFromSequence',
-  'SequenceAt',
-  'SequenceErase',
-  'SequenceInsert',
-  'SequenceLength',
-  'SequenceMap',
-  'OptionalGetElement',
-  'OptionalHasElement',
-]);
-
 /** Told by who makes a value and who reads it: what a Loop or If gives has no type where the exporter wrote none. */
 function isSequence(v: Value): boolean {
-  if (v.producer && NOT_TENSORS.has(v.producer.opType)) return true;
-  if (v.consumers().some((n) => READ_SEQUENCES.has(n.opType) && n.input(0) === v)) return true;
+  if (v.producer && traitsOf(v.producer).sequence?.makes) return true;
+  if (v.consumers().some((n) => traitsOf(n).sequence?.reads && n.input(0) === v)) return true;
   return [...(v.producer?.subgraphs() ?? [])].some((g) => {
     // A Loop's body gives its condition first.
-    const inner = g.outputs[v.index + (v.producer!.opType === 'Loop' ? 1 : 0)];
+    const inner = g.outputs[v.index + (traitsOf(v.producer!).body?.said ?? 0)];
     return inner !== undefined && inner !== v && isSequence(inner);
   });
 }

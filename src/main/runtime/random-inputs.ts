@@ -7,6 +7,8 @@ import { numberToHalf, type NumericArray } from '../engine/ir/tensor.ts';
 import type { Value } from '../engine/ir/value.ts';
 import { seededRandom } from '../engine/random.ts';
 import { axisNames, batchAxes, evaluateAxis, fedInputs, guessAxis, LIKELY, operandsOf } from './axes.ts';
+import { traitsOf } from '../engine/ops/registry.ts';
+import type { Node } from '../engine/ir/node.ts';
 
 export { fedInputs };
 
@@ -106,8 +108,11 @@ export function randomTensor(dtype: number, dims: readonly number[], seed = 1): 
   return { dtype, dims, data: make() };
 }
 
-/** Lead from ids to the table that they index without changing them. */
-const HAND_ON = new Set(['Cast', 'Identity', 'Reshape', 'Unsqueeze', 'Squeeze', 'Flatten', 'Expand', 'Transpose']);
+/** Gives every element of its input on, so that ids reach the table that they index unchanged. */
+const handsOn = (n: Node): boolean => {
+  const { movement } = traitsOf(n);
+  return movement === 'in-order' || movement === 'permuted' || movement === 'repeated';
+};
 
 /** Rows of the smallest table that an integer input indexes; null where none is found. */
 function idLimit(v: Value, depth = 0): number | null {
@@ -115,7 +120,7 @@ function idLimit(v: Value, depth = 0): number | null {
   for (const n of v.consumers()) {
     const table = n.opType === 'Gather' && n.input(1) === v ? n.input(0) : null;
     const axis = attrInt(n.attributes.get('axis'), 0);
-    const rows = table?.initializer?.dims.at(axis) ?? (HAND_ON.has(n.opType) && n.input(0) === v && depth < 6 ? idLimit(n.output(), depth + 1) : null); // prettier-ignore
+    const rows = table?.initializer?.dims.at(axis) ?? (handsOn(n) && n.input(0) === v && depth < 6 ? idLimit(n.output(), depth + 1) : null); // prettier-ignore
     if (rows) least = Math.min(least ?? Infinity, rows);
   }
   return least;

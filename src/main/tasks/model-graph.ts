@@ -23,8 +23,6 @@ interface Box {
   params: number;
 }
 
-/** Work that is worth a box even where it costs no multiply-accumulates. */
-const HEAVY = /Conv|Gemm|MatMul|Einsum|Pool|^Softmax$|^(Resize|Upsample)$|Attention|^(LSTM|GRU|RNN)$/;
 /** Kinds of operators that a box names. */
 const NAMED = 4;
 
@@ -46,9 +44,9 @@ export function modelGraph(p: Prepared): ModelGraph {
       const box = boxOf.get(v);
       if (box) from.add(box);
     }
-    const heavy = HEAVY.test(node.opType) || (node.opType === 'Concat' && read.size > 1);
+    const heavy = isLandmark(node) || (node.opType === 'Concat' && read.size > 1);
     let box = from.values().next().value;
-    if (heavy || !operatorFor(node.key) || from.size > 1) {
+    if (heavy || from.size > 1) {
       box = { id: unique(node.label, ids), nodes: [node], reads: read, macs, params };
       boxes.push(box);
       for (const b of from) edges.push({ from: b.id, to: box.id });
@@ -94,6 +92,12 @@ export function modelGraph(p: Prepared): ModelGraph {
     }),
     edges,
   };
+}
+
+/** Work that is worth a box; what an operator without rules does is not known. */
+function isLandmark(node: Node): boolean {
+  const rules = operatorFor(node.key);
+  return !rules || rules.macs !== undefined || rules.traits?.landmark === true;
 }
 
 function shapeOf(v: Value, facts: Facts): GraphShape {

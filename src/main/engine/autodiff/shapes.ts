@@ -4,21 +4,12 @@ import { toNumbers } from '../ir/tensor.ts';
 import type { Value } from '../ir/value.ts';
 import type { OperatorDef } from '../ops/contract.ts';
 import { operatorFor } from '../ops/registry.ts';
-import { broadcastShape } from '../ops/support/elementwise.ts';
 
 /** Shapes, types and small constants of the forward graph: usually `facts.get` of an instrumented run. */
 export type FactsLookup = (v: Value) => TensorFacts | undefined;
 
 /** Constants above this many elements are data, not shapes or axes. */
 const SMALL = 4096;
-
-/** Element-wise operators that gradient rules emit; those with a definition of their own use that instead. */
-const ELEMENTWISE = new Set(
-  (
-    'Abs Add And Ceil Clip Cos Div Equal Erf Exp Floor Greater GreaterOrEqual Less LessOrEqual Log Max Min Mod Mul Neg ' +
-    'Not Or Pow Reciprocal Relu Round Sigmoid Sign Sin Sqrt Sub Sum Tanh Where Xor Cast HardSigmoid Identity'
-  ).split(' '),
-);
 
 /**
  * Shapes of every value of a graph that grows: the facts know the original values; those emitted later are inferred
@@ -93,8 +84,6 @@ export class Shapes {
         })[v.index] ?? null
       );
     }
-    if (node.domain === '' && ELEMENTWISE.has(node.opType) && inputs.every((s) => s !== null))
-      return broadcastShape(...inputs);
     return null;
   }
 }

@@ -13,13 +13,12 @@ import { readsOf } from '../ir/reads.ts';
 import type { Value } from '../ir/value.ts';
 import { int } from '../ir/attribute.ts';
 import { matmul, matmulNT, solveRidge, submatrix, trace, transpose } from '../linalg.ts';
+import { readsSizes, traitsOf } from '../ops/registry.ts';
 import type { Surgery } from '../pruning/surgery.ts';
 import { channelsIn } from './channels.ts';
 import { channelAxis, isLinear, readWeights, regressionOf, writeWeights, type Regression } from './regression.ts';
 import { ActivationCache } from './activation-cache.ts';
 
-/** Operators between the product and its softmax. */
-const BETWEEN = new Set(['Div', 'Mul', 'Add', 'Where', 'Reshape', 'Cast', 'Identity', 'Max']);
 /** Samples that say enough about one head: each has all its tokens. */
 const SAMPLES = 128;
 
@@ -114,15 +113,16 @@ function productsIn({ model, facts }: Original, surgery: Surgery): Product[] {
   return out;
 }
 
+/** True where a softmax reads a value, scaled, masked or in another shape. */
 function reachesSoftmax(v: Value, depth = 8): boolean {
+  const scales = (n: Node): boolean => traitsOf(n).elementwise !== undefined || traitsOf(n).movement === 'in-order';
   return (
-    depth > 0 &&
-    v.consumers().some((n) => n.key === 'Softmax' || (BETWEEN.has(n.key) && reachesSoftmax(n.output(), depth - 1)))
+    depth > 0 && v.consumers().some((n) => n.key === 'Softmax' || (scales(n) && reachesSoftmax(n.output(), depth - 1)))
   );
 }
 
-/** Take parts of a value, or its sizes: beside them the others read other channels. */
-const PARTS = new Set(['Gather', 'Slice', 'Split', 'Shape']);
+/** Takes a part of a value, or its sizes: the other readers then read other channels. */
+const takesPart = (n: Node): boolean => traitsOf(n).movement === 'part' || readsSizes(n);
 
 /**
  * The result, with its bias, of the only linear operator that a value is rearranged from. Null where anything else reads
@@ -131,7 +131,7 @@ const PARTS = new Set(['Gather', 'Slice', 'Split', 'Shape']);
 function projectionBehind(v: Value, facts: Facts): Value | null {
   for (let at: Value = v, steps = 0; steps < 32; steps++) {
     const readers = at.consumers();
-    if (readers.length > 1 && !readers.every((n) => PARTS.has(n.key))) return null;
+    if (readers.length > 1 && !readers.every(takesPart)) return null;
     if (linearOf(at)) return at;
     if (!at.producer) return null;
     const moving: Value[] = [...readsOf(at.producer)].filter((x) => !x.isInitializer && !facts.get(x)?.constant);

@@ -1,21 +1,21 @@
 /** The kind of network, told from its operators and ports. A guess that users can correct. */
 import type { Family } from '../../../shared/model/types.ts';
 import type { Model } from '../ir/model.ts';
+import type { Node } from '../ir/node.ts';
+import { operatorFor, traitsOf } from '../ops/registry.ts';
 
 export function familyOf(model: Model): Family {
   let convolutions = 0;
   let softmaxOfProducts = 0;
   let experts = 0;
   for (const node of model.graph.nodes()) {
-    if (node.opType === 'Conv' || node.opType === 'ConvTranspose') convolutions++;
+    if (traitsOf(node).linear?.slides) convolutions++;
     else if (/MoE/i.test(node.opType)) experts++;
     // Attention: a softmax that a matrix product consumes, or a fused operator.
     else if (/Attention$/.test(node.opType)) softmaxOfProducts++;
     else if (node.opType === 'Softmax') {
       const out = node.outputs[0];
-      if (out?.consumers().some((c) => c.opType === 'MatMul' || c.opType === 'Einsum' || c.opType === 'Dropout')) {
-        softmaxOfProducts++;
-      }
+      if (out?.consumers().some((c) => isProduct(c) || c.key === 'Dropout')) softmaxOfProducts++;
     }
   }
   const inputs = model.graph.inputs.filter((v) => !v.isInitializer);
@@ -30,3 +30,6 @@ export function familyOf(model: Model): Family {
   if (convolutions > 0) return 'cnn';
   return softmaxOfProducts > 0 && image ? 'vit' : 'unknown';
 }
+
+/** Multiplies and accumulates without sliding a weight. */
+const isProduct = (n: Node): boolean => operatorFor(n.key)?.macs !== undefined && !traitsOf(n).linear?.slides;

@@ -2,6 +2,7 @@
  * Bodies that run as a part of the graph around them: those of Loop and Scan. What is in them has units like everything
  * else. Bodies within bodies, and the branches of an If, of which one run sees only one, are not looked into.
  */
+import { traitsOf } from '../ops/registry.ts';
 import { attrInt, attrInts } from './attribute.ts';
 import type { Graph } from './graph.ts';
 import type { Node } from './node.ts';
@@ -20,7 +21,7 @@ export interface BodyLinks {
 
 /** The body of a Loop or Scan, null for every other node. */
 export function bodyOf(node: Node): Graph | null {
-  if (node.key !== 'Loop' && node.key !== 'Scan') return null;
+  if (!traitsOf(node).body) return null;
   const a = node.attributes.get('body');
   return a?.kind === 'graph' ? a.value : null;
 }
@@ -32,15 +33,12 @@ export function bodyOf(node: Node): Graph | null {
 export function bodyLinks(node: Node): BodyLinks | null {
   const body = bodyOf(node);
   if (!body) return null;
-  const loop = node.key === 'Loop';
   const axes = (name: string): readonly number[] => attrInts(node.attributes.get(name)) ?? [];
-  const scans = loop ? 0 : attrInt(node.attributes.get('num_scan_inputs'), 0);
-  // A Loop is given how often and whether to run; its body the number of the iteration, and says whether to go on.
-  const [before, inside, said] = loop ? [2, 2, 1] : [0, 0, 0];
-  const states = loop ? body.inputs.length - inside : node.inputs.length - scans;
-  if (body.inputs.length !== inside + states + scans || node.inputs.length !== before + states + scans) return null;
-  if (states < 0 || body.outputs.length < said + states || node.outputs.length > body.outputs.length - said)
-    return null;
+  const { before, inside, said, slices } = traitsOf(node).body!;
+  const scans = slices ? attrInt(node.attributes.get('num_scan_inputs'), 0) : 0;
+  const states = body.inputs.length - inside - scans;
+  if (states < 0 || node.inputs.length !== before + states + scans) return null;
+  if (body.outputs.length < said + states || node.outputs.length > body.outputs.length - said) return null;
   const named = (i: number): Value | null => (node.outputs[i]?.name ? node.outputs[i] : null);
   const carried = Array.from({ length: states }, (_, i) => ({
     initial: node.input(before + i)!,

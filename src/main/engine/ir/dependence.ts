@@ -1,53 +1,23 @@
 /** Which values depend on the data of the graph's inputs, as opposed to their shapes alone. */
 import type { Model } from './model.ts';
 import type { Node } from './node.ts';
-import { readsOf } from './reads.ts';
-import { toNumbers, type Tensor } from './tensor.ts';
+import { traitsOf } from '../ops/registry.ts';
+import { capturedBy } from './reads.ts';
 import type { Value } from './value.ts';
-
-/** Read shapes only, so their outputs are the same whatever the data is. */
-const SHAPE_ONLY = new Set(['Shape', 'Size']);
-/** Differ from run to run although nothing flows in. */
-const RANDOM = new Set([
-  'RandomNormal',
-  'RandomNormalLike',
-  'RandomUniform',
-  'RandomUniformLike',
-  'Multinomial',
-  'Bernoulli',
-]);
-
-/** Read an input for its shape and type alone, whatever else they do. */
-const LIKE = new Set(['RandomNormalLike', 'RandomUniformLike', 'EyeLike']);
-
-/** Results whose number is drawn as well, behind a random operator: their sizes differ from run to run. */
-const COUNTED = new Set(['NonZero', 'NonMaxSuppression', 'Unique', 'Compress', 'Loop', 'If', 'Range']);
 
 /** Whether runs with the same inputs may give other results, as operators that draw numbers do. Subgraphs included. */
 export function isRandom(node: Node): boolean {
-  if (RANDOM.has(node.opType) || isTrainingDropout(node)) return true;
+  const { random } = traitsOf(node);
+  if (typeof random === 'function' ? random(node) : random) return true;
   for (const g of node.subgraphs()) for (const inner of g.nodes()) if (isRandom(inner)) return true;
   return false;
 }
 
-/**
- * Drops values by chance: its third input (opset 12) is not known to be false, and its second, the share that is dropped, not
- * known to be zero. Without a second input half are dropped.
- */
-function isTrainingDropout(node: Node): boolean {
-  if (node.opType !== 'Dropout') return false;
-  const [ratio, training] = [node.input(1), node.input(2)];
-  return training !== null && !isZero(training) && (ratio === null || !isZero(ratio));
-}
-
-function isZero(v: Value): boolean {
-  const constant = v.isGraphInput ? null : (v.initializer ?? constantOf(v));
-  return constant !== null && toNumbers(constant)[0] === 0;
-}
-
-function constantOf(v: Value): Tensor | null {
-  const value = v.producer?.opType === 'Constant' ? v.producer.attributes.get('value') : undefined;
-  return value?.kind === 'tensor' ? value.value : null;
+/** Everything that a node reads for more than its shape and type; what its subgraphs read included. */
+function* contentsRead(node: Node): Generator<Value> {
+  const { shapeInputs = [] } = traitsOf(node);
+  for (const [i, v] of node.inputs.entries()) if (v && !shapeInputs.includes(i)) yield v;
+  yield* capturedBy(node);
 }
 
 /** Names of the graph's outputs that runs with the same inputs may give other numbers for. */
@@ -61,12 +31,14 @@ export function randomOutputs(model: Model): RandomOutputs {
   const random = new Set<Value>();
   const unsized = new Set<Value>();
   for (const node of model.graph.nodes()) {
-    const reads = [...readsOf(node)];
-    const sizesOnly = node.domain === '' && (SHAPE_ONLY.has(node.opType) || LIKE.has(node.opType));
-    const behind = reads.some((v) => (sizesOnly ? unsized : random).has(v));
-    if (!behind && !isRandom(node)) continue;
+    const { selection, sizeInputs = [], shapeInputs = [] } = traitsOf(node);
+    const reads = [...contentsRead(node)];
+    // Sizes that are drawn are a result of chance for who reads shapes.
+    const shapes = shapeInputs.some((i) => unsized.has(node.input(i)!));
+    if (!shapes && !reads.some((v) => random.has(v)) && !isRandom(node)) continue;
+    const sizes = sizeInputs.some((i) => random.has(node.input(i)!));
     // Subgraphs may draw how often they are run.
-    const counted = COUNTED.has(node.opType) || reads.some((v) => unsized.has(v));
+    const counted = sizes || selection?.counted || shapes || reads.some((v) => unsized.has(v));
     for (const v of node.outputs) {
       random.add(v);
       if (counted) unsized.add(v);
@@ -81,9 +53,8 @@ export function randomOutputs(model: Model): RandomOutputs {
 export function dataDependent(model: Model): Set<Value> {
   const out = new Set<Value>(model.graph.inputs.filter((v) => !v.isInitializer));
   for (const node of model.graph.nodes()) {
-    if (SHAPE_ONLY.has(node.opType) && node.domain === '') continue;
     let depends = isRandom(node);
-    if (!depends) for (const v of readsOf(node)) if (out.has(v)) depends = true;
+    if (!depends) for (const v of contentsRead(node)) if (out.has(v)) depends = true;
     if (depends) for (const o of node.outputs) out.add(o);
   }
   return out;
@@ -99,9 +70,8 @@ export function inputDependence(model: Model): Map<Value, bigint> {
     if (!v.isInitializer) out.set(v, 1n << BigInt(i));
   });
   for (const node of model.graph.nodes()) {
-    if (node.domain === '' && (SHAPE_ONLY.has(node.opType) || LIKE.has(node.opType))) continue;
     let bits = 0n;
-    for (const v of readsOf(node)) bits |= out.get(v) ?? 0n;
+    for (const v of contentsRead(node)) bits |= out.get(v) ?? 0n;
     if (bits) for (const o of node.outputs) out.set(o, bits);
   }
   return out;

@@ -2,19 +2,15 @@
  * Outputs that must have a name. ONNX lets trailing and optional outputs be left out by an empty name; the runtime's
  * kernels of some operators write to every output all the same, and end the process where one is missing.
  */
-import { attrInt } from './attribute.ts';
+import { traitsOf } from '../ops/registry.ts';
 import type { Graph } from './graph.ts';
 import type { Model } from './model.ts';
 import type { Node } from './node.ts';
 
-/** Outputs are variadic or all required: each one in the list is written. */
-const EVERY = new Set(['Split', 'If', 'Loop', 'Scan', 'SequenceMap', 'TopK', 'DynamicQuantizeLinear']);
-
 /** True when an unnamed output in the list of the node makes it one that the runtime refuses or crashes on. */
 export function needsEveryOutput(node: Node): boolean {
-  if (node.domain !== '') return false;
-  if (node.opType === 'BatchNormalization') return attrInt(node.attributes.get('training_mode'), 0) === 1;
-  return EVERY.has(node.opType);
+  const { writesEveryOutput } = traitsOf(node);
+  return typeof writesEveryOutput === 'function' ? writesEveryOutput(node) : writesEveryOutput === true;
 }
 
 /** Names what must have a name, in subgraphs too; changes the model in place. Returns how many outputs got one. */

@@ -1,13 +1,10 @@
 import type { Node, Value } from '../ir/index.ts';
 import { givenOut } from '../ir/reads.ts';
+import { traitsOf } from '../ops/registry.ts';
 import { eliminateDead } from './eliminate-dead.ts';
 import type { Pass } from './pass.ts';
 
-/** Operators whose result is never negative when their (first) input is not; data movement and averages. */
-const KEEPS_SIGN = new Set([
-  'Slice', 'Pad', 'MaxPool', 'AveragePool', 'GlobalAveragePool', 'GlobalMaxPool', 'Flatten', 'Reshape', 'Transpose',
-  'Squeeze', 'Unsqueeze', 'Identity', 'Dropout',
-]); // prettier-ignore
+/** Steps back that are looked at. */
 const DEPTH = 16;
 
 /**
@@ -53,9 +50,5 @@ function isSame(a: Value | null, b: Value | null): boolean {
 function isNonNegative(v: Value, depth: number): boolean {
   const p = v.producer;
   if (!p || depth === 0) return false;
-  if (p.key === 'Relu' || p.key === 'Sigmoid' || p.key === 'Softmax' || p.key === 'HardSigmoid') return true;
-  // A Pad with a value of its own may add negatives.
-  if (p.key === 'Pad' && (p.input(2) !== null || p.attributes.has('value'))) return false;
-  if (p.key === 'Concat' || p.key === 'Add') return p.inputs.every((x) => x !== null && isNonNegative(x, depth - 1));
-  return KEEPS_SIGN.has(p.key) && isNonNegative(p.input(0)!, depth - 1);
+  return traitsOf(p).nonNegative?.(p, (x) => x !== null && isNonNegative(x, depth - 1)) ?? false;
 }

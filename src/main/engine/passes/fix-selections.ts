@@ -10,38 +10,20 @@ import type { Model } from '../ir/model.ts';
 import type { Node } from '../ir/node.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import type { Value } from '../ir/value.ts';
+import { traitsOf } from '../ops/registry.ts';
 import { eliminateDead } from './eliminate-dead.ts';
 import { runPasses } from './pass.ts';
 
-const CHOOSING = new Set(['NonMaxSuppression', 'NonZero', 'TopK', 'Unique', 'Compress']);
 const chooses = (g: Graph): boolean =>
-  [...g.nodes()].some((n) => CHOOSING.has(n.opType) || [...n.subgraphs()].some(chooses));
+  [...g.nodes()].some((n) => traitsOf(n).selection?.chosen || [...n.subgraphs()].some(chooses));
 
 /** What one node chooses: values that may become constants. */
 function chosenBy(node: Node, depends: ReadonlySet<Value>): Value[] {
-  if (node.domain !== '') return [];
-  const given = (v: Value | null | undefined): Value[] => (v && v.name && depends.has(v) ? [v] : []);
-  switch (node.opType) {
-    case 'NonMaxSuppression':
-    case 'NonZero':
-      return given(node.output());
-    case 'TopK':
-      return given(node.outputs[1]);
-    case 'Unique':
-      return node.outputs.slice(1).flatMap(given);
-    case 'Compress':
-      return given(node.input(1));
-    case 'If':
-    case 'Loop':
-    case 'Scan':
-      return [
-        ...(node.opType === 'If' ? given(node.input(0)) : []),
-        // Suppression is often wrapped in a condition.
-        ...([...node.subgraphs()].some(chooses) ? node.outputs.flatMap(given) : []),
-      ];
-    default:
-      return [];
-  }
+  const values = [...(traitsOf(node).selection?.chosen?.(node) ?? [])];
+  if (node.key === 'If') values.push(node.input(0));
+  // Suppression is often wrapped in a condition.
+  if ([...node.subgraphs()].some(chooses)) values.push(...node.outputs);
+  return values.filter((v): v is Value => v != null && v.name !== '' && depends.has(v));
 }
 
 /**

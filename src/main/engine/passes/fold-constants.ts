@@ -11,9 +11,8 @@ import { tensorFrom } from '../ir/tensor.ts';
 import type { Value } from '../ir/value.ts';
 import { isMissing } from '../onnx/index.ts';
 import { eliminateDead, extractSubgraph, runPasses } from './index.ts';
+import { traitsOf } from '../ops/registry.ts';
 
-/** Stored small on purpose, or nothing at inference. */
-const KEPT = new Set(['DequantizeLinear', 'QuantizeLinear', 'Dropout']);
 /** Results larger than all that they are made of, in bytes, stay computed. */
 const GROWTH = 1 << 20;
 
@@ -26,7 +25,9 @@ export async function foldConstants(model: Model, executor: Executor): Promise<n
   const made = new Set<Node>();
   for (const n of graph.nodes()) {
     const inputs = n.inputs.filter((v) => v !== null);
-    if (n.domain !== '' || KEPT.has(n.opType) || isRandom(n) || inputs.length === 0) continue;
+    // Quantized weights are stored small on purpose; Dropout goes by a pass of its own.
+    const kept = traitsOf(n).quantizes || n.key === 'Dropout';
+    if (n.domain !== '' || kept || isRandom(n) || inputs.length === 0) continue;
     if ([...n.subgraphs()].length > 0) continue;
     if (!inputs.every((v) => fixed.has(v))) continue;
     made.add(n);

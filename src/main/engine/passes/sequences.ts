@@ -5,16 +5,9 @@ import { Node } from '../ir/node.ts';
 import { givenOut } from '../ir/reads.ts';
 import { toNumbers } from '../ir/tensor.ts';
 import type { Value } from '../ir/value.ts';
+import { traitsOf } from '../ops/registry.ts';
 
-const LIST_MAKERS = new Set([
-  'SequenceEmpty',
-  'SequenceConstruct',
-  'SequenceInsert',
-  'SequenceErase',
-  'SplitToSequence',
-]);
-
-export const isListMaker = (node: Node): boolean => LIST_MAKERS.has(node.key);
+export const isListMaker = (node: Node): boolean => traitsOf(node).sequence?.makes === 'list';
 
 /** The numbers in a value that are the same at every size of the inputs; null where they are not known. */
 export function fixedNumbers(v: Value, facts: Facts): readonly number[] | null {

@@ -11,6 +11,7 @@ import { toNumbers } from '../ir/tensor.ts';
 import type { Value } from '../ir/value.ts';
 import { dissolve } from './eliminate-dead.ts';
 import { copyInitializers, copyNodes } from './move-body.ts';
+import { readsSizes } from '../ops/registry.ts';
 
 /** Changes the model in place, branches in branches included. @param facts of this model @returns how many conditions went */
 export function takeBranches(model: Model, facts: Facts): number {
@@ -39,7 +40,7 @@ function mayChange(condition: Value, facts: Facts): boolean {
     seen.add(v);
     const n = v.producer;
     if (!n) return true;
-    const sized = n.key === 'Shape' || n.key === 'Size' ? n.input(0) : null;
+    const sized = readsSizes(n) ? n.input(0) : null;
     const picked = n.key === 'Gather' && n.input(0)?.producer?.key === 'Shape' ? n.input(0)!.producer!.input(0) : null;
     if (picked && dynamicAt(picked, indicesOf(n.input(1), facts), facts) === false) continue;
     if (sized) {

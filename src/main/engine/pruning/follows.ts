@@ -8,30 +8,12 @@ import type { Facts } from '../ir/facts.ts';
 import type { Model } from '../ir/model.ts';
 import type { Node } from '../ir/node.ts';
 import type { Value } from '../ir/value.ts';
+import { readsSizes, traitsOf } from '../ops/registry.ts';
 import { constantOf } from './constants.ts';
 import type { Removal } from './removal.ts';
 
 /** Per value with at least one such element: which of its elements are computed from a width that is cut. */
 export type Follows = ReadonlyMap<Value, readonly boolean[]>;
-
-/** Operators and the inputs that say how large the result is or where it is taken from, not what it holds. */
-export const SIZES_ONLY: Readonly<Record<string, readonly number[]>> = {
-  ConstantOfShape: [0],
-  Reshape: [1],
-  Expand: [1],
-  Tile: [1],
-  Resize: [2, 3],
-  Pad: [1, 3],
-  Slice: [1, 2, 3, 4],
-  Split: [1],
-  TopK: [1],
-};
-
-const SAME = ['Identity', 'Cast', 'CastLike', 'Unsqueeze', 'Squeeze', 'Reshape', 'Flatten'];
-/** What size arithmetic in floats consists of. */
-const SIZE_STEPS = ['Div', 'Mul', 'Add', 'Sub', 'Floor', 'Ceil', 'Squeeze', 'Unsqueeze', 'Concat', 'Slice', 'Gather'];
-const CASTS = ['Cast', 'CastLike'];
-const ELEMENTWISE = ['Add', 'Sub', 'Mul', 'Div', 'Mod', 'Pow', 'Max', 'Min', 'Neg', 'Abs', 'Floor', 'Ceil', 'Sqrt', 'Equal', 'Where']; // prettier-ignore
 
 /** @param whole operators that go on getting the sizes from before the cut: what they make does not follow it */
 export function followsCut(
@@ -43,10 +25,9 @@ export function followsCut(
   const out = new Map<Value, readonly boolean[]>();
   for (const node of model.graph.nodes()) {
     if (whole(node)) continue;
-    const sizes = SIZES_ONLY[node.key] ?? [];
-    if (node.key === 'CastLike' && !out.has(node.input(0)!)) continue;
-    const reads = node.inputs.some((v, i) => v && out.has(v) && !sizes.includes(i));
-    if (node.key !== 'Shape' && node.key !== 'Size' && !reads) continue;
+    const { sizeInputs = [], shapeInputs = [] } = traitsOf(node);
+    const reads = node.inputs.some((v, i) => v && out.has(v) && !sizeInputs.includes(i) && !shapeInputs.includes(i));
+    if (!readsSizes(node) && !reads) continue;
     // What such a number becomes in data keeps its value: see pin.ts.
     if (becomesData(node, facts)) continue;
     for (const o of node.outputs) {
@@ -59,7 +40,7 @@ export function followsCut(
 
 /** True for the Cast in which an integer turns into a float that data are computed with. */
 export function becomesData(node: Node, facts: Facts): boolean {
-  const out = CASTS.includes(node.key) ? facts.get(node.output()) : undefined;
+  const out = traitsOf(node).movement === 'in-order' ? facts.get(node.output()) : undefined;
   if (!out?.constant || !isFloat(out.dtype)) return false;
   const from = facts.get(node.input(0)!)?.dtype ?? DType.FLOAT;
   return !isFloat(from) && !feedsInteger(node.output());
@@ -77,12 +58,18 @@ function feedsInteger(v: Value): boolean {
       if (n.key === 'Cast') {
         const to = n.attributes.get('to');
         if (to?.kind === 'int' && !isFloat(Number(to.value))) continue;
-      } else if (!SIZE_STEPS.includes(n.key)) return false;
+      } else if (!isSizeStep(n)) return false;
       open.push(...n.outputs);
     }
     if (u.consumers().length === 0) return false;
   }
   return true;
+}
+
+/** True for what size arithmetic in floats consists of. */
+function isSizeStep(n: Node): boolean {
+  const { elementwise, movement } = traitsOf(n);
+  return elementwise === 'arithmetic' || elementwise === 'rounding' || movement !== undefined;
 }
 
 function marksOf(node: Node, o: Value, facts: Facts, removal: Removal, known: Follows): readonly boolean[] {
@@ -97,7 +84,7 @@ function marksOf(node: Node, o: Value, facts: Facts, removal: Removal, known: Fo
     const from = shapeStart(node, rank);
     return Array.from({ length: n }, (_, i) => axes?.has(from + i) ?? false);
   }
-  if (SAME.includes(node.key) && count(first) === n) return of(first);
+  if (traitsOf(node).movement === 'in-order' && count(first) === n) return of(first);
   const inputs = node.inputs.filter((v): v is Value => v !== null);
   const vector = (facts.get(o)?.shape.length ?? 0) <= 1;
   if (node.key === 'Concat' && vector) return inputs.flatMap(of);
@@ -114,7 +101,7 @@ function marksOf(node: Node, o: Value, facts: Facts, removal: Removal, known: Fo
       return whole.slice(from, from + n);
     }
   }
-  if (ELEMENTWISE.includes(node.key) && vector && inputs.every((v) => [1, n].includes(count(v)))) {
+  if (traitsOf(node).elementwise && vector && inputs.every((v) => [1, n].includes(count(v)))) {
     const marks = inputs.map(of);
     return Array.from({ length: n }, (_, i) => marks.some((m) => m[m.length === 1 ? 0 : i]));
   }

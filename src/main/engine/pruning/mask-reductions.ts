@@ -9,6 +9,7 @@ import type { Facts } from '../ir/facts.ts';
 import type { Node } from '../ir/node.ts';
 import type { Value } from '../ir/value.ts';
 import type { Reduction } from './types.ts';
+import { traitsOf } from '../ops/registry.ts';
 
 export interface MaskedReduction {
   readonly reduction: Reduction;
@@ -65,23 +66,20 @@ function rescale(node: Node, scale: Value): void {
 
 /** A normalization over the last axis by what the mask leaves: with a mean or without, of a sum or of one value. */
 function normalizeMasked(b: GraphBuilder, node: Node, masked: Value, mask: Value, scale: Value, axis: number): void {
-  const skips = node.opType.startsWith('Skip');
-  const simple = !/LayerNormalization$/.test(node.opType) || node.opType.endsWith('SimplifiedLayerNormalization');
-  const parameters = node.inputs.slice(skips ? 2 : 1);
-  const [gamma, beta] = [parameters[0]!, simple ? null : parameters[1]];
-  const bias = skips ? parameters[simple ? 1 : 2] : null;
-  const epsilon = b.scalar(attrFloat(node.attributes.get('epsilon'), node.domain ? 1e-12 : 1e-5));
+  const { centred, residual, scale: gamma, shift, bias, sum: given, epsilon: usual } = traitsOf(node).normalization!;
+  const at = (i: number | null): Value | null => (i === null ? null : node.input(i));
+  const epsilon = b.scalar(attrFloat(node.attributes.get('epsilon'), usual));
   let sum = node.input(0)!;
-  if (skips) sum = b.add(sum, node.input(1)!);
-  if (bias) sum = b.add(sum, bias);
-  const x = skips ? b.mul(sum, mask) : masked;
+  for (const addend of [at(residual), at(bias)]) if (addend) sum = b.add(sum, addend);
+  const x = residual === null ? masked : b.mul(sum, mask);
   const mean = (v: Value): Value => b.mul(b.reduceMean(v, [axis], true), scale);
-  const centred = simple ? x : b.mul(b.sub(x, mean(x)), mask);
-  const unit = b.div(centred, b.sqrt(b.add(mean(b.mul(centred, centred)), epsilon)));
-  const scaled = b.mul(unit, gamma);
+  const deviation = centred ? b.mul(b.sub(x, mean(x)), mask) : x;
+  const unit = b.div(deviation, b.sqrt(b.add(mean(b.mul(deviation, deviation)), epsilon)));
+  const scaled = b.mul(unit, at(gamma)!);
+  const beta = at(shift);
   replace(b, node.output(), beta ? b.add(scaled, beta) : scaled);
-  const given = node.outputs[3];
-  if (skips && given?.name) replace(b, given, sum);
+  const out = given === null ? null : node.outputs[given];
+  if (out?.name) replace(b, out, sum);
 }
 
 function replace({ graph }: GraphBuilder, out: Value, by: Value): void {

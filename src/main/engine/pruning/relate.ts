@@ -13,6 +13,7 @@ import {
   type PruneContext,
   type ReductionKind,
 } from '../ops/contract.ts';
+import { readsSizes } from '../ops/registry.ts';
 import { AtomTable, describe } from './atoms.ts';
 import { constantOf } from './constants.ts';
 
@@ -191,7 +192,7 @@ export function relate(
     if (!body)
       for (const v of capturedBy(node)) atoms.freezeValue(v, describe(node), `read inside the body of ${node.key}`);
     // Nobody rewrites the arithmetic that follows from a size there.
-    if (node.graph !== graph && (node.key === 'Shape' || node.key === 'Size'))
+    if (node.graph !== graph && readsSizes(node))
       for (const v of node.inputs) if (v) atoms.freezeValue(v, describe(node), 'its size is read inside a body');
     ctx.node = node;
     ctx.mentioned.clear();

@@ -12,13 +12,13 @@ import { Node } from '../ir/node.ts';
 import { i64, type Tensor } from '../ir/tensor.ts';
 import type { Value } from '../ir/value.ts';
 import { isUnsupported, type RewriteContext } from '../ops/contract.ts';
-import { operatorFor } from '../ops/registry.ts';
+import { operatorFor, traitsOf } from '../ops/registry.ts';
 import { eliminateDead } from '../passes/eliminate-dead.ts';
 import { constantOf, tensorOf } from './constants.ts';
 import { pinShapeArithmetic } from './pin.ts';
 import { mixedSizes } from './mixed-sizes.ts';
 import { keptIndices, readCut, type Cut, type Removal } from './removal.ts';
-import { SIZES_ONLY, type Follows } from './follows.ts';
+import type { Follows } from './follows.ts';
 import type { Lookup } from './relate.ts';
 import { keepWholeSizes } from './whole-sizes.ts';
 import { sliceTensor } from './slice-tensor.ts';
@@ -157,7 +157,7 @@ class Rewrite implements RewriteContext {
 
   /** Sizes that follow a cut elsewhere, while the operator's own axes need them as they were: it has not set them anew. */
   restoreSizes(original: Node): void {
-    for (const i of SIZES_ONLY[original.key] ?? []) {
+    for (const i of traitsOf(original).sizeInputs ?? []) {
       const v = original.input(i);
       const before = v && this.#follows.has(v) && !this.#set.has(i) ? this.#facts.get(v) : undefined;
       if (before?.constant && !isFloat(before.dtype)) this.setSizes(i, before.constant);

@@ -12,6 +12,7 @@ import { byteSize, DType, elementCount } from '../../engine/ir/dtype.ts';
 import type { Facts } from '../../engine/ir/facts.ts';
 import type { Model } from '../../engine/ir/model.ts';
 import type { Value } from '../../engine/ir/value.ts';
+import { traitsOf } from '../../engine/ops/registry.ts';
 import { maskModel } from '../../engine/pruning/mask.ts';
 import type { Cut } from '../../engine/pruning/removal.ts';
 import { applyPlan } from '../../engine/pruning/surgery.ts';
@@ -31,25 +32,12 @@ const OF_FIRST = 5;
 /** Bytes of all values of a run together: a runtime that frees what was read needs a small part of it. */
 const MOST_BYTES = Math.min(8 * 2 ** 30, totalmem() / 4);
 
-/** Operators whose results are chosen, ordered or counted by the data: rounding may choose others. */
-const SELECTS = new Set([
-  'NonMaxSuppression',
-  'TopK',
-  'NonZero',
-  'Unique',
-  'Compress',
-  'Loop',
-  'If',
-  'ArgMax',
-  'ArgMin',
-]);
-
-/** Values behind a selection. */
+/** Values behind a selection: where results are rounded otherwise, it may choose others. */
 export function selected(model: Model): Set<Value> {
   const depends = dataDependent(model);
   const out = new Set<Value>();
   for (const n of model.graph.nodes())
-    if (n.outputs.some((v) => depends.has(v)) && (SELECTS.has(n.opType) || n.inputs.some((v) => v && out.has(v))))
+    if (n.outputs.some((v) => depends.has(v)) && (traitsOf(n).selection || n.inputs.some((v) => v && out.has(v))))
       for (const v of n.outputs) out.add(v);
   return out;
 }
