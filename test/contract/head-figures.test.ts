@@ -12,7 +12,7 @@ import { Model } from '../../src/main/engine/ir/model.ts';
 import { f32 } from '../../src/main/engine/ir/tensor.ts';
 import type { Value } from '../../src/main/engine/ir/value.ts';
 import { Curvature } from '../../src/main/engine/pruning/curvature.ts';
-import { boxLayout, type AnchorLayout } from '../../src/main/engine/quality/detections.ts';
+import { boxLayout, type AnchorLayout } from '../../src/main/engine/heads/support/detections.ts';
 import { isScored } from '../../src/main/engine/quality/meaning.ts';
 import { createQualityMeter } from '../../src/main/engine/quality/meter.ts';
 import { seededRandom } from '../../src/main/engine/random.ts';

@@ -18,7 +18,7 @@ import { float, int, ints } from '../../src/main/engine/ir/attribute.ts';
 import { DType, elementCount } from '../../src/main/engine/ir/dtype.ts';
 import { Model } from '../../src/main/engine/ir/model.ts';
 import { anchorLoss } from '../../src/main/engine/autodiff/losses.ts';
-import { anchorDistance, type AnchorLayout } from '../../src/main/engine/quality/detections.ts';
+import { anchorDistance, type AnchorLayout } from '../../src/main/engine/heads/support/detections.ts';
 import { f32, toFloat32 } from '../../src/main/engine/ir/tensor.ts';
 import type { Value } from '../../src/main/engine/ir/value.ts';
 import { collectFacts } from '../../src/main/runtime/facts.ts';

@@ -4,7 +4,7 @@ import { prepare, runOnce, type Prepared } from '../../../../test/support/prune.
 import { residualChain } from '../../../../test/support/residual-chain.ts';
 import type { HostTensor } from '../executor.ts';
 import { DType, f32, toFloat32, type Model, type Node } from '../ir/index.ts';
-import { klDivergence, logProbabilities } from '../quality/metrics.ts';
+import { klDivergence, logProbabilities } from '../heads/support/metrics.ts';
 import { seededRandom } from '../random.ts';
 import { Curvature } from './curvature.ts';
 import { maskModel } from './mask.ts';

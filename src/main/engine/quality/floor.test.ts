@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { OutputMeaning, Quality } from '../../../shared/model/job.ts';
 import type { HostTensor } from '../executor.ts';
 import { judgeQuality } from './floor.ts';
-import { ratioInterval, wilson } from './intervals.ts';
+import { ratioInterval, wilson } from '../heads/support/intervals.ts';
 import { createQualityMeter } from './meter.ts';
 
 const tensor = (dims: number[], values: ArrayLike<number>): HostTensor => ({

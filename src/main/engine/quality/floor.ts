@@ -7,7 +7,7 @@ import {
   type Interval,
   type OutputQuality,
 } from '../../../shared/model/quality.ts';
-import { wilson } from './intervals.ts';
+import { wilson } from '../heads/support/intervals.ts';
 
 export interface Verdict {
   /** Why it is not accepted, worst first, as sentences. Empty: it is. */

@@ -1,8 +1,8 @@
 /** One judge per reading: takes an output of the original and of the candidate batch by batch, and gives its figures. */
 import type { OutputMeaning } from '../../../shared/model/job.ts';
 import type { OutputQuality } from '../../../shared/model/quality.ts';
-import { meanInterval, ratioInterval, wilson } from './intervals.ts';
-import { argmax, decibels, difference, inTop, isDistribution, klDivergence, logProbabilities } from './metrics.ts';
+import { meanInterval, ratioInterval, wilson } from '../heads/support/intervals.ts';
+import { argmax, decibels, difference, inTop, isDistribution, klDivergence, logProbabilities } from '../heads/support/metrics.ts';
 
 export interface Rows {
   readonly ref: ArrayLike<number>;

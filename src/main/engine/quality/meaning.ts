@@ -9,9 +9,9 @@ import { DType } from '../ir/dtype.ts';
 import type { Facts } from '../ir/facts.ts';
 import type { Model } from '../ir/model.ts';
 import type { Value } from '../ir/value.ts';
-import { graphEnd } from './ends.ts';
-import { fitsLabels, labelledOutput, type Labelled } from './labelled.ts';
-import { FLOATS, named, type Output } from './output.ts';
+import { graphEnd } from '../heads/support/ends.ts';
+import { fitsLabels, labelledOutput, type Labelled } from '../heads/support/labelled.ts';
+import { FLOATS, named, type Output } from '../heads/support/output.ts';
 
 export interface Evidence {
   /** Sizes and type of an output, the batch first; undefined where it was not seen. */

@@ -4,11 +4,11 @@ import type { OutputQuality } from '../../../shared/model/quality.ts';
 import { inOrder, type HostTensor } from '../executor.ts';
 import { DType } from '../ir/dtype.ts';
 import { halfToNumber } from '../ir/tensor.ts';
-import { boxLayout, matchedBoxes, readBoxes, type BoxLayout } from './detections.ts';
-import { ratioInterval } from './intervals.ts';
+import { boxLayout, matchedBoxes, readBoxes, type BoxLayout } from '../heads/support/detections.ts';
+import { ratioInterval } from '../heads/support/intervals.ts';
 import { judgeOf, type Figures, type Judge } from './judges.ts';
 import { classesIn, type Meanings } from './meaning.ts';
-import { decibels, difference } from './metrics.ts';
+import { decibels, difference } from '../heads/support/metrics.ts';
 
 export type Outputs = Readonly<Record<string, HostTensor>>;
 

@@ -4,7 +4,7 @@ import type { Quality } from '../../../shared/model/job.ts';
 import type { Dataset } from '../../data/dataset.ts';
 import type { ExecSession, Executor, HostTensor, SessionOptions } from '../../engine/executor.ts';
 import type { Model } from '../../engine/ir/model.ts';
-import { pictureOf } from '../../engine/quality/detections.ts';
+import { pictureOf } from '../../engine/heads/support/detections.ts';
 import { createQualityMeter, type OutputFigures, type Outputs } from '../../engine/quality/meter.ts';
 import type { Meanings } from '../../engine/quality/meaning.ts';
 import { plainOf } from '../measure/hold-boxes.ts';

@@ -3,7 +3,7 @@ import { SecateurError } from '../../../shared/contract/errors.ts';
 import type { OutputReading } from '../../../shared/model/job.ts';
 import type { Dataset } from '../../data/dataset.ts';
 import type { Model } from '../../engine/ir/model.ts';
-import { labelledOutput } from '../../engine/quality/labelled.ts';
+import { labelledOutput } from '../../engine/heads/support/labelled.ts';
 import { outputOf } from '../../engine/quality/meaning.ts';
 
 type Readings = Readonly<Record<string, OutputReading>>;

@@ -5,8 +5,8 @@ import type { Dataset } from '../../data/dataset.ts';
 import { batchFirst } from '../../engine/batch-first.ts';
 import type { ExecSession, Executor, HostTensor } from '../../engine/executor.ts';
 import type { Model } from '../../engine/ir/model.ts';
-import { boxLayout, pictureOf } from '../../engine/quality/detections.ts';
-import { labelledOutput } from '../../engine/quality/labelled.ts';
+import { boxLayout, pictureOf } from '../../engine/heads/support/detections.ts';
+import { labelledOutput } from '../../engine/heads/support/labelled.ts';
 import {
   ImpossibleReading,
   outputMeanings,

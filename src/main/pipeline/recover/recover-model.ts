@@ -19,7 +19,7 @@ import type { Feature } from '../../engine/recovery/features.ts';
 import { insertNormalization, normalizable } from '../../engine/recovery/normalize.ts';
 import { buildStatisticsModel, StatisticsAccumulator } from '../../engine/pruning/statistics.ts';
 import { raiseOpset, runPasses } from '../../engine/passes/index.ts';
-import type { AnchorLayout } from '../../engine/quality/detections.ts';
+import type { AnchorLayout } from '../../engine/heads/support/detections.ts';
 import { isDirection, isScored, type Meanings } from '../../engine/quality/meaning.ts';
 import type { Recipe } from '../../../shared/model/job.ts';
 import type { Dataset } from '../../data/dataset.ts';

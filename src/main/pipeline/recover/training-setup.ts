@@ -4,7 +4,7 @@ import type { HostTensor } from '../../engine/executor.ts';
 import { DType } from '../../engine/ir/dtype.ts';
 import type { Model } from '../../engine/ir/model.ts';
 import type { Feature } from '../../engine/recovery/features.ts';
-import { boxLayout, pictureOf, type AnchorLayout } from '../../engine/quality/detections.ts';
+import { boxLayout, pictureOf, type AnchorLayout } from '../../engine/heads/support/detections.ts';
 import { classesIn, isScored, meaningsOf, type Meanings } from '../../engine/quality/meaning.ts';
 import type { Recipe } from '../../../shared/model/job.ts';
 import type { Dataset } from '../../data/dataset.ts';

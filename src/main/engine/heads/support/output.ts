@@ -1,5 +1,5 @@
 /** An output as it is looked at to find out what it means. */
-import { DType } from '../ir/dtype.ts';
+import { DType } from '../../ir/dtype.ts';
 import type { GraphEnd } from './ends.ts';
 
 export interface Output {

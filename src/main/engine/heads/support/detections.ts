@@ -3,8 +3,8 @@
  * elements of a raw output are background. Reads the boxes off a model's outputs, suppresses duplicates, and matches
  * them one to one.
  */
-import { inOrder, type HostTensor } from '../executor.ts';
-import { DType } from '../ir/dtype.ts';
+import { inOrder, type HostTensor } from '../../executor.ts';
+import { DType } from '../../ir/dtype.ts';
 import { isDistribution } from './metrics.ts';
 
 export interface Box {

@@ -1,6 +1,6 @@
 /** What the end of a graph says about an output: the last operators that compute something. */
-import type { Node } from '../ir/node.ts';
-import type { Value } from '../ir/value.ts';
+import type { Node } from '../../ir/node.ts';
+import type { Value } from '../../ir/value.ts';
 
 export type End =
   'softmax' | 'sigmoid' | 'tanh' | 'argmax' | 'unit-length' | 'normalized' | 'pooled' | 'linear' | 'other';

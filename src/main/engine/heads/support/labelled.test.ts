@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import type { OutputReading } from '../../../shared/model/job.ts';
-import { DType } from '../ir/dtype.ts';
-import { Graph } from '../ir/graph.ts';
-import { Model } from '../ir/model.ts';
-import { f32 } from '../ir/tensor.ts';
-import { classesIn, outputMeanings } from './meaning.ts';
+import type { OutputReading } from '../../../../shared/model/job.ts';
+import { DType } from '../../ir/dtype.ts';
+import { Graph } from '../../ir/graph.ts';
+import { Model } from '../../ir/model.ts';
+import { f32 } from '../../ir/tensor.ts';
+import { classesIn, outputMeanings } from '../../quality/meaning.ts';
 
 type End = 'Gemm' | 'Softmax' | 'LpNormalization' | 'Sigmoid';
 

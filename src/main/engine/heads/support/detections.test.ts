@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import type { HostTensor } from '../executor.ts';
-import { DType } from '../ir/dtype.ts';
+import type { HostTensor } from '../../executor.ts';
+import { DType } from '../../ir/dtype.ts';
 import { boxLayout, matchedBoxes, overlap, readBoxes, type Box } from './detections.ts';
-import type { Meanings } from './meaning.ts';
-import { createQualityMeter } from './meter.ts';
+import type { Meanings } from '../../quality/meaning.ts';
+import { createQualityMeter } from '../../quality/meter.ts';
 
 const float = (dims: number[], data: ArrayLike<number>): HostTensor => ({
   dtype: DType.FLOAT,

@@ -1,5 +1,5 @@
 /** How far figures from few samples can be trusted: 95 % intervals. */
-import type { Interval } from '../../../shared/model/quality.ts';
+import type { Interval } from '../../../../shared/model/quality.ts';
 
 /** Quantile of the normal distribution for 95 % on both sides together. */
 const Z = 1.959963984540054;

@@ -2,7 +2,7 @@
  * Which output labels are about. Labels name one class per sample, so at most one output takes them: the one that means
  * classes by its graph, its name or the class names; where none does, the row of numbers whose width fits the labels best.
  */
-import type { OutputReading } from '../../../shared/model/job.ts';
+import type { OutputReading } from '../../../../shared/model/job.ts';
 import { FLOATS, named, type Output } from './output.ts';
 
 export interface LabelEvidence {
