@@ -12,15 +12,15 @@ import { Model } from '../../src/main/engine/ir/model.ts';
 import { f32 } from '../../src/main/engine/ir/tensor.ts';
 import type { Value } from '../../src/main/engine/ir/value.ts';
 import { Curvature } from '../../src/main/engine/pruning/curvature.ts';
-import { boxLayout, type AnchorLayout } from '../../src/main/engine/heads/support/detections.ts';
-import { isScored } from '../../src/main/engine/quality/meaning.ts';
+import { HEADS } from '../../src/main/engine/heads/registry.ts';
+import { distanceFrom } from '../../src/main/engine/quality/distance.ts';
+import { jointOf } from '../../src/main/engine/quality/joint.ts';
 import { createQualityMeter } from '../../src/main/engine/quality/meter.ts';
 import { seededRandom } from '../../src/main/engine/random.ts';
 import type { StageContext } from '../../src/main/pipeline/context.ts';
 import type { Prepared } from '../../src/main/pipeline/prepare/prepare.ts';
 import { lossOf } from '../../src/main/pipeline/recover/recover-model.ts';
 import { scoreGroups } from '../../src/main/pipeline/search/scores.ts';
-import { reference } from '../../src/main/pipeline/search/sensitivity.ts';
 import { plainExecutor } from '../support/executor.ts';
 import { prepare } from '../support/prune.ts';
 import { GOLDEN } from '../support/head-golden.ts';
@@ -74,7 +74,7 @@ function pair(c: Case): { want: HostTensor; have: HostTensor } {
 
 const meaningsOf = (c: Case) =>
   new Map<string, OutputMeaning>([['y', { name: 'y', source: 'given', why: '', ...c.meaning }]]);
-const PICTURE = tensorOf([2, 3, 128, 128], new Float32Array(0));
+const PICTURE = [128, 128] as const;
 
 async function lossValue(c: Case, { want, have }: ReturnType<typeof pair>): Promise<number> {
   const model = new Model();
@@ -93,15 +93,15 @@ async function lossValue(c: Case, { want, have }: ReturnType<typeof pair>): Prom
     },
     extra: () => undefined,
   };
-  const layout = boxLayout({ y: want }, ['y'], [128, 128]);
   const meanings = meaningsOf(c);
+  const meaning = meanings.get('y');
   const loss = lossOf(l, {
     outputs: [y],
     shapes: [c.dims],
     recipe: { ...PRESETS.fast.recovery, temperature: 2, alpha: 0.7 } as Recipe['recovery'],
-    labelled: c.labels && isScored(meanings.get('y')) ? 0 : null,
+    labelled: c.labels && HEADS.comparedBy(meaning).takesLabels?.(meaning) ? 0 : null,
     lessons: [],
-    anchors: layout as AnchorLayout | null,
+    joint: jointOf({ y: want }, { order: ['y'], meanings, picture: PICTURE }),
     meanings,
   });
   model.graph.outputs.push(loss);
@@ -160,7 +160,7 @@ async function searchFigures(c: Case): Promise<{ curvature: number[]; taylor: nu
 }
 
 function metrics(c: Case, { want, have }: ReturnType<typeof pair>): unknown {
-  const meter = createQualityMeter({ order: ['y'], meanings: meaningsOf(c), picture: [128, 128] });
+  const meter = createQualityMeter({ order: ['y'], meanings: meaningsOf(c), picture: PICTURE });
   meter.add({ y: want }, { y: have }, c.dims[0]!, c.labels);
   return meter.result();
 }
@@ -168,7 +168,8 @@ function metrics(c: Case, { want, have }: ReturnType<typeof pair>): unknown {
 async function figuresOf(name: string): Promise<Record<string, unknown>> {
   const c = CASES[name]!;
   const { want, have } = pair(c);
-  const distance = reference({ y: want }, { names: ['y'], meanings: meaningsOf(c), given: PICTURE })({ y: have });
+  const look = { order: ['y'], meanings: meaningsOf(c), picture: PICTURE };
+  const distance = distanceFrom({ y: want }, look)({ y: have });
   return {
     distance,
     loss: await lossValue(c, { want, have }),

@@ -1,7 +1,7 @@
 /** Parsers of option values; a refusal is a usage error that names the option. */
 import { InvalidArgumentError } from 'commander';
 import type { OutputReading } from '../../shared/model/job.ts';
-import { READINGS } from '../../shared/model/quality.ts';
+import { READINGS } from '../../shared/model/readings.ts';
 import type { Budget } from '../../shared/model/types.ts';
 
 export function wholeNumber(least: number, most: number): (text: string) => number {

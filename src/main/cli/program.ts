@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import type { CompressReport } from '../../shared/model/job.ts';
 import { PRESET_LIST } from '../../shared/model/preprocess-presets.ts';
-import { READINGS } from '../../shared/model/quality.ts';
+import { READINGS } from '../../shared/model/readings.ts';
 import type { BenchReport, CompareReport, InspectReport } from '../../shared/model/tasks.ts';
 import { benchRequest, compareRequest, compressRequest, inspectRequest, verifyRequest } from '../services/requests.ts';
 import type { CompressOptions, MeasureOptions, SourceOptions } from '../services/requests.ts';

@@ -1,22 +1,14 @@
 /** Figures of quality as people read them: verdict first, samples and interval beside each figure. */
 import type { CompressReport, OutputMeaning, Quality } from '../../shared/model/job.ts';
-import type { Interval, OriginalQuality, OutputQuality } from '../../shared/model/quality.ts';
+import type { Interval, OriginalQuality } from '../../shared/model/quality.ts';
+import { figureText } from '../../shared/model/readings.ts';
 import { presetNamed } from '../../shared/model/preprocess-presets.ts';
 import { percent, table } from './format.ts';
 
 const RED = '\u001b[31m';
 const PLAIN = '\u001b[0m';
 
-const FIGURES: Record<OutputQuality['reading'], string> = {
-  classes: 'agreement',
-  boxes: 'agreement (matched boxes)',
-  map: 'agreement (F1 of pixels)',
-  image: 'agreement',
-  embedding: 'agreement (cosine)',
-  numbers: 'agreement (explained variance)',
-};
-
-export const figureName = (q: Quality): string => FIGURES[q.reading ?? (q.boxes === undefined ? 'classes' : 'boxes')];
+export const figureName = (q: Quality): string => figureText(q).short;
 
 /** Empty where no interval is known. */
 export const interval = (i: Interval | undefined): string =>

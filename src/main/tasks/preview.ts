@@ -6,7 +6,7 @@ import { PRESET_LIST } from '../../shared/model/preprocess-presets.ts';
 import type { DataPreview, PresetPreview } from '../../shared/model/window.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { dataUrlOf, picturesOf } from '../data/pictures.ts';
-import { floats } from '../engine/quality/meter.ts';
+import { floats } from '../engine/heads/support/values.ts';
 import { sizesIn } from '../runtime/axes.ts';
 import { openModelFile } from '../storage/model-files.ts';
 import { classNamesOf } from '../pipeline/prepare/class-names.ts';

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { Input, RouteName } from '../../shared/contract/routes.ts';
 import type { OutputReading } from '../../shared/model/job.ts';
-import { READINGS } from '../../shared/model/quality.ts';
+import { READINGS } from '../../shared/model/readings.ts';
 import { recipeSchema } from '../services/recipe-schema.ts';
 
 const path = z

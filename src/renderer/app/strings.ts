@@ -4,6 +4,7 @@ import type { JobStatus } from '../../shared/model/job-record.ts';
 import type { Budget, Family } from '../../shared/model/types.ts';
 import type { OutputReading, QualityFloor } from '../../shared/model/job.ts';
 import type { Interval } from '../../shared/model/quality.ts';
+import { READING_TEXT } from '../../shared/model/readings.ts';
 import type { Verdict } from '../state/verdict.ts';
 
 export const steps: Readonly<Record<StepName, { name: string; title: string; lead: string }>> = {
@@ -84,14 +85,7 @@ export function budgetText({ ms, ratio, percentile, threads, batch, provider }: 
   return `${goal}, ${how.filter(Boolean).join(', ')}`;
 }
 
-export const readings: Readonly<Record<OutputReading, string>> = {
-  classes: 'Classes',
-  boxes: 'Boxes',
-  map: 'Map of classes',
-  image: 'Image',
-  embedding: 'Embedding',
-  numbers: 'Numbers',
-};
+export const readingLabel = (reading: OutputReading): string => READING_TEXT[reading].label;
 
 /** 95 % of a share. */
 export const interval = ({ low, high }: Interval): string => `${(100 * low).toFixed(0)}–${(100 * high).toFixed(0)} %`;

@@ -1,4 +1,5 @@
 import type { Interval, OutputQuality } from './quality.ts';
+import type { OutputReading } from './readings.ts';
 import type { Budget, Family, GroupInfo, LatencyStats, Provenance, Skipped } from './types.ts';
 
 /** Preprocessing, as in a `*.preprocess.json`; every key is optional. Order: resize, crop, channel order, rescale, mean, std, layout. */
@@ -58,11 +59,7 @@ export interface Recipe {
   readonly latencyRuns: number;
 }
 
-/**
- * How an output is read. 'classes': one score per class; 'boxes': detections; 'map': a class per pixel; 'image': pixels;
- * 'embedding': a direction; 'numbers': values without a further meaning (regressions, masks, states).
- */
-export type OutputReading = 'classes' | 'boxes' | 'map' | 'image' | 'embedding' | 'numbers';
+export type { OutputReading };
 
 /** How one output is read, and how that is known. */
 export interface OutputMeaning {

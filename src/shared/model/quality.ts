@@ -19,8 +19,6 @@ export const TOO_FEW_SAMPLES = 30;
  */
 export const DEFAULT_FLOOR: Required<QualityFloor> = { minAgreement: 0.8, maxDrop: 0.1, minPsnrDb: 30 };
 
-export const READINGS: readonly OutputReading[] = ['classes', 'boxes', 'map', 'image', 'embedding', 'numbers'];
-
 /** Figures of one output. The floor holds for each of them. */
 export interface OutputQuality {
   readonly name: string;
@@ -29,7 +27,7 @@ export interface OutputQuality {
   readonly samples: number;
   /**
    * Between 0 and 1, 1 for the original: share of equal classes, F1 of boxes, F1 of the pixels of each class, mean cosine,
-   * share of the variance that is explained. Absent where the samples show nothing to judge, and of images.
+   * share of positions with the same token, share of the variance that is explained. Absent where the samples show nothing to judge, and of images.
    */
   readonly agreement?: number;
   readonly interval?: Interval;
@@ -43,6 +41,10 @@ export interface OutputQuality {
   readonly iou?: number;
   /** Of embeddings: the least cosine. */
   readonly worst?: number;
+  /** Of tokens: mean KL(original || candidate) per position, nats. */
+  readonly kl?: number;
+  /** Of latents: signal-to-noise ratio, dB; null for an exact match. */
+  readonly snrDb?: number | null;
   /** Of numbers: root of squared error over squared values. */
   readonly relativeError?: number;
   /** Why there is no figure. */

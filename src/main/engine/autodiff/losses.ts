@@ -97,40 +97,6 @@ export function directionError(b: GraphBuilder, output: Value, target: Value, sh
   return b.sub(b.scalar(2), b.mul(b.reduceSum(cosine, [0], false), b.scalar(2 / rows)));
 }
 
-/**
- * Distance of a detector's raw anchors from the original's: relative squared errors of objectness, of the scores of
- * classes, and of centre and size as far as the original sees an object (anchorDistance of quality/detections, as a graph).
- * @param shape [N, anchors, 5 + classes], or [N, 4 + classes, anchors] where `free`
- */
-export function anchorLoss(
-  b: GraphBuilder,
-  output: Value,
-  target: Value,
-  shape: readonly number[],
-  free: boolean,
-): Value {
-  const axis = free ? 1 : 2;
-  const width = shape[axis]!;
-  const first = free ? 4 : 5;
-  const part = (v: Value, from: number, to: number): Value => b.slice(v, [from], [to], [axis]);
-  const sized = (from: number, to: number): number[] => shape.map((d, i) => (i === axis ? to - from : d));
-  const scores = (v: Value): Value => {
-    const classes = part(v, first, width);
-    return free ? classes : b.mul(classes, part(v, 4, 5));
-  };
-  const seen = b.reduceMax(scores(target), [axis], true);
-  const boxes = (v: Value): Value => b.mul(part(v, 0, 4), seen);
-  const terms = [
-    relativeSquaredError(b, scores(output), scores(target), sized(first, width)),
-    relativeSquaredError(b, boxes(output), boxes(target), sized(0, 4)),
-    ...(free ? [] : [relativeSquaredError(b, part(output, 4, 5), part(target, 4, 5), sized(4, 5))]),
-  ];
-  return weightedSum(
-    b,
-    terms.map((loss) => ({ loss, weight: 1 })),
-  );
-}
-
 /** Weighted sum of scalar losses. */
 export function weightedSum(b: GraphBuilder, terms: readonly { loss: Value; weight: number }[]): Value {
   return terms.map((t) => (t.weight === 1 ? t.loss : b.mul(t.loss, b.scalar(t.weight)))).reduce((x, y) => b.add(x, y));

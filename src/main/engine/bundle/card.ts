@@ -1,6 +1,7 @@
 /** The model card of a bundle, in Markdown. Everything in it comes from the job's report. */
 import type { Interval } from '../../../shared/model/quality.ts';
-import type { CompressReport, ModelMeasure, OutputReading, Preprocess } from '../../../shared/model/job.ts';
+import type { CompressReport, ModelMeasure, Preprocess } from '../../../shared/model/job.ts';
+import { figureText } from '../../../shared/model/readings.ts';
 import type { Budget, DeviceProfile } from '../../../shared/model/types.ts';
 
 export interface CardInput {
@@ -14,16 +15,6 @@ export interface CardInput {
   /** One line about the licence of the model. */
   readonly licence: string;
 }
-
-/** What agreement is called, by reading. */
-const FIGURES: Record<OutputReading, string> = {
-  classes: 'Agreement with the original',
-  boxes: 'Boxes that match the original’s (F1)',
-  map: 'Pixels that match the original’s (F1 of each class)',
-  image: 'Agreement with the original',
-  embedding: 'Mean cosine with the original',
-  numbers: 'Explained variance of the original’s numbers',
-};
 
 const ms = (x: number): string => `${x.toPrecision(4)} ms`;
 const percent = (x: number | undefined, i?: Interval): string =>
@@ -40,6 +31,7 @@ const big = (x: number): string =>
         : `${x}`;
 const db = (x: number | null | undefined): string =>
   x === undefined ? 'not measured' : x === null ? 'exact' : `${x.toFixed(1)} dB`;
+const capital = (s: string): string => s[0]!.toUpperCase() + s.slice(1);
 /** Text inside a table cell or a line. */
 const inline = (s: string): string => s.replace(/[\r\n]+/g, ' ').replaceAll('|', '\\|');
 
@@ -58,13 +50,7 @@ function rows(a: ModelMeasure, b: ModelMeasure): string[] {
   if (q.top1 !== undefined) out.push(row('Top-1 accuracy', percent(p?.top1), percent(q.top1, q.top1Interval)));
   if (q.top5 !== undefined) out.push(row('Top-5 accuracy', percent(p?.top5), percent(q.top5)));
   if (q.agreement !== undefined)
-    out.push(
-      row(
-        FIGURES[q.reading ?? (q.boxes === undefined ? 'classes' : 'boxes')],
-        '-',
-        percent(q.agreement, q.agreementInterval),
-      ),
-    );
+    out.push(row(capital(figureText(q).figure), '-', percent(q.agreement, q.agreementInterval)));
   return [...out, row('Signal-to-noise against the original', '-', db(q.snrDb))];
 }
 

@@ -15,7 +15,9 @@ import type { Facts } from '../ir/facts.ts';
 import type { Model } from '../ir/model.ts';
 import type { Value } from '../ir/value.ts';
 import { cholesky, choleskySolveT, submatrix } from '../linalg.ts';
-import { isDirection, isScored, meaningsOf, type Meanings } from '../quality/meaning.ts';
+import type { Meanings } from '../heads/contract.ts';
+import { HEADS } from '../heads/registry.ts';
+import { meaningsOf } from '../quality/meaning.ts';
 import { seededRandom } from '../random.ts';
 import type { Analysis, Group, ResidualBlock } from './types.ts';
 
@@ -307,17 +309,11 @@ function buildProbe(
     const fact = p.facts.get(original);
     if (fact?.dtype !== DType.FLOAT || out.isInitializer) continue;
     const meaning = meanings.get(original.name);
-    const classes = isScored(meaning);
+    const head = HEADS.comparedBy(meaning);
     const input = graph.addInput(graph.freshName('noise'), { elemType: DType.FLOAT, shape: fact.shape });
-    noise.push({ name: input.name, dims: fact.shape, kind: classes ? 'gumbel' : 'normal' });
-    cotangents.set(
-      out,
-      classes
-        ? classCotangent(b, out, input, original.producer?.key === 'Softmax')
-        : isDirection(meaning)
-          ? directionCotangent(b, out, input, fact.shape)
-          : numberCotangent(b, out, input, fact.shape, batch),
-    );
+    noise.push({ name: input.name, dims: fact.shape, kind: head.noise(meaning) });
+    const probabilities = original.producer?.key === 'Softmax';
+    cotangents.set(out, head.cotangent(b, { meaning, out, noise: input, shape: fact.shape, batch, probabilities }));
   }
   const wrt = [...new Set([...taps.values(), ...branches])];
   const grads = buildBackward(b, { cotangents, wrt, facts: (v) => shapes.get(v) });
@@ -367,33 +363,4 @@ function buildProbe(
   });
   importDomains(model);
   return { model, batch, noise, places, blocks };
-}
-
-/**
- * A one for a class drawn from the model's own probabilities, less those: its covariance is the Fisher information of the
- * logits. Drawn as the largest of logits plus Gumbel noise. For probabilities q instead of logits: the one over q.
- */
-function classCotangent(b: GraphBuilder, out: Value, gumbel: Value, probabilities: boolean): Value {
-  const logits = probabilities ? b.log(b.op('Max', [out, b.scalar(1e-12)])) : out;
-  const noisy = b.add(logits, gumbel);
-  const drawn = b.cast(b.equal(noisy, b.reduceMax(noisy, [1], true)), DType.FLOAT);
-  if (probabilities) return b.div(drawn, b.op('Max', [out, b.scalar(1e-12)]));
-  const shifted = b.exp(b.sub(out, b.reduceMax(out, [1], true)));
-  return b.sub(drawn, b.div(shifted, b.reduceSum(shifted, [1], true)));
-}
-
-/** Noise across a sample's direction, relative to its length: what lies along it changes no cosine. */
-function directionCotangent(b: GraphBuilder, out: Value, noise: Value, shape: readonly number[]): Value {
-  const axes = shape.map((_, i) => i).slice(1);
-  const power = b.add(b.reduceSum(b.mul(out, out), axes, true), b.scalar(1e-12));
-  const along = b.div(b.reduceSum(b.mul(noise, out), axes, true), power);
-  return b.mul(b.sub(noise, b.mul(out, along)), b.sqrt(b.div(b.scalar(2), power)));
-}
-
-/** Noise whose square weighs the error against the spread of the values. */
-function numberCotangent(b: GraphBuilder, out: Value, noise: Value, shape: readonly number[], batch: number): Value {
-  const axes = shape.map((_, i) => i);
-  const deviation = b.sub(out, b.reduceMean(out, axes, true));
-  const power = b.add(b.reduceSum(b.mul(deviation, deviation), axes, true), b.scalar(1e-12));
-  return b.mul(noise, b.sqrt(b.div(b.scalar(2 * batch), power)));
 }

@@ -7,6 +7,8 @@ import {
   type Interval,
   type OutputQuality,
 } from '../../../shared/model/quality.ts';
+import { READING_TEXT } from '../../../shared/model/readings.ts';
+import { HEADS } from '../heads/registry.ts';
 import { wilson } from '../heads/support/intervals.ts';
 
 export interface Verdict {
@@ -27,15 +29,6 @@ const RELATIVE_DROP = 0.2;
 const percent = (x: number): string => `${(100 * x).toFixed(1)} %`;
 const between = (i: Interval | undefined): string =>
   i ? ` (95 % interval ${(100 * i.low).toFixed(1)} to ${(100 * i.high).toFixed(1)} %)` : '';
-
-const WHAT: Record<OutputQuality['reading'], string> = {
-  classes: 'agreement with the original',
-  boxes: 'matched boxes (F1)',
-  map: 'F1 of the pixels of each class',
-  image: 'PSNR against the original',
-  embedding: 'mean cosine with the original',
-  numbers: 'explained variance of the original’s numbers',
-};
 
 /**
  * @param original its own quality on the same samples; @param given what the user asks for, the rest is `DEFAULT_FLOOR`
@@ -110,21 +103,22 @@ function ofOutput(
 ): { readonly ruin?: string; readonly reason?: string } {
   const of = several ? `${o.name}: ` : '';
   if (o.unjudged !== undefined) return { reason: `${of}${o.unjudged}, so agreement says nothing.` };
-  if (o.reading === 'image') {
+  const { figure } = READING_TEXT[o.reading];
+  if (HEADS.of(o.reading).floor === 'psnrDb') {
     const least = given.minPsnrDb ?? DEFAULT_FLOOR.minPsnrDb;
     const psnr = o.psnrDb ?? Infinity;
-    return psnr < least ? { ruin: `${of}${WHAT.image} is ${psnr.toFixed(1)} dB, under the floor of ${least} dB.` } : {};
+    return psnr < least ? { ruin: `${of}${figure} is ${psnr.toFixed(1)} dB, under the floor of ${least} dB.` } : {};
   }
   if (o.agreement === undefined) return { reason: `${of}There is no figure of agreement.` };
   const least = given.minAgreement ?? DEFAULT_FLOOR.minAgreement;
   if (o.agreement < least - 1e-9)
     return {
-      ruin: `${of}${WHAT[o.reading]} is ${percent(o.agreement)}${between(o.interval)}, under the floor of ${percent(least)}.`,
+      ruin: `${of}${figure} is ${percent(o.agreement)}${between(o.interval)}, under the floor of ${percent(least)}.`,
     };
   const chance = o.chance ?? 0;
   if (chance < 1 && (o.agreement - chance) / (1 - chance) < OVER_CHANCE)
     return {
-      ruin: `${of}${WHAT[o.reading]} is ${percent(o.agreement)}, and an output that never changes reaches ${percent(chance)} on these samples.`,
+      ruin: `${of}${figure} is ${percent(o.agreement)}, and an output that never changes reaches ${percent(chance)} on these samples.`,
     };
   return {};
 }

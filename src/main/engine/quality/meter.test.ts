@@ -9,7 +9,15 @@ const as = (name: string, reading: OutputMeaning['reading'], more: Partial<Outpu
   new Map([[name, { name, reading, source: 'given', why: '', ...more }]]);
 const CLASSES = as('y', 'classes', { axis: 1 });
 const NONE: Meanings = new Map();
-import { argmax, decibels, difference, inTop, isDistribution, klDivergence, logProbabilities } from '../heads/support/metrics.ts';
+import {
+  argmax,
+  decibels,
+  difference,
+  inTop,
+  isDistribution,
+  klDivergence,
+  logProbabilities,
+} from '../heads/support/metrics.ts';
 
 const tensor = (dims: number[], values: ArrayLike<number>): HostTensor => ({
   dtype: 1,

@@ -17,7 +17,7 @@ import { maskModel } from '../../engine/pruning/mask.ts';
 import type { Cut } from '../../engine/pruning/removal.ts';
 import { applyPlan } from '../../engine/pruning/surgery.ts';
 import { difference } from '../../engine/quality/difference.ts';
-import { floats } from '../../engine/quality/meter.ts';
+import { floats } from '../../engine/heads/support/values.ts';
 import { fedInputs, inputShapes, randomTensor } from '../../runtime/random-inputs.ts';
 import { feedsAt, namedSizes, otherSizes, trySizes, type Sizes } from '../../runtime/size-trials.ts';
 import type { StageContext } from '../context.ts';

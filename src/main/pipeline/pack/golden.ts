@@ -8,7 +8,7 @@ import {
   type GoldenTensor,
 } from '../../engine/bundle/golden.ts';
 import type { RandomOutputs } from '../../engine/ir/dependence.ts';
-import { floats } from '../../engine/quality/meter.ts';
+import { floats } from '../../engine/heads/support/values.ts';
 import { inOrder, type ExecSession, type HostTensor } from '../../engine/executor.ts';
 import type { ResultSizes } from './result-sizes.ts';
 import { encodeNpy, parseNpy } from '../../data/npy.ts';

@@ -4,7 +4,7 @@ import type { OutputReading } from '../../../shared/model/job.ts';
 import type { Dataset } from '../../data/dataset.ts';
 import type { Model } from '../../engine/ir/model.ts';
 import { labelledOutput } from '../../engine/heads/support/labelled.ts';
-import { outputOf } from '../../engine/quality/meaning.ts';
+import { outputOf } from '../../engine/heads/support/output.ts';
 
 type Readings = Readonly<Record<string, OutputReading>>;
 

@@ -3,8 +3,7 @@ import { SecateurError } from '../../../shared/contract/errors.ts';
 import { batchFirst } from '../../engine/batch-first.ts';
 import { joinRows, rowsAt, type HostTensor } from '../../engine/executor.ts';
 import type { Model } from '../../engine/ir/model.ts';
-import type { Meanings } from '../../engine/quality/meaning.ts';
-import type { Outputs } from '../../engine/quality/meter.ts';
+import type { Meanings, Outputs } from '../../engine/heads/contract.ts';
 import { inputShapes } from '../../runtime/random-inputs.ts';
 
 /** The input that data goes to. @throws 'data-shape' when it is not clear which */

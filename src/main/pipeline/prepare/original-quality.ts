@@ -8,7 +8,7 @@ import { inOrder, type HostTensor } from '../../engine/executor.ts';
 import type { Model } from '../../engine/ir/model.ts';
 import { wilson } from '../../engine/heads/support/intervals.ts';
 import { classesIn, type Meanings } from '../../engine/quality/meaning.ts';
-import { floats } from '../../engine/quality/meter.ts';
+import { floats } from '../../engine/heads/support/values.ts';
 import { argmax } from '../../engine/heads/support/metrics.ts';
 import { localDevice } from '../../runtime/device.ts';
 import { classNamesOf } from './class-names.ts';

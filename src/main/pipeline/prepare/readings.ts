@@ -5,15 +5,10 @@ import type { Dataset } from '../../data/dataset.ts';
 import { batchFirst } from '../../engine/batch-first.ts';
 import type { ExecSession, Executor, HostTensor } from '../../engine/executor.ts';
 import type { Model } from '../../engine/ir/model.ts';
-import { boxLayout, pictureOf } from '../../engine/heads/support/detections.ts';
+import { boxLayout, layoutNames, pictureOf } from '../../engine/heads/support/detections.ts';
 import { labelledOutput } from '../../engine/heads/support/labelled.ts';
-import {
-  ImpossibleReading,
-  outputMeanings,
-  outputOf,
-  type Evidence,
-  type Meanings,
-} from '../../engine/quality/meaning.ts';
+import { outputOf } from '../../engine/heads/support/output.ts';
+import { ImpossibleReading, outputMeanings, type Evidence, type Meanings } from '../../engine/quality/meaning.ts';
 import { batchOf } from '../../runtime/axes.ts';
 import { batchAxesOfOutputs, declaredBatchAxes } from '../../runtime/output-axes.ts';
 import { randomFeeds } from '../../runtime/random-inputs.ts';
@@ -59,10 +54,10 @@ export async function readOutputs(model: Model, o: ReadingOptions, executor: Exe
   const evidence = {
     shapeOf: (name: string) => outputs[name],
     batchAxisOf: (name: string) => axes.get(name),
-    inputs: Object.entries(feeds).map(([name, t]) => ({ name, dims: t.dims })),
+    inputs: Object.entries(feeds).map(([name, t]) => ({ name, dims: t.dims, dtype: t.dtype })),
     largestLabel: largestLabel(o.dataset),
     classNames: names?.length ?? null,
-    boxes: !layout ? [] : layout.kind === 'chosen' ? [layout.boxes, layout.scores, layout.labels] : [layout.output],
+    boxes: layout ? layoutNames(layout) : [],
     ...(o.given && { given: o.given }),
   };
   try {

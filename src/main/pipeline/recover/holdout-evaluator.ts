@@ -5,7 +5,9 @@ import type { Model } from '../../engine/ir/model.ts';
 import type { Dataset } from '../../data/dataset.ts';
 import type { StageContext } from '../context.ts';
 import type { Meanings } from '../../engine/quality/meaning.ts';
-import { reference } from '../search/sensitivity.ts';
+import type { Distance } from '../../engine/heads/contract.ts';
+import { pictureOf } from '../../engine/heads/support/detections.ts';
+import { distanceFrom } from '../../engine/quality/distance.ts';
 
 /** Judges weights by the distance to the original on samples that nothing learns from. */
 export async function openHoldoutEvaluator(
@@ -21,7 +23,7 @@ export async function openHoldoutEvaluator(
   },
   ctx: Pick<StageContext, 'executor'>,
 ): Promise<{ judge(weights: ReadonlyMap<string, Float32Array>): Promise<number> }> {
-  const held: { x: HostTensor; distance: ReturnType<typeof reference> }[] = [];
+  const held: { x: HostTensor; distance: Distance }[] = [];
   const using = async <T>(m: Model, f: (s: ExecSession) => Promise<T>): Promise<T> => {
     const session = await ctx.executor.open(m, { threads: o.threads });
     try {
@@ -37,10 +39,10 @@ export async function openHoldoutEvaluator(
       );
       held.push({
         x,
-        distance: reference(await teacher.run({ [o.input]: x }), {
-          names: teacher.outputNames,
+        distance: distanceFrom(await teacher.run({ [o.input]: x }), {
+          order: teacher.outputNames,
           meanings: o.meanings,
-          given: x,
+          picture: pictureOf(x.dims),
         }),
       });
     }

@@ -1,14 +1,7 @@
 /** What recovery trains: the pruned model with normalization put back, its weights, and the loss against the original. */
 import { totalmem } from 'node:os';
 import type { LossContext } from '../../engine/autodiff/train-step.ts';
-import {
-  anchorLoss,
-  crossEntropy,
-  directionError,
-  distillation,
-  relativeSquaredError,
-  weightedSum,
-} from '../../engine/autodiff/losses.ts';
+import { relativeSquaredError, weightedSum } from '../../engine/autodiff/losses.ts';
 import type { Facts } from '../../engine/ir/facts.ts';
 import { cloneModel } from '../../engine/ir/clone.ts';
 import { DType, elementCount } from '../../engine/ir/dtype.ts';
@@ -19,8 +12,9 @@ import type { Feature } from '../../engine/recovery/features.ts';
 import { insertNormalization, normalizable } from '../../engine/recovery/normalize.ts';
 import { buildStatisticsModel, StatisticsAccumulator } from '../../engine/pruning/statistics.ts';
 import { raiseOpset, runPasses } from '../../engine/passes/index.ts';
-import type { AnchorLayout } from '../../engine/heads/support/detections.ts';
-import { isDirection, isScored, type Meanings } from '../../engine/quality/meaning.ts';
+import type { Joint, LossOutput, Meanings } from '../../engine/heads/contract.ts';
+import { HEADS } from '../../engine/heads/registry.ts';
+import { outputLosses } from '../../engine/quality/loss.ts';
 import type { Recipe } from '../../../shared/model/job.ts';
 import type { Dataset } from '../../data/dataset.ts';
 import { collectFacts } from '../../runtime/facts.ts';
@@ -130,6 +124,7 @@ export const teacherName = (output: string): string => `${output}__original`;
 /** Weight of each feature: their errors are relative, a few hundredths each. */
 const FEATURE = 2.4;
 
+/** The losses of the outputs, of the labels and of the features, weighted and added up. */
 export function lossOf(
   l: LossContext,
   o: {
@@ -139,29 +134,27 @@ export function lossOf(
     /** The output that labels are about. */
     readonly labelled: number | null;
     readonly lessons: readonly FeatureTarget[];
-    readonly anchors: AnchorLayout | null;
+    /** Outputs that have one loss together. */
+    readonly joint: Joint | null;
     readonly meanings: Meanings;
   },
 ): Value {
-  const { outputs, shapes, recipe, labelled, lessons, anchors } = o;
-  const terms = outputs.map((v, i) => {
+  const { outputs, shapes, recipe, labelled, lessons, joint } = o;
+  const compared = outputs.map((v, i): LossOutput => {
     const shape = shapes[i]!;
-    const own = l.copyOf(v);
     const given = l.input(teacherName(v.name), DType.FLOAT, shape);
-    const meaning = o.meanings.get(v.name);
-    const loss = isScored(meaning)
-      ? distillation(l.b, own, given, shape, recipe.temperature)
-      : isDirection(meaning)
-        ? directionError(l.b, own, given, shape)
-        : anchors?.output === v.name
-          ? anchorLoss(l.b, own, given, shape, anchors.kind === 'anchor-free')
-          : relativeSquaredError(l.b, own, given, shape);
-    return { loss, weight: i === labelled ? recipe.alpha : 1 };
+    return { name: v.name, meaning: o.meanings.get(v.name), own: l.copyOf(v), given, shape };
   });
-  if (labelled !== null) {
-    const shape = shapes[labelled]!;
-    const labels = l.input(LABELS, DType.INT64, [shape[0]!]);
-    terms.push({ loss: crossEntropy(l.b, l.copyOf(outputs[labelled]!), labels, shape), weight: 1 - recipe.alpha });
+  const about = labelled === null ? null : compared[labelled]!;
+  const { temperature } = recipe;
+  const terms = outputLosses(l.b, compared, { temperature, joint }).map(({ names, loss }) => ({
+    loss,
+    weight: about && names.includes(about.name) ? recipe.alpha : 1,
+  }));
+  if (about) {
+    const labels = l.input(LABELS, DType.INT64, [about.shape[0]!]);
+    const loss = HEADS.comparedBy(about.meaning).labelLoss!(l.b, about, labels);
+    terms.push({ loss, weight: 1 - recipe.alpha });
   }
   for (const f of lessons) {
     const given = l.input(teacherName(f.target), DType.FLOAT, f.targetShape);

@@ -20,7 +20,7 @@ import { rateFor, recover, tooFast, type Recovered } from './recover.ts';
 import type { RecoveryOptions } from './training-setup.ts';
 import { largestBatch, trainable } from './recover-model.ts';
 import { meaningsOf } from '../../engine/quality/meaning.ts';
-import { reference } from '../search/sensitivity.ts';
+import { distanceFrom } from '../../engine/quality/distance.ts';
 
 // As it is, with its calls counted.
 vi.mock('../../engine/recovery/mix.ts', async (real) => {
@@ -90,10 +90,10 @@ async function outputs(model: Model, x: HostTensor): Promise<Record<string, Host
 /** Distance to the original on samples, by a way of its own. */
 async function distance(m: Model, indices: readonly number[]): Promise<number> {
   const x = await dataset.batch(indices);
-  return reference(await outputs(p.model, x), {
-    names: p.model.graph.outputs.map((v) => v.name),
-    meanings: meaningsOf(p),
-  })(await outputs(m, x));
+  const order = p.model.graph.outputs.map((v) => v.name);
+  return distanceFrom(await outputs(p.model, x), { order, meanings: meaningsOf(p), picture: null })(
+    await outputs(m, x),
+  );
 }
 const weights = (m: Model): number[][] =>
   [...m.graph.initializers].filter((v) => v.initializer!.dtype === 1).map((v) => [...toFloat32(v.initializer!)]);

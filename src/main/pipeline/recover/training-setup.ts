@@ -4,8 +4,11 @@ import type { HostTensor } from '../../engine/executor.ts';
 import { DType } from '../../engine/ir/dtype.ts';
 import type { Model } from '../../engine/ir/model.ts';
 import type { Feature } from '../../engine/recovery/features.ts';
-import { boxLayout, pictureOf, type AnchorLayout } from '../../engine/heads/support/detections.ts';
-import { classesIn, isScored, meaningsOf, type Meanings } from '../../engine/quality/meaning.ts';
+import type { Joint, Meanings } from '../../engine/heads/contract.ts';
+import { HEADS } from '../../engine/heads/registry.ts';
+import { pictureOf } from '../../engine/heads/support/detections.ts';
+import { jointOf } from '../../engine/quality/joint.ts';
+import { classesIn, meaningsOf } from '../../engine/quality/meaning.ts';
 import type { Recipe } from '../../../shared/model/job.ts';
 import type { Dataset } from '../../data/dataset.ts';
 import { collectFacts } from '../../runtime/facts.ts';
@@ -85,19 +88,21 @@ export async function openTraining(
     : [];
   const meanings = meaningsOf({ model: original, facts: originalFacts, meanings: options.meanings });
   const named = classesIn(meanings);
-  const scored = outputs.findIndex((v) => v.name === named && isScored(meanings.get(v.name)));
+  const scored = outputs.findIndex((v) => {
+    const meaning = meanings.get(v.name);
+    return v.name === named && HEADS.comparedBy(meaning).takesLabels?.(meaning);
+  });
   const labelled = dataset.labels !== null && recipe.alpha < 1 && scored >= 0;
-  // Raw anchors are one output of three axes.
-  const anchors =
-    shapes.length === 1 && meanings.get(outputs[0]!.name)?.reading === 'boxes'
-      ? await anchorsIn(original, input.name, await dataset.batch(holdout.slice(0, 1)), ctx)
-      : null;
+  const compared = outputs.map((v, i) => ({ name: v.name, shape: shapes[i]!, meaning: meanings.get(v.name) }));
+  const joint = compared.some((v) => HEADS.of(v.meaning?.reading).needsValues?.(compared))
+    ? await jointIn(original, { input: input.name, x: await dataset.batch(holdout.slice(0, 1)), meanings }, ctx)
+    : null;
   const build = (moving: boolean): TrainStep =>
     buildTrainStep(model, {
       facts: (v) => facts.get(v),
       params: trainable(model),
       loss: (l) =>
-        lossOf(l, { outputs, shapes, recipe, labelled: labelled ? scored : null, lessons: inner, anchors, meanings }),
+        lossOf(l, { outputs, shapes, recipe, labelled: labelled ? scored : null, lessons: inner, joint, meanings }),
       clipNorm: 5,
       ema: EMA,
       ...(recipe.optimizer === 'sgd'
@@ -176,19 +181,18 @@ async function sized(
   return { batch, shares: await sharesOf(executor, { ...sharing, ...least }) };
 }
 
-/** The layout of a detector's raw outputs, as the original shows it on a sample; null for everything else. */
-async function anchorsIn(
+/** Outputs that have one loss together, as the original shows them on a sample; null where there are none. */
+async function jointIn(
   original: Model,
-  input: string,
-  x: HostTensor,
+  { input, x, meanings }: { readonly input: string; readonly x: HostTensor; readonly meanings: Meanings },
   ctx: Pick<StageContext, 'executor'>,
-): Promise<AnchorLayout | null> {
+): Promise<Joint | null> {
   const fixed = dataInput(original);
   const session = await ctx.executor.open(original, { threads: 1 });
   try {
     const given = fixed.fixedBatch ? pad(x, Math.max(1, fixed.dims[0]!)) : x;
-    const layout = boxLayout(await session.run({ [input]: given }), session.outputNames, pictureOf(given.dims));
-    return layout && layout.kind !== 'chosen' ? layout : null;
+    const order = session.outputNames;
+    return jointOf(await session.run({ [input]: given }), { order, meanings, picture: pictureOf(given.dims) });
   } finally {
     await session.release();
   }

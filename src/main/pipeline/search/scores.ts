@@ -3,13 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GraphBuilder } from '../../engine/autodiff/builder.ts';
-import {
-  crossEntropy,
-  directionError,
-  distillation,
-  relativeSquaredError,
-  weightedSum,
-} from '../../engine/autodiff/losses.ts';
+import { weightedSum } from '../../engine/autodiff/losses.ts';
 import { buildBackward, importDomains } from '../../engine/autodiff/walker.ts';
 import { cloneModel } from '../../engine/ir/clone.ts';
 import { DType } from '../../engine/ir/dtype.ts';
@@ -26,7 +20,8 @@ import {
   type ChannelStatistics,
 } from '../../engine/pruning/statistics.ts';
 import type { Group } from '../../engine/pruning/types.ts';
-import { classesIn, isDirection, isScored, meaningsOf } from '../../engine/quality/meaning.ts';
+import { HEADS } from '../../engine/heads/registry.ts';
+import { classesIn, meaningsOf } from '../../engine/quality/meaning.ts';
 import { collectFacts } from '../../runtime/facts.ts';
 import { SecateurError } from '../../../shared/contract/errors.ts';
 import { AUTO } from '../../../shared/model/recipes.ts';
@@ -151,20 +146,15 @@ async function gradientsOf(
   const output = model.graph.outputs.find((v) => v.name === named) ?? model.graph.outputs[0]!;
   const shape = shapes.get(output)!.shape;
   const meaning = meanings.get(output.name);
-  const classes = isScored(meaning);
-  const labelled = classes && calibration.labels.every((l) => l !== null);
+  const head = HEADS.comparedBy(meaning);
+  const labelled = head.takesLabels?.(meaning) && calibration.labels.every((l) => l !== null);
   const target = model.graph.addInput(
     model.graph.freshName('target'),
     labelled ? { elemType: DType.INT64, shape: [shape[0]!] } : { elemType: DType.FLOAT, shape },
   );
   // The original's own outputs give no gradient where they are met exactly: targets are those, disturbed a little.
-  const loss = labelled
-    ? crossEntropy(b, output, target, shape)
-    : classes
-      ? distillation(b, output, target, shape, 1)
-      : isDirection(meaning)
-        ? directionError(b, output, target, shape)
-        : relativeSquaredError(b, output, target, shape);
+  const own = { name: output.name, meaning, own: output, shape };
+  const loss = labelled ? head.labelLoss!(b, own, target) : head.loss(b, { ...own, given: target }, { temperature: 1 });
   const weights = [...p.model.graph.initializers].filter((v) => v.initializer?.dtype === DType.FLOAT && v.isUsed);
   const inGroups = new Set(p.analysis.groups.flatMap((g) => g.members.map((m) => m.value)));
   const wrt = weights.filter((v) => inGroups.has(v)).map((v) => values.get(v)!);

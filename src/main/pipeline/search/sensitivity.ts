@@ -1,17 +1,16 @@
 /**
  * Measured output change of any plan, without surgery: one session of the gated model, fed zeros and ones. The change is
- * KL(original || pruned) for class scores, the error of what is found for detectors, and the relative squared error for
- * everything else.
+ * the distance that the heads of the outputs define (`distanceFrom`).
  */
-import { inOrder, type HostTensor } from '../../engine/executor.ts';
+import type { HostTensor } from '../../engine/executor.ts';
 import { DType } from '../../engine/ir/dtype.ts';
 import type { Space, State } from '../../engine/allocation/state.ts';
 import { goneNodes, isGroupGone, removedUnits } from '../../engine/allocation/state.ts';
 import { gateModel } from '../../engine/pruning/mask.ts';
-import { anchorDistance, boxLayout, pictureOf } from '../../engine/heads/support/detections.ts';
-import { difference, klDivergence, logProbabilities, isDistribution } from '../../engine/heads/support/metrics.ts';
-import { isDirection, isScored, meaningsOf, type Meanings } from '../../engine/quality/meaning.ts';
-import { floats } from '../../engine/quality/meter.ts';
+import { pictureOf } from '../../engine/heads/support/detections.ts';
+import type { Look } from '../../engine/heads/contract.ts';
+import { distanceFrom } from '../../engine/quality/distance.ts';
+import { meaningsOf } from '../../engine/quality/meaning.ts';
 import type { Executor } from '../../engine/executor.ts';
 import type { HoldingSession } from '../measure/hold-boxes.ts';
 import type { Model } from '../../engine/ir/model.ts';
@@ -45,11 +44,8 @@ export async function openOutputChange(
     session.run({ ...feeds, ...Object.fromEntries(gates) });
   const whole: Record<string, HostTensor>[] = [];
   for (const feeds of calibration.batches) whole.push(await run(open, feeds));
-  const names = namesOf(p.model);
-  const meanings = meaningsOf(p);
-  const references = whole.map((o, i) =>
-    reference(o, { names, meanings, given: calibration.batches[i]![calibration.input] }),
-  );
+  const look = lookAt({ ...p, calibration });
+  const references = whole.map((o, i) => distanceFrom(o, look(i)));
   return {
     async cost(space, s) {
       const gates = new Map(open);
@@ -95,11 +91,8 @@ export async function openDistance(
   threads: number,
 ): Promise<(m: Model) => Promise<number>> {
   const wanted = await outputsOf(executor, whole, calibration, threads);
-  const names = namesOf(whole);
-  const meanings = meaningsOf({ ...p, model: whole });
-  const references = wanted.map((o, i) =>
-    reference(o, { names, meanings, given: calibration.batches[i]![calibration.input] }),
-  );
+  const look = lookAt({ ...p, model: whole, calibration });
+  const references = wanted.map((o, i) => distanceFrom(o, look(i)));
   return async (m) => {
     const session = await executor.open(m, { threads });
     try {
@@ -125,79 +118,12 @@ async function comparable(session: HoldingSession, feeds: Tensors, wanted: Tenso
   return same || !session.runHeld ? out : ((await session.runHeld(feeds)) ?? out);
 }
 
-const namesOf = (m: Model): string[] => m.graph.outputs.map((v) => v.name);
+/** How to read the outputs of a batch. */
+function lookAt({ calibration, ...p }: Whole & { readonly calibration: Calibration }): (batch: number) => Look {
+  const order = p.model.graph.outputs.map((v) => v.name);
+  const meanings = meaningsOf(p);
+  return (i) => ({ order, meanings, picture: pictureOf(calibration.batches[i]![calibration.input]?.dims) });
+}
 
-/** What others are compared with, and how its outputs are read. */
+/** The model that others are compared with, and how its outputs are read. */
 type Whole = Pick<Prepared, 'model' | 'facts' | 'meanings'>;
-
-export interface ReferenceOptions {
-  /** Of the outputs, in the graph's order. */
-  readonly names: readonly string[];
-  readonly meanings: Meanings;
-  /** The data that the outputs were computed from: tells where a detector's boxes lie. */
-  readonly given?: HostTensor | undefined;
-}
-
-/**
- * Distance of a batch of outputs from the given one, mean per sample, summed over the outputs: by what each output means.
- * Twice one less the cosine is the relative squared error of directions.
- */
-export function reference(
-  outputs: Readonly<Record<string, HostTensor>>,
-  { names, meanings, given }: ReferenceOptions,
-): (other: Readonly<Record<string, HostTensor>>) => number {
-  const detects = [...meanings.values()].some((m) => m.reading === 'boxes');
-  const layout = detects ? boxLayout(outputs, names, pictureOf(given?.dims)) : null;
-  if (layout && layout.kind !== 'chosen') {
-    const distance = anchorDistance(outputs[layout.output]!, layout);
-    return (other) => distance(other[layout.output]!);
-  }
-  const parts = inOrder(outputs, names).flatMap(([name, t]) => {
-    const a = floats(t);
-    if (!a) return [];
-    const meaning = meanings.get(name);
-    if (isDirection(meaning)) {
-      const n = t.dims[0]!;
-      const size = a.length / n;
-      return [
-        (o: Readonly<Record<string, HostTensor>>): number => {
-          const b = floats(o[name]!)!;
-          let sum = 0;
-          for (let i = 0; i < n; i++) {
-            const d = difference(a, b, i * size, size);
-            sum += 2 * (1 - d.dot / Math.max(Math.sqrt(d.signal * d.other), Number.MIN_VALUE));
-          }
-          return sum / n;
-        },
-      ];
-    }
-    if (isScored(meaning)) {
-      const [n, c] = [t.dims[0]!, a.length / t.dims[0]!];
-      const distribution = isDistribution(a, 0, c);
-      const logs = Array.from({ length: n }, (_, i) => logProbabilities(a, i * c, c, distribution));
-      return [
-        (o: Readonly<Record<string, HostTensor>>): number => {
-          const b = floats(o[name]!)!;
-          let sum = 0;
-          for (let i = 0; i < n; i++) sum += klDivergence(logs[i]!, logProbabilities(b, i * c, c, distribution));
-          return sum / n;
-        },
-      ];
-    }
-    let power = 1e-12;
-    let mean = 0;
-    for (const x of a) mean += x / a.length;
-    for (const x of a) power += (x - mean) ** 2;
-    return [
-      (o: Readonly<Record<string, HostTensor>>): number => {
-        const b = floats(o[name]!)!;
-        // As far as nothing: there is no other way to compare them.
-        if (b.length !== a.length) return a.length > 0 ? 1 : 0;
-        let error = 0;
-        for (let i = 0; i < a.length; i++) error += (a[i]! - b[i]!) ** 2;
-        return error / power;
-      },
-    ];
-  });
-  return (other) => parts.reduce((sum, f) => sum + f(other), 0);
-}

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { HostTensor } from '../../executor.ts';
 import { DType } from '../../ir/dtype.ts';
-import { boxLayout, matchedBoxes, overlap, readBoxes, type Box } from './detections.ts';
+import { matchedBoxes, overlap, type Box } from './box.ts';
+import { boxLayout, readBoxes } from './detections.ts';
 import type { Meanings } from '../../quality/meaning.ts';
 import { createQualityMeter } from '../../quality/meter.ts';
 

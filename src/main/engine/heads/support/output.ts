@@ -1,9 +1,14 @@
-/** An output as it is looked at to find out what it means. */
+/** What is known about an output when its meaning is inferred, and questions about it that several heads ask. */
+import type { OutputReading } from '../../../../shared/model/job.ts';
+import { axisBatchFirst } from '../../batch-first.ts';
+import type { Value } from '../../ir/value.ts';
 import { DType } from '../../ir/dtype.ts';
-import type { GraphEnd } from './ends.ts';
+import { graphEnd, type GraphEnd } from './ends.ts';
+import type { Labelled } from './labelled.ts';
 
 export interface Output {
   readonly name: string;
+  /** Sizes with the batch first; empty where they are unknown. */
   readonly dims: readonly number[];
   readonly dtype: number;
   readonly end: GraphEnd;
@@ -12,6 +17,86 @@ export interface Output {
   /** Of a flat output. */
   readonly width: number;
 }
+
+/** What is known about a model's outputs beside their graph. */
+export interface Evidence {
+  /** Sizes and type of an output, the batch first; undefined where it was not seen. */
+  readonly shapeOf: (name: string) => { readonly dims: readonly number[]; readonly dtype: number } | undefined;
+  /** Axis of an output's samples as the model gives it; default 0. */
+  readonly batchAxisOf?: (name: string) => number | undefined;
+  /** Sizes and types of the inputs that are fed. */
+  readonly inputs: readonly { readonly name: string; readonly dims: readonly number[]; readonly dtype?: number }[];
+  /** The largest label, where there are labels and they are about this output. */
+  readonly largestLabel?: number | null;
+  readonly classNames?: number | null;
+  /** Outputs that were seen to hold detections. */
+  readonly boxes?: readonly string[];
+  /** This output was chosen for the labels by its width alone, among several. */
+  readonly chosen?: Labelled;
+  /** By the user. */
+  readonly given?: Readonly<Record<string, OutputReading>>;
+}
+
+/** @param seen sizes and type of it, as far as they are known */
+export function outputOf(
+  v: Value,
+  seen: { readonly dims: readonly number[]; readonly dtype: number } | undefined,
+  batchAxis: number = 0,
+): Output {
+  const dims = seen?.dims ?? [];
+  const flat = dims.length === 2 || (dims.length > 2 && dims.slice(2).every((d) => d === 1));
+  const end = graphEnd(v);
+  const axis = end.axis === null ? null : axisBatchFirst(end.axis < 0 ? end.axis + dims.length : end.axis, batchAxis);
+  return {
+    name: v.name,
+    dims,
+    dtype: seen?.dtype ?? DType.FLOAT,
+    end: { ...end, axis },
+    flat,
+    width: flat ? dims[1]! : 0,
+  };
+}
+
+export const isFloat = (o: Pick<Output, 'dtype'>): boolean => FLOATS.includes(o.dtype);
+
+/** The last operator as a clause. */
+export const endOf = (o: Output): string => `the graph ends in ${o.end.operator}`;
+
+/** A guess ends with this. @param readings what it may be instead, as 'classes|embedding' */
+export const correct = (name: string, readings: string): string =>
+  `guessed: --output ${name}=${readings} says otherwise`;
+
+/** Channels of a batch of pictures of 8 pixels a side or more: 1 or 3, else null. */
+export function channelsOf(dims: readonly number[]): number | null {
+  if (dims.length !== 4) return null;
+  const [, a, b, c] = dims as [number, number, number, number];
+  if ((a === 1 || a === 3) && Math.min(b, c) >= 8) return a;
+  return (c === 1 || c === 3) && Math.min(a, b) >= 8 ? c : null;
+}
+
+/** Channels of the only input that is a picture, else null. */
+export function pictureInput(e: Evidence): number | null {
+  const pictures = e.inputs.map((i) => channelsOf(i.dims)).filter((c) => c !== null);
+  return pictures.length === 1 ? pictures[0]! : null;
+}
+
+/** The axis of classes of a map: the one that is narrower than the others, 1 or the last. With three axes the last. */
+export function classAxis({ dims }: Pick<Output, 'dims'>): number | null {
+  const last = dims.length - 1;
+  if (dims.length === 3) return last;
+  const [a, c] = [dims[1]!, dims[last]!];
+  const spatial = (from: number, to: number): number => Math.min(...dims.slice(from, to));
+  if (a < spatial(2, last + 1)) return 1;
+  if (c < spatial(1, last)) return last;
+  return null;
+}
+
+/** True where an input of four axes has as many channels at the same axis. */
+export const sameChannels = (o: Output, e: Evidence, axis: number): boolean =>
+  e.inputs.some((i) => i.dims.length === 4 && i.dims[axis] === o.dims[axis]);
+
+/** Sizes as messages show them. */
+export const shapeText = (o: Output): string => `its shape is [${o.dims.join(', ')}]`;
 
 export const FLOATS: readonly number[] = [DType.FLOAT, DType.FLOAT16, DType.DOUBLE];
 const NAMES = {

@@ -1,0 +1,49 @@
+/** Boxes, their overlap, and which of two lists of boxes are the same. */
+
+export interface Box {
+  readonly x1: number;
+  readonly y1: number;
+  readonly x2: number;
+  readonly y2: number;
+  readonly score: number;
+  readonly label: number;
+}
+
+/** Fainter boxes are not told from background, as COCO tools set it for a picture. */
+export const FAINT = 0.25;
+/** Boxes of one class that overlap more are one. */
+const DUPLICATE = 0.45;
+/** Overlap at which two boxes are the same find (PASCAL VOC, Everingham et al. 2010). */
+const SAME = 0.5;
+
+/** Greedy suppression per class; the surest box stays. */
+export function withoutDuplicates(boxes: readonly Box[]): Box[] {
+  const kept: Box[] = [];
+  for (const b of [...boxes].sort((p, q) => q.score - p.score))
+    if (!kept.some((k) => k.label === b.label && overlap(k, b) > DUPLICATE)) kept.push(b);
+  return kept;
+}
+
+/** Intersection over union. */
+export function overlap(a: Box, b: Box): number {
+  const w = Math.min(a.x2, b.x2) - Math.max(a.x1, b.x1);
+  const h = Math.min(a.y2, b.y2) - Math.max(a.y1, b.y1);
+  if (!(w > 0 && h > 0)) return 0;
+  const area = (p: Box): number => (p.x2 - p.x1) * (p.y2 - p.y1);
+  return (w * h) / (area(a) + area(b) - w * h);
+}
+
+/** Pairs of boxes of one class that overlap by half: each box once, the candidate's surest first. */
+export function matchedBoxes(reference: readonly Box[], candidate: readonly Box[]): number {
+  const free = new Set(reference);
+  let pairs = 0;
+  for (const c of [...candidate].sort((p, q) => q.score - p.score)) {
+    let best: Box | null = null;
+    for (const r of free)
+      if (r.label === c.label && overlap(r, c) >= SAME && (!best || overlap(r, c) > overlap(best, c))) best = r;
+    if (!best) continue;
+    free.delete(best);
+    pairs++;
+  }
+  return pairs;
+}
