@@ -78,8 +78,17 @@ interface Import {
   readonly kind: 'value' | 'type' | 'glob';
 }
 
+/** Imports of the sources read so far: parsing takes most of the time of the checks, and several of them read every file. */
+const parsed = new Map<string, { readonly source: string; readonly imports: Import[] }>();
+
 /** Specifiers of every static, dynamic and type-only import, re-export and glob of a file, with their lines. */
 export function importsOf(path: string, source: string): Import[] {
+  let entry = parsed.get(path);
+  if (entry?.source !== source) parsed.set(path, (entry = { source, imports: parseImports(path, source) }));
+  return entry.imports;
+}
+
+function parseImports(path: string, source: string): Import[] {
   const code = path.endsWith('.svelte') ? scriptOf(source) : source;
   const file = ts.createSourceFile(path, code, ts.ScriptTarget.Latest, true, ts.ScriptKind.TS);
   const found: Import[] = [];
