@@ -1,7 +1,6 @@
 import type { Criterion } from './contract.ts';
+import { traitsOf } from '../ops/registry.ts';
 import { sourceMembers, unitSums, weightMembers } from './support/tensors.ts';
-
-const NORMS = /^(BatchNormalization|InstanceNormalization|GroupNormalization|LayerNormalization)$/;
 
 /**
  * |gamma| of the normalisations that the units pass (Liu et al., "Learning Efficient Convolutional Networks through
@@ -14,7 +13,7 @@ export const criterion: Criterion = {
   needs: 'none',
   score({ group }) {
     const scales = weightMembers(group).filter((m) =>
-      m.value.uses().some(({ node, index }) => index === 1 && NORMS.test(node.opType)),
+      m.value.uses().some(({ node, index }) => index === traitsOf(node).scaleInput),
     );
     if (scales.length) return unitSums(group.units, scales, Math.abs);
     return unitSums(group.units, sourceMembers(group), (w) => w * w).map(Math.sqrt);

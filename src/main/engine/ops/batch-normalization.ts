@@ -73,6 +73,7 @@ export const operator: OperatorDef = {
   opType: 'BatchNormalization',
   traits: {
     trainable: [1, 2],
+    scaleInput: 1,
     writesEveryOutput: isTraining,
     // Training mode was told by the number of outputs, and statistics per position by an attribute.
     changedIn: (node) => (node.outputs.length > 1 || isTraining(node) || node.attributes.has('spatial') ? [15] : []),

@@ -54,7 +54,7 @@ function grad(ctx: GradContext): (Value | null)[] {
 
 export const operator: OperatorDef = {
   opType: 'GroupNormalization',
-  traits: { trainable: [1, 2] },
+  traits: { trainable: [1, 2], scaleInput: 1 },
   shape: sameShapeRule,
   prune: { relate, rewrite },
   grad,

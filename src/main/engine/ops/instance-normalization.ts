@@ -35,7 +35,7 @@ function grad(ctx: GradContext): (Value | null)[] {
 
 export const operator: OperatorDef = {
   opType: 'InstanceNormalization',
-  traits: { trainable: [1, 2] },
+  traits: { trainable: [1, 2], scaleInput: 1 },
   shape: sameShapeRule,
   prune: { relate },
   grad,

@@ -55,7 +55,8 @@ export const operator: OperatorDef = {
   opType: 'LayerNormalization',
   traits: {
     trainable: [1, 2],
-    normalization: { centred: true, residual: null, scale: 1, shift: 2, bias: null, sum: null, epsilon: 1e-5 },
+    scaleInput: 1,
+    normalization: { centred: true, residual: null, shift: 2, bias: null, sum: null, epsilon: 1e-5 },
   },
   shape: (ctx) => {
     const x = ctx.in(0)!;

@@ -42,7 +42,8 @@ const plain = (opType: string, opset: number): OperatorDef => ({
   opType,
   traits: {
     trainable: [1],
-    normalization: { centred: false, residual: null, scale: 1, shift: null, bias: null, sum: null, epsilon: 1e-5 },
+    scaleInput: 1,
+    normalization: { centred: false, residual: null, shift: null, bias: null, sum: null, epsilon: 1e-5 },
   },
   shape: (ctx) => [ctx.in(0)],
   prune: { relate },
@@ -73,10 +74,10 @@ const skipping = (opType: string, parameters: number, centred: boolean): Operato
   opType,
   domain: 'com.microsoft',
   traits: {
+    scaleInput: 2,
     normalization: {
       centred,
       residual: 1,
-      scale: 2,
       shift: centred ? 3 : null,
       bias: centred ? 4 : 3,
       sum: 3,

@@ -14,6 +14,8 @@ export interface Traits {
    * has a vector there; a scalar is part of its arithmetic.
    */
   readonly trainable?: readonly number[];
+  /** Input that scales each channel or feature of what was normalized. */
+  readonly scaleInput?: number;
   /** Normalizes over the last axes: by mean and variance, or by the root mean square. */
   readonly normalization?: Normalization;
   /** Has a state that is carried along a sequence; `layout` 0 puts the sequence first and the batch second. */
@@ -94,7 +96,6 @@ export interface Normalization {
   readonly centred: boolean;
   /** Input that is added to input 0 first; null where there is none. */
   readonly residual: number | null;
-  readonly scale: number;
   /** Inputs added behind the scale, and before the statistics; null where the operator has none. */
   readonly shift: number | null;
   readonly bias: number | null;
@@ -142,8 +143,8 @@ export interface Body {
 }
 
 export interface Sequence {
-  /** Kind of its output; absent where that is a tensor. */
-  readonly makes?: 'list' | 'optional' | 'map';
+  /** Type of its output; absent where that is a tensor. */
+  readonly makes?: 'sequence' | 'optional' | 'sequence(map)';
   /** Input 0 is no tensor. */
   readonly reads?: true;
 }

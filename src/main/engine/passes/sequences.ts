@@ -7,7 +7,7 @@ import { toNumbers } from '../ir/tensor.ts';
 import type { Value } from '../ir/value.ts';
 import { traitsOf } from '../ops/registry.ts';
 
-export const isListMaker = (node: Node): boolean => traitsOf(node).sequence?.makes === 'list';
+export const isListMaker = (node: Node): boolean => traitsOf(node).sequence?.makes === 'sequence';
 
 /** The numbers in a value that are the same at every size of the inputs; null where they are not known. */
 export function fixedNumbers(v: Value, facts: Facts): readonly number[] | null {

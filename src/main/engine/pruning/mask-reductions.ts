@@ -66,7 +66,8 @@ function rescale(node: Node, scale: Value): void {
 
 /** A normalization over the last axis by what the mask leaves: with a mean or without, of a sum or of one value. */
 function normalizeMasked(b: GraphBuilder, node: Node, masked: Value, mask: Value, scale: Value, axis: number): void {
-  const { centred, residual, scale: gamma, shift, bias, sum: given, epsilon: usual } = traitsOf(node).normalization!;
+  const { normalization, scaleInput } = traitsOf(node);
+  const { centred, residual, shift, bias, sum: given, epsilon: usual } = normalization!;
   const at = (i: number | null): Value | null => (i === null ? null : node.input(i));
   const epsilon = b.scalar(attrFloat(node.attributes.get('epsilon'), usual));
   let sum = node.input(0)!;
@@ -75,7 +76,7 @@ function normalizeMasked(b: GraphBuilder, node: Node, masked: Value, mask: Value
   const mean = (v: Value): Value => b.mul(b.reduceMean(v, [axis], true), scale);
   const deviation = centred ? b.mul(b.sub(x, mean(x)), mask) : x;
   const unit = b.div(deviation, b.sqrt(b.add(mean(b.mul(deviation, deviation)), epsilon)));
-  const scaled = b.mul(unit, at(gamma)!);
+  const scaled = b.mul(unit, at(scaleInput!)!);
   const beta = at(shift);
   replace(b, node.output(), beta ? b.add(scaled, beta) : scaled);
   const out = given === null ? null : node.outputs[given];

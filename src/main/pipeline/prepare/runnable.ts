@@ -2,22 +2,11 @@
 import { SecateurError } from '../../../shared/contract/errors.ts';
 import type { Model } from '../../engine/ir/model.ts';
 import type { Value } from '../../engine/ir/value.ts';
+import { traitsOf } from '../../engine/ops/registry.ts';
 import { nonTensorName } from '../../engine/onnx/index.ts';
 import { DType, dtypeName } from '../../engine/ir/dtype.ts';
 import { fedInputs } from '../../runtime/axes.ts';
 import { isTransferable } from '../../runtime/tensors.ts';
-
-/** Operators whose results are no tensors, for outputs that declare no type. */
-const MAKERS = new Map([
-  ['SequenceConstruct', 'sequence'],
-  ['SequenceEmpty', 'sequence'],
-  ['SequenceInsert', 'sequence'],
-  ['SequenceErase', 'sequence'],
-  ['SequenceMap', 'sequence'],
-  ['SplitToSequence', 'sequence'],
-  ['Optional', 'optional'],
-  ['ZipMap', 'sequence(map)'],
-]);
 
 export interface RunnableOptions {
   /** Whether a model without inputs will do: it can be looked at, but there is nothing to feed or to compare. */
@@ -43,5 +32,5 @@ export function requireRunnable(model: Model, options: RunnableOptions = {}): vo
 
 function outputType(v: Value): string | null {
   if (v.type) return nonTensorName(v.type);
-  return (v.producer && MAKERS.get(v.producer.opType)) ?? null;
+  return (v.producer && traitsOf(v.producer).sequence?.makes) ?? null;
 }
