@@ -16,6 +16,8 @@ import type { CoverageRow } from '../../src/shared/model/tasks.ts';
 import { ROOT } from '../support/files.ts';
 import { residualChain } from '../support/residual-chain.ts';
 import { zooPath } from '../support/assets.ts';
+import { amplifySignals, fillZoo } from '../support/zoo.ts';
+import { openModelFile, saveModelFile } from '../../src/main/storage/model-files.ts';
 
 let folder: string;
 beforeAll(() => {
@@ -113,11 +115,19 @@ it('judges a model that runs only with its own choices with these, and says so',
   expect(row, row.problems.join()).toMatchObject({ ok: true, groups: 1, problems: [] });
   expect(row.maskError).toBeLessThan(1e-4);
   expect(row.notes).toEqual([expect.stringContaining("with the original's choices")]);
-  expect(coverage('choosing', '--ratio', '0.5').out).toContain('boxes chooses by scores');
+  expect(coverage('choosing', '--ratio', '0.5').out).toContain('boxes selects by scores');
 });
 
 const zoo = zooPath('shufflenet_v2_x1_0.onnx');
-it.skipIf(!zoo)('fills a model that comes without weights (needs ../shared/zoo)', () => {
-  const [row] = JSON.parse(coverage(zoo!, '--json').out) as CoverageRow[];
-  expect(row).toMatchObject({ ok: true, name: 'shufflenet_v2_x1_0' });
+it.skipIf(!zoo)('reports a model without weights, and prunes it once it is filled (needs ../shared/zoo)', async () => {
+  const [bare] = JSON.parse(coverage(zoo!, '--json').out) as [CoverageRow];
+  expect(bare).toMatchObject({ ok: false, name: 'shufflenet_v2_x1_0', maskError: null });
+  expect(bare.problems.join()).toMatch(/no weights.*weights-missing/);
+
+  const model = fillZoo(openModelFile(zoo!), 1);
+  await amplifySignals(model);
+  saveModelFile(model, join(folder, 'filled.onnx'));
+  const [row] = JSON.parse(coverage('filled.onnx', '--json').out) as [CoverageRow];
+  expect(row, row.problems.join()).toMatchObject({ ok: true, name: 'filled' });
+  expect(row.macsRatio).toBeLessThan(0.75);
 });

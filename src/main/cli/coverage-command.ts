@@ -4,13 +4,12 @@ import { SecateurError } from '../../shared/contract/errors.ts';
 import type { CoverageRequest, CoverageRow } from '../../shared/model/tasks.ts';
 import { coverageRequests } from '../services/requests.ts';
 import { percent, table } from './format.ts';
-import { dim, share, wholeNumber } from './options.ts';
+import { dim, share } from './options.ts';
 import type { Session } from './session.ts';
 
 interface Options {
   readonly json?: boolean;
   readonly ratio: number;
-  readonly seed: number;
   readonly dim?: Readonly<Record<string, number>>;
 }
 
@@ -20,12 +19,6 @@ export function addCoverageCommand(program: Command, session: Session): void {
     .description('Prune the same share of every group of many models, and check that each is right and faster')
     .argument('<path...>', 'ONNX files, and folders of them')
     .option('--ratio <share>', 'share of the units of every group that goes', share, 0.3)
-    .option(
-      '--seed <n>',
-      'seed of the numbers that models without weights are filled with',
-      wholeNumber(0, 2 ** 31 - 1),
-      1,
-    )
     .option('--dim <name=size>', 'size of a dynamic axis of the inputs; give it once for each axis', dim)
     .option('--json', 'print one JSON document')
     .action(async (paths: string[], o: Options) => {

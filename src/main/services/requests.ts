@@ -95,7 +95,7 @@ export function compareRequest(
 /** One request per model: files as they are given, folders with every .onnx file below them, by name. */
 export function coverageRequests(
   paths: readonly string[],
-  o: { readonly ratio: number; readonly seed: number; readonly dim?: Dims },
+  o: { readonly ratio: number; readonly dim?: Dims },
   cwd: string,
 ): CoverageRequest[] {
   const models = paths.flatMap((given) => {
@@ -105,7 +105,7 @@ export function coverageRequests(
     if (found.length === 0) throw new SecateurError('file-not-found', { path: join(path, '*.onnx') });
     return found.sort().map((f) => ({ model: join(path, f), name: f.replace(/\.onnx$/i, '').replaceAll('\\', '/') }));
   });
-  return models.map((m) => ({ ...m, ratio: o.ratio, seed: o.seed, ...sizes(o) }));
+  return models.map((m) => ({ ...m, ratio: o.ratio, ...sizes(o) }));
 }
 
 export function verifyRequest(bundle: string, o: { readonly dim?: Dims }, cwd: string): VerifyRequest {

@@ -1,10 +1,9 @@
 /**
- * Whose graph it was that the runtime refused. Tasks run many graphs that were made from the model, and the runtime's words
- * do not say which one failed: where a task fails like that, the model is opened and run as it was given.
+ * Tells a model that the runtime rejects from a graph of ours that it rejects. Tasks run many graphs made from the model,
+ * and the runtime's message does not say which one failed. After such a failure the model is run as it was given.
  */
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { Executor, SessionOptions } from '../engine/executor.ts';
-import { fillMissing } from '../engine/passes/fill-missing.ts';
 import { randomFeeds } from '../runtime/random-inputs.ts';
 import { applySizes, settleSizes, type SizeOptions } from '../runtime/settle-sizes.ts';
 import { openModelFile } from '../storage/model-files.ts';
@@ -12,7 +11,7 @@ import type { StageContext } from '../pipeline/context.ts';
 import { holdingExecutor } from '../pipeline/measure/hold-boxes.ts';
 
 export interface Given {
-  /** Model files of the user's. */
+  /** The user's model files. */
   readonly models: readonly string[];
   readonly provider?: string | undefined;
   readonly batch?: number | undefined;
@@ -20,7 +19,7 @@ export interface Given {
 }
 
 /**
- * The task with its rejections told apart: 'runtime-rejected' only where a model of the user's does not run by itself, else
+ * The task with two kinds of rejection: 'runtime-rejected' where one of the user's models does not run by itself, else
  * 'own-graph-rejected'. Costs nothing while nothing fails.
  */
 export function blaming<R, T>(
@@ -33,7 +32,7 @@ export function blaming<R, T>(
     } catch (e) {
       if (!isRejection(e)) throw e;
       const { models, ...how } = given(request);
-      // A detector that random numbers give no boxes is none that does not run.
+      // A detector that finds no boxes in random numbers still counts as a model that runs.
       const executor = holdingExecutor(ctx.executor);
       for (const path of models) {
         const refusal = await refusalOf(path, executor, how);
@@ -46,13 +45,12 @@ export function blaming<R, T>(
 
 const isRejection = (e: unknown): e is SecateurError => e instanceof SecateurError && e.code === 'runtime-rejected';
 
-/** Why the runtime does not run the file's model, or null. Weights that a file leaves out are made up, as tasks do. */
+/** The runtime's reason for not running the file's model, or null where it runs. */
 async function refusalOf(path: string, executor: Executor, how: Omit<Given, 'models'>): Promise<SecateurError | null> {
   const { provider, batch, dims } = how;
   const options: SessionOptions = { memoryPattern: false, ...(provider !== undefined && { provider }) };
   try {
     const model = openModelFile(path);
-    fillMissing(model, 1);
     const session = await executor.open(model, options);
     try {
       const sizes = await settleSizes(model, executor, {
@@ -67,7 +65,7 @@ async function refusalOf(path: string, executor: Executor, how: Omit<Given, 'mod
     }
   } catch (e) {
     if (isRejection(e)) return e;
-    // Whatever else is wrong here (sizes that only the data tell) is no refusal: the task itself came further.
+    // Other errors (sizes that only the data tell) are no rejection: the task itself got further than this.
     if (e instanceof SecateurError) return null;
     throw e;
   }

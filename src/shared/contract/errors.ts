@@ -56,6 +56,11 @@ export const ERRORS = {
     (d) => `The model is not valid ONNX: ${d.reason}.`,
     "Export the model again, or run the exporter's own checker on it.",
   ),
+  'weights-missing': entry(
+    (d) =>
+      `The model has no weights: ${d.count} of its tensors have a shape and a type but no data. The first is ${d.tensor}.`,
+    'Export the model again with its weights.',
+  ),
   'model-too-large': entry(
     (d) => `The model claims more than it can hold: ${d.reason}.`,
     'Export the model again: a length in it is not true.',

@@ -161,24 +161,23 @@ export interface VerifyRequest {
 
 export interface CoverageRequest {
   readonly model: string;
-  /** What the report calls it. */
+  /** Name of the model in the report. */
   readonly name: string;
-  /** Share of the units of every group that goes. */
+  /** Share of the units of every group that is removed. */
   readonly ratio: number;
-  readonly seed: number;
   /** Sizes of dynamic axes by name. */
   readonly dims?: Readonly<Record<string, number>>;
 }
 
-/** How one model fared when every group lost the same share of its units. */
+/** Result for one model with the same share of units removed from every group. */
 export interface CoverageRow {
   readonly name: string;
-  /** Share of the units that were to go. */
+  /** Share of the units to remove. */
   readonly ratio: number;
-  /** Pruned equals masked, it runs, and MACs fell as they should. */
+  /** The pruned model equals the masked model, and it runs. */
   readonly ok: boolean;
   readonly groups: number;
-  /** Share of the MACs in operators that some group narrows. */
+  /** Share of the MACs in operators that a group narrows. */
   readonly prunableShare: number;
   readonly frozen: readonly Skipped[];
   /** Largest difference between pruned and masked model, relative to each output's largest value. */
@@ -188,9 +187,9 @@ export interface CoverageRow {
   readonly latencyRatio: number | null;
   /** The slowest operators of the pruned model, where it is not clearly faster. */
   readonly holds: readonly { readonly operator: string; readonly ms: number }[];
-  /** Why it is not ok, as sentences' ends. */
+  /** Reasons why it is not ok, as ends of sentences. */
   readonly problems: readonly string[];
-  /** What else to know, as sentences' ends. */
+  /** Remarks, as ends of sentences. */
   readonly notes: readonly string[];
   /** Other sizes of dynamic axes at which pruned and masked model were compared, such as `batch = 3`. */
   readonly sizes: readonly string[];

@@ -11,6 +11,7 @@ import { DType } from '../../engine/ir/dtype.ts';
 import { Model } from '../../engine/ir/model.ts';
 import { Node } from '../../engine/ir/node.ts';
 import { Value } from '../../engine/ir/value.ts';
+import { EncodedTensor } from '../../engine/onnx/index.ts';
 import { createExecutor } from '../../runtime/executor.ts';
 import { writingTo } from '../../storage/disk-full.ts';
 import { saveModelFile } from '../../storage/model-files.ts';
@@ -51,6 +52,19 @@ it('refuses models without inputs and outputs that are no tensors, by name', asy
   await expect(loadWithHash(join(dir, 'maps.onnx'))).rejects.toMatchObject({
     code: 'output-not-tensor',
     detail: { output: maps.graph.outputs[0]!.name, type: expect.stringMatching(/^sequence\(map\(int64, /) as string },
+  });
+});
+
+it('refuses a model whose weights were left out, and names the first of them', async () => {
+  const model = smallModel();
+  const w = [...model.graph.initializers].find((v) => v.initializer!.dims.length > 1)!;
+  const { dtype, dims } = w.initializer!;
+  const data = { kind: 'missing' } as const;
+  w.initializer = new EncodedTensor({ dtype, dims, byteLength: 0, data, name: w.name, docString: '', extra: null });
+  saveModelFile(model, join(dir, 'bare.onnx'));
+  await expect(loadWithHash(join(dir, 'bare.onnx'))).rejects.toMatchObject({
+    code: 'weights-missing',
+    detail: { tensor: w.name, count: 1 },
   });
 });
 

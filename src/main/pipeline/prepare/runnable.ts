@@ -1,19 +1,23 @@
-/** What a model must be before anything is run, measured or compared: it reads tensors and gives tensors. */
+/** Checks before a model is run, measured or compared: it has its weights, reads tensors and returns tensors. */
 import { SecateurError } from '../../../shared/contract/errors.ts';
+import type { Graph } from '../../engine/ir/graph.ts';
 import type { Model } from '../../engine/ir/model.ts';
 import type { Value } from '../../engine/ir/value.ts';
 import { traitsOf } from '../../engine/ops/registry.ts';
-import { nonTensorName } from '../../engine/onnx/index.ts';
+import { isMissing, nonTensorName } from '../../engine/onnx/index.ts';
 import { DType, dtypeName } from '../../engine/ir/dtype.ts';
 import { fedInputs } from '../../runtime/axes.ts';
 import { isTransferable } from '../../runtime/tensors.ts';
 
 export interface RunnableOptions {
-  /** Whether a model without inputs will do: it can be looked at, but there is nothing to feed or to compare. */
+  /** Accepts a model without inputs. It can be inspected, but not fed or compared. */
   readonly withoutInputs?: boolean;
 }
 
-/** @throws SecateurError 'model-no-inputs'; 'input-not-tensor', 'input-type', 'output-not-tensor' naming the value and its type */
+/**
+ * @throws SecateurError 'model-no-inputs'; 'weights-missing' naming the first tensor without data; 'input-not-tensor',
+ * 'input-type', 'output-not-tensor' naming the value and its type
+ */
 export function requireRunnable(model: Model, options: RunnableOptions = {}): void {
   const inputs = fedInputs(model);
   for (const v of inputs) {
@@ -28,6 +32,17 @@ export function requireRunnable(model: Model, options: RunnableOptions = {}): vo
     if (type !== null) throw new SecateurError('output-not-tensor', { output: v.name, type });
   }
   if (inputs.length === 0 && !options.withoutInputs) throw new SecateurError('model-no-inputs');
+  const missing = [...missingTensors(model.graph)];
+  if (missing.length) throw new SecateurError('weights-missing', { tensor: missing[0], count: missing.length });
+}
+
+/** Names of tensors without data: initializers and attributes, subgraphs too. */
+function* missingTensors(graph: Graph): Generator<string> {
+  for (const v of graph.initializers) if (v.initializer && isMissing(v.initializer)) yield v.name;
+  for (const node of graph.nodes()) {
+    for (const a of node.attributes.values()) if (a.kind === 'tensor' && isMissing(a.value)) yield node.label;
+    for (const body of node.subgraphs()) yield* missingTensors(body);
+  }
 }
 
 function outputType(v: Value): string | null {

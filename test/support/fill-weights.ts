@@ -1,9 +1,9 @@
 /**
- * Models that are shipped without weights: tensors have shape and type but no data, and their doc_string says
- * `random mean=M std=S min=A max=B`. Filled with seeded normal numbers, they have the structure, cost and speed of the
- * trained model.
+ * Weights for models that are stored without them. Their tensors have a shape and a type but no data, and their doc_string
+ * says `random mean=M std=S min=A max=B`. Filled with seeded normal numbers, such a model has the structure, cost and speed
+ * of the trained model.
  */
-import { SecateurError } from '../../../shared/contract/errors.ts';
+import { SecateurError } from '../../src/shared/contract/errors.ts';
 import {
   DType,
   elementCount,
@@ -13,13 +13,13 @@ import {
   type Graph,
   type Model,
   type Tensor,
-} from '../ir/index.ts';
-import { f32, toFloat32 } from '../ir/tensor.ts';
-import { EncodedTensor, isMissing } from '../onnx/index.ts';
-import { seededRandom } from '../random.ts';
+} from '../../src/main/engine/ir/index.ts';
+import { f32, toFloat32 } from '../../src/main/engine/ir/tensor.ts';
+import { EncodedTensor, isMissing } from '../../src/main/engine/onnx/index.ts';
+import { seededRandom } from '../../src/main/engine/random.ts';
 
 /**
- * Fills initializers and Constant nodes that came without data, subgraphs too. In place; returns how many there were.
+ * Fills initializers and Constant nodes that came without data, subgraphs too. In place; returns the number of tensors filled.
  * @throws SecateurError 'model-invalid' when a tensor without data does not say what to fill it with
  */
 export function fillMissing(model: Model, seed: number): number {
@@ -68,8 +68,8 @@ function fillArray(t: EncodedTensor, n: number, one: () => number): Float32Array
 }
 
 /**
- * Gives matrices whose entries are all alike (heads and scales at the start of training) normal numbers. In place.
- * @returns how many there were
+ * Gives normal numbers to matrices whose entries are all equal (heads and scales at the start of training). In place.
+ * @returns the number of such matrices
  */
 export function disturbZeros(model: Model, seed: number, deviation: number): number {
   const random = seededRandom(seed);
@@ -82,7 +82,7 @@ export function disturbZeros(model: Model, seed: number, deviation: number): num
   return count;
 }
 
-/** Multiplies every matrix, so that a signal does not fade on its way. In place. */
+/** Multiplies every matrix by `gain`, so that signals do not fade with depth. In place. */
 export const scaleMatrices = (model: Model, gain: number): void =>
   eachMatrix(model, (data) => data.map((x) => gain * x));
 
