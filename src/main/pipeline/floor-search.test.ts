@@ -12,7 +12,7 @@ import type { LatencyStats } from '../../shared/model/types.ts';
 import { PRESETS } from '../../shared/model/recipes.ts';
 import { modelCosts } from '../engine/ir/costs.ts';
 import type { Model } from '../engine/ir/model.ts';
-import { baselineState } from '../engine/allocation/baselines.ts';
+import { baselineState } from '../engine/allocation/methods/support/by-scores.ts';
 import { planOf, predictMs, type State } from '../engine/allocation/state.ts';
 import { applyPlan } from '../engine/pruning/surgery.ts';
 import { collectFacts } from '../runtime/facts.ts';

@@ -1,6 +1,6 @@
 /** Where the budget leaves less quality than the floor asks for: how far the model can be cut and still keep it. */
 import type { CompressRequest, KeptFloor, Quality } from '../../shared/model/job.ts';
-import { baselineState } from '../engine/allocation/baselines.ts';
+import { baselineState } from '../engine/allocation/methods/support/by-scores.ts';
 import { GreedyPath } from '../engine/allocation/greedy.ts';
 import { predictMs, type State } from '../engine/allocation/state.ts';
 import { judgeQuality } from '../engine/quality/floor.ts';

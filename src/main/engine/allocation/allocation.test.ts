@@ -3,7 +3,7 @@ import { prepare, type Prepared } from '../../../../test/support/prune.ts';
 import { formulaLatency, residualChain } from '../../../../test/support/residual-chain.ts';
 import { seededRandom } from '../random.ts';
 import { applyPlan } from '../pruning/surgery.ts';
-import { baselineState } from './baselines.ts';
+import { baselineState } from './methods/support/by-scores.ts';
 import { plansBetween } from './exhaustive.ts';
 import { GreedyPath, refill } from './greedy.ts';
 import { knapsack } from './knapsack.ts';

@@ -1,7 +1,7 @@
 /** Allocation as a stage of a job: which plan meets the budget with the least measured output change. */
 import type { Recipe } from '../../../shared/model/job.ts';
 import type { Model } from '../../engine/ir/model.ts';
-import { baselineState } from '../../engine/allocation/baselines.ts';
+import { baselineState } from '../../engine/allocation/methods/support/by-scores.ts';
 import { plansBetween } from '../../engine/allocation/exhaustive.ts';
 import { GreedyPath, refill, widened, type Step } from '../../engine/allocation/greedy.ts';
 import { predictMs, type Space, type State } from '../../engine/allocation/state.ts';

@@ -2,8 +2,8 @@
  * Allocations to compare with, all without a measurement of the output: the same keep ratio everywhere; one ranking of all
  * units; one ranking per class of groups of the same shape (isomorphic pruning, Fang et al. 2024).
  */
-import type { Group } from '../pruning/types.ts';
-import { applyMove, predictMs, WHOLE, type Space, type State } from './state.ts';
+import type { Group } from '../../../pruning/types.ts';
+import { applyMove, predictMs, WHOLE, type Space, type State } from '../../state.ts';
 
 export type BaselineName = 'uniform' | 'global' | 'isomorphic';
 
