@@ -4,6 +4,7 @@
  * is looked at for longer, and widened where it leaves more of the budget than it has to.
  */
 import type { Model } from '../engine/ir/model.ts';
+import { allocationMethod } from '../engine/allocation/methods/registry.ts';
 import { openModelFile } from '../storage/model-files.ts';
 import type { Calibration } from './prepare/calibration.ts';
 import type { StageContext } from './context.ts';
@@ -35,7 +36,7 @@ export interface ChooseOptions extends Omit<SearchOptions, 'variant'> {
 /** How many plans are worth making: others differ only where they are run on samples that differ. */
 export function planCount(o: ChooseOptions): number {
   const { recipe, calibration } = o;
-  const run = recipe.allocation === 'measured' && !judgedByCurvature(recipe, o.prepared);
+  const run = allocationMethod(recipe.allocation).cost === 'run' && !judgedByCurvature(recipe, o.prepared);
   if (!o.judge || !run || !calibration.real) return 1;
   return Math.max(1, Math.min(recipe.plans, Math.floor(calibration.batches.length / rankingBatches(o))));
 }

@@ -12,7 +12,7 @@ import type { LatencyStats } from '../../shared/model/types.ts';
 import { PRESETS } from '../../shared/model/recipes.ts';
 import { modelCosts } from '../engine/ir/costs.ts';
 import type { Model } from '../engine/ir/model.ts';
-import { baselineState } from '../engine/allocation/methods/support/by-scores.ts';
+import { allocationMethod } from '../engine/allocation/methods/registry.ts';
 import { planOf, predictMs, type State } from '../engine/allocation/state.ts';
 import { applyPlan } from '../engine/pruning/surgery.ts';
 import { collectFacts } from '../runtime/facts.ts';
@@ -60,7 +60,9 @@ async function search({ counts: offered = EVERY, allocation = 'uniform', agreeme
     progress: () => undefined,
     log: () => undefined,
   } as unknown as StageContext;
-  const chosen = baselineState('uniform', space, new Map(), BUDGET * baselineMs, start);
+  const costs = { cost: () => Promise.reject(new Error('scores alone decide')), free: false };
+  const uniform = allocationMethod('uniform').open({ space, start, scores: new Map(), costs });
+  const chosen = await uniform.reach(BUDGET * baselineMs);
   const batches = [randomFeeds(p.model, { batch: 4 }, 1)];
   const kept = await searchFloor(
     {

@@ -1,8 +1,7 @@
 /** Where the budget leaves less quality than the floor asks for: how far the model can be cut and still keep it. */
 import type { CompressRequest, KeptFloor, Quality } from '../../shared/model/job.ts';
-import { baselineState } from '../engine/allocation/methods/support/by-scores.ts';
-import { GreedyPath } from '../engine/allocation/greedy.ts';
-import { predictMs, type State } from '../engine/allocation/state.ts';
+import { allocationMethod } from '../engine/allocation/methods/registry.ts';
+import { predictMs } from '../engine/allocation/state.ts';
 import { judgeQuality } from '../engine/quality/floor.ts';
 import { openModelFile } from '../storage/model-files.ts';
 import type { StageContext } from './context.ts';
@@ -35,11 +34,7 @@ export async function searchFloor(o: FloorSearch, ctx: StageContext): Promise<Ke
   const until = performance.now() + 1000 * o.seconds;
   let kept: { path: string; quality: Quality } | null = null;
   try {
-    const { rebase: land } = plans;
-    const path = new GreedyPath(space, start, { cost: plans.cost, ...(land && { rebase: land }) });
-    const steered = recipe.allocation === 'measured' || recipe.allocation === 'fisher';
-    const at = async (ms: number): Promise<State> =>
-      steered ? (await path.reach(ms)).state : baselineState(recipe.allocation, space, o.scores, ms, start);
+    const allocator = allocationMethod(recipe.allocation).open({ space, start, scores: o.scores, costs: plans });
     const judged = new Map([
       [keyOf(o.chosen.state), false],
       [keyOf(start), true],
@@ -55,7 +50,7 @@ export async function searchFloor(o: FloorSearch, ctx: StageContext): Promise<Ke
         });
       tell = (count) => told(`: ${count} plans tried`);
       told('');
-      const state = await at(goal);
+      const state = await allocator.reach(goal);
       const key = keyOf(state);
       // Another goal may lead to a plan that was judged before: it says on which side to go on.
       let good = judged.get(key);

@@ -3,7 +3,7 @@ import { prepare, type Prepared } from '../../../../test/support/prune.ts';
 import { formulaLatency, residualChain } from '../../../../test/support/residual-chain.ts';
 import { seededRandom } from '../random.ts';
 import { applyPlan } from '../pruning/surgery.ts';
-import { baselineState } from './methods/support/by-scores.ts';
+import { allAllocationMethods, allocationMethod } from './methods/registry.ts';
 import { plansBetween } from './exhaustive.ts';
 import { GreedyPath, refill } from './greedy.ts';
 import { knapsack } from './knapsack.ts';
@@ -348,45 +348,73 @@ describe('allocations to compare with', () => {
   const scores = (by: Record<string, number>): Map<string, number[]> =>
     new Map(Object.entries(by).map(([g, scale]) => [g, Array.from({ length: 8 }, (_, i) => scale * (i + 1))]));
 
-  it.each(['uniform', 'global', 'isomorphic'] as const)('%s comes to the time that is asked for', (name) => {
+  const allocated = (
+    name: string,
+    space: Space,
+    by: ReadonlyMap<string, number[]>,
+    ms: number,
+    start = WHOLE,
+  ): Promise<State> => {
+    const cost = (): Promise<number> => Promise.reject(new Error('scores alone decide'));
+    return allocationMethod(name)
+      .open({ space, start, scores: by, costs: { cost, free: false } })
+      .fill(ms);
+  };
+
+  it.each(['uniform', 'global', 'isomorphic'] as const)('%s comes to the time that is asked for', async (name) => {
     const space = spaceOf();
     let last = Infinity;
     for (const ms of [17, 14, 11, 8, 5]) {
-      const s = baselineState(name, space, scores({ stem: 1, a0: 2, a1: 3 }), ms);
+      const s = await allocated(name, space, scores({ stem: 1, a0: 2, a1: 3 }), ms);
       expect(predictMs(space, s)).toBeLessThanOrEqual(ms);
       expect(predictMs(space, s)).toBeLessThanOrEqual(last);
       last = predictMs(space, s);
       for (const [g, n] of s.keep) expect(space.counts.get(g)).toContain(n);
       expect(s.dropped.size).toBe(0);
     }
-    const least = baselineState(name, space, scores({ stem: 1, a0: 2, a1: 3 }), 0);
+    const least = await allocated(name, space, scores({ stem: 1, a0: 2, a1: 3 }), 0);
     expect(least).toEqual(state({ stem: 2, a0: 2, a1: 2 }));
   });
 
-  it('uniform keeps the same share everywhere', () => {
+  it('uniform keeps the same share everywhere', async () => {
     const space = spaceOf();
-    const s = baselineState('uniform', space, scores({ stem: 1, a0: 1, a1: 1 }), 8);
+    const s = await allocated('uniform', space, scores({ stem: 1, a0: 1, a1: 1 }), 8);
     expect(new Set(s.keep.values()).size).toBe(1);
   });
 
-  it('global ranks by score over the group’s mean, isomorphic within groups of one shape', () => {
+  it('global ranks by score over the group’s mean, isomorphic within groups of one shape', async () => {
     const space = spaceOf({ counts: { a0: [1, 2, 3, 4, 5, 6, 7, 8], a1: [1, 2, 3, 4, 5, 6, 7, 8] } });
     // A scale of its own per layer says nothing in a global ranking, and everything among equals.
     const scaled = scores({ stem: 1, a0: 1, a1: 100 });
-    const global = baselineState('global', space, scaled, 10);
+    const global = await allocated('global', space, scaled, 10);
     expect(global.keep.get('a0')).toBe(global.keep.get('a1'));
-    const isomorphic = baselineState('isomorphic', space, scaled, 10);
+    const isomorphic = await allocated('isomorphic', space, scaled, 10);
     expect(isomorphic.keep.get('a1')).toBe(8);
     expect(isomorphic.keep.get('a0')).toBeLessThan(8);
   });
 
-  it('keep what was set by hand', () => {
+  it('keep what was set by hand', async () => {
     const space = spaceOf({ counts: { a0: COUNTS, a1: COUNTS } });
     for (const name of ['uniform', 'global', 'isomorphic'] as const) {
-      const s = baselineState(name, space, scores({ a0: 1, a1: 1, stem: 1 }), 0, state({ a0: 6 }, ['b1']));
+      const s = await allocated(name, space, scores({ a0: 1, a1: 1, stem: 1 }), 0, state({ a0: 6 }, ['b1']));
       expect(s.keep.get('a0')).toBe(6);
       expect(s.dropped).toEqual(new Set(['b1']));
       expect(s.keep.has('stem')).toBe(false);
     }
+  });
+});
+
+describe('allocation methods', () => {
+  it('are the files of their folder', () => {
+    const named = allAllocationMethods().map((m) => [m.name, m.cost]);
+    expect(named).toEqual([
+      ['fisher', 'curvature'],
+      ['measured', 'run'],
+      ['global', null],
+      ['isomorphic', null],
+      ['uniform', null],
+    ]);
+    for (const { name } of allAllocationMethods()) expect(allocationMethod(name).summary).not.toBe('');
+    expect(() => allocationMethod('by lot')).toThrow(/by lot/);
   });
 });

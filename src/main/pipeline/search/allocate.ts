@@ -1,9 +1,7 @@
 /** Allocation as a stage of a job: which plan meets the budget with the least measured output change. */
 import type { Recipe } from '../../../shared/model/job.ts';
 import type { Model } from '../../engine/ir/model.ts';
-import { baselineState } from '../../engine/allocation/methods/support/by-scores.ts';
-import { plansBetween } from '../../engine/allocation/exhaustive.ts';
-import { GreedyPath, refill, widened, type Step } from '../../engine/allocation/greedy.ts';
+import { allocationMethod } from '../../engine/allocation/methods/registry.ts';
 import { predictMs, type Space, type State } from '../../engine/allocation/state.ts';
 import type { Surgery } from '../../engine/pruning/surgery.ts';
 import type { PredictionBias } from './prediction-bias.ts';
@@ -15,11 +13,6 @@ import { openCost } from './plan-cost.ts';
 import { tidy, type Prepared } from '../prepare/prepare.ts';
 import type { Scores } from '../../engine/criteria/contract.ts';
 import { CONFIRMING, SLOW_MS, type Compare } from '../measure/paired-benchmark.ts';
-
-/** Plans that are compared at most to use up the time, where each has to be measured. */
-const TRIES = 24;
-/** Plans that use a smaller share of the time they may are worth another try. */
-const NEAR = 0.97;
 
 /** Runs of models that are slow repeat so well that one look at a plan is enough. */
 const GLANCE = { precision: 0.006, maxSeconds: 1.2, runs: 6, warmup: 2, absolute: false };
@@ -72,43 +65,32 @@ export async function allocateStage(o: AllocationOptions, ctx: StageContext): Pr
     const tried = (ms: number, count: number): void => at(ms, `predicted ${ms.toFixed(2)} ms, ${count} plans tried`);
     // A step of the path takes as long as all the plans that it chooses from: each of them is told.
     const plans = await openCost({ ...o, onTried: (count) => tried(reached, count) }, ctx);
-    const { rebase: land } = plans;
-    const path = new GreedyPath(space, start, {
-      cost: plans.cost,
-      ...(land && {
-        rebase: (s: State) => {
-          at(predictMs(space, s), 'compensating what has been cut so far');
-          return land(s);
-        },
-      }),
+    const { rebase } = plans;
+    const allocator = allocationMethod(recipe.allocation).open({
+      space,
+      start,
+      scores: o.scores,
+      costs: {
+        cost: plans.cost,
+        free: plans.free,
+        ...(rebase && {
+          rebase: (s: State) => {
+            at(predictMs(space, s), 'compensating what has been cut so far');
+            return rebase(s);
+          },
+        }),
+      },
       onProgress: (ms) => tried(ms, plans.evaluations()),
     });
     ctx.progress({ stage: 'allocate', message: 'measuring sensitivities', done: 0 });
-    const { allocation } = recipe;
-    const steered = allocation === 'measured' || allocation === 'fisher';
     try {
       const { best } = await fitBudget({
         budgetRatio,
         baselineMs,
         space,
-        allocate: async (ms) => {
-          if (!steered) return baselineState(allocation, space, o.scores, ms, start);
-          const filled = ({ state, reference: ground }: Step): Promise<State> =>
-            refill(space, state, ms, ground.cost, ground.floor, plans.free ? Infinity : TRIES);
-          const used = (s: State): number => predictMs(space, s) / ms;
-          const direct = await filled(await path.reach(ms));
-          if (used(direct) >= NEAR) return direct;
-          const other = await path.approach(ms);
-          const careful = other && (await filled(other));
-          const found = careful && used(careful) > used(direct) ? careful : direct;
-          if (used(found) >= NEAR) return found;
-          // The slowest that there is, and what comes near it.
-          const slower = plansBetween(space, start, predictMs(space, found), ms);
-          const near = slower.filter((s) => used(s) >= NEAR * used(slower[0]!));
-          return (await byCost(near.slice(0, TRIES), plans.cost))[0]?.state ?? found;
-        },
+        allocate: (ms) => allocator.fill(ms),
         cut: (s) => cutModel(o, s),
-        ...(steered && { wider: (s: State, ms: number) => improving(widened(space, s, start, ms), s, plans.cost) }),
+        ...(allocator.wider && { wider: (s: State, ms: number) => allocator.wider!(s, ms) }),
         known: before,
         bias: o.bias.known,
         ...(baselineMs > SLOW_MS
@@ -131,29 +113,6 @@ export async function allocateStage(o: AllocationOptions, ctx: StageContext): Pr
       await plans.close();
     }
   });
-}
-
-/** Those of the states that make things better than `now`, the best first. */
-export async function improving(
-  states: readonly State[],
-  now: State,
-  cost: (s: State) => Promise<number>,
-): Promise<readonly State[]> {
-  if (states.length === 0) return [];
-  const limit = await cost(now);
-  // The largest steps first: they are the ones that fill what is left.
-  const priced = await byCost(states.slice(0, TRIES), cost);
-  return priced.filter((p) => p.cost < limit).map(({ state }) => state);
-}
-
-/** States with what they cost, the cheapest first. */
-async function byCost(
-  states: readonly State[],
-  cost: (s: State) => Promise<number>,
-): Promise<{ readonly state: State; readonly cost: number }[]> {
-  const priced: { state: State; cost: number }[] = [];
-  for (const state of states) priced.push({ state, cost: await cost(state) });
-  return priced.sort((a, b) => a.cost - b.cost);
 }
 
 /** What is left of the model, as it will run. */

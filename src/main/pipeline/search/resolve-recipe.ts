@@ -1,6 +1,7 @@
 /** What a recipe leaves open is decided by the model and the data. */
 import type { Recipe } from '../../../shared/model/job.ts';
 import { AUTO } from '../../../shared/model/recipes.ts';
+import { allocationMethod } from '../../engine/allocation/methods/registry.ts';
 import { modelCosts } from '../../engine/ir/costs.ts';
 import type { Prepared } from '../prepare/prepare.ts';
 
@@ -12,7 +13,7 @@ export const isSmall = (p: Prepared): boolean => modelCosts(p.model, p.facts).pa
 
 /** True where plans are judged by one backward pass instead of being run. */
 export const judgedByCurvature = (recipe: Recipe, p: Prepared): boolean =>
-  recipe.allocation === 'fisher' || !isSmall(p);
+  allocationMethod(recipe.allocation).cost === 'curvature' || !isSmall(p);
 
 /**
  * The recipe with its criterion named. 'auto' is OSSCAR where plans are run and there are data: it ranks by what refitting

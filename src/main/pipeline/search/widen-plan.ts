@@ -3,10 +3,11 @@
  * keeps a distance to the budget that the noise of such looks asks for. One plan can be looked at for longer: what it leaves
  * of the budget is then known well enough to be used, by plans that keep all it keeps and more.
  */
+import { improving } from '../../engine/allocation/methods/support/by-cost.ts';
 import { widened } from '../../engine/allocation/greedy.ts';
 import { predictMs, type Space, type State } from '../../engine/allocation/state.ts';
 import type { Model } from '../../engine/ir/model.ts';
-import { improving, cutModel, type AllocationOptions } from './allocate.ts';
+import { cutModel, type AllocationOptions } from './allocate.ts';
 import type { StageContext } from '../context.ts';
 import { contains, isWithin, keyOf, type Candidate } from '../../engine/allocation/fit-budget.ts';
 import { cachedCandidate } from './cached-candidate.ts';

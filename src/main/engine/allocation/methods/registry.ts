@@ -1,0 +1,21 @@
+import type { AllocationMethod } from './contract.ts';
+
+// Every file of this folder that exports `method` is in: adding an allocation method is adding one file.
+const modules = import.meta.glob<{ method?: AllocationMethod }>(
+  ['./*.ts', '!./*.test.ts', '!./contract.ts', '!./registry.ts'],
+  { eager: true },
+);
+
+const table = new Map<string, AllocationMethod>();
+for (const m of Object.values(modules)) if (m.method) table.set(m.method.name, m.method);
+
+/** @throws Error for a name that no method has: recipes are checked when they are read */
+export function allocationMethod(name: string): AllocationMethod {
+  const found = table.get(name);
+  if (!found) throw new Error(`there is no allocation method ${name}`);
+  return found;
+}
+
+/** Those with costs first, by name. */
+export const allAllocationMethods = (): AllocationMethod[] =>
+  [...table.values()].sort((a, b) => Number(!a.cost) - Number(!b.cost) || (a.name < b.name ? -1 : 1));

@@ -1,0 +1,10 @@
+import type { AllocationMethod } from './contract.ts';
+import { openByScores } from './support/by-scores.ts';
+
+/** The same keep ratio everywhere. */
+export const method: AllocationMethod = {
+  name: 'uniform',
+  summary: 'The same share of every group; a baseline',
+  cost: null,
+  open: (ctx) => openByScores(ctx, (groups, share) => new Map(groups.map((g) => [g.id, g.units * (1 - share)]))),
+};
