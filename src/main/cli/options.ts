@@ -67,3 +67,11 @@ export function outputReading(
   if (at < 1 || !reading) throw new InvalidArgumentError(`It must be NAME=READING with one of ${READINGS.join(', ')}.`);
   return { ...before, [text.slice(0, at)]: reading };
 }
+
+/** `NAME=NUMBER`, once for each setting of a workload. */
+export function workloadSetting(text: string, before: Readonly<Record<string, number>> = {}): Record<string, number> {
+  const at = text.indexOf('=');
+  const [name, value] = [text.slice(0, at).trim(), text.slice(at + 1).trim()];
+  if (at < 1 || !/^\d{1,9}$/.test(value)) throw new InvalidArgumentError('It must be NAME=NUMBER, such as tokens=64.');
+  return { ...before, [name]: Number(value) };
+}

@@ -1,22 +1,54 @@
 /** The commands and their options. Each command builds a request, follows its job and prints the report. */
 import { Command } from 'commander';
+import { SecateurError } from '../../shared/contract/errors.ts';
 import type { CompressReport } from '../../shared/model/job.ts';
 import { PRESET_LIST } from '../../shared/model/preprocess-presets.ts';
+import type { PackageReport, WorkloadReport } from '../../shared/model/package.ts';
 import { READINGS } from '../../shared/model/readings.ts';
 import type { BenchReport, CompareReport, InspectReport } from '../../shared/model/tasks.ts';
-import { benchRequest, compareRequest, compressRequest, inspectRequest, verifyRequest } from '../services/requests.ts';
+import {
+  benchRequest,
+  compareRequest,
+  compressRequest,
+  inspectRequest,
+  isPackage,
+  packageRequest,
+  verifyRequest,
+  workloadRequest,
+} from '../services/requests.ts';
 import type { CompressOptions, MeasureOptions, SourceOptions } from '../services/requests.ts';
 import { addCoverageCommand } from './coverage-command.ts';
 import { EXIT } from './exit-codes.ts';
 import { addJobCommands } from './job-commands.ts';
-import { decibels, dim, fraction, outputReading, percentile, seconds, wholeNumber } from './options.ts';
+import {
+  decibels,
+  dim,
+  fraction,
+  outputReading,
+  percentile,
+  seconds,
+  wholeNumber,
+  workloadSetting,
+} from './options.ts';
 import { renderBench, renderCompare, renderCompress, renderDevices, renderInspect } from './render.ts';
+import { renderPackage, renderWorkload } from './render-package.ts';
 import { renderVerify } from './render-verify.ts';
 import type { VerifyOutput } from './render-verify.ts';
 import type { Session } from './session.ts';
 
 const PREPROCESS = `preprocessing JSON, or ${PRESET_LIST.map((p) => p.name).join(', ')}`;
 const OUTPUT = `how an output is read (repeatable): ${READINGS.join(', ')}`;
+
+const WORKLOAD = 'setting of the workload of a package, such as tokens=64 (repeatable)';
+
+interface Uses {
+  readonly workload?: Readonly<Record<string, number>>;
+}
+
+function oneModel({ workload }: Uses): void {
+  if (workload)
+    throw new SecateurError('usage', { reason: '--workload is for the folder of a package, and this is one model' });
+}
 
 interface Json {
   readonly json?: boolean;
@@ -45,14 +77,22 @@ export function buildProgram(session: Session, version: string): Command {
   program
     .command('inspect')
     .description('Show what a model is made of, what can be pruned, and what blocks it')
-    .argument('<model>', 'ONNX file')
+    .argument('<model>', 'ONNX file, or the folder of a package')
+    .option('--workload <name=value>', WORKLOAD, workloadSetting)
     .option('--dim <name=size>', 'size of a dynamic axis of the inputs; give it once for each axis', dim)
     .option('--data <path>', 'data to run the original on: image folder, CSV, .npy or .npz')
     .option('--labels <file>', 'labels of the data')
     .option('--preprocess <file|preset>', PREPROCESS)
     .option('--output <name=reading>', OUTPUT, outputReading)
     .option('--json', 'print one JSON document')
-    .action(async (model: string, o: Json & Dims & SourceOptions & { data?: string }) => {
+    .action(async (model: string, o: Json & Dims & Uses & SourceOptions & { data?: string }) => {
+      if (isPackage(model, session.io.cwd)) {
+        const request = packageRequest(model, o, session.io.cwd);
+        const handle = session.services.jobs.transient('package', request, session.listeners());
+        const report = await session.follow<PackageReport>(handle);
+        return session.print(o.json, report, () => renderPackage(report));
+      }
+      oneModel(o);
       const request = inspectRequest(model, o, session.io.cwd);
       const handle = session.services.jobs.transient('inspect', request, session.listeners());
       const report = await session.follow<InspectReport>(handle);
@@ -60,10 +100,20 @@ export function buildProgram(session: Session, version: string): Command {
     });
 
   measured(program.command('bench'))
-    .description('Measure the latency of a model on this machine')
-    .argument('<model>', 'ONNX file')
+    .description('Measure the latency of a model, or of one use of a package, on this machine')
+    .argument('<model>', 'ONNX file, or the folder of a package')
     .option('--vs <other>', 'measure another model interleaved with it')
-    .action(async (model: string, o: Json & MeasureOptions & { vs?: string }) => {
+    .option('--workload <name=value>', WORKLOAD, workloadSetting)
+    .action(async (model: string, o: Json & MeasureOptions & Uses & { vs?: string }) => {
+      if (isPackage(model, session.io.cwd)) {
+        if (o.vs !== undefined)
+          throw new SecateurError('usage', { reason: '--vs compares two models, and a folder is a package' });
+        const request = workloadRequest(model, o, session.io.cwd);
+        const handle = session.services.jobs.start('workload', request, session.listeners());
+        const report = await session.follow<WorkloadReport>(handle);
+        return session.print(o.json, report, () => renderWorkload(report));
+      }
+      oneModel(o);
       const request = benchRequest(model, o.vs, o, session.io.cwd);
       const report = await session.follow<BenchReport>(
         session.services.jobs.start('bench', request, session.listeners()),
@@ -144,6 +194,7 @@ export function buildProgram(session: Session, version: string): Command {
     else if (kind === 'verify') printVerify(session, json, result as VerifyOutput);
     else if (kind === 'compare') session.print(json, result, () => renderCompare(result as CompareReport));
     else if (kind === 'bench') session.print(json, result, () => renderBench(result as BenchReport));
+    else if (kind === 'workload') session.print(json, result, () => renderWorkload(result as WorkloadReport));
     else session.print(json, result, () => `${JSON.stringify(result, null, 2)}\n`);
   });
 

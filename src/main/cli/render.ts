@@ -193,7 +193,7 @@ function quality(q: Quality): string {
   return parts.join(', ');
 }
 
-function conditions(l: LatencyStats): string {
+export function conditions(l: LatencyStats): string {
   const threads = l.threads === 1 ? '1 thread' : `${l.threads} threads`;
   return `measured with ${l.provider}, ${threads}, batch ${l.batch}, ${l.runs} runs, noise ${milliseconds(l.noiseMs)}`;
 }
@@ -209,7 +209,7 @@ function ratio(after: number, before: number): string {
   return before > 0 ? `${(after / before).toFixed(2)}x` : '';
 }
 
-function notes(lines: readonly string[]): string {
+export function notes(lines: readonly string[]): string {
   return lines.length === 0 ? '' : `\n${lines.map((l) => `note: ${l}\n`).join('')}`;
 }
 
@@ -218,6 +218,6 @@ function subjectOf(request: unknown): string {
   return String(r?.['model'] ?? r?.['original'] ?? r?.['bundle'] ?? '');
 }
 
-function fileName(path: string): string {
+export function fileName(path: string): string {
   return path.split(/[\\/]/).at(-1) ?? path;
 }

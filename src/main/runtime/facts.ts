@@ -13,7 +13,7 @@ import { tensorFrom, toNumbers } from '../engine/ir/tensor.ts';
 import { Value } from '../engine/ir/value.ts';
 import { Node } from '../engine/ir/node.ts';
 import { exposeBodies, guessDtypes, steadyShape } from './facts-inside.ts';
-import { fedInputs, inputShapes, randomInput, type DimChoice, type InputShape } from './random-inputs.ts';
+import { fedInputs, inputShapes, inputValue, type DimChoice, type InputShape } from './random-inputs.ts';
 import { feedsAt, namedSizes, trySizes, type SizeTrial } from './size-trials.ts';
 import { isTransferable } from './tensors.ts';
 import { traitsOf } from '../engine/ops/registry.ts';
@@ -127,7 +127,7 @@ async function firstRun(
     const inputs = inputShapes(model, { ...options, batch }).map((s) => withGiven(s, options.inputs?.[s.name]));
     const feeds: Record<string, HostTensor> = {};
     for (const [i, s] of inputs.entries())
-      feeds[s.name] = options.inputs?.[s.name] ?? randomInput(fedInputs(model)[i]!, s.dtype, s.dims, i + 1);
+      feeds[s.name] = options.inputs?.[s.name] ?? inputValue(fedInputs(model)[i]!, s, inputs, i + 1);
     try {
       return { inputs, feeds, shapes: await probe.shapes(feeds) };
     } catch (e) {

@@ -5,6 +5,7 @@ import { attrInt } from '../engine/ir/attribute.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { numberToHalf, type NumericArray } from '../engine/ir/tensor.ts';
 import type { Value } from '../engine/ir/value.ts';
+import { namedInput } from '../engine/families/named-inputs.ts';
 import { seededRandom } from '../engine/random.ts';
 import { axisNames, batchAxes, evaluateAxis, fedInputs, guessAxis, LIKELY, operandsOf } from './axes.ts';
 import { traitsOf } from '../engine/ops/registry.ts';
@@ -126,7 +127,10 @@ function idLimit(v: Value, depth = 0): number | null {
   return least;
 }
 
-/** Random feeds for a model: floats in -1..1; ids within the table that they index, where it can be read; else ones. */
+/**
+ * Feeds for a model: positions, masks and timesteps as their names say; ids within the table that they index; other floats
+ * random in -1..1, other integers one.
+ */
 export function randomFeeds(
   model: Model,
   choice: DimChoice = {},
@@ -135,13 +139,16 @@ export function randomFeeds(
 ): Record<string, HostTensor> {
   const out: Record<string, HostTensor> = {};
   const inputs = fedInputs(model);
-  for (const [i, s] of inputShapes(model, choice, attempt).entries())
-    out[s.name] = randomInput(inputs[i]!, s.dtype, s.dims, seed + i);
+  const shapes = inputShapes(model, choice, attempt);
+  for (const [i, s] of shapes.entries()) out[s.name] = inputValue(inputs[i]!, s, shapes, seed + i);
   return out;
 }
 
-/** Random values for one input of a model. */
-export function randomInput(v: Value, dtype: number, dims: readonly number[], seed: number): HostTensor {
+/** A value for one input of a run. @param all shapes of all inputs of the run */
+export const inputValue = (v: Value, s: InputShape, all: readonly InputShape[], seed: number): HostTensor =>
+  namedInput(s, all) ?? randomInput(v, s.dtype, s.dims, seed);
+
+function randomInput(v: Value, dtype: number, dims: readonly number[], seed: number): HostTensor {
   const made = randomTensor(dtype, dims, seed);
   const rows = isFloat(dtype) || dtype === DType.BOOL ? null : idLimit(v);
   if (rows === null) return made;

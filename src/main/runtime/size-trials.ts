@@ -4,7 +4,7 @@
  */
 import type { HostTensor } from '../engine/executor.ts';
 import type { Model } from '../engine/ir/model.ts';
-import { fedInputs, inputShapes, randomInput, type InputShape } from './random-inputs.ts';
+import { fedInputs, inputShapes, inputValue, type InputShape } from './random-inputs.ts';
 
 /** From here on half the size is tried before twice the size: it costs less. */
 const LARGE = 512;
@@ -85,7 +85,7 @@ export function feedsAt(
   for (const [i, s] of shapes.entries()) {
     const before = feeds[s.name]!;
     const same = s.dims.join() === before.dims.join();
-    out[s.name] = same ? before : randomInput(inputs[i]!, before.dtype, s.dims, i + 1);
+    out[s.name] = same ? before : inputValue(inputs[i]!, { ...s, dtype: before.dtype }, shapes, i + 1);
   }
   return out;
 }

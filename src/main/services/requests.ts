@@ -6,6 +6,7 @@ import { SecateurError } from '../../shared/contract/errors.ts';
 import { parseBudget } from '../../shared/model/budget.ts';
 import { presetNamed } from '../../shared/model/preprocess-presets.ts';
 import type { CompressRequest, OutputReading, QualityFloor, Recipe } from '../../shared/model/job.ts';
+import type { PackageRequest, WorkloadRequest } from '../../shared/model/package.ts';
 import type {
   BenchRequest,
   CompareRequest,
@@ -72,6 +73,37 @@ export function benchRequest(model: string, vs: string | undefined, o: MeasureOp
     model: existing(model, cwd),
     ...(vs !== undefined && { vs: existing(vs, cwd) }),
     ...measuring(o),
+    ...sizes(o),
+  };
+}
+
+/** True for a folder: a package of components, not one model. */
+export const isPackage = (path: string, cwd: string): boolean =>
+  statSync(resolve(cwd, path), { throwIfNoEntry: false })?.isDirectory() ?? false;
+
+export function packageRequest(
+  path: string,
+  o: { readonly dim?: Dims; readonly workload?: Dims; readonly data?: string },
+  cwd: string,
+): PackageRequest {
+  if (o.data !== undefined)
+    throw new SecateurError('usage', { reason: '--data is for one model, and a folder is a package' });
+  return { package: existing(path, cwd), ...sizes(o), ...(o.workload && { settings: o.workload }) };
+}
+
+export function workloadRequest(
+  path: string,
+  o: Omit<MeasureOptions, 'batch'> & { readonly workload?: Dims },
+  cwd: string,
+): WorkloadRequest {
+  const { provider, threads, runs, threadsAsked } = measuring(o);
+  return {
+    package: existing(path, cwd),
+    settings: o.workload ?? {},
+    provider,
+    threads,
+    runs,
+    ...(threadsAsked !== undefined && { threadsAsked }),
     ...sizes(o),
   };
 }

@@ -2,7 +2,9 @@
 
 const WEIGHTS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   inspect: { load: 1, facts: 4, groups: 1 },
+  package: { load: 1, facts: 4, groups: 1 },
   bench: { measure: 10 },
+  workload: { load: 1, measure: 20 },
   compress: {
     load: 2,
     baseline: 5,

@@ -12,11 +12,13 @@ import { runDevices } from './devices.ts';
 import { holding } from '../pipeline/measure/hold-boxes.ts';
 import { runInspect } from './inspect.ts';
 import { runMeasure } from '../pipeline/measure/measure.ts';
+import { runPackage } from './package.ts';
 import { runPreview } from './preview.ts';
 import { runProvider } from './provider.ts';
 import { runProfile } from './profile.ts';
 import { runReach } from './reach.ts';
 import { runReview } from './review.ts';
+import { runWorkload } from './workload.ts';
 import { verifyBundle, type VerifyReport } from '../pipeline/verify/verify.ts';
 
 const one = <R extends Omit<Given, 'models'> & { readonly model: string }>(r: R): Given => ({
@@ -38,12 +40,14 @@ export const tasks = {
   devices: runDevices,
   inspect: blaming(holding(runInspect), one),
   measure: runMeasure,
+  package: runPackage,
   preview: runPreview,
   profile: blaming(runProfile, one),
   provider: runProvider,
   reach: blaming(holding(runReach), one),
   review: runReview,
   verify: runVerify,
+  workload: runWorkload,
 };
 
 async function runVerify(request: VerifyRequest, ctx: StageContext): Promise<VerifyReport> {

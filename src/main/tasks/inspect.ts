@@ -11,7 +11,7 @@ import { operatorFor } from '../engine/ops/registry.ts';
 import type { Meanings } from '../engine/quality/meaning.ts';
 import { collectFacts } from '../runtime/facts.ts';
 import type { StageContext } from '../pipeline/context.ts';
-import { familyOf } from '../engine/families/family.ts';
+import { familyOf } from '../engine/families/network.ts';
 import { classNamesOf } from '../pipeline/prepare/class-names.ts';
 import { openModelData } from '../pipeline/prepare/model-data.ts';
 import { originalQuality } from '../pipeline/prepare/original-quality.ts';

@@ -118,8 +118,10 @@ export const presets: Readonly<Record<string, { title: string; text: string }>> 
 export const families: Readonly<Record<Family, string>> = {
   cnn: 'Convolutional (CNN)',
   vit: 'Vision transformer',
+  'dual-encoder': 'Dual encoder (CLIP)',
   vlm: 'Vision-language model',
   moe: 'Mixture of experts',
+  lm: 'Language model',
   diffusion: 'Diffusion',
   unknown: 'Not recognised',
 };
@@ -129,6 +131,7 @@ export const kinds: Readonly<Record<string, string>> = {
   compress: 'compression',
   verify: 'verification',
   bench: 'measurement',
+  workload: 'measurement of a package',
   compare: 'comparison',
 };
 

@@ -40,6 +40,22 @@ export const ERRORS = {
       `The job began with another model: ${d.path} had the sha256 ${d.was}... when it was started and has ${d.is}... now.`,
     'Put the first model back and resume the job, or start a new job with this one.',
   ),
+  'package-empty': entry(
+    (d) => `The folder ${d.path} holds no ONNX model.`,
+    'Choose a folder with .onnx files in it, or the file itself.',
+  ),
+  'package-too-deep': entry(
+    (d) => `The folder ${d.path} holds more than ${d.limit} files: it is not the folder of one package.`,
+    'Choose the folder that holds the components of one model.',
+  ),
+  'package-several': entry(
+    (d) => `The package ${d.path} has ${d.count} components and one is needed here: ${d.components}.`,
+    'Choose the .onnx file of a component.',
+  ),
+  'workload-setting': entry(
+    (d) => `The workload setting ${d.name} cannot be used: ${d.reason}.`,
+    'Run `secateur bench` on the package without settings to see those that it has.',
+  ),
   'model-not-in-folder': entry(
     (d) => `The folder ${d.path} does not say which model is meant: ${d.reason}.`,
     'Choose the .onnx file itself.',

@@ -1,6 +1,6 @@
 /** Plain data that crosses process borders and is written to files. Everything here is JSON. */
 
-export type Family = 'cnn' | 'vit' | 'vlm' | 'moe' | 'diffusion' | 'unknown';
+export type Family = 'cnn' | 'vit' | 'dual-encoder' | 'vlm' | 'moe' | 'lm' | 'diffusion' | 'unknown';
 
 /** Quantiles of measured latency in milliseconds, with everything that the figure depends on. */
 export interface LatencyStats {

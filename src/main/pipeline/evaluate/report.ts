@@ -9,7 +9,7 @@ import { measuredHere } from '../../runtime/device.ts';
 import { collectFacts } from '../../runtime/facts.ts';
 import { profileModel } from '../../runtime/profile.ts';
 import type { StageContext } from '../context.ts';
-import { familyOf } from '../../engine/families/family.ts';
+import { familyOf } from '../../engine/families/network.ts';
 import { groupInfo } from '../../engine/pruning/group-info.ts';
 import type { Prepared } from '../prepare/prepare.ts';
 import type { SizedModel } from '../prepare/sized.ts';

@@ -1,0 +1,96 @@
+/** Packages as tasks take them: files found, components with their roles, and the workload. */
+import { join } from 'node:path';
+import type { Component, Package, Workload } from '../../../shared/model/package.ts';
+import type { Family } from '../../../shared/model/types.ts';
+import type { ComponentShape, PackageShape } from '../../engine/families/contract.ts';
+import { familyOf } from '../../engine/families/network.ts';
+import { configNumber, dimsFor } from '../../engine/families/ports.ts';
+import { workloadOf } from '../../engine/families/registry.ts';
+import type { Model } from '../../engine/ir/model.ts';
+import { componentsOf, roleOf } from '../../engine/packages/layout.ts';
+import { axisNames, fedInputs } from '../../runtime/axes.ts';
+import { openModelFile } from '../../storage/model-files.ts';
+import { packageFiles } from '../../storage/package-files.ts';
+
+export interface OpenedPackage extends Package {
+  readonly workload: Workload;
+  /** Absolute path of a component's file. */
+  readonly fileOf: (component: string) => string;
+  /** Sizes of a component's axes that are the same in every phase. */
+  readonly steadyDims: (component: string) => Record<string, number>;
+  /** Names of a component's dynamic axes. */
+  readonly axesOf: (component: string) => ReadonlySet<string>;
+}
+
+export interface WorkloadOptions {
+  readonly settings?: Readonly<Record<string, number>> | undefined;
+  /** Kind of network as the user says; default: as detected. */
+  readonly family?: Family | undefined;
+}
+
+/**
+ * Reads the structure of every component; weights stay in their files.
+ * @param path folder, or an ONNX file
+ * @throws 'package-*', 'workload-setting', and what `openModelFile` throws
+ */
+export function openPackage(path: string, options: WorkloadOptions = {}): OpenedPackage {
+  const { root, models, configs } = packageFiles(path);
+  const found = componentsOf(models);
+  const components: Component[] = [];
+  const shapes: ComponentShape[] = [];
+  let [largest, network]: [number, Family] = [-1, 'unknown'];
+  for (const { id, file, variants } of found) {
+    const model = openModelFile(join(root, file));
+    const ports = portsOf(model);
+    const names = { inputs: ports.inputs.map((p) => p.name), outputs: ports.outputs.map((p) => p.name) };
+    const role = found.length === 1 && !isFolder(path, root) ? 'model' : roleOf(id, names);
+    components.push({ id, role, file, variants });
+    shapes.push({ id, role, file, ...ports });
+    if (model.graph.nodeCount > largest) [largest, network] = [model.graph.nodeCount, familyOf(model)];
+  }
+  const shape: PackageShape = { components: shapes, configs, network: options.family ?? network };
+  const workload = workloadOf(shape, options.settings);
+  return {
+    path,
+    family: workload.family,
+    components,
+    configs: Object.keys(configs),
+    workload,
+    fileOf: (id) => join(root, components.find((c) => c.id === id)!.file),
+    steadyDims: (id) => steadyDims(shape, workload, id),
+    axesOf: (id) => axesOf(shapes.find((c) => c.id === id)!),
+  };
+}
+
+const isFolder = (path: string, root: string): boolean => path === root;
+
+function portsOf(model: Model): Pick<ComponentShape, 'inputs' | 'outputs'> {
+  return {
+    inputs: fedInputs(model).map((v) => {
+      const names = axisNames(v);
+      return { name: v.name, shape: (v.type?.shape ?? []).map((d, axis) => names[axis] ?? (d as number)) };
+    }),
+    outputs: model.graph.outputs.map((v) => ({ name: v.name, shape: (v.type?.shape ?? []).map((d) => d ?? '?') })),
+  };
+}
+
+/** A component without a phase is sized by the configuration. */
+function steadyDims(pkg: PackageShape, { phases }: Workload, id: string): Record<string, number> {
+  const [first, ...rest] = phases.filter((p) => p.component === id);
+  if (!first)
+    return dimsFor(
+      pkg.components.find((c) => c.id === id)!,
+      { batch: 1, ...sideOf(pkg) },
+    );
+  return Object.fromEntries(
+    Object.entries(first.dims).filter(([name, size]) => size > 0 && rest.every((p) => p.dims[name] === size)),
+  );
+}
+
+function sideOf(pkg: PackageShape): { side?: number } {
+  const side = configNumber(pkg, ['image_size'], ['vision_config', 'encoder']);
+  return side === null ? {} : { side };
+}
+
+const axesOf = ({ inputs }: ComponentShape): Set<string> =>
+  new Set(inputs.flatMap((p) => p.shape.filter((d) => typeof d === 'string')));
