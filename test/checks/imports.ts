@@ -173,9 +173,7 @@ function isUpstream(path: string, target: string): boolean {
 }
 
 /** Files beside the pipeline's rooms that say what a stage may use. */
-const SHARED_BY_STAGES = new Set(
-  ['context', 'job-identity', 'leaves', 'stage', 'stopwatch'].map((f) => `src/main/pipeline/${f}.ts`),
-);
+const SHARED_BY_STAGES = new Set(['context', 'leaves', 'stage', 'stopwatch'].map((f) => `src/main/pipeline/${f}.ts`));
 
 /** Circles among files, each as its files in order; type imports do not count, since nothing is loaded by them. */
 export function circles(files: ReadonlyMap<string, string>): string[][] {

@@ -8,6 +8,7 @@ import { allocationMethod } from '../engine/allocation/methods/registry.ts';
 import { openModelFile } from '../storage/model-files.ts';
 import type { Calibration } from './prepare/calibration.ts';
 import type { StageContext } from './context.ts';
+import { now, type Keyed, type Lazy } from './stage.ts';
 import { judgedByCurvature } from './search/resolve-recipe.ts';
 import { widenPlan, leavesRoom } from './search/widen-plan.ts';
 import { isWithin, keyOf } from '../engine/allocation/fit-budget.ts';
@@ -24,44 +25,43 @@ import {
 } from './search-plan.ts';
 
 export interface ChooseOptions extends Omit<SearchOptions, 'variant'> {
+  /** Plans that the recipe asks for. */
+  readonly plans: number;
   /** Samples that plans are judged on; null: there is only one plan. */
   readonly judge: Calibration | null;
-  /** More samples, which the chosen plan is compensated with, and what the result depends on; default: none. */
-  readonly final?: {
-    readonly calibration: () => Promise<Calibration>;
-    readonly identity: Readonly<Record<string, unknown>>;
-  } | null;
+  /** More samples, which the chosen plan is compensated with; default: none. */
+  readonly final?: Keyed<Lazy<Calibration>> | null;
 }
 
 /** How many plans are worth making: others differ only where they are run on samples that differ. */
 export function planCount(o: ChooseOptions): number {
-  const { recipe, calibration } = o;
-  const run = allocationMethod(recipe.allocation).cost === 'run' && !judgedByCurvature(recipe, o.prepared);
+  const [allocation, calibration] = [o.allocation.value, o.calibration.value];
+  const run = allocationMethod(allocation).cost === 'run' && !judgedByCurvature({ allocation }, o.prepared.value);
   if (!o.judge || !run || !calibration.real) return 1;
-  return Math.max(1, Math.min(recipe.plans, Math.floor(calibration.batches.length / rankingBatches(o))));
+  return Math.max(1, Math.min(o.plans, Math.floor(calibration.batches.length / rankingBatches(o))));
 }
 
 export async function choosePlan(o: ChooseOptions, ctx: StageContext): Promise<FoundPlan> {
   const count = planCount(o);
   const best = count === 1 ? await searchPlan(o, ctx) : await nearest(o, count, ctx);
-  if (!o.final || o.recipe.compensation === 'none') return best;
-  const more = { ...o, calibration: await o.final.calibration(), identity: o.final.identity };
-  const compensated = await compensatePlan(more, best, ctx);
+  if (!o.final || o.compensation.value === 'none') return best;
+  const compensated = await compensatePlan({ ...o, calibration: await now(o.final) }, best.plan, ctx);
   o.mark('compensate');
   return { ...best, compensated };
 }
 
 async function nearest(o: ChooseOptions, count: number, ctx: StageContext): Promise<FoundPlan> {
-  const distanceOf = await openDistance(ctx.executor, o.prepared, o.judge!, o.threads);
+  const distanceOf = await openDistance(ctx.executor, o.prepared.value, o.judge!, o.threads.value);
+  const { baselineMs, budgetRatio } = o.search.value;
   const made = new Map<string, Made>();
   for (let variant = 0; variant < count; variant++) {
     const settled = await searchPlan({ ...o, variant }, partOf(ctx, variant, count));
     if (made.has(settled.planHash)) continue;
-    const distance = await distanceOf(openModelFile(settled.compensated.path));
+    const distance = await distanceOf(openModelFile(settled.compensated.value.path));
     made.set(settled.planHash, { settled, distance, variant });
     ctx.log(`plan ${variant + 1} of ${count}: ${settled.ratio.toFixed(3)}x, distance ${distance.toPrecision(4)}`);
   }
-  if (o.baselineMs > SLOW_MS) return nearestPlan([...made.values()], o.budgetRatio).settled;
+  if (baselineMs > SLOW_MS) return nearestPlan([...made.values()], budgetRatio).settled;
   return lookedAtLength(o, [...made.values()], distanceOf, ctx);
 }
 
@@ -75,41 +75,41 @@ async function lookedAtLength(
   distanceOf: Distance,
   ctx: StageContext,
 ): Promise<FoundPlan> {
+  const { budgetRatio } = o.search.value;
   const missed = [...(o.missed ?? [])];
   let made = plans;
   // What a look at length finds beyond a short one: the other plans will be slower by as much.
   let slower = 1;
   for (let looks = 0; looks < LOOKS; looks++) {
-    const best = nearestPlan(made, o.budgetRatio / slower);
-    const { planHash, compensated, chosen } = best.settled;
-    const ratio = await measureAgain(o, { planHash, path: compensated.path, round: 0 }, AT_LENGTH, ctx);
+    const best = nearestPlan(made, budgetRatio / slower);
+    const ratio = await measureAgain(o, best.settled, { round: 0, how: AT_LENGTH }, ctx);
     o.mark('measure');
     ctx.log(`measured at length: ${ratio.toFixed(3)}x`);
-    const share = ratio / o.budgetRatio;
+    const share = ratio / budgetRatio;
     const looked = { ...best, settled: { ...best.settled, ratio } };
     if (leavesRoom(share)) return fuller({ ...o, missed }, looked, distanceOf, ctx);
     if (isWithin(share)) return looked.settled;
     slower = Math.max(1, ratio / best.settled.ratio);
-    missed.push({ ...chosen, ratio });
+    missed.push({ ...best.settled.chosen, ratio });
     const settled = await searchPlan({ ...o, variant: best.variant, missed }, ctx);
-    const distance = await distanceOf(openModelFile(settled.compensated.path));
+    const distance = await distanceOf(openModelFile(settled.compensated.value.path));
     ctx.log(`a narrower plan: ${settled.ratio.toFixed(3)}x, distance ${distance.toPrecision(4)}`);
     const others = made.filter((m) => m !== best && m.settled.planHash !== settled.planHash);
     made = [...others, { settled, distance, variant: best.variant }];
   }
-  return nearestPlan(made, o.budgetRatio / slower).settled;
+  return nearestPlan(made, budgetRatio / slower).settled;
 }
 
 /** A wider plan that is nearer to the original, or the same. */
 async function fuller(o: ChooseOptions, now: Made, distanceOf: Distance, ctx: StageContext): Promise<FoundPlan> {
   const { missed = [] } = o;
   const { chosen, ratio } = now.settled;
-  const filled = await widenPlan({ ...chosen, ratio }, { ...o, compare: o.beside.compare, known: missed }, ctx);
+  const filled = await widenPlan({ ...chosen, ratio }, { ...o, known: missed }, ctx);
   await o.beside.close();
   o.mark('allocate');
   if (keyOf(filled.state) === keyOf(chosen.state)) return now.settled;
   const wider = await buildPlan(o, filled, ctx);
-  const distance = await distanceOf(openModelFile(wider.compensated.path));
+  const distance = await distanceOf(openModelFile(wider.compensated.value.path));
   ctx.log(`a wider plan: ${wider.ratio.toFixed(3)}x, distance ${distance.toPrecision(4)}`);
   // What keeps more is nearer as a rule, not by necessity.
   return distance < now.distance ? wider : now.settled;

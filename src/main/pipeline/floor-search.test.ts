@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { plainExecutor } from '../../../test/support/executor.ts';
+import { keyed } from '../../../test/support/keyed.ts';
 import { prepare } from '../../../test/support/prune.ts';
 import { formulaLatency, residualChain } from '../../../test/support/residual-chain.ts';
 import type { Quality } from '../../shared/model/job.ts';
@@ -20,7 +21,9 @@ import { randomFeeds } from '../runtime/random-inputs.ts';
 import { ArtifactStore } from '../storage/artifacts.ts';
 import { openModelFile } from '../storage/model-files.ts';
 import type { StageContext } from './context.ts';
-import { searchFloorIfRuined, searchFloor, type FloorSearch } from './floor-search.ts';
+import { jobLeaf } from './leaves.ts';
+import type { Prepared } from './prepare/prepare.ts';
+import { searchFloorIfRuined, searchFloor } from './floor-search.ts';
 import { openSpace } from '../engine/allocation/space.ts';
 
 let home: string;
@@ -66,18 +69,23 @@ async function search({ counts: offered = EVERY, allocation = 'uniform', agreeme
   const batches = [randomFeeds(p.model, { batch: 4 }, 1)];
   const kept = await searchFloor(
     {
-      recipe,
-      prepared: { ...p, rewritten: 0, notes: [] } as unknown as FloorSearch['prepared'],
-      calibration: { input: 'x', size: 4, batches, labels: [null], real: false },
-      rankingSamples: 4,
-      landingSamples: 0,
-      rounds: 1,
-      probes: 1,
-      scores: new Map(),
-      space,
-      start,
-      cut: (s: State) => applyPlan(p.model, p.facts, p.analysis, planOf(space, s, ''), p.blocks),
-      beside: {
+      prepared: keyed({ ...p, rewritten: 0, notes: [] } as unknown as Prepared),
+      calibration: keyed({ input: 'x', size: 4, batches, labels: [null], real: false }),
+      scored: keyed({ scores: new Map(), notes: [] }),
+      allocation: keyed(recipe.allocation),
+      compensation: keyed(recipe.compensation),
+      ranking: keyed(4),
+      landing: keyed(0),
+      rounds: keyed(1),
+      probes: keyed(1),
+      threads: keyed(1),
+      search: jobLeaf('job', {
+        space,
+        start,
+        cut: (s: State) => applyPlan(p.model, p.facts, p.analysis, planOf(space, s, ''), p.blocks),
+        baselineMs,
+        budgetRatio: BUDGET,
+        bias: { known: 1, keep: () => undefined },
         compare: async (m: Model) => {
           compared.push(await macsOf(m));
           return {
@@ -86,14 +94,8 @@ async function search({ counts: offered = EVERY, allocation = 'uniform', agreeme
             original: { p50Ms: 10 } as LatencyStats,
           };
         },
-        expect: () => undefined,
-        close: () => Promise.resolve(void closed++),
-      },
-      baselineMs,
-      budgetRatio: BUDGET,
-      bias: { known: 1, keep: () => undefined },
-      identity: { test: 1 },
-      threads: 1,
+      }),
+      beside: { close: () => Promise.resolve(void closed++) },
       planOf: (s: State) => planOf(space, s, ''),
       mark: () => undefined,
       chosen: { state: chosen, predictedMs: predictMs(space, chosen), ratio: BUDGET },

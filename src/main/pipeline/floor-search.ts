@@ -28,13 +28,14 @@ export interface FloorSearch extends SearchOptions {
 
 /** The fastest of the plans tried that keeps the floor, compensated and measured; null where none does. No recovery. */
 export async function searchFloor(o: FloorSearch, ctx: StageContext): Promise<KeptFloor | null> {
-  const { space, start, recipe, beside } = o;
+  const { space, start, compare, baselineMs } = o.search.value;
   let tell: (plans: number) => void = () => undefined;
-  const plans = await openCost({ ...o, compare: beside.compare, known: [], onTried: (n) => tell(n) }, ctx);
+  const plans = await openCost(o, { ...o.search.value, onTried: (n) => tell(n) }, ctx);
   const until = performance.now() + 1000 * o.seconds;
   let kept: { path: string; quality: Quality } | null = null;
   try {
-    const allocator = allocationMethod(recipe.allocation).open({ space, start, scores: o.scores, costs: plans });
+    const scores = o.scored.value.scores;
+    const allocator = allocationMethod(o.allocation.value).open({ space, start, scores, costs: plans });
     const judged = new Map([
       [keyOf(o.chosen.state), false],
       [keyOf(start), true],
@@ -56,13 +57,13 @@ export async function searchFloor(o: FloorSearch, ctx: StageContext): Promise<Ke
       let good = judged.get(key);
       if (good === undefined) {
         const predictedMs = predictMs(space, state);
-        const { compensated } = await buildPlan(o, { state, predictedMs, ratio: predictedMs / o.baselineMs }, ctx);
-        const quality = await o.evaluate(compensated.path);
+        const { compensated } = await buildPlan(o, { state, predictedMs, ratio: predictedMs / baselineMs }, ctx);
+        const quality = await o.evaluate(compensated.value.path);
         good = o.keeps(quality);
         made++;
         judged.set(key, good);
         ctx.log(`a wider plan, predicted ${predictedMs.toFixed(3)} ms: ${good ? 'keeps' : 'does not keep'} the floor`);
-        if (good) kept = { path: compensated.path, quality };
+        if (good) kept = { path: compensated.value.path, quality };
       }
       if (good) keeps = goal;
       else fails = goal;
@@ -71,7 +72,7 @@ export async function searchFloor(o: FloorSearch, ctx: StageContext): Promise<Ke
     await plans.close();
   }
   if (!kept) return null;
-  const measured = await beside.compare(openModelFile(kept.path), GLANCE).finally(() => beside.close());
+  const measured = await compare(openModelFile(kept.path), GLANCE).finally(() => o.beside.close());
   return { ratio: measured.ratio, ms: measured.pruned.p50Ms, quality: kept.quality };
 }
 
@@ -93,7 +94,8 @@ export async function searchFloorIfRuined(
 ): Promise<KeptFloor | null | undefined> {
   const { clock, request } = job;
   if (!judgeQuality(learned.original, learned.result, request.floor).ruined) return undefined;
-  const judge = await openResultEvaluator(job, { threads: o.threads }, ctx);
+  if (!job.data.dataset) return undefined;
+  const judge = await openResultEvaluator(job, { threads: o.threads.value }, ctx);
   if (!judge) return undefined;
   const spent = Object.values(clock.seconds()).reduce((a, b) => a + b, 0);
   try {

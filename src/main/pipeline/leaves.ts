@@ -57,6 +57,13 @@ const fieldsOf = <T extends object>(kind: string, record: T): Fields<T> =>
 export type KeyedRecipe = Fields<Recipe>;
 export const recipeLeaves = (recipe: Recipe): KeyedRecipe => fieldsOf('recipe', recipe);
 
+export type TrainingRecipe = Omit<Recipe['recovery'], 'enabled' | 'holdout'>;
+/** The holdout counts where samples are split; whether there is a recovery at all decides if its stage is run. */
+export function recoveryLeaves(recovery: Recipe['recovery']): Fields<TrainingRecipe> & { holdout: Keyed<number> } {
+  const { enabled: _, ...rest } = recovery;
+  return fieldsOf('recovery', rest);
+}
+
 /** What of a budget says how a model is run; the budget itself is no input of anything that another budget reuses. */
 export type Conditions = Fields<Pick<Budget, 'threads' | 'provider' | 'batch'>> & { readonly machine: Keyed<Machine> };
 export interface Machine {
@@ -82,6 +89,9 @@ export const deviceLeaf = (device: DeviceProfile): Keyed<DeviceProfile> => {
 /** Threads that results are computed with: sums are taken in another order with others. */
 export const threadsLeaf = (threads: number): Keyed<number> => leaf('threads', threads, threads);
 export const seedLeaf = ({ seed }: Pick<CompressRequest, 'seed'>): Keyed<number> => leaf('seed', seed, seed);
+
+/** A count that is no part of a request. */
+export const numberLeaf = (n: number): Keyed<number> => leaf('number', n, n);
 
 /** How many samples each step takes. */
 export const limitLeaves = <T extends object>(limits: T): Fields<T> => fieldsOf('limit', limits);

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { plainExecutor } from '../../../test/support/executor.ts';
+import { keyed, memos } from '../../../test/support/keyed.ts';
 import { prepare } from '../../../test/support/prune.ts';
 import { formulaLatency, residualChain } from '../../../test/support/residual-chain.ts';
 import { PRESETS } from '../../shared/model/recipes.ts';
@@ -17,7 +18,9 @@ import { ArtifactStore } from '../storage/artifacts.ts';
 import { openModelFile } from '../storage/model-files.ts';
 import type { Calibration } from './prepare/calibration.ts';
 import type { StageContext } from './context.ts';
-import type { FoundPlan, SearchOptions } from './search-plan.ts';
+import { jobLeaf } from './leaves.ts';
+import type { Prepared } from './prepare/prepare.ts';
+import type { FoundPlan } from './search-plan.ts';
 import { nearestPlan, planCount, choosePlan, type ChooseOptions } from './choose-plan.ts';
 import { isWithin, type Candidate } from '../engine/allocation/fit-budget.ts';
 import { AT_LENGTH, type Pair } from './measure/paired-benchmark.ts';
@@ -64,7 +67,6 @@ async function run(
   };
   const looks: Look[] = [];
   const logs: string[] = [];
-  const memos = new Map<string, Map<string, number>>();
   const store = new ArtifactStore(home);
   let round = 0;
   const compare = async (m: Model, o: { openings?: number } = {}): Promise<Pair> => {
@@ -80,37 +82,36 @@ async function run(
     job,
     executor: plainExecutor,
     artifact: store.get.bind(store),
-    memo: (name: string, key: unknown) => {
-      const id = JSON.stringify([name, key]);
-      const memo = memos.get(id) ?? new Map<string, number>();
-      memos.set(id, memo);
-      return { get: (k: string) => memo.get(k), put: (k: string, v: number) => void memo.set(k, v) };
-    },
+    ...memos(),
     progress: () => undefined,
     point: () => undefined,
     log: (line: string) => void logs.push(line),
   } as unknown as StageContext;
   const r = await choosePlan(
     {
-      recipe,
-      prepared: { ...p, rewritten: 0 } as unknown as SearchOptions['prepared'],
-      calibration: samples(plans, 1),
+      plans,
+      prepared: keyed({ ...p, rewritten: 0 } as unknown as Prepared),
+      calibration: keyed(samples(plans, 1)),
       judge: plans > 1 ? samples(2, 100) : null,
-      final: final > 0 ? { calibration: () => Promise.resolve(samples(final, 1)), identity: { test: final } } : null,
-      rankingSamples: size,
-      landingSamples: 16,
-      rounds: 1,
-      probes: 4,
-      scores: new Map(),
-      space,
-      start,
-      cut,
-      beside: { compare, expect: () => undefined, close: () => Promise.resolve() },
-      baselineMs: predictMs(space, start),
-      budgetRatio: BUDGET,
-      bias: { known: 1, keep: () => undefined },
-      identity: { test: 1 },
-      threads: 1,
+      final: final > 0 ? keyed(() => Promise.resolve(samples(final, 1)), { final }) : null,
+      scored: keyed({ scores: new Map(), notes: [] }),
+      allocation: keyed(recipe.allocation),
+      compensation: keyed(recipe.compensation),
+      ranking: keyed(size),
+      landing: keyed(16),
+      rounds: keyed(1),
+      probes: keyed(4),
+      threads: keyed(1),
+      search: jobLeaf(job, {
+        space,
+        start,
+        cut,
+        compare,
+        baselineMs: predictMs(space, start),
+        budgetRatio: BUDGET,
+        bias: { known: 1, keep: () => undefined },
+      }),
+      beside: { close: () => Promise.resolve() },
       planOf: (s) => planOf(space, s, ''),
       mark: (part) => void (part === 'compensate' && logs.push(BUILT)),
       missed,
@@ -133,7 +134,7 @@ describe('a plan that is settled', () => {
     expect(share([chosen!])).toBeGreaterThan(0.94);
     expect(share([chosen!])).toBeLessThanOrEqual(1);
     expect(plan.groups.length + plan.blocks.length).toBeGreaterThan(0);
-    expect(existsSync(compensated.path)).toBe(true);
+    expect(existsSync(compensated.value.path)).toBe(true);
   });
 
   it('is given up for a faster one when the second look is slower', async () => {
@@ -258,11 +259,11 @@ describe('the best of several plans, looked at for longer', () => {
 it('compensates the plan that was chosen with more samples, where there are any', async () => {
   const [few, many] = [await run([1], 'job', 1, COUNTS, 1, []), await run([1], 'job', 1, COUNTS, 1, [], 4)];
   expect(many.plan).toEqual(few.plan);
-  expect(many.compensated.path).not.toBe(few.compensated.path);
-  const [a, b] = [few, many].map((r) => openModelFile(r.compensated.path));
+  expect(many.compensated.key).not.toBe(few.compensated.key);
+  const [a, b] = [few, many].map((r) => openModelFile(r.compensated.value.path));
   const shapes = (m: Model) => [...m.graph.initializers].map((v) => v.initializer!.dims);
   expect(shapes(b!)).toEqual(shapes(a!));
-  expect(readFileSync(many.compensated.path).equals(readFileSync(few.compensated.path))).toBe(false);
+  expect(readFileSync(many.compensated.value.path).equals(readFileSync(few.compensated.value.path))).toBe(false);
   // Nothing is measured for it: the shapes are the same, and the rest was made before.
   expect(many.looks).toEqual([]);
 });
@@ -282,17 +283,18 @@ describe('one of several plans', () => {
     const batches = Array.from({ length: 6 }, () => ({}));
     const calibration = { input: 'x', size: 16, batches, labels: batches.map(() => null), real: true };
     const o = {
-      recipe: { ...PRESETS.best, plans: 4 },
-      prepared: { model: residualChain(), facts: new Map() },
-      calibration,
-      rankingSamples: 32,
+      plans: 4,
+      allocation: keyed(PRESETS.best.allocation),
+      prepared: keyed({ model: residualChain(), facts: new Map() }),
+      calibration: keyed(calibration),
+      ranking: keyed(32),
       judge: calibration,
     } as unknown as ChooseOptions;
     expect(planCount(o)).toBe(3);
-    expect(planCount({ ...o, rankingSamples: 16 })).toBe(4);
+    expect(planCount({ ...o, ranking: keyed(16) })).toBe(4);
     expect(planCount({ ...o, judge: null })).toBe(1);
-    expect(planCount({ ...o, calibration: { ...calibration, real: false } })).toBe(1);
-    expect(planCount({ ...o, recipe: { ...o.recipe, allocation: 'uniform' } })).toBe(1);
-    expect(planCount({ ...o, recipe: { ...o.recipe, allocation: 'fisher' } })).toBe(1);
+    expect(planCount({ ...o, calibration: keyed({ ...calibration, real: false }) })).toBe(1);
+    expect(planCount({ ...o, allocation: keyed('uniform') })).toBe(1);
+    expect(planCount({ ...o, allocation: keyed('fisher') })).toBe(1);
   });
 });

@@ -4,40 +4,42 @@
  * Both figures count, and when together they leave the band under the budget the loop goes on from what is known now,
  * before anything that takes long is built on the plan.
  */
-import { createHash } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
 import type { Plan } from '../../shared/model/types.ts';
 import type { State } from '../engine/allocation/state.ts';
 import { openModelFile } from '../storage/model-files.ts';
-import { allocateStage, type AllocationOptions } from './search/allocate.ts';
-import { firstSamples, rotated } from './prepare/calibration.ts';
+import { allocateStage } from './search/allocate.ts';
+import type { CostInputs, SearchScope } from './search/plan-cost.ts';
+import { firstSamples, rotateCalibration } from './prepare/calibration.ts';
 import { compensateStage, type Compensated } from './compensate/compensate-stage.ts';
 import type { StageContext } from './context.ts';
+import { lookLeaf, numberLeaf, planLeaf } from './leaves.ts';
+import { input, jsonFile, stage, type Keyed } from './stage.ts';
 import { isSurprise, keyOf, type Candidate } from '../engine/allocation/fit-budget.ts';
 import { CONFIRMING, SLOW_MS, type CompareOptions, type PairedBenchmark } from './measure/paired-benchmark.ts';
 
 /** Second looks that may send the plan back. */
 const RETURNS = 2;
 
-export interface SearchOptions extends Omit<AllocationOptions, 'compare' | 'known'> {
-  readonly beside: PairedBenchmark;
+export interface SearchOptions extends CostInputs {
+  readonly search: Keyed<SearchScope>;
+  /** Lets go of what `search` measures with. */
+  readonly beside: Pick<PairedBenchmark, 'close'>;
   readonly planOf: (s: State) => Plan;
   /** Which samples rank plans: 0 for the first ones, others for those behind them. Default 0. */
   readonly variant?: number;
   /** Plans that the last measurement of all found too slow, with what it found; default: none. */
   readonly missed?: readonly Candidate[];
   /** Rounds of the activation-aware fit. */
-  readonly rounds: number;
+  readonly rounds: Keyed<number>;
   /** Ends the part of that name. */
   readonly mark: (part: string) => void;
 }
 
 export interface FoundPlan {
   readonly plan: Plan;
-  /** sha256 of the plan. */
+  /** The key of the plan. */
   readonly planHash: string;
-  readonly compensated: Compensated;
+  readonly compensated: Keyed<Compensated>;
   /** Measured ratio to the original, of all looks together. */
   readonly ratio: number;
   readonly chosen: Candidate;
@@ -46,25 +48,24 @@ export interface FoundPlan {
 export async function searchPlan(o: SearchOptions, ctx: StageContext): Promise<FoundPlan> {
   const { variant = 0, missed = [] } = o;
   const known: Candidate[] = [...missed];
-  const ranked = variant > 0 && {
-    calibration: rotated(o.calibration, variant * rankingBatches(o)),
-    identity: { ...o.identity, variant },
-  };
+  const { baselineMs, budgetRatio } = o.search.value;
+  const by = numberLeaf(variant * rankingBatches(o));
+  const calibration =
+    variant > 0 ? await rotateCalibration.run({ calibration: o.calibration, by }, ctx) : o.calibration;
   for (;;) {
-    const chosen = await allocateStage({ ...o, ...ranked, compare: o.beside.compare, known }, ctx);
+    const chosen = await allocateStage({ ...o, calibration, known }, ctx);
     // What comes now needs the memory.
     await o.beside.close();
     o.mark('allocate');
     const settled = await buildPlan(o, chosen, ctx);
-    const { planHash, compensated } = settled;
     // Slow models repeat well, and a look at one takes long.
     const twice = known.some((c) => keyOf(c.state) === keyOf(chosen.state));
-    if (twice || known.length - missed.length >= RETURNS || o.baselineMs > SLOW_MS) return settled;
-    const again = await measureAgain(o, { planHash, path: compensated.path, round: known.length }, CONFIRMING, ctx);
+    if (twice || known.length - missed.length >= RETURNS || baselineMs > SLOW_MS) return settled;
+    const again = await measureAgain(o, settled, { round: known.length, how: CONFIRMING }, ctx);
     o.mark('measure');
     const ratio = (chosen.ratio + again) / 2;
     ctx.log(`measured again: ${again.toFixed(3)}x, together ${ratio.toFixed(3)}x`);
-    if (!isSurprise(chosen.ratio / o.budgetRatio, ratio / o.budgetRatio)) return { ...settled, ratio };
+    if (!isSurprise(chosen.ratio / budgetRatio, ratio / budgetRatio)) return { ...settled, ratio };
     known.push({ ...chosen, ratio });
   }
 }
@@ -72,37 +73,42 @@ export async function searchPlan(o: SearchOptions, ctx: StageContext): Promise<F
 /** The compensated model of a plan. */
 export async function buildPlan(o: SearchOptions, chosen: Candidate, ctx: StageContext): Promise<FoundPlan> {
   const plan = o.planOf(chosen.state);
-  const planHash = createHash('sha256').update(JSON.stringify(plan)).digest('hex');
-  const compensated = await compensatePlan(o, { plan, planHash, chosen }, ctx);
+  const compensated = await compensatePlan(o, plan, ctx);
   o.mark('compensate');
-  return { plan, planHash, compensated, ratio: chosen.ratio, chosen };
+  return { plan, planHash: planLeaf(plan).key, compensated, ratio: chosen.ratio, chosen };
 }
 
-/** What is made of a plan on the samples of `o`. */
-export const compensatePlan = (
-  o: SearchOptions,
-  { plan, planHash, chosen }: Pick<FoundPlan, 'plan' | 'planHash' | 'chosen'>,
-  ctx: StageContext,
-): Promise<Compensated> =>
-  compensateStage({ ...o, kind: o.recipe.compensation, plan, planHash, cut: () => o.cut(chosen.state) }, ctx);
+/** A plan, cut and compensated with the samples of `o`. */
+export const compensatePlan = (o: SearchOptions, plan: Plan, ctx: StageContext): Promise<Keyed<Compensated>> =>
+  compensateStage.run({ ...o, plan: planLeaf(plan) }, ctx);
 
 /** Batches that hold the samples which rank plans. */
-export const rankingBatches = (o: Pick<SearchOptions, 'calibration' | 'rankingSamples'>): number =>
-  firstSamples(o.calibration, o.rankingSamples).batches.length;
+export const rankingBatches = (o: Pick<SearchOptions, 'calibration' | 'ranking'>): number =>
+  firstSamples(o.calibration.value, o.ranking.value).batches.length;
+
+interface Look {
+  /** Which look of its length this is. */
+  readonly round: number;
+  readonly how: CompareOptions;
+}
+
+const secondLook = stage({
+  name: 'second-look',
+  version: 1,
+  inputs: { compensated: input<Compensated>(), look: input<Look>(), search: input<Pick<SearchScope, 'compare'>>() },
+  run: async ({ compensated, look, search }, ctx: Pick<StageContext, 'progress'>) => {
+    ctx.progress({ stage: 'compensate', message: 'measuring the compensated model', done: 1 });
+    return (await search.compare(openModelFile(compensated.path), look.how)).ratio;
+  },
+  codec: jsonFile<number>('ratio.json'),
+});
 
 /** Measured ratio to the original; kept, so that a resumed job goes the same way. */
 export async function measureAgain(
-  o: Pick<SearchOptions, 'beside'>,
-  { path, ...key }: { readonly planHash: string; readonly path: string; readonly round: number },
-  how: CompareOptions,
+  { search }: Pick<SearchOptions, 'search'>,
+  { compensated }: Pick<FoundPlan, 'compensated'>,
+  look: Look,
   ctx: StageContext,
 ): Promise<number> {
-  // The folder of a compensated model is named by everything that it depends on.
-  const from = basename(dirname(path));
-  const dir = await ctx.artifact('second-look', { ...key, from, how, job: ctx.job }, async (to) => {
-    ctx.progress({ stage: 'compensate', message: 'measuring the compensated model', done: 1 });
-    const { ratio } = await o.beside.compare(openModelFile(path), how);
-    await writeFile(join(to, 'ratio.json'), JSON.stringify(ratio));
-  });
-  return JSON.parse(await readFile(join(dir, 'ratio.json'), 'utf8')) as number;
+  return (await secondLook.run({ compensated, look: lookLeaf(look), search }, ctx)).value;
 }

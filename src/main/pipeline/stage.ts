@@ -93,7 +93,7 @@ export function stage<const D extends Declared, C, M, T = M>(spec: StageSpec<D, 
       const values = valuesOf(spec, given);
       let made: M | undefined;
       const folder = await ctx.artifact(spec.name, partsOf(spec, given), async (to, checkpoint) => {
-        made = await spec.run(values, ctx, { given, checkpoint });
+        made = await spec.run(values, ctx, { given: declaredOf(spec, given), checkpoint });
         await spec.codec.write(to, made, values);
       });
       return new KeyedValue(await spec.codec.read(folder, values, made), common.key(given));
@@ -119,14 +119,14 @@ export function derived<const D extends Declared, C, T>(spec: DerivedSpec<D, C, 
   return {
     ...common,
     async run(given, ctx) {
-      const value = await spec.run(valuesOf(spec, given), ctx, { given });
+      const value = await spec.run(valuesOf(spec, given), ctx, { given: declaredOf(spec, given) });
       const key = common.key(given);
       return new KeyedValue(value, content ? hashOf({ key, content: content(value) }) : key);
     },
     later(given, ctx) {
       if (content) throw new TypeError(`${spec.name}: its key needs its content`);
       let made: Promise<T> | null = null;
-      const make = async (): Promise<T> => spec.run(valuesOf(spec, given), ctx, { given });
+      const make = async (): Promise<T> => spec.run(valuesOf(spec, given), ctx, { given: declaredOf(spec, given) });
       return new KeyedValue(() => (made ??= make()), common.key(given));
     },
   };
@@ -183,6 +183,10 @@ const partsOf = <D extends Declared>({ version, inputs }: Definition<D>, given: 
   version,
   inputs: Object.fromEntries(Object.keys(inputs).map((name) => [name, given[name]!.key])),
 });
+
+/** The inputs alone, of an object that may hold more. */
+const declaredOf = <D extends Declared>({ inputs }: Definition<D>, given: Given<D>): Given<D> =>
+  Object.fromEntries(Object.keys(inputs).map((name) => [name, given[name]!])) as Given<D>;
 
 const valuesOf = <D extends Declared>({ inputs }: Definition<D>, given: Given<D>): Values<D> =>
   Object.fromEntries(Object.keys(inputs).map((name) => [name, given[name]!.value])) as Values<D>;

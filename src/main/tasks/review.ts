@@ -6,17 +6,17 @@ import type { ReviewData } from '../../shared/model/window.ts';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { storeLatencyModel } from '../engine/latency/stored.ts';
-import { meaningsKey, meaningsOf } from '../engine/quality/meaning.ts';
 import { goneNodes, isGroupGone, type Space } from '../engine/allocation/state.ts';
 import { localDevice } from '../runtime/device.ts';
 import { openModelFile } from '../storage/model-files.ts';
 import { sampleLimits } from '../pipeline/search/sample-limits.ts';
 import { reportedBaseline } from '../pipeline/measure/baseline.ts';
-import { calibrationOf, draw, type Calibration } from '../pipeline/prepare/calibration.ts';
+import { drawCalibration } from '../pipeline/prepare/calibration.ts';
 import type { StageContext } from '../pipeline/context.ts';
 import { curvatureCosts, type CurvatureCosts } from '../pipeline/search/curvature-costs.ts';
 import { openData, type JobData } from '../pipeline/prepare/job-data.ts';
-import { jobIdentity } from '../pipeline/job-identity.ts';
+import { limitLeaves, recipeLeaves, seedLeaf, threadsLeaf } from '../pipeline/leaves.ts';
+import type { Keyed } from '../pipeline/stage.ts';
 import { latencyStage } from '../pipeline/measure/latency-stage.ts';
 import { loadWithHash } from '../pipeline/prepare/load.ts';
 import { withMeanings } from '../pipeline/prepare/readings.ts';
@@ -26,7 +26,7 @@ import { openJobModel } from '../pipeline/prepare/open-model.ts';
 import type { Prepared } from '../pipeline/prepare/prepare.ts';
 import { resolveRecipe } from '../pipeline/search/resolve-recipe.ts';
 import { operatorsByTime } from './profile.ts';
-import { cachedScores, scoreGroups } from '../pipeline/search/scores.ts';
+import { scoresStage, type CompleteScores } from '../pipeline/search/scores.ts';
 import { openSpace } from '../engine/allocation/space.ts';
 
 const COST = 'what each width costs';
@@ -50,16 +50,23 @@ export async function runReview({ request: given, report }: ReviewRequest, ctx: 
     const baseline = reportedBaseline({ prepared: bare, budget, baselineMs }, ctx);
     ctx.progress({ stage: 'latency', message: 'timing operators', done: 0 });
     const latency = await latencyStage({ prepared: bare, budget, baseline }, ctx);
-    const job = sourcesOf({ request, sha256: bare.key, model: source.value, prepared, data }, ctx);
-    const scores = await job.scores();
+    const job = sourcesOf({ request, source, prepared: read, data }, ctx);
+    const scored = await job.scores();
     const { groups } = prepared.analysis;
-    const { space } = openSpace(groups, prepared.blocks, scores, latency.counts, latency.model, request.recipe);
+    const { space } = openSpace(
+      groups,
+      prepared.blocks,
+      scored.value.scores,
+      latency.counts,
+      latency.model,
+      request.recipe,
+    );
     const gone = goneNodes(space, new Set(report.blocksRemoved));
     const left = new Set(latency.model.unitsLeft(gone));
     const stored = storeLatencyModel(latency.model, latency.counts, [...prepared.model.graph.nodes()]).units;
     ctx.progress({ stage: 'cost', message: COST, done: 0 });
     const rows = rowsOf(space, report).filter(({ group }) => !isGroupGone(group, gone));
-    const price = await job.price(space, rows);
+    const price = await job.price(space, rows, scored);
     ctx.progress({ stage: 'samples', message: 'samples before and after', done: 0 });
     // The bundle may have been moved since.
     const pruned = report.model !== null && existsSync(report.model) ? openModelFile(report.model) : null;
@@ -118,45 +125,31 @@ function rowsOf(space: Space, report: CompressReport) {
 function sourcesOf(
   o: {
     readonly request: CompressRequest;
-    readonly sha256: string;
-    readonly model: Model;
-    readonly prepared: Prepared;
+    readonly source: Keyed<Model>;
+    readonly prepared: Keyed<Prepared>;
     readonly data: JobData;
   },
   ctx: StageContext,
 ) {
   const { request, prepared, data } = o;
-  const { seed } = request;
-  const recipe = resolveRecipe(request.recipe, prepared, data.dataset !== null);
-  const threads = localDevice().cores;
-  const samples = sampleLimits(prepared, recipe.calibrationSamples);
-  const identity = jobIdentity({
-    request,
-    sha256: o.sha256,
-    data: data.identity,
-    samples: samples.calibration,
-    batch: samples.batch,
-    threads,
-    meanings: meaningsKey(meaningsOf(prepared)),
-  });
-  let drawn: Promise<Calibration> | null = null;
-  const calibration = (): Promise<Calibration> =>
-    (drawn ??= calibrationOf(o.model, data.dataset, draw(data.train, samples.calibration, seed), samples.batch, seed));
+  const recipe = recipeLeaves(resolveRecipe(request.recipe, prepared.value, data.dataset !== null));
+  const limits = limitLeaves(sampleLimits(prepared.value, recipe.calibrationSamples.value));
+  const inputs = { ...o, samples: data.samples, seed: seedLeaf(request), threads: threadsLeaf(localDevice().cores) };
+  const calibration = drawCalibration.later({ ...inputs, count: limits.calibration, size: limits.batch }, ctx);
   return {
-    scores: () =>
-      cachedScores({ ...identity, criterion: recipe.criterion }, prepared.analysis.groups, ctx, async () =>
-        scoreGroups(recipe.criterion, o.model, prepared, await calibration(), ctx, threads, seed),
-      ),
+    scores: () => scoresStage({ ...inputs, calibration, criterion: recipe.criterion }, ctx),
     /** Null where the model has no gradient. */
-    price: async (space: Space, rows: ReturnType<typeof rowsOf>): Promise<CurvatureCosts | null> => {
+    price: async (
+      space: Space,
+      rows: ReturnType<typeof rowsOf>,
+      scored: Keyed<CompleteScores>,
+    ): Promise<CurvatureCosts | null> => {
       const wanted = rows.flatMap(({ group, counts }) => counts.map((keep) => ({ group, keep })));
-      const real = data.dataset !== null;
       const onProgress = (done: number): void => ctx.progress({ stage: 'cost', message: COST, done });
+      const { compensation } = recipe;
+      const given = { ...inputs, calibration, scored, compensation, probes: limits.probes };
       try {
-        return await curvatureCosts(
-          { recipe, prepared, space, wanted, real, calibration, probes: samples.probes, identity, threads, onProgress },
-          ctx,
-        );
+        return await curvatureCosts(given, { space, wanted, onProgress }, ctx);
       } catch (e) {
         if (e instanceof SecateurError && e.code === 'gradient-unsupported') return null;
         throw e;

@@ -4,14 +4,16 @@ import { join } from 'node:path';
 import type { Recipe } from '../../../shared/model/job.ts';
 import type { Plan } from '../../../shared/model/types.ts';
 import { compensate, type Fitted } from '../../engine/compensation/sequential.ts';
-import type { Surgery } from '../../engine/pruning/surgery.ts';
+import { applyPlan } from '../../engine/pruning/surgery.ts';
+import type { Model } from '../../engine/ir/model.ts';
 import { featuresOf, type Feature } from '../../engine/recovery/features.ts';
 import { saveModelFile } from '../../storage/model-files.ts';
 import { inLargerBatches, type Calibration } from '../prepare/calibration.ts';
 import type { StageContext } from '../context.ts';
 import { dataInput } from '../prepare/data-input.ts';
 import { tidy, type Prepared } from '../prepare/prepare.ts';
-import { cachedTargets } from './targets-store.ts';
+import { derived, input, stage } from '../stage.ts';
+import { targetsStage } from './targets-store.ts';
 
 /** Samples at once: a network runs in many pieces, and each run has its price. */
 const LEAST_BATCH = 16;
@@ -23,47 +25,65 @@ export interface Compensated {
   readonly features: readonly Feature[];
 }
 
-/** @param identity what the result depends on, beside the plan's hash */
-export async function compensateStage(
-  o: {
-    readonly prepared: Prepared;
-    readonly calibration: Calibration;
-    readonly kind: Recipe['compensation'];
-    readonly rounds: number;
-    readonly plan: Plan;
-    readonly planHash: string;
-    readonly identity: Readonly<Record<string, unknown>>;
-    readonly cut: () => Surgery;
-    readonly threads: number;
+/** The samples in batches that a network runs in fewer pieces. */
+const enlarged = derived({
+  name: 'larger-batches',
+  version: 1,
+  inputs: { prepared: input<Prepared>(), calibration: input<Calibration>() },
+  run: ({ prepared, calibration }) =>
+    dataInput(prepared.model).fixedBatch ? calibration : inLargerBatches(calibration, LEAST_BATCH),
+});
+
+interface Fit {
+  readonly model: Model;
+  readonly features: readonly Feature[];
+  readonly fits: readonly Fitted[];
+}
+
+export const compensateStage = stage({
+  name: 'compensate',
+  version: 12,
+  inputs: {
+    prepared: input<Prepared>(),
+    calibration: input<Calibration>(),
+    plan: input<Plan>(),
+    compensation: input<Recipe['compensation']>(),
+    rounds: input<number>(),
+    threads: input<number>(),
   },
-  ctx: StageContext,
-): Promise<Compensated> {
-  const key = { ...o.identity, plan: o.planHash, kind: o.kind, rounds: o.rounds, version: 11 };
-  const dir = await ctx.artifact('compensate', key, async (to) => {
-    const surgery = o.cut();
-    const gone = new Set(o.plan.blocks);
-    const dropped = o.prepared.blocks.filter((b) => gone.has(b.id));
-    await writeFile(join(to, 'features.json'), JSON.stringify(featuresOf(surgery, dropped)));
+  run: async (
+    { prepared, calibration, plan, compensation: kind, rounds, threads },
+    ctx: Pick<StageContext, 'executor' | 'artifact' | 'progress'>,
+    { given },
+  ): Promise<Fit> => {
+    const surgery = applyPlan(prepared.model, prepared.facts, prepared.analysis, plan, prepared.blocks);
+    const gone = new Set(plan.blocks);
+    const dropped = prepared.blocks.filter((b) => gone.has(b.id));
+    const features = featuresOf(surgery, dropped);
     let fits: Fitted[] = [];
-    if (o.kind !== 'none' && o.calibration.real) {
-      const calibration = dataInput(o.prepared.model).fixedBatch
-        ? o.calibration
-        : inLargerBatches(o.calibration, LEAST_BATCH);
-      const looked = await cachedTargets({ ...o, calibration }, ctx);
-      fits = await compensate(ctx.executor, o.prepared, surgery, dropped, calibration.batches, {
-        threads: o.threads,
-        kind: o.kind,
-        rounds: o.rounds,
+    if (kind !== 'none' && calibration.real) {
+      const larger = await enlarged.run(given, ctx);
+      const { value: looked } = await targetsStage.run({ ...given, calibration: larger }, ctx);
+      fits = await compensate(ctx.executor, prepared, surgery, dropped, larger.value.batches, {
+        threads,
+        kind,
+        rounds,
         ...(looked && { looked }),
         onProgress: (done, node) => ctx.progress({ stage: 'compensate', message: node, done }),
       });
     }
     tidy(surgery.model);
-    saveModelFile(surgery.model, join(to, 'model.onnx'));
-    await writeFile(join(to, 'fitted.json'), JSON.stringify(fits));
-  });
-  return {
-    path: join(dir, 'model.onnx'),
-    features: JSON.parse(await readFile(join(dir, 'features.json'), 'utf8')) as Feature[],
-  };
-}
+    return { model: surgery.model, features, fits };
+  },
+  codec: {
+    write: async (folder, { model, features, fits }: Fit) => {
+      saveModelFile(model, join(folder, 'model.onnx'));
+      await writeFile(join(folder, 'features.json'), JSON.stringify(features));
+      await writeFile(join(folder, 'fitted.json'), JSON.stringify(fits));
+    },
+    read: async (folder): Promise<Compensated> => ({
+      path: join(folder, 'model.onnx'),
+      features: JSON.parse(await readFile(join(folder, 'features.json'), 'utf8')) as Feature[],
+    }),
+  },
+});

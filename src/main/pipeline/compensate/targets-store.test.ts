@@ -10,7 +10,8 @@ import { ArtifactStore } from '../../storage/artifacts.ts';
 import { randomFeeds } from '../../runtime/random-inputs.ts';
 import type { StageContext } from '../context.ts';
 import type { Prepared } from '../prepare/prepare.ts';
-import { cachedTargets } from './targets-store.ts';
+import { keyed } from '../../../../test/support/keyed.ts';
+import { targetsStage } from './targets-store.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'secateur-targets-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
@@ -23,8 +24,10 @@ it('another budget reads what the first one saw', async () => {
   const executor: Executor = { open: (m, o) => (opened++, plainExecutor.open(m, o)) };
   const store = new ArtifactStore(folder);
   const ctx = { executor, artifact: store.get.bind(store) } as unknown as StageContext;
-  const of = (model: string) =>
-    cachedTargets({ prepared: { ...p, rewritten: 0 } as Prepared, calibration, identity: { model }, threads: 1 }, ctx);
+  const of = async (model: string) => {
+    const prepared = keyed({ ...p, rewritten: 0 } as Prepared, model);
+    return (await targetsStage.run({ prepared, calibration: keyed(calibration), threads: keyed(1) }, ctx)).value;
+  };
   const first = await of('a');
   const second = await of('a');
   expect(opened).toBe(1);

@@ -6,11 +6,10 @@ import { lookAtAll, type Looked } from '../../engine/compensation/dense.ts';
 import type { Calibration } from '../prepare/calibration.ts';
 import type { StageContext } from '../context.ts';
 import type { Prepared } from '../prepare/prepare.ts';
+import { input, stage } from '../stage.ts';
 
 /** More is not kept, and looked at one operator after the other. */
 const MOST_BYTES = 3e8;
-/** Of the files below; raised when what is kept changes. */
-const VERSION = 1;
 
 interface Entry extends Omit<Looked, 'tensors' | 'mean'> {
   readonly name: string;
@@ -19,26 +18,23 @@ interface Entry extends Omit<Looked, 'tensors' | 'mean'> {
   readonly dims: readonly (readonly number[])[];
 }
 
-/** @param identity model and samples. Undefined where it would be too much. */
-export async function cachedTargets(
-  o: {
-    readonly prepared: Prepared;
-    readonly calibration: Calibration;
-    readonly identity: Readonly<Record<string, unknown>>;
-    readonly threads: number;
+/** null where it would be too much. */
+type Targets = ReadonlyMap<string, Looked> | null;
+
+export const targetsStage = stage({
+  name: 'targets',
+  version: 2,
+  inputs: { prepared: input<Prepared>(), calibration: input<Calibration>(), threads: input<number>() },
+  run: ({ prepared, calibration, threads }, ctx: Pick<StageContext, 'executor'>): Promise<Targets> =>
+    lookAtAll(ctx.executor, prepared, calibration.batches, threads, MOST_BYTES),
+  codec: {
+    write: (folder, targets: Targets) => write(folder, targets ?? new Map<string, Looked>()),
+    read: async (folder, _, made): Promise<Targets> => {
+      const targets = made ?? (await read(folder));
+      return targets.size > 0 ? targets : null;
+    },
   },
-  ctx: StageContext,
-): Promise<ReadonlyMap<string, Looked> | undefined> {
-  const { prepared, calibration, threads } = o;
-  let made: ReadonlyMap<string, Looked> | null = null;
-  const key = { ...o.identity, size: calibration.size, version: VERSION };
-  const dir = await ctx.artifact('targets', key, async (to) => {
-    made = await lookAtAll(ctx.executor, prepared, calibration.batches, threads, MOST_BYTES);
-    await write(to, made ?? new Map<string, Looked>());
-  });
-  const known = made ?? (await read(dir));
-  return known.size > 0 ? known : undefined;
-}
+});
 
 async function write(dir: string, looked: ReadonlyMap<string, Looked>): Promise<void> {
   const entries: Entry[] = [];

@@ -10,7 +10,7 @@ import type { Compensated } from '../compensate/compensate-stage.ts';
 import type { StageContext } from '../context.ts';
 import { createEvaluator, type Evaluator } from './evaluate.ts';
 import type { JobData } from '../prepare/job-data.ts';
-import type { JobIdentity } from '../job-identity.ts';
+import type { Keyed } from '../stage.ts';
 import type { Prepared } from '../prepare/prepare.ts';
 import { recoverStage } from '../recover/recover-stage.ts';
 import type { Stopwatch } from '../stopwatch.ts';
@@ -57,17 +57,17 @@ interface JudgedJob extends JudgeParts {
 /** Quality after compensation, recovery where it is asked for and possible, quality after it. */
 export async function recoverAndEvaluate(
   job: JudgedJob,
-  compensated: Compensated,
-  o: { identity: JobIdentity; threads: number },
+  compensated: Keyed<Compensated>,
+  o: { readonly prepared: Keyed<Prepared>; readonly seed: Keyed<number>; readonly threads: Keyed<number> },
   ctx: StageContext,
 ): Promise<{
-  path: string;
+  model: Keyed<{ readonly path: string }>;
   reference: Quality | null;
   compensated: Quality | null;
   quality: Quality | null;
   notes: string[];
 }> {
-  const { request, prepared, meanings, data, clock } = job;
+  const { request, data, clock } = job;
   const { recovery } = request.recipe;
   const samples = data.quality.length;
   const told =
@@ -78,16 +78,20 @@ export async function recoverAndEvaluate(
         message: `${what}: ${Math.round(done * samples)} of ${samples} samples`,
         done: from + done / 2,
       });
-  const evaluator = await openResultEvaluator(job, { threads: o.threads, onProgress: told('the original', 0) }, ctx);
+  const evaluator = await openResultEvaluator(
+    job,
+    { threads: o.threads.value, onProgress: told('the original', 0) },
+    ctx,
+  );
   if (!evaluator) {
     const notes = recovery.enabled ? ['No data were given: nothing was compensated or recovered.'] : [];
-    return { path: compensated.path, reference: null, compensated: null, quality: null, notes };
+    return { model: compensated, reference: null, compensated: null, quality: null, notes };
   }
   try {
     const { reference } = evaluator;
-    const before = await evaluator.evaluate(openModelFile(compensated.path), told('the pruned model', 0.5));
+    const before = await evaluator.evaluate(openModelFile(compensated.value.path), told('the pruned model', 0.5));
     const untouched = {
-      path: compensated.path,
+      model: compensated,
       reference,
       compensated: before,
       quality: before,
@@ -95,13 +99,16 @@ export async function recoverAndEvaluate(
     };
     clock.mark('evaluate');
     if (!recovery.enabled || recovery.seconds <= 0) return untouched;
-    const recovered = await recoverStage({ request, data, original: prepared.model, compensated, meanings, ...o }, ctx);
+    const recovered = await recoverStage({ ...o, compensated, samples: data.samples, recovery }, ctx);
     clock.mark('recover');
-    if (!recovered.path) return { ...untouched, notes: [...untouched.notes, recovered.note] };
-    const quality = await evaluator.evaluate(openModelFile(recovered.path), told('the recovered model', 0.5));
+    if (!recovered.model) return { ...untouched, notes: [...untouched.notes, recovered.note] };
+    const quality = await evaluator.evaluate(
+      openModelFile(recovered.model.value.path),
+      told('the recovered model', 0.5),
+    );
     clock.mark('evaluate');
     const notes = [...evaluator.notes(), recovered.note];
-    return { path: recovered.path, reference, compensated: before, quality, notes };
+    return { model: recovered.model, reference, compensated: before, quality, notes };
   } finally {
     await evaluator.close();
   }

@@ -5,7 +5,9 @@ import { seededRandom } from '../../engine/random.ts';
 import type { Dataset } from '../../data/dataset.ts';
 import { batchOf } from '../../runtime/axes.ts';
 import { fedInputs, randomFeeds } from '../../runtime/random-inputs.ts';
+import { derived, input } from '../stage.ts';
 import { dataInput, pad } from './data-input.ts';
+import type { Samples } from './job-data.ts';
 
 export interface Calibration {
   readonly input: string;
@@ -47,6 +49,29 @@ export async function calibrationOf(
   }
   return { input: input.name, size: per, batches, labels, real: true };
 }
+
+/** Calibration samples of a job: `count` of those that stages may learn from, in batches of `size`. */
+export const drawCalibration = derived({
+  name: 'calibration',
+  version: 1,
+  inputs: {
+    source: input<Model>(),
+    samples: input<Samples>(),
+    count: input<number>(),
+    size: input<number>(),
+    seed: input<number>(),
+  },
+  run: ({ source, samples, count, size, seed }) =>
+    calibrationOf(source, samples.dataset, draw(samples.train, count, seed), size, seed),
+});
+
+/** The same samples, beginning with the batch `by`: they rank plans otherwise. */
+export const rotateCalibration = derived({
+  name: 'rotated-calibration',
+  version: 1,
+  inputs: { calibration: input<Calibration>(), by: input<number>() },
+  run: ({ calibration, by }) => rotated(calibration, by),
+});
 
 /** The first batches, `n` samples or a little more. */
 export function firstSamples(c: Calibration, n: number): Calibration {

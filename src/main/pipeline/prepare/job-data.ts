@@ -4,21 +4,50 @@ import type { Dataset } from '../../data/dataset.ts';
 import { holdoutCount, splitIndices } from '../../data/split.ts';
 import type { Model } from '../../engine/ir/model.ts';
 import type { StageContext } from '../context.ts';
+import { dataLeaf, recoveryLeaves, seedLeaf } from '../leaves.ts';
+import { derived, input, type Keyed } from '../stage.ts';
 import { openModelData } from './model-data.ts';
 
-export interface JobData {
+/** The samples of a data set by their use. */
+export interface Samples {
   readonly dataset: Dataset | null;
-  /** Hash of everything that samples and labels depend on; null without data. */
-  readonly identity: string | null;
-  /** Samples that stages may learn from, and those that only judge. */
+  /** Samples that stages may learn from. */
   readonly train: readonly number[];
   /** Samples that decide which state of the recovery is best. */
   readonly judge: readonly number[];
+  /** Samples that quality is measured on. */
   readonly quality: readonly number[];
+}
+
+export interface JobData extends Samples {
+  /** The samples, keyed by the data and by how they were split. */
+  readonly samples: Keyed<Samples>;
   readonly notes: readonly string[];
   /** Of a sample, by input, where that says how large the model's inputs are. */
   readonly shapes: Readonly<Record<string, readonly number[]>>;
 }
+
+const split = derived({
+  name: 'split',
+  version: 1,
+  inputs: { dataset: input<Dataset | null>(), holdout: input<number>(), seed: input<number>() },
+  run: ({ dataset, holdout: share, seed }): Samples => {
+    if (!dataset) return { dataset, train: [], judge: [], quality: [] };
+    const { train, holdout } = splitIndices(dataset.length, {
+      holdout: holdoutCount(dataset.length, share),
+      seed,
+      ...(dataset.labels && { labels: dataset.labels }),
+    });
+    // Nothing that calibration or training sees may judge: what was fitted looks better than it is.
+    const inner = splitIndices(train.length, { holdout: Math.min(0.1, 512 / train.length), seed: seed + 1 });
+    return {
+      dataset,
+      train: inner.train.map((i) => train[i]!),
+      judge: inner.holdout.length ? inner.holdout.map((i) => train[i]!) : train,
+      quality: holdout.length ? holdout : train,
+    };
+  },
+});
 
 /** Opens the data and sets aside the part that no stage learns from. */
 export async function openData(
@@ -26,33 +55,13 @@ export async function openData(
   model: Model,
   ctx: Pick<StageContext, 'memo'>,
 ): Promise<JobData> {
-  if (!request.data)
-    return {
-      dataset: null,
-      identity: null,
-      train: [],
-      judge: [],
-      quality: [],
-      shapes: {},
-      notes: [
-        'No data were given: sensitivities come from random inputs, and neither compensation, recovery nor a figure of quality is possible.',
-      ],
-    };
-  const { dataset, notes, shapes } = await openModelData(model, request.model, { ...request, data: request.data }, ctx);
-  const { train, holdout } = splitIndices(dataset.length, {
-    holdout: holdoutCount(dataset.length, request.recipe.recovery.holdout),
-    seed: request.seed,
-    ...(dataset.labels && { labels: dataset.labels }),
-  });
-  // Nothing that calibration or training sees may judge: what was fitted looks better than it is.
-  const inner = splitIndices(train.length, { holdout: Math.min(0.1, 512 / train.length), seed: request.seed + 1 });
-  return {
-    dataset,
-    identity: dataset.identity,
-    train: inner.train.map((i) => train[i]!),
-    judge: inner.holdout.length ? inner.holdout.map((i) => train[i]!) : train,
-    quality: holdout.length ? holdout : train,
-    shapes,
-    notes,
-  };
+  const opened = request.data
+    ? await openModelData(model, request.model, { ...request, data: request.data }, ctx)
+    : { dataset: null, notes: [NO_DATA], shapes: {} };
+  const { holdout } = recoveryLeaves(request.recipe.recovery);
+  const samples = await split.run({ dataset: dataLeaf(opened.dataset), holdout, seed: seedLeaf(request) }, ctx);
+  return { ...samples.value, samples, notes: opened.notes, shapes: opened.shapes };
 }
+
+const NO_DATA =
+  'No data were given: sensitivities come from random inputs, and neither compensation, recovery nor a figure of quality is possible.';

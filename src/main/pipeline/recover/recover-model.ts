@@ -130,7 +130,7 @@ export function lossOf(
   o: {
     readonly outputs: readonly Value[];
     readonly shapes: readonly (readonly number[])[];
-    readonly recipe: Recipe['recovery'];
+    readonly recipe: Pick<Recipe['recovery'], 'temperature' | 'alpha'>;
     /** The output that labels are about. */
     readonly labelled: number | null;
     readonly lessons: readonly FeatureTarget[];

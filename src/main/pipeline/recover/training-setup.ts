@@ -9,11 +9,11 @@ import { HEADS } from '../../engine/heads/registry.ts';
 import { pictureOf } from '../../engine/heads/support/detections.ts';
 import { jointOf } from '../../engine/quality/joint.ts';
 import { classesIn, meaningsOf } from '../../engine/quality/meaning.ts';
-import type { Recipe } from '../../../shared/model/job.ts';
 import type { Dataset } from '../../data/dataset.ts';
 import { collectFacts } from '../../runtime/facts.ts';
 import { openTrainer, sharesOf, type Sharing } from './batch-shares.ts';
 import type { Checkpoint, StageContext } from '../context.ts';
+import type { TrainingRecipe } from '../leaves.ts';
 import { dataInput, pad } from '../prepare/data-input.ts';
 import { openHoldoutEvaluator } from './holdout-evaluator.ts';
 import { TeacherOutputs } from '../../engine/recovery/teacher-outputs.ts';
@@ -31,7 +31,7 @@ import {
 import { Student } from '../../engine/recovery/student.ts';
 
 export interface RecoveryOptions {
-  readonly recipe: Recipe['recovery'];
+  readonly recipe: TrainingRecipe;
   readonly dataset: Dataset;
   /** Samples to learn from. */
   readonly train: readonly number[];

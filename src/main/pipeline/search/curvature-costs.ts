@@ -6,23 +6,26 @@ import type { Recipe } from '../../../shared/model/job.ts';
 import { resized, type Calibration } from '../prepare/calibration.ts';
 import type { StageContext } from '../context.ts';
 import type { Prepared } from '../prepare/prepare.ts';
-import { groupsKey } from './scores.ts';
+import { figures, input, type Lazy } from '../stage.ts';
+import type { CompleteScores } from './scores.ts';
+
+const curvature = figures({
+  name: 'curvature',
+  version: 1,
+  inputs: {
+    prepared: input<Prepared>(),
+    calibration: input<Calibration | Lazy<Calibration>>(),
+    scored: input<CompleteScores>(),
+    compensation: input<Recipe['compensation']>(),
+    probes: input<number>(),
+    threads: input<number>(),
+  },
+});
 
 export interface CurvatureOptions {
-  readonly recipe: Recipe;
-  readonly prepared: Prepared;
   readonly space: Space;
   /** Counts of groups that must have a price. */
   readonly wanted: readonly { readonly group: Group; readonly keep: number }[];
-  /** False when the samples are random numbers. */
-  readonly real: boolean;
-  /** Asked for only when something has no price yet. */
-  readonly calibration: () => Promise<Calibration>;
-  /** Samples that curvature is taken from. */
-  readonly probes: number;
-  /** What kept costs depend on. */
-  readonly identity: Readonly<Record<string, unknown>>;
-  readonly threads: number;
   /** 0..1 */
   readonly onProgress?: (done: number) => void;
 }
@@ -34,35 +37,36 @@ export interface CurvatureCosts {
   block(id: string): number;
 }
 
-/** @throws 'gradient-unsupported' where an operator behind a contraction has no gradient */
-export async function curvatureCosts(o: CurvatureOptions, ctx: StageContext): Promise<CurvatureCosts> {
-  const { recipe, prepared, space } = o;
-  const compensation = o.real ? recipe.compensation : 'none';
-  const groups = groupsKey(prepared.analysis.groups);
-  const memo = ctx.memo('curvature', {
-    ...o.identity,
-    criterion: recipe.criterion,
-    compensation,
-    probes: o.probes,
-    groups,
-  });
+/**
+ * @param given calibration samples that are lazy are made only when something has no price yet
+ * @throws 'gradient-unsupported' where an operator behind a contraction has no gradient
+ */
+export async function curvatureCosts(
+  given: Parameters<typeof curvature.open>[0],
+  o: CurvatureOptions,
+  ctx: Pick<StageContext, 'executor' | 'memo'>,
+): Promise<CurvatureCosts> {
+  const { space } = o;
+  const memo = curvature.open(given, ctx);
   const wanted = o.wanted.filter(({ group, keep }) => keep < group.units);
   const ids = new Set(space.blocks.map((b) => b.id));
   const known =
     wanted.every(({ group, keep }) => memo.get(keepKey(group.id, keep)) !== undefined) &&
     [...ids].every((id) => memo.get(dropKey(id)) !== undefined);
   if (!known) {
+    const [prepared, samples] = [given.prepared.value, given.calibration.value];
+    const calibration = typeof samples === 'function' ? await samples() : samples;
     const size = prepared.facts.get(prepared.model.graph.outputs[0]!)?.shape[0] ?? 1;
-    const probes = resized(await o.calibration(), size).slice(0, Math.max(1, Math.floor(o.probes / size)));
-    const curvature = await Curvature.collect(ctx.executor, prepared, probes, {
-      threads: o.threads,
+    const probes = resized(calibration, size).slice(0, Math.max(1, Math.floor(given.probes.value / size)));
+    const prices = await Curvature.collect(ctx.executor, prepared, probes, {
+      threads: given.threads.value,
       seed: 1,
-      compensation,
+      compensation: calibration.real ? given.compensation.value : 'none',
       ...(o.onProgress && { onProgress: o.onProgress }),
     });
     for (const { group, keep } of wanted)
-      memo.put(keepKey(group.id, keep), curvature.groupCost(group, removedUnits(space, group, keep)));
-    for (const id of ids) memo.put(dropKey(id), curvature.blockCost(id));
+      memo.put(keepKey(group.id, keep), prices.groupCost(group, removedUnits(space, group, keep)));
+    for (const id of ids) memo.put(dropKey(id), prices.blockCost(id));
   }
   return {
     group: (g, keep) => (keep < g.units ? memo.get(keepKey(g.id, keep))! : 0),

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { plainExecutor } from '../../../../test/support/executor.ts';
+import { keyed, memos } from '../../../../test/support/keyed.ts';
 import { feedsFor, prepare, type Prepared } from '../../../../test/support/prune.ts';
 import { formulaLatency, residualChain } from '../../../../test/support/residual-chain.ts';
 import { TOPOLOGIES } from '../../../../test/support/topologies.ts';
@@ -8,15 +9,12 @@ import type { Executor, HostTensor } from '../../engine/executor.ts';
 import { planOf, WHOLE, type State } from '../../engine/allocation/state.ts';
 import { applyPlan } from '../../engine/pruning/surgery.ts';
 import { randomFeeds } from '../../runtime/random-inputs.ts';
-import type { AllocationOptions } from './allocate.ts';
+import type { Prepared as WholePrepared } from '../prepare/prepare.ts';
 import type { StageContext } from '../context.ts';
 import { openCost, type PlanCost } from './plan-cost.ts';
 import { openSpace } from '../../engine/allocation/space.ts';
 
-/** Figures by subject, as a job's memo keeps them. */
-type Memos = Map<string, Map<string, number>>;
-
-async function open(p: Prepared, batches: Record<string, HostTensor>[], memos: Memos = new Map()) {
+async function open(p: Prepared, batches: Record<string, HostTensor>[], { memo } = memos()) {
   const groups = p.analysis.groups;
   const counts = new Map(groups.map((g) => [g.id, [Math.ceil(g.units / 2), g.units]] as const));
   const latency = formulaLatency(p.model, groups, counts, () => 1);
@@ -33,36 +31,28 @@ async function open(p: Prepared, batches: Record<string, HostTensor>[], memos: M
   };
   const ctx = {
     executor,
-    memo: (name: string, key: unknown) => {
-      const subject = name + JSON.stringify(key);
-      const held = memos.get(subject) ?? new Map<string, number>();
-      memos.set(subject, held);
-      return { get: (k: string) => held.get(k), put: (k: string, v: number) => void held.set(k, v) };
-    },
+    memo,
     log: () => undefined,
     progress: () => undefined,
   } as unknown as StageContext;
   const size = Object.values(batches[0]!)[0]!.dims[0]!;
   const costs = await openCost(
     {
-      recipe,
-      prepared: { ...p, rewritten: 0 } as unknown as AllocationOptions['prepared'],
-      calibration: { input: 'x', size, batches, labels: batches.map(() => null), real: true },
-      rankingSamples: size,
-      landingSamples: 512,
-      probes: 4,
-      scores: new Map(),
+      prepared: keyed({ ...p, rewritten: 0, notes: [] } as unknown as WholePrepared),
+      calibration: keyed({ input: 'x', size, batches, labels: batches.map(() => null), real: true }),
+      scored: keyed({ scores: new Map(), notes: [] }),
+      allocation: keyed(recipe.allocation),
+      compensation: keyed(recipe.compensation),
+      ranking: keyed(size),
+      landing: keyed(512),
+      probes: keyed(4),
+      threads: keyed(1),
+    },
+    {
       space,
       start,
       cut: (s: State) => applyPlan(p.model, p.facts, p.analysis, planOf(space, s, ''), p.blocks),
-      compare: () => Promise.reject(new Error('nothing is timed here')),
-      baselineMs: 10,
-      budgetRatio: 0.5,
-      bias: { known: 1, keep: () => undefined },
-      identity: { test: 1 },
-      threads: 1,
-      known: [],
-      onTried: (count) => told.push(count),
+      onTried: (count: number) => told.push(count),
     },
     ctx,
   );
@@ -98,12 +88,12 @@ describe('what plans cost', () => {
 
   it('is known the next time without running anything', async () => {
     const { p, batches } = await chain();
-    const memos: Memos = new Map();
-    const first = await open(p, batches, memos);
+    const kept = memos();
+    const first = await open(p, batches, kept);
     const figures = await judged(first.costs);
     await first.costs.close();
     expect(first.opened()).toBeGreaterThan(0);
-    const second = await open(p, batches, memos);
+    const second = await open(p, batches, kept);
     expect(await judged(second.costs)).toEqual(figures);
     expect(second.opened()).toBe(0);
     expect(second.costs.evaluations()).toBe(4);

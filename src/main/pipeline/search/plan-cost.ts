@@ -3,6 +3,7 @@
  * cut refitted; large ones are judged in closed form, by curvature.
  */
 import { SecateurError } from '../../../shared/contract/errors.ts';
+import type { Recipe } from '../../../shared/model/job.ts';
 import type { Model } from '../../engine/ir/model.ts';
 import type { ReferenceModel } from '../../engine/allocation/greedy.ts';
 import { goneNodes, isGroupGone, planOf, type Space, type State } from '../../engine/allocation/state.ts';
@@ -10,20 +11,22 @@ import { collectLayers } from '../../engine/compensation/layers.ts';
 import { LocalFits } from '../../engine/compensation/local.ts';
 import { compensate } from '../../engine/compensation/sequential.ts';
 import { putBack } from '../../engine/pruning/put-back.ts';
-import { applyPlan } from '../../engine/pruning/surgery.ts';
+import { applyPlan, type Surgery } from '../../engine/pruning/surgery.ts';
 import { difference } from '../../engine/quality/difference.ts';
 import { FIT_SAMPLES } from './sample-limits.ts';
-import type { AllocationOptions } from './allocate.ts';
+import type { PredictionBias } from './prediction-bias.ts';
+import type { CompleteScores } from './scores.ts';
 import { firstSamples, lastSamples, type Calibration } from '../prepare/calibration.ts';
 import type { Figures, StageContext } from '../context.ts';
+import { stateLeaf } from '../leaves.ts';
+import { figures, input, type Given } from '../stage.ts';
+import type { Compare } from '../measure/paired-benchmark.ts';
 import { curvatureCosts, offeredCounts } from './curvature-costs.ts';
 import { isSmall, judgedByCurvature } from './resolve-recipe.ts';
 import { keyOf } from '../../engine/allocation/fit-budget.ts';
 import { tidy, type Prepared } from '../prepare/prepare.ts';
 import { openCutChange, openOutputChange, type OutputChange } from './sensitivity.ts';
 
-/** Of what output changes mean; raised when the distance changes. */
-const CHANGE_VERSION = 4;
 /** A model put back into the original's shape that differs by more, relative to its outputs, is not the same function. */
 const SAME = 1e-3;
 /** Samples that the model is compensated with on the way, at least; and none that plans are ranked on. */
@@ -44,27 +47,62 @@ export interface PlanCost extends Pick<ReferenceModel, 'cost'> {
   readonly free: boolean;
 }
 
-export async function openCost(o: AllocationOptions, ctx: StageContext): Promise<PlanCost> {
-  if (judgedByCurvature(o.recipe, o.prepared)) {
+/** What the cost of a plan depends on, beside the plan. */
+export const costInputs = {
+  prepared: input<Prepared>(),
+  calibration: input<Calibration>(),
+  scored: input<CompleteScores>(),
+  allocation: input<Recipe['allocation']>(),
+  compensation: input<Recipe['compensation']>(),
+  /** Samples that rank plans. */
+  ranking: input<number>(),
+  /** Samples that the model is compensated with on the way. */
+  landing: input<number>(),
+  /** Samples that curvature is taken from. */
+  probes: input<number>(),
+  threads: input<number>(),
+};
+export type CostInputs = Given<typeof costInputs>;
+
+/** What a job searches with: it holds what this job has measured and measures with. */
+export interface SearchScope {
+  readonly space: Space;
+  /** What the recipe fixes by hand. */
+  readonly start: State;
+  readonly cut: (s: State) => Surgery;
+  readonly compare: Compare;
+  /** Of the original, and the budget as a share of it. */
+  readonly baselineMs: number;
+  readonly budgetRatio: number;
+  readonly bias: PredictionBias;
+}
+
+export interface CostScope extends Pick<SearchScope, 'space' | 'start' | 'cut'> {
+  /** Told how many plans were run so far, each time one was. */
+  readonly onTried?: (plans: number) => void;
+}
+
+export type CostTools = Pick<StageContext, 'executor' | 'memo' | 'log' | 'progress'>;
+
+export async function openCost(o: CostInputs, scope: CostScope, ctx: CostTools): Promise<PlanCost> {
+  if (judgedByCurvature({ allocation: o.allocation.value }, o.prepared.value)) {
     try {
-      return await openCurvature(o, ctx);
+      return await openCurvature(o, scope, ctx);
     } catch (e) {
       if (!(e instanceof SecateurError && e.code === 'gradient-unsupported')) throw e;
       ctx.log(`no curvature, plans are run instead: ${e.message}`);
     }
   }
-  return new MeasuredCost(o, ctx);
+  return new MeasuredCost(o, scope, ctx);
 }
 
 /** Closed form, from a backward pass over a few samples; what a group costs at each count is kept across runs. */
-async function openCurvature(o: AllocationOptions, ctx: StageContext): Promise<PlanCost> {
-  const { space, calibration } = o;
+async function openCurvature(o: CostInputs, { space, start }: CostScope, ctx: CostTools): Promise<PlanCost> {
   const price = await curvatureCosts(
+    o,
     {
-      ...o,
-      wanted: offeredCounts(space, o.start),
-      real: calibration.real,
-      calibration: () => Promise.resolve(calibration),
+      space,
+      wanted: offeredCounts(space, start),
       onProgress: (done) => ctx.progress({ stage: 'allocate', message: 'measuring sensitivities', done: done / 2 }),
     },
     ctx,
@@ -92,11 +130,30 @@ async function openCurvature(o: AllocationOptions, ctx: StageContext): Promise<P
 
 const numberOrNull = (x: number | undefined): number | null => (x === undefined || Number.isNaN(x) ? null : x);
 
+const outputChange = figures({
+  name: 'output-change',
+  version: 5,
+  inputs: {
+    prepared: costInputs.prepared,
+    calibration: costInputs.calibration,
+    scored: costInputs.scored,
+    compensation: costInputs.compensation,
+    ranking: costInputs.ranking,
+    landing: costInputs.landing,
+    threads: costInputs.threads,
+    /** The plan that the model was compensated at; null: none. */
+    landed: input<State | null>(),
+  },
+});
+
 /** Output change of plans, measured once per plan and ground and kept across runs. */
 class MeasuredCost implements PlanCost {
   readonly free = false;
-  readonly #o: AllocationOptions;
-  readonly #ctx: StageContext;
+  readonly #given: CostInputs;
+  readonly #prepared: Prepared;
+  readonly #threads: number;
+  readonly #scope: CostScope;
+  readonly #ctx: CostTools;
   readonly #cutting: boolean;
   readonly #fitting: boolean;
   readonly #few: Calibration;
@@ -108,16 +165,20 @@ class MeasuredCost implements PlanCost {
   #count = 0;
   #landable: boolean;
 
-  constructor(o: AllocationOptions, ctx: StageContext) {
-    this.#o = o;
+  constructor(o: CostInputs, scope: CostScope, ctx: CostTools) {
+    this.#given = o;
+    this.#prepared = o.prepared.value;
+    this.#threads = o.threads.value;
+    this.#scope = scope;
     this.#ctx = ctx;
-    this.#cutting = isSmall(o.prepared);
-    this.#fitting = this.#cutting && o.recipe.compensation === 'least-squares' && o.calibration.real;
-    this.#few = firstSamples(o.calibration, o.rankingSamples);
-    const left = (o.calibration.batches.length - this.#few.batches.length) * o.calibration.size;
-    const behind = lastSamples(o.calibration, Math.min(o.landingSamples, left));
+    const calibration = o.calibration.value;
+    this.#cutting = isSmall(this.#prepared);
+    this.#fitting = this.#cutting && o.compensation.value === 'least-squares' && calibration.real;
+    this.#few = firstSamples(calibration, o.ranking.value);
+    const left = (calibration.batches.length - this.#few.batches.length) * calibration.size;
+    const behind = lastSamples(calibration, Math.min(o.landing.value, left));
     const enough = behind.batches.length * behind.size >= LEAST_LANDING;
-    this.#refitSamples = enough ? behind : firstSamples(o.calibration, FIT_SAMPLES);
+    this.#refitSamples = enough ? behind : firstSamples(calibration, FIT_SAMPLES);
     this.#landable = this.#fitting && enough;
     this.#ground(null);
   }
@@ -146,26 +207,16 @@ class MeasuredCost implements PlanCost {
     const key = landed ? keyOf(landed) : WHOLE_MODEL;
     const found = this.#grounds.get(key);
     if (found) return found;
-    const { recipe, identity, rankingSamples } = this.#o;
-    const memo = this.#ctx.memo('output-change', {
-      ...identity,
-      criterion: recipe.criterion,
-      compensation: recipe.compensation,
-      used: rankingSamples,
-      cut: this.#cutting,
-      fitted: this.#fitting ? this.#refitSamples.batches.length * this.#refitSamples.size : 0,
-      ...(landed && { landed: key, rounds: ROUNDS }),
-      version: CHANGE_VERSION,
-    });
-    const ground: MeasuredGround = new MeasuredGround(landed ?? this.#o.start, memo, {
+    const memo = outputChange.open({ ...this.#given, landed: stateLeaf(landed) }, this.#ctx);
+    const ground: MeasuredGround = new MeasuredGround(landed ?? this.#scope.start, memo, {
       open: async () => {
         await this.#makeRoom(ground);
         return this.#open(landed);
       },
-      space: this.#o.space,
+      space: this.#scope.space,
       counted: () => {
         this.#count++;
-        this.#o.onTried?.(this.#count);
+        this.#scope.onTried?.(this.#count);
       },
     });
     this.#grounds.set(key, ground);
@@ -180,7 +231,8 @@ class MeasuredCost implements PlanCost {
 
   /** Opened when the first plan is not known yet. */
   async #open(landed: State | null): Promise<OutputChange | null> {
-    const { prepared, space, threads, cut } = this.#o;
+    const { space, cut } = this.#scope;
+    const [prepared, threads] = [this.#prepared, this.#threads];
     const { executor } = this.#ctx;
     if (!this.#cutting) return openOutputChange(executor, prepared, this.#few, threads);
     if (!this.#fitting) return openCutChange(executor, prepared, (s) => tidied(cut(s).model), this.#few, threads);
@@ -222,9 +274,9 @@ class MeasuredCost implements PlanCost {
     s: State,
     batches: Calibration['batches'],
   ): Promise<Pick<Prepared, 'model' | 'facts' | 'analysis' | 'blocks'> | null> {
-    const { prepared, threads, cut } = this.#o;
+    const [prepared, threads] = [this.#prepared, this.#threads];
     const { executor } = this.#ctx;
-    const surgery = cut(s);
+    const surgery = this.#scope.cut(s);
     const dropped = prepared.blocks.filter((b) => s.dropped.has(b.id));
     await compensate(executor, prepared, surgery, dropped, batches, {
       threads,
@@ -243,7 +295,7 @@ class MeasuredCost implements PlanCost {
   }
 
   async #outputs(model: Model, feeds: Calibration['batches'][number]) {
-    const session = await this.#ctx.executor.open(model, { threads: this.#o.threads });
+    const session = await this.#ctx.executor.open(model, { threads: this.#threads });
     try {
       return await session.run(feeds);
     } finally {

@@ -12,7 +12,7 @@ const CUT_BELOW = 8e6;
 export const isSmall = (p: Prepared): boolean => modelCosts(p.model, p.facts).params < CUT_BELOW;
 
 /** True where plans are judged by one backward pass instead of being run. */
-export const judgedByCurvature = (recipe: Recipe, p: Prepared): boolean =>
+export const judgedByCurvature = (recipe: Pick<Recipe, 'allocation'>, p: Prepared): boolean =>
   allocationMethod(recipe.allocation).cost === 'curvature' || !isSmall(p);
 
 /**

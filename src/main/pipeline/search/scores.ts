@@ -1,5 +1,4 @@
 /** Importance of every unit: collects what the recipe's criterion needs and ranks. */
-import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GraphBuilder } from '../../engine/autodiff/builder.ts';
@@ -9,6 +8,7 @@ import { cloneModel } from '../../engine/ir/clone.ts';
 import { DType } from '../../engine/ir/dtype.ts';
 import type { Model } from '../../engine/ir/model.ts';
 import { seededRandom } from '../../engine/random.ts';
+import { completeScores } from '../../engine/criteria/complete-scores.ts';
 import { criterionFor, allCriteria } from '../../engine/criteria/registry.ts';
 import type { CriterionContext, Scores, WeightGradient } from '../../engine/criteria/contract.ts';
 import { activationsOf, sinkLinks, type SinkLink } from '../../engine/criteria/support/sinks.ts';
@@ -27,11 +27,11 @@ import { SecateurError } from '../../../shared/contract/errors.ts';
 import { AUTO } from '../../../shared/model/recipes.ts';
 import { FIT_SAMPLES } from './sample-limits.ts';
 import type { StageContext } from '../context.ts';
+import { derived, input, stage, type Keyed, type Lazy } from '../stage.ts';
 import { firstSamples, type Calibration } from '../prepare/calibration.ts';
 import type { Prepared } from '../prepare/prepare.ts';
 
-/** Of what scores mean; raised when a criterion changes. */
-const VERSION = 2;
+type ScoreTools = Pick<StageContext, 'executor' | 'progress'>;
 
 /** @param name of a criterion, 'auto' decided */
 export async function scoreGroups(
@@ -39,7 +39,7 @@ export async function scoreGroups(
   source: Model,
   p: Prepared,
   calibration: Calibration,
-  ctx: StageContext,
+  ctx: ScoreTools,
   threads: number,
   seed: number,
 ): Promise<Scores> {
@@ -70,29 +70,51 @@ export async function scoreGroups(
   return out;
 }
 
-/** What a group is called may come to mean another one as groups are found better: figures per group are filed under this. */
-export const groupsKey = (groups: readonly Group[]): string =>
-  createHash('sha256')
-    .update(groups.map((g) => `${g.id} ${g.units} ${g.members.length}`).join('\n'))
-    .digest('hex');
+const rawScores = stage({
+  name: 'scores',
+  version: 3,
+  inputs: {
+    source: input<Model>(),
+    prepared: input<Prepared>(),
+    calibration: input<Lazy<Calibration>>(),
+    criterion: input<string>(),
+    seed: input<number>(),
+    threads: input<number>(),
+  },
+  run: async ({ source, prepared, calibration, criterion, seed, threads }, ctx: ScoreTools) =>
+    scoreGroups(criterion, source, prepared, await calibration(), ctx, threads, seed),
+  codec: {
+    write: (folder, scores: Scores) =>
+      writeFile(join(folder, 'scores.json'), JSON.stringify([...scores].map(([id, s]) => [id, [...s]]))),
+    read: async (folder): Promise<Scores> => {
+      const list = JSON.parse(await readFile(join(folder, 'scores.json'), 'utf8')) as [string, number[]][];
+      return new Map(list.map(([id, s]) => [id, Float64Array.from(s)]));
+    },
+  },
+});
 
-/** Scores as an artifact: made once per key. @param identity everything that they depend on, beside the groups */
-export async function cachedScores(
-  identity: Readonly<Record<string, unknown>>,
-  groups: readonly Group[],
-  ctx: StageContext,
-  make: () => Promise<Scores>,
-): Promise<Scores> {
-  const key = { ...identity, groups: groupsKey(groups), version: VERSION };
-  const dir = await ctx.artifact('scores', key, async (to) => {
-    const scores = await make();
-    await writeFile(join(to, 'scores.json'), JSON.stringify([...scores].map(([id, s]) => [id, [...s]])));
-  });
-  const list = JSON.parse(await readFile(join(dir, 'scores.json'), 'utf8')) as [string, number[]][];
-  return new Map(list.map(([id, s]) => [id, Float64Array.from(s)]));
+/** Scores of every group, and which of them the criterion could not rank. */
+export interface CompleteScores {
+  readonly scores: Scores;
+  readonly notes: readonly string[];
 }
 
-async function unfolded(source: Model, ctx: StageContext): Promise<readonly Group[]> {
+const complete = derived({
+  name: 'complete-scores',
+  version: 1,
+  inputs: { prepared: input<Prepared>(), raw: input<Scores>(), criterion: input<string>() },
+  run: ({ prepared, raw, criterion }): CompleteScores => completeScores(prepared.analysis.groups, raw, criterion),
+});
+
+/** Scores by the recipe's criterion, kept for other budgets; samples are drawn only where there are none yet. */
+export async function scoresStage(
+  o: Parameters<typeof rawScores.run>[0],
+  ctx: ScoreTools & Pick<StageContext, 'artifact'>,
+): Promise<Keyed<CompleteScores>> {
+  return complete.run({ ...o, raw: await rawScores.run(o, ctx) }, ctx);
+}
+
+async function unfolded(source: Model, ctx: Pick<StageContext, 'executor'>): Promise<readonly Group[]> {
   const { model } = cloneModel(source);
   return buildGroups(model, await collectFacts(model, ctx.executor)).groups;
 }
@@ -101,7 +123,7 @@ async function statisticsOf(
   p: Prepared,
   links: readonly SinkLink[],
   calibration: Calibration,
-  ctx: StageContext,
+  ctx: ScoreTools,
   threads: number,
   gram: boolean,
 ): Promise<Pick<CriterionContext, 'statistics'>> {
@@ -133,7 +155,7 @@ async function statisticsOf(
 async function gradientsOf(
   p: Prepared,
   calibration: Calibration,
-  ctx: StageContext,
+  ctx: ScoreTools,
   threads: number,
 ): Promise<Pick<CriterionContext, 'gradient'>> {
   const facts = await collectFacts(p.model, ctx.executor, { batch: calibration.size });

@@ -7,11 +7,13 @@ import { improving } from '../../engine/allocation/methods/support/by-cost.ts';
 import { widened } from '../../engine/allocation/greedy.ts';
 import { predictMs, type Space, type State } from '../../engine/allocation/state.ts';
 import type { Model } from '../../engine/ir/model.ts';
-import { cutModel, type AllocationOptions } from './allocate.ts';
+import { cutModel, type AllocationOptions, type AllocationTools } from './allocate.ts';
 import type { StageContext } from '../context.ts';
-import { contains, isWithin, keyOf, type Candidate } from '../../engine/allocation/fit-budget.ts';
-import { cachedCandidate } from './cached-candidate.ts';
-import { openCost } from './plan-cost.ts';
+import { contains, isWithin, type Candidate } from '../../engine/allocation/fit-budget.ts';
+import { candidatesLeaf } from '../leaves.ts';
+import { input, stage } from '../stage.ts';
+import { candidateFile } from './candidate-file.ts';
+import { costInputs, openCost, type SearchScope } from './plan-cost.ts';
 import { AT_LENGTH } from '../measure/paired-benchmark.ts';
 
 /**
@@ -56,28 +58,45 @@ export async function widenWithin(start: Candidate, o: WidenOptions): Promise<Ca
   return best;
 }
 
-/** Kept under the job, as what it starts from is. */
-export async function widenPlan(start: Candidate, o: AllocationOptions, ctx: StageContext): Promise<Candidate> {
-  const { identity, space, budgetRatio, known } = o;
-  const slow = known.filter((c) => !isWithin(c.ratio / budgetRatio)).map((c) => c.state);
-  const key = { ...identity, job: ctx.job, from: keyOf(start.state), ratio: start.ratio, slow: slow.map(keyOf), version: 1 }; // prettier-ignore
-  return cachedCandidate('fill', key, ctx, async () => {
-    const plans = await openCost(o, ctx);
+/** Cached per job, because the plan that it starts from is. */
+const widening = stage({
+  name: 'widen',
+  version: 1,
+  inputs: {
+    ...costInputs,
+    from: input<readonly Candidate[]>(),
+    slow: input<readonly Candidate[]>(),
+    search: input<SearchScope>(),
+  },
+  run: async ({ from, slow, search: scope }, ctx: AllocationTools, { given }) => {
+    const { budgetRatio, space } = scope;
+    const plans = await openCost(given, scope, ctx);
     try {
-      return await widenWithin(start, {
+      return await widenWithin(from[0]!, {
         budgetRatio,
         space,
-        slow,
-        wider: (s, ms) => improving(widened(space, s, o.start, ms), s, plans.cost),
-        cut: (s) => cutModel(o, s),
+        slow: slow.map((c) => c.state),
+        wider: (s, ms) => improving(widened(space, s, scope.start, ms), s, plans.cost),
+        cut: (s) => cutModel(scope, s),
         measure: async (m) => {
           ctx.progress({ stage: 'allocate', message: 'measuring a wider plan', done: 0.95 });
-          return (await o.compare(m, AT_LENGTH)).ratio;
+          return (await scope.compare(m, AT_LENGTH)).ratio;
         },
         onCandidate: (c) => ctx.log(`a wider plan, measured at length: ${c.ratio.toFixed(3)}x`),
       });
     } finally {
       await plans.close();
     }
-  });
+  },
+  codec: candidateFile,
+});
+
+/** @param o.known plans that were measured: those that are too slow are not looked at again */
+export async function widenPlan(
+  start: Candidate,
+  o: AllocationOptions,
+  ctx: AllocationTools & Pick<StageContext, 'artifact'>,
+): Promise<Candidate> {
+  const slow = o.known.filter((c) => !isWithin(c.ratio / o.search.value.budgetRatio));
+  return (await widening.run({ ...o, from: candidatesLeaf([start]), slow: candidatesLeaf(slow) }, ctx)).value;
 }
