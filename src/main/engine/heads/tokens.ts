@@ -12,13 +12,13 @@ import { floats } from './support/values.ts';
 const AXIS = 2;
 const INTEGERS: readonly (number | undefined)[] = [DType.INT64, DType.INT32];
 
-/** Scores by end or name, at the positions of an integer input [N, S]. */
+/** Scores by end or name, at the positions of an integer input [N, S], or [..., N, S] as positions along several axes. */
 function claim(o: Output, e: Evidence): Claim | null {
   if (!isFloat(o) || o.flat || o.dims.length !== 3) return null;
   const softmax = o.end.end === 'softmax';
   if (!softmax && !named(o, 'classes')) return null;
   const [n, s] = o.dims;
-  const input = e.inputs.find((i) => INTEGERS.includes(i.dtype) && i.dims.length === 2 && i.dims[0] === n && i.dims[1] === s); // prettier-ignore
+  const input = e.inputs.find((i) => INTEGERS.includes(i.dtype) && i.dims.at(-2) === n && i.dims.at(-1) === s);
   if (!input) return null;
   const scores = softmax ? endOf(o) : `its name ${o.name} says scores`;
   return { strength: STRENGTH.layout, why: `${scores}, one row per position of ${input.name}`, axis: AXIS };
