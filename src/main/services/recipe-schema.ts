@@ -1,22 +1,32 @@
-/** What a whole recipe may hold, for files and requests alike: two lists would come to differ. */
+/**
+ * What a whole recipe may hold: the one description that recipe files, requests, the window's form and the table in
+ * docs/recipes.md go by.
+ */
 import { z } from 'zod';
+import type { Recipe } from '../../shared/model/job.ts';
+import { AUTO } from '../../shared/model/recipes.ts';
+import { allAllocationMethods } from '../engine/allocation/methods/registry.ts';
+import { allCriteria } from '../engine/criteria/registry.ts';
 
 const share = z.number().gt(0).lte(1);
 const whole = z.number().int().positive();
 const text = z.string().min(1).max(1000);
+/** Names of what registers by being a file. */
+const named = (all: readonly { readonly name: string }[]) => z.enum(all.map((o) => o.name));
 
 export const recipeSchema = z.strictObject({
   name: z.string().min(1).max(200),
-  criterion: z.string().min(1).max(64),
-  allocation: z.enum(['measured', 'fisher', 'uniform', 'global', 'isomorphic']),
-  blocks: z.boolean(),
+  criterion: named([{ name: AUTO }, ...allCriteria()]),
+  allocation: named(allAllocationMethods()),
   channels: z.boolean(),
+  blocks: z.boolean(),
   floor: share,
   freeze: z.array(text).max(10_000),
   keep: z.record(text, share),
   compensation: z.enum(['least-squares', 'bias', 'none']),
   calibrationSamples: whole.max(1_000_000),
   plans: whole.max(8),
+  latencyRuns: whole.min(5).max(100_000),
   recovery: z.strictObject({
     enabled: z.boolean(),
     seconds: z.number().min(0).max(604_800),
@@ -28,5 +38,15 @@ export const recipeSchema = z.strictObject({
     augment: z.boolean(),
     holdout: z.number().gt(0).lt(1),
   }),
-  latencyRuns: whole.min(5).max(100_000),
 });
+
+type Frozen<T> = T extends (infer E)[]
+  ? readonly Frozen<E>[]
+  : T extends object
+    ? { readonly [K in keyof T]: Frozen<T[K]> }
+    : T;
+/** A, where A and B are assignable to each other; any other pair does not compile. */
+type Same<A extends B, B extends C, C = A> = A;
+
+/** The `Recipe` that jobs carry, held against the schema: a key that only one of them has does not compile. */
+export type CheckedRecipe = Same<Frozen<z.infer<typeof recipeSchema>>, Recipe>;

@@ -3,11 +3,12 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { SecateurError } from '../../shared/contract/errors.ts';
+import { allAllocationMethods } from '../engine/allocation/methods/registry.ts';
 import { allCriteria } from '../engine/criteria/registry.ts';
 import type { Recipe } from '../../shared/model/job.ts';
 import { AUTO, DEFAULT_PRESET, PRESETS } from '../../shared/model/recipes.ts';
 import type { PresetName } from '../../shared/model/recipes.ts';
-import { recipeSchema } from './recipe-schema.ts';
+import { recipeSchema, type CheckedRecipe } from './recipe-schema.ts';
 import { closest } from './suggest.ts';
 
 const RecipeFile = recipeSchema
@@ -24,6 +25,10 @@ export const criteria = (): { name: string; summary: string; needs: string }[] =
   ...allCriteria().map(({ name, summary, needs }) => ({ name, summary, needs })),
 ];
 
+/** Every allocation method there is, for people to choose from. */
+export const allocations = (): { name: string; summary: string }[] =>
+  allAllocationMethods().map(({ name, summary }) => ({ name, summary }));
+
 /** A preset's name or the path of a JSON file. Throws `recipe-not-found` or `recipe-invalid`. */
 export function loadRecipe(nameOrPath: string | undefined, cwd: string): Recipe {
   const name = nameOrPath ?? DEFAULT_PRESET;
@@ -35,7 +40,7 @@ export function loadRecipe(nameOrPath: string | undefined, cwd: string): Recipe 
   return parseRecipe(readText(path), path);
 }
 
-export function parseRecipe(text: string, path: string): Recipe {
+export function parseRecipe(text: string, path: string): CheckedRecipe {
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -65,7 +70,7 @@ function defined<T extends object>(o: T): Defined<T> {
 }
 
 function explain(error: z.ZodError): string {
-  const known = { '': Object.keys(RecipeFile.shape), recovery: Object.keys(PRESETS.balanced.recovery) };
+  const known = { '': Object.keys(RecipeFile.shape), recovery: Object.keys(recipeSchema.shape.recovery.shape) };
   return error.issues
     .slice(0, 3)
     .map((issue) => {

@@ -11,7 +11,8 @@ import { PRESETS } from '../../shared/model/recipes.ts';
 import type { FileAccess } from '../services/files.ts';
 import type { Services } from '../services/index.ts';
 import { estimatesFrom } from '../services/estimates.ts';
-import { criteria } from '../services/recipes.ts';
+import { recipeFields } from '../services/recipe-fields.ts';
+import { allocations, criteria } from '../services/recipes.ts';
 import { JOBS } from '../services/jobs.ts';
 import { summaryOf } from '../services/summaries.ts';
 import type { RouterOptions } from './router.ts';
@@ -114,7 +115,12 @@ export function handlersFor({ services, options, files, emit }: HandlerContext):
       const input = { model, ...sources(i), ...(i.outputs && { outputs: i.outputs }), ...(i.dims && { dims: i.dims }) };
       return task('data.preview', 'preview', input, abandoned);
     },
-    'recipes.list': () => ({ presets: Object.values(PRESETS), criteria: criteria() }),
+    'recipes.list': () => ({
+      presets: Object.values(PRESETS),
+      fields: recipeFields(),
+      allocations: allocations(),
+      criteria: criteria(),
+    }),
     'jobs.start': async (i) => {
       const device = await devices.resolve(undefined);
       const model = existing(files, i.model);

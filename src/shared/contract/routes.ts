@@ -168,8 +168,23 @@ export interface JobEstimate {
   readonly from: 'model' | 'others' | null;
 }
 
+/** What one key of a recipe may hold. */
+export interface RecipeField {
+  /** Words to choose from, beside numbers where there are bounds. */
+  readonly choices?: readonly string[];
+  readonly min?: number;
+  readonly max?: number;
+  /** Whether the lower or the upper bound itself is out of range. */
+  readonly above?: true;
+  readonly below?: true;
+  readonly whole?: true;
+}
+
 export interface RecipeCatalogue {
   readonly presets: readonly Recipe[];
+  /** By key, those of `recovery` as `recovery.seconds`. */
+  readonly fields: Readonly<Record<string, RecipeField>>;
+  readonly allocations: readonly { readonly name: string; readonly summary: string }[];
   readonly criteria: readonly { readonly name: string; readonly summary: string; readonly needs: string }[];
 }
 

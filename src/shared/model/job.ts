@@ -17,11 +17,13 @@ export interface Preprocess {
   readonly std?: readonly number[];
 }
 
-/** The stages and their parameters. A recipe file holds any subset; the rest comes from the named preset. */
+/** The stages and their parameters; services/recipe-schema.ts says what each may hold. A recipe file holds any subset; the rest comes from the named preset. */
 export interface Recipe {
   readonly name: string;
+  /** Which units of a group go first: a criterion's name, or 'auto'. */
   readonly criterion: string;
-  readonly allocation: 'measured' | 'fisher' | 'uniform' | 'global' | 'isomorphic';
+  /** How much of each group goes: the name of an allocation method. */
+  readonly allocation: string;
   /** May residual blocks become their shortcut? */
   readonly blocks: boolean;
   /** May channels go? */

@@ -408,8 +408,8 @@ describe('allocation methods', () => {
   it('are the files of their folder', () => {
     const named = allAllocationMethods().map((m) => [m.name, m.cost]);
     expect(named).toEqual([
-      ['fisher', 'curvature'],
       ['measured', 'run'],
+      ['fisher', 'curvature'],
       ['global', null],
       ['isomorphic', null],
       ['uniform', null],

@@ -16,6 +16,8 @@ export function allocationMethod(name: string): AllocationMethod {
   return found;
 }
 
-/** Those with costs first, by name. */
+/** For a list of choices: those that run plans first, then those by curvature, then those by scores alone. */
 export const allAllocationMethods = (): AllocationMethod[] =>
-  [...table.values()].sort((a, b) => Number(!a.cost) - Number(!b.cost) || (a.name < b.name ? -1 : 1));
+  [...table.values()].sort((a, b) => rank(a) - rank(b) || (a.name < b.name ? -1 : 1));
+
+const rank = ({ cost }: AllocationMethod): number => (cost === 'run' ? 0 : cost === 'curvature' ? 1 : 2);
