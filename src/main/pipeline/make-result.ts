@@ -1,0 +1,73 @@
+/** From a search to the result that is delivered: a plan chosen, recovered, judged and measured, and another if it is too slow. */
+import type { Plan } from '../../shared/model/types.ts';
+import type { Candidate } from '../engine/allocation/fit-budget.ts';
+import type { Model } from '../engine/ir/model.ts';
+import { openModelFile } from '../storage/model-files.ts';
+import { choosePlan, type ChooseOptions } from './choose-plan.ts';
+import type { StageContext } from './context.ts';
+import { recoverAndEvaluate } from './evaluate/judge-stage.ts';
+import { guardCut } from './evaluate/second-sizes.ts';
+import { finalMeasure, remadeFrom, type Final } from './measure/final-measure.ts';
+import type { Job } from './open-job.ts';
+import type { MeasuredOriginal } from './open-search.ts';
+import { declareResult } from './pack/declare-result.ts';
+import { guardResult, type ResultSizes } from './pack/result-sizes.ts';
+
+/** A plan, compensated, recovered, judged and measured as it will be shipped. */
+export interface Result {
+  readonly plan: Plan;
+  readonly planHash: string;
+  readonly chosen: Candidate;
+  readonly learned: Awaited<ReturnType<typeof recoverAndEvaluate>>;
+  /** False where the result is the compensated model. */
+  readonly recovered: boolean;
+  readonly path: string;
+  readonly model: Model;
+  readonly sizes: ResultSizes;
+  readonly final: Final;
+}
+
+/** A plan costs less than a result that is too slow, but not where minutes of recovery were spent on it. */
+export async function findResult(
+  job: Job,
+  { baselineMs, budgetRatio }: MeasuredOriginal,
+  search: ChooseOptions,
+  ctx: StageContext,
+): Promise<Result> {
+  const first = (await makeResult(job, baselineMs, search, ctx))!;
+  const { final } = first;
+  if (final.latency.verdict === 'met' || first.recovered) return first;
+  ctx.log(`${final.share.toFixed(3)} of the budget (${final.latency.verdict}): another plan is made`);
+  job.clock.mark('measure');
+  const missed = [{ ...first.chosen, ratio: remadeFrom(final) * budgetRatio }];
+  // The other plan is another model, with a measurement of its own.
+  const next = await makeResult(job, baselineMs, { ...search, missed }, ctx, first.planHash);
+  return next && (next.final.latency.verdict === 'met' || next.final.share < final.share) ? next : first;
+}
+
+/** @param before a plan that was measured: null where the search comes to it again */
+async function makeResult(
+  job: Job,
+  baselineMs: number,
+  search: ChooseOptions,
+  ctx: StageContext,
+  before?: string,
+): Promise<Result | null> {
+  const { request, inputs, loaded, source, prepared } = job;
+  const { plan, planHash, chosen, compensated } = await choosePlan(search, ctx);
+  if (planHash === before) return null;
+  await guardCut(prepared, plan, ctx);
+  const learned = await recoverAndEvaluate(job, compensated, inputs, ctx);
+  const { path } =
+    source === loaded.model
+      ? learned.model.value
+      : (await declareResult.run({ result: learned.model, original: loaded.keyed }, ctx)).value;
+  const model = openModelFile(path);
+  model.sizes = loaded.model.sizes;
+  const sizes = await guardResult(prepared, model, ctx);
+  const { budget, dims, recipe } = request;
+  const measuring = { original: request.model, result: model, budget, dims, runs: recipe.latencyRuns, baselineMs };
+  const final = await finalMeasure(measuring, ctx);
+  const recovered = learned.model.key !== compensated.key;
+  return { plan, planHash, chosen, learned, recovered, path, model, sizes, final };
+}

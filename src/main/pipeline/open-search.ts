@@ -1,0 +1,106 @@
+/** What a search for a plan begins with: the original's latency, the latency model, the samples, the scores and the space. */
+import type { Plan } from '../../shared/model/types.ts';
+import { openSpace } from '../engine/allocation/space.ts';
+import { planOf, type State } from '../engine/allocation/state.ts';
+import { flatNote } from '../engine/latency/flat.ts';
+import { applyPlan } from '../engine/pruning/surgery.ts';
+import type { ChooseOptions } from './choose-plan.ts';
+import type { StageContext } from './context.ts';
+import { jobLeaf, limitLeaves } from './leaves.ts';
+import { baselineOf } from './measure/baseline.ts';
+import { latencyStage } from './measure/latency-stage.ts';
+import type { Job } from './open-job.ts';
+import { calibrationOf, draw, drawCalibration, type Calibration } from './prepare/calibration.ts';
+import { predictionBias } from './search/prediction-bias.ts';
+import { sampleLimits } from './search/sample-limits.ts';
+import { scoresStage } from './search/scores.ts';
+import { now } from './stage.ts';
+
+const ALREADY_MET = 'The original already meets the budget: nothing has to be removed.';
+
+/** Samples that one of several plans is chosen by. */
+const [LEAST_JUDGES, MOST_JUDGES] = [64, 512];
+
+/** The original's latency, the budget as a share of it, and the latency model of what may be cut. */
+export async function measureOriginal(job: Job, notes: string[], ctx: StageContext) {
+  const { inputs, beside, clock, held } = job;
+  const { budget } = job.request;
+  ctx.progress({ stage: 'baseline', message: 'measuring the original', done: 0 });
+  const baseline = await baselineOf({ prepared: inputs.timed, budget, compare: beside.compare }, ctx);
+  const { baselineMs, spread } = baseline.value;
+  beside.expect(baselineMs);
+  const budgetRatio = budget.ratio ?? budget.ms! / (baselineMs * spread);
+  if (budgetRatio >= 1) notes.unshift(ALREADY_MET);
+  clock.mark('baseline');
+  ctx.progress({ stage: 'latency', message: 'timing operators', done: 0 });
+  const timing = { ...ctx, ...(held.sample && { sample: held.sample }) };
+  const latency = await latencyStage({ prepared: inputs.timed, budget, baseline }, timing);
+  notes.push(...flatNote(latency.model.tables));
+  clock.mark('latency');
+  return { baselineMs, spread, budgetRatio, latency };
+}
+export type MeasuredOriginal = Awaited<ReturnType<typeof measureOriginal>>;
+
+/** The samples, the scores, and the space of plans with all that a search in it takes. */
+export async function openSearch(
+  job: Job,
+  { baselineMs, budgetRatio, latency }: MeasuredOriginal,
+  notes: string[],
+  ctx: StageContext,
+): Promise<ChooseOptions> {
+  const { request, inputs, prepared, data, beside, loaded, clock } = job;
+  const { recipe, budget } = request;
+  const counts = sampleLimits(prepared, recipe.calibrationSamples);
+  const limits = limitLeaves(counts);
+  const drawn = { ...inputs, size: limits.batch };
+  const lazy = drawCalibration.later({ ...drawn, count: limits.calibration }, ctx);
+  const more = counts.final > counts.calibration && data.dataset !== null;
+  const calibration = await now(lazy);
+  const judge = recipe.plans > 1 ? await judgesOf(job, counts) : null;
+  const scored = await scoresStage({ ...inputs, calibration: lazy, criterion: inputs.recipe.criterion }, ctx);
+  notes.push(...scored.value.notes);
+  const { facts, analysis, blocks, model } = prepared;
+  const { space, start } = openSpace(analysis.groups, blocks, scored.value.scores, latency.counts, latency.model, recipe); // prettier-ignore
+  clock.mark('score');
+  const plan = (s: State): Plan => planOf(space, s, loaded.sha256);
+  const scope = {
+    space,
+    start,
+    cut: (s: State) => applyPlan(model, facts, analysis, plan(s), blocks),
+    compare: beside.compare,
+    baselineMs,
+    budgetRatio,
+    bias: predictionBias({ prepared: inputs.timed, budget, recipe: inputs.recipe, budgetRatio }, ctx),
+  };
+  return {
+    prepared: inputs.prepared,
+    threads: inputs.threads,
+    calibration,
+    scored,
+    allocation: inputs.recipe.allocation,
+    compensation: inputs.recipe.compensation,
+    ranking: limits.ranking,
+    landing: limits.landing,
+    probes: limits.probes,
+    rounds: limits.rounds,
+    search: jobLeaf(ctx.job, scope),
+    plans: recipe.plans,
+    judge,
+    final: more ? drawCalibration.later({ ...drawn, count: limits.final }, ctx) : null,
+    beside,
+    planOf: plan,
+    mark: clock.mark,
+  };
+}
+
+/** Samples that nothing else sees, which one of several plans is chosen by; null where too few are left. */
+async function judgesOf(
+  { request, source, data }: Job,
+  { calibration, batch }: { readonly calibration: number; readonly batch: number },
+): Promise<Calibration | null> {
+  const { seed } = request;
+  const seen = new Set(draw(data.train, calibration, seed));
+  const left = data.train.filter((i) => !seen.has(i));
+  if (!data.dataset || left.length < LEAST_JUDGES) return null;
+  return calibrationOf(source, data.dataset, draw(left, MOST_JUDGES, seed), batch, seed);
+}
