@@ -6,7 +6,7 @@ import type { Checkpoint } from '../storage/artifacts.ts';
 
 export type { Checkpoint, Figures };
 
-/** What a stage may use. Stages run in a worker process and are safe to repeat: cancelling ends the process. */
+/** What a task and its stages may use. They run in a worker process and are safe to repeat: cancelling ends the process. */
 export interface StageContext {
   readonly job: string;
   readonly executor: Executor;
@@ -22,12 +22,12 @@ export interface StageContext {
    */
   inSubprocess(task: string, input: unknown): Promise<unknown>;
   /**
-   * A folder named by the content hash of (stage, key). When it exists it is returned as it is; otherwise `make` fills a
-   * temporary folder, which is renamed when complete: a crash leaves nothing half-written. What `make` writes to the
-   * checkpoint is there when it is called again for the same folder.
+   * The folder of (stage, key); stage.ts calls this. A folder that exists is returned as it is. Otherwise `make` fills a
+   * temporary folder, which is renamed when it is complete: a crash leaves nothing half-written. The checkpoint that `make`
+   * writes is there when it is called again for the same folder.
    */
   artifact(stage: string, key: unknown, make: (dir: string, checkpoint: Checkpoint) => Promise<void>): Promise<string>;
-  /** Figures kept one by one under a subject, across runs and crashes. */
+  /** Figures of (name, key), kept one by one across runs and crashes; stage.ts calls this. */
   memo(name: string, key: unknown): Figures;
 }
 
