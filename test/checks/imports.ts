@@ -117,7 +117,7 @@ function parseImports(path: string, source: string): Import[] {
 }
 
 /** Keeps line numbers: everything outside <script> becomes empty lines. */
-function scriptOf(svelte: string): string {
+export function scriptOf(svelte: string): string {
   let out = '';
   let at = 0;
   for (const m of svelte.matchAll(/(<script[^>]*>)([\s\S]*?)<\/script>/g)) {

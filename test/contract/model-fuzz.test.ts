@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { verifyModel } from '../../src/main/engine/ir/verify.ts';
-import { MemorySource, readModel, serializeModel } from '../../src/main/engine/onnx/index.ts';
+import { readModel, serializeModel } from '../../src/main/engine/onnx/index.ts';
+import { MemorySource } from '../../src/main/engine/onnx/source.ts';
 import { SecateurError } from '../../src/shared/contract/errors.ts';
 import { assetPath, zooPath } from '../support/assets.ts';
 import { random } from '../support/example-model.ts';

@@ -1,12 +1,8 @@
 /** Muon as the engine emits it, run by the runtime and compared with the same arithmetic in float64. */
 import { describe, expect, it } from 'vitest';
-import {
-  buildTrainStep,
-  GraphBuilder,
-  matricesOf,
-  meanSquaredError,
-  Trainer,
-} from '../../src/main/engine/autodiff/index.ts';
+import { buildTrainStep, matricesOf, Trainer } from '../../src/main/engine/autodiff/index.ts';
+import { GraphBuilder } from '../../src/main/engine/autodiff/builder.ts';
+import { meanSquaredError } from '../support/losses.ts';
 import { int, ints } from '../../src/main/engine/ir/attribute.ts';
 import { DType, elementCount } from '../../src/main/engine/ir/dtype.ts';
 import { Model } from '../../src/main/engine/ir/model.ts';

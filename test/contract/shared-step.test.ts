@@ -2,12 +2,12 @@
 import { describe, expect, it } from 'vitest';
 import {
   buildTrainStep,
-  GraphBuilder,
-  meanSquaredError,
   Trainer,
   type TrainStep,
   type TrainStepOptions,
 } from '../../src/main/engine/autodiff/index.ts';
+import { GraphBuilder } from '../../src/main/engine/autodiff/builder.ts';
+import { meanSquaredError } from '../support/losses.ts';
 import { openShared } from '../../src/main/engine/autodiff/shared-step.ts';
 import type { HostTensor } from '../../src/main/engine/executor.ts';
 import { DType, elementCount } from '../../src/main/engine/ir/dtype.ts';

@@ -15,7 +15,7 @@ import {
   type Tensor,
 } from '../../src/main/engine/ir/index.ts';
 import { f32, toFloat32 } from '../../src/main/engine/ir/tensor.ts';
-import { EncodedTensor, isMissing } from '../../src/main/engine/onnx/index.ts';
+import { isMissing, type EncodedTensor } from '../../src/main/engine/onnx/encoded-tensor.ts';
 import { seededRandom } from '../../src/main/engine/random.ts';
 
 /**

@@ -14,7 +14,7 @@ const IMPURE = new Set([
 ]);
 
 /** Checks over the source text. The other checks start tools or read the build. */
-const CHECKS = ['test/checks/imports.test.ts'];
+const CHECKS = ['test/checks/imports.test.ts', 'test/checks/unused-exports.test.ts'];
 
 // Types are erased, so `import type` loads nothing. Globs stay in the room of the file that has them.
 const IMPORT = /^(?:import|export)\s(?!type\s)(?:[^;'"]*?\sfrom\s)?'([^']+)'|\bimport\('([^']+)'\)/gm;

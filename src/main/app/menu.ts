@@ -7,10 +7,7 @@ export function setMenu(command: (name: MenuCommand) => void, platform = process
   Menu.setApplicationMenu(Menu.buildFromTemplate(menuTemplate(command, platform)));
 }
 
-export function menuTemplate(
-  command: (name: MenuCommand) => void,
-  platform: NodeJS.Platform,
-): MenuItemConstructorOptions[] {
+function menuTemplate(command: (name: MenuCommand) => void, platform: NodeJS.Platform): MenuItemConstructorOptions[] {
   const mac = platform === 'darwin';
   const item = (label: string, name: MenuCommand, accelerator: string): MenuItemConstructorOptions => ({
     id: name,

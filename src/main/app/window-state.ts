@@ -28,7 +28,7 @@ export function readWindowState(path: string): WindowState {
   }
 }
 
-/** What is not a state becomes that of a first start. */
+/** What is not a state becomes that of a first start. @internal */
 export function parseWindowState(json: unknown): WindowState {
   const { bounds, maximized } = (json ?? {}) as { bounds?: unknown; maximized?: unknown };
   return { bounds: isBounds(bounds) ? pick(bounds) : null, maximized: maximized === true };

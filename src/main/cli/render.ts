@@ -91,7 +91,7 @@ export function renderCompress(r: CompressReport, colours = false): string {
   return `${text}job     ${r.job} (${duration(seconds * 1000)})\n`;
 }
 
-export function renderSkipped(skipped: readonly Skipped[]): string {
+function renderSkipped(skipped: readonly Skipped[]): string {
   if (skipped.length === 0) return '';
   const shown = skipped.slice(0, 30);
   const rest = skipped.length - shown.length;
@@ -218,6 +218,6 @@ function subjectOf(request: unknown): string {
   return String(r?.['model'] ?? r?.['original'] ?? r?.['bundle'] ?? '');
 }
 
-export function fileName(path: string): string {
+function fileName(path: string): string {
   return path.split(/[\\/]/).at(-1) ?? path;
 }

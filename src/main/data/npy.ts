@@ -50,7 +50,7 @@ const FORTRAN_LIMIT = 2 ** 31 - 1;
 
 const invalid = (path: string, reason: string): SecateurError => new SecateurError('data-invalid', { path, reason });
 
-/** Parses the header from the first bytes of a file (64 KiB are always enough). */
+/** Parses the header from the first bytes of a file (64 KiB are always enough). @internal */
 export function parseNpyHeader(bytes: Uint8Array, path: string): NpyHeader {
   const text = (from: number, to: number): string => Buffer.from(bytes.subarray(from, to)).toString('latin1');
   if (bytes.length < 10 || text(0, 6) !== '\x93NUMPY') throw invalid(path, 'it is not a .npy file');
@@ -93,7 +93,7 @@ export function encodeNpy(t: HostTensor): Uint8Array {
 }
 
 /** Wraps aligned little-endian bytes. */
-export function wrapBytes(dtype: number, bytes: Uint8Array): NumericArray {
+function wrapBytes(dtype: number, bytes: Uint8Array): NumericArray {
   const size = Object.values(CODES).find((c) => c[0] === dtype)![1];
   // Buffers become plain arrays: their slice() is a view and their constructor is deprecated.
   const b =

@@ -29,7 +29,7 @@ const KERNELS = { nearest: 'nearest', bilinear: 'linear', bicubic: 'cubic', lanc
 /** Larger images are refused by libvips before memory is taken (a header can claim anything). */
 const MAX_PIXELS = 2 ** 28;
 
-/** Size after the resize step. As torchvision and transformers do: the long side is truncated to an integer. */
+/** Size after the resize step. As torchvision and transformers do: the long side is truncated to an integer. @internal */
 export function resizedSize(
   resize: NonNullable<Preprocess['resize']>,
   width: number,
@@ -42,7 +42,7 @@ export function resizedSize(
     : { width: Math.max(1, Math.trunc((edge * width) / height)), height: edge };
 }
 
-/** The middle part; where the image is smaller, black is added around it. */
+/** The middle part; where the image is smaller, black is added around it. @internal */
 export function centerCrop(p: Pixels, width: number, height: number): Pixels {
   if (p.width === width && p.height === height) return p;
   const data = new Uint8Array(width * height * p.channels),

@@ -31,7 +31,7 @@ const schema = z
     'dtype "uint8" takes the pixels as they are: it goes with no rescale, mean or std',
   );
 
-/** Checks a parsed JSON value. @throws 'preprocess-invalid' naming the key at fault */
+/** Checks a parsed JSON value. @throws 'preprocess-invalid' naming the key at fault @internal */
 export function parsePreprocess(value: unknown, path: string): Preprocess {
   const r = schema.safeParse(value);
   if (r.success) return r.data as Preprocess;
@@ -79,6 +79,7 @@ const PIL = ['nearest', 'lanczos', 'bilinear', 'bicubic', 'bilinear', 'bilinear'
 /**
  * A Hugging Face image-processor configuration. Keys as in transformers' image processors; what those leave to each
  * model's class is taken as: resize and normalise when the values are there, rescale by 1/255 unless do_rescale is false.
+ * @internal
  */
 export function fromHuggingFace(value: unknown, path: string): { preprocess: Preprocess; notes: string[] } {
   const r = hfSchema.safeParse(value);

@@ -31,7 +31,7 @@ export function sampleIndices(
 }
 
 /** Samples that judge, at least, where that leaves as many to learn from. */
-export const JUDGES = 100;
+const JUDGES = 100;
 
 /**
  * How many of `n` samples judge the result: the share that was asked for, and of few samples up to half. A tenth of 200

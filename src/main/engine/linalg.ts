@@ -236,7 +236,7 @@ export function choleskyInverse(l: Float64Array, n: number): Float64Array {
   return mirrorLower(out, n);
 }
 
-/** A + lambda I, a copy. */
+/** A + lambda I, a copy. @internal */
 export function addDiagonal(a: Float64Array, n: number, lambda: number): Float64Array {
   const out = a.slice(0, n * n);
   for (let i = 0; i < n; i++) out[i * n + i]! += lambda;
@@ -288,52 +288,4 @@ export function ridgeFactor(g: Float64Array, n: number, lambda: number): RidgeFa
 /** (G + lambda I)^-1 B for G[n x n], B[n x m], row-major. */
 export function solveRidge(g: Float64Array, b: Float64Array, n: number, m: number, lambda: number): Float64Array {
   return choleskySolve(ridgeFactor(g, n, lambda).factor, b, n, m);
-}
-
-/**
- * Eigenvalues (descending) and eigenvectors (rows of `vectors`) of a symmetric A[n x n], by cyclic Jacobi rotations: the
- * most accurate of the simple methods, cubic per sweep, meant for n up to a few hundred.
- */
-export function symmetricEigen(a: Float64Array, n: number): { values: Float64Array; vectors: Float64Array } {
-  const s = a.slice(0, n * n),
-    v = new Float64Array(n * n);
-  for (let i = 0; i < n; i++) v[i * n + i] = 1;
-  let total = 0;
-  for (const x of s) total += x * x;
-  for (let sweep = 0; sweep < 60; sweep++) {
-    let off = 0;
-    for (let i = 0; i < n; i++) for (let j = 0; j < i; j++) off += s[i * n + j]! ** 2;
-    if (off <= 1e-30 * total) break;
-    for (let p = 0; p < n - 1; p++) for (let q = p + 1; q < n; q++) rotate(s, v, n, p, q);
-  }
-  const order = Array.from({ length: n }, (_, i) => i).sort((i, j) => s[j * n + j]! - s[i * n + i]!);
-  const vectors = new Float64Array(n * n);
-  order.forEach((i, r) => vectors.set(v.subarray(i * n, (i + 1) * n), r * n));
-  return { values: Float64Array.from(order, (i) => s[i * n + i]!), vectors };
-}
-
-/** One Jacobi rotation in the (p, q) plane; eigenvectors accumulate in the rows of v. */
-function rotate(s: Float64Array, v: Float64Array, n: number, p: number, q: number): void {
-  const apq = s[p * n + q]!;
-  if (apq === 0) return;
-  const theta = (s[q * n + q]! - s[p * n + p]!) / (2 * apq);
-  const t = (theta >= 0 ? 1 : -1) / (Math.abs(theta) + Math.hypot(theta, 1));
-  const c = 1 / Math.hypot(t, 1),
-    w = t * c;
-  for (let k = 0; k < n; k++) {
-    const x = s[k * n + p]!,
-      y = s[k * n + q]!;
-    s[k * n + p] = c * x - w * y;
-    s[k * n + q] = w * x + c * y;
-  }
-  for (let k = 0; k < n; k++) {
-    const x = s[p * n + k]!,
-      y = s[q * n + k]!;
-    s[p * n + k] = c * x - w * y;
-    s[q * n + k] = w * x + c * y;
-    const e = v[p * n + k]!,
-      f = v[q * n + k]!;
-    v[p * n + k] = c * e - w * f;
-    v[q * n + k] = w * e + c * f;
-  }
 }

@@ -33,7 +33,7 @@ export interface ChooseOptions extends Omit<SearchOptions, 'variant'> {
   readonly final?: Keyed<Lazy<Calibration>> | null;
 }
 
-/** How many plans are worth making: others differ only where they are run on samples that differ. */
+/** How many plans are worth making: others differ only where they are run on samples that differ. @internal */
 export function planCount(o: ChooseOptions): number {
   const [allocation, calibration] = [o.allocation.value, o.calibration.value];
   const run = allocationMethod(allocation).cost === 'run' && !judgedByCurvature({ allocation }, o.prepared.value);
@@ -127,7 +127,7 @@ interface Made {
   readonly distance: number;
 }
 
-/** The nearest of those within the budget; where none is, the fastest. */
+/** The nearest of those within the budget; where none is, the fastest. @internal */
 export function nearestPlan(made: readonly Made[], budgetRatio: number): Made {
   const within = made.filter((m) => isWithin(m.settled.ratio / budgetRatio));
   return within.length

@@ -26,7 +26,7 @@ export interface FloorSearch extends SearchOptions {
   readonly seconds: number;
 }
 
-/** The fastest of the plans tried that keeps the floor, compensated and measured; null where none does. No recovery. */
+/** The fastest of the plans tried that keeps the floor, compensated and measured; null where none does. No recovery. @internal */
 export async function searchFloor(o: FloorSearch, ctx: StageContext): Promise<KeptFloor | null> {
   const { space, start, compare, baselineMs } = o.search.value;
   let tell: (plans: number) => void = () => undefined;

@@ -162,7 +162,7 @@ export const leaf = <T>(kind: string, identity: unknown, value: T): Keyed<T> =>
   new KeyedValue(value, hashOf({ leaf: kind, identity }));
 
 const all = new Map<string, Defined<Declared>>();
-/** Every definition that was loaded, for the test that changes the inputs of each. */
+/** Every definition that was loaded, for the test that changes the inputs of each. @internal */
 export const definitions = (): readonly Defined<Declared>[] => [...all.values()];
 
 function define<D extends Declared>(spec: Definition<D>): Defined<D> {

@@ -193,7 +193,7 @@ function isKnown(c: Contestant, first: Contestant, precision: number, band: Benc
   return c === first ? knownWell(c.blockMedians, precision) : knownWell(ratios(c, first), precision, band);
 }
 
-/** Whether the median of figures is known to a half-width (relative), or lies in the band for sure. */
+/** Whether the median of figures is known to a half-width (relative), or lies in the band for sure. @internal */
 export function knownWell(x: readonly number[], precision: number, band?: BenchOptions['band']): boolean {
   const { low, high } = medianInterval(x);
   if (band && low >= band[0] && high <= band[1]) return true;
@@ -224,7 +224,7 @@ const quiet = (c: Contestant, threads: number): number =>
   threads === 1 ? Math.min(c.cpuMs, c.wallMs) / c.times.length : quantile(sortedCopy(c.times), 0.1);
 
 /** Quantiles of all runs; the noise floor is the half-width of the 95 % interval of the median of the block medians. */
-export function describe(
+function describe(
   times: readonly number[],
   blockMedians: readonly number[],
 ): Omit<LatencyStats, 'batch' | 'threads' | 'provider'> {

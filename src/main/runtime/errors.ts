@@ -10,7 +10,7 @@ const PATTERNS = [
   /Node \(([^)]*)\) Op \((\w+)\)/,
 ] as const;
 
-/** What a runtime message says about the operator; empty strings where it says nothing. */
+/** What a runtime message says about the operator; empty strings where it says nothing. @internal */
 export function operatorInMessage(message: string): { operator: string; node: string } {
   for (const [i, p] of PATTERNS.entries()) {
     const m = p.exec(message);

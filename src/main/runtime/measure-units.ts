@@ -80,7 +80,7 @@ function runsOf(batch: readonly UnitSpec[], least = MIN_RUNS): number {
 /** A trace counts whole microseconds: what it shows as none takes less than one. */
 const TICK_US = 1;
 
-/** Microseconds of a kernel that was seen at least once; never zero. NaN when it was not. */
+/** Microseconds of a kernel that was seen at least once; never zero. NaN when it was not. @internal */
 export const kernelUs = (us: readonly number[]): number => (us.length === 0 ? NaN : Math.max(lowMean(us), TICK_US / 2));
 
 /** Whether a figure is a time: a positive number, and a finite one. */
@@ -89,6 +89,7 @@ const isTime = (x: number): boolean => x > 0 && Number.isFinite(x);
 /**
  * Milliseconds of the first `cases`, as on a machine where the reference takes `reference.ms`; null for those without a
  * figure. What follows them are reference cases; their median becomes the reference where there is none.
+ * @internal
  */
 export function scaledTimes(us: readonly number[], cases: number, reference: { ms?: number }): (number | null)[] {
   const seen = us.slice(cases).filter(isTime);

@@ -89,7 +89,7 @@ async function readFused(path: string): Promise<Model | null> {
 }
 
 /** Groups the events by kernel and drops each kernel's first `warmup` executions. */
-export function readEvents(events: readonly TraceEvent[], warmup: number): Pick<Trace, 'kernels' | 'runsUs'> {
+function readEvents(events: readonly TraceEvent[], warmup: number): Pick<Trace, 'kernels' | 'runsUs'> {
   const kernels = new Map<string, KernelTrace>();
   const runsUs: number[] = [];
   const shapes = (x: Record<string, number[]>[] | undefined): number[][] =>

@@ -13,7 +13,7 @@ import { identityOf, isAlive, signal } from '../storage/process-identity.ts';
 /** Jobs that the window lists, and whose models and data may be named again. */
 export const JOBS = 500;
 
-export const MEASURING = ['compress', 'bench', 'compare', 'verify', 'workload'] as const;
+const MEASURING = ['compress', 'bench', 'compare', 'verify', 'workload'] as const;
 
 /** Short tasks that measure: they wait their turn like jobs. All others run beside a job. */
 const MEASURING_TASKS: readonly string[] = ['coverage', 'profile', 'reach', 'review'];

@@ -40,6 +40,7 @@ export function loadRecipe(nameOrPath: string | undefined, cwd: string): Recipe 
   return parseRecipe(readText(path), path);
 }
 
+/** @internal */
 export function parseRecipe(text: string, path: string): CheckedRecipe {
   let json: unknown;
   try {

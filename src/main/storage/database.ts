@@ -28,6 +28,7 @@ export function openDatabase(path: string, migrations: readonly Migration[] = MI
   }
 }
 
+/** @internal */
 export function schemaVersion(db: Database): number {
   return Number(db.pragma('user_version', { simple: true }));
 }

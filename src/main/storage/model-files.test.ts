@@ -7,7 +7,8 @@ import { smallNetwork } from '../../../test/support/small-network.ts';
 import type { ErrorCode } from '../../shared/contract/errors.ts';
 import { verifyModel } from '../engine/ir/verify.ts';
 import { serializeModel } from '../engine/onnx/index.ts';
-import { FileByteSource, openModelFile, saveModelFile } from './model-files.ts';
+import { FileByteSource } from './file-source.ts';
+import { openModelFile, saveModelFile } from './model-files.ts';
 
 let dir: string;
 beforeEach(() => {

@@ -16,8 +16,6 @@ import {
 } from '../engine/onnx/index.ts';
 import { FileByteSource, unreadable } from './file-source.ts';
 
-export { FileByteSource } from './file-source.ts';
-
 /** Files up to this size are read at once: no descriptor stays open, and reads are views. Larger ones are read by offset. */
 const SMALL = 64 * 1024 * 1024;
 
@@ -62,7 +60,7 @@ function refusePointer(source: FileByteSource): void {
  * Opens data files of one folder. A location may name a file in a sub-folder; links are followed and where they end
  * must be inside the folder as well.
  */
-export function dataResolver(folder: string): DataResolver {
+function dataResolver(folder: string): DataResolver {
   const root = realpathSync(folder);
   return (location: string): ByteSource => {
     const wanted = resolve(root, location.replaceAll('\\', '/'));

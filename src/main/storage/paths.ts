@@ -31,6 +31,7 @@ export function dataHome(env: NodeJS.ProcessEnv = process.env, platform: NodeJS.
   return join(homedir(), '.local', 'share', 'secateur');
 }
 
+/** @internal */
 export function homePaths(home: string = dataHome()): HomePaths {
   return {
     home,

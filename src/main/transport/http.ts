@@ -37,7 +37,7 @@ export interface HttpWindow {
 /** A request that is not whole yet and brings no byte for so long is given up. */
 const SILENCE_MS = 30_000;
 /** The page takes a stream that says nothing for three of these as lost. */
-export const HEARTBEAT_MS = 500;
+const HEARTBEAT_MS = 500;
 const BODY_LIMIT = 1 << 20;
 const NAMES = ['127.0.0.1', 'localhost', '[::1]'];
 const TYPES: Record<string, string> = {
@@ -48,7 +48,7 @@ const TYPES: Record<string, string> = {
   '.png': 'image/png',
   '.woff2': 'font/woff2',
 };
-export const POLICY =
+const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; img-src 'self' data:; " +
   "font-src 'self'; connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 

@@ -4,7 +4,7 @@ import { httpBridge, uploadTo, type Connection } from './http-bridge.ts';
 import type { Bridge, Events, Input, Output, Reply, RouteName, Topic } from '../../shared/contract/routes.ts';
 
 /** An error of the catalogue, as it came from the app. */
-export class Refused extends Error {
+class Refused extends Error {
   readonly payload: ErrorPayload;
   constructor(payload: ErrorPayload) {
     super(payload.message);

@@ -12,7 +12,7 @@ interface Size {
 }
 
 const MARGIN = 16;
-/** Below it, the text of boxes (12 px) is too small to be read. */
+/** Below it, the text of boxes (12 px) is too small to be read. @internal */
 export const READABLE = 0.92;
 const LARGEST = 1.25;
 

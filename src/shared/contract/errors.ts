@@ -13,7 +13,7 @@ const entry = (message: (d: Record<string, unknown>) => string, remedy: string):
   remedy,
 });
 
-export const ERRORS = {
+const ERRORS = {
   internal: entry(
     (d) => `Something went wrong inside Secateur: ${d.reason}.`,
     'Run the command again with SECATEUR_DEBUG=1 and report the trace it prints.',

@@ -23,7 +23,3 @@ export function parseBudget(text: string): Pick<Budget, 'ms' | 'ratio'> {
   if (ratio >= 1) return refuse('a share must be below the whole latency');
   return { ratio };
 }
-
-export function formatBudget(budget: Pick<Budget, 'ms' | 'ratio'>): string {
-  return budget.ms !== undefined ? `${budget.ms} ms` : `${budget.ratio}x of the measured latency`;
-}

@@ -20,7 +20,7 @@ export interface StoredUnit {
 }
 
 /** Multilinear between grid points; outside of the grid the nearest point's. NaN where a point could not be measured. */
-export function readGrid(
+function readGrid(
   grid: readonly GridAxis[],
   ms: readonly (number | null)[],
   keep: ReadonlyMap<string, number>,

@@ -41,11 +41,6 @@ export function crossEntropy(
   return softCrossEntropy(b, asRows(b, logits, shape), target, rows, 1);
 }
 
-/** Softmax cross-entropy with a target distribution [N,C,...] per sample. */
-export function softTargetCrossEntropy(b: GraphBuilder, logits: Value, target: Value, shape: readonly number[]): Value {
-  return softCrossEntropy(b, asRows(b, logits, shape), asRows(b, target, shape), product(shape) / shape[1]!, 1);
-}
-
 /**
  * T^2 KL(teacher || student) at temperature T (Hinton et al. 2015, arXiv:1503.02531). Zero when the logits agree.
  * @param teacher logits [N,C,...], usually a graph input
@@ -68,13 +63,6 @@ export function distillation(
   const cross = softCrossEntropy(b, soften(student), p, rows, scale);
   const entropy = softCrossEntropy(b, z, p, rows, scale);
   return b.sub(cross, entropy);
-}
-
-/** Mean of squared differences over all elements. */
-export function meanSquaredError(b: GraphBuilder, output: Value, target: Value, shape: readonly number[]): Value {
-  const d = b.sub(output, target);
-  const axes = shape.map((_, i) => i);
-  return b.mul(b.reduceSum(b.mul(d, d), axes, false), b.scalar(1 / product(shape)));
 }
 
 /** Mean of squared differences, relative to the mean square of the target: comparable over outputs of any scale. */

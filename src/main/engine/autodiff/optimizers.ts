@@ -61,7 +61,7 @@ export const emitUpdate = (b: GraphBuilder, o: OptimizerOptions, i: UpdateInputs
   o.kind === 'adamw' ? emitAdamW(b, o, i) : o.kind === 'sgd' ? emitSgd(b, o, i) : emitMuon(b, o, i);
 
 /** AdamW with bias correction (Loshchilov and Hutter 2019, arXiv:1711.05101), as torch.optim.AdamW computes it. */
-export function emitAdamW(b: GraphBuilder, o: AdamWOptions, i: UpdateInputs): Updated {
+function emitAdamW(b: GraphBuilder, o: AdamWOptions, i: UpdateInputs): Updated {
   const { direction, state } = adamDirection(b, o, i);
   return { param: b.sub(decayed(b, i, o.weightDecay ?? 0.01), b.mul(direction, rate(b, i))), state };
 }
@@ -107,7 +107,7 @@ function emitMuon(b: GraphBuilder, o: MuonOptions, i: UpdateInputs): Updated {
 }
 
 /** SGD with momentum and Nesterov's variant, as torch.optim.SGD computes it (dampening 0). */
-export function emitSgd(b: GraphBuilder, o: SgdOptions, i: UpdateInputs): Updated {
+function emitSgd(b: GraphBuilder, o: SgdOptions, i: UpdateInputs): Updated {
   const { momentum = 0.9, nesterov = false, weightDecay = 0 } = o;
   let g = i.grad;
   if (weightDecay > 0) {

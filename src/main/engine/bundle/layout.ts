@@ -6,11 +6,11 @@
 import type { LatencyVerdict, OutputMeaning, Preprocess, Quality } from '../../../shared/model/job.ts';
 import type { Budget, DeviceProfile, LatencyStats, Provenance } from '../../../shared/model/types.ts';
 
-export const SCHEMA_VERSION = '1.0';
+const SCHEMA_VERSION = '1.0';
 /** Of what stands under additional_metadata.secateur. */
 export const FORMAT = 1;
 export const MANIFEST = 'manifest.json';
-export const COMPONENT = 'model';
+const COMPONENT = 'model';
 export const COMPONENT_DIR = `models/${COMPONENT}`;
 export const SUFFIX = '.ortpackage';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { OutputMeaning, OutputReading } from '../../../shared/model/job.ts';
 import { GraphBuilder } from '../autodiff/builder.ts';
-import { meanSquaredError } from '../autodiff/losses.ts';
+import { meanSquaredError } from '../../../../test/support/losses.ts';
 import type { HostTensor } from '../executor.ts';
 import { DType } from '../ir/dtype.ts';
 import { Graph } from '../ir/graph.ts';

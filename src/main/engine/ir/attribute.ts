@@ -1,5 +1,5 @@
 import type { Graph } from './graph.ts';
-import { toNumbers, type Tensor } from './tensor.ts';
+import type { Tensor } from './tensor.ts';
 
 /** A node's attribute. `raw` keeps what we do not interpret (sparse tensors, types, future kinds) as encoded protobuf. */
 export type Attribute = (
@@ -22,9 +22,6 @@ export type Attribute = (
   readonly extra?: Uint8Array;
 };
 
-/** Plain JavaScript values that an attribute can be made from. Numbers become ints only through `int()`/arrays of bigint. */
-export type AttributeInput = Attribute | string | bigint | readonly bigint[] | Tensor;
-
 const utf8 = new TextEncoder();
 const fromUtf8 = new TextDecoder();
 
@@ -43,7 +40,3 @@ export const attrString = (a: Attribute | undefined, or: string): string =>
   a?.kind === 'string' ? fromUtf8.decode(a.value) : or;
 export const attrInts = (a: Attribute | undefined): number[] | undefined =>
   a?.kind === 'ints' ? a.value.map(Number) : undefined;
-export const attrFloats = (a: Attribute | undefined): readonly number[] | undefined =>
-  a?.kind === 'floats' ? a.value : undefined;
-export const attrTensorNumbers = (a: Attribute | undefined): number[] | undefined =>
-  a?.kind === 'tensor' ? toNumbers(a.value) : undefined;

@@ -24,7 +24,7 @@ export interface ModelCosts {
 }
 
 /** The view of a node that macs rules take; shapes are [] where the facts know nothing. */
-export function shapeContext(model: Model, node: Node, facts: Pick<Facts, 'get'>): ShapeContext {
+function shapeContext(model: Model, node: Node, facts: Pick<Facts, 'get'>): ShapeContext {
   return {
     node,
     opset: model.opsets.get(node.domain) ?? model.opset,

@@ -1,7 +1,7 @@
 /** Units whose price does not follow their width, although their width can change: said, since plans are made by prices. */
 import type { UnitTable } from './predict.ts';
 
-/** Names and operators of units that a group narrows and that cost the same, or partly the same, at any width. */
+/** Names and operators of units that a group narrows and that cost the same, or partly the same, at any width. @internal */
 export function flatUnits(tables: readonly UnitTable[]): string[] {
   return tables
     .filter(({ unit, grid, ms }) => unit.groups.length > 0 && (grid.length === 0 || ms.some((x) => !(x > 0))))

@@ -32,7 +32,7 @@ export interface MicroGraph {
 }
 
 /** Names of everything that belongs to case k begin so. */
-export const casePrefix = (k: number): string => `case${k}.`;
+const casePrefix = (k: number): string => `case${k}.`;
 
 /** @param like gives the operator-set versions. */
 export function microGraph(specs: readonly UnitSpec[], facts: Facts, like: Model): MicroGraph {

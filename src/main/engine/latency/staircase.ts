@@ -64,6 +64,7 @@ const ABOUT = 1.5;
  * The period of a curve, and the place within it (0..period-1) with the lowest time against the trend: least squares of
  * t(k) = a k + f(k mod period) for every period that the points show twice. Residuals are weighed against the number of
  * parameters, so that noise is no pattern; the shortest period that explains the curve about as well as the best one wins.
+ * @internal
  */
 export function periodOf(points: ReadonlyMap<number, number>): { period: number; place: number } {
   const fits = [fitPeriod(points, 1)];

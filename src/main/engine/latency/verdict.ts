@@ -36,6 +36,7 @@ export const verdictOf = (low: number, high: number): LatencyVerdict['verdict'] 
 /**
  * Runs that a single opening needs before it has a figure at the percentile: its interval needs six for the median, and a
  * run in twenty lies beyond the 95th percentile.
+ * @internal
  */
 export const runsPerOpening = (percentile: Budget['percentile']): number =>
   Math.max(6, Math.ceil(100 / (100 - percentile)));

@@ -13,7 +13,8 @@ import {
   varint,
 } from '../../../../test/support/exotic-model.ts';
 import type { ErrorCode } from '../../../shared/contract/errors.ts';
-import { MemorySource, readModel } from './index.ts';
+import { readModel } from './index.ts';
+import { MemorySource } from './source.ts';
 
 const code = (c: ErrorCode) => expect.objectContaining({ name: 'SecateurError', code: c });
 const refuses = (b: Uint8Array, c: ErrorCode): void => {

@@ -6,7 +6,7 @@ import { WireWriter } from './wire-writer.ts';
 import { writeEntries, writeGraph } from './write-graph.ts';
 
 /** Protobuf messages end below 2 GiB. */
-export const MAX_FILE_BYTES = 2 ** 31 - 1;
+const MAX_FILE_BYTES = 2 ** 31 - 1;
 
 export interface WriteOptions {
   /** Put large initializers into a data file. A model above 2 GiB does so in any case. */

@@ -1,4 +1,4 @@
-export { runPasses, type Pass, type PassResult } from './pass.ts';
+export { runPasses } from './pass.ts';
 export { eliminateDead } from './eliminate-dead.ts';
 export { eliminateIdentity } from './eliminate-identity.ts';
 export { foldBatchNorm } from './fold-batch-norm.ts';

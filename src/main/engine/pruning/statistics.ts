@@ -102,7 +102,7 @@ export interface ChannelStatistics {
   readonly gram?: Float64Array;
 }
 
-/** Mean-centred covariance (divided by count) of statistics with a Gram. */
+/** Mean-centred covariance (divided by count) of statistics with a Gram. @internal */
 export function covariance(s: ChannelStatistics): Float64Array {
   if (!s.gram) throw new Error('these statistics hold no Gram matrix');
   const n = s.mean.length,

@@ -19,7 +19,7 @@ export interface Verdict {
   readonly ruined: boolean;
 }
 
-export const NOT_MEASURED = 'Quality not measured: no data were given, so nobody knows what the result is worth.';
+const NOT_MEASURED = 'Quality not measured: no data were given, so nobody knows what the result is worth.';
 
 /** Half of what lies between chance and perfect agreement, at least: a high share is no merit where all samples are alike. */
 const OVER_CHANCE = 0.5;

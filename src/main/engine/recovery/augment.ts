@@ -21,13 +21,6 @@ export const drawView = (o: AugmentOptions, random: Random): View => ({
   flip: o.mirror && random.next() < 0.5,
 });
 
-/** Random views of all samples of a batch. */
-export const augment = (x: HostTensor, o: AugmentOptions, random: Random): HostTensor =>
-  applyViews(
-    x,
-    Array.from({ length: x.dims[0] ?? 0 }, () => drawView(o, random)),
-  );
-
 /**
  * Shifts (zeros come in: the mean colour, since inputs are normalised) and left-right mirror images of a batch
  * of pictures. Anything else comes back unchanged.

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { HostTensor } from '../executor.ts';
 import { DType } from '../ir/dtype.ts';
-import { seededRandom } from '../random.ts';
-import { augment } from './augment.ts';
+import { seededRandom, type Random } from '../random.ts';
+import { applyViews, drawView, type AugmentOptions } from './augment.ts';
 import { cosine } from './schedule.ts';
 
 /** Every element has its own value, none is zero. */
@@ -11,6 +11,12 @@ const pictures = (dims: number[]): HostTensor => ({
   dims,
   data: Float32Array.from({ length: dims.reduce((a, b) => a * b, 1) }, (_, i) => i + 1),
 });
+/** Random views of all samples of a batch. */
+const augment = (x: HostTensor, o: AugmentOptions, random: Random): HostTensor =>
+  applyViews(
+    x,
+    Array.from({ length: x.dims[0] ?? 0 }, () => drawView(o, random)),
+  );
 const NCHW = [6, 3, 8, 10];
 const at = (t: HostTensor, n: number, c: number, y: number, x: number): number => {
   const [, C, H, W] = t.dims as number[];

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { plainExecutor } from '../../../../test/support/executor.ts';
+import { meanSquaredError } from '../../../../test/support/losses.ts';
 import { prepare } from '../../../../test/support/prune.ts';
 import { residualChain } from '../../../../test/support/residual-chain.ts';
 import { seededRandom } from '../random.ts';
 import { buildTrainStep, type LossContext } from '../autodiff/train-step.ts';
-import { meanSquaredError } from '../autodiff/losses.ts';
 import { Trainer, writeParameters } from '../autodiff/trainer.ts';
 import type { HostTensor } from '../executor.ts';
 import { cloneModel } from '../ir/clone.ts';

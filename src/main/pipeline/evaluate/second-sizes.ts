@@ -166,6 +166,7 @@ export async function atSecondSizes(
   return { ...(await compareAt(runs, masked, cut, steadyOutputs(p.model), executor)), runs };
 }
 
+/** @internal */
 export async function compareAt(
   runs: Runs,
   masked: Model,

@@ -39,7 +39,7 @@ export type MeasuredBaseline = Keyed<Baseline>;
 const conditionsOf = ({ prepared, budget }: BaselineOptions) => ({ prepared, ...conditionLeaves(budget) });
 
 /** What an earlier measurement under the same conditions found, or null. */
-export function knownBaseline(o: BaselineOptions, ctx: Pick<StageContext, 'memo'>): MeasuredBaseline | null {
+function knownBaseline(o: BaselineOptions, ctx: Pick<StageContext, 'memo'>): MeasuredBaseline | null {
   const given = conditionsOf(o);
   const memo = baseline.open(given, ctx);
   const [baselineMs, spread, ratio] = [memo.get('ms'), memo.get(spreadAt(o.budget)), memo.get('prepared')];

@@ -79,7 +79,7 @@ export async function finalMeasure(
   }
 }
 
-/** The verdict on figures of several openings: of the original, the result and the yardstick each. */
+/** The verdict on figures of several openings: of the original, the result and the yardstick each. @internal */
 export function judgeFinal(
   openings: readonly (readonly CandidateResult[])[],
   budget: Budget,

@@ -23,7 +23,7 @@ type Choices = ReadonlyMap<string, Tensor>;
 const isRejection = (e: unknown): boolean => e instanceof SecateurError && e.code === 'runtime-rejected';
 
 /** With one entry of zeros, or one yes, where nothing was chosen: the first box of the first class. */
-export function neverEmpty(choices: Choices): Choices {
+function neverEmpty(choices: Choices): Choices {
   return new Map([...choices].map(([name, t]) => [name, filled(t)]));
 }
 

@@ -160,7 +160,7 @@ export const atPercentile = (s: LatencyStats, p: Budget['percentile']): number =
   ({ 50: s.p50Ms, 90: s.p90Ms, 95: s.p95Ms, 99: s.p99Ms })[p];
 
 /** Of a measurement that is believed. */
-export const OPENINGS = 4;
+const OPENINGS = 4;
 /** Of a plan that was chosen: what is built on it takes longer. */
 export const CONFIRMING = { precision: 0.003, minSeconds: 1.3, maxSeconds: 2, openings: OPENINGS };
 /** Of a plan that much will be built on. */

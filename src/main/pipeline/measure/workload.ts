@@ -62,7 +62,7 @@ export async function measureWorkload(
   }
 }
 
-/** Weighted sums of the medians; the noise of independent phases adds up in squares. */
+/** Weighted sums of the medians; the noise of independent phases adds up in squares. @internal */
 export function metricTimes(metrics: Workload['metrics'], phases: readonly PhaseTime[]): MetricTime[] {
   return metrics.map(({ name, about, weights }) => {
     let [ms, square] = [0, 0];

@@ -90,7 +90,7 @@ async function sha256(path: string): Promise<FileEntry> {
   return { sha256: hash.digest('hex'), size: (await stat(path)).size };
 }
 
-/** Paths of all files below a folder, with forward slashes, in code-unit order. */
+/** Paths of all files below a folder, with forward slashes, in code-unit order. @internal */
 export async function filesBelow(folder: string): Promise<string[]> {
   const out: string[] = [];
   const walk = async (at: string): Promise<void> => {
@@ -194,7 +194,7 @@ async function goldenFeeds(
   };
 }
 
-/** The first cases that a detector finds boxes in, where it does not run without. @throws 'golden-without-boxes' */
+/** The first cases that a detector finds boxes in, where it does not run without. @throws 'golden-without-boxes' @internal */
 export async function runnable(
   session: Pick<ExecSession, 'run'>,
   cases: readonly Record<string, HostTensor>[],

@@ -85,7 +85,7 @@ export function lastSamples(c: Calibration, n: number): Calibration {
   return { ...c, batches: c.batches.slice(from), labels: c.labels.slice(from) };
 }
 
-/** The same batches, beginning with another one. */
+/** The same batches, beginning with another one. @internal */
 export function rotated(c: Calibration, by: number): Calibration {
   const from = by % c.batches.length;
   const turned = <T>(list: readonly T[]): T[] => [...list.slice(from), ...list.slice(0, from)];
@@ -132,7 +132,7 @@ export function draw(indices: readonly number[], n: number, seed: number): numbe
 }
 
 /** Runs a session over all batches and hands out one output record per batch. */
-export async function runAll(session: ExecSession, c: Calibration): Promise<Record<string, HostTensor>[]> {
+async function runAll(session: ExecSession, c: Calibration): Promise<Record<string, HostTensor>[]> {
   const out: Record<string, HostTensor>[] = [];
   for (const feeds of c.batches) out.push(await session.run(feeds));
   return out;

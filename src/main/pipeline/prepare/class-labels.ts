@@ -16,6 +16,7 @@ export const largestLabel = (dataset: Pick<Dataset, 'labels'> | null | undefined
  * The output that labels are compared with, where what is declared says so before anything is run: the graph's end, a
  * name or the user, or the sole output. null where it takes a run to know: several outputs that nothing is said of, and
  * sizes that are open.
+ * @internal
  */
 export function classOutput(
   model: Model,

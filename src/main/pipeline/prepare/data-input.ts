@@ -33,7 +33,7 @@ export function pad(t: HostTensor, size: number): HostTensor {
 }
 
 /** The first `count` samples of every output that has the batch as its first axis. */
-export function cut(outputs: Outputs, count: number, size: number): Outputs {
+function cut(outputs: Outputs, count: number, size: number): Outputs {
   if (count === size) return outputs;
   return Object.fromEntries(
     Object.entries(outputs).map(([name, t]) => {

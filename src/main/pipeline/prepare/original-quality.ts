@@ -17,7 +17,7 @@ import { dataInput, pad, samplesOf } from './data-input.ts';
 import { openModelData, type ModelData } from './model-data.ts';
 
 /** Samples and seconds of the look, at most; of each preset that is tried fewer samples. */
-export const LOOK = { samples: 500, seconds: 20, trial: 100 } as const;
+const LOOK = { samples: 500, seconds: 20, trial: 100 } as const;
 const BATCH = 32;
 /** Other presets are tried where accuracy is below: a good model that is only mediocre here may be fed wrongly. */
 const MEDIOCRE = 0.6;

@@ -11,7 +11,7 @@ import { DType } from '../../engine/ir/dtype.ts';
 import { Model } from '../../engine/ir/model.ts';
 import { Node } from '../../engine/ir/node.ts';
 import { Value } from '../../engine/ir/value.ts';
-import { EncodedTensor } from '../../engine/onnx/index.ts';
+import { EncodedTensor } from '../../engine/onnx/encoded-tensor.ts';
 import { createExecutor } from '../../runtime/executor.ts';
 import { writingTo } from '../../storage/disk-full.ts';
 import { saveModelFile } from '../../storage/model-files.ts';

@@ -36,7 +36,7 @@ export async function sharesOf(executor: Executor, o: Sharing): Promise<number> 
   return shares > 1 && (await threadsWork(executor)) ? shares : 1;
 }
 
-/** One per thread, where each gets enough for statistics of its own, and enough to do. */
+/** One per thread, where each gets enough for statistics of its own, and enough to do. @internal */
 export function sharesWorth({ batch, threads, original, pruned, least = WORTH_A_THREAD }: Sharing): number {
   const macs = modelCosts(original.model, original.facts).macs + PASSES * modelCosts(pruned.model, pruned.facts).macs;
   const copies = Math.floor(SHARED_BYTES / Math.max(1, weightBytes(original.model)));

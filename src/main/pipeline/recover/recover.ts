@@ -148,6 +148,7 @@ const RESTARTS = 5;
  * still, they lag behind the weights: how far off the model is then says nothing.
  * @param worse the distance on held-out samples over that before the first step, @param share of the time, @param steps done,
  * @param moved whether the run began with statistics that follow the batches
+ * @internal
  */
 export function tooFast(worse: number, share: number, steps: number, moved = false): boolean {
   const few = steps / Math.max(share, 1e-9) < 400;
@@ -159,6 +160,7 @@ export function tooFast(worse: number, share: number, steps: number, moved = fal
 /**
  * Peak of the rate for a start at this distance from the original. Steps have a set length: what is four times further off,
  * by a measure that grows with the square of the way, has twice the way to go in the same time.
+ * @internal
  */
 export const rateFor = (distance: number, optimizer: Recipe['recovery']['optimizer']): number =>
   optimizer === 'sgd' ? PLAIN : Math.min(FASTEST, Math.max(SLOWEST, PER_ROOT * Math.sqrt(Math.max(0, distance))));

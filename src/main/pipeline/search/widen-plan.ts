@@ -40,7 +40,7 @@ export interface WidenOptions {
   readonly onCandidate?: (c: Candidate) => void;
 }
 
-/** The widest of the plans looked at that stays within the band, or `start`. */
+/** The widest of the plans looked at that stays within the band, or `start`. @internal */
 export async function widenWithin(start: Candidate, o: WidenOptions): Promise<Candidate> {
   let best = start;
   const slow = [...o.slow];

@@ -299,7 +299,7 @@ async function falseClaim(
 
 type Add = (name: string, ok: boolean | null, detail: string) => void;
 
-/** The provider that a bundle was measured on, or the processor's where no session opens on that here. */
+/** The provider that a bundle was measured on, or the processor's where no session opens on that here. @internal */
 export async function providerHere(wanted: string, opens: VerifyOptions['opens'] = hasLibrary): Promise<string> {
   return wanted === 'cpu' || (await opens(wanted)) ? wanted : 'cpu';
 }

@@ -98,7 +98,7 @@ export function readAnchors(t: HostTensor, layout: AnchorLayout, picture: readon
 }
 
 /** How the anchors of a raw output lie: attributes are centre and size, objectness where `first` is 5, then classes. */
-export function anchorsOf(t: Pick<HostTensor, 'dims'>, layout: AnchorLayout) {
+function anchorsOf(t: Pick<HostTensor, 'dims'>, layout: AnchorLayout) {
   const [samples, d1, d2] = t.dims as [number, number, number];
   if (layout.kind === 'anchors')
     return {

@@ -24,7 +24,7 @@ export function withoutDuplicates(boxes: readonly Box[]): Box[] {
   return kept;
 }
 
-/** Intersection over union. */
+/** Intersection over union. @internal */
 export function overlap(a: Box, b: Box): number {
   const w = Math.min(a.x2, b.x2) - Math.max(a.x1, b.x1);
   const h = Math.min(a.y2, b.y2) - Math.max(a.y1, b.y1);

@@ -29,7 +29,7 @@ export function broadcastShape(...shapes: readonly (readonly number[])[]): numbe
 }
 
 /** Shapes of the inputs that are given. */
-export function givenShapes(ctx: ShapeContext): (readonly number[])[] {
+function givenShapes(ctx: ShapeContext): (readonly number[])[] {
   const shapes: (readonly number[])[] = [];
   for (let i = 0; i < ctx.node.inputs.length; i++) {
     const s = ctx.in(i);
@@ -42,7 +42,7 @@ export const broadcastRule: ShapeRule = (ctx) => [broadcastShape(...givenShapes(
 export const sameShapeRule: ShapeRule = (ctx) => [ctx.in(0)];
 
 /** Joins every axis of every input with the output's axis it is aligned with; an axis of extent 1 joins nothing. */
-export function relateBroadcast(ctx: PruneContext, inputs: readonly (Value | null)[] = ctx.node.inputs): void {
+function relateBroadcast(ctx: PruneContext, inputs: readonly (Value | null)[] = ctx.node.inputs): void {
   const y = ctx.node.output(),
     out = ctx.shape(y);
   for (const value of inputs) {
