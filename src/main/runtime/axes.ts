@@ -3,7 +3,7 @@ import { attrInt, attrInts } from '../engine/ir/attribute.ts';
 import { isFloat } from '../engine/ir/dtype.ts';
 import type { Model } from '../engine/ir/model.ts';
 import type { Value } from '../engine/ir/value.ts';
-import { traitsOf } from '../engine/ops/registry.ts';
+import { keepsOrder, traitsOf } from '../engine/ops/registry.ts';
 
 /** Graph inputs that a run must feed: those that are not also initializers. */
 export const fedInputs = (model: Model): Value[] => model.graph.inputs.filter((v) => !v.isInitializer);
@@ -158,6 +158,6 @@ function isAudio(v: Value, axis: number, name: string): boolean {
   const narrow = shape.length === 2 || (shape.length === 3 && shape[1] === 1);
   if (!narrow) return false;
   if (/audio|wave|sample/i.test(`${name} ${v.name}`)) return true;
-  const behind = v.consumers().flatMap((n) => (traitsOf(n).movement === 'in-order' ? n.output().consumers() : [n])); // prettier-ignore
+  const behind = v.consumers().flatMap((n) => (keepsOrder(n) ? n.output().consumers() : [n])); // prettier-ignore
   return behind.some((n) => n.opType === 'Conv' && n.input(1)?.initializer?.dims.length === 3);
 }

@@ -8,7 +8,7 @@ import type { Value } from '../engine/ir/value.ts';
 import { namedInput } from '../engine/families/named-inputs.ts';
 import { seededRandom } from '../engine/random.ts';
 import { axisNames, batchAxes, evaluateAxis, fedInputs, guessAxis, LIKELY, operandsOf } from './axes.ts';
-import { traitsOf } from '../engine/ops/registry.ts';
+import { keepsOrder, traitsOf } from '../engine/ops/registry.ts';
 import type { Node } from '../engine/ir/node.ts';
 
 export { fedInputs };
@@ -112,7 +112,7 @@ export function randomTensor(dtype: number, dims: readonly number[], seed = 1): 
 /** Gives every element of its input on, so that ids reach the table that they index unchanged. */
 const handsOn = (n: Node): boolean => {
   const { movement } = traitsOf(n);
-  return movement === 'in-order' || movement === 'permuted' || movement === 'repeated';
+  return keepsOrder(n) || movement === 'permuted' || movement === 'repeated';
 };
 
 /** Rows of the smallest table that an integer input indexes; null where none is found. */

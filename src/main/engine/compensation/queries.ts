@@ -13,7 +13,7 @@ import { readsOf } from '../ir/reads.ts';
 import type { Value } from '../ir/value.ts';
 import { int } from '../ir/attribute.ts';
 import { matmul, matmulNT, solveRidge, submatrix, trace, transpose } from '../linalg.ts';
-import { readsSizes, traitsOf } from '../ops/registry.ts';
+import { keepsOrder, readsSizes, traitsOf } from '../ops/registry.ts';
 import type { Surgery } from '../pruning/surgery.ts';
 import { channelsIn } from './channels.ts';
 import { channelAxis, isLinear, readWeights, regressionOf, writeWeights, type Regression } from './regression.ts';
@@ -115,7 +115,7 @@ function productsIn({ model, facts }: Original, surgery: Surgery): Product[] {
 
 /** True where a softmax reads a value, scaled, masked or in another shape. */
 function reachesSoftmax(v: Value, depth = 8): boolean {
-  const scales = (n: Node): boolean => traitsOf(n).elementwise !== undefined || traitsOf(n).movement === 'in-order';
+  const scales = (n: Node): boolean => traitsOf(n).elementwise !== undefined || keepsOrder(n);
   return (
     depth > 0 && v.consumers().some((n) => n.key === 'Softmax' || (scales(n) && reachesSoftmax(n.output(), depth - 1)))
   );

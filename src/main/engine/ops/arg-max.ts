@@ -12,7 +12,7 @@ const axisOf = (node: Node, rank: number): number => {
 /** The index along an axis: removing entries would renumber the answer, so the axis is frozen. */
 const argument = (opType: string): OperatorDef => ({
   opType,
-  traits: { outputType: DType.INT64, selection: {} },
+  traits: { outputType: DType.INT64, selection: {}, ...(opType === 'ArgMax' && { yields: 'argmax' }) },
   shape: ({ node, in: input }) => {
     const s = input(0)!,
       axis = axisOf(node, s.length);

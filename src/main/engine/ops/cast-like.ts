@@ -5,7 +5,7 @@ import { c, relateAxes, sameShapeRule, withGrad, x } from './support/elementwise
 /** Only the type of the second input counts, so that its axes may go as they like. */
 export const operator: OperatorDef = {
   opType: 'CastLike',
-  traits: { movement: 'in-order', shapeInputs: [1] },
+  traits: { movement: 'as-is', shapeInputs: [1] },
   shape: sameShapeRule,
   prune: {
     relate(ctx) {

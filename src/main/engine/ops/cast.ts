@@ -5,7 +5,7 @@ import { relateAxes, sameShapeRule, withGrad, x } from './support/elementwise.ts
 
 export const operator: OperatorDef = {
   opType: 'Cast',
-  traits: { movement: 'in-order' },
+  traits: { movement: 'as-is' },
   shape: sameShapeRule,
   prune: { relate: (ctx) => relateAxes(ctx, ctx.node.input(0)!, ctx.node.output()) },
   // Gradients are float32 throughout, so only a change of precision lets one pass.

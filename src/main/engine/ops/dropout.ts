@@ -29,7 +29,7 @@ function attributeOf(v: Value): Tensor | null {
 export const operator: OperatorDef = {
   opType: 'Dropout',
   traits: {
-    movement: 'in-order',
+    movement: 'as-is',
     nonNegative: likeFirst,
     random: dropsByChance,
     // The share became an input.

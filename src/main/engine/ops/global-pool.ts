@@ -7,7 +7,7 @@ import { likeFirst } from './traits.ts';
 /** [N,C,spatial...] to [N,C,1...]: channels pass through, the spatial axes must stay whole. */
 const globalPool = (opType: string, grad: GradRule): OperatorDef => ({
   opType,
-  traits: { landmark: true, nonNegative: likeFirst },
+  traits: { yields: 'pooled', landmark: true, nonNegative: likeFirst },
   shape: (ctx) => [ctx.in(0)!.map((extent, i) => (i < 2 ? extent : 1))],
   prune: {
     relate(ctx) {

@@ -3,7 +3,7 @@ import { unary, withTraits, unaryExamples, withGrad } from './support/elementwis
 import { always } from './traits.ts';
 
 export const operator = withTraits(
-  { nonNegative: always },
+  { yields: 'sigmoid', nonNegative: always },
   unary(
     'HardSigmoid',
     withGrad((dY, { b, node }) => {

@@ -4,7 +4,7 @@ import { likeFirst } from './traits.ts';
 
 export const operator: OperatorDef = {
   opType: 'Identity',
-  traits: { movement: 'in-order', nonNegative: likeFirst },
+  traits: { movement: 'as-is', nonNegative: likeFirst },
   shape: (ctx) => [ctx.in(0)],
   prune: { relate: (ctx) => sameAxes(ctx, ctx.node.input(0)!, ctx.node.output()) },
   grad: (ctx) => [ctx.dY()],

@@ -5,6 +5,7 @@ import { relateAxes, sameShapeRule, withGrad, x } from './support/elementwise.ts
 /** Divides by the L1 or L2 norm along one axis: a unit that is zero there is as if it were absent. */
 export const operator: OperatorDef = {
   opType: 'LpNormalization',
+  traits: { yields: 'unit-length' },
   shape: sameShapeRule,
   prune: {
     relate(ctx) {

@@ -1,7 +1,7 @@
 import { int, ints } from '../ir/attribute.ts';
 import { elementCount } from '../ir/dtype.ts';
 import type { Value } from '../ir/value.ts';
-import type { Example, GradContext, OperatorDef, PruneContext, ReductionKind } from './contract.ts';
+import type { Example, GradContext, OperatorDef, PruneContext, ReductionKind, Traits } from './contract.ts';
 import { cInts, equal, withGrad, x } from './support/elementwise.ts';
 import { reducedShape, reduction } from './support/reduce.ts';
 
@@ -19,6 +19,8 @@ const ABSENT: Record<string, ReductionKind> = {
   ReduceL1: 'sum',
   ReduceL2: 'sum',
 };
+
+const TRAITS: Record<string, Traits> = { ReduceSum: { changedIn: () => [13] }, ReduceMean: { yields: 'pooled' } };
 
 /** Axes that are not reduced pass through; reduced ones may lose units where the result is then that of the others. */
 function relate(ctx: PruneContext): void {
@@ -110,7 +112,7 @@ function examples(opType: string): Example[] {
 
 export const operators: readonly OperatorDef[] = Object.entries(SLOPES).map(([opType, slope]) => ({
   opType,
-  ...(opType === 'ReduceSum' && { traits: { changedIn: () => [13] } }),
+  traits: TRAITS[opType] ?? {},
   shape: (ctx) => {
     const s = ctx.in(0)!,
       r = reduction(ctx.node, s.length, ctx.constant(1));

@@ -42,3 +42,9 @@ export const readsSizes = (node: Pick<Node, 'key'>): boolean => {
   const { shapeInputs, outputType } = traitsOf(node);
   return outputType !== undefined && (shapeInputs?.includes(0) ?? false);
 };
+
+/** True for an operator whose result is every element of its first input once, in the same order in memory. */
+export const keepsOrder = (node: Pick<Node, 'key'>): boolean => {
+  const { movement } = traitsOf(node);
+  return movement === 'as-is' || movement === 'in-order';
+};

@@ -59,7 +59,7 @@ const input = { kind: 'x', shape: [1, 2, 3, 4] } as const;
 
 const resize: OperatorDef = {
   opType: 'Resize',
-  traits: { sizeInputs: [2, 3], landmark: true, changedIn: () => [11] },
+  traits: { movement: 'resampled', sizeInputs: [2, 3], landmark: true, changedIn: () => [11] },
   shape,
   prune,
   grad,
@@ -109,7 +109,7 @@ const resize: OperatorDef = {
 
 const upsample: OperatorDef = {
   opType: 'Upsample',
-  traits: { landmark: true, changedIn: () => [9, 10] },
+  traits: { movement: 'resampled', landmark: true, changedIn: () => [9, 10] },
   shape,
   prune,
   grad,

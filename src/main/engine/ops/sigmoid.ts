@@ -2,7 +2,7 @@ import { unary, withTraits, withGrad } from './support/elementwise.ts';
 import { always } from './traits.ts';
 
 export const operator = withTraits(
-  { nonNegative: always },
+  { yields: 'sigmoid', nonNegative: always },
   unary(
     'Sigmoid',
     withGrad((dY, { b, node }) => {

@@ -35,7 +35,7 @@ const examples = [
 export const operators: readonly OperatorDef[] = [
   {
     opType: 'Softmax',
-    traits: { landmark: true, nonNegative: always, changedIn: () => [13] },
+    traits: { yields: 'softmax', landmark: true, nonNegative: always, changedIn: () => [13] },
     shape: sameShapeRule,
     prune: { relate },
     // y (dY - sum(dY y))
@@ -49,7 +49,7 @@ export const operators: readonly OperatorDef[] = [
   },
   {
     opType: 'LogSoftmax',
-    traits: { landmark: true, changedIn: () => [13] },
+    traits: { yields: 'softmax', landmark: true, changedIn: () => [13] },
     shape: sameShapeRule,
     prune: { relate },
     // dY - softmax sum(dY)

@@ -1,9 +1,12 @@
-import { unary, withGrad } from './support/elementwise.ts';
+import { unary, withGrad, withTraits } from './support/elementwise.ts';
 
-export const operator = unary(
-  'Tanh',
-  withGrad((dY, { b, node }) => {
-    const y = node.output();
-    return [b.sub(dY, b.mul(dY, b.mul(y, y)))];
-  }),
+export const operator = withTraits(
+  { yields: 'tanh' },
+  unary(
+    'Tanh',
+    withGrad((dY, { b, node }) => {
+      const y = node.output();
+      return [b.sub(dY, b.mul(dY, b.mul(y, y)))];
+    }),
+  ),
 );

@@ -9,6 +9,8 @@ import type { Value } from '../ir/value.ts';
 export interface Traits {
   /** Multiplies input 0 by a weight, input 1, and sums over the input channels. */
   readonly linear?: Linear;
+  /** A linear operator on integers. */
+  readonly integerLinear?: true;
   /**
    * Inputs that training may change where they are float constants. Running statistics are none. An element-wise operator
    * has a vector there; a scalar is part of its arithmetic.
@@ -24,8 +26,10 @@ export interface Traits {
   readonly sum?: true;
   /** Computes each element of the output from the elements at the same place, with numpy's broadcasting. */
   readonly elementwise?: Elementwise;
-  /** Takes the elements of its data inputs to other places without computing with them. */
+  /** Gives the elements of its data inputs on, at the same or at other places. */
   readonly movement?: Movement;
+  /** What the values of the output are, whatever it reads. */
+  readonly yields?: Yields;
   /** An activation that changes nothing where it is applied a second time. */
   readonly idempotent?: true;
   /** True where no element of the output can be negative, given which inputs cannot. */
@@ -115,13 +119,25 @@ export interface Normalization {
 export type Elementwise = 'arithmetic' | 'rounding' | 'function' | 'test' | 'choice';
 
 /**
- * - in-order: every element once, in the same order in memory, with another shape or element type
+ * - as-is: every element once and at its place; the element type may change
+ * - in-order: every element once, in the same order in memory, in another shape
  * - permuted: every element once, in another order
  * - part: some of the elements
  * - repeated: every element, some of them several times
  * - joined: the elements of several inputs, or of one and a border
+ * - resampled: the elements on another grid, interpolated between them
  */
-export type Movement = 'in-order' | 'permuted' | 'part' | 'repeated' | 'joined';
+export type Movement = 'as-is' | 'in-order' | 'permuted' | 'part' | 'repeated' | 'joined' | 'resampled';
+
+/**
+ * - softmax: a distribution along an axis, or its logarithm
+ * - sigmoid: between 0 and 1, each by itself
+ * - tanh: between -1 and 1, each by itself
+ * - argmax: the index of the largest along an axis
+ * - unit-length: vectors of length 1
+ * - pooled: one number for all positions
+ */
+export type Yields = 'softmax' | 'sigmoid' | 'tanh' | 'argmax' | 'unit-length' | 'pooled';
 
 export interface Selection {
   /** How many elements are chosen depends on the data. */

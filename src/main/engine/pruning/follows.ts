@@ -8,7 +8,7 @@ import type { Facts } from '../ir/facts.ts';
 import type { Model } from '../ir/model.ts';
 import type { Node } from '../ir/node.ts';
 import type { Value } from '../ir/value.ts';
-import { readsSizes, traitsOf } from '../ops/registry.ts';
+import { keepsOrder, readsSizes, traitsOf } from '../ops/registry.ts';
 import { constantOf } from './constants.ts';
 import type { Removal } from './removal.ts';
 
@@ -40,7 +40,7 @@ export function followsCut(
 
 /** True for the Cast in which an integer turns into a float that data are computed with. */
 export function becomesData(node: Node, facts: Facts): boolean {
-  const out = traitsOf(node).movement === 'in-order' ? facts.get(node.output()) : undefined;
+  const out = keepsOrder(node) ? facts.get(node.output()) : undefined;
   if (!out?.constant || !isFloat(out.dtype)) return false;
   const from = facts.get(node.input(0)!)?.dtype ?? DType.FLOAT;
   return !isFloat(from) && !feedsInteger(node.output());
@@ -69,7 +69,9 @@ function feedsInteger(v: Value): boolean {
 /** True for what size arithmetic in floats consists of. */
 function isSizeStep(n: Node): boolean {
   const { elementwise, movement } = traitsOf(n);
-  return elementwise === 'arithmetic' || elementwise === 'rounding' || movement !== undefined;
+  return (
+    elementwise === 'arithmetic' || elementwise === 'rounding' || (movement !== undefined && movement !== 'resampled')
+  );
 }
 
 function marksOf(node: Node, o: Value, facts: Facts, removal: Removal, known: Follows): readonly boolean[] {
@@ -84,7 +86,7 @@ function marksOf(node: Node, o: Value, facts: Facts, removal: Removal, known: Fo
     const from = shapeStart(node, rank);
     return Array.from({ length: n }, (_, i) => axes?.has(from + i) ?? false);
   }
-  if (traitsOf(node).movement === 'in-order' && count(first) === n) return of(first);
+  if (keepsOrder(node) && count(first) === n) return of(first);
   const inputs = node.inputs.filter((v): v is Value => v !== null);
   const vector = (facts.get(o)?.shape.length ?? 0) <= 1;
   if (node.key === 'Concat' && vector) return inputs.flatMap(of);

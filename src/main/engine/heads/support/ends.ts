@@ -1,9 +1,11 @@
 /** What the end of a graph says about an output: the last operators that compute something. */
 import type { Node } from '../../ir/node.ts';
 import type { Value } from '../../ir/value.ts';
+import { traitsOf } from '../../ops/registry.ts';
+import type { Yields } from '../../ops/traits.ts';
 
-export type End =
-  'softmax' | 'sigmoid' | 'tanh' | 'argmax' | 'unit-length' | 'normalized' | 'pooled' | 'linear' | 'other';
+/** What the last operator makes: `Yields` of the operator, or the result of a normalization or a linear operator. */
+export type End = Yields | 'normalized' | 'linear' | 'other';
 
 export interface GraphEnd {
   readonly end: End;
@@ -17,27 +19,6 @@ export interface GraphEnd {
   readonly resized: boolean;
 }
 
-/** What changes places or types, never values. */
-const PASSIVE = new Set([
-  'Identity', 'Cast', 'Reshape', 'Flatten', 'Squeeze', 'Unsqueeze', 'Transpose', 'Dropout', 'QuantizeLinear',
-  'DequantizeLinear', 'Resize', 'Upsample', 'Slice', 'DepthToSpace',
-]); // prettier-ignore
-const MOVES = new Set(['Reshape', 'Flatten', 'Squeeze', 'Unsqueeze', 'Transpose', 'Slice']);
-const LINEAR = new Set(['Gemm', 'MatMul', 'Conv', 'ConvTranspose', 'MatMulInteger', 'QLinearMatMul', 'QLinearConv']);
-const KINDS: Readonly<Record<string, End>> = {
-  Softmax: 'softmax',
-  LogSoftmax: 'softmax',
-  Sigmoid: 'sigmoid',
-  HardSigmoid: 'sigmoid',
-  Tanh: 'tanh',
-  ArgMax: 'argmax',
-  LpNormalization: 'unit-length',
-  BatchNormalization: 'normalized',
-  LayerNormalization: 'normalized',
-  GlobalAveragePool: 'pooled',
-  GlobalMaxPool: 'pooled',
-  ReduceMean: 'pooled',
-};
 /** How far back a divisor is followed. */
 const DEPTH = 10;
 
@@ -48,9 +29,10 @@ export function graphEnd(output: Value): GraphEnd {
     const node = at.producer;
     if (!node) break;
     names.push(node.name);
-    if (PASSIVE.has(node.key)) {
-      moved ||= MOVES.has(node.key);
-      resized ||= node.key === 'Resize' || node.key === 'Upsample';
+    const { movement } = traitsOf(node);
+    if (isPassive(node)) {
+      moved ||= movement !== undefined && movement !== 'as-is' && movement !== 'resampled';
+      resized ||= movement === 'resampled';
       const from = node.input(0);
       if (!from || from.isInitializer) break;
       names.push(from.name);
@@ -65,14 +47,28 @@ export function graphEnd(output: Value): GraphEnd {
   return { end: 'other', operator: '', axis: null, names, resized };
 }
 
+/** Changes places, types or resolution of one input: the meaning stays. What is picked by data has another one. */
+function isPassive(node: Node): boolean {
+  const { movement, quantizes, sizeInputs = [] } = traitsOf(node);
+  if (quantizes) return true;
+  const fixed = node.inputs.every((v, i) => i === 0 || !v || v.isInitializer || sizeInputs.includes(i));
+  return movement === 'part' ? fixed : movement !== undefined && movement !== 'joined';
+}
+
+const isLinear = (node: Node): boolean => {
+  const { linear, integerLinear } = traitsOf(node);
+  return linear !== undefined || integerLinear === true;
+};
+
 function kindOf(node: Node): End {
-  const known = KINDS[node.key];
-  if (known) return known;
-  if (LINEAR.has(node.key)) return 'linear';
+  const { yields, scaleInput } = traitsOf(node);
+  if (yields) return yields;
+  if (scaleInput !== undefined) return 'normalized';
+  if (isLinear(node)) return 'linear';
   // A bias that is added by a node of its own.
   if (node.key === 'Add' && node.inputs.some((v) => v?.isInitializer)) {
     const before = node.inputs.find((v) => v && !v.isInitializer)?.producer;
-    return before && LINEAR.has(before.key) ? 'linear' : 'other';
+    return before && isLinear(before) ? 'linear' : 'other';
   }
   if (node.key === 'Log') return node.input(0)?.producer?.key === 'Softmax' ? 'softmax' : 'other';
   if (node.key === 'Sub') return comesFrom(node.input(1), node.input(0), ['ReduceLogSumExp']) ? 'softmax' : 'other';

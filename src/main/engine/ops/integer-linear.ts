@@ -1,0 +1,9 @@
+/** Linear operators on integers. They have no rules: nothing of them can be cut or refitted. */
+import type { DescribedOperator } from './contract.ts';
+
+export const described: readonly DescribedOperator[] = [
+  { opType: 'ConvInteger', traits: { integerLinear: true } },
+  { opType: 'MatMulInteger', traits: { integerLinear: true } },
+  { opType: 'QLinearConv', traits: { integerLinear: true } },
+  { opType: 'QLinearMatMul', traits: { integerLinear: true } },
+];
