@@ -1,7 +1,7 @@
 /**
- * One of several plans for the same budget. Which samples rank plans decides about as much of the result as the criterion
- * does: each plan is ranked on samples of its own, compensated, and judged on samples that none of them has seen. The best
- * is looked at for longer, and widened where it leaves more of the budget than it has to.
+ * Chooses one of several plans for the same budget. The samples that rank plans matter about as much as the criterion:
+ * each plan is ranked on its own samples, compensated, and judged on samples that none of them has seen. The best plan is
+ * measured at length, and widened where it leaves too much of the budget unused.
  */
 import type { Model } from '../engine/ir/model.ts';
 import { allocationMethod } from '../engine/allocation/methods/registry.ts';
@@ -33,7 +33,7 @@ export interface ChooseOptions extends Omit<SearchOptions, 'variant'> {
   readonly final?: Keyed<Lazy<Calibration>> | null;
 }
 
-/** How many plans are worth making: others differ only where they are run on samples that differ. @internal */
+/** The number of plans to make. Plans differ only where they are run, on samples that differ. @internal */
 export function planCount(o: ChooseOptions): number {
   const [allocation, calibration] = [o.allocation.value, o.calibration.value];
   const run = allocationMethod(allocation).cost === 'run' && !judgedByCurvature({ allocation }, o.prepared.value);
@@ -66,8 +66,8 @@ async function nearest(o: ChooseOptions, count: number, ctx: StageContext): Prom
 }
 
 /**
- * The nearest plan that a look at length finds within the budget. One that is not makes room for its own narrower version
- * (ranked on the same samples, it is about as near) or another that is fast enough by as much.
+ * The nearest plan that is within the budget when it is measured at length. A plan that is too slow is replaced by a
+ * narrower one ranked on the same samples, which is about as near, or by another plan that is fast enough.
  */
 async function lookedAtLength(
   o: ChooseOptions,
@@ -78,7 +78,7 @@ async function lookedAtLength(
   const { budgetRatio } = o.search.value;
   const missed = [...(o.missed ?? [])];
   let made = plans;
-  // What a look at length finds beyond a short one: the other plans will be slower by as much.
+  // A measurement at length over a short one. The other plans are expected to differ by the same factor.
   let slower = 1;
   for (let looks = 0; looks < LOOKS; looks++) {
     const best = nearestPlan(made, budgetRatio / slower);
@@ -111,23 +111,23 @@ async function fuller(o: ChooseOptions, now: Made, distanceOf: Distance, ctx: St
   const wider = await buildPlan(o, filled, ctx);
   const distance = await distanceOf(openModelFile(wider.compensated.value.path));
   ctx.log(`a wider plan: ${wider.ratio.toFixed(3)}x, distance ${distance.toPrecision(4)}`);
-  // What keeps more is nearer as a rule, not by necessity.
+  // A wider plan is usually nearer, but not always.
   return distance < now.distance ? wider : now.settled;
 }
 
-/** Plans that are looked at for longer, at most. */
+/** Plans that are measured at length, at most. */
 const LOOKS = 2;
 
 type Distance = (m: Model) => Promise<number>;
 
 interface Made {
-  /** Which samples ranked it. */
+  /** The samples that ranked it. */
   readonly variant: number;
   readonly settled: FoundPlan;
   readonly distance: number;
 }
 
-/** The nearest of those within the budget; where none is, the fastest. @internal */
+/** The nearest plan within the budget, or the fastest where none is within it. @internal */
 export function nearestPlan(made: readonly Made[], budgetRatio: number): Made {
   const within = made.filter((m) => isWithin(m.settled.ratio / budgetRatio));
   return within.length
@@ -135,7 +135,7 @@ export function nearestPlan(made: readonly Made[], budgetRatio: number): Made {
     : made.reduce((a, b) => (b.settled.ratio < a.settled.ratio ? b : a));
 }
 
-/** Making one of several plans as a part of making plans. */
+/** Reports the progress of one plan as a part of all plans. */
 function partOf(ctx: StageContext, i: number, count: number): StageContext {
   return {
     ...ctx,
@@ -148,5 +148,5 @@ function partOf(ctx: StageContext, i: number, count: number): StageContext {
   };
 }
 
-/** Share of the time of a plan that goes before its compensation. */
+/** Share of a plan's time that passes before its compensation. */
 const ALLOCATION = 0.75;

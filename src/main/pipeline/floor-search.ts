@@ -1,4 +1,4 @@
-/** Where the budget leaves less quality than the floor asks for: how far the model can be cut and still keep it. */
+/** Finds the largest cut that keeps the quality floor, where the budget does not leave enough quality. */
 import type { CompressRequest, KeptFloor, Quality } from '../../shared/model/job.ts';
 import { allocationMethod } from '../engine/allocation/methods/registry.ts';
 import { predictMs } from '../engine/allocation/state.ts';
@@ -11,9 +11,9 @@ import { keyOf, type Candidate } from '../engine/allocation/fit-budget.ts';
 import { openCost } from './search/plan-cost.ts';
 import { buildPlan, type SearchOptions } from './search-plan.ts';
 
-/** Plans that are made and judged, at most: each halves what is left between the original and the budget. */
+/** Plans that are made and judged, at most. Each halves the interval between the original and the budget. */
 const STEPS = 4;
-/** Goals between the two, at most: where steps are coarse several lead to one plan. */
+/** Predicted times that are tried, at most. Several of them lead to one plan where steps are coarse. */
 const GOALS = 12;
 const GLANCE = { precision: 0.006, maxSeconds: 2.5 };
 
@@ -26,7 +26,7 @@ export interface FloorSearch extends SearchOptions {
   readonly seconds: number;
 }
 
-/** The fastest of the plans tried that keeps the floor, compensated and measured; null where none does. No recovery. @internal */
+/** The fastest plan tried that keeps the floor, compensated and measured but not recovered; null where none keeps it. @internal */
 export async function searchFloor(o: FloorSearch, ctx: StageContext): Promise<KeptFloor | null> {
   const { space, start, compare, baselineMs } = o.search.value;
   let tell: (plans: number) => void = () => undefined;
@@ -53,7 +53,7 @@ export async function searchFloor(o: FloorSearch, ctx: StageContext): Promise<Ke
       told('');
       const state = await allocator.reach(goal);
       const key = keyOf(state);
-      // Another goal may lead to a plan that was judged before: it says on which side to go on.
+      // Another goal may lead to a plan that was judged before. Its verdict says where to go on.
       let good = judged.get(key);
       if (good === undefined) {
         const predictedMs = predictMs(space, state);
@@ -76,16 +76,16 @@ export async function searchFloor(o: FloorSearch, ctx: StageContext): Promise<Ke
   return { ratio: measured.ratio, ms: measured.pruned.p50Ms, quality: kept.quality };
 }
 
-/** What of a job the search needs. */
+/** The parts of a job that the search reads. */
 interface JobParts extends JudgeParts {
   readonly request: Pick<CompressRequest, 'floor'>;
   readonly clock: Pick<Stopwatch, 'seconds' | 'mark'>;
 }
 
-/** For the search, at least and at most; half of what the job took in between. */
+/** Seconds of the search, at least and at most. Between them it takes half the time of the job so far. */
 const SEARCH_SECONDS = [20, 180] as const;
 
-/** Searched for only where quality is what is wrong; undefined: it was not. */
+/** Searches only where the result is under the floor. @returns undefined where it is not, null where no cut keeps it */
 export async function searchFloorIfRuined(
   job: JobParts,
   o: Omit<FloorSearch, 'evaluate' | 'keeps' | 'seconds'>,

@@ -1,8 +1,7 @@
 /**
- * From a space of plans to the compensated model of one: allocation, surgery and compensation, and a second look at what
- * they made. A plan is measured when it is chosen; minutes later the same plan may show that the moment was a lucky one.
- * Both figures count, and when together they leave the band under the budget the loop goes on from what is known now,
- * before anything that takes long is built on the plan.
+ * From a space of plans to the compensated model of one: allocation, surgery, compensation and a second measurement. A plan
+ * is measured when it is chosen, and again after compensation, because one measurement depends on its moment. Where the
+ * mean of both leaves the band under the budget, allocation goes on with that figure before recovery starts.
  */
 import type { Plan } from '../../shared/model/types.ts';
 import type { State } from '../engine/allocation/state.ts';
@@ -17,21 +16,21 @@ import { input, jsonFile, stage, type Keyed } from './stage.ts';
 import { isSurprise, keyOf, type Candidate } from '../engine/allocation/fit-budget.ts';
 import { CONFIRMING, SLOW_MS, type CompareOptions, type PairedBenchmark } from './measure/paired-benchmark.ts';
 
-/** Second looks that may send the plan back. */
+/** Second measurements that may send the plan back, at most. */
 const RETURNS = 2;
 
 export interface SearchOptions extends CostInputs {
   readonly search: Keyed<SearchScope>;
-  /** Lets go of what `search` measures with. */
+  /** Closes the sessions that `search` measures with. */
   readonly beside: Pick<PairedBenchmark, 'close'>;
   readonly planOf: (s: State) => Plan;
-  /** Which samples rank plans: 0 for the first ones, others for those behind them. Default 0. */
+  /** The samples that rank plans: 0 for the first ones, n for the n-th part behind them. Default 0. */
   readonly variant?: number;
-  /** Plans that the last measurement of all found too slow, with what it found; default: none. */
+  /** Plans that were too slow in the final measurement, with what they measured; default: none. */
   readonly missed?: readonly Candidate[];
   /** Rounds of the activation-aware fit. */
   readonly rounds: Keyed<number>;
-  /** Ends the part of that name. */
+  /** Ends a part of the job, for its times. */
   readonly mark: (part: string) => void;
 }
 
@@ -40,7 +39,7 @@ export interface FoundPlan {
   /** The key of the plan. */
   readonly planHash: string;
   readonly compensated: Keyed<Compensated>;
-  /** Measured ratio to the original, of all looks together. */
+  /** Measured ratio to the original: the mean of its measurements. */
   readonly ratio: number;
   readonly chosen: Candidate;
 }
@@ -54,11 +53,11 @@ export async function searchPlan(o: SearchOptions, ctx: StageContext): Promise<F
     variant > 0 ? await rotateCalibration.run({ calibration: o.calibration, by }, ctx) : o.calibration;
   for (;;) {
     const chosen = await allocateStage({ ...o, calibration, known }, ctx);
-    // What comes now needs the memory.
+    // Compensation needs the memory.
     await o.beside.close();
     o.mark('allocate');
     const settled = await buildPlan(o, chosen, ctx);
-    // Slow models repeat well, and a look at one takes long.
+    // Slow models repeat well, and measuring one takes long.
     const twice = known.some((c) => keyOf(c.state) === keyOf(chosen.state));
     if (twice || known.length - missed.length >= RETURNS || baselineMs > SLOW_MS) return settled;
     const again = await measureAgain(o, settled, { round: known.length, how: CONFIRMING }, ctx);
@@ -87,7 +86,7 @@ export const rankingBatches = (o: Pick<SearchOptions, 'calibration' | 'ranking'>
   firstSamples(o.calibration.value, o.ranking.value).batches.length;
 
 interface Look {
-  /** Which look of its length this is. */
+  /** Tells apart measurements of the same length. */
   readonly round: number;
   readonly how: CompareOptions;
 }
@@ -103,7 +102,7 @@ const secondLook = stage({
   codec: jsonFile<number>('ratio.json'),
 });
 
-/** Measured ratio to the original; kept, so that a resumed job goes the same way. */
+/** Measured ratio to the original. It is kept, so that a resumed job takes the same decisions. */
 export async function measureAgain(
   { search }: Pick<SearchOptions, 'search'>,
   { compensated }: Pick<FoundPlan, 'compensated'>,

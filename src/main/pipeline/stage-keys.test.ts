@@ -36,7 +36,7 @@ const INPUTS: Record<string, readonly string[]> = {
   scores: ['source', 'prepared', 'calibration', 'criterion', 'seed', 'threads'],
   'complete-scores': ['prepared', 'raw', 'criterion'],
   curvature: ['prepared', 'calibration', 'scored', 'compensation', 'probes', 'threads'],
-  'output-change': ['prepared', 'calibration', 'scored', 'compensation', 'ranking', 'landing', 'threads', 'landed'],
+  'output-change': ['prepared', 'calibration', 'scored', 'compensation', 'ranking', 'landing', 'threads', 'rebased'],
   targets: ['prepared', 'calibration', 'threads'],
   // Of one job.
   'job-model': ['job'],

@@ -1,4 +1,4 @@
-/** A finished job as the window's sliders need it: times and costs at every width, and the user's own samples. */
+/** A finished job for the window's sliders: times and costs at every width, and samples of the user's data. */
 import { existsSync } from 'node:fs';
 import type { CompressReport, CompressRequest } from '../../shared/model/job.ts';
 import type { ReviewRequest } from '../../shared/model/tasks.ts';
@@ -100,7 +100,7 @@ export async function runReview({ request: given, report }: ReviewRequest, ctx: 
   }
 }
 
-/** What is no longer there or cannot be read any more costs the samples, not the review. */
+/** Data that are gone or cannot be read cost the samples, not the review. */
 async function dataOf(request: CompressRequest, model: Model, ctx: Pick<StageContext, 'memo'>): Promise<JobData> {
   try {
     return await openData(request, model, ctx);
@@ -121,7 +121,7 @@ function rowsOf(space: Space, report: CompressReport) {
   });
 }
 
-/** Scores and costs as the job keeps them, made again only where they are gone. */
+/** Scores and costs under the keys of the job; they are computed only where they are gone. */
 function sourcesOf(
   o: {
     readonly request: CompressRequest;

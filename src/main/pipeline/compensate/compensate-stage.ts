@@ -1,4 +1,4 @@
-/** Surgery and compensation as a stage of a job: kept in the artifact store under the plan. */
+/** Surgery and compensation as a stage: any job that comes to the same plan uses the result. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Recipe } from '../../../shared/model/job.ts';
@@ -15,7 +15,7 @@ import { tidy, type Prepared } from '../prepare/prepare.ts';
 import { derived, input, stage } from '../stage.ts';
 import { targetsStage } from './targets-store.ts';
 
-/** Samples at once: a network runs in many pieces, and each run has its price. */
+/** Samples per batch, at least. The network runs in many pieces, and each run has an overhead. */
 const LEAST_BATCH = 16;
 
 export interface Compensated {
@@ -25,7 +25,7 @@ export interface Compensated {
   readonly features: readonly Feature[];
 }
 
-/** The samples in batches that a network runs in fewer pieces. */
+/** The same samples in larger batches, where the model takes any batch size. */
 const enlarged = derived({
   name: 'larger-batches',
   version: 1,

@@ -1,4 +1,4 @@
-/** What the original makes of the calibration samples, kept across budgets: half of what compensation costs. */
+/** The original's activations on the calibration samples, kept for other budgets. Computing them is half of compensation. */
 import { open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DType } from '../../engine/ir/dtype.ts';
@@ -8,17 +8,17 @@ import type { StageContext } from '../context.ts';
 import type { Prepared } from '../prepare/prepare.ts';
 import { input, stage } from '../stage.ts';
 
-/** More is not kept, and looked at one operator after the other. */
+/** Larger targets are not kept; compensation then computes them operator by operator. */
 const MOST_BYTES = 3e8;
 
 interface Entry extends Omit<Looked, 'tensors' | 'mean'> {
   readonly name: string;
   readonly mean: readonly number[];
-  /** Of each batch, as the values lie in the data file. */
+  /** Shape of each batch, in the order of the data file. */
   readonly dims: readonly (readonly number[])[];
 }
 
-/** null where it would be too much. */
+/** null where they are too large to keep. */
 type Targets = ReadonlyMap<string, Looked> | null;
 
 export const targetsStage = stage({

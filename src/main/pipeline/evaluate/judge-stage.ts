@@ -1,6 +1,6 @@
 /**
- * How plans of a job are judged: on the samples that nothing has learnt from, beside the original, with the outputs read
- * as the job reads them. The result and the plans of the search under the floor are judged by the same evaluator.
+ * Judges the models of a job against the original, on samples that no stage has learned from, with the outputs read as the
+ * job reads them. The result and the plans of the floor search have the same evaluator.
  */
 import type { CompressRequest, Quality } from '../../../shared/model/job.ts';
 import type { Model } from '../../engine/ir/model.ts';
@@ -15,7 +15,7 @@ import type { Prepared } from '../prepare/prepare.ts';
 import { recoverStage } from '../recover/recover-stage.ts';
 import type { Stopwatch } from '../stopwatch.ts';
 
-/** What of a job its judge needs. */
+/** The parts of a job that its evaluator reads. */
 export interface JudgeParts {
   /** The original, at any batch size where it bears that. */
   readonly source: Model;
@@ -28,7 +28,7 @@ export interface JudgeParts {
 /** Samples that are run at once. */
 const BATCH = 64;
 
-/** Measures the original at once; null without data. Close it when done. */
+/** Opens the evaluator and measures the original; null without data. The caller closes it. */
 export async function openResultEvaluator(
   { source, prepared, data, meanings }: JudgeParts,
   o: { readonly threads: number; readonly onProgress?: (done: number) => void },
@@ -46,7 +46,7 @@ export async function openResultEvaluator(
   });
 }
 
-/** What of a job judging and recovery need. */
+/** The parts of a job that judging and recovery read. */
 interface JudgedJob extends JudgeParts {
   readonly request: CompressRequest;
   readonly prepared: Prepared;
@@ -54,7 +54,7 @@ interface JudgedJob extends JudgeParts {
   readonly clock: Stopwatch;
 }
 
-/** Quality after compensation, recovery where it is asked for and possible, quality after it. */
+/** Measures quality after compensation, recovers where that is enabled and possible, and measures again. */
 export async function recoverAndEvaluate(
   job: JudgedJob,
   compensated: Keyed<Compensated>,

@@ -1,4 +1,4 @@
-/** The original's latency, measured beside the prepared model, and what is kept of it for later jobs. */
+/** The original's latency, measured beside the prepared model and kept for later jobs. */
 import type { Budget } from '../../../shared/model/types.ts';
 import type { StageContext } from '../context.ts';
 import { conditionLeaves, type Machine } from '../leaves.ts';
@@ -15,7 +15,7 @@ export interface Baseline {
   readonly ratio: number;
 }
 
-/** Of the original and of the prepared model, side by side. */
+/** The original and the prepared model, measured side by side. */
 const baseline = figures({
   name: 'baseline',
   version: 1,
@@ -38,7 +38,7 @@ export type MeasuredBaseline = Keyed<Baseline>;
 
 const conditionsOf = ({ prepared, budget }: BaselineOptions) => ({ prepared, ...conditionLeaves(budget) });
 
-/** What an earlier measurement under the same conditions found, or null. */
+/** The result of an earlier measurement under the same conditions, or null. */
 function knownBaseline(o: BaselineOptions, ctx: Pick<StageContext, 'memo'>): MeasuredBaseline | null {
   const given = conditionsOf(o);
   const memo = baseline.open(given, ctx);
@@ -47,7 +47,7 @@ function knownBaseline(o: BaselineOptions, ctx: Pick<StageContext, 'memo'>): Mea
   return baseline.measured(given, { baselineMs, spread, ratio });
 }
 
-/** What a report says that the original took, under the same conditions. */
+/** The original's latency as a report states it, under the same conditions. */
 export function reportedBaseline(
   o: BaselineOptions & { readonly baselineMs: number },
   ctx: Pick<StageContext, 'memo'>,
@@ -57,8 +57,8 @@ export function reportedBaseline(
 }
 
 /**
- * A budget that is a share of the original's time needs no milliseconds of this moment: what an earlier job measured will
- * do, since plans are steered by ratios that are measured side by side. Any other budget is measured now.
+ * A budget that is a share of the original's time can use an earlier measurement, because plans are steered by ratios that
+ * are measured side by side. For a budget in milliseconds the original is measured now.
  */
 export async function baselineOf(
   o: BaselineOptions & { readonly compare: Compare },

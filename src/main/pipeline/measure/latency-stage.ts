@@ -1,4 +1,4 @@
-/** The latency model as a stage of a job: kept per model, machine and conditions, so that another budget times nothing. */
+/** The latency model as a stage. It is kept per model, machine and conditions, so that another budget times no operator. */
 import { SecateurError } from '../../../shared/contract/errors.ts';
 import type { Budget } from '../../../shared/model/types.ts';
 import type { Model } from '../../engine/ir/model.ts';
@@ -66,7 +66,7 @@ export async function latencyStage(
   return restoreLatencyModel(value, [...o.prepared.value.model.graph.nodes()], preparedMs(o.baseline.value));
 }
 
-/** Keeps the first units of every group: for timing, where it does not matter which ones stay. */
+/** Keeps the first units of every group. Times do not depend on which units stay. */
 function cutCounts({ model, facts, analysis }: Prepared, keep: KeepCounts): Model {
   const groups = analysis.groups.flatMap((g) => {
     const k = keep.get(g.id) ?? g.units;

@@ -1,6 +1,6 @@
 /**
- * Facts of a model, kept across jobs: the instrumented run holds every value of the model, and takes longer than a later
- * budget of the same model may.
+ * Facts of a model, kept across jobs. The instrumented run holds every value of the model, and would take a large part of
+ * the time of a later budget.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -12,12 +12,12 @@ import { collectFacts } from '../../runtime/facts.ts';
 import type { StageContext } from '../context.ts';
 import { input, stage } from '../stage.ts';
 
-/** JSON knows neither infinities nor NaN, which masks are full of. */
+/** JSON has no infinities and no NaN, and masks hold both. */
 interface Kept extends Omit<TensorFacts, 'constant'> {
   readonly constant?: readonly (number | string)[];
 }
 
-/** The graph tells what every value is, together with the model that it was made of. */
+/** The graph holds no large weights, so the model that it was made of is an input as well. */
 export const factsStage = stage({
   name: 'facts',
   version: 5,
@@ -39,7 +39,7 @@ const written = ({ constant, ...f }: TensorFacts): Kept => ({
   ...(constant && { constant: constant.map((x) => (Number.isFinite(x) ? x : String(x))) }),
 });
 
-/** Values have their places in the model: names are used again in bodies. */
+/** Values are identified by position, because names can repeat in bodies. */
 const inOrder = (model: Model): Value[] => [...everyValue(model.graph)];
 
 function read(json: string, model: Model): Facts {

@@ -1,7 +1,7 @@
 /**
  * Many exports fix the batch size at 1, though nothing in them depends on it. Data go through such a model one sample at a
- * time: slow, and too few at once for training with batch statistics. The job's working copy takes any batch size where
- * that was seen to compute the same; what is measured and shipped declares what the original does.
+ * time, which is slow and leaves too few samples for batch statistics. The job's working copy takes any batch size where a
+ * run shows that the results are the same. The models that are measured and shipped declare the batch of the original.
  */
 import type { Executor, HostTensor } from '../../engine/executor.ts';
 import { cloneModel } from '../../engine/ir/clone.ts';
@@ -49,7 +49,7 @@ export function declareAs(model: Model, original: Model): void {
   for (const v of [...fedInputs(model), ...model.graph.outputs]) v.type = declared.get(v.name) ?? v.type;
 }
 
-/** Reshapes to a constant shape that begins with 1 keep the first axis as it comes instead. */
+/** A copy in which reshapes to a constant shape that begins with 1 keep the first axis of their input. */
 function withoutBatch(source: Model): Model {
   const { model } = cloneModel(source);
   runPasses(model, [constantsToInitializers]);
@@ -68,7 +68,7 @@ function withoutBatch(source: Model): Model {
   return model;
 }
 
-/** True when two samples at once give what each gives alone, and what the original gives. */
+/** True when two samples in one batch give the same outputs as one by one, and as in the original. */
 async function agrees(original: Model, free: Model, executor: Executor): Promise<boolean> {
   const samples = [1, 2].map((seed) => randomFeeds(original, { batch: 1 }, seed));
   const outputsOf = async (model: Model, feeds: readonly Record<string, HostTensor>[]) => {

@@ -1,4 +1,4 @@
-/** The data of a job: opened, and split into what stages learn from, what chooses between states, and what only judges. */
+/** The data of a job, split into samples for learning, for choosing a state of the recovery, and for the final quality. */
 import type { CompressRequest } from '../../../shared/model/job.ts';
 import type { Dataset } from '../../data/dataset.ts';
 import { holdoutCount, splitIndices } from '../../data/split.ts';
@@ -23,7 +23,7 @@ export interface JobData extends Samples {
   /** The samples, keyed by the data and by how they were split. */
   readonly samples: Keyed<Samples>;
   readonly notes: readonly string[];
-  /** Of a sample, by input, where that says how large the model's inputs are. */
+  /** Shape of a sample by input name, where it settles the sizes of the model's inputs. */
   readonly shapes: Readonly<Record<string, readonly number[]>>;
 }
 
@@ -38,7 +38,7 @@ const split = derived({
       seed,
       ...(dataset.labels && { labels: dataset.labels }),
     });
-    // Nothing that calibration or training sees may judge: what was fitted looks better than it is.
+    // Samples of calibration or training never judge: a fit looks better on its own samples.
     const inner = splitIndices(train.length, { holdout: Math.min(0.1, 512 / train.length), seed: seed + 1 });
     return {
       dataset,

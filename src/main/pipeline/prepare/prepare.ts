@@ -41,7 +41,7 @@ export interface Prepared {
   readonly meanings?: Meanings;
   /** Shortcuts that became convolutions. */
   readonly rewritten: number;
-  /** What a report says of how the model was taken. */
+  /** Sentences for the report. */
   readonly notes: readonly string[];
 }
 
@@ -88,7 +88,7 @@ export async function prepare(
   runPasses(model, [unlistInitializers]);
   const factsNow = (): Promise<Facts> => factsOf(model);
   let facts: Facts;
-  // What a branch that is always taken, a list or a turn of a loop holds is treated like the rest, further ones included.
+  // Unrolling can expose further branches, lists and loops, so it repeats until nothing changes.
   do {
     runPasses(model, [constantsToInitializers, eliminateIdentity]);
     await foldConstants(model, ctx.executor);
@@ -119,7 +119,7 @@ function initializerNotes(source: Model): string[] {
   return [`Inputs with a default value stay inputs, and those that are cut take the shape of the cut: ${names}.`];
 }
 
-/** After surgery: what a dropped block leaves behind. */
+/** Removes what a dropped block leaves behind after surgery. */
 export const tidy = (model: Model): void => {
   runPasses(model, [eliminateRepeatedActivation, eliminateDead]);
 };

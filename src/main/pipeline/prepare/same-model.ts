@@ -1,16 +1,16 @@
-/** A job that is resumed goes on with the model that it began with, or says that it cannot. */
+/** A resumed job must have the model that it began with. */
 import { SecateurError } from '../../../shared/contract/errors.ts';
 import type { StageContext } from '../context.ts';
 import { jobLeaf } from '../leaves.ts';
 import { figures, input } from '../stage.ts';
 
-/** Hex digits of the hash that are kept: as many as a number holds exactly. */
+/** Hex digits of the hash that are kept. A number holds 12 of them exactly. */
 const DIGITS = 12;
 
 const begun = figures({ name: 'job-model', version: 1, inputs: { job: input<null>() } });
 
 /**
- * Notes which model a job began with, or compares with what was noted when it began.
+ * Records the model of a job at its first run, and compares it at every later run.
  * @param o.sha256 of the model's files, hex
  * @throws 'model-replaced' with both hashes
  */

@@ -1,4 +1,4 @@
-/** What groups and blocks cost by curvature, kept across runs: one backward pass over a few samples prices them all. */
+/** Costs of groups and blocks by curvature. One backward pass over a few samples gives all of them; they are kept. */
 import { removedUnits, type Space } from '../../engine/allocation/state.ts';
 import { Curvature } from '../../engine/pruning/curvature.ts';
 import type { Group } from '../../engine/pruning/types.ts';
@@ -24,7 +24,7 @@ const curvature = figures({
 
 export interface CurvatureOptions {
   readonly space: Space;
-  /** Counts of groups that must have a price. */
+  /** Counts of groups that need a cost. */
   readonly wanted: readonly { readonly group: Group; readonly keep: number }[];
   /** 0..1 */
   readonly onProgress?: (done: number) => void;
@@ -32,13 +32,13 @@ export interface CurvatureOptions {
 
 /** In the unit of a measured output change; see Curvature. */
 export interface CurvatureCosts {
-  /** Of keeping so many units, one of those wanted; 0 for all of them. */
+  /** Cost of keeping so many units: one of the wanted counts, or all units, which cost 0. */
   group(g: Group, keep: number): number;
   block(id: string): number;
 }
 
 /**
- * @param given calibration samples that are lazy are made only when something has no price yet
+ * @param given lazy calibration samples are drawn only when a cost is missing
  * @throws 'gradient-unsupported' where an operator behind a contraction has no gradient
  */
 export async function curvatureCosts(
@@ -74,7 +74,7 @@ export async function curvatureCosts(
   };
 }
 
-/** What an allocator may ask for: every offered count, and those that were set by hand. */
+/** The counts that an allocator may ask for: every offered count, and those that were set by hand. */
 export const offeredCounts = (space: Space, start: { readonly keep: ReadonlyMap<string, number> }) =>
   space.groups.flatMap((group) =>
     [...new Set([...(space.counts.get(group.id) ?? []), start.keep.get(group.id) ?? group.units])].map((keep) => ({

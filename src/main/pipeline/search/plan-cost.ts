@@ -1,6 +1,6 @@
 /**
- * What a plan costs: the change of the outputs. Small models are cut and run for every plan, with the layers behind each
- * cut refitted; large ones are judged in closed form, by curvature.
+ * The cost of a plan: the change of the outputs. Small models are cut and run for every plan, with the layers behind each
+ * cut refitted. Large ones are judged in closed form, by curvature.
  */
 import { SecateurError } from '../../../shared/contract/errors.ts';
 import type { Recipe } from '../../../shared/model/job.ts';
@@ -27,27 +27,27 @@ import { keyOf } from '../../engine/allocation/fit-budget.ts';
 import { tidy, type Prepared } from '../prepare/prepare.ts';
 import { openCutChange, openOutputChange, type OutputChange } from './sensitivity.ts';
 
-/** A model put back into the original's shape that differs by more, relative to its outputs, is not the same function. */
+/** Relative difference of the outputs above which a model in the original's shape is another function. */
 const SAME = 1e-3;
-/** Samples that the model is compensated with on the way, at least; and none that plans are ranked on. */
-const LEAST_LANDING = 64;
-/** Grounds that stay open: the search goes back by one at most, as a rule. */
+/** Samples that a reference is compensated with, at least. None of them ranks plans. */
+const LEAST_REBASING = 64;
+/** References that stay open. The search rarely goes back by more than one. */
 const MOST_OPEN = 2;
-/** Rounds of the activation-aware fit behind a landing. */
+/** Rounds of the activation-aware fit of a reference. */
 const ROUNDS = 2;
 
 export interface PlanCost extends Pick<ReferenceModel, 'cost'> {
-  /** Where plans can be judged on a model that was compensated on the way. */
+  /** Opens a reference that was cut and compensated; absent where plans are always compared with the original. */
   readonly rebase?: (s: State) => Promise<ReferenceModel | null>;
-  /** Without running anything: null for a plan that has no cost yet. */
+  /** The cost of a plan that is known already, or null. Nothing is run. */
   known(s: State): number | null;
   evaluations(): number;
   close(): Promise<void>;
-  /** True where costs are a sum of known figures. */
+  /** True where a cost is a sum of known figures. */
   readonly free: boolean;
 }
 
-/** What the cost of a plan depends on, beside the plan. */
+/** The inputs of a plan's cost, besides the plan. */
 export const costInputs = {
   prepared: input<Prepared>(),
   calibration: input<Calibration>(),
@@ -56,7 +56,7 @@ export const costInputs = {
   compensation: input<Recipe['compensation']>(),
   /** Samples that rank plans. */
   ranking: input<number>(),
-  /** Samples that the model is compensated with on the way. */
+  /** Samples that references are compensated with. */
   landing: input<number>(),
   /** Samples that curvature is taken from. */
   probes: input<number>(),
@@ -64,21 +64,21 @@ export const costInputs = {
 };
 export type CostInputs = Given<typeof costInputs>;
 
-/** What a job searches with: it holds what this job has measured and measures with. */
+/** The space that a job searches, with its measurements and its instrument. */
 export interface SearchScope {
   readonly space: Space;
-  /** What the recipe fixes by hand. */
+  /** The widths that the recipe sets by hand. */
   readonly start: State;
   readonly cut: (s: State) => Surgery;
   readonly compare: Compare;
-  /** Of the original, and the budget as a share of it. */
+  /** Latency of the original, and the budget as a share of it. */
   readonly baselineMs: number;
   readonly budgetRatio: number;
   readonly bias: PredictionBias;
 }
 
 export interface CostScope extends Pick<SearchScope, 'space' | 'start' | 'cut'> {
-  /** Told how many plans were run so far, each time one was. */
+  /** Called with the number of plans run so far, after each. */
   readonly onTried?: (plans: number) => void;
 }
 
@@ -96,7 +96,7 @@ export async function openCost(o: CostInputs, scope: CostScope, ctx: CostTools):
   return new MeasuredCost(o, scope, ctx);
 }
 
-/** Closed form, from a backward pass over a few samples; what a group costs at each count is kept across runs. */
+/** Costs in closed form, from a backward pass over a few samples. The cost of a group at each count is kept. */
 async function openCurvature(o: CostInputs, { space, start }: CostScope, ctx: CostTools): Promise<PlanCost> {
   const price = await curvatureCosts(
     o,
@@ -120,7 +120,7 @@ async function openCurvature(o: CostInputs, { space, start }: CostScope, ctx: Co
       count++;
       return Promise.resolve(sum(s));
     },
-    // Counts that no allocator offers have no price.
+    // Counts that no allocator offers have no cost.
     known: (s) => numberOrNull(sum(s)),
     evaluations: () => count,
     close: () => Promise.resolve(),
@@ -141,12 +141,12 @@ const outputChange = figures({
     ranking: costInputs.ranking,
     landing: costInputs.landing,
     threads: costInputs.threads,
-    /** The plan that the model was compensated at; null: none. */
-    landed: input<State | null>(),
+    /** The plan that the reference was compensated at; null: the original. */
+    rebased: input<State | null>(),
   },
 });
 
-/** Output change of plans, measured once per plan and ground and kept across runs. */
+/** Output change of plans, measured once per plan and reference, and kept. */
 class MeasuredCost implements PlanCost {
   readonly free = false;
   readonly #given: CostInputs;
@@ -157,13 +157,13 @@ class MeasuredCost implements PlanCost {
   readonly #cutting: boolean;
   readonly #fitting: boolean;
   readonly #few: Calibration;
-  /** What refits are made from: where there are enough, none that plans are judged on, or they would look too good. */
+  /** Samples for refits. Where there are enough, none of them ranks plans: a fit looks better on its own samples. */
   readonly #refitSamples: Calibration;
-  readonly #grounds = new Map<string, MeasuredGround>();
+  readonly #references = new Map<string, MeasuredReference>();
   /** The latest last. */
-  #openGrounds: MeasuredGround[] = [];
+  #openReferences: MeasuredReference[] = [];
   #count = 0;
-  #landable: boolean;
+  #canRebase: boolean;
 
   constructor(o: CostInputs, scope: CostScope, ctx: CostTools) {
     this.#given = o;
@@ -177,21 +177,21 @@ class MeasuredCost implements PlanCost {
     this.#few = firstSamples(calibration, o.ranking.value);
     const left = (calibration.batches.length - this.#few.batches.length) * calibration.size;
     const behind = lastSamples(calibration, Math.min(o.landing.value, left));
-    const enough = behind.batches.length * behind.size >= LEAST_LANDING;
+    const enough = behind.batches.length * behind.size >= LEAST_REBASING;
     this.#refitSamples = enough ? behind : firstSamples(calibration, FIT_SAMPLES);
-    this.#landable = this.#fitting && enough;
-    this.#ground(null);
+    this.#canRebase = this.#fitting && enough;
+    this.#referenceFor(null);
   }
 
-  readonly cost = (s: State): Promise<number> => this.#grounds.get(WHOLE_MODEL)!.cost(s);
+  readonly cost = (s: State): Promise<number> => this.#references.get(WHOLE_MODEL)!.cost(s);
 
   get rebase(): PlanCost['rebase'] {
-    return this.#landable ? (s) => this.#land(s) : undefined;
+    return this.#canRebase ? (s) => this.#rebase(s) : undefined;
   }
 
   known(s: State): number | null {
-    // The last ground that knows it was the nearest.
-    return [...this.#grounds.values()].reduce<number | null>((found, g) => g.known(s) ?? found, null);
+    // The last reference that knows the plan is the nearest.
+    return [...this.#references.values()].reduce<number | null>((found, g) => g.known(s) ?? found, null);
   }
 
   evaluations(): number {
@@ -199,19 +199,19 @@ class MeasuredCost implements PlanCost {
   }
 
   async close(): Promise<void> {
-    for (const g of this.#grounds.values()) await g.close();
+    for (const g of this.#references.values()) await g.close();
   }
 
-  /** @param landed what was compensated, null for the model as it was given */
-  #ground(landed: State | null): MeasuredGround {
-    const key = landed ? keyOf(landed) : WHOLE_MODEL;
-    const found = this.#grounds.get(key);
+  /** @param rebased the plan that the reference is compensated at; null: the original */
+  #referenceFor(rebased: State | null): MeasuredReference {
+    const key = rebased ? keyOf(rebased) : WHOLE_MODEL;
+    const found = this.#references.get(key);
     if (found) return found;
-    const memo = outputChange.open({ ...this.#given, landed: stateLeaf(landed) }, this.#ctx);
-    const ground: MeasuredGround = new MeasuredGround(landed ?? this.#scope.start, memo, {
+    const memo = outputChange.open({ ...this.#given, rebased: stateLeaf(rebased) }, this.#ctx);
+    const reference: MeasuredReference = new MeasuredReference(rebased ?? this.#scope.start, memo, {
       open: async () => {
-        await this.#makeRoom(ground);
-        return this.#open(landed);
+        await this.#makeRoom(reference);
+        return this.#open(rebased);
       },
       space: this.#scope.space,
       counted: () => {
@@ -219,28 +219,28 @@ class MeasuredCost implements PlanCost {
         this.#scope.onTried?.(this.#count);
       },
     });
-    this.#grounds.set(key, ground);
-    return ground;
+    this.#references.set(key, reference);
+    return reference;
   }
 
-  /** Moments of every layer are held by each ground that is open. */
-  async #makeRoom(next: MeasuredGround): Promise<void> {
-    this.#openGrounds = [...this.#openGrounds.filter((g) => g !== next), next];
-    while (this.#openGrounds.length > MOST_OPEN) await this.#openGrounds.shift()!.close();
+  /** An open reference holds the moments of every layer, so only a few stay open. */
+  async #makeRoom(next: MeasuredReference): Promise<void> {
+    this.#openReferences = [...this.#openReferences.filter((g) => g !== next), next];
+    while (this.#openReferences.length > MOST_OPEN) await this.#openReferences.shift()!.close();
   }
 
-  /** Opened when the first plan is not known yet. */
-  async #open(landed: State | null): Promise<OutputChange | null> {
+  /** Opens a reference, when the first plan without a known cost is asked for. */
+  async #open(rebased: State | null): Promise<OutputChange | null> {
     const { space, cut } = this.#scope;
     const [prepared, threads] = [this.#prepared, this.#threads];
     const { executor } = this.#ctx;
     if (!this.#cutting) return openOutputChange(executor, prepared, this.#few, threads);
     if (!this.#fitting) return openCutChange(executor, prepared, (s) => tidied(cut(s).model), this.#few, threads);
     const { batches } = this.#refitSamples;
-    const on = landed ? await this.#compensated(landed, batches) : prepared;
+    const on = rebased ? await this.#compensated(rebased, batches) : prepared;
     if (!on) return null;
     const fits = new LocalFits(await collectLayers(executor, on, batches, threads));
-    // Plans are judged as they will be: with the layers behind each cut refitted.
+    // The layers behind each cut are refitted, as they will be in the result.
     const fitted = (s: State): Model => {
       const surgery = applyPlan(on.model, on.facts, on.analysis, planOf(space, s, ''), on.blocks);
       fits.apply(
@@ -252,24 +252,24 @@ class MeasuredCost implements PlanCost {
     return openCutChange(executor, prepared, fitted, this.#few, threads);
   }
 
-  async #land(landed: State): Promise<ReferenceModel | null> {
-    if (!this.#landable) return null;
-    const before = await this.#nearest(landed);
-    const ground = this.#ground(landed);
-    // What cannot be put back into the original's shape here cannot be put back with more cut away.
-    this.#landable = await ground.holds();
-    if (!this.#landable) return null;
-    // Where samples are few, compensation may help none but those that it has seen.
-    return (await ground.cost(landed)) < before ? ground : null;
+  async #rebase(rebased: State): Promise<ReferenceModel | null> {
+    if (!this.#canRebase) return null;
+    const before = await this.#nearest(rebased);
+    const reference = this.#referenceFor(rebased);
+    // Where the original's shape cannot be restored here, it cannot be restored with more cut away.
+    this.#canRebase = await reference.holds();
+    if (!this.#canRebase) return null;
+    // With few samples, compensation may help only on the samples that it has seen.
+    return (await reference.cost(rebased)) < before ? reference : null;
   }
 
-  /** Cost of a plan on the ground that it was chosen on. */
+  /** Cost of a plan on the reference that it was chosen on. */
   #nearest(s: State): Promise<number> {
     const known = this.known(s);
     return known === null ? this.cost(s) : Promise.resolve(known);
   }
 
-  /** The model cut and compensated, in the original's shape; null where that is not the same function. */
+  /** The model cut and compensated, in the original's shape; null where that computes another function. */
   async #compensated(
     s: State,
     batches: Calibration['batches'],
@@ -310,29 +310,29 @@ const tidied = (m: Model): Model => {
   return m;
 };
 
-/** Whether a ground holds, in its own memo; no plan has this key. */
+/** Name of the figure that tells whether a reference can judge. No plan has this name. */
 const HOLDS = 'holds';
 
-interface GroundOptions {
-  /** Called when the first plan is not known yet; null where nothing can be judged. */
+interface ReferenceOptions {
+  /** Called at the first plan without a known cost; null where the reference cannot judge. */
   readonly open: () => Promise<OutputChange | null>;
   readonly space: Space;
   readonly counted: () => void;
 }
 
-class MeasuredGround implements ReferenceModel {
+class MeasuredReference implements ReferenceModel {
   readonly floor: State;
   readonly #memo: Figures;
-  readonly #how: GroundOptions;
+  readonly #how: ReferenceOptions;
   #change: OutputChange | null | undefined;
 
-  constructor(floor: State, memo: Figures, how: GroundOptions) {
+  constructor(floor: State, memo: Figures, how: ReferenceOptions) {
     this.floor = floor;
     this.#memo = memo;
     this.#how = how;
   }
 
-  /** False where nothing can be judged on it; found out once. */
+  /** False where the reference cannot judge. It is found out once and kept. */
   async holds(): Promise<boolean> {
     const known = this.#memo.get(HOLDS);
     if (known !== undefined) return known === 1;

@@ -1,4 +1,4 @@
-/** By how much plans for a model were off their predictions, kept for its other budgets: their first goals are nearer. */
+/** Measured over predicted time of a model's plans, kept so that other budgets begin with a better prediction. */
 import type { Recipe } from '../../../shared/model/job.ts';
 import type { Budget } from '../../../shared/model/types.ts';
 import type { StageContext } from '../context.ts';
@@ -7,12 +7,12 @@ import type { Prepared } from '../prepare/prepare.ts';
 import { figures, input, type Keyed } from '../stage.ts';
 
 export interface PredictionBias {
-  /** Measured over predicted time of an earlier plan, for the budget nearest to this one; 1 where there was none. */
+  /** Measured over predicted time of a plan for the nearest budget; 1 where there is none. */
   readonly known: number;
   keep(measuredOverPredicted: number): void;
 }
 
-/** Budgets that differ by less share a figure: shares of the original's time. */
+/** Budgets that differ by less share a figure. A share of the original's time. */
 const ALIKE = 0.05;
 
 const bias = figures({

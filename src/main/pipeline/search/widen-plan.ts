@@ -1,7 +1,7 @@
 /**
- * The last look at a plan before minutes are built on it. The loop that chose it could afford a few seconds per plan, so it
- * keeps a distance to the budget that the noise of such looks asks for. One plan can be looked at for longer: what it leaves
- * of the budget is then known well enough to be used, by plans that keep all it keeps and more.
+ * Widens the chosen plan before recovery starts. The loop that chose it measures each plan for a few seconds, so it keeps a
+ * distance to the budget that covers the noise. One plan can be measured for longer. Where it leaves a part of the budget
+ * unused, plans that keep all that it keeps, and more, are tried.
  */
 import { improving } from '../../engine/allocation/methods/support/by-cost.ts';
 import { widened } from '../../engine/allocation/greedy.ts';
@@ -17,14 +17,14 @@ import { costInputs, openCost, type SearchScope } from './plan-cost.ts';
 import { AT_LENGTH } from '../measure/paired-benchmark.ts';
 
 /**
- * Shares of the budget to end between: the same two models differ by up to 2 % from one quarter of an hour to another, and
- * the measurement that decides has an interval besides.
+ * Shares of the budget to end between. The ratio of two models drifts by up to 2 % in a quarter of an hour, and the final
+ * measurement has an interval as well.
  */
 const BAND = [0.95, 0.968] as const;
-/** Plans that are looked at, at most. */
+/** Plans that are measured, at most. */
 const LOOKS = 4;
 
-/** True for a share of the budget, measured at length, that leaves something to use. */
+/** True for a share of the budget, measured at length, below which widening is worth a try. */
 export const leavesRoom = (share: number): boolean => share < BAND[0];
 
 export interface WidenOptions {
@@ -35,12 +35,12 @@ export interface WidenOptions {
   readonly cut: (s: State) => Model;
   /** Measured ratio of a model to the original, at length. */
   readonly measure: (m: Model) => Promise<number>;
-  /** Plans that are known to be too slow: none that keeps all of one is looked at. */
+  /** Plans that are too slow. A plan that keeps all of one of them is not measured. */
   readonly slow: readonly State[];
   readonly onCandidate?: (c: Candidate) => void;
 }
 
-/** The widest of the plans looked at that stays within the band, or `start`. @internal */
+/** The widest of the measured plans that stays within the band, or `start`. @internal */
 export async function widenWithin(start: Candidate, o: WidenOptions): Promise<Candidate> {
   let best = start;
   const slow = [...o.slow];
@@ -91,7 +91,7 @@ const widening = stage({
   codec: candidateFile,
 });
 
-/** @param o.known plans that were measured: those that are too slow are not looked at again */
+/** @param o.known measured plans; those that are too slow are not measured again */
 export async function widenPlan(
   start: Candidate,
   o: AllocationOptions,
