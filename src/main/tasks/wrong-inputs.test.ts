@@ -117,7 +117,7 @@ describe('a Git LFS pointer', () => {
   it('in place of a model is named as one', () => {
     const path = join(dir, 'm.onnx');
     writeFileSync(path, 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12345\n');
-    expect(() => openModelFile(path)).toThrow(/m\.onnx is not the file itself but a Git LFS pointer/);
+    expect(() => openModelFile(path)).toThrow(/m\.onnx is a Git LFS pointer/);
   });
 });
 

@@ -15,7 +15,7 @@ const entry = (message: (d: Record<string, unknown>) => string, remedy: string):
 
 const ERRORS = {
   internal: entry(
-    (d) => `Something went wrong inside Secateur: ${d.reason}.`,
+    (d) => `Internal error: ${d.reason}.`,
     'Run the command again with SECATEUR_DEBUG=1 and report the trace it prints.',
   ),
   'file-not-found': entry((d) => `There is no file at ${d.path}.`, 'Check the path.'),
@@ -28,17 +28,16 @@ const ERRORS = {
     'Check the permissions of the folder and the free space on the disk.',
   ),
   'disk-full': entry(
-    (d) => `There is no space left on the disk for ${d.path ?? 'what has to be written'}.`,
-    'Make room on that disk or raise the quota, or choose another folder, and run the command again.',
+    (d) => `The disk has no space left for ${d.path ?? 'the files to write'}.`,
+    'Free space on that disk, raise its quota, or choose another folder. Then run the command again.',
   ),
   'lfs-pointer': entry(
-    (d) => `${d.path} is not the file itself but a Git LFS pointer to it: its content was never downloaded.`,
-    'Run `git lfs pull` in the repository that it comes from.',
+    (d) => `${d.path} is a Git LFS pointer: the content of the file was not downloaded.`,
+    'Run `git lfs pull` in the repository of the file.',
   ),
   'model-replaced': entry(
-    (d) =>
-      `The job began with another model: ${d.path} had the sha256 ${d.was}... when it was started and has ${d.is}... now.`,
-    'Put the first model back and resume the job, or start a new job with this one.',
+    (d) => `The model changed after the job started: ${d.path} had the sha256 ${d.was}... and now has ${d.is}...`,
+    'Restore the first model and resume the job, or start a new job with this model.',
   ),
   'package-empty': entry(
     (d) => `The folder ${d.path} holds no ONNX model.`,
@@ -57,16 +56,16 @@ const ERRORS = {
     'Run `secateur bench` on the package without settings to see those that it has.',
   ),
   'model-not-in-folder': entry(
-    (d) => `The folder ${d.path} does not say which model is meant: ${d.reason}.`,
-    'Choose the .onnx file itself.',
+    (d) => `No single model can be opened from the folder ${d.path}: ${d.reason}.`,
+    'Choose the .onnx file.',
   ),
   'model-not-protobuf': entry(
-    (d) => `${d.path ?? 'The file'} is not an ONNX model: ${d.reason}.`,
-    'Export the model again, and check that the file is an .onnx file and not an archive or a download page.',
+    (d) => `${d.path ?? 'The file'} is not an ONNX file: ${d.reason}.`,
+    'Export the model again, and check that the file is not an archive or a web page.',
   ),
   'model-truncated': entry(
     (d) => `${d.path ?? 'The model'} ends in the middle of a field: ${d.reason}.`,
-    'Copy or export the file again: it is incomplete.',
+    'Copy or export the file again. It is incomplete.',
   ),
   'model-invalid': entry(
     (d) => `The model is not valid ONNX: ${d.reason}.`,
@@ -78,120 +77,119 @@ const ERRORS = {
     'Export the model again with its weights.',
   ),
   'model-too-large': entry(
-    (d) => `The model claims more than it can hold: ${d.reason}.`,
-    'Export the model again: a length in it is not true.',
+    (d) => `The model declares more data than it can hold: ${d.reason}.`,
+    'Export the model again. A length in it is wrong.',
   ),
   'model-over-2gib': entry(
-    (d) => `The model takes ${d.bytes} bytes as one file, and ONNX files end at 2 GiB.`,
+    (d) => `The model takes ${d.bytes} bytes as one file, and ONNX files are limited to 2 GiB.`,
     'Save it with external data.',
   ),
   'external-data-outside': entry(
     (d) => `Tensor ${d.tensor} points to external data outside the model's folder: ${d.location}.`,
-    'Put the data file beside the model and refer to it by a plain relative path.',
+    'Put the data file in the folder of the model and refer to it by a relative path.',
   ),
   'external-data-missing': entry(
-    (d) => `Tensor ${d.tensor} needs the external data file ${d.location}, which is not there.`,
-    'Copy the data file beside the model.',
+    (d) => `Tensor ${d.tensor} needs the external data file ${d.location}, which does not exist.`,
+    'Copy the data file to the folder of the model.',
   ),
   'external-data-range': entry(
     (d) => `Tensor ${d.tensor} needs bytes ${d.offset} to ${d.end} of ${d.location}, which has only ${d.size}.`,
-    'Copy or export the data file again: it is incomplete.',
+    'Copy or export the data file again. It is incomplete.',
   ),
   'model-no-inputs': entry(
-    () => 'The model has no inputs: what it computes depends on nothing that could be given to it.',
-    'Export the model again, with the tensors that it is to read as inputs of its graph.',
+    () => 'The model has no inputs, so no data can be fed to it.',
+    'Export the model again with the tensors that it reads as graph inputs.',
   ),
   'input-not-tensor': entry(
-    (d) => `The input ${d.input} is not a tensor but of type ${d.type}, and only tensors can be fed.`,
+    (d) => `The input ${d.input} has the type ${d.type}, and only tensors can be fed.`,
     'Export the model again with tensors as inputs.',
   ),
   'input-type': entry(
-    (d) =>
-      `The input ${d.input} takes elements of type ${d.type}, and ONNX Runtime's binding cannot be given such tensors.`,
-    'Export the model again with that input as numbers (float32, float16, integers or bool), or with the step that reads it left out.',
+    (d) => `The input ${d.input} has elements of type ${d.type}, which the Node binding of ONNX Runtime cannot feed.`,
+    'Export the model again with a numeric input (float32, float16, integers or bool), or without the operator that reads it.',
   ),
   'output-not-tensor': entry(
-    (d) => `The output ${d.output} is not a tensor but of type ${d.type}, and only tensors can be compared.`,
-    'Export the model again with tensors as outputs (for classifiers of scikit-learn: without ZipMap), or remove that output.',
+    (d) => `The output ${d.output} has the type ${d.type}, and only tensors can be compared.`,
+    'Export the model again with tensors as outputs (scikit-learn classifiers: without ZipMap), or remove this output.',
   ),
   'runtime-rejected': entry(
     (d) => `ONNX Runtime cannot run the model: ${d.reason}.`,
-    'Check that the model runs in ONNX Runtime by itself.',
+    'Check that the model runs in ONNX Runtime without Secateur.',
   ),
   'own-graph-rejected': entry(
-    (d) => `ONNX Runtime runs the model as it was given, but not what Secateur made of it: ${d.reason}.`,
-    'This is a defect of Secateur, not of the model, unless the data hold values that the model cannot take: run the command again with SECATEUR_DEBUG=1 and report the trace it prints.',
+    (d) => `ONNX Runtime runs the original model, but not a graph that Secateur made from it: ${d.reason}.`,
+    'This is a defect of Secateur, unless the data contain values that the model cannot take. Run the command again with SECATEUR_DEBUG=1 and report the trace that it prints.',
   ),
   'boxes-needed': entry(
-    (d) => `The model runs only where it finds boxes, and it does not find them in the inputs at hand: ${d.reason}.`,
-    'Give data with objects in them (--data), or export the model without its selection of boxes.',
+    (d) => `The model runs only when it finds boxes, and it finds none in these inputs: ${d.reason}.`,
+    'Give data that contain objects (--data), or export the model without its selection of boxes.',
   ),
   'golden-without-boxes': entry(
     (d) =>
-      `The pruned model finds no boxes in any of ${d.tried} inputs and does not run without, so no bundle was written: ${d.reason}.`,
-    'Give data with objects in them (--data) or a looser budget, or export the model without its selection of boxes.',
+      `No bundle was written: the pruned model finds no boxes in ${d.tried} inputs and does not run without boxes: ${d.reason}.`,
+    'Give data that contain objects (--data), set a looser budget, or export the model without its selection of boxes.',
   ),
   'dim-unknown': entry(
     (d) => `The model's inputs have no dynamic axis named ${d.name}; they have ${d.known}.`,
-    'Run `secateur inspect` to see the axes and give their sizes with --dim NAME=SIZE.',
+    'Run `secateur inspect` to see the axes, and give their sizes with --dim NAME=SIZE.',
   ),
   'dim-contradicts': entry(
     (d) => `The axis ${d.name} cannot have two sizes: ${d.reason}.`,
-    'Give the size that the data have, or leave --dim out.',
+    'Give the size of the data, or omit --dim.',
   ),
   'sizes-not-found': entry(
-    (d) => `The model does not run at any size that was guessed for its dynamic axes (${d.sizes}): ${d.reason}.`,
-    'Give sizes that it runs at: --dim NAME=SIZE, once for each axis.',
+    (d) => `The model does not run at the sizes that were assumed for its dynamic axes (${d.sizes}): ${d.reason}.`,
+    'Give sizes at which it runs: --dim NAME=SIZE, once for each axis.',
   ),
   'sizes-too-large': entry(
-    (d) => `With ${d.sizes} the model would need about ${d.needs} of memory; ${d.limit} may be used.`,
+    (d) => `With ${d.sizes} the model needs about ${d.needs} of memory, and the limit is ${d.limit}.`,
     'Give smaller sizes: --dim NAME=SIZE, once for each axis.',
   ),
   'data-empty': entry(
-    (d) => `There are no samples in ${d.path}: ${d.reason}.`,
+    (d) => `${d.path} contains no samples: ${d.reason}.`,
     'Give a folder of images, a CSV of path,label, or a .npy or .npz file.',
   ),
   'data-invalid': entry(
     (d) => `The data file ${d.path} cannot be used: ${d.reason}.`,
-    'Write the file again (numpy.save, numpy.savez or a plain CSV) and check that it is complete.',
+    'Write the file again (numpy.save, numpy.savez or CSV), and check that it is complete.',
   ),
   'data-labels': entry(
-    (d) => `The labels ${d.path} do not fit the data: ${d.reason}.`,
+    (d) => `The labels ${d.path} do not match the data: ${d.reason}.`,
     'Give one label per sample, as class numbers from 0 or as class names.',
   ),
   'data-shape': entry(
-    (d) => `The data does not fit the model's input: ${d.reason}.`,
-    "Give data of the model's input shape, or say how to get there in a preprocessing file.",
+    (d) => `The data do not match the model's input: ${d.reason}.`,
+    "Give data with the shape of the model's input, or describe the conversion in a preprocessing file.",
   ),
   'data-not-finite': entry(
     (d) =>
-      `The data ${d.path} hold values that are not numbers: ${d.sample} holds ${d.what}` +
-      `${Number(d.bad) > 1 ? `, and ${d.bad} of ${d.of} samples are like it` : ''}.`,
-    'Leave such samples out, or correct them: numpy.isfinite finds them (rows count from 0).',
+      `The data ${d.path} contain values that are not finite: ${d.sample} holds ${d.what}` +
+      `${Number(d.bad) > 1 ? `, and ${d.bad} of ${d.of} samples have such values` : ''}.`,
+    'Remove or correct these samples. numpy.isfinite finds them; rows count from 0.',
   ),
   'image-unreadable': entry(
     (d) => `The image ${d.path} cannot be decoded: ${d.reason}.`,
-    'Remove the file or replace it with a complete image.',
+    'Remove the file, or replace it with a complete image.',
   ),
   'preprocess-invalid': entry(
     (d) => `The preprocessing ${d.path} cannot be used: ${d.reason}.`,
     'Correct the file; docs/data.md lists the keys.',
   ),
   'bundle-invalid': entry(
-    (d) => `${d.path} is not a bundle that can be trusted: ${d.reason}.`,
-    'Get the bundle again from where it was made, or export it again.',
+    (d) => `${d.path} is not a valid bundle: ${d.reason}.`,
+    'Get the bundle again from its source, or export it again.',
   ),
   usage: entry(
-    (d) => `The command line is not understood: ${d.reason}.`,
-    'Run the command with --help to see what it takes.',
+    (d) => `The command line is invalid: ${d.reason}.`,
+    'Run the command with --help to see its arguments and options.',
   ),
   'budget-invalid': entry(
     (d) => `"${d.text}" is not a budget: ${d.reason}.`,
     'Give milliseconds (12ms) or a share of the measured latency between 0 and 1 (0.5x or 50%).',
   ),
   'recipe-not-found': entry(
-    (d) => `There is no recipe named ${d.name}; known are ${d.known}.`,
-    'Name one of the known recipes, or give the path of a recipe file ending in .json.',
+    (d) => `There is no recipe named ${d.name}. Known recipes: ${d.known}.`,
+    'Give the name of a known recipe, or the path of a recipe file that ends in .json.',
   ),
   'recipe-invalid': entry((d) => `The recipe ${d.path} is not valid: ${d.reason}.`, 'Correct the recipe file.'),
   'out-unusable': entry(
@@ -199,99 +197,99 @@ const ERRORS = {
     'Give another folder with --out.',
   ),
   'device-not-found': entry(
-    (d) => `There is no device ${d.id}; known are ${d.known}.`,
+    (d) => `There is no device ${d.id}. Known devices: ${d.known}.`,
     'Run `secateur devices list` to see the devices.',
   ),
   'device-not-local': entry(
-    (d) => `The device ${d.id} is not this machine, so nothing can be measured on it here.`,
-    'Run the command on that device, or leave --device out to measure on this machine.',
+    (d) => `The device ${d.id} is not this machine and cannot be measured here.`,
+    'Run the command on that device, or omit --device to measure on this machine.',
   ),
   'home-unwritable': entry(
     (d) => `The data directory ${d.path} cannot be written: ${d.reason}.`,
-    'Set SECATEUR_HOME to a folder that you may write to.',
+    'Set SECATEUR_HOME to a folder with write permission.',
   ),
   'database-unusable': entry(
     (d) => `The database ${d.path} cannot be used: ${d.reason}.`,
-    'Move the file away (jobs and measured latencies in it are lost), or set SECATEUR_HOME to another folder.',
+    'Move the file away, which loses its jobs and measured latencies, or set SECATEUR_HOME to another folder.',
   ),
   'database-too-new': entry(
     (d) => `The database ${d.path} has schema ${d.found}, but this version of Secateur knows ${d.newest}.`,
     'Use the newer Secateur that wrote it, or set SECATEUR_HOME to another folder.',
   ),
   'job-not-found': entry(
-    (d) => `There is no job ${d.id}, or several begin so.`,
+    (d) => `No single job has an id that begins with ${d.id}.`,
     'Run `secateur jobs list` to see the jobs.',
   ),
   'job-running': entry(
-    (d) => `The job ${d.job} is under way in process ${d.pid}.`,
-    'Wait for it, or stop it with `secateur jobs cancel`.',
+    (d) => `The job ${d.job} is running in process ${d.pid}.`,
+    'Wait until it ends, or stop it with `secateur jobs cancel`.',
   ),
   'job-done': entry((d) => `The job ${d.job} is finished.`, 'Run `secateur jobs show` to see its result.'),
   'job-not-running': entry(
-    (d) => `The job ${d.job} is not under way: it is ${d.status}.`,
-    'Run `secateur jobs list` to see which jobs are.',
+    (d) => `The job ${d.job} is not running: it is ${d.status}.`,
+    'Run `secateur jobs list` to see the running jobs.',
   ),
   'job-under-way': entry((d) => `The job ${d.job} is ${d.status}, so it cannot be deleted.`, 'Cancel the job first.'),
   'request-invalid': entry(
-    (d) => `The request ${d.route} does not fit: ${d.reason}.`,
-    'Close the window and open it again; report it when it happens twice.',
+    (d) => `The request ${d.route} is invalid: ${d.reason}.`,
+    'Close the window and open it again. Report the error if it happens again.',
   ),
   'request-refused': entry(
     (d) => `The request was refused: ${d.reason}.`,
     'Open the window from the address that `secateur serve` prints.',
   ),
   'path-refused': entry(
-    (d) => `${d.path} was not chosen by you, so it is not opened.`,
+    (d) => `${d.path} cannot be opened: it was not chosen.`,
     'Choose the file or folder in the window.',
   ),
   'threads-too-many': entry(
-    (d) => `${d.threads} threads were asked for, and Secateur may use ${d.cores} cores of this machine.`,
-    'Use as many threads as there are cores, or fewer.',
+    (d) => `${d.threads} threads were requested, and Secateur may use ${d.cores} cores of this machine.`,
+    'Request at most as many threads as cores.',
   ),
   'path-not-absolute': entry(
-    (d) => `${d.path} is not a full path.`,
-    'Type a path that begins with / (on Windows with a drive letter) or with ~ for the home folder.',
+    (d) => `${d.path} is not an absolute path.`,
+    'Type a path that begins with / (on Windows: a drive letter) or with ~ for the home folder.',
   ),
   'upload-too-large': entry(
-    (d) => `These files take ${d.size}, and only ${d.free} are free where Secateur keeps uploads (${d.folder}).`,
-    'Free some space on that disk, or put the files on the machine another way and choose them there.',
+    (d) => `These files take ${d.size}, and the upload folder ${d.folder} has ${d.free} free.`,
+    'Free space on that disk, or copy the files to the machine in another way and choose them there.',
   ),
   'upload-failed': entry(
     (d) => `The file ${d.name} was not uploaded: ${d.reason}.`,
-    'Drop the files again, or choose them on the machine where Secateur runs.',
+    'Drop the files again, or choose them on the machine that runs Secateur.',
   ),
   'port-unusable': entry(
     (d) => `The window cannot be served on port ${d.port}: ${d.reason}.`,
-    'Give another port with --port, or leave it out.',
+    'Give another port with --port, or omit --port.',
   ),
   interrupted: entry(
-    () => 'The process that ran the job ended before the job did.',
-    'Run `secateur jobs resume`: finished stages are not repeated.',
+    () => 'The process of the job ended before the job was finished.',
+    'Run `secateur jobs resume`. Finished stages are not repeated.',
   ),
-  cancelled: entry(() => 'The job was cancelled.', 'Run `secateur jobs resume`: finished stages are not repeated.'),
+  cancelled: entry(() => 'The job was cancelled.', 'Run `secateur jobs resume`. Finished stages are not repeated.'),
   'worker-died': entry(
-    (d) => `The worker process ended in the middle of the job (${d.how}).`,
-    'Run `secateur jobs resume`. When it happens again, free memory, or lower the batch or the number of calibration samples.',
+    (d) => `The worker process ended during the job (${d.how}).`,
+    'Run `secateur jobs resume`. If it ends again, free memory, or use a smaller batch or fewer calibration samples.',
   ),
   'worker-crashed': entry(
-    (d) => `The worker process crashed in the middle of the job (${d.how}).`,
-    'Run `secateur jobs resume`. When it crashes again at the same step, this is a defect of Secateur or of ONNX Runtime: report it with the log of the job.',
+    (d) => `The worker process crashed during the job (${d.how}).`,
+    'Run `secateur jobs resume`. A second crash at the same step is a defect of Secateur or of ONNX Runtime: report it with the log of the job.',
   ),
   'worker-not-ready': entry(
     (d) => `The worker process did not start: ${d.reason}.`,
-    'Run `npm ci` again, and check that the native parts of the installation fit this machine.',
+    'Run `npm ci` again, and check that the native packages match this machine.',
   ),
   'gradient-unsupported': entry(
     (d) => `The gradient of ${d.operator} (${d.node}) cannot be computed: ${d.reason}.`,
-    'Choose criteria without a loss, and run the recipe without recovery.',
+    'Choose a criterion that needs no gradient, and run the recipe without recovery.',
   ),
   'plan-invalid': entry(
-    (d) => `The plan does not fit the model: ${d.reason}.`,
-    'Use a plan made for this very model, and keep at least one unit of every group.',
+    (d) => `The plan does not match the model: ${d.reason}.`,
+    'Use a plan made for this model, and keep at least one unit of every group.',
   ),
   'own-cut-failed': entry(
-    (d) => `Secateur cut the model wrongly, so nothing was exported: ${d.reason}.`,
-    'This is a defect of Secateur, not of the model: report it together with the model and the log of the job.',
+    (d) => `Nothing was exported, because Secateur cut the model incorrectly: ${d.reason}.`,
+    'This is a defect of Secateur, not of the model. Report it with the model and the log of the job.',
   ),
 } as const satisfies Record<string, CatalogueEntry>;
 
