@@ -123,8 +123,11 @@ export function buildProgram(session: Session, version: string): Command {
 
   measured(program.command('compress'))
     .description('Prune a model until its measured latency is within the budget')
-    .argument('<model>', 'ONNX file')
+    .argument('<model>', 'ONNX file, or the folder of a package')
     .requiredOption('--budget <budget>', 'milliseconds (12ms) or share of the measured latency (0.5x, 50%)')
+    .option('--component <id>', 'of a package: the component that is pruned; the budget is for one use of the package')
+    .option('--metric <name>', 'of a package: what the budget is for, such as total, per-token or per-step')
+    .option('--workload <name=value>', WORKLOAD, workloadSetting)
     .option('--percentile <p>', 'percentile that must be within the budget: 50, 90, 95 or 99', percentile)
     .option('--device <id>', 'device to measure on (see `devices list`)')
     .option('--data <path>', 'calibration data: image folder, CSV, .npy or .npz')

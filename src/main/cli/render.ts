@@ -1,5 +1,5 @@
 /** Reports as people read them. */
-import type { CompressReport, ModelMeasure, Quality } from '../../shared/model/job.ts';
+import type { CompressReport, ModelMeasure, Quality, WorkloadResult } from '../../shared/model/job.ts';
 import type { JobRecord } from '../../shared/model/job-record.ts';
 import type { BenchReport, CompareReport, InspectReport } from '../../shared/model/tasks.ts';
 import type { DeviceProfile, LatencyStats, Skipped } from '../../shared/model/types.ts';
@@ -70,6 +70,7 @@ export function renderCompress(r: CompressReport, colours = false): string {
   if (r.compensated && r.result?.quality) {
     text += `before recovery: ${quality(r.compensated)}\n`;
   }
+  if (r.workload) text += `${workloadLine(r.workload)}\nthe component's share of it: `;
   text += `${budgetLine(r)}\n`;
   if (r.unreachable) {
     text += `The budget cannot be reached: ${r.unreachable.reason}\n`;
@@ -89,6 +90,12 @@ export function renderCompress(r: CompressReport, colours = false): string {
   if (r.bundle) text += `bundle  ${r.bundle}\n`;
   const seconds = Object.values(r.seconds).reduce((a, b) => a + b, 0);
   return `${text}job     ${r.job} (${duration(seconds * 1000)})\n`;
+}
+
+function workloadLine(w: WorkloadResult): string {
+  const { low, high } = w.latency;
+  const share = `${percent(low, 1)} to ${percent(high, 1)} of the budget`;
+  return `${w.about}: ${w.metric} ${milliseconds(w.beforeMs)} -> ${milliseconds(w.afterMs)}, budget ${milliseconds(w.budgetMs)} (${share})`;
 }
 
 function renderSkipped(skipped: readonly Skipped[]): string {

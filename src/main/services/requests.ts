@@ -5,7 +5,7 @@ import { basename, dirname, extname, join, resolve } from 'node:path';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import { parseBudget } from '../../shared/model/budget.ts';
 import { presetNamed } from '../../shared/model/preprocess-presets.ts';
-import type { CompressRequest, OutputReading, QualityFloor, Recipe } from '../../shared/model/job.ts';
+import type { CompressRequest, PackagePart, OutputReading, QualityFloor, Recipe } from '../../shared/model/job.ts';
 import type { PackageRequest, WorkloadRequest } from '../../shared/model/package.ts';
 import type {
   BenchRequest,
@@ -15,6 +15,8 @@ import type {
   VerifyRequest,
 } from '../../shared/model/tasks.ts';
 import type { Budget } from '../../shared/model/types.ts';
+import { componentsOf } from '../engine/packages/layout.ts';
+import { packageFiles } from '../storage/package-files.ts';
 import { loadRecipe } from './recipes.ts';
 
 export interface MeasureOptions {
@@ -37,6 +39,11 @@ export interface SourceOptions {
 }
 
 export interface CompressOptions extends MeasureOptions, SourceOptions {
+  /** Of a package. */
+  readonly component?: string;
+  /** Of its workload; default: total. */
+  readonly metric?: string;
+  readonly workload?: Dims;
   readonly minAgreement?: number;
   readonly maxDrop?: number;
   readonly minPsnr?: number;
@@ -145,7 +152,9 @@ export function verifyRequest(bundle: string, o: { readonly dim?: Dims }, cwd: s
 }
 
 export function compressRequest(model: string, o: CompressOptions, cwd: string): CompressRequest {
-  const path = existing(model, cwd);
+  const given = existing(model, cwd);
+  const part = partOf(given, o);
+  const path = part ? componentFile(part) : given;
   const { provider, threads, batch, threadsAsked } = measuring(o);
   const budget: Budget = { ...parseBudget(o.budget), percentile: o.percentile ?? 50, batch, threads, provider };
   const data = o.data === undefined ? undefined : existing(o.data, cwd);
@@ -158,10 +167,32 @@ export function compressRequest(model: string, o: CompressOptions, cwd: string):
     recipe: withOptions(loadRecipe(o.recipe, cwd), o, data !== undefined),
     out: outFolder(o.out, path, cwd),
     seed: o.seed ?? 0,
+    ...(part && { part }),
     ...sizes(o),
     ...floorOf(o),
     ...(threadsAsked !== undefined && { threadsAsked }),
   };
+}
+
+/** The component that is meant, where the path is a package of several. */
+function partOf(path: string, { component, metric, workload }: CompressOptions): PackagePart | null {
+  if (!statSync(path).isDirectory()) {
+    if (component !== undefined || metric !== undefined || workload)
+      throw new SecateurError('usage', {
+        reason: '--component, --metric and --workload are for the folder of a package',
+      });
+    return null;
+  }
+  const found = componentsOf(packageFiles(path).models).map((c) => c.id);
+  const one = component ?? (found.length === 1 ? found[0] : undefined);
+  if (one === undefined || !found.includes(one))
+    throw new SecateurError('package-several', { path, count: found.length, components: found.join(', ') });
+  return { package: path, component: one, metric: metric ?? 'total', settings: workload ?? {} };
+}
+
+function componentFile({ package: path, component }: PackagePart): string {
+  const { root, models } = packageFiles(path);
+  return join(root, componentsOf(models).find((c) => c.id === component)!.file);
 }
 
 /** What was asked for; the rest is the default's. */

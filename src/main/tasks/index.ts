@@ -6,6 +6,8 @@ import { blaming, type Given } from './blame.ts';
 import { runBench } from './bench.ts';
 import { runCompare } from './compare.ts';
 import { runCompress } from '../pipeline/compress.ts';
+import { compressComponent } from '../pipeline/compress-component.ts';
+import type { CompressReport, CompressRequest } from '../../shared/model/job.ts';
 import type { StageContext } from '../pipeline/context.ts';
 import { runCoverage } from './coverage.ts';
 import { runDevices } from './devices.ts';
@@ -35,7 +37,7 @@ const budgeted = (r: { model: string; budget: Budget; dims?: Given['dims'] }): G
 export const tasks = {
   bench: blaming(holding(runBench), one),
   compare: blaming(holding(runCompare), (r) => ({ ...r, models: [r.original, r.pruned] })),
-  compress: blaming(holding(runCompress), budgeted),
+  compress: blaming(holding(runCompressTask), budgeted),
   coverage: blaming(runCoverage, one),
   devices: runDevices,
   inspect: blaming(holding(runInspect), one),
@@ -49,6 +51,11 @@ export const tasks = {
   verify: runVerify,
   workload: runWorkload,
 };
+
+/** A component of a package has the budget of a use of the package. */
+function runCompressTask(request: CompressRequest, ctx: StageContext): Promise<CompressReport> {
+  return request.part ? compressComponent({ ...request, part: request.part }, ctx) : runCompress(request, ctx);
+}
 
 async function runVerify(request: VerifyRequest, ctx: StageContext): Promise<VerifyReport> {
   ctx.progress({ stage: 'verify', message: 'checking', done: 0 });

@@ -49,7 +49,15 @@ const ERRORS = {
   ),
   'package-several': entry(
     (d) => `The package ${d.path} has ${d.count} components and one is needed here: ${d.components}.`,
-    'Choose the .onnx file of a component.',
+    'Choose one with --component ID, or give its .onnx file.',
+  ),
+  'workload-metric': entry(
+    (d) => `The workload has no metric ${d.metric}; it has ${d.known}.`,
+    'Choose one of them with --metric.',
+  ),
+  'workload-component': entry(
+    (d) => `The component ${d.component} cannot be pruned for this budget: ${d.reason}.`,
+    'Choose a component that the metric depends on, or another metric or budget. `secateur bench` on the package shows the phases.',
   ),
   'workload-setting': entry(
     (d) => `The workload setting ${d.name} cannot be used: ${d.reason}.`,

@@ -100,6 +100,27 @@ export interface LatencyVerdict {
   readonly high: number;
 }
 
+/** The component of a package that is pruned, and what the budget is set for. */
+export interface PackagePart {
+  /** Absolute. */
+  readonly package: string;
+  readonly component: string;
+  /** Of the workload: 'total', 'per-token', ... */
+  readonly metric: string;
+  /** Settings of the workload by name. */
+  readonly settings: Readonly<Record<string, number>>;
+}
+
+/** One use of a package before and after a component was pruned, from one measurement. */
+export interface WorkloadResult extends PackagePart {
+  readonly about: string;
+  /** Milliseconds of the metric. */
+  readonly beforeMs: number;
+  readonly afterMs: number;
+  readonly budgetMs: number;
+  readonly latency: LatencyVerdict;
+}
+
 /** What `compress` is asked to do; paths are absolute. */
 export interface CompressRequest {
   readonly model: string;
@@ -121,6 +142,8 @@ export interface CompressRequest {
   readonly floor?: QualityFloor;
   /** Threads that were asked for, where the process may use fewer: `budget.threads` are those. */
   readonly threadsAsked?: number;
+  /** `model` is a component of a package, and the budget is one on a use of the package. */
+  readonly part?: PackagePart;
 }
 
 /** Agreement with the original, and accuracy when there are labels. Measured on samples that no stage has trained on. */
@@ -208,6 +231,8 @@ export interface CompressReport {
   /** Where the floor was not kept: the fastest cut of those tried that keeps it. null: none of them does. */
   readonly keptFloor?: KeptFloor | null;
   readonly latency?: LatencyVerdict;
+  /** Where a component of a package was pruned: the budget above is the component's share of this one. */
+  readonly workload?: WorkloadResult;
   readonly provenance: Provenance;
   readonly recipe: Recipe;
   readonly seconds: Readonly<Record<string, number>>;

@@ -15,7 +15,12 @@ import { yardstick } from './yardstick.ts';
 
 export interface MeasureInput {
   /** Files. */
-  readonly models: readonly { readonly name: string; readonly model: string }[];
+  readonly models: readonly {
+    readonly name: string;
+    readonly model: string;
+    /** Sizes of its dynamic axes, where they are not those of the others. */
+    readonly dims?: Readonly<Record<string, number>>;
+  }[];
   /** Measured beside them, and comes last. */
   readonly yardstick?: boolean;
   readonly options: BenchOptions;
@@ -27,7 +32,10 @@ export interface MeasureInput {
 export type Measured = CandidateResult & { /** Where random numbers would not do. */ readonly boxes?: BoxesFrom };
 
 export async function runMeasure(input: MeasureInput): Promise<readonly Measured[]> {
-  const { models, options, yardstick: beside = false, holding = false, sample } = input;
+  const { options, yardstick: beside = false, holding = false, sample } = input;
+  const models = input.models.map(({ dims, ...c }) =>
+    dims ? { ...c, feeds: randomFeeds(openModelFile(c.model), { dims }) } : c,
+  );
   const look = (candidates: readonly Candidate[]): Promise<CandidateResult[]> =>
     benchmark(beside ? [...candidates, yardstick()] : candidates, options);
   return holding ? measureHolding(models, look, { options, ...(sample && { sample }) }) : look(models);
