@@ -38,7 +38,7 @@ function claim(o: Output, e: Evidence): Claim {
   const channels = axis === null ? 0 : dims[axis]!;
   if (axis === null || channels < 2) return none('it is neither a picture nor a map of classes');
   if (sameChannels(o, e, axis)) return none('as many channels come in as go out');
-  return guess(`nothing says what its ${channels} channels are`, 'map');
+  return guess(`nothing says what its ${channels} channels are`, 'map|latent');
 }
 
 /** Outputs with more elements share one mean. */
