@@ -8,13 +8,13 @@ import { boxLayout, layoutNames, readBoxes, type BoxLayout } from './support/det
 import { ratioInterval } from './support/intervals.ts';
 import { shapeText, type Evidence, type Output } from './support/output.ts';
 import { drawnClass, rowDistillation, rowDivergence } from './support/row-divergence.ts';
-import { LOGITS, setDistance, setLoss } from './support/set-prediction.ts';
+import { LOGITS, queryPair, setDistance, setLoss } from './support/set-prediction.ts';
 import { refuse, requireFloat, SET, squaredError } from './support/squared-error.ts';
 import { floats } from './support/values.ts';
 
 /** Only logits of queries, beside their boxes, have an axis of classes. */
 const queryAxis = (o: Output, e: Evidence): Pick<OutputMeaning, 'axis'> =>
-  e.boxes?.length === 2 && LOGITS.test(o.name) ? { axis: 2 } : {};
+  e.layouts?.boxes?.length === 2 && LOGITS.test(o.name) ? { axis: 2 } : {};
 
 /** F1 of one list of boxes against the other over all samples. */
 function judge(layout: BoxLayout, picture: Look['picture']): JointJudge {
@@ -87,12 +87,13 @@ function together(outputs: Outputs, { order, picture, meanings }: Look): Joint |
 export const head: Head = {
   reading: 'boxes',
   claim: (o, e) =>
-    e.boxes?.includes(o.name)
+    e.layouts?.boxes?.includes(o.name)
       ? { strength: STRENGTH.layout, why: 'its values lie as those of a detector', ...queryAxis(o, e) }
       : null,
   accept(o, e) {
     requireFloat(o, 'boxes');
-    if (!e.boxes?.includes(o.name)) refuse(o, 'boxes', `no layout of boxes that is known fits it; ${shapeText(o)}`);
+    if (!e.layouts?.boxes?.includes(o.name))
+      refuse(o, 'boxes', `no layout of boxes that is known fits it; ${shapeText(o)}`);
     return { ...SET, ...queryAxis(o, e) };
   },
   /** Where the layout is not known: scores of queries as distributions, everything else as numbers. */
@@ -116,6 +117,14 @@ export const head: Head = {
   /** Of an output whose layout is not known: nothing is judged. */
   judge: () => ({ add: () => undefined, figures: () => ({ samples: 0 }) }),
   floor: 'agreement',
+  layoutIn(outputs, order, picture) {
+    const layout = boxLayout(outputs, order, picture);
+    return layout ? layoutNames(layout) : [];
+  },
+  layoutOf(outputs) {
+    const pair = queryPair(outputs);
+    return pair ? [pair.boxes, pair.logits] : [];
+  },
   together,
   needsValues: (outputs) => outputs.length === 1 || outputs.some((o) => o.meaning?.axis !== undefined),
 };

@@ -175,6 +175,10 @@ export interface Head {
   labelLoss?(b: GraphBuilder, output: Omit<LossOutput, 'given'>, labels: Value): Value;
   /** True where `labelLoss` serves an output of this meaning. */
   takesLabels?(meaning: OutputMeaning | undefined): boolean;
+  /** Names of the outputs whose values lie as those of this reading; evidence for `claim`. */
+  layoutIn?(outputs: Outputs, order: readonly string[], picture: Look['picture']): readonly string[];
+  /** The same by names and shapes alone, where no values were seen. */
+  layoutOf?(outputs: readonly Output[]): readonly string[];
   /** Several outputs of this reading that mean something together; null: each stands for itself. */
   together?(outputs: Outputs, look: Look): Joint | null;
   /** True where the loss of outputs of these shapes can be told only from values (`together`). */

@@ -69,7 +69,7 @@ describe('what an output means', () => {
     ['depth', op('Relu'), 'y', [1, 1, 64, 64], 'numbers'],
     ['a class per pixel', op('Softmax', { attributes: [['axis', int(1)]] }), 'y', [1, 21, 64, 64], 'map'],
     ['features', op('Relu'), 'y', [1, 16, 32, 32], 'numbers'],
-    ['detections', op('Concat'), 'y', [1, 3549, 85], 'boxes', { boxes: ['y'] }],
+    ['detections', op('Concat'), 'y', [1, 3549, 85], 'boxes', { layouts: { boxes: ['y'] } }],
     ['tokens', gemm, 'y', [1, 16, 64], 'numbers'],
   ];
   it.each(cases)('%s', (_, end, name, dims, reading, more, input) => {

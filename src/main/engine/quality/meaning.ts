@@ -5,11 +5,17 @@
  * it does not have.
  */
 import type { OutputMeaning } from '../../../shared/model/job.ts';
-import { ImpossibleReading, type Claim, type Found, type Meanings } from '../heads/contract.ts';
-import { HEADS } from '../heads/registry.ts';
+import {
+  ImpossibleReading,
+  type Claim,
+  type Found,
+  type Look,
+  type Meanings,
+  type Outputs,
+} from '../heads/contract.ts';
+import { HEADS, type Heads } from '../heads/registry.ts';
 import { labelledOutput } from '../heads/support/labelled.ts';
-import { outputOf, type Evidence, type Output } from '../heads/support/output.ts';
-import { queryPair } from '../heads/support/set-prediction.ts';
+import { outputOf, type Evidence, type Layouts, type Output } from '../heads/support/output.ts';
 import type { Facts } from '../ir/facts.ts';
 import type { Model } from '../ir/model.ts';
 
@@ -22,7 +28,7 @@ export function outputMeanings(model: Model, evidence: Evidence, heads = HEADS):
     if (!known.includes(name))
       throw new ImpossibleReading(`there is no output ${name}; the outputs are ${known.join(', ')}`);
   const outputs = model.graph.outputs.map((v) => outputOf(v, evidence.shapeOf(v.name), evidence.batchAxisOf?.(v.name)));
-  const e: Evidence = { ...evidence, boxes: evidence.boxes ?? unseenBoxes(outputs) };
+  const e: Evidence = { ...evidence, layouts: evidence.layouts ?? layoutsOf(outputs, heads) };
   const labelled =
     typeof e.largestLabel === 'number' ? labelledOutput(outputs, { ...e, largestLabel: e.largestLabel }) : null;
   const out = new Map<string, OutputMeaning>();
@@ -46,16 +52,22 @@ export function outputMeanings(model: Model, evidence: Evidence, heads = HEADS):
   return out;
 }
 
-/** Boxes and logits of queries by their names and shapes, where no values were seen. */
-function unseenBoxes(outputs: readonly Output[]): string[] {
-  const pair = queryPair(outputs);
-  return pair ? [pair.boxes, pair.logits] : [];
-}
+/** Outputs that belong together, by their names and shapes. */
+const layoutsOf = (outputs: readonly Output[], heads: Heads): Layouts =>
+  Object.fromEntries(heads.all().map((h) => [h.reading, h.layoutOf?.(outputs) ?? []]));
+
+/** Outputs that belong together, by their values. @param picture height and width of the input, where it is a picture */
+export const layoutsIn = (
+  outputs: Outputs,
+  order: readonly string[],
+  picture: Look['picture'],
+  heads = HEADS,
+): Layouts => Object.fromEntries(heads.all().map((h) => [h.reading, h.layoutIn?.(outputs, order, picture) ?? []]));
 
 type Read = Found & Pick<OutputMeaning, 'reading'>;
 
 /** The reading with the strongest evidence. The head of numbers claims every output. */
-function strongest(o: Output, e: Evidence, heads: typeof HEADS): Read {
+function strongest(o: Output, e: Evidence, heads: Heads): Read {
   let best: { read: Read; strength: number } | null = null;
   for (const head of heads.all()) {
     const claim: Claim | null = head.claim(o, e);

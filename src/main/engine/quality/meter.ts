@@ -1,7 +1,7 @@
 /** Accumulates batches of a model's outputs against the original's into one Quality. */
 import type { OutputReading, Quality } from '../../../shared/model/job.ts';
 import type { OutputQuality } from '../../../shared/model/quality.ts';
-import { inOrder } from '../executor.ts';
+import { inOrder, type HostTensor } from '../executor.ts';
 import type { Joint, Judge, JointJudge, Meanings, Outputs } from '../heads/contract.ts';
 import { HEADS, type Heads } from '../heads/registry.ts';
 import { decibels, difference } from '../heads/support/metrics.ts';
@@ -54,6 +54,49 @@ export interface MeterOptions {
   readonly heads?: Heads;
 }
 
+/** Figures over all outputs. */
+interface Overall {
+  cosine: number;
+  cosines: number;
+  maxAbs: number;
+}
+
+interface Pair {
+  readonly ref: ArrayLike<number>;
+  readonly out: ArrayLike<number>;
+  /** False for integers, which have no signal and noise. */
+  readonly floating: boolean;
+}
+
+/** Elements of both as numbers; null where they are not compared. @param integers whether integers are */
+function comparable(t: HostTensor, other: HostTensor, integers = false): Pair | null {
+  const [floating, also] = [floats(t), floats(other)];
+  const ref = floating ?? (integers ? indices(t) : null);
+  const out = also ?? (integers ? indices(other) : null);
+  return ref && out ? { ref, out, floating: floating !== null } : null;
+}
+
+/** @param broken gets the rows with values that are not finite where the original's are */
+function addRows(
+  sum: Totals,
+  { ref, out, rows, size }: Pick<Pair, 'ref' | 'out'> & { readonly rows: number; readonly size: number },
+  over: Overall,
+  broken: Set<number>,
+): void {
+  for (let i = 0; i < rows; i++) {
+    const d = difference(ref, out, i * size, size);
+    sum.signal += d.signal;
+    sum.noise += d.noise;
+    over.maxAbs = Math.max(over.maxAbs, d.maxAbs);
+    if (d.nonFinite) broken.add(i);
+    if (d.signal > 0 || d.other > 0) {
+      // A sample that is zero on one side only has no direction: it counts as unlike.
+      over.cosine += d.signal > 0 && d.other > 0 ? d.dot / Math.sqrt(d.signal * d.other) : 0;
+      over.cosines++;
+    }
+  }
+}
+
 /**
  * Agreement and KL: Hinton et al. 2015 compare models the same way. SNR: outputs count equally, whatever their size:
  * -10 log10 of the mean of noise / signal.
@@ -62,10 +105,8 @@ export function createQualityMeter({ order, meanings, picture = null, heads = HE
   const totals = new Map<string, Totals>();
   const look = { order, meanings, picture };
   const first = classesIn(meanings, order);
+  const over: Overall = { cosine: 0, cosines: 0, maxAbs: 0 };
   let samples = 0,
-    cosine = 0,
-    cosines = 0,
-    maxAbs = 0,
     nonFinite = 0,
     joint: Joint | null | undefined,
     together: JointJudge | null = null;
@@ -98,39 +139,23 @@ export function createQualityMeter({ order, meanings, picture = null, heads = HE
       const broken = new Set<number>();
       for (const [name, t] of inOrder(reference, order)) {
         const other = candidate[name];
-        const meaning = meanings.get(name);
-        if (!other) continue;
-        const [floating, also] = [floats(t), floats(other)];
-        const named = heads.of(meaning?.reading).integers;
-        const ref = floating ?? (named ? indices(t) : null);
-        const out = also ?? (named ? indices(other) : null);
-        if (!ref || !out) continue;
-        if (ref.length !== out.length && joint?.varies) {
+        const pair = other && comparable(t, other, heads.of(meanings.get(name)?.reading).integers);
+        if (!pair) continue;
+        const { ref, out } = pair;
+        const sum = totalOf(name);
+        if (ref.length !== out.length) {
+          if (!joint?.varies)
+            throw new RangeError(`output ${name} has ${out.length} elements, the original ${ref.length}`);
           // Another number of boxes cannot be compared value by value: it counts as zeros.
-          const sum = totalOf(name);
           const power = difference(ref, new Float32Array(ref.length), 0, ref.length).signal;
           sum.signal += power;
           sum.noise += power;
           continue;
         }
-        if (ref.length !== out.length)
-          throw new RangeError(`output ${name} has ${out.length} elements, the original ${ref.length}`);
         const batched = t.dims[0] === count,
           rows = batched ? count : 1,
           size = ref.length / rows;
-        const sum = totalOf(name);
-        for (let i = 0; i < rows && floating; i++) {
-          const d = difference(ref, out, i * size, size);
-          sum.signal += d.signal;
-          sum.noise += d.noise;
-          maxAbs = Math.max(maxAbs, d.maxAbs);
-          if (d.nonFinite) broken.add(i);
-          if (d.signal > 0 || d.other > 0) {
-            // A sample that is zero on one side only has no direction: it counts as unlike.
-            cosine += d.signal > 0 && d.other > 0 ? d.dot / Math.sqrt(d.signal * d.other) : 0;
-            cosines++;
-          }
-        }
+        if (pair.floating) addRows(sum, { ref, out, rows, size }, over, broken);
         if (batched) sum.judge.add({ ref, out, count, size, dims: t.dims, labels: name === first ? labels : null });
       }
       nonFinite += broken.size;
@@ -145,7 +170,7 @@ export function createQualityMeter({ order, meanings, picture = null, heads = HE
       const outputs = figures();
       const named = joint ? outputs[0] : outputs.find((o) => o.name === first);
       const primary = named ?? outputs.find((o) => o.agreement !== undefined);
-      const images = outputs.filter((o) => o.reading === 'image');
+      const images = outputs.filter((o) => heads.of(o.reading).floor === 'psnrDb');
       const extra = (first === undefined ? null : totals.get(first)?.judge.extra?.()) ?? {};
       return {
         samples,
@@ -155,8 +180,8 @@ export function createQualityMeter({ order, meanings, picture = null, heads = HE
         ...together?.extra(),
         ...extra,
         snrDb: nonFinite ? -200 : decibels(1, mean),
-        ...(cosines > 0 && { cosine: cosine / cosines }),
-        maxAbs,
+        ...(over.cosines > 0 && { cosine: over.cosine / over.cosines }),
+        maxAbs: over.maxAbs,
         ...(images.length === 1 && { psnrDb: images[0]!.psnrDb ?? null }),
         ...(nonFinite > 0 && { nonFinite }),
         outputs,

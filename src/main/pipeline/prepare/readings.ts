@@ -5,10 +5,16 @@ import type { Dataset } from '../../data/dataset.ts';
 import { batchFirst } from '../../engine/batch-first.ts';
 import type { ExecSession, Executor, HostTensor } from '../../engine/executor.ts';
 import type { Model } from '../../engine/ir/model.ts';
-import { boxLayout, layoutNames, pictureOf } from '../../engine/heads/support/detections.ts';
+import { pictureOf } from '../../engine/heads/support/detections.ts';
 import { labelledOutput } from '../../engine/heads/support/labelled.ts';
 import { outputOf } from '../../engine/heads/support/output.ts';
-import { ImpossibleReading, outputMeanings, type Evidence, type Meanings } from '../../engine/quality/meaning.ts';
+import {
+  ImpossibleReading,
+  layoutsIn,
+  outputMeanings,
+  type Evidence,
+  type Meanings,
+} from '../../engine/quality/meaning.ts';
 import { batchOf } from '../../runtime/axes.ts';
 import { batchAxesOfOutputs, declaredBatchAxes } from '../../runtime/output-axes.ts';
 import { randomFeeds } from '../../runtime/random-inputs.ts';
@@ -49,7 +55,6 @@ export async function readOutputs(model: Model, o: ReadingOptions, executor: Exe
     await session.release();
   }
   const order = model.graph.outputs.map((v) => v.name);
-  const layout = boxLayout(outputs, order, pictureOf(Object.values(feeds)[0]?.dims));
   const names = o.classNames ?? o.dataset?.classNames;
   const evidence = {
     shapeOf: (name: string) => outputs[name],
@@ -57,7 +62,7 @@ export async function readOutputs(model: Model, o: ReadingOptions, executor: Exe
     inputs: Object.entries(feeds).map(([name, t]) => ({ name, dims: t.dims, dtype: t.dtype })),
     largestLabel: largestLabel(o.dataset),
     classNames: names?.length ?? null,
-    boxes: layout ? layoutNames(layout) : [],
+    layouts: layoutsIn(outputs, order, pictureOf(Object.values(feeds)[0]?.dims)),
     ...(o.given && { given: o.given }),
   };
   try {

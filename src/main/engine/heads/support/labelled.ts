@@ -3,7 +3,7 @@
  * classes by its graph, its name or the class names; where none does, the row of numbers whose width fits the labels best.
  */
 import type { OutputReading } from '../../../../shared/model/job.ts';
-import { FLOATS, named, type Output } from './output.ts';
+import { FLOATS, named, type Layouts, type Output } from './output.ts';
 
 export interface LabelEvidence {
   /** The largest label; -1 where there are none that count. */
@@ -11,8 +11,8 @@ export interface LabelEvidence {
   readonly classNames?: number | null | undefined;
   /** By the user. */
   readonly given?: Readonly<Record<string, OutputReading>> | undefined;
-  /** Outputs that hold detections. */
-  readonly boxes?: readonly string[] | undefined;
+  /** Outputs that belong together, as boxes, scores and labels do. */
+  readonly layouts?: Layouts | undefined;
 }
 
 export interface Labelled {
@@ -66,11 +66,11 @@ const narrower = (a: number, b: number, hold: boolean): number => (a === b ? 0 :
 
 const classesOf = (o: Output): number => (!FLOATS.includes(o.dtype) ? Infinity : o.width === 1 ? 2 : o.width);
 
-function rankOf(o: Output, { given = {}, boxes = [], classNames }: LabelEvidence): number {
+function rankOf(o: Output, { given = {}, layouts = {}, classNames }: LabelEvidence): number {
   const told = given[o.name];
   const names = Object.values(given).includes('classes');
   if (told !== undefined || names) return told === 'classes' && (o.flat || !FLOATS.includes(o.dtype)) ? RANK.given : 0;
-  if (boxes.includes(o.name)) return RANK.none;
+  if (Object.values(layouts).some((names) => names.includes(o.name))) return RANK.none;
   if (!FLOATS.includes(o.dtype)) return o.end.end === 'argmax' && o.dims.length <= 2 ? RANK.end : RANK.none;
   if (!o.flat) return RANK.none;
   if (o.width === 1) return o.end.end === 'sigmoid' ? RANK.end : RANK.none;

@@ -18,6 +18,9 @@ export interface Output {
   readonly width: number;
 }
 
+/** Names of outputs by reading. */
+export type Layouts = Readonly<Partial<Record<OutputReading, readonly string[]>>>;
+
 /** What is known about a model's outputs beside their graph. */
 export interface Evidence {
   /** Sizes and type of an output, the batch first; undefined where it was not seen. */
@@ -29,8 +32,8 @@ export interface Evidence {
   /** The largest label, where there are labels and they are about this output. */
   readonly largestLabel?: number | null;
   readonly classNames?: number | null;
-  /** Outputs that were seen to hold detections. */
-  readonly boxes?: readonly string[];
+  /** Outputs that belong together, by the reading that their layout shows. */
+  readonly layouts?: Layouts;
   /** This output was chosen for the labels by its width alone, among several. */
   readonly chosen?: Labelled;
   /** By the user. */
