@@ -40,12 +40,16 @@ let folder: string;
 let fixture: CompressFixture;
 let ctx: StageContext;
 const points: Candidate[] = [];
+/** Stages that ran, by name. */
+let ran: string[] = [];
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'secateur-window-'));
   fixture = writeCompressFixture(folder);
   const worker = await openWorker({ id: 'test', task: 'test', input: {}, home: join(folder, 'home') });
   ctx = steadily({
     ...worker.context,
+    artifact: (stage, key, make) =>
+      worker.context.artifact(stage, key, (dir, checkpoint) => (ran.push(stage), make(dir, checkpoint))),
     job: 'test',
     log: () => undefined,
     inSubprocess: (task, input) => (tasks as TaskTable)[task]!(input as never, ctx),
@@ -141,7 +145,10 @@ describe('review', () => {
       // Null where the step was not judged by samples.
       if (p.change !== null) expect(p.change).toBeGreaterThanOrEqual(0);
     }
+    ran = [];
     const r = await runReview({ request, report }, ctx);
+    // It uses the latency tables and the scores of the job.
+    expect(ran).toEqual([]);
     expect(r.baselineMs).toBe(report.baseline.p50Ms);
     expect(r.samples.length).toBe(Math.min(12, report.result!.quality!.samples));
     const numbers = ['0', '1', '2', '3'];
