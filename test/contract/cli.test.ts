@@ -57,7 +57,7 @@ describe('usage', () => {
   });
 
   it.each([
-    [[], /it needs a command/],
+    [[], /no command was given/],
     [['compres', 'x'], /unknown command 'compres' \(Did you mean compress\?\)/],
     [['compress', 'model.onnx'], /required option '--budget <budget>' not specified/],
     [['bench'], /missing required argument 'model'/],

@@ -151,7 +151,7 @@ describe('compress', () => {
     expect([r.code, doc.accepted, doc.reasons![0]]).toEqual([
       7,
       false,
-      expect.stringContaining('not measured: no data'),
+      expect.stringContaining('not measured, because no data'),
     ]);
     expect(readFileSync(join(doc.bundle!, 'README.md'), 'utf8')).toMatch(/^# .*\n\n> \*\*Not accepted/);
     const result = expectConsistent(doc, 0.7);
@@ -180,7 +180,7 @@ describe('compress', () => {
     expect(r.code).toBe(4);
     expect(doc).toMatchObject({ met: false, result: null, bundle: null, model: null });
     expect(doc.unreachable!.bestMs).toBeGreaterThan(doc.budgetMs);
-    expect(doc.unreachable!.reason).toMatch(/original's time/);
+    expect(doc.unreachable!.reason).toMatch(/original's latency/);
     expect(doc.unreachable!.holds.map((h) => h.operator).join()).toMatch(/Conv/);
     for (const h of doc.unreachable!.holds) expect(h.ms).toBeGreaterThan(0);
     expect(doc.groups.every((g) => g.kept === g.units)).toBe(true);

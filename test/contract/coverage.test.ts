@@ -73,7 +73,7 @@ it('prints one object per model, and a model that cannot be opened is a row', ()
 it('prints a table for people, and refuses what is not there or not a share', () => {
   const r = coverage('models/chain.onnx', 'models/whole.onnx');
   expect(r.out).toMatch(/chain\s+yes\s+3/);
-  expect(r.out).toContain('1 of 2 models are right when 30% of every group goes');
+  expect(r.out).toContain('1 of 2 models are right with 30% of every group removed');
   expect(r.out).toContain('whole: nothing can be pruned');
   expect(coverage('nothing-here').code).toBe(3);
   expect(coverage('models', '--ratio', '1.5').code).toBe(2);

@@ -43,8 +43,8 @@ export async function askToLeave(window: BrowserWindow, jobs: number): Promise<b
   const { response } = await dialog.showMessageBox(window, {
     type: 'warning',
     title: 'Secateur',
-    message: one ? 'A job is under way.' : `${jobs} jobs are under way.`,
-    detail: `Without the window ${one ? 'it' : 'they'} cannot go on. Finished stages are kept: resume later from the library.`,
+    message: one ? 'A job is running.' : `${jobs} jobs are running.`,
+    detail: `${one ? 'It ends' : 'They end'} when the window closes. Finished stages are kept; resume later from the library.`,
     buttons: [one ? 'Cancel the job and quit' : 'Cancel the jobs and quit', 'Stay'],
     defaultId: 1,
     cancelId: 1,

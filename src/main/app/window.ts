@@ -79,7 +79,9 @@ function remember(window: BrowserWindow, { state, write, log }: WindowOptions): 
     clearTimeout(timer);
     const now: WindowState = { bounds: window.getNormalBounds(), maximized: window.isMaximized() };
     // Not worth an interruption: the next window stands where this one first did.
-    write(state, `${JSON.stringify(now)}\n`).catch((e: unknown) => log(`the window's place is not kept: ${String(e)}`));
+    write(state, `${JSON.stringify(now)}\n`).catch((e: unknown) =>
+      log(`the position of the window is not saved: ${String(e)}`),
+    );
   };
   const later = (): void => {
     clearTimeout(timer);

@@ -16,10 +16,10 @@ interface Options {
 export function addCoverageCommand(program: Command, session: Session): void {
   program
     .command('coverage')
-    .description('Prune the same share of every group of many models, and check that each is right and faster')
+    .description('Prune the same share of every group of many models, and check the result and its latency')
     .argument('<path...>', 'ONNX files, and folders of them')
-    .option('--ratio <share>', 'share of the units of every group that goes', share, 0.3)
-    .option('--dim <name=size>', 'size of a dynamic axis of the inputs; give it once for each axis', dim)
+    .option('--ratio <share>', 'share of the units to remove from every group', share, 0.3)
+    .option('--dim <name=size>', 'size of a dynamic axis of the inputs (repeatable)', dim)
     .option('--json', 'print one JSON document')
     .action(async (paths: string[], o: Options) => {
       const requests = coverageRequests(paths, o, session.io.cwd);
@@ -85,12 +85,12 @@ export function renderCoverage(rows: readonly CoverageRow[]): string {
         figure(r.seconds, 1),
       ]),
     ]),
-    `\n${rows.length - failed.length} of ${rows.length} models are right when ${percent(rows[0]?.ratio ?? 0, 0)} of every group goes.\n`,
+    `\n${rows.length - failed.length} of ${rows.length} models are right with ${percent(rows[0]?.ratio ?? 0, 0)} of every group removed.\n`,
     ...failed.map((r) => `  ${r.name}: ${r.problems.join('; ')}\n`),
     ...rows.flatMap((r) => r.notes.map((n) => `  ${r.name} ${n}\n`)),
     ...slow.map(
-      (r) => `  ${r.name} is not clearly faster; most time is in ${r.holds.map((h) => h.operator).join(', ')}\n`,
+      (r) => `  ${r.name} is not clearly faster; slowest operators: ${r.holds.map((h) => h.operator).join(', ')}\n`,
     ),
-    frozen.length ? `\nwhat stays whole, and why:\n${table(frozen.map(([why, n]) => [`  ${why}`, String(n)]))}` : '',
+    frozen.length ? `\nnot pruned, and the reason:\n${table(frozen.map(([why, n]) => [`  ${why}`, String(n)]))}` : '',
   ].join('');
 }

@@ -15,12 +15,12 @@ export function addJobCommands(
   session: Session,
   printResult: (kind: string, json: boolean | undefined, result: unknown) => void,
 ): void {
-  const jobs = program.command('jobs').description('Jobs under way and past');
+  const jobs = program.command('jobs').description('Jobs that are running or have ended');
 
   jobs
     .command('list', { isDefault: true })
     .description('List jobs, newest first')
-    .option('--limit <n>', 'how many', wholeNumber(1, 10_000), 20)
+    .option('--limit <n>', 'number of jobs', wholeNumber(1, 10_000), 20)
     .option('--json', 'print one JSON document')
     .action((o: Json & { limit: number }) => {
       const list = session.services.jobs.list(o.limit);
@@ -30,7 +30,7 @@ export function addJobCommands(
   jobs
     .command('show')
     .description('Show a job and its result')
-    .argument('<id>', 'job id, its beginning, or "last"')
+    .argument('<id>', 'job id, the beginning of one, or "last"')
     .option('--json', 'print one JSON document')
     .action((id: string, o: Json) => {
       const job = session.services.jobs.show(id);
@@ -45,8 +45,8 @@ export function addJobCommands(
 
   jobs
     .command('resume')
-    .description('Go on with a job that failed, was cancelled or was interrupted')
-    .argument('<id>', 'job id, its beginning, or "last"')
+    .description('Resume a job that failed, was cancelled or was interrupted')
+    .argument('<id>', 'job id, the beginning of one, or "last"')
     .option('--json', 'print one JSON document')
     .action(async (id: string, o: Json) => {
       const { kind } = session.services.jobs.show(id);
@@ -57,8 +57,8 @@ export function addJobCommands(
 
   jobs
     .command('cancel')
-    .description('End a job, also one that another process runs')
-    .argument('<id>', 'job id, its beginning, or "last"')
+    .description('Cancel a job, including one of another process')
+    .argument('<id>', 'job id, the beginning of one, or "last"')
     .option('--json', 'print one JSON document')
     .action(async (id: string, o: Json) => {
       const job = await session.services.jobs.cancel(id);
@@ -67,7 +67,7 @@ export function addJobCommands(
 
   jobs
     .command('prune')
-    .description('Remove stored intermediate results that no job has used for some days')
+    .description('Delete intermediate results that no job has used for some days')
     .option('--days <n>', 'days without use', wholeNumber(0, 36_500), 30)
     .option('--json', 'print one JSON document')
     .action(async (o: Json & { days: number }) => {

@@ -37,7 +37,7 @@ import type { VerifyOutput } from './render-verify.ts';
 import type { Session } from './session.ts';
 
 const PREPROCESS = `preprocessing JSON, or ${PRESET_LIST.map((p) => p.name).join(', ')}`;
-const OUTPUT = `how an output is read (repeatable): ${READINGS.join(', ')}`;
+const OUTPUT = `type of an output (repeatable): ${READINGS.join(', ')}`;
 
 const WORKLOAD = 'setting of the workload of a package, such as tokens=64 (repeatable)';
 
@@ -47,7 +47,9 @@ interface Uses {
 
 function oneModel({ workload }: Uses): void {
   if (workload)
-    throw new SecateurError('usage', { reason: '--workload is for the folder of a package, and this is one model' });
+    throw new SecateurError('usage', {
+      reason: '--workload needs the folder of a package, and this is a single model',
+    });
 }
 
 interface Json {
@@ -76,11 +78,11 @@ export function buildProgram(session: Session, version: string): Command {
 
   program
     .command('inspect')
-    .description('Show what a model is made of, what can be pruned, and what blocks it')
+    .description('Show the structure of a model, its prunable groups and the operators that block pruning')
     .argument('<model>', 'ONNX file, or the folder of a package')
     .option('--workload <name=value>', WORKLOAD, workloadSetting)
-    .option('--dim <name=size>', 'size of a dynamic axis of the inputs; give it once for each axis', dim)
-    .option('--data <path>', 'data to run the original on: image folder, CSV, .npy or .npz')
+    .option('--dim <name=size>', 'size of a dynamic axis of the inputs (repeatable)', dim)
+    .option('--data <path>', 'data for the original model: image folder, CSV, .npy or .npz')
     .option('--labels <file>', 'labels of the data')
     .option('--preprocess <file|preset>', PREPROCESS)
     .option('--output <name=reading>', OUTPUT, outputReading)
@@ -107,7 +109,7 @@ export function buildProgram(session: Session, version: string): Command {
     .action(async (model: string, o: Json & MeasureOptions & Uses & { vs?: string }) => {
       if (isPackage(model, session.io.cwd)) {
         if (o.vs !== undefined)
-          throw new SecateurError('usage', { reason: '--vs compares two models, and a folder is a package' });
+          throw new SecateurError('usage', { reason: '--vs compares two models, and this is the folder of a package' });
         const request = workloadRequest(model, o, session.io.cwd);
         const handle = session.services.jobs.start('workload', request, session.listeners());
         const report = await session.follow<WorkloadReport>(handle);
@@ -134,11 +136,11 @@ export function buildProgram(session: Session, version: string): Command {
     .option('--labels <file>', 'labels of the data')
     .option('--preprocess <file|preset>', PREPROCESS)
     .option('--output <name=reading>', OUTPUT, outputReading)
-    .option('--min-agreement <share>', 'least agreement with the original (F1 of boxes or masks, cosine)', fraction)
-    .option('--max-drop <share>', 'largest loss of top-1 accuracy, where there are labels', fraction)
-    .option('--min-psnr <dB>', 'least PSNR against the original, of outputs that are images', decibels)
+    .option('--min-agreement <share>', 'minimum agreement with the original (F1 of boxes or masks, cosine)', fraction)
+    .option('--max-drop <share>', 'maximum drop in top-1 accuracy; needs labels', fraction)
+    .option('--min-psnr <dB>', 'minimum PSNR against the original, for outputs that are images', decibels)
     .option('--recipe <name|file>', 'fast, balanced, best, or a recipe file')
-    .option('--time-limit <seconds>', 'time limit of recovery; 0 leaves it out', seconds)
+    .option('--time-limit <seconds>', 'time limit of recovery; 0 turns recovery off', seconds)
     .option('--out <dir>', 'folder for the results')
     .option('--seed <n>', 'seed of every random choice', wholeNumber(0, 2 ** 31 - 1))
     .action(async (model: string, o: Json & Omit<CompressOptions, 'device'> & { device?: string }) => {
@@ -153,7 +155,7 @@ export function buildProgram(session: Session, version: string): Command {
     });
 
   measured(program.command('compare'))
-    .description('Compare a pruned model with its original on data')
+    .description('Compare a pruned model with the original on data')
     .argument('<original>', 'ONNX file')
     .argument('<pruned>', 'ONNX file')
     .requiredOption('--data <path>', 'image folder, CSV, .npy or .npz')
@@ -173,7 +175,7 @@ export function buildProgram(session: Session, version: string): Command {
     .command('verify')
     .description('Check a bundle: hashes, golden outputs, latency')
     .argument('<bundle>', 'bundle folder or zip')
-    .option('--dim <name=size>', 'size of a dynamic axis of the inputs; give it once for each axis', dim)
+    .option('--dim <name=size>', 'size of a dynamic axis of the inputs (repeatable)', dim)
     .option('--json', 'print one JSON document')
     .action(async (bundle: string, o: Json & Dims) => {
       const request = verifyRequest(bundle, o, session.io.cwd);
@@ -184,11 +186,11 @@ export function buildProgram(session: Session, version: string): Command {
   program
     .command('serve')
     .description('Open the window in a browser; only this machine can reach it')
-    .option('--port <n>', 'port to listen on (default: the last one, or any that is free)', wholeNumber(0, 65_535), 0)
+    .option('--port <n>', 'port to listen on (default: the last one, or a free port)', wholeNumber(0, 65_535), 0)
     .option('--json', 'print one JSON document with the address')
     .action(async (o: Json & { port: number }) => {
       await session.serve(o.port, (url) =>
-        session.print(o.json, { url }, () => `Secateur is open at ${url}\nCtrl-C ends it.\n`),
+        session.print(o.json, { url }, () => `Secateur is open at ${url}\nPress Ctrl-C to stop.\n`),
       );
     });
 
@@ -201,7 +203,7 @@ export function buildProgram(session: Session, version: string): Command {
     else session.print(json, result, () => `${JSON.stringify(result, null, 2)}\n`);
   });
 
-  const devices = program.command('devices').description('Devices that budgets can be met on');
+  const devices = program.command('devices').description('Devices for latency budgets');
   devices
     .command('list', { isDefault: true })
     .description('List this machine and the known device profiles')
@@ -218,9 +220,9 @@ function measured(command: Command): Command {
   return command
     .option('--provider <name>', 'execution provider', 'cpu')
     .option('--threads <n>', 'threads of the runtime', wholeNumber(1, 1024), 1)
-    .option('--batch <n>', 'batch size that is measured', wholeNumber(1, 4096), 1)
-    .option('--dim <name=size>', 'size of a dynamic axis of the inputs; give it once for each axis', dim)
-    .option('--runs <n>', 'runs of each latency measurement', wholeNumber(5, 100_000))
+    .option('--batch <n>', 'batch size', wholeNumber(1, 4096), 1)
+    .option('--dim <name=size>', 'size of a dynamic axis of the inputs (repeatable)', dim)
+    .option('--runs <n>', 'number of runs of each latency measurement', wholeNumber(5, 100_000))
     .option('--json', 'print one JSON document');
 }
 

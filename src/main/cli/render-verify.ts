@@ -12,6 +12,6 @@ export function renderVerify(r: VerifyOutput): string {
   const lines = r.checks.map((c) => `${mark(c.ok)}  ${c.name}${c.detail === '' ? '' : `: ${c.detail}`}\n`);
   const digest = r.digest === null ? '' : `manifest sha256 ${r.digest}\n`;
   const open = r.checks.filter((c) => c.ok === null).map((c) => c.name);
-  const good = open.length === 0 ? 'The bundle is good.' : `No check failed; not judged: ${open.join(', ')}.`;
-  return `${lines.join('')}${digest}${r.ok ? good : 'The bundle is not good.'}\n`;
+  const good = open.length === 0 ? 'The bundle is valid.' : `No check failed. Not comparable: ${open.join(', ')}.`;
+  return `${lines.join('')}${digest}${r.ok ? good : 'The bundle is not valid.'}\n`;
 }

@@ -32,7 +32,7 @@ export function renderInspect(r: InspectReport): string {
   ])}`;
   if (r.groups.length > 0) {
     text += `\n${table([
-      ['group', 'units', 'parameters a unit', 'nodes'],
+      ['group', 'units', 'parameters per unit', 'nodes'],
       ...r.groups.map((g) => [g.id, String(g.units), count(g.paramsPerUnit), String(g.nodes.length)]),
     ])}`;
   }
@@ -74,7 +74,7 @@ export function renderCompress(r: CompressReport, colours = false): string {
   text += `${budgetLine(r)}\n`;
   if (r.unreachable) {
     text += `The budget cannot be reached: ${r.unreachable.reason}\n`;
-    text += `The best would be about ${milliseconds(r.unreachable.bestMs)}. The time is held by:\n`;
+    text += `The lowest possible latency is about ${milliseconds(r.unreachable.bestMs)}. Slowest operators:\n`;
     text += table(r.unreachable.holds.map((h) => [`  ${h.operator}`, milliseconds(h.ms)]));
   }
   if (r.blocksRemoved.length > 0) text += `blocks removed: ${r.blocksRemoved.join(', ')}\n`;

@@ -57,7 +57,7 @@ function report(thrown: unknown, args: readonly string[], session: Session): num
     // Help that was not asked for has been printed on stderr already.
     const reason =
       thrown.code === 'commander.help'
-        ? 'it needs a command'
+        ? 'no command was given'
         : thrown.message
             .replace(/^error: /, '')
             .replace(/\.\s*$/, '')

@@ -115,7 +115,7 @@ function assemble(views: readonly ImageView[], e: Expected, dtype: number): Host
   const { height, width } = views[0]!;
   if (views.some((v) => v.height !== height || v.width !== width))
     throw new SecateurError('data-shape', {
-      reason: 'the images of a batch have different sizes and the model takes any; give resize or crop',
+      reason: 'the images of a batch have different sizes; set resize or crop in a preprocessing file',
     });
   const dims =
     e.layout === 'NCHW' ? [views.length, e.channels, height, width] : [views.length, height, width, e.channels];

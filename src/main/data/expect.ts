@@ -77,7 +77,7 @@ export function expectImages(
     const values = integer ? 'raw 0..255' : 'scaled to 0..1, no mean and std';
     notes.push(
       `No preprocessing was given; deduced from the input ${shown} ${dtypeName(inputDtype)}: ${layout}, ${colorOrder}, ${values}. ` +
-        'Where the model was trained with other values, give them, or its accuracy will be understated.',
+        'If the model was trained with other values, give them; otherwise its accuracy is understated.',
     );
   }
   return { preprocess, layout, channels, target, flatten: flat };

@@ -65,7 +65,7 @@ export function parseNpyHeader(bytes: Uint8Array, path: string): NpyHeader {
   const descr = /'descr'\s*:\s*'([^']*)'/.exec(header)?.[1],
     fortran = /'fortran_order'\s*:\s*(True|False)/.exec(header)?.[1],
     dims = /'shape'\s*:\s*\(([^)]*)\)/.exec(header)?.[1];
-  if (descr === undefined) throw invalid(path, 'it holds records, which have no place in a tensor');
+  if (descr === undefined) throw invalid(path, 'it holds records, and tensors hold numbers');
   if (fortran === undefined || dims === undefined) throw invalid(path, 'its header lacks fortran_order or shape');
   const code = CODES[descr.slice(1)];
   if (!code || !'<>|='.includes(descr[0]!))
@@ -214,7 +214,7 @@ class FileArray implements ArraySource {
       for (let got = 0; got < to.length;) {
         const position = h.offset + indices[k]! * row + got;
         const { bytesRead } = await this.#file.read(to, got, to.length - got, position);
-        if (bytesRead === 0) throw invalid(this.#path, 'it became shorter while it was read');
+        if (bytesRead === 0) throw invalid(this.#path, 'it was truncated while it was read');
         got += bytesRead;
       }
       k += run;

@@ -28,7 +28,7 @@ const schema = z
   .partial()
   .refine(
     (p) => p.dtype !== 'uint8' || (p.rescale === undefined && p.mean === undefined && p.std === undefined),
-    'dtype "uint8" takes the pixels as they are: it goes with no rescale, mean or std',
+    'dtype "uint8" takes unchanged pixels and cannot be combined with rescale, mean or std',
   );
 
 /** Checks a parsed JSON value. @throws 'preprocess-invalid' naming the key at fault @internal */

@@ -66,7 +66,7 @@ async function openFolder(path: string, classes?: readonly string[] | null): Pro
     flat = nested.length === 0;
   const used = flat ? names : nested;
   if (!flat && nested.length < names.length)
-    notes.push(`${names.length - nested.length} images beside the class folders are left out.`);
+    notes.push(`${names.length - nested.length} images outside the class folders are left out.`);
   const files = used.map((n) => join(path, n));
   if (!flat) {
     const folders = classOrder([...new Set(nested.map((n) => n.split('/')[0]!))]);

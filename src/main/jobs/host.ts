@@ -65,7 +65,7 @@ export function runTask(spawner: WorkerSpawner, options: TaskOptions): RunningTa
     const worker = spawner.spawn();
     process = worker;
     const readyTimer = setTimeout(() => {
-      const reason = `it said nothing for ${patience / 1000} s`;
+      const reason = `it sent nothing for ${patience / 1000} s`;
       outcome ??= failed(new SecateurError('worker-not-ready', { reason }));
       stop();
     }, patience);

@@ -46,7 +46,7 @@ export async function searchFloor(o: FloorSearch, ctx: StageContext): Promise<Ke
       const told = (more: string): void =>
         ctx.progress({
           stage: 'evaluate',
-          message: `looking for a cut that keeps the floor (${made + 1} of ${STEPS} at most)${more}`,
+          message: `searching a cut within the quality floor (${made + 1} of at most ${STEPS})${more}`,
           done: made / STEPS,
         });
       tell = (count) => told(`: ${count} plans tried`);

@@ -37,7 +37,7 @@ export async function findResult(
   const first = (await makeResult(job, baselineMs, search, ctx))!;
   const { final } = first;
   if (final.latency.verdict === 'met' || first.recovered) return first;
-  ctx.log(`${final.share.toFixed(3)} of the budget (${final.latency.verdict}): another plan is made`);
+  ctx.log(`${final.share.toFixed(3)} of the budget (${final.latency.verdict}): making another plan`);
   job.clock.mark('measure');
   const missed = [{ ...first.chosen, ratio: remadeFrom(final) * budgetRatio }];
   // The other plan is another model, with a measurement of its own.

@@ -16,7 +16,7 @@ import { sampleLimits } from './search/sample-limits.ts';
 import { scoresStage } from './search/scores.ts';
 import { now } from './stage.ts';
 
-const ALREADY_MET = 'The original already meets the budget: nothing has to be removed.';
+const ALREADY_MET = 'The original already meets the budget. Nothing has to be removed.';
 
 /** Samples that one of several plans is chosen by. */
 const [LEAST_JUDGES, MOST_JUDGES] = [64, 512];

@@ -115,7 +115,7 @@ export function sizeNotes({ sizes, guessed, batch, fixedBatch }: SettledSizes, w
       `Nothing says how large ${guessed.join(', ')} ${guessed.length > 1 ? 'are' : 'is'}: ${guessed.map((n) => `${n} = ${sizes[n]}`).join(', ')} ${guessed.length > 1 ? 'were' : 'was'} assumed. Give sizes with --dim NAME=SIZE.`,
     );
   if (fixedBatch)
-    notes.push(`The model does not run at a batch of ${wanted}, whatever its inputs declare: ${batch} is used.`);
+    notes.push(`The model declares a batch of ${wanted} but does not run with it. The batch ${batch} is used.`);
   return notes;
 }
 

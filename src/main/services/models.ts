@@ -26,7 +26,7 @@ export class ModelService {
       {
         id: 'scenes',
         name: 'Scenes classifier',
-        about: `A small residual network that tells ${classes} kinds of drawn scenes apart, with labelled test images.`,
+        about: `A small residual network that classifies ${classes} kinds of drawn scenes, with labelled test images.`,
         model,
         data,
       },
@@ -59,7 +59,7 @@ export class ModelService {
     if (name === undefined || more.length > 0)
       throw new SecateurError('model-not-in-folder', {
         path,
-        reason: name === undefined ? 'it holds no .onnx file' : `it holds ${names.sort().join(', ')}`,
+        reason: name === undefined ? 'it contains no .onnx file' : `it holds ${names.sort().join(', ')}`,
       });
     return join(path, name);
   }

@@ -66,7 +66,7 @@ export function inspectRequest(
   cwd: string,
 ): InspectRequest {
   if (o.data === undefined && (o.labels !== undefined || o.preprocess !== undefined))
-    throw new SecateurError('usage', { reason: '--labels and --preprocess say how --data is read, and there is none' });
+    throw new SecateurError('usage', { reason: '--labels and --preprocess need --data' });
   return {
     model: existing(model, cwd),
     ...(o.data !== undefined && { data: existing(o.data, cwd) }),

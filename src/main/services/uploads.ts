@@ -70,7 +70,7 @@ export class UploadService {
     const meter = new Transform({
       transform(chunk: Buffer, _, done) {
         upload.bytesLeft -= chunk.length;
-        done(upload.bytesLeft < 0 ? refuse('it is larger than was announced') : null, chunk);
+        done(upload.bytesLeft < 0 ? refuse('it is larger than announced') : null, chunk);
       },
     });
     try {

@@ -53,7 +53,7 @@ export class FileByteSource implements ByteSource {
       } catch (e) {
         throw unreadable(this.path, e);
       }
-      if (n === 0) throw new SecateurError('file-unreadable', { path: this.path, reason: 'it became shorter' });
+      if (n === 0) throw new SecateurError('file-unreadable', { path: this.path, reason: 'it was truncated' });
       done += n;
     }
   }

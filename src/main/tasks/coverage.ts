@@ -85,7 +85,7 @@ export async function runCoverage(request: CoverageRequest, ctx: StageContext): 
     });
   });
   const { error, effect, macsRatio, latency, pruned } = result;
-  tell('at other sizes', 0.9);
+  tell('comparing at other sizes', 0.9);
   const sizes = await atSecondSizes(p, result.plan, ctx.executor);
   const faster = latency.high < 1;
   const problems = [
@@ -154,7 +154,7 @@ async function judged(
   const enough = cuts.filter((c, i) => i === 0 || 1 - c.macsRatio >= least);
   const times = new Map(cuts.map((c, i) => [c, timed[i + 1]!.ratio] as const));
   const best = enough.reduce((x, y) => (times.get(y)!.value < times.get(x)!.value ? y : x));
-  tell('against the mask', 0.8);
+  tell('comparing with the masked model', 0.8);
   const { error, effect } = await againstMask(p, best.plan, ctx, settle);
   return { error, effect, macsRatio: best.macsRatio, latency: times.get(best)!, pruned: best.model, plan: best.plan };
 }

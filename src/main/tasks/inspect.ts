@@ -44,7 +44,7 @@ async function inspected(
   const { batch } = whole.sizes;
   ctx.progress({ stage: 'facts', message: 'running the model once', done: 0 });
   const facts = await collectFacts(model, ctx.executor, { batch });
-  ctx.progress({ stage: 'groups', message: 'finding what belongs together', done: 0 });
+  ctx.progress({ stage: 'groups', message: 'finding groups', done: 0 });
   // As `compress` sees the model, so that recipes can name what is listed here.
   const working = await prepareSized(whole, ctx);
   const { model: prepared, analysis, blocks } = working;

@@ -29,7 +29,7 @@ import { operatorsByTime } from './profile.ts';
 import { scoresStage, type CompleteScores } from '../pipeline/search/scores.ts';
 import { openSpace } from '../engine/allocation/space.ts';
 
-const COST = 'what each width costs';
+const COST = 'predicting latency over widths';
 
 /** Throws what opening the model throws. Without the job's data, costs come from random inputs and no samples are shown. */
 export async function runReview({ request: given, report }: ReviewRequest, ctx: StageContext): Promise<ReviewData> {
@@ -67,7 +67,7 @@ export async function runReview({ request: given, report }: ReviewRequest, ctx: 
     ctx.progress({ stage: 'cost', message: COST, done: 0 });
     const rows = rowsOf(space, report).filter(({ group }) => !isGroupGone(group, gone));
     const price = await job.price(space, rows, scored);
-    ctx.progress({ stage: 'samples', message: 'samples before and after', done: 0 });
+    ctx.progress({ stage: 'samples', message: 'running samples before and after', done: 0 });
     // The bundle may have been moved since.
     const pruned = report.model !== null && existsSync(report.model) ? openModelFile(report.model) : null;
     if (pruned) pruned.sizes = model.sizes;

@@ -59,7 +59,7 @@ export const SCHEMAS: { readonly [R in RouteName]: z.ZodType<Input<R>> } = {
   'models.recent': none,
   'models.forget': z.strictObject({ path }),
   'models.inspect': z.strictObject({ model: path, dims: dims.optional() }) as z.ZodType<Input<'models.inspect'>>,
-  'models.family': z.strictObject({ sha256: z.string().regex(/^[0-9a-f]{64}$/, 'it is no SHA-256'), family }),
+  'models.family': z.strictObject({ sha256: z.string().regex(/^[0-9a-f]{64}$/, 'it is not a SHA-256'), family }),
   'models.profile': z.strictObject({ model: path, ...conditions, dims: dims.optional() }) as z.ZodType<
     Input<'models.profile'>
   >,

@@ -15,7 +15,7 @@ class Refused extends Error {
 const LOST: ErrorPayload = {
   code: 'internal',
   message: 'The connection to Secateur is lost.',
-  remedy: 'Check that it still runs, and open the window from its address again.',
+  remedy: 'Check that Secateur runs, and open its address again.',
   detail: {},
 };
 

@@ -82,12 +82,12 @@ export function modelCard(c: CardInput): string {
     ...rows(r.baseline, result),
     '',
     `Latency was ${r.provenance.kind} on ${inline(c.device.name)} (${inline(r.provenance.processor)}, ${inline(r.provenance.runtime)}, ${r.provenance.date}); ` +
-      `${result.runs} runs, noise +-${result.noiseMs.toPrecision(2)} ms. On another device it will differ.`,
+      `${result.runs} runs, noise +-${result.noiseMs.toPrecision(2)} ms. It differs on other devices.`,
   ];
   if (result.quality) lines.push(`Quality was measured on ${result.quality.samples} samples that no stage trained on.`);
   for (const w of r.warnings ?? []) lines.push(`Note: ${inline(w)}`);
   if (r.outputs?.length) {
-    lines.push('', '| output | read as | because |', '|---|---|---|');
+    lines.push('', '| output | type | reason |', '|---|---|---|');
     for (const o of r.outputs) lines.push(`| ${inline(o.name)} | ${o.reading} | ${inline(o.why)} |`);
   }
   lines.push(
@@ -97,7 +97,7 @@ export function modelCard(c: CardInput): string {
     `Recipe ${inline(r.recipe.name)}: criterion ${inline(r.recipe.criterion)}, allocation ${r.recipe.allocation}, compensation ${r.recipe.compensation}, ` +
       `recovery ${r.recipe.recovery.enabled ? `by distillation, at most ${r.recipe.recovery.seconds} s` : 'off'}.`,
     `${r.blocksRemoved.length} blocks removed; channels kept: ${r.groups.reduce((n, g) => n + g.kept, 0)} of ${r.groups.reduce((n, g) => n + g.units, 0)} in ${r.groups.length} groups.`,
-    'The recipe, the plan (which channels and blocks went) and the full report are in `secateur/`.',
+    'The recipe, the plan (removed channels and blocks) and the full report are in `secateur/`.',
   );
   if (r.skipped.length) {
     lines.push('', 'Not pruned:', '', '| structure | operator | reason |', '|---|---|---|');
@@ -119,7 +119,7 @@ export function modelCard(c: CardInput): string {
   lines.push(
     c.preprocess
       ? 'Preprocessing is in `secateur/preprocess.json` (order: resize, crop, channel order, rescale, mean, std, layout).'
-      : 'No preprocessing is part of this bundle: inputs were used as they are.',
+      : 'This bundle has no preprocessing: inputs were used unchanged.',
   );
   if (c.classes !== null) lines.push(`\`secateur/labels.txt\` names the ${c.classes} classes, one per line.`);
   lines.push(
@@ -128,7 +128,7 @@ export function modelCard(c: CardInput): string {
     '',
     '## Limits',
     '',
-    'Accuracy outside the data used here is unknown; pruning can change rare classes more than the average shows. Biases of the original remain.',
+    'Accuracy on other data is unknown. Pruning can change rare classes more than the average. Biases of the original remain.',
     '',
     '## Licence',
     '',

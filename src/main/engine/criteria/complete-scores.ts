@@ -33,12 +33,10 @@ export function completeScores(
     scores: out,
     notes: [
       ...(instead.length
-        ? [`The criterion ${criterion} does not rank the units of ${instead.join(', ')}: ${INSTEAD} does instead.`]
+        ? [`The criterion ${criterion} does not rank the units of ${instead.join(', ')}; ${INSTEAD} is used for them.`]
         : []),
       ...(unranked.length
-        ? [
-            `No criterion tells the units of ${unranked.join(', ')} apart: they are removed in the order of their indices.`,
-          ]
+        ? [`No criterion ranks the units of ${unranked.join(', ')}; they are removed in the order of their indices.`]
         : []),
     ],
   };

@@ -71,5 +71,5 @@ export function latencyReason(v: LatencyVerdict): string | null {
   if (v.verdict === 'met') return null;
   return v.verdict === 'missed'
     ? `The budget is missed: the result takes ${low} to ${high} of it.`
-    : `Too close to call: the result takes ${low} to ${high} of the budget, and the measurement cannot tell on which side it lies.`;
+    : `Too close to call: the result takes ${low} to ${high} of the budget, and the measurement is not precise enough to decide.`;
 }

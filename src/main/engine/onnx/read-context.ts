@@ -20,8 +20,7 @@ export class ReadContext {
   /** Accounts for memory that parts of the model take. */
   spend(units: number): void {
     this.#units += units;
-    if (this.#units > MAX_UNITS)
-      throw new SecateurError('model-too-large', { reason: 'it has more parts than any model of use' });
+    if (this.#units > MAX_UNITS) throw new SecateurError('model-too-large', { reason: 'it has too many parts' });
   }
 
   /** The data file at a location, opened once; undefined when nothing can resolve it. */

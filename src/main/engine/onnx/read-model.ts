@@ -93,11 +93,7 @@ function readHead(r: WireReader, ctx: ReadContext) {
   } catch (e) {
     // A file of something else rarely parses up to a field of ours: say what it is rather than where it broke.
     if (e instanceof SecateurError && !known)
-      throw new SecateurError(
-        'model-not-protobuf',
-        { path: r.path, reason: 'its first bytes are no model' },
-        { cause: e },
-      );
+      throw new SecateurError('model-not-protobuf', { path: r.path, reason: 'the header is missing' }, { cause: e });
     throw e;
   }
   return { fields, opsets, metadata, functions, graph, unknown: unknown.take(r) };

@@ -72,7 +72,7 @@ export function readTensor(r: WireReader, ctx: ReadContext): EncodedTensor {
     return made(data, bytes ?? 0);
   }
   if ((bytes ?? 0) > MAX_MISSING)
-    throw new SecateurError('model-too-large', { reason: `tensor ${name} claims ${bytes} bytes and has none` });
+    throw new SecateurError('model-too-large', { reason: `tensor ${name} declares ${bytes} bytes and has none` });
   return made({ kind: 'missing' }, bytes ?? 0);
 }
 
@@ -127,7 +127,7 @@ function locateExternal(
     if (text === undefined) return undefined;
     const n = Number(text);
     if (!/^\d+$/.test(text) || !Number.isSafeInteger(n))
-      throw new SecateurError('model-invalid', { reason: `the external ${key} of tensor ${tensor} is no number` });
+      throw new SecateurError('model-invalid', { reason: `the external ${key} of tensor ${tensor} is not a number` });
     return n;
   };
   const start = whole('offset') ?? 0;

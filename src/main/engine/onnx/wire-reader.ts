@@ -59,7 +59,7 @@ export class WireReader {
     this.field = this.#lo >>> 3;
     this.wire = this.#lo & 7;
     if (this.field === 0 || !(this.wire <= BYTES || this.wire === FIXED32))
-      this.bad(`byte ${this.fieldStart} starts no field`);
+      this.bad(`no field starts at byte ${this.fieldStart}`);
     return true;
   }
 
@@ -165,9 +165,9 @@ export class WireReader {
     if (this.pos + n > this.source.size)
       throw new SecateurError('model-truncated', {
         path: this.path,
-        reason: `${n} bytes are promised at byte ${this.pos}, and the file has ${this.source.size}`,
+        reason: `${n} bytes are declared at byte ${this.pos}, and the file has ${this.source.size}`,
       });
-    return this.invalid(`a length at byte ${this.pos} reaches past its message`);
+    return this.invalid(`a length at byte ${this.pos} exceeds its message`);
   }
   bad(reason: string): never {
     throw new SecateurError('model-not-protobuf', { path: this.path, reason });

@@ -75,4 +75,4 @@ export async function runHeld(
 
 /** What a report says of samples that a cut model did not run on by its own choices. */
 export const heldNote = (held: number, samples: number): string =>
-  `With the boxes that it chooses itself the pruned model does not run on ${held} of ${samples} samples: they count as without boxes, and their numbers are those with the original's choices.`;
+  `The pruned model does not run with its own boxes on ${held} of ${samples} samples. These samples count as having no boxes, and their numbers come from runs with the original's choices.`;

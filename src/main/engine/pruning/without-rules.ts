@@ -6,5 +6,5 @@ import { operatorFor } from '../ops/registry.ts';
 export function withoutRules(prepared: Model): string[] {
   const keys = new Set([...prepared.graph.nodes()].map((n) => n.key));
   const unknown = [...keys].filter((key) => operatorFor(key) === undefined).sort();
-  return unknown.length > 0 ? [`Without rules, so what touches them stays whole: ${unknown.join(', ')}.`] : [];
+  return unknown.length > 0 ? [`Operators without rules, whose channels are not pruned: ${unknown.join(', ')}.`] : [];
 }

@@ -14,5 +14,5 @@ it('says that budget and floor contradict each other only where they do', () => 
     }).reasons.join(' ');
   expect(told(9)).toMatch(/contradict each other: .* takes 9\.00 ms \(0\.90x\), and the budget is 8\.00 ms/);
   expect(told(7.9)).not.toContain('contradict');
-  expect(told(7.9)).toMatch(/Another cut may keep both: .* 7\.90 ms/);
+  expect(told(7.9)).toMatch(/Another cut may meet both: .* 7\.90 ms/);
 });

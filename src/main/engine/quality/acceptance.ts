@@ -23,14 +23,14 @@ export function acceptance(o: {
   const verdict: Verdict = judgeQuality(o.original, o.result, o.floor);
   const reasons = [...verdict.reasons];
   if (o.kept) {
-    const fastest = `of the cuts tried the fastest that keeps the floor takes ${o.kept.ms.toPrecision(3)} ms (${o.kept.ratio.toFixed(2)}x), and the budget is ${o.budgetMs.toPrecision(3)} ms.`;
+    const fastest = `the fastest cut within the quality floor takes ${o.kept.ms.toPrecision(3)} ms (${o.kept.ratio.toFixed(2)}x), and the budget is ${o.budgetMs.toPrecision(3)} ms.`;
     // A short look on a noisy machine may find it within: then they do not contradict each other.
     reasons.push(
       o.kept.ms > o.budgetMs
         ? `Budget and floor contradict each other: ${fastest}`
-        : `Another cut may keep both: ${fastest} That was a short measurement: try a budget a little looser.`,
+        : `Another cut may meet both: ${fastest} That was a short measurement; try a slightly looser budget.`,
     );
-  } else if (o.kept === null) reasons.push('None of the cuts tried on the way to the budget keeps the floor.');
+  } else if (o.kept === null) reasons.push('No cut that was tried for this budget is within the quality floor.');
   if (!o.met) reasons.push((o.latency && latencyReason(o.latency)) ?? 'The budget is not met.');
   const guesses = [...o.meanings.values()].filter((m) => m.guessed).map((m) => `${m.name} is read as ${m.reading}: ${m.why}.`); // prettier-ignore
   return {

@@ -19,7 +19,7 @@ export interface Verdict {
   readonly ruined: boolean;
 }
 
-const NOT_MEASURED = 'Quality not measured: no data were given, so nobody knows what the result is worth.';
+const NOT_MEASURED = 'Quality was not measured, because no data were given.';
 
 /** Half of what lies between chance and perfect agreement, at least: a high share is no merit where all samples are alike. */
 const OVER_CHANCE = 0.5;
@@ -58,10 +58,10 @@ export function judgeQuality(original: Quality | null, q: Quality | null, given:
   const warnings = unknown.filter((u) => !blocking.includes(u));
   if (q.samples < TOO_FEW_SAMPLES)
     blocking.push(
-      `Judged on ${q.samples} sample${q.samples === 1 ? '' : 's'} only: fewer than ${TOO_FEW_SAMPLES} accept nothing. Give more data.`,
+      `Judged on ${q.samples} sample${q.samples === 1 ? '' : 's'} only: no result is accepted on fewer than ${TOO_FEW_SAMPLES}. Give more data.`,
     );
   else if (q.samples < FEW_SAMPLES)
-    warnings.push(`Judged on ${q.samples} samples: figures from fewer than ${FEW_SAMPLES} are rough.`);
+    warnings.push(`Judged on ${q.samples} samples: fewer than ${FEW_SAMPLES} give a large uncertainty.`);
   return { reasons: [...ruins, ...blocking], warnings, ruined: ruins.length > 0 };
 }
 
@@ -80,7 +80,7 @@ function accuracy(original: Quality, q: Quality, given: QualityFloor, ruins: str
   const own = original.top1Interval ?? wilson(original.top1 * n, n);
   if (own.low <= chance) {
     unknown.push(
-      `${CHANCE} is right on ${percent(original.top1)} of the samples, no more than one who always says the same (${percent(chance)}): check labels and preprocessing.`,
+      `${CHANCE} is right on ${percent(original.top1)} of the samples, not above the share of the most frequent label (${percent(chance)}): check labels and preprocessing.`,
     );
     return true;
   }
@@ -89,10 +89,10 @@ function accuracy(original: Quality, q: Quality, given: QualityFloor, ruins: str
   const drop = original.top1 - q.top1;
   if (drop > allowed + 1e-9)
     ruins.push(
-      `Top-1 fell from ${percent(original.top1)} to ${percent(q.top1)}${between(q.top1Interval)}: ${(100 * drop).toFixed(1)} points, and ${(100 * allowed).toFixed(1)} may go.`,
+      `Top-1 fell from ${percent(original.top1)} to ${percent(q.top1)}${between(q.top1Interval)}: ${(100 * drop).toFixed(1)} points, and at most ${(100 * allowed).toFixed(1)} are allowed.`,
     );
   else if (q.top1 <= chance)
-    ruins.push(`Top-1 is ${percent(q.top1)}, no more than one who always says the same (${percent(chance)}).`);
+    ruins.push(`Top-1 is ${percent(q.top1)}, not above the share of the most frequent label (${percent(chance)}).`);
   return true;
 }
 
@@ -102,23 +102,23 @@ function ofOutput(
   several: boolean,
 ): { readonly ruin?: string; readonly reason?: string } {
   const of = several ? `${o.name}: ` : '';
-  if (o.unjudged !== undefined) return { reason: `${of}${o.unjudged}, so agreement says nothing.` };
+  if (o.unjudged !== undefined) return { reason: `${of}${o.unjudged}, so agreement cannot be measured.` };
   const { figure } = READING_TEXT[o.reading];
   if (HEADS.of(o.reading).floor === 'psnrDb') {
     const least = given.minPsnrDb ?? DEFAULT_FLOOR.minPsnrDb;
     const psnr = o.psnrDb ?? Infinity;
-    return psnr < least ? { ruin: `${of}${figure} is ${psnr.toFixed(1)} dB, under the floor of ${least} dB.` } : {};
+    return psnr < least ? { ruin: `${of}${figure} is ${psnr.toFixed(1)} dB, below the floor of ${least} dB.` } : {};
   }
-  if (o.agreement === undefined) return { reason: `${of}There is no figure of agreement.` };
+  if (o.agreement === undefined) return { reason: `${of}Agreement was not measured.` };
   const least = given.minAgreement ?? DEFAULT_FLOOR.minAgreement;
   if (o.agreement < least - 1e-9)
     return {
-      ruin: `${of}${figure} is ${percent(o.agreement)}${between(o.interval)}, under the floor of ${percent(least)}.`,
+      ruin: `${of}${figure} is ${percent(o.agreement)}${between(o.interval)}, below the floor of ${percent(least)}.`,
     };
   const chance = o.chance ?? 0;
   if (chance < 1 && (o.agreement - chance) / (1 - chance) < OVER_CHANCE)
     return {
-      ruin: `${of}${figure} is ${percent(o.agreement)}, and an output that never changes reaches ${percent(chance)} on these samples.`,
+      ruin: `${of}${figure} is ${percent(o.agreement)}, and a constant output reaches ${percent(chance)} on these samples.`,
     };
   return {};
 }

@@ -20,7 +20,7 @@ it('holds the choices of the form that plans are cut from, whose values have oth
   try {
     const quality = await judge.evaluate(detector(0.5));
     expect(quality).toMatchObject({ samples: 3, agreement: 0, reading: 'boxes' });
-    expect(judge.notes()).toEqual([expect.stringContaining('does not run on 3 of 3 samples')]);
+    expect(judge.notes()).toEqual([expect.stringContaining('own boxes on 3 of 3 samples')]);
   } finally {
     await judge.close();
   }

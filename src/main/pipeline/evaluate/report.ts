@@ -62,7 +62,7 @@ export async function unreachable(
     unreachable: {
       reason: nothing
         ? ['nothing in this model can be pruned', ...withoutRules(prepared.model)].join('. ').replace(/\.$/, '')
-        : `the largest cut that the recipe allows still takes ${ratio.toFixed(3)} of the original's time`,
+        : `the largest cut that the recipe allows takes ${(100 * ratio).toFixed(1)} % of the original's latency`,
       bestMs,
       holds: operators
         .map((o) => ({ operator: `${o.opType} ${o.name}`, ms: o.ms }))

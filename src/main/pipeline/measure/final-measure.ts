@@ -105,7 +105,7 @@ export function judgeFinal(
       plan.raisedFrom === null
         ? []
         : [
-            `${plan.raisedFrom} runs are too few for an interval of the p${budget.percentile}: it was measured with ${plan.openings * plan.runs} at least.`,
+            `${plan.raisedFrom} runs are too few for an interval of the p${budget.percentile}. It was measured with at least ${plan.openings * plan.runs}.`,
           ],
   };
 }

@@ -144,8 +144,8 @@ export function holdingExecutor(given: Executor, reference: Model | null = null)
 export type BoxesFrom = 'sample' | 'held';
 
 const NOTES: Readonly<Record<BoxesFrom, string>> = {
-  sample: 'On random numbers the model does not find the boxes that it needs to run: latency was measured on a sample of the data.',
-  held: 'Where the model does not find the boxes that it needs to run, latency was measured with its choice of boxes held fixed: what choosing takes is not in the figures.',
+  sample: 'The model runs only when it finds boxes, and it finds none in random numbers. Latency was measured on a sample of the data.',
+  held: 'The model runs only when it finds boxes. Where it found none, latency was measured with its choice of boxes held fixed and does not include the selection.',
 }; // prettier-ignore
 
 /** What a report says of how models were measured. */
@@ -191,7 +191,7 @@ export async function holdBoxes(
   const runs = (): string[] =>
     executor.held() > 0
       ? [
-          `In ${executor.held()} runs of the search a model did not find the boxes that it needs to run: these were made with choices held fixed.`,
+          `A model found no boxes in ${executor.held()} runs of the search. These runs were made with the choices held fixed.`,
         ]
       : [];
   return {

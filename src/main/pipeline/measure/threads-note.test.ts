@@ -7,7 +7,7 @@ it('says how many threads were used where fewer are there than were asked for', 
   const here = availableParallelism();
   const { threads, threadsAsked } = benchRequest(import.meta.filename, undefined, { threads: here + 3 }, '/');
   expect(threads).toBe(here);
-  expect(threadsNote(threads, threadsAsked)).toEqual([expect.stringContaining(`${here + 3} threads were asked for`)]);
+  expect(threadsNote(threads, threadsAsked)).toEqual([expect.stringContaining(`${here + 3} threads were requested`)]);
   const plain = benchRequest(import.meta.filename, undefined, { threads: 1 }, '/');
   expect(threadsNote(plain.threads, plain.threadsAsked)).toEqual([]);
 });

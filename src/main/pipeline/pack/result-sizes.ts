@@ -117,7 +117,7 @@ async function mixedRows(
     const own = await runOrReason(narrow, one);
     if (typeof own === 'string') return `runs, but not with one sample (${own}),`;
     const gap = difference(rowOf(got, i, rowed), asNumbers(own, rowed));
-    if (!(gap <= 10 * TOLERANCE)) return `computes sample ${i + 1} otherwise than alone`;
+    if (!(gap <= 10 * TOLERANCE)) return `computes sample ${i + 1} differently in a batch than alone`;
   }
   return null;
 }

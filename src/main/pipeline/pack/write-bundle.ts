@@ -149,15 +149,15 @@ async function writeLicences(input: BundleInput, metadata: ReadonlyMap<string, s
     await writeFile(
       join(to, 'MODEL-unknown.txt'),
       `The licence of ${basename(input.originalPath)} is unknown: there is none beside the file and none in its metadata.\n` +
-        'Ask the provider of the model before you pass it on. A pruned model is a derived work of its original.\n',
+        'Ask the provider of the model before you distribute it. A pruned model is a derived work of its original.\n',
     );
   const line = unknown
-    ? 'Unknown: ask the provider of the original model before you pass this one on.'
-    : 'That of the original model; see `LICENSES/`.';
+    ? 'Unknown: ask the provider of the original model before you distribute this one.'
+    : 'The licence of the original model; see `LICENSES/`.';
   await writeFile(
     join(to, 'README.md'),
-    `# What is inside, and under which licence\n\n- The model: ${line}\n` +
-      '- `run.py`: free for any purpose, as its head says.\n' +
+    `# Contents and licences\n\n- The model: ${line}\n` +
+      '- `run.py`: free for any purpose, as its header says.\n' +
       '- No software is shipped in this bundle. ONNX Runtime, which runs it, is under the MIT licence.\n',
   );
   return line;

@@ -64,4 +64,4 @@ export async function openData(
 }
 
 const NO_DATA =
-  'No data were given: sensitivities come from random inputs, and neither compensation, recovery nor a figure of quality is possible.';
+  'No data were given. Sensitivities come from random inputs; compensation, recovery and quality measurements are not possible.';

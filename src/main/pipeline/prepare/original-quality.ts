@@ -82,7 +82,7 @@ export async function originalQuality(
   const near = interval.low <= chance;
   if (near)
     warnings.push(
-      `The original is right on ${percent(top1)} of ${seen.samples} samples${range(interval)}, no more than by chance (${percent(chance)}): check preprocessing and labels.`,
+      `The original is right on ${percent(top1)} of ${seen.samples} samples${range(interval)}, not above chance (${percent(chance)}): check preprocessing and labels.`,
     );
   const shift = seen.shifted.findIndex((n) => wilson(n, seen.samples).low > interval.high);
   if (shift >= 0)

@@ -97,7 +97,7 @@ describe('a random operator', () => {
   it.each(cases)('%s is noted, and only what it reaches', async (_, make) => {
     const m = model(make);
     expect([...(await randomOutputsOf(m)).names]).toEqual(['out']);
-    expect(await randomNotes(m)).toEqual([expect.stringContaining('draws out anew')]);
+    expect(await randomNotes(m)).toEqual([expect.stringContaining('draws out again')]);
   });
 
   it('is not seen where nothing is drawn', async () => {

@@ -14,6 +14,6 @@ export async function randomNotes(model: Model): Promise<string[]> {
   const names = [...(await randomOutputsOf(model)).names];
   if (names.length === 0) return [];
   return [
-    `The model is random: it draws ${names.join(', ')} anew in every run. Figures of quality contain that chance, and golden outputs of the bundle stand for names, types, shapes and finiteness only.`,
+    `The model is random: it draws ${names.join(', ')} again in every run. Quality includes this randomness, and golden outputs of the bundle check only names, types, shapes and finiteness.`,
   ];
 }

@@ -289,7 +289,7 @@ class MeasuredCost implements PlanCost {
     const distance = difference(a, b);
     if (distance <= SAME) return back;
     this.#ctx.log(
-      `plans are judged on the original further on: compensated in its shape it differs by ${distance.toPrecision(2)}`,
+      `further plans are compared with the original model: the compensated model differs by ${distance.toPrecision(2)}`,
     );
     return null;
   }

@@ -82,7 +82,7 @@ const widening = stage({
           ctx.progress({ stage: 'allocate', message: 'measuring a wider plan', done: 0.95 });
           return (await scope.compare(m, AT_LENGTH)).ratio;
         },
-        onCandidate: (c) => ctx.log(`a wider plan, measured at length: ${c.ratio.toFixed(3)}x`),
+        onCandidate: (c) => ctx.log(`a wider plan, measured with more runs: ${c.ratio.toFixed(3)}x`),
       });
     } finally {
       await plans.close();

@@ -32,12 +32,12 @@ export async function checkSizes(
   if (!spec.sizes) {
     const { trials, stuck } = await trySizes(now, async (c) => ((await refused(c)) === null ? c : null));
     if (stuck.length > 0)
-      return { ok: false, detail: `${stuck.join(', ')}: called dynamic, but runs at one size only` };
+      return { ok: false, detail: `${stuck.join(', ')}: declared dynamic, but runs at one size only` };
     return { ok: true, detail: `runs at ${trials.map((t) => sayAll(t.changed)).join('; ')}` };
   }
   for (const changed of spec.sizes) {
     const odd = Object.entries(changed).find(([name, n]) => !now.has(name) || n > Math.max(3, 2 * now.get(name)!));
-    if (odd) return { ok: false, detail: `${odd[0]} = ${odd[1]} is no size that the model could be tried at` };
+    if (odd) return { ok: false, detail: `${odd[0]} = ${odd[1]} is not a size that can be tried` };
     const why = await refused(changed);
     if (why !== null)
       return { ok: false, detail: `does not run at ${sayAll(changed)}, where the original does: ${why}` };

@@ -50,14 +50,13 @@ export function judgeLatency(claim: LatencyClaim, seen: LatencySeen): { ok: bool
   const notComparable = (why: string) => ({ ok: null, detail: `not comparable: ${why} (${figures})` });
   const other = differences(claim, seen);
   if (other.length > 0) return notComparable(other.join('; '));
-  if (claim.yardstickMs === undefined) return notComparable('the bundle does not say how fast the machine was');
+  if (claim.yardstickMs === undefined) return notComparable('the bundle does not contain the speed of the machine');
   const pace = seen.yardstickMs / claim.yardstickMs;
   if ((claim.yardstickNoiseMs ?? 0) > STEADY * claim.yardstickMs)
     return notComparable('the machine was unsteady when the claim was measured');
-  if (!(seen.yardstickNoiseMs <= STEADY * seen.yardstickMs))
-    return notComparable('the machine is unsteady at the moment');
+  if (!(seen.yardstickNoiseMs <= STEADY * seen.yardstickMs)) return notComparable('the machine is unsteady now');
   if (!(pace <= SAME_PACE && pace >= 1 / SAME_PACE))
-    return notComparable(`a small fixed network takes ${pace.toPrecision(3)} times what it took then`);
+    return notComparable(`a small fixed network takes ${pace.toPrecision(3)} times as long as then`);
   // Both relative to the yardstick: 1 when the claim holds exactly.
   const scale = claim.yardstickMs / claim.p50Ms;
   const [value, low, high] = [seen.ratio.value * scale, seen.ratio.low * scale, seen.ratio.high * scale];

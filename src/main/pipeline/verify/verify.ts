@@ -103,7 +103,7 @@ export async function verifyBundle(
       temp = await mkdtemp(join(tmpdir(), 'secateur-verify-'));
       const into = temp;
       root = await writingTo(tmpdir(), () => unpack(path, into, options.limits));
-      add('archive', true, 'every entry stays inside, with sizes and checksums that hold');
+      add('archive', true, 'every entry stays in the folder, and sizes and checksums match');
     }
     const found = await listFiles(root);
     const text = await readSmall(root, MANIFEST, found, 'manifest');
@@ -112,7 +112,7 @@ export async function verifyBundle(
       facts = manifest.additional_metadata.secateur;
     add('manifest', true, `${manifest.package_name} ${manifest.package_version}, schema ${manifest.schema_version}`);
     compareLists(found, facts.files);
-    add('files', true, `${found.size} files, none missing, none besides`);
+    add('files', true, `${found.size} files present, no extra files`);
     let bytes = 0;
     for (const [name, entry] of Object.entries(facts.files)) {
       if (found.get(name) !== entry.size)
@@ -121,7 +121,7 @@ export async function verifyBundle(
         throw new Failed('hashes', `${name} is not the file that the manifest describes (sha256 differs)`);
       bytes += entry.size;
     }
-    add('hashes', true, `sha256 and size of ${Object.keys(facts.files).length} files (${bytes} bytes) hold`);
+    add('hashes', true, `sha256 and size of ${Object.keys(facts.files).length} files (${bytes} bytes) match`);
     for (const part of Object.values(facts.parts))
       if (part !== null && part !== undefined && !found.has(String(part)))
         throw new Failed('component', `the manifest names ${String(part)}, which is not in the bundle`);
