@@ -1,0 +1,39 @@
+import { describe, expect, it } from 'vitest';
+import { DType } from '../ir/dtype.ts';
+import { Graph } from '../ir/graph.ts';
+import { f32 } from '../ir/tensor.ts';
+import type { Value } from '../ir/value.ts';
+import type { Surgery } from '../pruning/surgery.ts';
+import type { ResidualBlock } from '../pruning/types.ts';
+import { Targets } from './targets.ts';
+
+describe('targets in front of a dropped block', () => {
+  it.each(['Relu', 'Clip', 'Sigmoid'])('behind a sum that %s reads', (activation) => {
+    const graph = new Graph();
+    const x = graph.addInput('x', { elemType: DType.FLOAT, shape: [1, 2] });
+    const w = graph.addInitializer('w', f32([1, 0, 0, 1], [2, 2]));
+    const one = (op: string, inputs: Value[]): Value => graph.emit(op, inputs)[0]!;
+    const y = one('MatMul', [x, w]);
+    const sum = one('Add', [x, y]);
+    const shortcut = one(activation, [sum]);
+    const branch = one('MatMul', [shortcut, w]);
+    const later = one('Add', [shortcut, branch]);
+    const block: ResidualBlock = {
+      id: 'block',
+      add: later.producer!,
+      shortcut,
+      branch,
+      nodes: [branch.producer!],
+    };
+    // What is left stands where it stood; the block is gone.
+    const surgery = {
+      values: new Map([x, y, sum, shortcut].map((v) => [v, v])),
+      kept: () => null,
+    } as unknown as Surgery;
+    const readout = new Targets(surgery, [block]).readout(y, () => 1)!;
+    expect(readout.base).toBe(x);
+    // Applied twice, Relu and Clip change nothing: the sum takes over what the block made. A Sigmoid would.
+    expect(readout.target).toBe(activation === 'Sigmoid' ? sum : later);
+    expect(readout.activation).toBe(activation === 'Relu' ? 'relu' : null);
+  });
+});
