@@ -63,7 +63,7 @@ const conditionsOf = ({ percentile, batch, threads, provider }: Budget): Omit<Bu
   provider,
 });
 
-/** Share of the component's own time that the budget leaves it, and its phase that takes the most of it. */
+/** Share of the component's own time that the budget leaves it, and its phase that takes the most of it. @internal */
 export function shareOf(
   phases: readonly PhaseTime[],
   metric: Metric,
@@ -147,7 +147,7 @@ function useTimes(
   return { before, after };
 }
 
-/** The use decides about the budget; the quality of the component was judged before. */
+/** The use decides about the budget; the quality of the component was judged before. @internal */
 export function judged(report: CompressReport, workload: WorkloadResult): CompressReport {
   const own = report.latency && latencyReason(report.latency);
   const others = (report.reasons ?? []).filter((r) => r !== own);

@@ -26,7 +26,7 @@ export const steps: Readonly<Record<StepName, { name: string; title: string; lea
     lead: 'Prunes, measures and adjusts until the measured latency is within the budget.',
   },
   review: {
-    name: 'Review',
+    name: 'Results',
     title: 'Results',
     lead: 'Latency, size and quality before and after, and the slowest operators.',
   },

@@ -61,7 +61,7 @@ class Wizard {
   /** What a result must keep; what is not in it is as by default. */
   floor = $state.raw<QualityFloor>({});
 
-  /** Its `keep` is always empty: widths are set by hand in Review, for one job. */
+  /** Its `keep` is always empty: widths are set by hand on the step Results, for one job. */
   recipe = $state<Recipe>(presetNamed('balanced'));
   seed = $state(0);
   out = $state<string | null>(null);
