@@ -35,7 +35,12 @@ const cases: Record<string, Case> = {
     preprocess: { ...plain, colorOrder: 'RGB', ...half },
   },
   vit: { model: 'vit_cifar10.onnx', ...test, preprocess: cifar.preprocess },
-  moe: { model: 'moe_mnist_8x2.onnx', data: data('mnist_test_images.npy'), labels: data('mnist_test_labels.npy') },
+  moe: {
+    model: 'moe_mnist_8x2.onnx',
+    data: data('mnist_test_images.npy'),
+    labels: data('mnist_test_labels.npy'),
+    preprocess: { ...plain, colorOrder: 'RGB', ...half },
+  },
   yolox: {
     model: 'yolox_nano_coco.onnx',
     data: data('coco8_416.npy'),
