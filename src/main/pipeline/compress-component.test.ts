@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { CompressReport, WorkloadResult } from '../../shared/model/job.ts';
 import type { Metric, PhaseTime } from '../../shared/model/package.ts';
+import { latencyReason } from '../engine/latency/verdict.ts';
 import { judged, shareOf } from './compress-component.ts';
 
 const phase = (name: string, component: string, repeat: number, p50Ms: number, p95Ms = 2 * p50Ms) =>
@@ -43,8 +44,7 @@ describe('the verdict on a use', () => {
     ({ latency: { low, high, verdict } }) as unknown as WorkloadResult;
   const report = (latency: 'met' | 'too-close', reasons: string[]) =>
     ({ latency: { verdict: latency, low: 0.98, high: 1.01 }, reasons, accepted: false, met: false }) as unknown as CompressReport; // prettier-ignore
-  const close =
-    'Too close to call: the result takes 98.0 % to 101.0 % of the budget, and the measurement cannot tell on which side it lies.';
+  const close = latencyReason({ verdict: 'too-close', low: 0.98, high: 1.01 })!;
 
   it('takes the place of that on the component', () => {
     expect(judged(report('too-close', [close]), workload(0.9, 0.95, 'met'))).toMatchObject({
