@@ -1,7 +1,7 @@
 /** Packages and workloads as people read them. */
 import type { PackageReport, Workload, WorkloadReport } from '../../shared/model/package.ts';
 import { bytes, count, milliseconds, percent, table } from './format.ts';
-import { conditions, notes } from './render.ts';
+import { notes } from './render.ts';
 
 export function renderPackage(r: PackageReport): string {
   let text = table(
@@ -61,8 +61,10 @@ export function renderWorkload(r: WorkloadReport): string {
     [0, 1],
   );
   text += `\n${table([['metric', 'time', '+-', ''], ...r.metrics.map((m) => [m.name, milliseconds(m.ms), milliseconds(m.noiseMs), m.about])], [0, 3])}`; // prettier-ignore
-  const first = r.phases[0];
-  if (first) text += `${conditions(first.latency)}; ${r.provenance.processor}; ${r.provenance.runtime}\n`;
+  const first = r.phases[0]?.latency;
+  const least = Math.min(...r.phases.map((p) => p.latency.runs));
+  if (first)
+    text += `measured with ${first.provider}, ${first.threads} ${first.threads === 1 ? 'thread' : 'threads'}, ${least} runs of each phase at least; ${r.provenance.processor}; ${r.provenance.runtime}\n`;
   return text + notes(r.notes);
 }
 

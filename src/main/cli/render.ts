@@ -200,7 +200,7 @@ function quality(q: Quality): string {
   return parts.join(', ');
 }
 
-export function conditions(l: LatencyStats): string {
+function conditions(l: LatencyStats): string {
   const threads = l.threads === 1 ? '1 thread' : `${l.threads} threads`;
   return `measured with ${l.provider}, ${threads}, batch ${l.batch}, ${l.runs} runs, noise ${milliseconds(l.noiseMs)}`;
 }
