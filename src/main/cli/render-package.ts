@@ -1,7 +1,7 @@
 /** Packages and workloads as people read them. */
 import type { PackageReport, Workload, WorkloadReport } from '../../shared/model/package.ts';
 import { bytes, count, milliseconds, percent, table } from './format.ts';
-import { notes } from './render.ts';
+import { notes, port } from './render.ts';
 
 export function renderPackage(r: PackageReport): string {
   let text = table(
@@ -30,8 +30,6 @@ export function renderPackage(r: PackageReport): string {
     [0, 1],
   )}`;
   for (const { id, report, error, variants } of r.components) {
-    const port = (p: { name: string; dtype: string; shape: readonly (number | string)[] }): string =>
-      `${p.name}: ${p.dtype}[${p.shape.join(', ')}]`;
     text += `\n${id}\n`;
     if (variants.length > 0) text += `  other forms: ${variants.join(', ')}\n`;
     if (error !== undefined) text += `  not inspected: ${error}\n`;

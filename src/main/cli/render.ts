@@ -1,13 +1,14 @@
 /** Reports as people read them. */
 import type { CompressReport, ModelMeasure, Quality, WorkloadResult } from '../../shared/model/job.ts';
 import type { JobRecord } from '../../shared/model/job-record.ts';
-import type { BenchReport, CompareReport, InspectReport } from '../../shared/model/tasks.ts';
+import type { BenchReport, CompareReport, InspectReport, Port } from '../../shared/model/tasks.ts';
 import type { DeviceProfile, LatencyStats, Skipped } from '../../shared/model/types.ts';
 import { figureName, interval, renderMeanings, renderOriginal, renderVerdict } from './render-quality.ts';
 import { bytes, count, duration, milliseconds, percent, table } from './format.ts';
 
+export const port = (p: Port): string => `${p.name}: ${p.dtype}[${p.shape.join(', ')}]`;
+
 export function renderInspect(r: InspectReport): string {
-  const port = (p: InspectReport['inputs'][number]): string => `${p.name}: ${p.dtype}[${p.shape.join(', ')}]`;
   const opsets = Object.entries(r.opsets).map(([domain, v]) => `${domain === '' ? 'ai.onnx' : domain} ${v}`);
   const assumed = Object.entries(r.assumed).map(([name, size]) => `${name} = ${size}`);
   let text = table(

@@ -29,10 +29,10 @@ const RUNS = 30;
  */
 export async function compressComponent(request: PartRequest, ctx: StageContext): Promise<CompressReport> {
   const { part, budget } = request;
-  const pkg = openPackage(part.package, { settings: part.settings, family: request.family });
+  const pkg = openPackage(part.package, { settings: part.settings, family: request.family, dims: request.dims });
   const metric = metricOf(pkg.workload, part.metric);
   ctx.progress({ stage: 'load', message: 'measuring one use of the package', done: 0 });
-  const { phases } = await measureWorkload(pkg.workload, pkg.fileOf, { ...budget, runs: RUNS, dims: request.dims });
+  const { phases } = await measureWorkload(pkg.workload, pkg.fileOf, { ...budget, runs: RUNS });
   const { ratio, main } = shareOf(phases, metric, part.component, budget);
   ctx.log(`${part.component} may take ${(100 * ratio).toFixed(1)} % of its time for the budget on ${metric.name}`);
   const report = await runCompress(
@@ -40,7 +40,7 @@ export async function compressComponent(request: PartRequest, ctx: StageContext)
       ...request,
       model: pkg.fileOf(part.component),
       budget: { ...conditionsOf(budget), ratio },
-      dims: { ...request.dims, ...main.dims },
+      dims: main.dims,
     },
     ctx,
   );
@@ -96,17 +96,13 @@ interface UseOptions extends PartRequest {
 async function measureUse(
   pkg: OpenedPackage,
   metric: Metric,
-  { part, budget, pruned, runs, dims = {} }: UseOptions,
+  { part, budget, pruned, runs }: UseOptions,
   ctx: Pick<StageContext, 'inSubprocess' | 'progress'>,
 ): Promise<WorkloadResult> {
   const used = pkg.workload.phases.filter((p) => metric.weights[p.name]);
-  const sizes = (p: (typeof used)[number]): Record<string, number> => ({
-    ...p.dims,
-    ...Object.fromEntries(Object.entries(dims).filter(([name]) => name in p.dims)),
-  });
-  const before = used.map((p) => ({ name: p.name, model: pkg.fileOf(p.component), dims: sizes(p) }));
+  const before = used.map((p) => ({ name: p.name, model: pkg.fileOf(p.component), dims: p.dims }));
   const changed = used.filter((p) => p.component === part.component);
-  const models = [...before, ...changed.map((p) => ({ name: p.name, model: pruned, dims: sizes(p) }))];
+  const models = [...before, ...changed.map((p) => ({ name: p.name, model: pruned, dims: p.dims }))];
   const { threads, provider, batch, percentile } = budget;
   const plan = planFinal(runs, percentile, Infinity);
   const times: { before: number; after: number }[] = [];

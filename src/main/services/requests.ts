@@ -154,7 +154,7 @@ export function verifyRequest(bundle: string, o: { readonly dim?: Dims }, cwd: s
 export function compressRequest(model: string, o: CompressOptions, cwd: string): CompressRequest {
   const given = existing(model, cwd);
   const part = partOf(given, o);
-  const path = part ? componentFile(part) : given;
+  const path = part ? part.file : given;
   const { provider, threads, batch, threadsAsked } = measuring(o);
   const budget: Budget = { ...parseBudget(o.budget), percentile: o.percentile ?? 50, batch, threads, provider };
   const data = o.data === undefined ? undefined : existing(o.data, cwd);
@@ -167,7 +167,7 @@ export function compressRequest(model: string, o: CompressOptions, cwd: string):
     recipe: withOptions(loadRecipe(o.recipe, cwd), o, data !== undefined),
     out: outFolder(o.out, path, cwd),
     seed: o.seed ?? 0,
-    ...(part && { part }),
+    ...(part && { part: part.part }),
     ...sizes(o),
     ...floorOf(o),
     ...(threadsAsked !== undefined && { threadsAsked }),
@@ -175,7 +175,10 @@ export function compressRequest(model: string, o: CompressOptions, cwd: string):
 }
 
 /** The component that is meant, where the path is a package of several. */
-function partOf(path: string, { component, metric, workload }: CompressOptions): PackagePart | null {
+function partOf(
+  path: string,
+  { component, metric, workload }: CompressOptions,
+): { part: PackagePart; file: string } | null {
   if (!statSync(path).isDirectory()) {
     if (component !== undefined || metric !== undefined || workload)
       throw new SecateurError('usage', {
@@ -183,16 +186,19 @@ function partOf(path: string, { component, metric, workload }: CompressOptions):
       });
     return null;
   }
-  const found = componentsOf(packageFiles(path).models).map((c) => c.id);
-  const one = component ?? (found.length === 1 ? found[0] : undefined);
-  if (one === undefined || !found.includes(one))
-    throw new SecateurError('package-several', { path, count: found.length, components: found.join(', ') });
-  return { package: path, component: one, metric: metric ?? 'total', settings: workload ?? {} };
-}
-
-function componentFile({ package: path, component }: PackagePart): string {
   const { root, models } = packageFiles(path);
-  return join(root, componentsOf(models).find((c) => c.id === component)!.file);
+  const found = componentsOf(models);
+  const one = component === undefined && found.length === 1 ? found[0] : found.find((c) => c.id === component);
+  if (!one)
+    throw new SecateurError('package-several', {
+      path,
+      count: found.length,
+      components: found.map((c) => c.id).join(', '),
+    });
+  return {
+    part: { package: path, component: one.id, metric: metric ?? 'total', settings: workload ?? {} },
+    file: join(root, one.file),
+  };
 }
 
 /** What was asked for; the rest is the default's. */

@@ -8,7 +8,7 @@ import { runInspect } from './inspect.ts';
 
 export async function runPackage(request: PackageRequest, ctx: StageContext): Promise<PackageReport> {
   ctx.progress({ stage: 'load', message: 'reading the package', done: 0 });
-  const pkg = openPackage(request.package, { settings: request.settings, family: request.family });
+  const pkg = openPackage(request.package, request);
   const components: ComponentReport[] = [];
   for (const [i, component] of pkg.components.entries()) {
     const part: StageContext = {

@@ -7,9 +7,9 @@ import { measuredHere } from '../runtime/device.ts';
 import type { StageContext } from '../pipeline/context.ts';
 
 export async function runWorkload(request: WorkloadRequest, ctx: StageContext): Promise<WorkloadReport> {
-  const { settings, family, threads, threadsAsked } = request;
+  const { settings, family, dims, threads, threadsAsked } = request;
   ctx.progress({ stage: 'load', message: 'reading the package', done: 0 });
-  const pkg = openPackage(request.package, { settings, family });
+  const pkg = openPackage(request.package, { settings, family, dims });
   const { workload } = pkg;
   const measured = await measureWorkload(workload, pkg.fileOf, {
     ...request,

@@ -13,8 +13,6 @@ export interface WorkloadMeasure {
   readonly provider: string;
   readonly threads: number;
   readonly runs: number;
-  /** Sizes by axis name; they win over those of the phases. */
-  readonly dims?: Readonly<Record<string, number>> | undefined;
   readonly onPhase?: (name: string) => void;
 }
 
@@ -41,10 +39,7 @@ export async function measureWorkload(
         models.set(file, openModelFile(file));
         sessions.set(file, await openCandidate(file, o));
       }
-      const own = o.dims ?? {};
-      const names = new Set(Object.keys(phase.dims));
-      const dims = { ...phase.dims, ...Object.fromEntries(Object.entries(own).filter(([n]) => names.has(n))) };
-      candidates.push({ name: phase.name, model: file, session: sessions.get(file)!, feeds: randomFeeds(models.get(file)!, { dims }) }); // prettier-ignore
+      candidates.push({ name: phase.name, model: file, session: sessions.get(file)!, feeds: randomFeeds(models.get(file)!, { dims: phase.dims }) }); // prettier-ignore
     }
     const { provider, threads, runs } = o;
     const results = await benchmark(candidates, {

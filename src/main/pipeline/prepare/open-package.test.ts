@@ -35,6 +35,12 @@ describe('a package of three components', () => {
     expect(pkg.steadyDims('decoder_model_merged')).toEqual({ batch: 1 });
   });
 
+  it('takes sizes that are given in every component that has the axis, and refuses others', () => {
+    const { workload } = openPackage(folder, { dims: { past: 7 } });
+    expect(workload.phases.map((p) => p.dims['past'])).toEqual([undefined, undefined, 7, undefined, 7]);
+    expect(() => openPackage(folder, { dims: { width: 7 } })).toThrow(expect.objectContaining({ code: 'dim-unknown' }) as Error); // prettier-ignore
+  });
+
   it('runs every phase', async () => {
     const { workload, fileOf } = openPackage(folder);
     for (const phase of workload.phases) {

@@ -1,5 +1,6 @@
 /** Packages as tasks take them: files found, components with their roles, and the workload. */
 import { join } from 'node:path';
+import { SecateurError } from '../../../shared/contract/errors.ts';
 import type { Component, Package, Workload } from '../../../shared/model/package.ts';
 import type { Family } from '../../../shared/model/types.ts';
 import type { ComponentShape, PackageShape } from '../../engine/families/contract.ts';
@@ -26,6 +27,8 @@ export interface WorkloadOptions {
   readonly settings?: Readonly<Record<string, number>> | undefined;
   /** Kind of network as the user says; default: as detected. */
   readonly family?: Family | undefined;
+  /** Sizes of dynamic axes by name; they win over those of the workload, in every component that has the axis. */
+  readonly dims?: Readonly<Record<string, number>> | undefined;
 }
 
 /**
@@ -49,7 +52,7 @@ export function openPackage(path: string, options: WorkloadOptions = {}): Opened
     if (model.graph.nodeCount > largest) [largest, network] = [model.graph.nodeCount, familyOf(model)];
   }
   const shape: PackageShape = { components: shapes, configs, network: options.family ?? network };
-  const workload = workloadOf(shape, options.settings);
+  const workload = sizedAs(workloadOf(shape, options.settings), shapes, options.dims ?? {});
   return {
     path,
     family: workload.family,
@@ -94,3 +97,20 @@ function sideOf(pkg: PackageShape): { side?: number } {
 
 const axesOf = ({ inputs }: ComponentShape): Set<string> =>
   new Set(inputs.flatMap((p) => p.shape.filter((d) => typeof d === 'string')));
+
+/** @throws 'dim-unknown' for an axis that no component has */
+function sizedAs(
+  workload: Workload,
+  components: readonly ComponentShape[],
+  dims: Readonly<Record<string, number>>,
+): Workload {
+  const axes = new Map(components.map((c) => [c.id, axesOf(c)]));
+  const known = new Set([...axes.values()].flatMap((names) => [...names]));
+  const unknown = Object.keys(dims).find((name) => !known.has(name));
+  if (unknown !== undefined) throw new SecateurError('dim-unknown', { name: unknown, known: [...known].join(', ') });
+  const phases = workload.phases.map((p) => {
+    const own = Object.entries(dims).filter(([name]) => axes.get(p.component)!.has(name));
+    return { ...p, dims: { ...p.dims, ...Object.fromEntries(own) } };
+  });
+  return { ...workload, phases };
+}
