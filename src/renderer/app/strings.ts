@@ -1,156 +1,46 @@
-/** Every sentence of the window, in one place. */
+/** Every sentence of the window: those of all pages here, those of a page in its folder. */
 import type { StepName } from '../state/names.ts';
-import type { JobStatus } from '../../shared/model/job-record.ts';
-import type { Budget, Family } from '../../shared/model/types.ts';
-import type { OutputReading, QualityFloor } from '../../shared/model/job.ts';
-import type { Interval } from '../../shared/model/quality.ts';
-import { READING_TEXT } from '../../shared/model/readings.ts';
-import type { Verdict } from '../state/verdict.ts';
+import { step as modelStep, strings as modelText } from '../steps/model/strings.ts';
+import { step as budgetStep, strings as budgetText } from '../steps/budget/strings.ts';
+import { step as dataStep, strings as dataText } from '../steps/data/strings.ts';
+import { step as recipeStep, strings as recipeText } from '../steps/recipe/strings.ts';
+import { step as runStep, strings as runText } from '../steps/run/strings.ts';
+import { step as reviewStep, strings as reviewText } from '../steps/review/strings.ts';
+import { step as exportStep, strings as exportText } from '../steps/export/strings.ts';
+import { strings as graphText } from '../graph/strings.ts';
+import { strings as libraryText } from '../library/strings.ts';
+import { strings as settingsText } from '../settings/strings.ts';
+
+export { families } from '../steps/model/strings.ts';
+export { budgetText, floorText } from '../steps/budget/strings.ts';
+export { readingLabel } from '../steps/data/strings.ts';
+export { presets } from '../steps/recipe/strings.ts';
+export { status, stages } from '../steps/run/strings.ts';
+export { verdicts, shortVerdicts, interval } from '../steps/review/strings.ts';
+export { inside } from '../steps/export/strings.ts';
+export { kinds, passedText } from '../library/strings.ts';
 
 export const steps: Readonly<Record<StepName, { name: string; title: string; lead: string }>> = {
-  model: { name: 'Model', title: 'Choose a model', lead: 'An ONNX file. It is read in place and never changed.' },
-  budget: {
-    name: 'Device and budget',
-    title: 'Set the latency budget',
-    lead: 'In milliseconds, or as a share of the current latency. Both are measured on this device.',
-  },
-  data: {
-    name: 'Data',
-    title: 'Calibration data',
-    lead: 'Samples like those that the model will see in use. They determine what is pruned and how the result is evaluated.',
-  },
-  recipe: { name: 'Recipe', title: 'Recipe', lead: 'Choose a preset. All parameters are under Advanced.' },
-  run: {
-    name: 'Run',
-    title: 'Run',
-    lead: 'Prunes, measures and adjusts until the measured latency is within the budget.',
-  },
-  review: {
-    name: 'Results',
-    title: 'Results',
-    lead: 'Latency, size and quality before and after, and the slowest operators.',
-  },
-  export: { name: 'Export', title: 'Export', lead: 'The bundle with the pruned model and its measurements.' },
+  model: modelStep,
+  budget: budgetStep,
+  data: dataStep,
+  recipe: recipeStep,
+  run: runStep,
+  review: reviewStep,
+  export: exportStep,
 };
-
-export const status: Readonly<Record<JobStatus, string>> = {
-  queued: 'waiting',
-  running: 'running',
-  done: 'done',
-  failed: 'failed',
-  cancelled: 'cancelled',
-  interrupted: 'interrupted',
-};
-
-export const stages: Readonly<Record<string, string>> = {
-  load: 'Reading the model',
-  baseline: 'Measuring the original',
-  latency: 'Timing operators at different widths',
-  score: 'Scoring units',
-  allocate: 'Choosing what to prune',
-  compensate: 'Refitting weights',
-  evaluate: 'Evaluating on samples',
-  recover: 'Recovering quality',
-  measure: 'Measuring the result',
-  bundle: 'Writing the bundle',
-};
-
-export const verdicts: Readonly<Record<Verdict, string>> = {
-  accepted: 'Accepted: within the budget and above the quality floor',
-  unreachable: 'The budget cannot be reached: nothing was removed',
-  ruined: 'Not accepted',
-  missed: 'The budget is missed',
-  close: 'Too close to call',
-  unjudged: 'Budget met; quality was not evaluated',
-};
-
-/** The same in a row of a list. */
-export const shortVerdicts: Readonly<Record<Verdict, string>> = {
-  accepted: 'accepted',
-  unreachable: 'out of reach',
-  ruined: 'not accepted',
-  missed: 'budget missed',
-  close: 'too close to call',
-  unjudged: 'quality not evaluated',
-};
-
-/** Of a verification. */
-export const passedText = (passed: boolean): string => (passed ? 'verified' : 'checks failed');
-
-/** As a user would say it, with the conditions where they are not the usual ones. */
-export function budgetText({ ms, ratio, percentile, threads, batch, provider }: Budget): string {
-  const goal = ms === undefined ? `${Math.round(100 * (ratio ?? 1))} % of the original's time` : `${ms} ms`;
-  const how = [
-    percentile === 50 ? '' : `p${percentile}`,
-    `${threads} ${threads === 1 ? 'thread' : 'threads'}`,
-    batch === 1 ? '' : `batch ${batch}`,
-    provider === 'cpu' ? '' : provider,
-  ];
-  return `${goal}, ${how.filter(Boolean).join(', ')}`;
-}
-
-export const readingLabel = (reading: OutputReading): string => READING_TEXT[reading].label;
-
-/** 95 % of a share. */
-export const interval = ({ low, high }: Interval): string => `${(100 * low).toFixed(0)}–${(100 * high).toFixed(0)} %`;
-
-/** What a result must keep, where it is not the default. */
-export const floorText = ({ minAgreement, maxDrop, minPsnrDb }: QualityFloor): string =>
-  [
-    minAgreement === undefined ? '' : `agreement ≥ ${Math.round(1000 * minAgreement) / 10} %`,
-    maxDrop === undefined ? '' : `top-1 drop ≤ ${Math.round(1000 * maxDrop) / 10} %`,
-    minPsnrDb === undefined ? '' : `PSNR ≥ ${minPsnrDb} dB`,
-  ]
-    .filter(Boolean)
-    .join(', ');
-
-export const presets: Readonly<Record<string, { title: string; text: string }>> = {
-  fast: {
-    title: 'Fast',
-    text: 'No training: prunes, refits the remaining weights and measures. Works without data.',
-  },
-  balanced: {
-    title: 'Balanced',
-    text: 'Prunes and refits, then recovers quality by distillation from the original for up to five minutes.',
-  },
-  best: {
-    title: 'Best quality',
-    text: 'Uses more samples, compares several plans and recovers for up to fifteen minutes. For the model that you deploy.',
-  },
-};
-
-export const families: Readonly<Record<Family, string>> = {
-  cnn: 'Convolutional (CNN)',
-  vit: 'Vision transformer',
-  'dual-encoder': 'Dual encoder (CLIP)',
-  vlm: 'Vision-language model',
-  moe: 'Mixture of experts',
-  lm: 'Language model',
-  diffusion: 'Diffusion',
-  unknown: 'Not recognised',
-};
-
-/** Kinds of jobs. */
-export const kinds: Readonly<Record<string, string>> = {
-  compress: 'compression',
-  verify: 'verification',
-  bench: 'measurement',
-  workload: 'measurement of a package',
-  compare: 'comparison',
-};
-
-/** What a bundle holds: a file, and what is in it. */
-export const inside: readonly (readonly [string, string])[] = [
-  ['models/…/model.onnx', 'the pruned model'],
-  ['manifest.json', 'SHA-256 of every file, the budget, the measurements and the device'],
-  ['secateur/plan.json, recipe.json', 'the removed units, and the settings of the job'],
-  ['secateur/report.json', 'the whole report, with skipped operators and the reasons'],
-  ['golden/', 'inputs and expected outputs with a tolerance, to check a copy by running it'],
-  ['preprocess.json, labels.txt', 'the conversion from pixels to the input, and the names of the classes'],
-  ['README.md', 'model card with an example'],
-];
 
 export const t = {
+  ...modelText,
+  ...budgetText,
+  ...dataText,
+  ...recipeText,
+  ...runText,
+  ...reviewText,
+  ...exportText,
+  ...graphText,
+  ...libraryText,
+  ...settingsText,
   app: 'Secateur',
   library: 'Library',
   settings: 'Settings',
@@ -178,8 +68,6 @@ export const t = {
     unfinished: 'This job has no result yet.',
     nothing: 'This job has no result to export.',
   },
-  drop: 'Drop an .onnx file or its folder here, or choose one',
-  dropServed: 'Drop an .onnx file or its folder here to upload it, or choose one on the machine that runs Secateur',
   dropUnknown: 'These files cannot be used here. Drop an .onnx file, or open a model and drop data on the step Data.',
   uploading: 'Uploading',
   lost: 'Secateur does not respond. The window reconnects automatically.',
@@ -189,293 +77,11 @@ export const t = {
   go: 'Go',
   moreEntries: (n: number) => `${n} more are not listed. Type the path to reach them.`,
   model: 'Model',
-  bundle: 'Bundle',
-  opened: 'Opened',
-  written: 'Written',
-  started: 'Started',
-  state: 'State',
-  processor: 'Processor',
-  runtime: 'Runtime',
-  detected: 'detected',
-  corrected: 'set by you',
-  macShares: 'Shares of the MACs. The latency is not measured yet.',
-  perRun: 'of one measured run',
-  otherModel: 'Another model',
-  notMeasurable: 'measured on that device, not here',
-  otherDevices: 'To measure another device, run Secateur on it. Its profile is in the library.',
-  classes: 'classes',
-  dataForm: 'Form',
-  bundleFolder: 'Bundle folder',
-  bundleFolderHint: 'A new folder below this one, named after the model.',
-  pareto: 'Latency against output change',
-  paretoHint:
-    'Every plan that was pruned and measured. On the line, no other plan is both faster and closer to the original.',
-  finalPlan: 'Chosen',
-  tableHint: 'Finished stages are kept. A resumed job continues after the last of them.',
-  broken: 'This job ended before it finished.',
-  cancelled: 'You cancelled this job.',
-  startAnew: 'Resuming would fail in the same way. Start another job with different settings.',
-  thisJob: 'This job',
-  data: 'Data',
-  recipe: 'Recipe',
-  widths: 'Widths',
-  notTimed: 'The duration is not known before the first job of this model or of a similar one.',
-  tookHere: 'Jobs of this model took up to',
-  roughly: 'Roughly',
-  fromOthers: 'estimated from other models of similar size.',
-  floorTitle: 'Quality floor',
-  floorHint: 'A result below it is not accepted, even within the budget.',
-  minAgreement: 'Minimum agreement with the original',
-  minAgreementHelp: 'Share of samples with the same class. For detectors, the F1 score of matching boxes.',
-  maxDrop: 'Maximum drop in top-1 accuracy',
-  maxDropHelp: 'In percentage points. Needs labels.',
-  minPsnr: 'Minimum PSNR against the original',
-  minPsnrHelp: 'For outputs that are images.',
-  default: 'default',
-  defaults: 'Use the defaults',
-  floorFact: 'Quality floor',
-  byDefault: 'default',
-  outputsRead: 'Types of outputs',
-  outputsReadHint:
-    'The type of an output determines how quality is measured. Correct a type that was inferred wrongly.',
-  readAs: 'Type',
-  inferred: 'inferred',
-  asInferred: 'As inferred',
-  guessed: 'A guess:',
-  setByYou: 'set by you',
-  originalOnData: 'The original model on these data',
-  originalTop1: 'Top-1 accuracy',
-  chance: 'Most frequent label',
-  judgedSamples: 'Evaluated samples',
-  of: 'of',
-  mean: 'mean',
-  inputRange: 'Range of input values',
-  tooFewSamples: 'Fewer than 30 samples. No result can be accepted on so few.',
-  fewSamples: 'Fewer than 100 samples. Quality is measured with a large uncertainty.',
-  proposes: 'The accuracy is near chance. Better preprocessing:',
-  usePreset: 'Use it',
-  triedPresets: 'Tested preprocessing',
-  predictedClasses: 'Predicted most often',
-  presets: 'Preprocessing presets',
-  noPreset: 'From the file or the model',
-  experimental: 'Experimental',
-  experimentalHint:
-    'This result was not accepted. The bundle is marked as experimental and is not meant for deployment.',
-  showExperimental: 'Show the experimental bundle',
-  quality: 'Quality',
-  exact: 'exact',
-  samplesBehind: 'Samples',
-  notJudged: 'not evaluated',
-  qualityNotJudged: 'quality not evaluated',
-  samplesUnit: 'samples',
-  budgetAndRecipe: 'Budget and recipe',
-  result: 'Result',
-  byTheRecipe: 'set by the recipe',
-  setByHand: 'groups set by hand',
-  setByHandHint: 'Show the widths set by hand',
-  notRun: 'was not run',
-  elapsed: 'elapsed',
-  inAll: 'in total',
-  groupsFound: 'Groups of this model',
-  findGroup: 'Find a group',
-  block: 'block',
-  chooseModel: 'Choose a model',
-  samples: 'Samples',
-  recent: 'Recent',
-  noRecent: 'Models that you open are listed here.',
   gone: 'file not found',
   family: 'Family',
-  inputs: 'Inputs',
-  outputs: 'Outputs',
   size: 'Size',
-  macs: 'MACs',
-  params: 'Parameters',
-  operators: 'Operators',
-  sizes: 'Sizes of dynamic axes',
-  sizesHint: 'The model is inspected, measured and pruned at these sizes. Sizes of the data take precedence.',
-  sizeFrom: {
-    data: 'from the data',
-    given: 'set by you',
-    guessed: 'assumed',
-    follows: 'derived from other sizes',
-  },
-  sizesGiven: 'Sizes as NAME=SIZE, separated by commas',
-  applySizes: 'Apply',
-  opset: 'Operator set',
-  groups: 'Prunable groups',
-  blocks: 'Removable blocks',
-  skipped: 'Not pruned',
-  nothingSkipped: 'Every linear operator can be pruned.',
-  whereTime: 'Latency by operator',
-  measureTime: 'Measure',
-  graph: 'Structure',
-  zoomIn: 'Zoom in',
-  zoomOut: 'Zoom out',
-  wholeGraph: 'Whole graph',
-  graphKeys: 'arrow keys move the focus, Enter shows the details of a box, plus, minus and 0 zoom',
-  graphHint: 'Drag to move, hold Ctrl and scroll to zoom. Click a box for details, or use the arrow keys and Enter.',
-  legend: 'Legend',
-  legendPrunable: 'can be pruned',
-  legendFrozen: 'not pruned',
-  legendBlock: 'part of a removable block',
-  legendFigures: 'units · MACs',
-  boxName: 'Name',
-  boxOperators: 'Operators',
-  boxInputs: 'Inputs',
-  boxOutputs: 'Outputs',
-  boxWeights: 'Weights',
-  boxGroup: 'Group',
-  boxBlock: 'Removable block',
-  boxFrozen: 'Not pruned',
-  units: 'units',
-  unknownShape: 'unknown',
-  noGroups: 'Nothing in this model can be pruned.',
-  device: 'Device',
-  threads: 'Threads',
-  provider: 'Execution provider',
-  batch: 'Batch size',
-  percentile: 'Percentile',
-  budget: 'Budget',
-  share: 'Share of the current latency',
-  inMs: 'Milliseconds',
-  reachable: 'Reachable latency on this device',
-  measureReach: 'Measure reachable latency',
-  reachHint: 'Measures the model and its operators on this device. Later jobs reuse the measurements.',
-  reachAxes: 'Kept share of the units, the same in every group → · milliseconds ↑',
-  present: 'current',
-  least: 'maximum pruning',
-  outOfReach: 'This budget is out of reach. Even maximum pruning is predicted to be slower.',
-  alreadyMet: 'The original already meets this budget. Nothing has to be removed.',
-  withinReach: 'Within reach, predicted from operator latencies.',
-  noData: 'Continue without data',
-  noDataCost:
-    'Without data, sensitivities come from random inputs. Weights are not refitted, nothing is recovered and quality is not measured. Expect a much worse model.',
   chooseData: 'Choose a folder',
-  chooseFile: 'Choose a file',
-  labels: 'Labels',
-  preprocess: 'Preprocessing',
-  dataKinds: 'A folder of images (flat, or one folder per class), a CSV of path,label, or .npy / .npz arrays.',
-  samplesSeen: 'Samples',
   none: 'none',
-  afterPreprocess: 'Model inputs, after preprocessing',
-  advanced: 'Advanced',
-  criterion: 'Criterion',
-  allocation: 'Allocation',
-  compensation: 'Compensation',
-  recovery: 'Recovery',
-  seconds: 'Time limit in seconds',
-  floor: 'Minimum keep ratio',
-  calibration: 'Calibration samples',
-  plans: 'Plans to compare',
-  plansHelp: 'Each plan is ranked on other samples. The one closest to the original after compensation is used',
-  removeBlocks: 'Remove residual blocks',
-  removeChannels: 'Remove channels',
-  frozen: 'Groups that are not pruned',
-  frozenHint: 'One name or pattern per line. * matches any text.',
-  seed: 'Seed',
-  learningRate: 'Learning rate',
-  optimizer: 'Optimizer',
-  temperature: 'Temperature',
-  alpha: 'Distillation weight',
-  alphaHelp: 'Share of the loss from the outputs of the original. The rest comes from the labels, if there are labels',
-  holdout: 'Holdout share',
-  holdoutHelp: 'Share of the samples that are not used for training. Quality is measured on them',
-  augment: 'Augment images: shift, mirror and mix',
-  automatic: 'automatic',
-  runs: 'Runs of the final measurement',
-  left: 'left',
-  estimating: 'estimating',
-  log: 'Log',
-  noLog: 'No output yet.',
-  candidates: 'Measured candidates',
-  noCandidates: 'Each plan that is pruned and measured appears here.',
-  pauseQueue: 'Pause the queue',
-  resumeQueue: 'Resume the queue',
-  resume: 'Resume',
-  delete: 'Delete',
-  duplicate: 'Duplicate with another budget',
-  show: 'Show',
-  waits: 'Another job is measuring. This job starts when that job ends.',
-  paused: 'The queue is paused. This job waits.',
-  met: 'Budget met',
-  notMet: 'Budget missed',
-  beforeAndAfter: 'Before and after',
-  before: 'Before',
-  after: 'After',
-  latency: 'Latency p50',
-  latency95: 'Latency p95',
-  fileSize: 'File size',
-  accuracy: 'Top-1',
-  agreement: 'Agreement',
-  boxAgreement: 'Agreement (matched boxes)',
-  sliders: 'Widths of the groups',
-  noSliders: 'No group has a width that can be changed.',
-  slidersHint:
-    'Drag to update the predicted latency and output change. Apply runs a job with these widths and reuses earlier measurements.',
-  predicted: 'Predicted',
-  outputChange: 'Output change',
-  apply: 'Apply',
-  reset: 'Reset',
-  keptUnits: 'units kept',
-  staircase: 'Latency over kept units',
-  ownSamples: 'Samples before and after',
-  holds: 'Slowest operators',
-  inside: 'Contents',
-  where: 'Location',
-  verify: 'Verify',
-  verified: 'Verified',
-  checks: 'Checks of the bundle',
-  notVerified: 'Verification failed',
-  reveal: 'Show in the file manager',
-  revealShort: 'Reveal',
-  noDesktop: 'There is no file manager on this machine. The bundle is here:',
-  noJobs: 'No jobs yet. Start a job from the step Recipe.',
-  noBundles: 'No bundles yet. Every finished job writes one.',
-  noModels: 'No models yet. Models that you open on the step Model are listed here.',
-  noneFound: 'Nothing matches the search.',
-  newJob: 'Start with a model',
-  thisMachine: 'this machine, measured',
-  otherMachine: 'profile, measured on another machine',
-  cores: 'cores',
-  open: 'Open',
-  forget: 'Forget',
-  ask: {
-    experimental: [
-      'Use a result that was not accepted?',
-      'It misses the budget or the quality floor, or too few samples were evaluated. Use it only for experiments.',
-    ],
-    outOfReach: [
-      'Start with a budget that is predicted to be out of reach?',
-      'Even maximum pruning is predicted to be slower than this budget. The job measures it first and ends if it is too slow.',
-    ],
-    alreadyMet: [
-      'Start with a budget that is already met?',
-      'The original already meets this budget. Nothing has to be removed.',
-    ],
-    job: ['Delete this job?', 'Its log and its report are deleted. Its bundle is kept.'],
-    bundle: ['Delete this bundle?', 'Its folder and its zip file are deleted from the disk.'],
-    model: ['Forget this model?', 'The model is removed from this list. The file is kept.'],
-    device: ['Forget this device?', 'Its profile is removed. Reports of jobs are kept.'],
-  },
-  search: 'Search',
-  models: 'Models',
-  jobs: 'Jobs',
-  bundles: 'Bundles',
-  devices: 'Devices',
-  appearance: 'Appearance',
-  folders: 'Folders',
-  about: 'About',
-  host: 'Machine',
-  keys: 'Keyboard',
-  keysText:
-    'Alt+1 to Alt+7 open a step. Alt+← and Alt+→ open the previous and the next step. Tab moves through the controls.',
-  threadsHint: 'Default number of threads for new budgets.',
-  homeHint: 'Holds jobs, measured latencies and finished stages. Set SECATEUR_HOME to change it.',
-  outHint: 'Default folder for the bundles of new jobs.',
-  theme: 'Theme',
-  themes: { system: 'System', light: 'Light', dark: 'Dark' },
-  outFolder: 'Bundle folder',
-  dataFolder: 'Data folder',
   up: 'Up',
   emptyFolder: 'This folder has no matching files.',
   useFolder: 'Use this folder',
