@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { fillMissing } from '../test/support/fill-weights.ts';
-import { buildGroups } from '../src/main/engine/pruning/groups.ts';
+import { buildGroups } from '../src/main/engine/structures/axes/groups.ts';
 import { applyPlan } from '../src/main/engine/pruning/surgery.ts';
 import { createExecutor } from '../src/main/runtime/executor.ts';
 import { evenPlan, normsOf } from '../src/main/tasks/coverage.ts';

@@ -8,7 +8,7 @@ import { basename } from 'node:path';
 import type { Model } from '../src/main/engine/ir/model.ts';
 import type { KeepCounts } from '../src/main/engine/latency/widths.ts';
 import { readModel } from '../src/main/engine/onnx/index.ts';
-import { buildGroups } from '../src/main/engine/pruning/groups.ts';
+import { buildGroups } from '../src/main/engine/structures/axes/groups.ts';
 import { applyPlan } from '../src/main/engine/pruning/surgery.ts';
 import { seededRandom } from '../src/main/engine/random.ts';
 import { benchmark } from '../src/main/runtime/bench.ts';

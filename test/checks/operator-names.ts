@@ -15,7 +15,7 @@ export const ALLOWED: Readonly<Record<string, string>> = {
   'src/main/engine/passes/take-sequences.ts: a switch': 'carries out what each operator on sequences does',
   'src/main/engine/passes/eliminate-identity.ts: a comparison of n.key': 'the pass is about Identity and Dropout',
   'src/main/engine/passes/eliminate-repeated-activation.ts: a comparison of n.key': 'the pass is about Relu and Clip',
-  'src/main/engine/pruning/follows.ts: a comparison of node.key':
+  'src/main/engine/structures/axes/follows.ts: a comparison of node.key':
     'carries out what each operator does to a list of sizes',
   'src/main/engine/heads/support/ends.ts: a comparison of node.key':
     'recognises a softmax, a length or a bias that is written out in several operators',

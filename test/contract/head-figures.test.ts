@@ -11,7 +11,7 @@ import { DType, elementCount } from '../../src/main/engine/ir/dtype.ts';
 import { Model } from '../../src/main/engine/ir/model.ts';
 import { f32 } from '../../src/main/engine/ir/tensor.ts';
 import type { Value } from '../../src/main/engine/ir/value.ts';
-import { Curvature } from '../../src/main/engine/pruning/curvature.ts';
+import { Curvature } from '../../src/main/engine/allocation/curvature.ts';
 import { HEADS } from '../../src/main/engine/heads/registry.ts';
 import { distanceFrom } from '../../src/main/engine/quality/distance.ts';
 import { jointOf } from '../../src/main/engine/quality/joint.ts';

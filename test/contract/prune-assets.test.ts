@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { amplifySignals, fillZoo } from '../support/zoo.ts';
 import { assetPath, zooPath } from '../support/assets.ts';
 import { exposeFrozen, oracle, prepare, randomPlan } from '../support/prune.ts';
-import { buildGroups } from '../../src/main/engine/pruning/groups.ts';
+import { buildGroups } from '../../src/main/engine/structures/axes/groups.ts';
 import { openModelFile } from '../../src/main/storage/model-files.ts';
 
 const ASSETS = ['resnet20_cifar10', 'resnet20_cifar10_bn', 'mobilenet_v2_imagenet', 'resnet8_cifar10', 'superres_x3'];

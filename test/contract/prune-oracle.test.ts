@@ -8,7 +8,7 @@ import { f32 } from '../../src/main/engine/ir/tensor.ts';
 import { Value } from '../../src/main/engine/ir/value.ts';
 import { isUnsupported, type Example, type OperatorDef } from '../../src/main/engine/ops/contract.ts';
 import { allOperators } from '../../src/main/engine/ops/registry.ts';
-import { gateModel } from '../../src/main/engine/pruning/mask.ts';
+import { gateModel } from '../../src/main/engine/structures/mask.ts';
 import { collectFacts } from '../../src/main/runtime/facts.ts';
 import { random } from '../support/example-model.ts';
 import { plainExecutor } from '../support/executor.ts';

@@ -8,13 +8,13 @@ import {
   runPasses,
   untieVectors,
 } from '../../src/main/engine/passes/index.ts';
-import { findResidualBlocks } from '../../src/main/engine/pruning/blocks.ts';
-import { buildGroups } from '../../src/main/engine/pruning/groups.ts';
-import { gatherShuffles } from '../../src/main/engine/pruning/shuffles.ts';
-import { maskModel } from '../../src/main/engine/pruning/mask.ts';
-import type { Cut } from '../../src/main/engine/pruning/removal.ts';
+import { findResidualBlocks } from '../../src/main/engine/structures/blocks/residuals.ts';
+import { buildGroups } from '../../src/main/engine/structures/axes/groups.ts';
+import { gatherShuffles } from '../../src/main/engine/structures/axes/shuffles.ts';
+import { maskModel } from '../../src/main/engine/structures/mask.ts';
+import type { Cut } from '../../src/main/engine/structures/axes/removal.ts';
 import { applyPlan } from '../../src/main/engine/pruning/surgery.ts';
-import type { Analysis, ResidualBlock } from '../../src/main/engine/pruning/types.ts';
+import type { Analysis, ResidualBlock } from '../../src/main/engine/structures/axes/types.ts';
 import { difference } from '../../src/main/engine/quality/difference.ts';
 import { meaningsOf, type Meanings } from '../../src/main/engine/quality/meaning.ts';
 import { seededRandom } from '../../src/main/engine/random.ts';

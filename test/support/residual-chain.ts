@@ -7,7 +7,7 @@ import { f32 } from '../../src/main/engine/ir/tensor.ts';
 import type { Value } from '../../src/main/engine/ir/value.ts';
 import { GraphBuilder } from '../../src/main/engine/autodiff/builder.ts';
 import { LatencyModel, type UnitTable } from '../../src/main/engine/latency/predict.ts';
-import type { Group } from '../../src/main/engine/pruning/types.ts';
+import type { Group } from '../../src/main/engine/structures/axes/types.ts';
 import { seededRandom } from '../../src/main/engine/random.ts';
 
 export interface ChainOptions {

@@ -5,7 +5,7 @@ import type { CompressReport, CompressRequest } from '../../shared/model/job.ts'
 import { isWithin } from '../engine/allocation/fit-budget.ts';
 import { leastState } from '../engine/allocation/space.ts';
 import { predictMs } from '../engine/allocation/state.ts';
-import { withoutRules } from '../engine/pruning/without-rules.ts';
+import { withoutRules } from '../engine/structures/without-rules.ts';
 import { acceptance } from '../engine/quality/acceptance.ts';
 import { localDevice } from '../runtime/device.ts';
 import { createExecutor } from '../runtime/executor.ts';

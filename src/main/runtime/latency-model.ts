@@ -14,7 +14,7 @@ import { LatencyModel, type UnitTable } from '../engine/latency/predict.ts';
 import { signatureOf, type LatencyUnit, type UnitSpec } from '../engine/latency/signature.ts';
 import { continuePattern, edges, thin, windowCounts } from '../engine/latency/staircase.ts';
 import { Widths, type KeepCounts } from '../engine/latency/widths.ts';
-import type { Group } from '../engine/pruning/types.ts';
+import type { Group } from '../engine/structures/axes/types.ts';
 import type { LatencyTable } from '../pipeline/context.ts';
 import { benchmark } from './bench.ts';
 import { measuredHere } from './device.ts';

@@ -8,7 +8,7 @@ import { Model } from '../engine/ir/model.ts';
 import { Node } from '../engine/ir/node.ts';
 import { f32, i64 } from '../engine/ir/tensor.ts';
 import { Value } from '../engine/ir/value.ts';
-import { buildGroups } from '../engine/pruning/groups.ts';
+import { buildGroups } from '../engine/structures/axes/groups.ts';
 import { seededRandom } from '../engine/random.ts';
 import type { LatencyTable } from '../pipeline/context.ts';
 import { benchmark, knownWell } from './bench.ts';

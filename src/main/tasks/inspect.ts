@@ -1,5 +1,5 @@
 /** What a model is made of: family, ports, operators, costs, groups, and what blocks pruning. */
-import { groupInfo } from '../engine/pruning/group-info.ts';
+import { groupInfo } from '../engine/structures/axes/group-info.ts';
 import type { InspectReport, InspectRequest, OperatorCount, Port } from '../../shared/model/tasks.ts';
 import type { OriginalQuality } from '../../shared/model/quality.ts';
 import { modelCosts, nodeCosts } from '../engine/ir/costs.ts';
@@ -20,7 +20,7 @@ import { loadWithHash } from '../pipeline/prepare/load.ts';
 import { modelGraph } from './model-graph.ts';
 import { prepareSized } from '../pipeline/prepare/open-model.ts';
 import { assumedSizes, axisSizes, sized, type SizedModel } from '../pipeline/prepare/sized.ts';
-import { withoutRules } from '../engine/pruning/without-rules.ts';
+import { withoutRules } from '../engine/structures/without-rules.ts';
 
 export async function runInspect(request: InspectRequest, ctx: StageContext): Promise<InspectReport> {
   ctx.progress({ stage: 'load', message: 'reading the model', done: 0 });

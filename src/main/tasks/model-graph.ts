@@ -11,7 +11,7 @@ import { readsOf } from '../engine/ir/reads.ts';
 import type { Value } from '../engine/ir/value.ts';
 import { Widths } from '../engine/latency/widths.ts';
 import { operatorFor } from '../engine/ops/registry.ts';
-import type { ResidualBlock } from '../engine/pruning/types.ts';
+import type { ResidualBlock } from '../engine/structures/axes/types.ts';
 import type { Prepared } from '../pipeline/prepare/prepare.ts';
 
 interface Box {

@@ -2,7 +2,7 @@
 import type { Recipe } from '../../../shared/model/job.ts';
 import type { LatencyModel } from '../latency/predict.ts';
 import { predictMs, WHOLE, type Space, type State } from './state.ts';
-import type { Group, ResidualBlock } from '../pruning/types.ts';
+import type { Group, ResidualBlock } from '../structures/axes/types.ts';
 import { SecateurError } from '../../../shared/contract/errors.ts';
 import type { Scores } from '../criteria/contract.ts';
 

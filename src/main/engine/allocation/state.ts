@@ -3,7 +3,7 @@ import type { Plan } from '../../../shared/model/types.ts';
 import type { Node } from '../ir/node.ts';
 import type { LatencyModel } from '../latency/predict.ts';
 import { traitsOf } from '../ops/registry.ts';
-import type { Group, ResidualBlock } from '../pruning/types.ts';
+import type { Group, ResidualBlock } from '../structures/axes/types.ts';
 
 /** What an allocator chooses from. */
 export interface Space {

@@ -8,7 +8,7 @@ import { cloneModel } from '../ir/clone.ts';
 import { DType, Model, f32, int, ints, toFloat32, type Attribute, type Node, type Value } from '../ir/index.ts';
 import { extractSubgraph } from '../passes/extract.ts';
 import { seededRandom } from '../random.ts';
-import type { Cut } from '../pruning/removal.ts';
+import type { Cut } from '../structures/axes/removal.ts';
 import { applyPlan, type Surgery } from '../pruning/surgery.ts';
 import { lookAtAll } from './dense.ts';
 import { refit } from './least-squares.ts';

@@ -9,7 +9,7 @@ import { DType, elementCount } from '../ir/dtype.ts';
 import type { Facts } from '../ir/facts.ts';
 import type { Model } from '../ir/model.ts';
 import type { Value } from '../ir/value.ts';
-import { thin } from '../pruning/grams.ts';
+import { thin } from '../statistics/grams.ts';
 import { channelAxis, isLinear, regressionOf, sumOf } from './regression.ts';
 import { positionsOf, thinning } from './rows.ts';
 import { ActivationCache } from './activation-cache.ts';

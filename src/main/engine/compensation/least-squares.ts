@@ -12,7 +12,7 @@ import type { Value } from '../ir/value.ts';
 import { cholesky, choleskyInverse, choleskySolveT } from '../linalg.ts';
 import { eliminateDead, runPasses } from '../passes/index.ts';
 import { convGeometry } from '../ops/support/spatial.ts';
-import { channelGram, im2colGram, im2colMeans, thin, type Gram } from '../pruning/grams.ts';
+import { channelGram, im2colGram, im2colMeans, thin, type Gram } from '../statistics/grams.ts';
 import { biasOf, channelAxis, readWeights, vectorOf, writeWeights, type Regression } from './regression.ts';
 
 const OPSET = 17;

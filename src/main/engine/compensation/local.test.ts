@@ -5,7 +5,7 @@ import { residualChain } from '../../../../test/support/residual-chain.ts';
 import type { HostTensor } from '../executor.ts';
 import { DType, f32, toFloat32, type Model, type Node } from '../ir/index.ts';
 import { seededRandom } from '../random.ts';
-import type { Cut } from '../pruning/removal.ts';
+import type { Cut } from '../structures/axes/removal.ts';
 import { applyPlan, type Surgery } from '../pruning/surgery.ts';
 import { collectLayers } from './layers.ts';
 import { LocalFits } from './local.ts';

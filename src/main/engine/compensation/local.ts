@@ -9,7 +9,7 @@ import type { Node } from '../ir/node.ts';
 import type { Value } from '../ir/value.ts';
 import { choleskySolveT, submatrix } from '../linalg.ts';
 import type { Surgery } from '../pruning/surgery.ts';
-import type { ResidualBlock } from '../pruning/types.ts';
+import type { ResidualBlock } from '../structures/axes/types.ts';
 import type { Layer } from './layers.ts';
 import { factorize } from './least-squares.ts';
 import { regressionOf, writeWeights } from './regression.ts';

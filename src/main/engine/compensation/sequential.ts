@@ -17,7 +17,7 @@ import { DType } from '../ir/dtype.ts';
 import { f32, toFloat32 } from '../ir/tensor.ts';
 import { traitsOf } from '../ops/registry.ts';
 import type { Surgery } from '../pruning/surgery.ts';
-import type { ResidualBlock } from '../pruning/types.ts';
+import type { ResidualBlock } from '../structures/axes/types.ts';
 import { channelMeans, Dense, shapesHold, type Looked } from './dense.ts';
 import { emitMoments, inputMeans, Moments, refit, solveMoments } from './least-squares.ts';
 import { queryFolds } from './queries.ts';

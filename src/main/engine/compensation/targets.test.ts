@@ -4,7 +4,7 @@ import { Graph } from '../ir/graph.ts';
 import { f32 } from '../ir/tensor.ts';
 import type { Value } from '../ir/value.ts';
 import type { Surgery } from '../pruning/surgery.ts';
-import type { ResidualBlock } from '../pruning/types.ts';
+import type { ResidualBlock } from '../structures/axes/types.ts';
 import { Targets } from './targets.ts';
 
 describe('targets in front of a dropped block', () => {

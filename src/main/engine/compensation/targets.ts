@@ -3,7 +3,7 @@ import type { Node } from '../ir/node.ts';
 import type { Value } from '../ir/value.ts';
 import type { Surgery } from '../pruning/surgery.ts';
 import { traitsOf } from '../ops/registry.ts';
-import type { ResidualBlock } from '../pruning/types.ts';
+import type { ResidualBlock } from '../structures/axes/types.ts';
 import { otherAddend } from './regression.ts';
 
 export interface Readout {

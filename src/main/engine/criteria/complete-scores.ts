@@ -1,6 +1,6 @@
 /** Groups whose units the recipe's criterion does not rank: told, and ranked by the norm of their weights instead. */
 import { criterionFor } from './registry.ts';
-import type { Group } from '../pruning/types.ts';
+import type { Group } from '../structures/axes/types.ts';
 import type { Scores } from './contract.ts';
 
 /** Needs no data and ranks whatever has weights. */

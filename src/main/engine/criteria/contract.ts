@@ -5,8 +5,8 @@
  */
 import type { Node } from '../ir/node.ts';
 import type { Value } from '../ir/value.ts';
-import type { ChannelStatistics } from '../pruning/statistics.ts';
-import type { Group } from '../pruning/types.ts';
+import type { ChannelStatistics } from '../statistics/statistics.ts';
+import type { Group } from '../structures/axes/types.ts';
 
 /** Group id to one score per unit; higher is more important. */
 export type Scores = ReadonlyMap<string, Float64Array>;

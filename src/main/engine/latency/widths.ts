@@ -1,8 +1,8 @@
 /** Shapes after pruning, from keep counts per group: what surgery will make, without doing it. */
 import type { Facts } from '../ir/facts.ts';
 import type { Value } from '../ir/value.ts';
-import { overlapOf } from '../pruning/overlap.ts';
-import type { Group, GroupMember } from '../pruning/types.ts';
+import { overlapOf } from '../structures/axes/overlap.ts';
+import type { Group, GroupMember } from '../structures/axes/types.ts';
 
 /** Kept units per group id; groups that are absent stay whole. */
 export type KeepCounts = ReadonlyMap<string, number>;

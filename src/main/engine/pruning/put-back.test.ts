@@ -8,7 +8,7 @@ import { DType } from '../ir/dtype.ts';
 import { seededRandom } from '../random.ts';
 import { compensate } from '../compensation/sequential.ts';
 import { putBack } from './put-back.ts';
-import type { Cut } from './removal.ts';
+import type { Cut } from '../structures/axes/removal.ts';
 import { applyPlan } from './surgery.ts';
 
 const feeds = (seed: number, n = 32): Record<string, HostTensor> => {

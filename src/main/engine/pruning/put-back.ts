@@ -10,11 +10,11 @@ import type { Model } from '../ir/model.ts';
 import { Node } from '../ir/node.ts';
 import { f32, type Tensor } from '../ir/tensor.ts';
 import type { Value } from '../ir/value.ts';
-import { findResidualBlocks } from './blocks.ts';
-import { buildGroups } from './groups.ts';
-import { spreadTensor } from './slice-tensor.ts';
+import { findResidualBlocks } from '../structures/blocks/residuals.ts';
+import { buildGroups } from '../structures/axes/groups.ts';
+import { spreadTensor } from '../structures/axes/slice-tensor.ts';
 import type { Surgery } from './surgery.ts';
-import type { Analysis, ResidualBlock } from './types.ts';
+import type { Analysis, ResidualBlock } from '../structures/axes/types.ts';
 
 interface Subject {
   readonly model: Model;

@@ -14,15 +14,15 @@ import type { Value } from '../ir/value.ts';
 import { isUnsupported, type RewriteContext } from '../ops/contract.ts';
 import { operatorFor, traitsOf } from '../ops/registry.ts';
 import { eliminateDead } from '../passes/eliminate-dead.ts';
-import { constantOf, tensorOf } from './constants.ts';
-import { pinShapeArithmetic } from './pin.ts';
-import { mixedSizes } from './mixed-sizes.ts';
-import { keptIndices, readCut, type Cut, type Removal } from './removal.ts';
-import type { Follows } from './follows.ts';
-import type { Lookup } from './relate.ts';
-import { keepWholeSizes } from './whole-sizes.ts';
-import { sliceTensor } from './slice-tensor.ts';
-import type { Analysis, ResidualBlock } from './types.ts';
+import { constantOf, tensorOf } from '../structures/axes/constants.ts';
+import { pinShapeArithmetic } from '../structures/axes/pin.ts';
+import { mixedSizes } from '../structures/axes/mixed-sizes.ts';
+import { keptIndices, readCut, type Cut, type Removal } from '../structures/axes/removal.ts';
+import type { Follows } from '../structures/axes/follows.ts';
+import type { Lookup } from '../structures/axes/relate.ts';
+import { keepWholeSizes } from '../structures/axes/whole-sizes.ts';
+import { sliceTensor } from '../structures/axes/slice-tensor.ts';
+import type { Analysis, ResidualBlock } from '../structures/axes/types.ts';
 
 export interface Surgery {
   readonly model: Model;

@@ -6,7 +6,7 @@
 import type { Value } from '../ir/value.ts';
 import { Targets } from '../compensation/targets.ts';
 import type { Surgery } from '../pruning/surgery.ts';
-import type { ResidualBlock } from '../pruning/types.ts';
+import type { ResidualBlock } from '../structures/axes/types.ts';
 import { traitsOf } from '../ops/registry.ts';
 
 /** An activation of the pruned model, and the one of the original that it stands for. By name, so that it can be kept. */

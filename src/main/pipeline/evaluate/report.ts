@@ -10,10 +10,10 @@ import { collectFacts } from '../../runtime/facts.ts';
 import { profileModel } from '../../runtime/profile.ts';
 import type { StageContext } from '../context.ts';
 import { familyOf } from '../../engine/families/network.ts';
-import { groupInfo } from '../../engine/pruning/group-info.ts';
+import { groupInfo } from '../../engine/structures/axes/group-info.ts';
 import type { Prepared } from '../prepare/prepare.ts';
 import type { SizedModel } from '../prepare/sized.ts';
-import { withoutRules } from '../../engine/pruning/without-rules.ts';
+import { withoutRules } from '../../engine/structures/without-rules.ts';
 
 /** What of a job its report tells. */
 interface Told {

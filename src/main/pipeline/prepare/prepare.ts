@@ -19,11 +19,11 @@ import {
   unrollLoops,
   untieVectors,
 } from '../../engine/passes/index.ts';
-import { findResiduals } from '../../engine/pruning/blocks.ts';
-import { gatherShuffles } from '../../engine/pruning/shuffles.ts';
-import { buildGroups } from '../../engine/pruning/groups.ts';
+import { findResiduals } from '../../engine/structures/blocks/residuals.ts';
+import { gatherShuffles } from '../../engine/structures/axes/shuffles.ts';
+import { buildGroups } from '../../engine/structures/axes/groups.ts';
 import type { Meanings } from '../../engine/quality/meaning.ts';
-import type { Analysis, ResidualBlock } from '../../engine/pruning/types.ts';
+import type { Analysis, ResidualBlock } from '../../engine/structures/axes/types.ts';
 import { collectFacts } from '../../runtime/facts.ts';
 import { inlineFunctions } from '../../runtime/inline.ts';
 import type { StageContext } from '../context.ts';

@@ -10,7 +10,7 @@ import type { Value } from '../../engine/ir/value.ts';
 import { traitsOf } from '../../engine/ops/registry.ts';
 import type { Feature } from '../../engine/recovery/features.ts';
 import { insertNormalization, normalizable } from '../../engine/recovery/normalize.ts';
-import { buildStatisticsModel, StatisticsAccumulator } from '../../engine/pruning/statistics.ts';
+import { buildStatisticsModel, StatisticsAccumulator } from '../../engine/statistics/statistics.ts';
 import { raiseOpset, runPasses } from '../../engine/passes/index.ts';
 import type { Joint, LossOutput, Meanings } from '../../engine/heads/contract.ts';
 import { HEADS } from '../../engine/heads/registry.ts';

@@ -1,7 +1,7 @@
 /** Costs of groups and blocks by curvature. One backward pass over a few samples gives all of them; they are kept. */
 import { removedUnits, type Space } from '../../engine/allocation/state.ts';
-import { Curvature } from '../../engine/pruning/curvature.ts';
-import type { Group } from '../../engine/pruning/types.ts';
+import { Curvature } from '../../engine/allocation/curvature.ts';
+import type { Group } from '../../engine/structures/axes/types.ts';
 import type { Recipe } from '../../../shared/model/job.ts';
 import { resized, type Calibration } from '../prepare/calibration.ts';
 import type { StageContext } from '../context.ts';

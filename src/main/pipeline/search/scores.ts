@@ -13,13 +13,13 @@ import { criterionFor, allCriteria } from '../../engine/criteria/registry.ts';
 import type { CriterionContext, Scores, WeightGradient } from '../../engine/criteria/contract.ts';
 import { activationsOf, sinkLinks, type SinkLink } from '../../engine/criteria/support/sinks.ts';
 import { collectLayers } from '../../engine/compensation/layers.ts';
-import { buildGroups } from '../../engine/pruning/groups.ts';
+import { buildGroups } from '../../engine/structures/axes/groups.ts';
 import {
   buildStatisticsModel,
   StatisticsAccumulator,
   type ChannelStatistics,
-} from '../../engine/pruning/statistics.ts';
-import type { Group } from '../../engine/pruning/types.ts';
+} from '../../engine/statistics/statistics.ts';
+import type { Group } from '../../engine/structures/axes/types.ts';
 import { HEADS } from '../../engine/heads/registry.ts';
 import { classesIn, meaningsOf } from '../../engine/quality/meaning.ts';
 import { collectFacts } from '../../runtime/facts.ts';

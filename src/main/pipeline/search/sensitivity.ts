@@ -6,7 +6,7 @@ import type { HostTensor } from '../../engine/executor.ts';
 import { DType } from '../../engine/ir/dtype.ts';
 import type { Space, State } from '../../engine/allocation/state.ts';
 import { goneNodes, isGroupGone, removedUnits } from '../../engine/allocation/state.ts';
-import { gateModel } from '../../engine/pruning/mask.ts';
+import { gateModel } from '../../engine/structures/mask.ts';
 import { pictureOf } from '../../engine/heads/support/detections.ts';
 import type { Look } from '../../engine/heads/contract.ts';
 import { distanceFrom } from '../../engine/quality/distance.ts';

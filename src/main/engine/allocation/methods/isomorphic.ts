@@ -1,4 +1,4 @@
-import type { Group } from '../../pruning/types.ts';
+import type { Group } from '../../structures/axes/types.ts';
 import type { AllocationMethod } from './contract.ts';
 import { keepBest, openByScores } from './support/by-scores.ts';
 

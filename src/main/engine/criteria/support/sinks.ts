@@ -1,9 +1,9 @@
 /** Where a group's units are summed over: consumer weights with the activation that enters each. */
 import type { Node } from '../../ir/node.ts';
 import type { Value } from '../../ir/value.ts';
-import { tensorOf } from '../../pruning/constants.ts';
-import type { ChannelStatistics } from '../../pruning/statistics.ts';
-import type { Group, GroupMember } from '../../pruning/types.ts';
+import { tensorOf } from '../../structures/axes/constants.ts';
+import type { ChannelStatistics } from '../../statistics/statistics.ts';
+import type { Group, GroupMember } from '../../structures/axes/types.ts';
 import type { CriterionContext } from '../contract.ts';
 import { axisSums, floats, matrixMembers, unitSums, weightMembers, type WeightMember } from './tensors.ts';
 

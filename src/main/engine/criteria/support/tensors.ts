@@ -1,8 +1,8 @@
 /** Reads the coupled tensors of a group unit by unit. Sums are float64; tensors are read once, in memory order. */
 import { toFloat32 } from '../../ir/tensor.ts';
 import type { Tensor } from '../../ir/tensor.ts';
-import { tensorOf } from '../../pruning/constants.ts';
-import type { Group, GroupMember } from '../../pruning/types.ts';
+import { tensorOf } from '../../structures/axes/constants.ts';
+import type { Group, GroupMember } from '../../structures/axes/types.ts';
 
 export interface WeightMember extends GroupMember {
   readonly tensor: Tensor;

@@ -1,5 +1,5 @@
 /** Allocation without a measurement of the outputs: a rule says what each group keeps when a share of everything goes. */
-import type { Group } from '../../../pruning/types.ts';
+import type { Group } from '../../../structures/axes/types.ts';
 import { applyMove, predictMs, type State } from '../../state.ts';
 import type { AllocationContext, Allocator } from '../contract.ts';
 

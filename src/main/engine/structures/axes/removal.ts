@@ -1,8 +1,8 @@
 /** A plan read against the groups: which indices of which axes go, and which blocks. */
-import { SecateurError } from '../../../shared/contract/errors.ts';
-import type { PlanGroup } from '../../../shared/model/types.ts';
-import type { Node } from '../ir/node.ts';
-import type { Value } from '../ir/value.ts';
+import { SecateurError } from '../../../../shared/contract/errors.ts';
+import type { PlanGroup } from '../../../../shared/model/types.ts';
+import type { Node } from '../../ir/node.ts';
+import type { Value } from '../../ir/value.ts';
 import type { Analysis, Group, ResidualBlock } from './types.ts';
 
 /** The part of a plan that surgery needs. */

@@ -1,6 +1,6 @@
 /** Tensors with only some indices kept along some axes. */
-import { bitsOf, byteSize } from '../ir/dtype.ts';
-import { MemoryTensor, sliceChunks, type Tensor } from '../ir/tensor.ts';
+import { bitsOf, byteSize } from '../../ir/dtype.ts';
+import { MemoryTensor, sliceChunks, type Tensor } from '../../ir/tensor.ts';
 
 /** Larger results are sliced each time they are read, so that a model with external data need not fit in memory. */
 const KEEP_IN_MEMORY = 64 << 20;

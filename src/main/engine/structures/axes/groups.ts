@@ -4,12 +4,12 @@
  * Units that live on the same axes form a group. (The idea of dependency graphs: Fang et al., DepGraph, CVPR 2023; here
  * on single indices, so that concatenations, splits and flattened axes need no special cases.)
  */
-import type { Skipped } from '../../../shared/model/types.ts';
-import type { Facts } from '../ir/facts.ts';
-import type { Model } from '../ir/model.ts';
-import type { Node } from '../ir/node.ts';
-import type { Value } from '../ir/value.ts';
-import { operatorFor } from '../ops/registry.ts';
+import type { Skipped } from '../../../../shared/model/types.ts';
+import type { Facts } from '../../ir/facts.ts';
+import type { Model } from '../../ir/model.ts';
+import type { Node } from '../../ir/node.ts';
+import type { Value } from '../../ir/value.ts';
+import { operatorFor } from '../../ops/registry.ts';
 import { describe } from './atoms.ts';
 import { tensorOf, weightLike } from './constants.ts';
 import { compatible } from './overlap.ts';

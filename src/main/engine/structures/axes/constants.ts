@@ -1,11 +1,11 @@
 /** Constants as the pruning code sees them: initializers, outputs of Constant nodes, and what is computed from those alone. */
-import { bodyValues, everyNode } from '../ir/bodies.ts';
-import { DType, elementCount } from '../ir/dtype.ts';
-import type { Facts } from '../ir/facts.ts';
-import type { Graph } from '../ir/graph.ts';
-import { toNumbers, type Tensor } from '../ir/tensor.ts';
-import type { Value } from '../ir/value.ts';
-import { tensorOf as constantAttribute } from '../passes/constants-to-initializers.ts';
+import { bodyValues, everyNode } from '../../ir/bodies.ts';
+import { DType, elementCount } from '../../ir/dtype.ts';
+import type { Facts } from '../../ir/facts.ts';
+import type { Graph } from '../../ir/graph.ts';
+import { toNumbers, type Tensor } from '../../ir/tensor.ts';
+import type { Value } from '../../ir/value.ts';
+import { tensorOf as constantAttribute } from '../../passes/constants-to-initializers.ts';
 
 const SMALL = 1 << 14;
 

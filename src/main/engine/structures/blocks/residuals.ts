@@ -4,17 +4,17 @@
  * input of the model that the branch depends on, so that dropping any set of branches leaves every output depending on
  * the inputs that it depended on: noise or an embedding that is added is no shortcut.
  */
-import { inputDependence } from '../ir/dependence.ts';
-import type { Facts } from '../ir/facts.ts';
-import type { Model } from '../ir/model.ts';
-import type { Node } from '../ir/node.ts';
-import { givenOut, readsOf } from '../ir/reads.ts';
-import type { Value } from '../ir/value.ts';
-import { weightLike } from './constants.ts';
-import type { ResidualBlock } from './types.ts';
-import { describe } from './atoms.ts';
-import type { Skipped } from '../../../shared/model/types.ts';
-import { traitsOf } from '../ops/registry.ts';
+import { inputDependence } from '../../ir/dependence.ts';
+import type { Facts } from '../../ir/facts.ts';
+import type { Model } from '../../ir/model.ts';
+import type { Node } from '../../ir/node.ts';
+import { givenOut, readsOf } from '../../ir/reads.ts';
+import type { Value } from '../../ir/value.ts';
+import { weightLike } from '../axes/constants.ts';
+import type { ResidualBlock } from '../axes/types.ts';
+import { describe } from '../axes/atoms.ts';
+import type { Skipped } from '../../../../shared/model/types.ts';
+import { traitsOf } from '../../ops/registry.ts';
 
 const isLinear = (n: Node): boolean => traitsOf(n).linear !== undefined;
 /** A shortcut with more linear operators than this is a path of its own. */

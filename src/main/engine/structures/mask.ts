@@ -10,9 +10,9 @@ import type { Model } from '../ir/model.ts';
 import { f32, i64 } from '../ir/tensor.ts';
 import type { Node } from '../ir/node.ts';
 import type { Value } from '../ir/value.ts';
-import { maskReductions, type MaskedReduction } from './mask-reductions.ts';
-import { keptIndices, readCut, type Cut } from './removal.ts';
-import type { Analysis, Reduction, ResidualBlock, Sink } from './types.ts';
+import { maskReductions, type MaskedReduction } from './axes/mask-reductions.ts';
+import { keptIndices, readCut, type Cut } from './axes/removal.ts';
+import type { Analysis, Reduction, ResidualBlock, Sink } from './axes/types.ts';
 
 /**
  * A copy in which the units and blocks of the plan contribute nothing; every shape stays.

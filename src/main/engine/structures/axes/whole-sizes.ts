@@ -2,11 +2,11 @@
  * Sizes that count positions. OneHot makes as many classes and Range as many steps as a number says, and no rule cuts what
  * they make: where the number is computed from a width that is cut, they go on getting what it was before.
  */
-import type { cloneModel } from '../ir/clone.ts';
-import type { Facts } from '../ir/facts.ts';
-import type { Model } from '../ir/model.ts';
-import type { Node } from '../ir/node.ts';
-import type { Value } from '../ir/value.ts';
+import type { cloneModel } from '../../ir/clone.ts';
+import type { Facts } from '../../ir/facts.ts';
+import type { Model } from '../../ir/model.ts';
+import type { Node } from '../../ir/node.ts';
+import type { Value } from '../../ir/value.ts';
 import type { Follows } from './follows.ts';
 import { uncut } from './uncut.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { DType } from '../ir/dtype.ts';
-import { MemoryTensor } from '../ir/tensor.ts';
+import { DType } from '../../ir/dtype.ts';
+import { MemoryTensor } from '../../ir/tensor.ts';
 import { sliceTensor, spreadTensor } from './slice-tensor.ts';
 
 /** A tensor whose elements are 0, 1, 2, ... in `bytes` bytes each, its memory beginning `offset` bytes into a buffer. */

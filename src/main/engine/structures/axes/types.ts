@@ -1,7 +1,7 @@
-import type { Node } from '../ir/node.ts';
-import type { Value } from '../ir/value.ts';
-import type { ReductionKind } from '../ops/contract.ts';
-import type { Skipped } from '../../../shared/model/types.ts';
+import type { Node } from '../../ir/node.ts';
+import type { Value } from '../../ir/value.ts';
+import type { ReductionKind } from '../../ops/contract.ts';
+import type { Skipped } from '../../../../shared/model/types.ts';
 
 /** Where a group's units live: along one axis of one value. */
 export interface GroupMember {

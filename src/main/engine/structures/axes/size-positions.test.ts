@@ -1,14 +1,14 @@
 /** A width that is read by Shape and makes positions (OneHot, Range): what is counted by it stays whole after a cut. */
 import { describe, expect, it } from 'vitest';
-import { plainExecutor } from '../../../../test/support/executor.ts';
-import { oracle, prepare, randomPlan } from '../../../../test/support/prune.ts';
-import { Net } from '../../../../test/support/topologies.ts';
-import { atSecondSizes } from '../../pipeline/evaluate/second-sizes.ts';
-import { int, ints } from '../ir/attribute.ts';
-import { DType } from '../ir/dtype.ts';
-import type { Model } from '../ir/model.ts';
-import { f32, i64 } from '../ir/tensor.ts';
-import type { Value } from '../ir/value.ts';
+import { plainExecutor } from '../../../../../test/support/executor.ts';
+import { oracle, prepare, randomPlan } from '../../../../../test/support/prune.ts';
+import { Net } from '../../../../../test/support/topologies.ts';
+import { atSecondSizes } from '../../../pipeline/evaluate/second-sizes.ts';
+import { int, ints } from '../../ir/attribute.ts';
+import { DType } from '../../ir/dtype.ts';
+import type { Model } from '../../ir/model.ts';
+import { f32, i64 } from '../../ir/tensor.ts';
+import type { Value } from '../../ir/value.ts';
 
 const sizeOf = (n: Net, v: Value, axis: number): Value =>
   n.op('Gather', [n.op('Shape', [v]), n.constant(i64([axis], []))], { axis: int(0) });

@@ -1,6 +1,6 @@
 /** How reports describe a group. */
-import type { GroupInfo } from '../../../shared/model/types.ts';
-import { elementCount } from '../ir/dtype.ts';
+import type { GroupInfo } from '../../../../shared/model/types.ts';
+import { elementCount } from '../../ir/dtype.ts';
 import type { Group } from './types.ts';
 
 /** Parameters per unit count every initializer that loses a slice with the unit. */

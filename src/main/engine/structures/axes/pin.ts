@@ -2,13 +2,13 @@
  * Shapes that become numbers: where an integer computed from a shape turns into a float (the square root of a head's width
  * in attention), the pruned model must go on computing with the original width, or removing would not equal masking.
  */
-import { DType } from '../ir/dtype.ts';
-import type { cloneModel } from '../ir/clone.ts';
-import type { Facts } from '../ir/facts.ts';
-import type { Model } from '../ir/model.ts';
-import { f32, MemoryTensor, numberToHalf, type Tensor } from '../ir/tensor.ts';
-import type { Node } from '../ir/node.ts';
-import type { Value } from '../ir/value.ts';
+import { DType } from '../../ir/dtype.ts';
+import type { cloneModel } from '../../ir/clone.ts';
+import type { Facts } from '../../ir/facts.ts';
+import type { Model } from '../../ir/model.ts';
+import { f32, MemoryTensor, numberToHalf, type Tensor } from '../../ir/tensor.ts';
+import type { Node } from '../../ir/node.ts';
+import type { Value } from '../../ir/value.ts';
 import { becomesData, followsCut, type Follows } from './follows.ts';
 import type { Removal } from './removal.ts';
 import { uncut } from './uncut.ts';

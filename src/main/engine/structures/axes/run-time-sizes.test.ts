@@ -1,14 +1,14 @@
 /** Cuts where run-time sizes and literal widths meet: pruned equals masked at a second size of every dynamic axis. */
 import { describe, expect, it } from 'vitest';
-import { plainExecutor } from '../../../../test/support/executor.ts';
-import { oracle, prepare, randomPlan } from '../../../../test/support/prune.ts';
-import { Net } from '../../../../test/support/topologies.ts';
-import { atSecondSizes } from '../../pipeline/evaluate/second-sizes.ts';
-import { int, ints, tensorAttr } from '../ir/attribute.ts';
-import { DType } from '../ir/dtype.ts';
-import type { Model } from '../ir/model.ts';
-import { i64 } from '../ir/tensor.ts';
-import type { Value } from '../ir/value.ts';
+import { plainExecutor } from '../../../../../test/support/executor.ts';
+import { oracle, prepare, randomPlan } from '../../../../../test/support/prune.ts';
+import { Net } from '../../../../../test/support/topologies.ts';
+import { atSecondSizes } from '../../../pipeline/evaluate/second-sizes.ts';
+import { int, ints, tensorAttr } from '../../ir/attribute.ts';
+import { DType } from '../../ir/dtype.ts';
+import type { Model } from '../../ir/model.ts';
+import { i64 } from '../../ir/tensor.ts';
+import type { Value } from '../../ir/value.ts';
 
 const sizeOf = (n: Net, v: Value, axis: number): Value =>
   n.op('Gather', [n.op('Shape', [v]), n.ints(axis)], { axis: int(0) });

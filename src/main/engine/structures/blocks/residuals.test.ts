@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { float, int, ints } from '../ir/attribute.ts';
-import { DType } from '../ir/dtype.ts';
-import type { Model } from '../ir/model.ts';
-import type { Value } from '../ir/value.ts';
-import { oracle, prepare, randomPlan } from '../../../../test/support/prune.ts';
-import { Net } from '../../../../test/support/topologies.ts';
-import { lostDependence } from '../ir/dependence.ts';
-import { findResiduals } from './blocks.ts';
-import { applyPlan } from './surgery.ts';
+import { float, int, ints } from '../../ir/attribute.ts';
+import { DType } from '../../ir/dtype.ts';
+import type { Model } from '../../ir/model.ts';
+import type { Value } from '../../ir/value.ts';
+import { oracle, prepare, randomPlan } from '../../../../../test/support/prune.ts';
+import { Net } from '../../../../../test/support/topologies.ts';
+import { lostDependence } from '../../ir/dependence.ts';
+import { findResiduals } from './residuals.ts';
+import { applyPlan } from '../../pruning/surgery.ts';
 
 const C = 6;
 const start = (n: Net, batch: number | string = 'N'): Value => n.relu(n.conv(n.input(batch, 3, 6, 6), 3, C));

@@ -2,13 +2,13 @@
  * Which numbers of a model's size arithmetic follow a cut by themselves. `Shape` of a tensor whose width is cut gives a
  * smaller width, but the same batch: what is computed from the batch alone stays as it was.
  */
-import { attrInt } from '../ir/attribute.ts';
-import { DType, elementCount, isFloat } from '../ir/dtype.ts';
-import type { Facts } from '../ir/facts.ts';
-import type { Model } from '../ir/model.ts';
-import type { Node } from '../ir/node.ts';
-import type { Value } from '../ir/value.ts';
-import { keepsOrder, readsSizes, traitsOf } from '../ops/registry.ts';
+import { attrInt } from '../../ir/attribute.ts';
+import { DType, elementCount, isFloat } from '../../ir/dtype.ts';
+import type { Facts } from '../../ir/facts.ts';
+import type { Model } from '../../ir/model.ts';
+import type { Node } from '../../ir/node.ts';
+import type { Value } from '../../ir/value.ts';
+import { keepsOrder, readsSizes, traitsOf } from '../../ops/registry.ts';
 import { constantOf } from './constants.ts';
 import type { Removal } from './removal.ts';
 

@@ -2,11 +2,11 @@
  * Atoms: one per index of every axis (of extent > 1) of every value, joined by union-find. A class of atoms is what
  * must go together. Flat typed arrays: a large model has millions of atoms.
  */
-import { everyValue } from '../ir/bodies.ts';
-import type { Facts } from '../ir/facts.ts';
-import type { Graph } from '../ir/graph.ts';
-import type { Node } from '../ir/node.ts';
-import type { Value } from '../ir/value.ts';
+import { everyValue } from '../../ir/bodies.ts';
+import type { Facts } from '../../ir/facts.ts';
+import type { Graph } from '../../ir/graph.ts';
+import type { Node } from '../../ir/node.ts';
+import type { Value } from '../../ir/value.ts';
 
 /** Why an axis must stay whole. */
 export interface Block {

@@ -19,7 +19,7 @@ import type { Meanings } from '../heads/contract.ts';
 import { HEADS } from '../heads/registry.ts';
 import { meaningsOf } from '../quality/meaning.ts';
 import { seededRandom } from '../random.ts';
-import type { Analysis, Group, ResidualBlock } from './types.ts';
+import type { Analysis, Group, ResidualBlock } from '../structures/axes/types.ts';
 
 export interface CurvatureOptions {
   readonly threads: number;

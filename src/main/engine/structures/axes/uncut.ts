@@ -2,12 +2,12 @@
  * Size arithmetic as it was before a cut, at whatever sizes the inputs have: the widths that are cut are put back into the
  * shapes that are read, and what is computed from them is computed once more. [N, 5 of 8, H, W] becomes [N, 8, H, W] again.
  */
-import type { cloneModel } from '../ir/clone.ts';
-import { DType } from '../ir/dtype.ts';
-import type { Facts } from '../ir/facts.ts';
-import type { Node } from '../ir/node.ts';
-import { i64, MemoryTensor } from '../ir/tensor.ts';
-import type { Value } from '../ir/value.ts';
+import type { cloneModel } from '../../ir/clone.ts';
+import { DType } from '../../ir/dtype.ts';
+import type { Facts } from '../../ir/facts.ts';
+import type { Node } from '../../ir/node.ts';
+import { i64, MemoryTensor } from '../../ir/tensor.ts';
+import type { Value } from '../../ir/value.ts';
 import { shapeStart, type Follows } from './follows.ts';
 
 export interface Uncut {

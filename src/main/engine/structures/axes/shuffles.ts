@@ -2,13 +2,13 @@
  * Channel shuffles as one Gather. Reshape to [N, g, c, ...], a Transpose of those two axes and a Reshape back permute
  * channels; written so, only the same channel of every group could go. A Gather names each channel, so any may go.
  */
-import { attrInts, int } from '../ir/attribute.ts';
-import type { Facts } from '../ir/facts.ts';
-import type { Model } from '../ir/model.ts';
-import { Node } from '../ir/node.ts';
-import { i64 } from '../ir/tensor.ts';
-import type { Value } from '../ir/value.ts';
-import { eliminateDead } from '../passes/eliminate-dead.ts';
+import { attrInts, int } from '../../ir/attribute.ts';
+import type { Facts } from '../../ir/facts.ts';
+import type { Model } from '../../ir/model.ts';
+import { Node } from '../../ir/node.ts';
+import { i64 } from '../../ir/tensor.ts';
+import type { Value } from '../../ir/value.ts';
+import { eliminateDead } from '../../passes/eliminate-dead.ts';
 
 /**
  * Rewrites every channel shuffle in place; returns how many. `facts` stays valid for all values that remain.

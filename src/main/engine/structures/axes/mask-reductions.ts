@@ -2,14 +2,14 @@
  * Reductions in a masked model: sums and means over what stays, and normalizations by the statistics of what stays, so that
  * a unit that is masked is as if it were not there.
  */
-import { GraphBuilder } from '../autodiff/builder.ts';
-import { attrFloat, int } from '../ir/attribute.ts';
-import { DType } from '../ir/dtype.ts';
-import type { Facts } from '../ir/facts.ts';
-import type { Node } from '../ir/node.ts';
-import type { Value } from '../ir/value.ts';
+import { GraphBuilder } from '../../autodiff/builder.ts';
+import { attrFloat, int } from '../../ir/attribute.ts';
+import { DType } from '../../ir/dtype.ts';
+import type { Facts } from '../../ir/facts.ts';
+import type { Node } from '../../ir/node.ts';
+import type { Value } from '../../ir/value.ts';
 import type { Reduction } from './types.ts';
-import { traitsOf } from '../ops/registry.ts';
+import { traitsOf } from '../../ops/registry.ts';
 
 export interface MaskedReduction {
   readonly reduction: Reduction;

@@ -1,8 +1,8 @@
 /** Which weight axes make units (sources) and which are summed over (sinks), read off the links each rule made. */
-import { everyNode } from '../ir/bodies.ts';
-import type { Graph } from '../ir/graph.ts';
-import type { Node } from '../ir/node.ts';
-import type { Value } from '../ir/value.ts';
+import { everyNode } from '../../ir/bodies.ts';
+import type { Graph } from '../../ir/graph.ts';
+import type { Node } from '../../ir/node.ts';
+import type { Value } from '../../ir/value.ts';
 import type { Relations } from './relate.ts';
 
 /** A linear operator's output width: the axis of the weight that makes it. `order` counts nodes in execution order. */

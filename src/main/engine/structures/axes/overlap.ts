@@ -2,7 +2,7 @@
  * Two groups on one axis: channels of attention are heads times dimensions, and either may go. Whatever subset of units
  * goes of each, what stays of the axis is a product again, so that the axes it is split into have whole sizes.
  */
-import type { Value } from '../ir/value.ts';
+import type { Value } from '../../ir/value.ts';
 import type { Group, GroupMember } from './types.ts';
 
 type Indices = GroupMember['indices'];

@@ -1,19 +1,19 @@
 /** Visits every node in execution order and lets its operator's prune rule join atoms. */
-import { bodyLinks, everyNode, everyValue } from '../ir/bodies.ts';
-import { bitsOf, isFloat } from '../ir/dtype.ts';
-import type { Facts } from '../ir/facts.ts';
-import type { Model } from '../ir/model.ts';
-import type { Node } from '../ir/node.ts';
-import { capturedBy } from '../ir/reads.ts';
-import type { Value } from '../ir/value.ts';
+import { bodyLinks, everyNode, everyValue } from '../../ir/bodies.ts';
+import { bitsOf, isFloat } from '../../ir/dtype.ts';
+import type { Facts } from '../../ir/facts.ts';
+import type { Model } from '../../ir/model.ts';
+import type { Node } from '../../ir/node.ts';
+import { capturedBy } from '../../ir/reads.ts';
+import type { Value } from '../../ir/value.ts';
 import {
   isUnsupported,
   type AxisRef,
   type OperatorDef,
   type PruneContext,
   type ReductionKind,
-} from '../ops/contract.ts';
-import { readsSizes } from '../ops/registry.ts';
+} from '../../ops/contract.ts';
+import { readsSizes } from '../../ops/registry.ts';
 import { AtomTable, describe } from './atoms.ts';
 import { constantOf } from './constants.ts';
 

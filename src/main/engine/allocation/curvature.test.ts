@@ -7,8 +7,8 @@ import { DType, f32, toFloat32, type Model, type Node } from '../ir/index.ts';
 import { klDivergence, logProbabilities } from '../heads/support/metrics.ts';
 import { seededRandom } from '../random.ts';
 import { Curvature } from './curvature.ts';
-import { maskModel } from './mask.ts';
-import type { Cut } from './removal.ts';
+import { maskModel } from '../structures/mask.ts';
+import type { Cut } from '../structures/axes/removal.ts';
 
 const probes = (count: number, n = 1): Record<string, HostTensor>[] =>
   Array.from({ length: count }, (_, i) => {

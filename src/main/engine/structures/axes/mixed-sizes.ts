@@ -2,11 +2,11 @@
  * Vectors of sizes in which run-time sizes stand beside literal widths: [N, 1, 64]. After a cut the widths are others, and
  * the run-time sizes must go on being computed.
  */
-import { int } from '../ir/attribute.ts';
-import { DType } from '../ir/dtype.ts';
-import type { Node } from '../ir/node.ts';
-import { i64, MemoryTensor } from '../ir/tensor.ts';
-import type { Value } from '../ir/value.ts';
+import { int } from '../../ir/attribute.ts';
+import { DType } from '../../ir/dtype.ts';
+import type { Node } from '../../ir/node.ts';
+import { i64, MemoryTensor } from '../../ir/tensor.ts';
+import type { Value } from '../../ir/value.ts';
 
 export interface MixedSizes {
   readonly dtype: number;

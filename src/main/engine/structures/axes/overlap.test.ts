@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { Facts } from '../ir/facts.ts';
-import { Value } from '../ir/value.ts';
-import { Widths } from '../latency/widths.ts';
+import type { Facts } from '../../ir/facts.ts';
+import { Value } from '../../ir/value.ts';
+import { Widths } from '../../latency/widths.ts';
 import { compatible, overlapOf } from './overlap.ts';
 import type { Group } from './types.ts';
 
