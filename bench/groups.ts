@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { fillMissing } from '../test/support/fill-weights.ts';
 import { buildGroups } from '../src/main/engine/structures/axes/groups.ts';
-import { applyPlan } from '../src/main/engine/pruning/surgery.ts';
+import { applyPlan } from '../src/main/engine/structures/apply.ts';
 import { createExecutor } from '../src/main/runtime/executor.ts';
 import { evenPlan, normsOf } from '../src/main/tasks/coverage.ts';
 import { prepare } from '../src/main/pipeline/prepare/prepare.ts';

@@ -9,7 +9,7 @@ import type { Model } from '../src/main/engine/ir/model.ts';
 import type { KeepCounts } from '../src/main/engine/latency/widths.ts';
 import { readModel } from '../src/main/engine/onnx/index.ts';
 import { buildGroups } from '../src/main/engine/structures/axes/groups.ts';
-import { applyPlan } from '../src/main/engine/pruning/surgery.ts';
+import { applyPlan } from '../src/main/engine/structures/apply.ts';
 import { seededRandom } from '../src/main/engine/random.ts';
 import { benchmark } from '../src/main/runtime/bench.ts';
 import { createExecutor } from '../src/main/runtime/executor.ts';

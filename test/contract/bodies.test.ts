@@ -17,7 +17,7 @@ import { criterionFor } from '../../src/main/engine/criteria/registry.ts';
 import { sinkLinks } from '../../src/main/engine/criteria/support/sinks.ts';
 import { buildGroups } from '../../src/main/engine/structures/axes/groups.ts';
 import { gateModel, maskModel } from '../../src/main/engine/structures/mask.ts';
-import { applyPlan } from '../../src/main/engine/pruning/surgery.ts';
+import { applyPlan } from '../../src/main/engine/structures/apply.ts';
 import { collectFacts } from '../../src/main/runtime/facts.ts';
 import { buildLatencyModel } from '../../src/main/runtime/latency-model.ts';
 import { plainExecutor } from '../support/executor.ts';

@@ -7,7 +7,7 @@ import { verifyModel } from '../../src/main/engine/ir/verify.ts';
 import { collectLayers } from '../../src/main/engine/compensation/layers.ts';
 import { lookAtAll } from '../../src/main/engine/compensation/dense.ts';
 import { compensate } from '../../src/main/engine/compensation/sequential.ts';
-import { applyPlan } from '../../src/main/engine/pruning/surgery.ts';
+import { applyPlan } from '../../src/main/engine/structures/apply.ts';
 import { seededRandom } from '../../src/main/engine/random.ts';
 import { plainExecutor } from '../support/executor.ts';
 import { oracle, prepare, randomPlan } from '../support/prune.ts';

@@ -6,7 +6,7 @@ import type { Model } from '../../src/main/engine/ir/model.ts';
 import { f32, i64, MemoryTensor } from '../../src/main/engine/ir/tensor.ts';
 import type { Value } from '../../src/main/engine/ir/value.ts';
 import { maskModel } from '../../src/main/engine/structures/mask.ts';
-import { applyPlan } from '../../src/main/engine/pruning/surgery.ts';
+import { applyPlan } from '../../src/main/engine/structures/apply.ts';
 import { randomTensor } from '../../src/main/runtime/random-inputs.ts';
 import { difference, oracle, prepare, randomPlan, runOnce } from '../support/prune.ts';
 import { Net } from '../support/topologies.ts';

@@ -7,7 +7,7 @@ import type { Model } from '../../src/main/engine/ir/model.ts';
 import { f32 } from '../../src/main/engine/ir/tensor.ts';
 import { verifyModel } from '../../src/main/engine/ir/verify.ts';
 import { runPasses, unlistInitializers } from '../../src/main/engine/passes/index.ts';
-import { applyPlan } from '../../src/main/engine/pruning/surgery.ts';
+import { applyPlan } from '../../src/main/engine/structures/apply.ts';
 import { declareAs } from '../../src/main/pipeline/prepare/free-batch.ts';
 import { openModelFile, saveModelFile } from '../../src/main/storage/model-files.ts';
 import { oracle, prepare, randomPlan } from '../support/prune.ts';

@@ -4,7 +4,7 @@ import { int } from '../../src/main/engine/ir/attribute.ts';
 import { DType } from '../../src/main/engine/ir/dtype.ts';
 import type { HostTensor } from '../../src/main/engine/executor.ts';
 import { maskModel } from '../../src/main/engine/structures/mask.ts';
-import { applyPlan } from '../../src/main/engine/pruning/surgery.ts';
+import { applyPlan } from '../../src/main/engine/structures/apply.ts';
 import { difference, prepare, runOnce, type Prepared } from '../support/prune.ts';
 import { Net } from '../support/topologies.ts';
 

@@ -13,7 +13,7 @@ import { buildGroups } from '../../src/main/engine/structures/axes/groups.ts';
 import { gatherShuffles } from '../../src/main/engine/structures/axes/shuffles.ts';
 import { maskModel } from '../../src/main/engine/structures/mask.ts';
 import type { Cut } from '../../src/main/engine/structures/axes/removal.ts';
-import { applyPlan } from '../../src/main/engine/pruning/surgery.ts';
+import { applyPlan } from '../../src/main/engine/structures/apply.ts';
 import type { Analysis, ResidualBlock } from '../../src/main/engine/structures/axes/types.ts';
 import { difference } from '../../src/main/engine/quality/difference.ts';
 import { meaningsOf, type Meanings } from '../../src/main/engine/quality/meaning.ts';

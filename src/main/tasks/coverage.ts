@@ -13,7 +13,7 @@ import { cloneModel } from '../engine/ir/clone.ts';
 import { fixSelections } from '../engine/passes/index.ts';
 import { maskModel } from '../engine/structures/mask.ts';
 import type { Cut } from '../engine/structures/axes/removal.ts';
-import { applyPlan } from '../engine/pruning/surgery.ts';
+import { applyPlan } from '../engine/structures/apply.ts';
 import type { Group } from '../engine/structures/axes/types.ts';
 import { difference } from '../engine/quality/difference.ts';
 import { benchmark } from '../runtime/bench.ts';

@@ -16,7 +16,7 @@ import { modelCosts } from '../engine/ir/costs.ts';
 import { DType } from '../engine/ir/dtype.ts';
 import { Model } from '../engine/ir/model.ts';
 import { serializeModel } from '../engine/onnx/index.ts';
-import { applyPlan } from '../engine/pruning/surgery.ts';
+import { applyPlan } from '../engine/structures/apply.ts';
 import type { TaskTable } from '../jobs/worker-side.ts';
 import { collectFacts } from '../runtime/facts.ts';
 import type { StageContext } from '../pipeline/context.ts';

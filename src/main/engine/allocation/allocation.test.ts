@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { prepare, type Prepared } from '../../../../test/support/prune.ts';
 import { formulaLatency, residualChain } from '../../../../test/support/residual-chain.ts';
 import { seededRandom } from '../random.ts';
-import { applyPlan } from '../pruning/surgery.ts';
+import { applyPlan } from '../structures/apply.ts';
 import { allAllocationMethods, allocationMethod } from './methods/registry.ts';
 import { plansBetween } from './exhaustive.ts';
 import { GreedyPath, refill } from './greedy.ts';

@@ -9,7 +9,7 @@ import { DType, Model, f32, int, ints, toFloat32, type Attribute, type Node, typ
 import { extractSubgraph } from '../passes/extract.ts';
 import { seededRandom } from '../random.ts';
 import type { Cut } from '../structures/axes/removal.ts';
-import { applyPlan, type Surgery } from '../pruning/surgery.ts';
+import { applyPlan, type Surgery } from '../structures/apply.ts';
 import { lookAtAll } from './dense.ts';
 import { refit } from './least-squares.ts';
 import { regressionOf, type Regression } from './regression.ts';

@@ -6,7 +6,7 @@ import type { HostTensor } from '../executor.ts';
 import { DType, f32, toFloat32, type Model, type Node } from '../ir/index.ts';
 import { seededRandom } from '../random.ts';
 import type { Cut } from '../structures/axes/removal.ts';
-import { applyPlan, type Surgery } from '../pruning/surgery.ts';
+import { applyPlan, type Surgery } from '../structures/apply.ts';
 import { collectLayers } from './layers.ts';
 import { LocalFits } from './local.ts';
 import { compensate } from './sequential.ts';

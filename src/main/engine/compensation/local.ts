@@ -8,7 +8,7 @@
 import type { Node } from '../ir/node.ts';
 import type { Value } from '../ir/value.ts';
 import { choleskySolveT, submatrix } from '../linalg.ts';
-import type { Surgery } from '../pruning/surgery.ts';
+import type { Surgery } from '../structures/apply.ts';
 import type { ResidualBlock } from '../structures/axes/types.ts';
 import type { Layer } from './layers.ts';
 import { factorize } from './least-squares.ts';

@@ -8,7 +8,7 @@ import type { Model } from '../ir/model.ts';
 import { f32 } from '../ir/tensor.ts';
 import type { Value } from '../ir/value.ts';
 import { randomTensor } from '../../runtime/random-inputs.ts';
-import { applyPlan } from '../pruning/surgery.ts';
+import { applyPlan } from '../structures/apply.ts';
 import { channelsIn } from './channels.ts';
 import { queryFolds } from './queries.ts';
 import { compensate } from './sequential.ts';

@@ -14,7 +14,7 @@ import type { Value } from '../ir/value.ts';
 import { int } from '../ir/attribute.ts';
 import { matmul, matmulNT, solveRidge, submatrix, trace, transpose } from '../linalg.ts';
 import { keepsOrder, readsSizes, traitsOf } from '../ops/registry.ts';
-import type { Surgery } from '../pruning/surgery.ts';
+import type { Surgery } from '../structures/apply.ts';
 import { channelsIn } from './channels.ts';
 import { channelAxis, isLinear, readWeights, regressionOf, writeWeights, type Regression } from './regression.ts';
 import { ActivationCache } from './activation-cache.ts';

@@ -16,7 +16,7 @@ import type { Value } from '../ir/value.ts';
 import { DType } from '../ir/dtype.ts';
 import { f32, toFloat32 } from '../ir/tensor.ts';
 import { traitsOf } from '../ops/registry.ts';
-import type { Surgery } from '../pruning/surgery.ts';
+import type { Surgery } from '../structures/apply.ts';
 import type { ResidualBlock } from '../structures/axes/types.ts';
 import { channelMeans, Dense, shapesHold, type Looked } from './dense.ts';
 import { emitMoments, inputMeans, Moments, refit, solveMoments } from './least-squares.ts';

@@ -3,7 +3,7 @@ import { DType } from '../ir/dtype.ts';
 import { Graph } from '../ir/graph.ts';
 import { f32 } from '../ir/tensor.ts';
 import type { Value } from '../ir/value.ts';
-import type { Surgery } from '../pruning/surgery.ts';
+import type { Surgery } from '../structures/apply.ts';
 import type { ResidualBlock } from '../structures/axes/types.ts';
 import { Targets } from './targets.ts';
 

@@ -1,7 +1,7 @@
 /** What each linear operator of a pruned model should make: which value of the original it stands for. */
 import type { Node } from '../ir/node.ts';
 import type { Value } from '../ir/value.ts';
-import type { Surgery } from '../pruning/surgery.ts';
+import type { Surgery } from '../structures/apply.ts';
 import { traitsOf } from '../ops/registry.ts';
 import type { ResidualBlock } from '../structures/axes/types.ts';
 import { otherAddend } from './regression.ts';

@@ -5,7 +5,7 @@
  */
 import type { Value } from '../ir/value.ts';
 import { Targets } from '../compensation/targets.ts';
-import type { Surgery } from '../pruning/surgery.ts';
+import type { Surgery } from '../structures/apply.ts';
 import type { ResidualBlock } from '../structures/axes/types.ts';
 import { traitsOf } from '../ops/registry.ts';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Recipe } from '../../../shared/model/job.ts';
 import type { Plan } from '../../../shared/model/types.ts';
 import { compensate, type Fitted } from '../../engine/compensation/sequential.ts';
-import { applyPlan } from '../../engine/pruning/surgery.ts';
+import { applyPlan } from '../../engine/structures/apply.ts';
 import type { Model } from '../../engine/ir/model.ts';
 import { featuresOf, type Feature } from '../../engine/recovery/features.ts';
 import { saveModelFile } from '../../storage/model-files.ts';

@@ -15,7 +15,7 @@ import type { Value } from '../../engine/ir/value.ts';
 import { traitsOf } from '../../engine/ops/registry.ts';
 import { maskModel } from '../../engine/structures/mask.ts';
 import type { Cut } from '../../engine/structures/axes/removal.ts';
-import { applyPlan } from '../../engine/pruning/surgery.ts';
+import { applyPlan } from '../../engine/structures/apply.ts';
 import { difference } from '../../engine/quality/difference.ts';
 import { floats } from '../../engine/heads/support/values.ts';
 import { fedInputs, inputShapes, randomTensor } from '../../runtime/random-inputs.ts';

@@ -4,7 +4,7 @@ import type { Budget } from '../../../shared/model/types.ts';
 import type { Model } from '../../engine/ir/model.ts';
 import { restoreLatencyModel, storeLatencyModel, type StoredLatencyModel } from '../../engine/latency/stored.ts';
 import type { KeepCounts } from '../../engine/latency/widths.ts';
-import { applyPlan } from '../../engine/pruning/surgery.ts';
+import { applyPlan } from '../../engine/structures/apply.ts';
 import { buildLatencyModel, type BuiltLatencyModel, type LatencyModelOptions } from '../../runtime/latency-model.ts';
 import type { StageContext } from '../context.ts';
 import { conditionLeaves, type Machine } from '../leaves.ts';

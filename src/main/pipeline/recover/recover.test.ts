@@ -14,7 +14,7 @@ import type { Model } from '../../engine/ir/model.ts';
 import { featuresOf, type Feature } from '../../engine/recovery/features.ts';
 import type { TrainerState } from '../../engine/autodiff/trainer.ts';
 import { toFloat32 } from '../../engine/ir/tensor.ts';
-import { applyPlan } from '../../engine/pruning/surgery.ts';
+import { applyPlan } from '../../engine/structures/apply.ts';
 import { mixPatches } from '../../engine/recovery/mix.ts';
 import { rateFor, recover, tooFast, type Recovered } from './recover.ts';
 import type { RecoveryOptions } from './training-setup.ts';

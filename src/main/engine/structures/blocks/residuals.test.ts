@@ -7,7 +7,7 @@ import { oracle, prepare, randomPlan } from '../../../../../test/support/prune.t
 import { Net } from '../../../../../test/support/topologies.ts';
 import { lostDependence } from '../../ir/dependence.ts';
 import { findResiduals } from './residuals.ts';
-import { applyPlan } from '../../pruning/surgery.ts';
+import { applyPlan } from '../apply.ts';
 
 const C = 6;
 const start = (n: Net, batch: number | string = 'N'): Value => n.relu(n.conv(n.input(batch, 3, 6, 6), 3, C));

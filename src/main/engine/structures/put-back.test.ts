@@ -8,8 +8,8 @@ import { DType } from '../ir/dtype.ts';
 import { seededRandom } from '../random.ts';
 import { compensate } from '../compensation/sequential.ts';
 import { putBack } from './put-back.ts';
-import type { Cut } from '../structures/axes/removal.ts';
-import { applyPlan } from './surgery.ts';
+import type { Cut } from './axes/removal.ts';
+import { applyPlan } from './apply.ts';
 
 const feeds = (seed: number, n = 32): Record<string, HostTensor> => {
   const r = seededRandom(seed);

@@ -1,0 +1,234 @@
+/** Applies a plan: slices weights, lets operators fix their attributes, drops blocks and what is left dead. Pure: the model given is not changed. */
+import { SecateurError } from '../../../shared/contract/errors.ts';
+import { int, tensorAttr } from '../ir/attribute.ts';
+import { everyNode } from '../ir/bodies.ts';
+import { cloneModel } from '../ir/clone.ts';
+import { isFloat } from '../ir/dtype.ts';
+import { lostDependence } from '../ir/dependence.ts';
+import type { Facts } from '../ir/facts.ts';
+import type { Graph } from '../ir/graph.ts';
+import type { Model } from '../ir/model.ts';
+import { Node } from '../ir/node.ts';
+import { i64, type Tensor } from '../ir/tensor.ts';
+import type { Value } from '../ir/value.ts';
+import { isUnsupported, type RewriteContext } from '../ops/contract.ts';
+import { operatorFor, traitsOf } from '../ops/registry.ts';
+import { eliminateDead } from '../passes/eliminate-dead.ts';
+import { constantOf, tensorOf } from './axes/constants.ts';
+import { pinShapeArithmetic } from './axes/pin.ts';
+import { mixedSizes } from './axes/mixed-sizes.ts';
+import { keptIndices, readCut, type Cut, type Removal } from './axes/removal.ts';
+import type { Follows } from './axes/follows.ts';
+import type { Lookup } from './axes/relate.ts';
+import { keepWholeSizes } from './axes/whole-sizes.ts';
+import { sliceTensor } from './axes/slice-tensor.ts';
+import type { Analysis, ResidualBlock } from './axes/types.ts';
+
+export interface Surgery {
+  readonly model: Model;
+  /** Original to pruned value, for values that are still there. The sum of a dropped block maps to its shortcut. */
+  readonly values: Map<Value, Value>;
+  /** Indices of an original value's axis that stay, ascending, or null when all stay. */
+  kept(value: Value, axis: number): readonly number[] | null;
+  /** Pruned value to the original value it stands for since the blocks between them were dropped. */
+  readonly aliases: Map<Value, Value>;
+}
+
+/**
+ * @param analysis buildGroups of this model; @param blocks findResidualBlocks of this model.
+ * @throws SecateurError 'plan-invalid' when the plan names unknown things, empties a group whose nodes stay, or drops
+ *   blocks without which an output would no longer depend on an input.
+ */
+export function applyPlan(
+  model: Model,
+  facts: Facts,
+  analysis: Analysis,
+  plan: Cut,
+  blocks: readonly ResidualBlock[] = [],
+  lookup: Lookup = operatorFor,
+): Surgery {
+  const removal = readCut(analysis, blocks, plan);
+  const clone = cloneModel(model);
+  const graph = clone.model.graph;
+  const shapeOf = (v: Value): readonly number[] => facts.get(v)?.shape ?? tensorOf(v)?.dims ?? [];
+  const kept = (v: Value, axis: number): readonly number[] | null =>
+    keptIndices(removal, v, axis, shapeOf(v)[axis] ?? 0);
+
+  // Nobody cuts what they make.
+  const whole = (n: Node): boolean => {
+    const def = lookup(n.key);
+    return !def || isUnsupported(def.prune);
+  };
+  const follows = pinShapeArithmetic(model, facts, removal, clone, whole);
+  keepWholeSizes(model, facts, follows, clone, whole);
+  for (const [original, axes] of removal.removed) {
+    const v = clone.values.get(original)!;
+    const keep = shapeOf(original).map((_, axis) => (axes.has(axis) ? kept(original, axis) : null));
+    sliceValue(v, keep);
+  }
+  const originals = new Map([...clone.values].map(([from, to]) => [to, from]));
+  const looked = new Set(everyNode(model.graph));
+  for (const [original, node] of clone.nodes) {
+    if (!node.graph || !looked.has(original)) continue;
+    const touched = [...original.inputs, ...original.outputs].some((v) => v && removal.removed.get(v)?.size);
+    // A size that was computed from a width that is cut, read where the data is whole.
+    const misled = original.inputs.some((v) => v && follows.has(v)) && !original.outputs.some((v) => follows.has(v));
+    if (!touched && !misled) continue;
+    const def = lookup(original.key);
+    if (!def || isUnsupported(def.prune)) continue;
+    const rewrite = new Rewrite(node, clone.model.opset, originals, facts, kept, follows);
+    def.prune.rewrite?.(rewrite);
+    if (node.graph) rewrite.restoreSizes(original);
+  }
+  const aliases = dropBlocks(graph, removal, clone);
+  eliminateDead.run(clone.model);
+  if (removal.blocks.length > 0) keepDependence(model, clone.model);
+  const values = new Map([...clone.values].filter(([, to]) => to.graph !== null));
+  return { model: clone.model, values, kept, aliases };
+}
+
+/** Dropped blocks must leave every output depending on the inputs that it depended on. */
+function keepDependence(before: Model, after: Model): void {
+  const lost = lostDependence(before, after);
+  if (!lost) return;
+  const reason = `without the blocks it drops, output ${lost.output} would not depend on input ${lost.input}`;
+  throw new SecateurError('plan-invalid', { reason });
+}
+
+function sliceValue(v: Value, keep: readonly (readonly number[] | null)[]): void {
+  if (v.initializer) v.initializer = sliceTensor(v.initializer, keep);
+  else if (v.producer?.key === 'Constant') {
+    const t = tensorOf(v)!;
+    v.producer.attributes.clear();
+    v.producer.attributes.set('value', tensorAttr(sliceTensor(t, keep)));
+  }
+  if (v.type?.shape)
+    v.type = { ...v.type, shape: v.type.shape.map((d, i) => (typeof d === 'number' ? (keep[i]?.length ?? d) : d)) };
+}
+
+/** Replaces each dropped block's sum by its shortcut. Blocks come in execution order, so chains resolve as they go. */
+function dropBlocks(graph: Graph, removal: Removal, clone: ReturnType<typeof cloneModel>): Map<Value, Value> {
+  const aliases = new Map<Value, Value>();
+  for (const b of removal.blocks) {
+    const add = clone.nodes.get(b.add)!;
+    const shortcut = clone.values.get(b.shortcut)!;
+    const out = add.output();
+    if (graph.outputs.includes(out)) {
+      // The output keeps its name.
+      const next = add.next;
+      graph.remove(add, true);
+      const identity = new Node('Identity', [shortcut], [out], { name: add.name });
+      if (next) graph.insertBefore(next, identity);
+      else graph.append(identity);
+    } else {
+      out.replaceAllUsesWith(shortcut);
+      clone.values.set(b.add.output(), shortcut);
+    }
+    aliases.set(shortcut, b.add.output());
+  }
+  return aliases;
+}
+
+class Rewrite implements RewriteContext {
+  readonly node: Node;
+  readonly opset: number;
+  readonly #originals: ReadonlyMap<Value, Value>;
+  readonly #facts: Facts;
+  readonly #kept: (v: Value, axis: number) => readonly number[] | null;
+  readonly #follows: Follows;
+  /** Inputs that the operator's rule has set, or found right as they are. */
+  readonly #set = new Set<number>();
+
+  constructor(
+    node: Node,
+    opset: number,
+    originals: ReadonlyMap<Value, Value>,
+    facts: Facts,
+    kept: (v: Value, axis: number) => readonly number[] | null,
+    follows: Follows,
+  ) {
+    this.node = node;
+    this.opset = opset;
+    this.#originals = originals;
+    this.#facts = facts;
+    this.#kept = kept;
+    this.#follows = follows;
+  }
+
+  /** Sizes that follow a cut elsewhere, while the operator's own axes need them as they were: it has not set them anew. */
+  restoreSizes(original: Node): void {
+    for (const i of traitsOf(original).sizeInputs ?? []) {
+      const v = original.input(i);
+      const before = v && this.#follows.has(v) && !this.#set.has(i) ? this.#facts.get(v) : undefined;
+      if (before?.constant && !isFloat(before.dtype)) this.setSizes(i, before.constant);
+    }
+  }
+
+  #original(v: Value): Value {
+    return this.#originals.get(v) ?? v;
+  }
+  shapeBefore(v: Value): readonly number[] {
+    const o = this.#original(v);
+    return this.#facts.get(o)?.shape ?? tensorOf(o)?.dims ?? [];
+  }
+  shapeAfter(v: Value): readonly number[] {
+    return this.shapeBefore(v).map((n, axis) => this.kept(v, axis)?.length ?? n);
+  }
+  kept(v: Value, axis: number): readonly number[] | null {
+    return this.#kept(this.#original(v), axis);
+  }
+  constant(v: Value | null): readonly number[] | null {
+    return v && constantOf(this.#original(v), this.#facts);
+  }
+  isDynamic(v: Value, axis: number): boolean {
+    return (this.#facts.get(this.#original(v))?.dynamic?.[axis] ?? null) !== null;
+  }
+  sameLength(v: Value, axis: number, other: Value, otherAxis: number): boolean {
+    const lengths = (of: Value, a: number): (number | undefined)[] => {
+      const fact = this.#facts.get(this.#original(of));
+      return [this.shapeBefore(of)[a], ...(fact?.elsewhere?.map((shape) => shape?.[a]) ?? [])];
+    };
+    const [x, y] = [lengths(v, axis), lengths(other, otherAxis)];
+    const count = Math.max(x.length, y.length);
+    // A value of a fixed shape has it everywhere.
+    const at = (of: typeof x, i: number): number | undefined => (of.length === 1 ? of[0] : of[i]);
+    return Array.from({ length: count }, (_, i) => at(x, i)).every((n, i) => n !== undefined && n === at(y, i));
+  }
+  setInts(input: number, values: readonly number[]): void {
+    this.setTensor(input, i64(values));
+  }
+  setSizes(input: number, values: readonly number[]): void {
+    this.#set.add(input);
+    const old = this.node.input(input);
+    const fact = old && this.#facts.get(this.#original(old));
+    const before = fact?.constant;
+    if (!old || !before || !fact.varies || before.length !== values.length) return this.setInts(input, values);
+    const original = this.#original(old);
+    if (!this.#follows.has(original) && values.every((n, i) => n === before[i])) return;
+    const sizes = mixedSizes(this.node, old, {
+      dtype: fact.dtype,
+      dims: fact.shape,
+      before,
+      after: values,
+      varies: fact.varies,
+      follows: (i) => this.#follows.get(original)?.[i] ?? false,
+    });
+    this.node.setInput(input, sizes);
+  }
+  setTensor(input: number, tensor: Tensor): void {
+    this.#set.add(input);
+    const graph = this.node.graph!;
+    const base = this.node.input(input)?.name ?? `${this.node.output().name}_${input}`;
+    this.node.setInput(input, graph.addInitializer(graph.freshName(base), tensor));
+  }
+  replaceByGather(axis: number, indices: readonly number[]): void {
+    const { node } = this;
+    const graph = node.graph!;
+    const [data, next, outputs] = [node.input(0)!, node.next, [...node.outputs]];
+    const at = graph.addInitializer(graph.freshName(`${node.output().name}_indices`), i64(indices));
+    graph.remove(node, true);
+    const gather = new Node('Gather', [data, at], outputs, { name: node.name, attributes: [['axis', int(axis)]] });
+    if (next) graph.insertBefore(next, gather);
+    else graph.append(gather);
+  }
+}
