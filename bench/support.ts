@@ -7,7 +7,7 @@ import { parseBudget } from '../src/shared/model/budget.ts';
 import { openDataset, type DatasetOptions } from '../src/main/data/dataset.ts';
 import { resolvePreprocess } from '../src/main/data/preprocess.ts';
 import { createExecutor } from '../src/main/runtime/executor.ts';
-import { dataInput } from '../src/main/pipeline/prepare/data-input.ts';
+import { inputSpecs } from '../src/main/pipeline/prepare/model-data.ts';
 import { compareModels } from '../src/main/pipeline/evaluate/evaluate.ts';
 import { runCompress } from '../src/main/pipeline/compress.ts';
 import { openWorker } from '../src/main/tasks/worker-resources.ts';
@@ -101,7 +101,7 @@ export async function compareOn(
   source: Pick<DatasetOptions, 'data' | 'labels' | 'preprocess'>,
 ): Promise<{ original: Quality; pruned: Quality }> {
   const model = openModelFile(original);
-  const dataset = await openDataset({ ...source, inputShape: dataInput(model).dims });
+  const dataset = await openDataset({ ...source, inputs: inputSpecs(model) });
   try {
     return await compareModels(model, openModelFile(pruned), {
       executor: createExecutor(),

@@ -41,9 +41,10 @@ const spots = [[0], [27 + 9], [0, 7, 63]];
 export const spotted = {
   length: spots.length,
   labels: null,
+  main: 'x',
   batch: (indices: readonly number[]) => {
     const data = new Float32Array(64).fill(0.1);
     for (const at of spots[indices[0]!]!) data[at] = 0.9;
-    return Promise.resolve({ dtype: DType.FLOAT, dims: [1, 1, 8, 8], data });
+    return Promise.resolve({ x: { dtype: DType.FLOAT, dims: [1, 1, 8, 8], data } });
   },
 } as unknown as Dataset;

@@ -1,7 +1,10 @@
-/** Comma-separated values as in RFC 4180: quoted fields, doubled quotes, line breaks inside quotes, CRLF or LF. */
+/** Separated values as in RFC 4180: quoted fields, doubled quotes, line breaks inside quotes, CRLF or LF. */
+
+/** Files that end in .tsv are separated by tabs, others by commas. */
+export const separatorOf = (path: string): string => (/\.tsv$/i.test(path) ? '\t' : ',');
 
 /** Rows of fields; empty lines are left out. A byte-order mark is ignored. */
-export function parseCsv(text: string): string[][] {
+export function parseCsv(text: string, separator: string = ','): string[][] {
   const rows: string[][] = [];
   let row: string[] = [],
     field = '',
@@ -22,7 +25,7 @@ export function parseCsv(text: string): string[][] {
         i++;
       } else quoted = false;
     } else if (c === '"' && field === '') quoted = true;
-    else if (c === ',') {
+    else if (c === separator) {
       row.push(field);
       field = '';
     } else if (c === '\n') endRow();

@@ -54,7 +54,7 @@ describe('folders', () => {
     await writeFile(join(root, 'cat/text.png'), 'not an image');
     const d = await openDataset({
       data: root,
-      inputShape: shape,
+      inputs: [{ name: 'x', shape: shape }],
       preprocess: { rescale: 1 / 255, mean: [0.5], std: [0.25] },
     });
     expect(d.length).toBe(3);
@@ -62,7 +62,7 @@ describe('folders', () => {
     expect(d.classNames).toEqual(['cat', 'dog']);
     expect(d.notes.join('\n')).toMatch(/2 of 5 images are skipped.*cut\.jpg.*text\.png/s);
     expect(d.notes.join('\n')).toMatch(/scaled and cropped to the model's 8 x 8/);
-    const t = await d.batch([0, 2]);
+    const t = (await d.batch([0, 2])).x!;
     expect(t.dims).toEqual([2, 3, 8, 8]);
     const at = (n: number, c: number): number => t.data[(n * 3 + c) * 64 + 30] as number;
     expect([at(0, 0), at(0, 1), at(1, 2)]).toEqual([2, -2, 2]);
@@ -78,7 +78,7 @@ describe('folders', () => {
       get: (key: string) => figures.get(key),
       put: (key: string, value: number) => void figures.set(key, value),
     };
-    const options = { data: root, inputShape: shape, preprocess: { rescale: 1 / 255 }, seen };
+    const options = { data: root, inputs: [{ name: 'x', shape: shape }], preprocess: { rescale: 1 / 255 }, seen };
     const first = await openDataset(options);
     expect(figures.size).toBe(1);
     const second = await openDataset(options);
@@ -102,7 +102,7 @@ describe('folders', () => {
       await mkdir(join(root, c), { recursive: true });
       await png(join(root, c, 'a.png'), [1, 2, 3]);
     }
-    const d = await openDataset({ data: root, inputShape: shape });
+    const d = await openDataset({ data: root, inputs: [{ name: 'x', shape: shape }] });
     expect(d.classNames).toEqual(['2', '10']);
     expect([0, 1].map((i) => d.name(i))).toEqual(['10/a.png', '2/a.png']);
     expect([...d.labels!]).toEqual([1, 0]);
@@ -114,12 +114,14 @@ describe('folders', () => {
     await mkdir(root);
     await png(join(root, 'x, "1".png'), [9, 9, 9]);
     await png(join(root, 'y.png'), [9, 9, 9]);
-    expect((await openDataset({ data: root, inputShape: shape })).labels).toBeNull();
+    expect((await openDataset({ data: root, inputs: [{ name: 'x', shape: shape }] })).labels).toBeNull();
     await writeFile(join(root, 'labels.csv'), 'path,label\r\ny.png,7\r\n"x, ""1"".png",3\r\n');
-    expect([...(await openDataset({ data: root, inputShape: shape })).labels!]).toEqual([3, 7]);
+    expect([...(await openDataset({ data: root, inputs: [{ name: 'x', shape: shape }] })).labels!]).toEqual([3, 7]);
     await writeFile(join(root, 'labels.csv'), 'y.png,7\n');
-    expect(await code(openDataset({ data: root, inputShape: shape }))).toBe('data-labels');
-    expect(await code(openDataset({ data: join(dir, 'nowhere'), inputShape: shape }))).toBe('file-not-found');
+    expect(await code(openDataset({ data: root, inputs: [{ name: 'x', shape: shape }] }))).toBe('data-labels');
+    expect(await code(openDataset({ data: join(dir, 'nowhere'), inputs: [{ name: 'x', shape: shape }] }))).toBe(
+      'file-not-found',
+    );
   });
 });
 
@@ -132,14 +134,16 @@ describe('tables', () => {
     await writeFile(file, 'label,file\nzebra,img/a.png\nant,img/b.png\n');
     const d = await openDataset({
       data: file,
-      inputShape: shape,
+      inputs: [{ name: 'x', shape: shape }],
       classes: ['zebra', 'ant'],
       preprocess: { colorOrder: 'BGR' },
     });
     expect([...d.labels!]).toEqual([0, 1]);
-    const t = await d.batch([0]);
+    const t = (await d.batch([0])).x!;
     expect([t.data[0], t.data[64], t.data[128]]).toEqual([30, 20, 10]);
-    expect(await code(openDataset({ data: file, inputShape: shape, classes: ['zebra'] }))).toBe('data-labels');
+    expect(await code(openDataset({ data: file, inputs: [{ name: 'x', shape: shape }], classes: ['zebra'] }))).toBe(
+      'data-labels',
+    );
   });
 });
 
@@ -154,43 +158,62 @@ describe('arrays', () => {
         for (let p = 0; p < 16; p++) turned[n * 48 + p * 3 + c] = pixels[n * 48 + c * 16 + p]!;
     await npy('nhwc.npy', DType.UINT8, [2, 4, 4, 3], turned);
     for (const data of ['nchw.npy', 'nhwc.npy']) {
-      const first = await openDataset({ data: join(dir, data), inputShape: [0, 3, 4, 4], preprocess: {} });
-      expect([...(await first.batch([1])).data]).toEqual([...pixels.subarray(48)]);
-      const second = await openDataset({ data: join(dir, data), inputShape: [0, 4, 4, 3], preprocess: {} });
-      const t = await second.batch([1]);
+      const first = await openDataset({
+        data: join(dir, data),
+        inputs: [{ name: 'x', shape: [0, 3, 4, 4] }],
+        preprocess: {},
+      });
+      expect([...(await first.batch([1])).x!.data]).toEqual([...pixels.subarray(48)]);
+      const second = await openDataset({
+        data: join(dir, data),
+        inputs: [{ name: 'x', shape: [0, 4, 4, 3] }],
+        preprocess: {},
+      });
+      const t = (await second.batch([1])).x!;
       expect(t.dims).toEqual([1, 4, 4, 3]);
       expect([...t.data]).toEqual([...turned.subarray(48)]);
     }
-    const bytes = await openDataset({ data: join(dir, 'nchw.npy'), inputShape: [1, 3, 4, 4], inputDtype: DType.UINT8 });
-    expect((await bytes.batch([0])).data).toEqual(pixels.subarray(0, 48));
+    const bytes = await openDataset({
+      data: join(dir, 'nchw.npy'),
+      inputs: [{ name: 'x', shape: [1, 3, 4, 4], dtype: DType.UINT8 }],
+    });
+    expect((await bytes.batch([0])).x!.data).toEqual(pixels.subarray(0, 48));
   });
 
   it('resizes bytes to the model, hands floats on as they are, and flattens for flat models', async () => {
     await npy('grey.npy', DType.UINT8, [1, 4, 4], new Uint8Array(16).fill(51));
-    const big = await openDataset({ data: join(dir, 'grey.npy'), inputShape: [1, 1, 12, 12] });
-    const t = await big.batch([0]);
+    const big = await openDataset({ data: join(dir, 'grey.npy'), inputs: [{ name: 'x', shape: [1, 1, 12, 12] }] });
+    const t = (await big.batch([0])).x!;
     expect(t.dims).toEqual([1, 1, 12, 12]);
     expect([...new Set(t.data as Float32Array)].map((x) => (x as number).toFixed(4))).toEqual(['0.2000']);
-    const flat = await openDataset({ data: join(dir, 'grey.npy'), inputShape: [0, 16], preprocess: {} });
-    expect((await flat.batch([0, 0])).dims).toEqual([2, 16]);
+    const flat = await openDataset({
+      data: join(dir, 'grey.npy'),
+      inputs: [{ name: 'x', shape: [0, 16] }],
+      preprocess: {},
+    });
+    expect((await flat.batch([0, 0])).x!.dims).toEqual([2, 16]);
     await npy('float.npy', DType.FLOAT, [2, 3], Float32Array.of(1, 2, 3, -4, 5, 6));
-    const float = await openDataset({ data: join(dir, 'float.npy'), inputShape: [0, 3] });
+    const float = await openDataset({ data: join(dir, 'float.npy'), inputs: [{ name: 'x', shape: [0, 3] }] });
     expect(float.preprocess).toBeNull();
-    expect([...(await float.batch([1, 0])).data]).toEqual([-4, 5, 6, 1, 2, 3]);
-    expect(await code(openDataset({ data: join(dir, 'float.npy'), inputShape: [0, 4] }))).toBe('data-shape');
-    expect(await code(openDataset({ data: join(dir, 'nchw.npy'), inputShape: [1, 8, 8, 8] }))).not.toBe('internal');
+    expect([...(await float.batch([1, 0])).x!.data]).toEqual([-4, 5, 6, 1, 2, 3]);
+    expect(await code(openDataset({ data: join(dir, 'float.npy'), inputs: [{ name: 'x', shape: [0, 4] }] }))).toBe(
+      'data-shape',
+    );
+    expect(
+      await code(openDataset({ data: join(dir, 'nchw.npy'), inputs: [{ name: 'x', shape: [1, 8, 8, 8] }] })),
+    ).not.toBe('internal');
   });
 
   it('reads labels beside, inside a .npz and from text, and refuses wrong ones', async () => {
     await npy('b_images.npy', DType.UINT8, [2, 3, 4, 4], pixels);
     await npy('b_labels.npy', DType.INT64, [2], BigInt64Array.of(4n, 2n));
-    const beside = await openDataset({ data: join(dir, 'b_images.npy'), inputShape: [0, 3, 4, 4] });
+    const beside = await openDataset({ data: join(dir, 'b_images.npy'), inputs: [{ name: 'x', shape: [0, 3, 4, 4] }] });
     expect([...beside.labels!]).toEqual([4, 2]);
     await writeFile(join(dir, 'names.txt'), 'dog\ncat\n');
     const named = await openDataset({
       data: join(dir, 'nchw.npy'),
       labels: join(dir, 'names.txt'),
-      inputShape: [0, 3, 4, 4],
+      inputs: [{ name: 'x', shape: [0, 3, 4, 4] }],
     });
     expect([[...named.labels!], named.classNames]).toEqual([
       [1, 0],
@@ -199,7 +222,11 @@ describe('arrays', () => {
     await writeFile(join(dir, 'short.txt'), 'dog\n');
     expect(
       await code(
-        openDataset({ data: join(dir, 'nchw.npy'), labels: join(dir, 'short.txt'), inputShape: [0, 3, 4, 4] }),
+        openDataset({
+          data: join(dir, 'nchw.npy'),
+          labels: join(dir, 'short.txt'),
+          inputs: [{ name: 'x', shape: [0, 3, 4, 4] }],
+        }),
       ),
     ).toBe('data-labels');
 
@@ -214,11 +241,17 @@ describe('arrays', () => {
     const parts: Buffer[] = [];
     for await (const p of zip.outputStream) parts.push(p as Buffer);
     await writeFile(join(dir, 'both.npz'), Buffer.concat(parts));
-    const npz = await openDataset({ data: join(dir, 'both.npz'), inputShape: [0, 3, 4, 4], preprocess: {} });
+    const npz = await openDataset({
+      data: join(dir, 'both.npz'),
+      inputs: [{ name: 'x', shape: [0, 3, 4, 4] }],
+      preprocess: {},
+    });
     expect([...npz.labels!]).toEqual([1, 0]);
-    expect([...(await npz.batch([1])).data]).toEqual([...pixels.subarray(48)]);
+    expect([...(await npz.batch([1])).x!.data]).toEqual([...pixels.subarray(48)]);
     await writeFile(join(dir, 'bad.npz'), 'PK nothing');
-    expect(await code(openDataset({ data: join(dir, 'bad.npz'), inputShape: [0, 3, 4, 4] }))).toBe('data-invalid');
+    expect(await code(openDataset({ data: join(dir, 'bad.npz'), inputs: [{ name: 'x', shape: [0, 3, 4, 4] }] }))).toBe(
+      'data-invalid',
+    );
   });
 
   it('draws a limited, balanced part and refuses indices outside it', async () => {
@@ -233,14 +266,14 @@ describe('arrays', () => {
     const d = await openDataset({
       data: join(dir, 'many.npy'),
       labels: join(dir, 'many.txt'),
-      inputShape: [0, 1, 2, 2],
+      inputs: [{ name: 'x', shape: [0, 1, 2, 2] }],
       limit: 8,
       seed: 3,
       preprocess: {},
     });
     expect(d.length).toBe(8);
     expect([...d.labels!].filter((l) => l === 1)).toHaveLength(4);
-    const t = await d.batch([7]);
+    const t = (await d.batch([7])).x!;
     expect(d.name(7)).toBe(`row ${t.data[0]}`);
     expect(() => d.batch([8])).toThrow(RangeError);
   });

@@ -1,10 +1,11 @@
-/** Numbers that are none: NaN and infinity in data end in scores, statistics and figures of quality that are none either. */
+/** NaN and infinity in data end as NaN in scores, statistics and figures of quality, so they are refused first. */
 import { SecateurError } from '../../shared/contract/errors.ts';
-import { DType, dtypeName } from '../engine/ir/dtype.ts';
+import { DType, dtypeName, elementCount, isFloat } from '../engine/ir/dtype.ts';
+import { readable } from './cast.ts';
 import type { ArraySource } from './npy.ts';
 
-/** Bytes of rows that are read at once. */
-const CHUNK = 4 << 20;
+/** Elements of rows that are read at once. */
+const CHUNK = 2 ** 20;
 
 /** The largest magnitude that rounds to a number of the type. */
 const LIMITS: Readonly<Record<number, number>> = {
@@ -22,22 +23,39 @@ export async function requireFinite(
   array: ArraySource,
   o: { readonly path: string; readonly rows: readonly number[]; readonly dtype: number },
 ): Promise<void> {
-  if (array.dtype !== DType.FLOAT && array.dtype !== DType.DOUBLE) return;
+  if (!isFloat(array.dtype)) return;
   const limit = LIMITS[o.dtype] ?? Number.MAX_VALUE;
-  const size = array.shape.slice(1).reduce((a, b) => a * b, 1);
-  const step = Math.max(1, Math.floor(CHUNK / Math.max(1, size * (array.dtype === DType.FLOAT ? 4 : 8))));
-  let first: { row: number; value: number } | null = null;
+  let first = null as { row: number; value: number } | null;
   let bad = 0;
-  for (let at = 0; at < o.rows.length; at += step) {
-    const rows = o.rows.slice(at, at + step);
-    const data = (await array.rows(rows)) as Float32Array | Float64Array;
-    for (const [k, row] of rows.entries()) {
-      const found = firstBeyond(data, k * size, (k + 1) * size, limit);
-      if (found < 0) continue;
-      bad++;
-      first ??= { row, value: data[found]! };
-    }
+  await eachRow(array, o.rows, (row, values, from, to) => {
+    const found = firstBeyond(values as ArrayLike<number>, from, to, limit);
+    if (found < 0) return;
+    bad++;
+    first ??= { row, value: Number(values[found]) };
+  });
+  refuse(first, bad, o);
+}
+
+/** Reads rows in parts of a bounded size. @param look gets a row's number, and its values as a range of an array */
+export async function eachRow(
+  array: ArraySource,
+  rows: readonly number[],
+  look: (row: number, values: ArrayLike<number | bigint>, from: number, to: number) => void,
+): Promise<void> {
+  const size = elementCount(array.shape.slice(1));
+  const step = Math.max(1, Math.floor(CHUNK / Math.max(1, size)));
+  for (let at = 0; at < rows.length; at += step) {
+    const chunk = rows.slice(at, at + step);
+    const values = readable(await array.rows(chunk), array.dtype);
+    chunk.forEach((row, k) => look(row, values, k * size, (k + 1) * size));
   }
+}
+
+function refuse(
+  first: { readonly row: number; readonly value: number } | null,
+  bad: number,
+  o: { readonly path: string; readonly rows: readonly number[]; readonly dtype: number },
+): void {
   if (!first) return;
   const { row, value } = first;
   const what = Number.isNaN(value)

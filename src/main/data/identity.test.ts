@@ -19,7 +19,12 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const identity = async (o: Partial<DatasetOptions> = {}): Promise<string> => {
-  const d = await openDataset({ data: folder, inputShape: [1, 3, 4, 4], preprocess: { rescale: 1 / 255 }, ...o });
+  const d = await openDataset({
+    data: folder,
+    inputs: [{ name: 'x', shape: [1, 3, 4, 4] }],
+    preprocess: { rescale: 1 / 255 },
+    ...o,
+  });
   await d.close();
   return d.identity;
 };
@@ -57,7 +62,7 @@ it('changes with the preprocessing, the samples that are used and the input they
     identity(),
     identity({ preprocess: { rescale: 1 / 127.5, mean: [1, 1, 1], std: [1, 1, 1] } }),
     identity({ limit: 2, seed: 1 }),
-    identity({ inputShape: [1, 3, 8, 8] }),
+    identity({ inputs: [{ name: 'x', shape: [1, 3, 8, 8] }] }),
   ]);
   expect(new Set(all).size).toBe(all.length);
 });

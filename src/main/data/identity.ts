@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import type { Preprocess } from '../../shared/model/job.ts';
+import type { InputSpec } from './input-spec.ts';
 import { mapLimit } from './map-limit.ts';
 
 export interface IdentityParts {
@@ -16,8 +17,8 @@ export interface IdentityParts {
   readonly labels: ArrayLike<number> | null;
   readonly classNames: readonly string[] | null;
   readonly preprocess: Preprocess | null;
-  readonly inputShape: readonly number[];
-  readonly inputDtype: number;
+  /** The inputs that samples are made for. */
+  readonly inputs: readonly InputSpec[];
 }
 
 /**

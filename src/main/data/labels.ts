@@ -1,7 +1,7 @@
 /** Labels: class numbers from any of the files people keep them in. */
 import { extname } from 'node:path';
 import { SecateurError } from '../../shared/contract/errors.ts';
-import { parseCsv } from './csv.ts';
+import { parseCsv, separatorOf } from './csv.ts';
 import { openNpy } from './npy.ts';
 import { readText } from './read-text.ts';
 
@@ -48,8 +48,8 @@ export function labelsFromArray(data: ArrayLike<number | bigint>, shape: readonl
   });
 }
 
-const PATH_HEADERS = ['path', 'file', 'filename', 'file_name', 'image', 'image_path', 'name', 'id'];
-const LABEL_HEADERS = ['label', 'labels', 'class', 'class_id', 'class_name', 'target', 'category', 'y'];
+export const PATH_HEADERS = ['path', 'file', 'filename', 'file_name', 'image', 'image_path', 'name', 'id'];
+export const LABEL_HEADERS = ['label', 'labels', 'class', 'class_id', 'class_name', 'target', 'category', 'y'];
 
 export interface LabelTable {
   /** As written in the file; empty strings when it has only labels. */
@@ -61,7 +61,7 @@ export interface LabelTable {
 
 /** A table of path,label (either column may be missing), with or without a header line. */
 export function parseTable(text: string, path: string): LabelTable {
-  const rows = parseCsv(text);
+  const rows = parseCsv(text, separatorOf(path));
   if (!rows.length) throw new SecateurError('data-invalid', { path, reason: 'it is empty' });
   const head = rows[0]!.map((h) => h.toLowerCase()),
     headPath = head.findIndex((h) => PATH_HEADERS.includes(h)),

@@ -27,7 +27,11 @@ it.skipIf(process.platform === 'win32')(
     // Back up: to the folder itself, and between two.
     symlinkSync(data, join(data, 'dog/again'), 'dir');
     symlinkSync(join(data, 'dog'), join(store, 'cats/more/dogs'), 'dir');
-    const set = await openDataset({ data, inputShape: [1, 3, 4, 4], preprocess: { rescale: 1 / 255 } });
+    const set = await openDataset({
+      data,
+      inputs: [{ name: 'x', shape: [1, 3, 4, 4] }],
+      preprocess: { rescale: 1 / 255 },
+    });
     try {
       const names = Array.from({ length: set.length }, (_, i) => set.name(i));
       expect(names).toEqual(expect.arrayContaining(['cat/a.png', 'cat/more/b.png', 'dog/c.png']));

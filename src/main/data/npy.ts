@@ -180,6 +180,10 @@ class MemoryArray implements ArraySource {
   }
 }
 
+/** Rows of an array in memory. */
+export const memoryArray = (dtype: number, shape: readonly number[], data: NumericArray): ArraySource =>
+  new MemoryArray(dtype, shape, data);
+
 /** An array of .npy bytes in memory. */
 export function parseNpy(bytes: Uint8Array, path: string): ArraySource & { readonly data: NumericArray } {
   const h = parseNpyHeader(bytes, path);

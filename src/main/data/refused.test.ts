@@ -33,7 +33,8 @@ function rows(name: string, dtype: number, change?: { at: number; to: number }):
   writeFileSync(path, encodeNpy({ dtype, dims: [40, 4], data }));
   return path;
 }
-const open = (data: string, more: Partial<DatasetOptions> = {}) => openDataset({ data, inputShape: [0, 4], ...more });
+const open = (data: string, more: Partial<DatasetOptions> = {}) =>
+  openDataset({ data, inputs: [{ name: 'x', shape: [0, 4] }], ...more });
 
 describe('values that are not numbers', () => {
   it.each([
@@ -52,7 +53,11 @@ describe('values that are not numbers', () => {
     const seen = { get: (k: string) => figures.get(k), put: (k: string, v: number) => void figures.set(k, v) };
     await (await open(rows('good.npy', DType.FLOAT, { at: 3, to: 3.4028234663852886e38 }), { seen })).close();
     expect(figures.size).toBe(1);
-    await (await open(rows('wide.npy', DType.DOUBLE, { at: 3, to: 1e300 }), { inputDtype: DType.DOUBLE })).close();
+    await (
+      await open(rows('wide.npy', DType.DOUBLE, { at: 3, to: 1e300 }), {
+        inputs: [{ name: 'x', shape: [0, 4], dtype: DType.DOUBLE }],
+      })
+    ).close();
   });
 });
 
@@ -60,7 +65,7 @@ describe('Git LFS pointers', () => {
   it.each(['x.npy', 'x.npz', 'x.csv', 'x.png'])('%s', async (name) => {
     const path = join(dir, name);
     writeFileSync(path, POINTER);
-    const e = await refusal(openDataset({ data: path, inputShape: [0, 3, 8, 8] }));
+    const e = await refusal(openDataset({ data: path, inputs: [{ name: 'x', shape: [0, 3, 8, 8] }] }));
     expect(e.code).toBe('lfs-pointer');
     expect(e.message).toContain(path);
   });
@@ -75,7 +80,7 @@ describe('Git LFS pointers', () => {
     const folder = join(dir, 'folder');
     mkdirSync(folder);
     writeFileSync(join(folder, 'a.jpg'), POINTER);
-    const e = await refusal(openDataset({ data: folder, inputShape: [0, 3, 8, 8] }));
+    const e = await refusal(openDataset({ data: folder, inputs: [{ name: 'x', shape: [0, 3, 8, 8] }] }));
     expect(e).toMatchObject({ code: 'lfs-pointer', message: expect.stringContaining('a.jpg') as string });
   });
 });

@@ -116,7 +116,7 @@ const handsOn = (n: Node): boolean => {
 };
 
 /** Rows of the smallest table that an integer input indexes; null where none is found. */
-function idLimit(v: Value, depth = 0): number | null {
+export function idLimit(v: Value, depth = 0): number | null {
   let least: number | null = null;
   for (const n of v.consumers()) {
     const table = n.opType === 'Gather' && n.input(1) === v ? n.input(0) : null;

@@ -70,7 +70,7 @@ async function presetPreviews(o: OriginalOptions, ctx: Pick<StageContext, 'memo'
     if (now.colorOrder === 'GRAY' && preset.colorOrder === 'BGR') continue;
     const dataset = await openWith(o, preset, ctx);
     try {
-      const values = floats(await dataset.batch([0])) ?? new Float32Array();
+      const values = floats((await dataset.batch([0]))[dataset.main]!) ?? new Float32Array();
       let [min, max] = [Infinity, -Infinity];
       for (const x of values) {
         min = Math.min(min, x);
@@ -88,7 +88,7 @@ async function presetPreviews(o: OriginalOptions, ctx: Pick<StageContext, 'memo'
 /** PNG data URLs of samples after preprocessing, or null when they are no pictures. */
 export async function showSamples(dataset: Dataset, indices: readonly number[]): Promise<string[] | null> {
   if (indices.length === 0) return [];
-  const pictures = picturesOf(await dataset.batch(indices), dataset.preprocess);
+  const pictures = picturesOf((await dataset.batch(indices))[dataset.main]!, dataset.preprocess);
   return pictures && Promise.all(pictures.map(dataUrlOf));
 }
 

@@ -5,11 +5,10 @@ import type { Dataset } from '../data/dataset.ts';
 import type { Executor } from '../engine/executor.ts';
 import type { Model } from '../engine/ir/model.ts';
 import type { Meanings, Outputs } from '../engine/heads/contract.ts';
-import { pictureOf } from '../engine/heads/support/detections.ts';
 import { sayPrediction } from '../engine/quality/prediction.ts';
 import { localDevice } from '../runtime/device.ts';
 import { classNamesOf } from '../pipeline/prepare/class-names.ts';
-import { dataInput, pad, samplesOf } from '../pipeline/prepare/data-input.ts';
+import { dataInputs, padded, pictureIn, samplesOf } from '../pipeline/prepare/data-input.ts';
 import { readOutputs } from '../pipeline/prepare/readings.ts';
 import { labelOf, showSamples } from './preview.ts';
 
@@ -40,7 +39,7 @@ export async function samplePredictions(
   const pictures = await showSamples(dataset, indices);
   const before = await outputsPerSample(model, dataset, indices, meanings, executor);
   const after = await outputsPerSample(pruned, dataset, indices, meanings, executor);
-  const picture = indices.length ? pictureOf((await dataset.batch(indices.slice(0, 1))).dims) : null;
+  const picture = indices.length ? pictureIn(await dataset.batch(indices.slice(0, 1)), dataset.main) : null;
   return indices.map((index, i) => ({
     src: pictures?.[i] ?? '',
     label: labelOf(dataset, names, index),
@@ -56,13 +55,13 @@ async function outputsPerSample(
   meanings: Meanings,
   executor: Executor,
 ): Promise<Outputs[]> {
-  const input = dataInput(model);
-  const size = input.fixedBatch ? Math.max(1, input.dims[0]!) : 1;
+  const inputs = dataInputs(model);
+  const size = inputs.fixedBatch ?? 1;
   const session = await executor.open(model, { threads: localDevice().cores });
   const out: Outputs[] = [];
   try {
     for (const i of indices)
-      out.push(samplesOf(await session.run({ [input.name]: pad(await dataset.batch([i]), size) }), meanings, 1, size));
+      out.push(samplesOf(await session.run(padded(await dataset.batch([i]), size, inputs)), meanings, 1, size));
   } finally {
     await session.release();
   }

@@ -81,7 +81,8 @@ describe('labels of a model with several rows of numbers', () => {
       ...dataset(...labels),
       length: labels.length,
       classNames: null,
-      batch: () => Promise.resolve(batch()),
+      main: 'x',
+      batch: () => Promise.resolve({ x: batch() }),
     }) as unknown as Dataset;
   const read = (...labels: number[]) => readOutputs(twoRows(), { dataset: given(...labels) }, plainExecutor);
 

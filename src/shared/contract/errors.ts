@@ -155,7 +155,7 @@ const ERRORS = {
   ),
   'data-empty': entry(
     (d) => `${d.path} contains no samples: ${d.reason}.`,
-    'Give a folder of images, a CSV of path,label, or a .npy or .npz file.',
+    'Give a folder of images, a table (CSV or TSV), or a .npy or .npz file; docs/data.md describes them.',
   ),
   'data-invalid': entry(
     (d) => `The data file ${d.path} cannot be used: ${d.reason}.`,
@@ -168,6 +168,28 @@ const ERRORS = {
   'data-shape': entry(
     (d) => `The data do not match the model's input: ${d.reason}.`,
     "Give data with the shape of the model's input, or describe the conversion in a preprocessing file.",
+  ),
+  'data-input-missing': entry(
+    (d) => `The data ${d.path} have nothing for ${d.names}. The inputs of the model are ${d.inputs}.`,
+    'Give a .npz, a folder of .npy files or a table with one array or column for each input, called like the input. Masks, positions and timesteps may be left out.',
+  ),
+  'data-input-unknown': entry(
+    (d) => `The data ${d.path} hold ${d.names}, which the model has no input for. Its inputs are ${d.inputs}.`,
+    'Rename the part like an input, or leave it out. Labels are called labels or y.',
+  ),
+  'data-rows': entry(
+    (d) =>
+      `The parts of ${d.path} have different numbers of samples: ${d.a} has ${d.rowsA}, and ${d.b} has ${d.rowsB}.`,
+    'Give every input the same number of samples, in the same order.',
+  ),
+  'data-cell': entry(
+    (d) => `The table ${d.path} cannot be used: row ${d.row} of the column ${d.column}: ${d.reason}.`,
+    'A cell holds the path of an image, the path of a .npy file with one sample, or numbers separated by spaces. Rows count from 0, without the header.',
+  ),
+  'data-range': entry(
+    (d) =>
+      `The data ${d.path} contain a value that the input ${d.input} cannot take: ${d.sample} holds ${d.value}, and ${d.allowed} are allowed, because ${d.why}.`,
+    'Correct these values: ids count from 0 and are smaller than the table, masks hold 0 and 1. Rows count from 0.',
   ),
   'data-not-finite': entry(
     (d) =>

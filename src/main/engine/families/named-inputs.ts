@@ -12,28 +12,55 @@ export interface InputDims {
 /** In the middle of the thousand steps that denoisers are trained with. */
 const TIMESTEP = 500;
 
+interface NamedRule {
+  readonly name: RegExp;
+  /** The values, in words. */
+  readonly about: string;
+  /** The value at a place of the tensor. @param all inputs of the same run */
+  readonly at: (input: InputDims, all: readonly InputDims[]) => (i: number) => number;
+}
+
+const RULES: readonly NamedRule[] = [
+  {
+    name: /position_ids$/i,
+    about: 'positions that count on behind the cache',
+    at: ({ dims }, all) => {
+      const [last, past] = [dims.at(-1) ?? 1, pastLength(all)];
+      return (i) => past + (i % last);
+    },
+  },
+  { name: /mask/i, about: 'ones', at: () => () => 1 },
+  { name: /^(timesteps?|sigma)$/i, about: `the timestep ${TIMESTEP}`, at: () => () => TIMESTEP },
+  {
+    name: /^use_cache_branch$/i,
+    about: 'whether there is a cache',
+    at: (_, all) => () => Number(pastLength(all) > 0),
+  },
+  { name: /grid_thw$/i, about: 'a grid as square as the patches allow', at: (_, all) => gridOf(all) },
+];
+
+const ruleOf = (name: string): NamedRule | undefined => RULES.find((r) => r.name.test(name));
+
 /**
  * The value of an input, null where its name says nothing.
  * @param all inputs of the same run: positions begin behind the cache
  */
-export function namedInput({ name, dtype, dims }: InputDims, all: readonly InputDims[]): HostTensor | null {
-  const filled = (at: (i: number) => number): HostTensor => ({ dtype, dims, data: dataOf(dtype, dims, at) });
-  if (/position_ids$/i.test(name)) {
-    const last = dims.at(-1) ?? 1;
-    const past = pastLength(all);
-    return filled((i) => past + (i % last));
-  }
-  if (/mask/i.test(name)) return filled(() => 1);
-  if (/^(timesteps?|sigma)$/i.test(name)) return filled(() => TIMESTEP);
-  if (/^use_cache_branch$/i.test(name)) return filled(() => Number(pastLength(all) > 0));
-  if (/grid_thw$/i.test(name)) {
-    const patches = all.find((p) => /pixel_values/i.test(p.name))?.dims[0] ?? 4;
-    // As square as an even number of rows allows.
-    let rows = Math.max(1, Math.floor(Math.sqrt(patches)));
-    while (rows > 1 && (patches % rows !== 0 || rows % 2 !== 0)) rows--;
-    return filled((i) => [1, rows, patches / rows][i % 3]!);
-  }
-  return null;
+export function namedInput(input: InputDims, all: readonly InputDims[]): HostTensor | null {
+  const rule = ruleOf(input.name);
+  if (!rule) return null;
+  const { dtype, dims } = input;
+  return { dtype, dims, data: dataOf(dtype, dims, rule.at(input, all)) };
+}
+
+/** The values that an input gets by its name, in words; null where the name says nothing. */
+export const aboutNamedInput = (name: string): string | null => ruleOf(name)?.about ?? null;
+
+/** Time, rows and columns of patches; the number of rows is even where that is possible. */
+function gridOf(all: readonly InputDims[]): (i: number) => number {
+  const patches = all.find((p) => /pixel_values/i.test(p.name))?.dims[0] ?? 4;
+  let rows = Math.max(1, Math.floor(Math.sqrt(patches)));
+  while (rows > 1 && (patches % rows !== 0 || rows % 2 !== 0)) rows--;
+  return (i) => [1, rows, patches / rows][i % 3]!;
 }
 
 /** Tokens in the cache of a run. */

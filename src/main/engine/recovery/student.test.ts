@@ -24,9 +24,9 @@ const target: HostTensor = { dtype: DType.FLOAT, dims: [BATCH, 4], data: new Flo
 
 async function open(): Promise<{ student: Student; model: Model }> {
   const { model: source } = await prepare(residualChain({ blocks: 1, width: 8 }));
-  const dataset = { batch: (i: readonly number[]) => Promise.resolve(batches[i[0]! % 4]!) };
+  const dataset = { batch: (i: readonly number[]) => Promise.resolve({ x: batches[i[0]! % 4]! }) };
   const options = { train: Array.from({ length: 64 }, (_, i) => i), dataset: dataset as never, threads: 1 };
-  const model = await normalized(source, options, BATCH, 'x', { executor: plainExecutor });
+  const model = await normalized(source, options, BATCH, { executor: plainExecutor });
   const facts = await collectFacts(model, plainExecutor, { batch: BATCH });
   const loss = (l: LossContext) =>
     meanSquaredError(l.b, l.copyOf(model.graph.outputs[0]!), l.input('target', DType.FLOAT, [BATCH, 4]), [BATCH, 4]);

@@ -9,8 +9,6 @@ import type { Value } from '../ir/value.ts';
 const KEPT = 2 ** 29;
 
 export interface TeacherOptions {
-  /** Name of the data input. */
-  readonly input: string;
   /** Outputs and inner values of the original, float32. */
   readonly names: readonly string[];
   /** Of one sample's answers. */
@@ -53,9 +51,9 @@ export class TeacherOutputs {
     return model;
   }
 
-  /** @param keys one per sample of `x`: the same key, the same answer */
-  async of(x: HostTensor, keys: readonly string[]): Promise<Record<string, HostTensor>> {
-    const { names, input, threads } = this.#o;
+  /** @param keys one per sample of the feeds: the same key, the same answer */
+  async of(feeds: Readonly<Record<string, HostTensor>>, keys: readonly string[]): Promise<Record<string, HostTensor>> {
+    const { names, threads } = this.#o;
     const known = keys.map((k) => this.#kept.get(k));
     if (this.#dims && known.every((k) => k !== undefined))
       return Object.fromEntries(
@@ -71,7 +69,7 @@ export class TeacherOutputs {
       this.model((name) => name),
       { threads },
     );
-    const out = await this.#teacher.run({ [input]: x }, names);
+    const out = await this.#teacher.run(feeds, names);
     this.#dims = names.map((name) => out[name]!.dims);
     const whole = names.map((name) => out[name]!.data as Float32Array);
     // Outputs without the batch as first axis cannot be told apart by sample.

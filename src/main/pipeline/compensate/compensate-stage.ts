@@ -10,7 +10,7 @@ import { featuresOf, type Feature } from '../../engine/recovery/features.ts';
 import { saveModelFile } from '../../storage/model-files.ts';
 import { inLargerBatches, type Calibration } from '../prepare/calibration.ts';
 import type { StageContext } from '../context.ts';
-import { dataInput } from '../prepare/data-input.ts';
+import { dataInputs } from '../prepare/data-input.ts';
 import { tidy, type Prepared } from '../prepare/prepare.ts';
 import { derived, input, stage } from '../stage.ts';
 import { targetsStage } from './targets-store.ts';
@@ -31,7 +31,7 @@ const enlarged = derived({
   version: 1,
   inputs: { prepared: input<Prepared>(), calibration: input<Calibration>() },
   run: ({ prepared, calibration }) =>
-    dataInput(prepared.model).fixedBatch ? calibration : inLargerBatches(calibration, LEAST_BATCH),
+    dataInputs(prepared.model).fixedBatch !== null ? calibration : inLargerBatches(calibration, LEAST_BATCH),
 });
 
 interface Fit {

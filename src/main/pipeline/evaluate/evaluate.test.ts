@@ -7,7 +7,7 @@ import { resolvePreprocess } from '../../data/preprocess.ts';
 import { readModel } from '../../engine/onnx/index.ts';
 import { MemorySource } from '../../engine/onnx/source.ts';
 import { createExecutor } from '../../runtime/executor.ts';
-import { dataInput } from '../prepare/data-input.ts';
+import { inputSpecs } from '../prepare/model-data.ts';
 import { compareModels } from './evaluate.ts';
 
 const assets = resolve(dirname(fileURLToPath(import.meta.url)), '../../../../shared/assets');
@@ -17,13 +17,12 @@ const load = (name: string) => readModel(new MemorySource(readFileSync(resolve(a
 // The figures are those of the same files under another pipeline (assets/INDEX.md); only a part of the data is used here.
 it.skipIf(!have)('measures ResNet-20 and ResNet-56 on CIFAR-10 (needs ../shared/assets)', async () => {
   const small = load('resnet20_cifar10.onnx'),
-    large = load('resnet56_cifar10.onnx'),
-    input = dataInput(large);
+    large = load('resnet56_cifar10.onnx');
   const pre = await resolvePreprocess('x.onnx', resolve(assets, 'data/cifar10.preprocess.json'));
   const dataset = await openDataset({
     data: resolve(assets, 'data/cifar10_test_images.npy'),
     preprocess: pre.preprocess,
-    inputShape: input.dims,
+    inputs: inputSpecs(large),
     limit: 256,
   });
   const steps: number[] = [];

@@ -2,14 +2,14 @@
 import { SecateurError } from '../../../shared/contract/errors.ts';
 import type { Quality } from '../../../shared/model/job.ts';
 import type { Dataset } from '../../data/dataset.ts';
-import type { ExecSession, Executor, HostTensor, SessionOptions } from '../../engine/executor.ts';
+import type { Sample } from '../../data/input-spec.ts';
+import type { ExecSession, Executor, SessionOptions } from '../../engine/executor.ts';
 import type { Model } from '../../engine/ir/model.ts';
-import { pictureOf } from '../../engine/heads/support/detections.ts';
 import type { Outputs } from '../../engine/heads/contract.ts';
 import { createQualityMeter, type OutputFigures } from '../../engine/quality/meter.ts';
 import type { Meanings } from '../../engine/quality/meaning.ts';
 import { plainOf } from '../measure/hold-boxes.ts';
-import { dataInput, pad, samplesOf } from '../prepare/data-input.ts';
+import { dataInputs, padded, pictureIn, samplesOf } from '../prepare/data-input.ts';
 import { heldNote, runHeld } from '../../engine/passes/held-choices.ts';
 import { readOutputs } from '../prepare/readings.ts';
 
@@ -20,10 +20,6 @@ export interface EvaluateOptions extends SessionOptions {
   readonly indices?: readonly number[];
   /** Samples per run, default 32; a model with a fixed batch size overrides it. */
   readonly batch?: number;
-  /** The input that gets the data; default: the only one that is not in `feeds`. */
-  readonly input?: string;
-  /** Values of the other inputs, the same for every batch. */
-  readonly feeds?: Readonly<Record<string, HostTensor>>;
   /**
    * The original in the form that the models to evaluate were cut from, for detectors that run with their own choice of
    * boxes only; default: the original.
@@ -58,10 +54,10 @@ export async function createEvaluator(original: Model, options: EvaluateOptions)
   const { dataset } = options,
     // What a model finds counts here: nothing is held for it but by this evaluation.
     executor = plainOf(options.executor),
-    input = dataInput(original, options.input, options.feeds),
+    inputs = dataInputs(original),
     indices = options.indices ?? Array.from({ length: dataset.length }, (_, i) => i),
     wanted = Math.max(1, Math.min(options.batch ?? 32, indices.length)),
-    size = input.fixedBatch ? Math.max(1, input.dims[0]!) : wanted;
+    size = inputs.fixedBatch ?? wanted;
   const chunks: (readonly number[])[] = [];
   for (let at = 0; at < indices.length; at += size) chunks.push(indices.slice(at, at + size));
   const labelsOf = (chunk: readonly number[]): number[] | null =>
@@ -74,10 +70,9 @@ export async function createEvaluator(original: Model, options: EvaluateOptions)
     whole: Promise<Model> | undefined;
 
   const prepared = (): Promise<Model> => (whole ??= options.prepared?.() ?? Promise.resolve(original));
-  const run = async (meanings: Meanings, session: ExecSession, batch: HostTensor, count: number): Promise<Outputs> =>
-    samplesOf(await session.run({ ...options.feeds, [input.name]: batch }), meanings, count, size);
-  const batchOf = async (chunk: readonly number[]): Promise<HostTensor> => pad(await dataset.batch(chunk), size);
-  const feedsFor = async (i: number) => ({ ...options.feeds, [input.name]: await batchOf([indices[i]!]) });
+  const run = async (meanings: Meanings, session: ExecSession, batch: Sample, count: number): Promise<Outputs> =>
+    samplesOf(await session.run(batch), meanings, count, size);
+  const batchOf = async (chunk: readonly number[]): Promise<Sample> => padded(await dataset.batch(chunk), size, inputs);
   const added = (work: () => void): void => {
     try {
       work();
@@ -91,14 +86,12 @@ export async function createEvaluator(original: Model, options: EvaluateOptions)
   let picture: readonly [number, number] | null = null;
   const first = await executor.open(original, options);
   try {
-    const meanings =
-      options.meanings ??
-      (await readOutputs(original, { dataset, ...(options.feeds && { feeds: await feedsFor(0) }) }, executor));
+    const meanings = options.meanings ?? (await readOutputs(original, { dataset }, executor));
     let meter = createQualityMeter({ order, meanings });
     for (const [k, chunk] of chunks.entries()) {
       const batch = await batchOf(chunk);
       if (k === 0) {
-        picture = pictureOf(batch.dims);
+        picture = pictureIn(batch, dataset.main);
         meter = createQualityMeter({ order, meanings, picture });
       }
       const outputs = await run(meanings, first, batch, chunk.length);
@@ -121,8 +114,7 @@ export async function createEvaluator(original: Model, options: EvaluateOptions)
           for (const [k, chunk] of chunks.entries()) {
             const batch = await batchOf(chunk);
             const reference = kept[k] ?? (await run(meanings, first, batch, chunk.length));
-            const feeds = { ...options.feeds, [input.name]: batch };
-            const { outputs, held } = await runHeld(model, session, feeds, { ...options, executor, prepared });
+            const { outputs, held } = await runHeld(model, session, batch, { ...options, executor, prepared });
             const candidate = samplesOf(outputs, meanings, chunk.length, size);
             if (held) foreign += chunk.length;
             added(() => meter.add(reference, candidate, chunk.length, labelsOf(chunk), { noBoxes: held }));

@@ -17,7 +17,7 @@ import { measureHolding } from './measure.ts';
 import { openDistance } from '../search/sensitivity.ts';
 
 const dark: Record<string, HostTensor> = { x: { dtype: DType.FLOAT, dims: [1, 1, 8, 8], data: new Float32Array(64) } };
-const sampleAt = async (i: number): Promise<Record<string, HostTensor>> => ({ x: await spotted.batch([i]) });
+const sampleAt = async (i: number): Promise<Record<string, HostTensor>> => ({ ...(await spotted.batch([i])) });
 
 async function runIn(executor: Executor, model: Model, feeds: Record<string, HostTensor>) {
   const session = await executor.open(model);

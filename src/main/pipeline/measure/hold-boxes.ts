@@ -13,7 +13,7 @@ import { tensorFrom, typedArray, type NumericArray, type Tensor } from '../../en
 import { choicesOf, fixSelections } from '../../engine/passes/index.ts';
 import { fedInputs } from '../../runtime/random-inputs.ts';
 import type { StageContext } from '../context.ts';
-import { dataInput, pad } from '../prepare/data-input.ts';
+import { dataInputs, padded } from '../prepare/data-input.ts';
 import { recordChoices } from '../../engine/passes/held-choices.ts';
 import type { PairedBenchmark } from './paired-benchmark.ts';
 
@@ -202,16 +202,16 @@ export async function holdBoxes(
   };
 }
 
-/** null where there are no data, or several inputs that want them. */
+/** null where there are no data. */
 async function sampleOf(
   model: Model,
   { dataset, batch }: { readonly dataset: Dataset | null; readonly batch: number },
 ): Promise<Record<string, HostTensor> | null> {
-  if (!dataset || dataset.length === 0 || fedInputs(model).length !== 1) return null;
-  const input = dataInput(model);
-  const size = input.fixedBatch ? Math.max(1, input.dims[0]!) : batch;
+  if (!dataset || dataset.length === 0) return null;
+  const inputs = dataInputs(model);
+  const size = inputs.fixedBatch ?? batch;
   const indices = Array.from({ length: Math.min(size, dataset.length) }, (_, i) => i);
-  return { [input.name]: pad(await dataset.batch(indices), size) };
+  return { ...padded(await dataset.batch(indices), size, inputs) };
 }
 
 /**

@@ -341,11 +341,11 @@ it.skipIf(interpreter === null)(
       .toFile(image);
     const dataset = await openDataset({
       data: image,
-      inputShape: [0, 3, 8, 8],
+      inputs: [{ name: 'x', shape: [0, 3, 8, 8] }],
       preprocess: (await bundleInput(dir)).preprocess,
     });
     const session = await executor.openBytes(join(made.folder, 'models/model/cpu/model.onnx'));
-    const scores = (await session.run({ x: await dataset.batch([0]) }))['gemm']!.data as Float32Array;
+    const scores = (await session.run(await dataset.batch([0])))['gemm']!.data as Float32Array;
     await session.release();
     const best = scores.indexOf(Math.max(...scores));
     const [score, label] = run(image)

@@ -32,7 +32,7 @@ import { syncTree } from '../../storage/atomic.ts';
 import { openModelFile } from '../../storage/model-files.ts';
 import { choicesOf } from '../../engine/passes/index.ts';
 import { randomOutputsOf } from '../prepare/random-notes.ts';
-import { dataInput } from '../prepare/data-input.ts';
+import { dataInputs } from '../prepare/data-input.ts';
 import { makeGolden } from './golden.ts';
 import type { ResultSizes } from './result-sizes.ts';
 
@@ -163,7 +163,7 @@ async function writeLicences(input: BundleInput, metadata: ReadonlyMap<string, s
   return line;
 }
 
-/** Golden inputs: samples of the data where they fit the model's input, else seeded numbers. */
+/** Golden inputs: samples of the data where there are data, else seeded numbers. */
 async function goldenFeeds(
   input: BundleInput,
   count: number,
@@ -172,19 +172,10 @@ async function goldenFeeds(
     numbers = Array.from({ length: count }, (_, k) => k);
   const batch = input.budget.batch;
   if (input.dataset && input.dataset.length > 0) {
-    try {
-      const to = dataInput(model),
-        rows = to.fixedBatch ? Math.max(1, to.dims[0]!) : 1,
-        length = input.dataset.length;
-      const cases = numbers.map((k) => Array.from({ length: rows }, (_, i) => (k * rows + i) % length));
-      const dataset = input.dataset;
-      return {
-        cases: await Promise.all(cases.map(async (c) => ({ [to.name]: await dataset.batch(c) }))),
-        origin: 'data',
-      };
-    } catch (e) {
-      if (!(e instanceof SecateurError && e.code === 'data-shape')) throw e; // several inputs: random numbers will do
-    }
+    const { dataset } = input;
+    const rows = dataInputs(model).fixedBatch ?? 1;
+    const indices = numbers.map((k) => Array.from({ length: rows }, (_, i) => (k * rows + i) % dataset.length));
+    return { cases: await Promise.all(indices.map(async (c) => ({ ...(await dataset.batch(c)) }))), origin: 'data' };
   }
   return {
     cases: numbers.map((k) =>

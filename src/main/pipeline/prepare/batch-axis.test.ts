@@ -17,6 +17,7 @@ import { readOutputs } from './readings.ts';
 const SAMPLES = 7;
 const dataset = {
   length: SAMPLES,
+  main: 'x',
   labels: Int32Array.from([0, 1, 2, 3, 0, 1, 2]),
   classNames: null,
   name: (i: number) => `row ${i}`,
@@ -24,7 +25,7 @@ const dataset = {
     const size = 3 * 8 * 8;
     const data = new Float32Array(indices.length * size);
     indices.forEach((i, k) => data.set(randomTensor(DType.FLOAT, [size], 10 + i).data as Float32Array, k * size));
-    return Promise.resolve({ dtype: DType.FLOAT, dims: [indices.length, 3, 8, 8], data });
+    return Promise.resolve({ x: { dtype: DType.FLOAT, dims: [indices.length, 3, 8, 8], data } });
   },
 } as unknown as Dataset;
 

@@ -6,11 +6,14 @@ import type { Dataset } from '../../data/dataset.ts';
 import { batchOf } from '../../runtime/axes.ts';
 import { fedInputs, randomFeeds } from '../../runtime/random-inputs.ts';
 import { derived, input } from '../stage.ts';
-import { dataInput, pad } from './data-input.ts';
+import { dataInputs, mapSample, pad } from './data-input.ts';
 import type { Samples } from './job-data.ts';
 
 export interface Calibration {
+  /** The input that holds pictures, else the first. */
   readonly input: string;
+  /** Inputs without a batch axis, which have one value for all samples; default none. */
+  readonly shared?: ReadonlySet<string>;
   /** Samples per batch; the last batch has as many as the others. */
   readonly size: number;
   readonly batches: readonly Readonly<Record<string, HostTensor>>[];
@@ -38,16 +41,16 @@ export async function calibrationOf(
     const batches = Array.from({ length: Math.max(4, Math.ceil((4 * size) / per)) }, (_, i) => (i ? feeds(i) : first));
     return { input, size: per, batches, labels: batches.map(() => null), real: false };
   }
-  const input = dataInput(model);
-  const per = input.fixedBatch ? Math.max(1, input.dims[0]!) : Math.max(1, Math.min(size, indices.length));
+  const { fixedBatch, shared } = dataInputs(model);
+  const per = fixedBatch ?? Math.max(1, Math.min(size, indices.length));
   const batches: Record<string, HostTensor>[] = [];
   const labels: (number[] | null)[] = [];
   for (let at = 0; at + per <= indices.length; at += per) {
     const chunk = indices.slice(at, at + per);
-    batches.push({ [input.name]: await dataset.batch(chunk) });
+    batches.push(await dataset.batch(chunk));
     labels.push(dataset.labels ? chunk.map((i) => dataset.labels![i]!) : null);
   }
-  return { input: input.name, size: per, batches, labels, real: true };
+  return { input: dataset.main, shared, size: per, batches, labels, real: true };
 }
 
 /** Calibration samples of a job: `count` of those that stages may learn from, in batches of `size`. */
@@ -98,29 +101,29 @@ export function resized(c: Calibration, size: number): Record<string, HostTensor
   const per = Math.ceil(size / c.size);
   const out: Record<string, HostTensor>[] = [];
   for (let i = 0; i < c.batches.length; i += per) {
-    const whole = joined(c.batches.slice(i, i + per));
+    const whole = joined(c, i, i + per);
     const rows = Math.min(per, c.batches.length - i) * c.size;
-    for (let at = 0; at + size <= rows; at += size) out.push(mapped(whole, (t) => rowsAt(t, at, size)));
-    if (out.length === 0) out.push(mapped(whole, (t) => pad(t, size)));
+    const perSample = (f: (t: HostTensor) => HostTensor) =>
+      mapSample(whole, (t, name) => (c.shared?.has(name) ? t : f(t)));
+    for (let at = 0; at + size <= rows; at += size) out.push(perSample((t) => rowsAt(t, at, size)));
+    if (out.length === 0) out.push(perSample((t) => pad(t, size)));
   }
   return out;
 }
 
-const mapped = (feeds: Readonly<Record<string, HostTensor>>, f: (t: HostTensor) => HostTensor) =>
-  Object.fromEntries(Object.entries(feeds).map(([name, t]) => [name, f(t)]));
-
 /** Batches in a row as one. */
-const joined = (batches: Calibration['batches']): Readonly<Record<string, HostTensor>> =>
-  batches.length === 1
-    ? batches[0]!
-    : Object.fromEntries(Object.keys(batches[0]!).map((name) => [name, joinRows(batches.map((b) => b[name]!))]));
+function joined({ batches, shared }: Calibration, from: number, to: number): Readonly<Record<string, HostTensor>> {
+  const [first, ...others] = batches.slice(from, to);
+  if (others.length === 0) return first!;
+  return mapSample(first!, (t, name) => (shared?.has(name) ? t : joinRows([t, ...others.map((b) => b[name]!)])));
+}
 
 /** The same samples in batches of `least` or a little more, where they come in smaller ones and divide evenly; without labels. */
 export function inLargerBatches(c: Calibration, least: number): Calibration {
   const count = c.batches.length;
   const k = Array.from({ length: count }, (_, i) => i + 1).find((n) => count % n === 0 && n * c.size >= least) ?? count;
   if (k === 1 || !c.real) return c;
-  const batches = Array.from({ length: count / k }, (_, i) => joined(c.batches.slice(k * i, k * (i + 1))));
+  const batches = Array.from({ length: count / k }, (_, i) => joined(c, k * i, k * (i + 1)));
   return { ...c, size: k * c.size, batches, labels: batches.map(() => null) };
 }
 

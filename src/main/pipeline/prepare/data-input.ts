@@ -1,27 +1,51 @@
-/** Between data and models: the input that data go to, batches of the size that a model takes, and the samples in its outputs. */
+/** Between data and models: the inputs that data go to, batches of the size that a model takes, and the samples in its outputs. */
 import { SecateurError } from '../../../shared/contract/errors.ts';
+import type { Sample } from '../../data/input-spec.ts';
 import { batchFirst } from '../../engine/batch-first.ts';
 import { joinRows, rowsAt, type HostTensor } from '../../engine/executor.ts';
-import type { Model } from '../../engine/ir/model.ts';
 import type { Meanings, Outputs } from '../../engine/heads/contract.ts';
-import { inputShapes } from '../../runtime/random-inputs.ts';
+import { pictureOf } from '../../engine/heads/support/detections.ts';
+import type { Model } from '../../engine/ir/model.ts';
+import { batchAxes } from '../../runtime/axes.ts';
+import { inputShapes, type InputShape } from '../../runtime/random-inputs.ts';
 
-/** The input that data goes to. @throws 'data-shape' when it is not clear which */
-export function dataInput(model: Model, named?: string, feeds: Readonly<Record<string, unknown>> = {}) {
-  const inputs = inputShapes(model).filter((s) => !(s.name in feeds)),
-    found = named === undefined ? inputs : inputs.filter((s) => s.name === named);
-  if (found.length !== 1)
-    throw new SecateurError('data-shape', {
-      reason: `the model has ${inputs.length} open inputs (${inputs.map((s) => s.name).join(', ')}) and the data fit one`,
-    });
-  const input = found[0]!;
-  return {
-    name: input.name,
-    dtype: input.dtype,
-    dims: input.dims,
-    dynamic: input.dynamic,
-    fixedBatch: input.dynamic[0] === null,
-  };
+export interface DataInput extends InputShape {
+  /** The input has no batch axis: one value serves all samples. */
+  readonly shared: boolean;
+}
+
+export interface DataInputs {
+  /** In the graph's order. */
+  readonly inputs: readonly DataInput[];
+  /** Samples per run where the model fixes them, else null. */
+  readonly fixedBatch: number | null;
+  /** Names of the inputs without a batch axis. */
+  readonly shared: ReadonlySet<string>;
+}
+
+/** The inputs that data go to. @throws 'data-shape' where samples do not lie along the first axis of an input */
+export function dataInputs(model: Model): DataInputs {
+  const shapes = inputShapes(model);
+  const batches = batchAxes(model);
+  const isBatch = (name: string | null): boolean => name !== null && batches.has(name);
+  for (const { name, dynamic } of shapes) {
+    const axis = dynamic.findIndex(isBatch);
+    if (axis > 0)
+      throw new SecateurError('data-shape', {
+        reason: `samples lie along axis ${axis} of the input ${name}, and data are given along the first`,
+      });
+  }
+  const [first] = shapes;
+  if (shapes.length === 1 && first) {
+    const fixedBatch = (first.dynamic[0] ?? null) === null ? Math.max(1, first.dims[0] ?? 1) : null;
+    return { inputs: [{ ...first, shared: false }], fixedBatch, shared: new Set() };
+  }
+  const open = shapes.some((s) => isBatch(s.dynamic[0] ?? null));
+  // Where all sizes are fixed, the batch is the first size of the first input that has axes.
+  const size = open ? null : Math.max(1, shapes.find((s) => s.dims.length > 0)?.dims[0] ?? 1);
+  const perSample = (s: InputShape): boolean => (open ? isBatch(s.dynamic[0] ?? null) : s.dims[0] === size);
+  const inputs = shapes.map((s) => ({ ...s, shared: !perSample(s) }));
+  return { inputs, fixedBatch: size, shared: new Set(inputs.filter((i) => i.shared).map((i) => i.name)) };
 }
 
 /** Repeats the first sample up to `size`: for models whose batch size is fixed, and to keep shapes the same. */
@@ -31,6 +55,17 @@ export function pad(t: HostTensor, size: number): HostTensor {
   const first = rowsAt(t, 0, 1);
   return joinRows([t, ...Array.from({ length: size - have }, () => first)]);
 }
+
+/** The samples of all inputs, padded to `size`. */
+export const padded = (sample: Sample, size: number, { shared }: Pick<DataInputs, 'shared'>): Sample =>
+  mapSample(sample, (t, name) => (shared.has(name) ? t : pad(t, size)));
+
+export const mapSample = (sample: Sample, f: (t: HostTensor, name: string) => HostTensor): Record<string, HostTensor> =>
+  Object.fromEntries(Object.entries(sample).map(([name, t]) => [name, f(t, name)]));
+
+/** Height and width of the pictures in a run's inputs; null where there are none. */
+export const pictureIn = (feeds: Sample, main: string | undefined): readonly [number, number] | null =>
+  pictureOf((main === undefined ? undefined : feeds[main])?.dims);
 
 /** The first `count` samples of every output that has the batch as its first axis. */
 function cut(outputs: Outputs, count: number, size: number): Outputs {

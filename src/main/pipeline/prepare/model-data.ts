@@ -1,18 +1,21 @@
-/** Data as a model wants it: preprocessed as its files say, in the shape of its input. */
+/** Data as a model wants it: preprocessed as its files say, in the shapes of its inputs. */
 import { openDataset, type Dataset } from '../../data/dataset.ts';
+import type { InputSpec } from '../../data/input-spec.ts';
 import { resolvePreprocess } from '../../data/preprocess.ts';
 import type { OutputReading, Preprocess } from '../../../shared/model/job.ts';
 import { presetNamed, withPreset } from '../../../shared/model/preprocess-presets.ts';
+import { aboutNamedInput } from '../../engine/families/named-inputs.ts';
+import { DType, isFloat } from '../../engine/ir/dtype.ts';
 import type { Model } from '../../engine/ir/model.ts';
-import { SecateurError } from '../../../shared/contract/errors.ts';
-import { axisNames, batchAxes } from '../../runtime/axes.ts';
+import { fedInputs, idLimit } from '../../runtime/random-inputs.ts';
 import { requireLabelsWithin } from './class-labels.ts';
 import type { StageContext } from '../context.ts';
 import { figures } from '../stage.ts';
-import { dataInput } from './data-input.ts';
+import { dataInputs, type DataInput } from './data-input.ts';
+import { fillNotes, withNamedInputs } from './named-fill.ts';
 
 /** Which data sets were seen to decode: their identities are the names of the figures. */
-const seenData = figures({ name: 'images', version: 1, inputs: {} });
+const seenData = figures({ name: 'images', version: 2, inputs: {} });
 
 /** How data are given. */
 export interface ModelData {
@@ -30,7 +33,8 @@ export interface ModelData {
 /**
  * @param path of the model, beside which a preprocessing file may lie
  * @param instead of the preprocessing that is given or lies beside the model
- * @returns the data, and the shape of a sample where that says how large the model's input is
+ * @returns the data, and the shapes of a sample where those say how large the model's inputs are
+ * @throws what `openDataset` throws, 'data-shape', 'data-labels'
  */
 export async function openModelData(
   model: Model,
@@ -39,45 +43,64 @@ export async function openModelData(
   ctx: Pick<StageContext, 'memo'>,
   instead?: Preprocess,
 ): Promise<{ dataset: Dataset; notes: string[]; shapes: Readonly<Record<string, readonly number[]>> }> {
-  const input = dataInput(model);
-  const batch = model.graph.inputs.find((v) => v.name === input.name);
-  const axis = batch ? axisNames(batch).findIndex((n) => n !== null && batchAxes(model).has(n)) : 0;
-  if (axis > 0)
-    throw new SecateurError('data-shape', {
-      reason: `samples lie along axis ${axis} of the input ${input.name}, and data are given along the first`,
-    });
-  // Sizes that nothing has settled are the data's own.
-  const open = input.dynamic.map((name, axis) => axis > 0 && name !== null && !model.sizes.has(name) && o.dims?.[name]);
-  const sizeOf = (axis: number): number => (open[axis] === undefined ? 0 : open[axis] || input.dims[axis]!);
+  const inputs = dataInputs(model);
+  const specs = inputSpecs(model, o.dims);
   const preset = o.preprocess === undefined ? undefined : presetNamed(o.preprocess);
   // A preset says what values are; what is cut out of a picture is told by what lies beside the model.
   const found = await resolvePreprocess(path, preset ? undefined : o.preprocess);
-  const named = preset && withPreset(found.preprocess, preset, isGrey(input.dims) ? 1 : 3);
-  const dataset = await openDataset({
+  const named = preset && withPreset(found.preprocess, preset, inputs.inputs.some((i) => isGrey(i.dims)) ? 1 : 3);
+  const opened = await openDataset({
     data: o.data,
     labels: o.labels,
     preprocess: instead ?? named ?? found.preprocess,
-    inputShape: input.dims.map((_, axis) => sizeOf(axis)),
-    likelyShape: input.dims,
-    inputDtype: input.dtype,
+    inputs: specs,
     ...(o.seed !== undefined && { seed: o.seed }),
     seen: seenData.open({}, ctx),
   });
   const said = preset ? [`Preprocessing: ${preset.label}.`] : [];
-  const notes = [...(named ? said : found.notes), ...dataset.notes];
+  const filled = inputs.inputs.map((i) => i.name).filter((name) => !opened.inputs.includes(name));
+  const notes = [...(named ? said : found.notes), ...opened.notes, ...fillNotes(filled)];
+  const dataset = withNamedInputs(opened, model, inputs, o.dims);
   try {
     requireLabelsWithin(dataset, model, { path: o.labels ?? o.data, outputs: o.outputs });
+    const open = new Set(specs.filter((s) => s.shape.some((d, axis) => d < 1 && (s.shared || axis > 0))).map((s) => s.name)); // prettier-ignore
+    if (open.size === 0) return { dataset, notes, shapes: {} };
+    // The sizes of inputs that are filled follow from these.
+    const sample = await opened.batch([0]);
+    const shapes = Object.entries(sample).flatMap(([name, t]) => (open.has(name) ? [[name, t.dims] as const] : []));
+    return { dataset, notes, shapes: Object.fromEntries(shapes) };
   } catch (e) {
     await dataset.close();
     throw e;
   }
-  if (!open.includes(undefined)) return { dataset, notes, shapes: {} };
-  try {
-    return { dataset, notes, shapes: { [input.name]: (await dataset.batch([0])).dims } };
-  } catch (e) {
-    await dataset.close();
-    throw e;
-  }
+}
+
+/**
+ * The open inputs of a model as data see them.
+ * @param dims sizes of dynamic axes, as given; sizes that nothing has settled are the data's own
+ */
+export function inputSpecs(model: Model, dims: Readonly<Record<string, number>> = {}): InputSpec[] {
+  const { inputs } = dataInputs(model);
+  const values = new Map(fedInputs(model).map((v) => [v.name, v]));
+  return inputs.map((input) => {
+    const rows = isFloat(input.dtype) || input.dtype === DType.BOOL ? null : idLimit(values.get(input.name)!);
+    return {
+      name: input.name,
+      dtype: input.dtype,
+      shape: input.dims.map((size, axis) => knownSize(input, axis, model, dims) ?? size),
+      likelyShape: input.dims,
+      ...(rows !== null && { ids: rows }),
+      ...(input.shared && { shared: true }),
+      ...(aboutNamedInput(input.name) !== null && { optional: true }),
+    };
+  });
+}
+
+/** Size of an axis as data see it: 0 where the data say it, undefined where it is declared or settled. */
+function knownSize(input: DataInput, axis: number, model: Model, dims: Readonly<Record<string, number>>) {
+  const name = input.dynamic[axis] ?? null;
+  if (name === null || model.sizes.has(name) || (axis === 0 && !input.shared)) return undefined;
+  return dims[name] ?? 0;
 }
 
 /** One channel and not three, wherever it stands. */

@@ -13,7 +13,7 @@ import { argmax } from '../../engine/heads/support/metrics.ts';
 import { localDevice } from '../../runtime/device.ts';
 import { classNamesOf } from './class-names.ts';
 import type { StageContext } from '../context.ts';
-import { dataInput, pad, samplesOf } from './data-input.ts';
+import { dataInputs, padded, samplesOf } from './data-input.ts';
 import { openModelData, type ModelData } from './model-data.ts';
 
 /** Samples and seconds of the look, at most; of each preset that is tried fewer samples. */
@@ -170,8 +170,8 @@ async function look(
   ctx: Pick<StageContext, 'executor'>,
 ): Promise<Seen> {
   const { model, dataset, scored, meanings } = o;
-  const input = dataInput(model);
-  const size = input.fixedBatch ? Math.max(1, input.dims[0]!) : Math.min(BATCH, dataset.length);
+  const inputs = dataInputs(model);
+  const size = inputs.fixedBatch ?? Math.min(BATCH, dataset.length);
   const indices = sampleIndices(dataset.length, o.count, { seed: 0, labels: dataset.labels });
   const order = model.graph.outputs.map((v) => v.name);
   const [labels, predicted] = [new Map<number, number>(), new Map<number, number>()];
@@ -184,13 +184,13 @@ async function look(
     for (let at = 0; at < indices.length && (at === 0 || performance.now() < until); at += size) {
       const chunk = indices.slice(at, at + size);
       const batch = await dataset.batch(chunk);
-      for (const x of numbersOf(batch)) {
+      for (const x of numbersOf(batch[dataset.main]!)) {
         if (x < min) min = x;
         if (x > max) max = x;
         sum += x;
         elements++;
       }
-      const outputs = samplesOf(await session.run({ [input.name]: pad(batch, size) }), meanings, chunk.length, size);
+      const outputs = samplesOf(await session.run(padded(batch, size, inputs)), meanings, chunk.length, size);
       samples += chunk.length;
       nonFinite += brokenIn(
         inOrder(outputs, order).map(([, t]) => t),

@@ -5,7 +5,6 @@ import type { Dataset } from '../../data/dataset.ts';
 import { batchFirst } from '../../engine/batch-first.ts';
 import type { ExecSession, Executor, HostTensor } from '../../engine/executor.ts';
 import type { Model } from '../../engine/ir/model.ts';
-import { pictureOf } from '../../engine/heads/support/detections.ts';
 import { labelledOutput } from '../../engine/heads/support/labelled.ts';
 import { outputOf } from '../../engine/heads/support/output.ts';
 import {
@@ -17,11 +16,11 @@ import {
 } from '../../engine/quality/meaning.ts';
 import { batchOf } from '../../runtime/axes.ts';
 import { batchAxesOfOutputs, declaredBatchAxes } from '../../runtime/output-axes.ts';
-import { randomFeeds } from '../../runtime/random-inputs.ts';
+import { fedInputs, randomFeeds } from '../../runtime/random-inputs.ts';
 import { largestLabel, requireLabelsIn } from './class-labels.ts';
 import { classNamesOf } from './class-names.ts';
 import type { StageContext } from '../context.ts';
-import { dataInput, pad } from './data-input.ts';
+import { dataInputs, padded, pictureIn } from './data-input.ts';
 import { meaningsLeaf } from '../leaves.ts';
 import type { Keyed } from '../stage.ts';
 import { withReadings, type Prepared } from './prepare.ts';
@@ -62,7 +61,7 @@ export async function readOutputs(model: Model, o: ReadingOptions, executor: Exe
     inputs: Object.entries(feeds).map(([name, t]) => ({ name, dims: t.dims, dtype: t.dtype })),
     largestLabel: largestLabel(o.dataset),
     classNames: names?.length ?? null,
-    layouts: layoutsIn(outputs, order, pictureOf(Object.values(feeds)[0]?.dims)),
+    layouts: layoutsIn(outputs, order, pictureIn(feeds, o.dataset?.main ?? fedInputs(model)[0]?.name)),
     ...(o.given && { given: o.given }),
   };
   try {
@@ -97,15 +96,12 @@ async function feedsOf(model: Model, dataset: Dataset | null, batch: number): Pr
     const larger = own === null ? null : { feeds: randomFeeds(model, { batch: batch + 1 }, 1), batch: batch + 1 };
     return { feeds, batch: own ?? Object.values(feeds)[0]?.dims[0] ?? 1, larger };
   }
-  const input = dataInput(model);
+  const inputs = dataInputs(model);
   const sample = await dataset.batch([0]);
-  const feeds = (size: number): Record<string, HostTensor> => ({ [input.name]: pad(sample, size) });
-  const size = input.fixedBatch ? Math.max(1, input.dims[0]!) : batch;
-  return {
-    feeds: feeds(size),
-    batch: size,
-    larger: input.fixedBatch ? null : { feeds: feeds(size + 1), batch: size + 1 },
-  };
+  const feeds = (size: number): Record<string, HostTensor> => ({ ...padded(sample, size, inputs) });
+  const size = inputs.fixedBatch ?? batch;
+  const larger = inputs.fixedBatch !== null ? null : { feeds: feeds(size + 1), batch: size + 1 };
+  return { feeds: feeds(size), batch: size, larger };
 }
 
 /** null where the model does not run at that size: then what is declared has to do. */

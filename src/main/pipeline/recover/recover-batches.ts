@@ -5,6 +5,7 @@ import { seededRandom } from '../../engine/random.ts';
 import { applyViews, drawView } from '../../engine/recovery/augment.ts';
 import { mixPatches } from '../../engine/recovery/mix.ts';
 import type { Dataset } from '../../data/dataset.ts';
+import type { Sample } from '../../data/input-spec.ts';
 
 export interface BatchOptions {
   readonly dataset: Dataset;
@@ -27,7 +28,8 @@ export interface Cursor {
 
 export interface Batch {
   readonly indices: readonly number[];
-  readonly x: HostTensor;
+  /** Tensors by input name. */
+  readonly feeds: Sample;
   /** One per sample: equal ones for equal pictures, where nothing is mixed. */
   readonly keys: readonly string[];
 }
@@ -56,10 +58,15 @@ export class Batches {
     const indices = Array.from({ length: size }, (_, i) => order[(cursor.at + i) % order.length]!);
     cursor.at += size;
     const view = cursor.epoch % views;
-    let x = await dataset.batch(indices);
-    if (augment) x = applyViews(x, indices.map((i) => drawView(AUGMENTATION, seededRandom(seed + i * 10_007 + view)))); // prettier-ignore
-    if (augment && mixed !== undefined) x = mixPatches(x, MIXED, seededRandom(seed + 31 * mixed));
-    return { indices, x, keys: indices.map((i) => `${i}/${view}`) };
+    const feeds = { ...(await dataset.batch(indices)) };
+    // Pictures that belong together get the same views and patches.
+    for (const name of augment ? dataset.pictures : []) {
+      let x = feeds[name]!;
+      x = applyViews(x, indices.map((i) => drawView(AUGMENTATION, seededRandom(seed + i * 10_007 + view)))); // prettier-ignore
+      if (mixed !== undefined) x = mixPatches(x, MIXED, seededRandom(seed + 31 * mixed));
+      feeds[name] = x;
+    }
+    return { indices, feeds, keys: indices.map((i) => `${i}/${view}`) };
   }
 
   /** What the samples of a batch are, by the data's labels. */

@@ -58,7 +58,6 @@ export async function normalized(
   pruned: Model,
   options: { readonly train: readonly number[]; readonly dataset: Dataset; readonly threads: number },
   batch: number,
-  input: string,
   ctx: Pick<StageContext, 'executor'>,
 ): Promise<Model> {
   const { model } = cloneModel(pruned);
@@ -75,7 +74,7 @@ export async function normalized(
   try {
     for (let at = 0; at < Math.min(options.train.length, 8 * batch); at += batch) {
       const chunk = Array.from({ length: batch }, (_, i) => options.train[(at + i) % options.train.length]!);
-      sums.add(await session.run({ [input]: await options.dataset.batch(chunk) }));
+      sums.add(await session.run(await options.dataset.batch(chunk)));
     }
   } finally {
     await session.release();

@@ -9,6 +9,7 @@ import { residualChain } from '../../../../test/support/residual-chain.ts';
 import { smallVit } from '../../../../test/support/small-vit.ts';
 import { PRESETS } from '../../../shared/model/recipes.ts';
 import { openDataset, type Dataset } from '../../data/dataset.ts';
+import type { Sample } from '../../data/input-spec.ts';
 import type { Executor, HostTensor } from '../../engine/executor.ts';
 import type { Model } from '../../engine/ir/model.ts';
 import { featuresOf, type Feature } from '../../engine/recovery/features.ts';
@@ -36,7 +37,7 @@ let features: Feature[];
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'secateur-recover-'));
   const { data } = writeCompressFixture(folder, 8, 96);
-  const opened = await openDataset({ data, inputShape: [0, 3, 8, 8], preprocess: {} });
+  const opened = await openDataset({ data, inputs: [{ name: 'x', shape: [0, 3, 8, 8] }], preprocess: {} });
   p = await prepare(residualChain({ blocks: 1, width: 8 }));
   // Labels as the original has them: those of the file mean nothing to it.
   const { y } = await outputs(p.model, await opened.batch([...train, ...holdout]));
@@ -79,10 +80,10 @@ function run(
   const ctx = { executor, progress: ({ stage }: { stage: string }) => void stages.push(stage) };
   return recover(p.model, pruned, { recipe: { ...recipe, ...overrides }, dataset, train, holdout, seed: 1, threads: 1, now: clock(), meanings: p.meanings, ...more }, ctx); // prettier-ignore
 }
-async function outputs(model: Model, x: HostTensor): Promise<Record<string, HostTensor>> {
+async function outputs(model: Model, feeds: Sample): Promise<Record<string, HostTensor>> {
   const session = await plainExecutor.open(model, {});
   try {
-    return await session.run({ x });
+    return await session.run(feeds);
   } finally {
     await session.release();
   }

@@ -6,7 +6,6 @@ import type { Model } from '../../engine/ir/model.ts';
 import type { Feature } from '../../engine/recovery/features.ts';
 import type { Joint, Meanings } from '../../engine/heads/contract.ts';
 import { HEADS } from '../../engine/heads/registry.ts';
-import { pictureOf } from '../../engine/heads/support/detections.ts';
 import { jointOf } from '../../engine/quality/joint.ts';
 import { classesIn, meaningsOf } from '../../engine/quality/meaning.ts';
 import type { Dataset } from '../../data/dataset.ts';
@@ -14,7 +13,7 @@ import { collectFacts } from '../../runtime/facts.ts';
 import { openTrainer, sharesOf, type Sharing } from './batch-shares.ts';
 import type { Checkpoint, StageContext } from '../context.ts';
 import type { TrainingRecipe } from '../leaves.ts';
-import { dataInput, pad } from '../prepare/data-input.ts';
+import { dataInputs, padded, pictureIn } from '../prepare/data-input.ts';
 import { openHoldoutEvaluator } from './holdout-evaluator.ts';
 import { TeacherOutputs } from '../../engine/recovery/teacher-outputs.ts';
 import { Batches, type Cursor } from './recover-batches.ts';
@@ -72,14 +71,15 @@ export async function openTraining(
   ctx: Pick<StageContext, 'executor'>,
 ): Promise<TrainingSetup> {
   const { recipe, dataset, train, holdout, threads, seed } = options;
-  const input = dataInput(original);
+  const { fixedBatch, shared } = dataInputs(original);
   const originalFacts = await collectFacts(original, ctx.executor);
-  const { batch, shares } = input.fixedBatch
-    ? { batch: Math.max(1, input.dims[0]!), shares: 1 }
-    : await sized({ model: original, facts: originalFacts }, pruned, options, ctx);
+  const { batch, shares } =
+    fixedBatch !== null
+      ? { batch: fixedBatch, shares: 1 }
+      : await sized({ model: original, facts: originalFacts }, pruned, { ...options, whole: shared.size > 0 }, ctx);
   // What one session looks at.
   const size = batch / shares;
-  const model = await normalized(pruned, options, size, input.name, ctx);
+  const model = await normalized(pruned, options, size, ctx);
   const facts = await collectFacts(model, ctx.executor, { batch: size });
   const outputs = model.graph.outputs.filter((v) => facts.get(v)?.dtype === DType.FLOAT);
   const shapes = outputs.map((v) => facts.get(v)!.shape);
@@ -95,7 +95,7 @@ export async function openTraining(
   const labelled = dataset.labels !== null && recipe.alpha < 1 && scored >= 0;
   const compared = outputs.map((v, i) => ({ name: v.name, shape: shapes[i]!, meaning: meanings.get(v.name) }));
   const joint = compared.some((v) => HEADS.of(v.meaning?.reading).needsValues?.(compared))
-    ? await jointIn(original, { input: input.name, x: await dataset.batch(holdout.slice(0, 1)), meanings }, ctx)
+    ? await jointIn(original, { dataset, index: holdout[0]!, meanings }, ctx)
     : null;
   const build = (moving: boolean): TrainStep =>
     buildTrainStep(model, {
@@ -114,7 +114,6 @@ export async function openTraining(
   const floats = [...shapes, ...inner.map((f) => f.targetShape)].reduce((n, s) => n + s.reduce((a, b) => a * b, 1), 0);
   const views = recipe.augment ? VIEWS : 1;
   const lessons = new TeacherOutputs(ctx.executor, original, {
-    input: input.name,
     names,
     // Answers are kept by sample: their rows have to lie one after the other.
     bytes: outputs.some((v) => meanings.get(v.name)?.batchAxis) ? Infinity : (4 * floats) / size,
@@ -140,7 +139,7 @@ export async function openTraining(
     await lessons.release();
   };
   try {
-    const examiner = await openHoldoutEvaluator(original, model, { dataset, indices: holdout, batch, input: input.name, threads, meanings }, ctx); // prettier-ignore
+    const examiner = await openHoldoutEvaluator(original, model, { dataset, indices: holdout, batch, threads, meanings }, ctx); // prettier-ignore
     return {
       model,
       student,
@@ -150,11 +149,11 @@ export async function openTraining(
       async feeds(cursor) {
         // What is mixed comes once, and statistics that move would follow it.
         const mixed = !lessons.keeps && !student.moving;
-        const { indices, x, keys } = await batches.next(cursor, mixed ? student.count : undefined);
-        const fed: Record<string, HostTensor> = { [input.name]: x };
+        const { indices, feeds, keys } = await batches.next(cursor, mixed ? student.count : undefined);
+        const fed: Record<string, HostTensor> = { ...feeds };
         // Where batches are shared out, the original answers beside the student.
         if (shares === 1 || lessons.keeps) {
-          const given = await lessons.of(x, keys);
+          const given = await lessons.of(feeds, keys);
           for (const name of names) fed[teacherName(name)] = given[name]!;
         }
         if (labelled) fed[LABELS] = batches.labels(indices);
@@ -171,11 +170,13 @@ export async function openTraining(
 async function sized(
   original: Sharing['original'],
   pruned: Model,
-  { recipe, train, threads, worthAThread }: RecoveryOptions,
+  { recipe, train, threads, worthAThread, whole }: RecoveryOptions & { readonly whole: boolean },
   { executor }: Pick<StageContext, 'executor'>,
 ): Promise<{ batch: number; shares: number }> {
   const facts = await collectFacts(pruned, executor);
   const batch = Math.max(1, Math.min(recipe.batch, train.length, largestBatch(pruned, facts)));
+  // A batch is shared out by rows, and an input without a batch axis has none.
+  if (whole) return { batch, shares: 1 };
   const sharing = { batch, threads, original, pruned: { model: pruned, facts } };
   const least = worthAThread !== undefined && { least: worthAThread };
   return { batch, shares: await sharesOf(executor, { ...sharing, ...least }) };
@@ -184,15 +185,15 @@ async function sized(
 /** Outputs that have one loss together, as the original shows them on a sample; null where there are none. */
 async function jointIn(
   original: Model,
-  { input, x, meanings }: { readonly input: string; readonly x: HostTensor; readonly meanings: Meanings },
+  { dataset, index, meanings }: { readonly dataset: Dataset; readonly index: number; readonly meanings: Meanings },
   ctx: Pick<StageContext, 'executor'>,
 ): Promise<Joint | null> {
-  const fixed = dataInput(original);
+  const inputs = dataInputs(original);
   const session = await ctx.executor.open(original, { threads: 1 });
   try {
-    const given = fixed.fixedBatch ? pad(x, Math.max(1, fixed.dims[0]!)) : x;
+    const feeds = padded(await dataset.batch([index]), inputs.fixedBatch ?? 1, inputs);
     const order = session.outputNames;
-    return jointOf(await session.run({ [input]: given }), { order, meanings, picture: pictureOf(given.dims) });
+    return jointOf(await session.run(feeds), { order, meanings, picture: pictureIn(feeds, dataset.main) });
   } finally {
     await session.release();
   }
