@@ -111,8 +111,9 @@ export function modelCard(c: CardInput): string {
     '',
     '```',
     'pip install onnxruntime numpy pillow',
-    'python run.py             # replays the golden inputs',
-    'python run.py IMAGE       # classifies an image',
+    'python run.py              # replays the golden inputs',
+    'python run.py IMAGE        # classifies an image',
+    'python run.py SAMPLES.npz  # runs arrays that are called like the inputs',
     '```',
     '',
   );

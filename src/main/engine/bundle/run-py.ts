@@ -2,8 +2,12 @@
 
 export const RUN_PY = `"""Runs this bundle with onnxruntime.
 
-    python run.py            replays the golden inputs and compares the outputs
-    python run.py IMAGE      prints the five best classes of an image (needs pillow)
+    python run.py                        replays the golden inputs and compares the outputs
+    python run.py IMAGE                  prints the five best classes of an image (needs pillow)
+    python run.py SAMPLES.npz [OUT.npz]  runs arrays that are called like the inputs, and saves the outputs
+
+Arrays are given as the model takes them, samples along the first axis. Inputs that are left out, and inputs beside an
+image, get the values of the first golden case.
 
 Permission to use, copy, modify and distribute this file for any purpose is granted.
 """
@@ -90,10 +94,71 @@ def prepare(path, shape):
     return np.ascontiguousarray((x.transpose(2, 0, 1) if nchw else x)[None])
 
 
+TYPES = {"tensor(float)": "float32", "tensor(double)": "float64"}
+
+
+def array(value, spec):
+    return np.ascontiguousarray(value).astype(TYPES.get(spec.type, spec.type[7:-1]))
+
+
+def first_case():
+    case = load(FACTS["parts"]["golden"])["cases"][0]
+    return {t["name"]: np.load(ROOT / t["file"]) for t in case["inputs"]}
+
+
+def batched(spec, inputs):
+    """Whether samples lie along the first axis: it is open, or all sizes are fixed and it is the batch of the first input."""
+    if any(s.shape and not isinstance(s.shape[0], int) for s in inputs):
+        return bool(spec.shape) and not isinstance(spec.shape[0], int)
+    batch = next(s.shape[0] for s in inputs if s.shape)
+    return bool(spec.shape) and spec.shape[0] == batch
+
+
+def samples(path, to=None):
+    run, data, golden_case = session(), np.load(path), first_case()
+    inputs = run.get_inputs()
+    found = [s for s in inputs if s.name in data]
+    if not any(batched(s, inputs) for s in found):
+        sys.exit(f"{path} holds {', '.join(data)}, and the inputs are {', '.join(s.name for s in inputs)}")
+    rows = next(len(data[s.name]) for s in found if batched(s, inputs))
+    fixed = next((s.shape[0] for s in inputs if batched(s, inputs) and isinstance(s.shape[0], int)), None)
+    parts = []
+    for at in range(0, rows, fixed or 32):
+        count = min(fixed or 32, rows - at)
+        # A model whose batch is fixed gets the first sample again where there are too few.
+        which = [at + i if i < count else at for i in range(fixed or count)]
+        feeds = {}
+        for spec in inputs:
+            if spec.name in data:
+                value = array(data[spec.name], spec)
+                feeds[spec.name] = value[which] if batched(spec, inputs) else value
+            else:
+                value = array(golden_case[spec.name], spec)
+                feeds[spec.name] = value[[0] * len(which)] if batched(spec, inputs) else value
+        parts.append([v[:count] if len(which) > count and np.ndim(v) else v for v in run.run(None, feeds)])
+    left_out = [s.name for s in inputs if s.name not in data]
+    if left_out:
+        print(f"{', '.join(left_out)}: as in the first golden case")
+    readings = {o["name"]: o["reading"] for o in FACTS.get("outputs", [])}
+    results = {}
+    for spec, values in zip(run.get_outputs(), zip(*parts)):
+        results[spec.name] = value = np.concatenate(values) if np.ndim(values[0]) else values[0]
+        print(f"{spec.name}: {list(np.shape(value))} {value.dtype}, {np.min(value):.4g} to {np.max(value):.4g}")
+        if readings.get(spec.name) == "classes" and value.ndim == 2:
+            print(f"  classes {' '.join(str(c) for c in value.argmax(1)[:20])}{' ...' if rows > 20 else ''}")
+    if to:
+        np.savez(to, **results)
+
+
 def classify(path):
     run = session()
-    spec = run.get_inputs()[0]
-    scores = run.run(None, {spec.name: prepare(path, spec.shape)})[0].reshape(-1)
+    inputs = run.get_inputs()
+    spec = next((s for s in inputs if len(s.shape) == 4), inputs[0])
+    others = first_case() if len(inputs) > 1 else {}
+    if others:
+        print(f"{', '.join(s.name for s in inputs if s is not spec)}: as in the first golden case")
+    feeds = {s.name: array(others[s.name], s) for s in inputs if s is not spec}
+    scores = run.run(None, {**feeds, spec.name: prepare(path, spec.shape)})[0].reshape(-1)
     labels = FACTS["parts"]["labels"]
     names = (ROOT / labels).read_text(encoding="utf-8").splitlines() if labels else None
     for c in np.argsort(scores)[::-1][:5]:
@@ -101,5 +166,10 @@ def classify(path):
 
 
 if __name__ == "__main__":
-    classify(sys.argv[1]) if len(sys.argv) > 1 else golden()
+    if len(sys.argv) == 1:
+        golden()
+    elif sys.argv[1].endswith(".npz"):
+        samples(*sys.argv[1:3])
+    else:
+        classify(sys.argv[1])
 `;

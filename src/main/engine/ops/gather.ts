@@ -1,8 +1,24 @@
 import { attrInt, int } from '../ir/attribute.ts';
 import { i64 } from '../ir/tensor.ts';
-import type { OperatorDef } from './contract.ts';
+import { elementCount } from '../ir/dtype.ts';
+import type { Value } from '../ir/value.ts';
+import type { GradContext, OperatorDef } from './contract.ts';
 import { normalizeAxis } from './support/axes.ts';
-import { scatterAxis } from './support/scatter.ts';
+import { scatterAxis, scatterRows } from './support/scatter.ts';
+
+/** Of indices that a run computes or is fed, such as the ids of an embedding table. */
+function gradientByRun({ b, node, shape }: GradContext, dY: Value, axis: number): Value {
+  const [data, at] = [shape(node.input(0)!), shape(node.input(1)!)];
+  const [rows, m] = [data[axis]!, elementCount(at)];
+  const [before, behind] = [elementCount(data.slice(0, axis)), elementCount(data.slice(axis + 1))];
+  const width = before * behind;
+  const first = (v: Value, from: number): Value =>
+    before === 1 ? v : b.transpose(b.reshape(v, [before, from, behind]), [1, 0, 2]);
+  const taken = b.reshape(first(dY, m), [m, width]);
+  const summed = scatterRows(b, taken, node.input(1)!, { m, rows, width });
+  const back = before === 1 ? summed : b.transpose(b.reshape(summed, [rows, before, behind]), [1, 0, 2]);
+  return b.reshape(back, data);
+}
 
 /** data [..., n, ...], indices of any shape S: the axis is replaced by S. */
 export const operator: OperatorDef = {
@@ -46,7 +62,7 @@ export const operator: OperatorDef = {
     const shape = ctx.shape(ctx.node.input(0)!);
     const axis = normalizeAxis(attrInt(ctx.node.attributes.get('axis'), 0), shape.length);
     const indices = ctx.constant(ctx.node.input(1));
-    if (!indices) throw new Error('gradient of a Gather whose indices depend on data');
+    if (!indices) return [gradientByRun(ctx, dY, axis), null];
     const flat = indices.map((i) => normalizeAxis(i, shape[axis]!));
     const g = ctx.b.reshape(dY, [...shape.slice(0, axis), flat.length, ...shape.slice(axis + 1)]);
     return [scatterAxis(ctx.b, g, axis, flat.length, shape[axis]!, flat), null];

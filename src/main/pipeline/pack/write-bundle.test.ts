@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bundleInput, smallModel } from '../../../../test/support/bundle.ts';
+import { python } from '../../../../test/support/python.ts';
 import { rawZip } from '../../../../test/support/raw-zip.ts';
 import { openDataset } from '../../data/dataset.ts';
 import { renderVerify } from '../../cli/render-verify.ts';
@@ -290,28 +291,6 @@ describe('verifying', () => {
     await expect(verifyBundle(join(dir, 'nothing'), executor)).rejects.toThrow(/There is no file/);
   });
 });
-
-/** Python with onnxruntime: as it is, or installed into a fresh environment when SECATEUR_INTEROP=1 asks for it. */
-function python(): string | null {
-  const works = (bin: string): boolean => {
-    try {
-      execFileSync(bin, ['-c', 'import onnxruntime, numpy, PIL'], { stdio: 'ignore' });
-      return true;
-    } catch {
-      return false;
-    }
-  };
-  const own = process.platform === 'win32' ? 'python' : 'python3';
-  if (works(own)) return own;
-  if (process.env['SECATEUR_INTEROP'] !== '1') return null;
-  const env = join(tmpdir(), 'secateur-interop');
-  const bin = process.platform === 'win32' ? join(env, 'Scripts/python.exe') : join(env, 'bin/python');
-  if (!works(bin)) {
-    execFileSync(own, ['-m', 'venv', env]);
-    execFileSync(bin, ['-m', 'pip', 'install', '-q', '--disable-pip-version-check', 'onnxruntime', 'numpy', 'pillow']);
-  }
-  return bin;
-}
 
 const interpreter = python();
 it.skipIf(interpreter === null)(

@@ -1,4 +1,6 @@
 /** Gradients of taking elements: the taken places receive the gradient, the others zero. */
+import { int, str } from '../../ir/attribute.ts';
+import { DType } from '../../ir/dtype.ts';
 import { f32 } from '../../ir/tensor.ts';
 import type { Value } from '../../ir/value.ts';
 import type { GraphBuilder } from '../../autodiff/builder.ts';
@@ -82,4 +84,28 @@ export function scatterAxis(
     sum = sum ? b.add(sum, part) : part;
   }
   return sum!;
+}
+
+/** Since this operator set ScatterElements adds up what falls on one place. */
+const SCATTER_ADDS = 16;
+
+/**
+ * Gradient of taking rows of a table at indices that only a run knows: row i of dY is added to the table's row indices[i].
+ * @param dY [m, width], @param indices [m], negative ones count from the end, @returns [rows, width]
+ */
+export function scatterRows(
+  b: GraphBuilder,
+  dY: Value,
+  indices: Value,
+  { m, rows, width }: { readonly m: number; readonly rows: number; readonly width: number },
+): Value {
+  if (b.opset >= SCATTER_ADDS) {
+    const places = b.expand(b.reshape(indices, [m, 1]), [m, width]);
+    return b.op('ScatterElements', [zeros(b, [rows, width]), places, dY], { axis: int(0), reduction: str('add') });
+  }
+  // Before, a product with ones and zeros adds them up. Numbers of rows are exact in float32 below 2 ** 24.
+  const given = b.cast(b.reshape(indices, [1, m]), DType.FLOAT);
+  const wrapped = b.add(given, b.mul(b.maskFloat(b.less(given, b.scalar(0))), b.scalar(rows)));
+  const each = b.tensor(f32(Array.from({ length: rows }, (_, i) => i), [rows, 1]), 'rows'); // prettier-ignore
+  return b.matmul(b.maskFloat(b.equal(each, wrapped)), dY);
 }
