@@ -16,15 +16,20 @@ export function renderPackage(r: PackageReport): string {
   );
   text += `\n${table(
     [
-      ['component', 'role', 'nodes', 'MACs', 'parameters', 'groups', 'blocks'],
+      ['component', 'role', 'nodes', 'MACs', 'parameters', 'groups', 'blocks', 'prunable'],
       ...r.components.map(({ id, role, report }) => [
         id,
         role,
         ...(report
-          ? [report.nodes, count(report.macs), count(report.params), report.groups.length, report.blocks.length].map(
-              String,
-            )
-          : ['-', '-', '-', '-', '-']),
+          ? [
+              String(report.nodes),
+              count(report.macs),
+              count(report.params),
+              String(report.groups.length),
+              String(report.blocks.length),
+              percent(report.prunableShare, 0),
+            ]
+          : ['-', '-', '-', '-', '-', '-']),
       ]),
     ],
     [0, 1],

@@ -223,7 +223,7 @@ export function notes(lines: readonly string[]): string {
 
 function subjectOf(request: unknown): string {
   const r = request as Record<string, unknown> | null;
-  return String(r?.['model'] ?? r?.['original'] ?? r?.['bundle'] ?? '');
+  return String(r?.['model'] ?? r?.['original'] ?? r?.['bundle'] ?? r?.['package'] ?? '');
 }
 
 function fileName(path: string): string {

@@ -25,7 +25,14 @@ import { randomNotes } from './prepare/random-notes.ts';
 /** A prediction this far below the budget needs no measurement to be believed. */
 const PLAIN = 0.75;
 
-export const runCompress = (request: CompressRequest, ctx: StageContext): Promise<CompressReport> =>
+/** A further judgement of a result before it is packed. @param model file of the result */
+export type JudgeResult = (report: CompressReport, model: string) => Promise<CompressReport>;
+
+export const runCompress = (
+  request: CompressRequest,
+  ctx: StageContext,
+  judge: JudgeResult = (report) => Promise.resolve(report),
+): Promise<CompressReport> =>
   withJob(request, ctx, async (job, within) => {
     const notes = await notesOf(job);
     const measured = await measureOriginal(job, notes, within);
@@ -34,7 +41,7 @@ export const runCompress = (request: CompressRequest, ctx: StageContext): Promis
     if (missed) return { ...missed, notes };
     const found = await findResult(job, measured, search, within);
     const report = await reportOf(job, { measured, search, found, notes }, within);
-    return packed(job, found, report, within);
+    return packed(job, found, await judge(report, found.path), within);
   });
 
 async function notesOf({ request, prepared, loaded, data }: Job): Promise<string[]> {

@@ -7,7 +7,7 @@ import type { BundleEntry, CompressInput } from '../../shared/contract/routes.ts
 import { MANIFEST } from '../engine/bundle/layout.ts';
 import type { CompressReport } from '../../shared/model/job.ts';
 import type { JobService } from './jobs.ts';
-import { choicesOf, resultOf } from './summaries.ts';
+import { choicesOf, resultOf, subjectOf } from './summaries.ts';
 
 /** Jobs that are looked through. */
 const LIMIT = 1000;
@@ -32,11 +32,11 @@ export class BundleService {
       entries.set(bundle, {
         path: bundle,
         job: id,
-        model: (request as CompressInput).model,
+        ...subjectOf(request as CompressInput),
         ...choicesOf(request as CompressInput),
         ...resultOf(report),
-        afterMs: pruned.p50Ms,
-        budgetMs: report.budgetMs,
+        afterMs: report.workload?.afterMs ?? pruned.p50Ms,
+        budgetMs: report.workload?.budgetMs ?? report.budgetMs,
         bytes: pruned.bytes,
         processor: report.provenance.processor,
         createdAt: finishedAt ?? 0,

@@ -16,7 +16,7 @@ export const JOBS = 500;
 const MEASURING = ['compress', 'bench', 'compare', 'verify', 'workload'] as const;
 
 /** Short tasks that measure: they wait their turn like jobs. All others run beside a job. */
-const MEASURING_TASKS: readonly string[] = ['coverage', 'profile', 'reach', 'review'];
+const MEASURING_TASKS: readonly string[] = ['coverage', 'profile', 'reach', 'review', 'workload'];
 
 const WAIT_MS = 300;
 const PROGRESS_WRITE_MS = 500;

@@ -21,13 +21,19 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-it('takes a folder for the one model in it, and says why not otherwise', () => {
-  expect(() => models.fileOf(folder)).toThrow('no .onnx file');
+it('opens a folder with one model and nothing else as that model, and any other as a package', () => {
+  expect(() => models.opened(folder)).toThrow('no ONNX model');
   const a = join(folder, 'a.onnx');
   writeFileSync(a, 'x');
-  expect([models.fileOf(folder), models.fileOf(a)]).toEqual([a, a]);
+  const single = { kind: 'model', path: a };
+  expect([models.opened(folder), models.opened(a)]).toEqual([single, single]);
+  const id = models.packageId(folder);
   writeFileSync(join(folder, 'b.ONNX'), 'x');
-  expect(() => models.fileOf(folder)).toThrow('a.onnx, b.ONNX');
+  expect(models.opened(folder)).toEqual({ kind: 'package', path: folder });
+  expect(models.packageId(folder)).not.toBe(id);
+  rmSync(join(folder, 'b.ONNX'));
+  writeFileSync(join(folder, 'config.json'), '{}');
+  expect(models.opened(folder)).toEqual({ kind: 'package', path: folder });
 });
 
 it('keeps what the user says a model is, whatever is detected later', () => {

@@ -1,11 +1,13 @@
 /** Models that users work with: the sample, those seen before, and what can be said about one. */
-import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
-import { SecateurError } from '../../shared/contract/errors.ts';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { RecentModel, Sample } from '../../shared/contract/routes.ts';
+import type { OpenedAs, RecentModel, Sample } from '../../shared/contract/routes.ts';
+import type { PackageReport } from '../../shared/model/package.ts';
 import type { InspectReport } from '../../shared/model/tasks.ts';
 import type { Family } from '../../shared/model/types.ts';
 import type { ModelRepository } from '../storage/model-repository.ts';
+import { packageFiles } from '../storage/package-files.ts';
 
 export class ModelService {
   readonly #models: ModelRepository;
@@ -51,17 +53,34 @@ export class ModelService {
     this.#models.put({ sha256, path, bytes, mtimeMs: Math.round(info.mtimeMs), family });
   }
 
-  /** The path itself, or the one model of a folder. Throws `model-not-in-folder`. */
-  fileOf(path: string): string {
-    if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return path;
-    const names = readdirSync(path).filter((n) => /\.onnx$/i.test(n));
-    const [name, ...more] = names;
-    if (name === undefined || more.length > 0)
-      throw new SecateurError('model-not-in-folder', {
-        path,
-        reason: name === undefined ? 'it contains no .onnx file' : `it holds ${names.sort().join(', ')}`,
-      });
-    return join(path, name);
+  /**
+   * A package is listed by its folder.
+   * @param id as `packageId` gives it
+   */
+  seenPackage(id: string, { path, bytes, family }: Pick<PackageReport, 'path' | 'bytes' | 'family'>): void {
+    this.#models.put({ sha256: id, path, bytes, mtimeMs: Math.round(statSync(path).mtimeMs), family });
+  }
+
+  /**
+   * What a path is opened as: a file and a folder with a single model and no configuration as that model, any other folder
+   * as a package.
+   * @throws 'package-empty', 'package-too-deep'
+   */
+  opened(path: string): OpenedAs {
+    if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return { kind: 'model', path };
+    const { root, models, configs } = packageFiles(path);
+    return models.length === 1 && Object.keys(configs).length === 0
+      ? { kind: 'model', path: join(root, models[0]!) }
+      : { kind: 'package', path };
+  }
+
+  /** SHA-256 of a package's place and of the names and sizes of its models: what corrections are kept under. */
+  packageId(path: string): string {
+    const { root, models } = packageFiles(path);
+    const files = models.map((name) => [name, statSync(join(root, name)).size]);
+    return createHash('sha256')
+      .update(JSON.stringify(['package', path, files]))
+      .digest('hex');
   }
 
   /** What the user says a model is; null when they have not said. */

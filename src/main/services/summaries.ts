@@ -16,8 +16,16 @@ export function choicesOf({ budget, recipe }: Pick<CompressInput, 'budget' | 're
   return { budget: shortBudget(budget), recipe: recipe.name, widths: Object.keys(recipe.keep).length };
 }
 
+/** The package, its component and the metric of the budget, where that is what a job was asked for. */
+export const subjectOf = ({
+  model,
+  part,
+}: Pick<CompressInput, 'model' | 'part'>): Pick<JobSummary, 'model' | 'part'> =>
+  part ? { model: part.package, part: { component: part.component, metric: part.metric } } : { model };
+
 export function resultOf(report: CompressReport): ResultSummary {
-  const { met, accepted, reasons, latency, unreachable, baseline, result } = report;
+  const { met, accepted, reasons, unreachable, baseline, result, workload } = report;
+  const latency = workload?.latency ?? report.latency;
   return {
     met,
     ...(accepted !== undefined && { accepted, reasons: reasons ?? [] }),
@@ -25,13 +33,13 @@ export function resultOf(report: CompressReport): ResultSummary {
     ...(unreachable && { unreachable: { reason: unreachable.reason } }),
     qualityBefore: baseline.quality,
     quality: result?.quality ?? null,
-    beforeMs: baseline.p50Ms,
-    afterMs: result?.p50Ms ?? null,
+    beforeMs: workload?.beforeMs ?? baseline.p50Ms,
+    afterMs: workload?.afterMs ?? result?.p50Ms ?? null,
   };
 }
 
 export function summaryOf(r: JobRecord): JobSummary {
-  const request = r.request as Partial<CompressInput> & { original?: string; bundle?: string };
+  const request = r.request as Partial<CompressInput> & { original?: string; bundle?: string; package?: string };
   const { budget, recipe } = request;
   const done = r.status === 'done';
   const report = done && r.kind === 'compress' ? (r.result as CompressReport) : null;
@@ -39,7 +47,7 @@ export function summaryOf(r: JobRecord): JobSummary {
     id: r.id,
     kind: r.kind,
     status: r.status,
-    model: request.model ?? request.original ?? request.bundle ?? '',
+    ...subjectOf({ ...request, model: request.model ?? request.original ?? request.bundle ?? request.package ?? '' }),
     ...(budget && recipe ? choicesOf({ budget, recipe }) : { budget: '', recipe: null, widths: 0 }),
     progress: r.progress,
     createdAt: r.createdAt,

@@ -5,7 +5,7 @@
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { CoverageRequest, CoverageRow } from '../../shared/model/tasks.ts';
 import type { HostTensor } from '../engine/executor.ts';
-import { modelCosts, nodeCosts } from '../engine/ir/costs.ts';
+import { modelCosts } from '../engine/ir/costs.ts';
 import type { Model } from '../engine/ir/model.ts';
 import type { Value } from '../engine/ir/value.ts';
 import { verifyModel } from '../engine/ir/verify.ts';
@@ -27,6 +27,7 @@ import { freeBatch } from '../pipeline/prepare/free-batch.ts';
 import { recordChoices } from '../engine/passes/held-choices.ts';
 import { loadWithHash } from '../pipeline/prepare/load.ts';
 import { prepare, tidy, type Prepared } from '../pipeline/prepare/prepare.ts';
+import { prunableShare } from '../pipeline/prepare/prunable-share.ts';
 import type { Scores } from '../engine/criteria/contract.ts';
 import { scoreGroups } from '../pipeline/search/scores.ts';
 import { atSecondSizes, sayAll, selected } from '../pipeline/evaluate/second-sizes.ts';
@@ -181,17 +182,6 @@ function removedOf(g: Group, ratio: number, step: number): number {
   // Groups of a few units, such as heads, are not rounded.
   const fits = g.units >= 2 * step && kept > 0 && kept < g.units && (g.units - kept) % g.multiple === 0;
   return fits ? g.units - kept : plain;
-}
-
-/** Share of the MACs in operators that a group narrows. */
-function prunableShare(p: Prepared): number {
-  const touched = new Set<Value>(p.analysis.groups.flatMap((g) => g.members.map((m) => m.value)));
-  let [all, some] = [0, 0];
-  for (const { node, macs } of nodeCosts(p.model, p.facts)) {
-    all += macs;
-    if ([...node.inputs, ...node.outputs].some((v) => v && touched.has(v))) some += macs;
-  }
-  return all > 0 ? some / all : 0;
 }
 
 /**

@@ -14,7 +14,7 @@ import { runDevices } from './devices.ts';
 import { holding } from '../pipeline/measure/hold-boxes.ts';
 import { runInspect } from './inspect.ts';
 import { runMeasure } from '../pipeline/measure/measure.ts';
-import { runPackage } from './package.ts';
+import { runPackage, runUse } from './package.ts';
 import { runPreview } from './preview.ts';
 import { runProvider } from './provider.ts';
 import { runProfile } from './profile.ts';
@@ -48,6 +48,7 @@ export const tasks = {
   provider: runProvider,
   reach: blaming(holding(runReach), one),
   review: runReview,
+  use: runUse,
   verify: runVerify,
   workload: runWorkload,
 };

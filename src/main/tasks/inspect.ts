@@ -17,6 +17,7 @@ import { openModelData } from '../pipeline/prepare/model-data.ts';
 import { originalQuality } from '../pipeline/prepare/original-quality.ts';
 import { readOutputs } from '../pipeline/prepare/readings.ts';
 import { loadWithHash } from '../pipeline/prepare/load.ts';
+import { prunableShare } from '../pipeline/prepare/prunable-share.ts';
 import { modelGraph } from './model-graph.ts';
 import { prepareSized } from '../pipeline/prepare/open-model.ts';
 import { assumedSizes, axisSizes, sized, type SizedModel } from '../pipeline/prepare/sized.ts';
@@ -72,6 +73,7 @@ async function inspected(
     groups: groups.map(groupInfo),
     blocks: blocks.map((b) => b.id),
     skipped,
+    prunableShare: prunableShare(working),
     graph: modelGraph(working),
     meanings: [...meanings.values()],
     ...(original && { original }),

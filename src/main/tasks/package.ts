@@ -1,10 +1,15 @@
 /** What a package is made of: every component inspected at the sizes of its workload. */
 import { statSync } from 'node:fs';
 import { SecateurError } from '../../shared/contract/errors.ts';
-import type { ComponentReport, PackageReport, PackageRequest } from '../../shared/model/package.ts';
+import type { ComponentReport, PackageReport, PackageRequest, Workload } from '../../shared/model/package.ts';
 import type { StageContext } from '../pipeline/context.ts';
 import { openPackage, type OpenedPackage } from '../pipeline/prepare/open-package.ts';
 import { runInspect } from './inspect.ts';
+
+/** One use of the package at other settings; no component is run. */
+export function runUse(request: PackageRequest): Promise<Workload> {
+  return Promise.resolve(openPackage(request.package, request).workload);
+}
 
 export async function runPackage(request: PackageRequest, ctx: StageContext): Promise<PackageReport> {
   ctx.progress({ stage: 'load', message: 'reading the package', done: 0 });
@@ -16,10 +21,11 @@ export async function runPackage(request: PackageRequest, ctx: StageContext): Pr
       progress: ({ stage, message }) =>
         ctx.progress({ stage, message: `${component.id}: ${message}`, done: i / pkg.components.length }),
     };
-    components.push({ ...component, ...(await inspectComponent(pkg, component.id, request.dims ?? {}, part)) });
+    const seen = await inspectComponent(pkg, component.id, request.dims ?? {}, part);
+    components.push({ ...component, ...seen, bytes: seen.report?.bytes ?? statSync(pkg.fileOf(component.id)).size });
   }
   const { path, family, configs, workload } = pkg;
-  const bytes = pkg.components.reduce((sum, c) => sum + bytesOf(pkg, c.id, components), 0);
+  const bytes = components.reduce((sum, c) => sum + c.bytes, 0);
   ctx.progress({ stage: 'groups', message: 'done', done: 1 });
   return { path, family, bytes, configs, components, workload, notes: [] };
 }
@@ -40,6 +46,3 @@ async function inspectComponent(
     return { report: null, error: e.message };
   }
 }
-
-const bytesOf = (pkg: OpenedPackage, id: string, reports: readonly ComponentReport[]): number =>
-  reports.find((c) => c.id === id)?.report?.bytes ?? statSync(pkg.fileOf(id)).size;

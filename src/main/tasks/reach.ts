@@ -1,5 +1,6 @@
 /** What budgets a model could meet, predicted from measured operators before anything is scored or cut. */
 import type { Budget } from '../../shared/model/types.ts';
+import type { PackagePart } from '../../shared/model/job.ts';
 import { PRESETS } from '../../shared/model/recipes.ts';
 import type { ReachRequest } from '../../shared/model/tasks.ts';
 import type { ReachReport } from '../../shared/model/window.ts';
@@ -16,15 +17,47 @@ import { declareAs } from '../pipeline/prepare/free-batch.ts';
 import { openJobModel } from '../pipeline/prepare/open-model.ts';
 import type { Prepared } from '../pipeline/prepare/prepare.ts';
 import { sized } from '../pipeline/prepare/sized.ts';
+import { openPackage } from '../pipeline/prepare/open-package.ts';
+import { metricOf, useBefore } from '../pipeline/measure/use.ts';
+import { measureWorkload } from '../pipeline/measure/workload.ts';
 import { openPairedBenchmark } from '../pipeline/measure/paired-benchmark.ts';
 import { leastState, openSpace } from '../engine/allocation/space.ts';
 
 /** Points of the curve. */
 const POINTS = 9;
 
+/** Runs of each phase of a package. */
+const RUNS = 30;
+
 /** The original is measured anew; the table of operator times is the one that jobs use, and serves the next one. */
 export async function runReach(request: ReachRequest, ctx: StageContext): Promise<ReachReport> {
-  const { model: path, dims: _, ...where } = request;
+  const { part } = request;
+  return part ? reachOfUse({ ...request, part }, ctx) : reachOfModel(request, ctx);
+}
+
+/** The use with the component at each of its widths: the other components take what they take. */
+async function reachOfUse(
+  { part, family, ...request }: ReachRequest & { readonly part: PackagePart },
+  ctx: StageContext,
+): Promise<ReachReport> {
+  ctx.progress({ stage: 'load', message: 'measuring one use of the package', done: 0 });
+  const pkg = openPackage(part.package, { settings: part.settings, family, dims: request.dims });
+  const metric = metricOf(pkg.workload, part.metric);
+  const { phases } = await measureWorkload(pkg.workload, pkg.fileOf, { ...request, runs: RUNS });
+  const { use, ownMs, main } = useBefore(phases, metric, part);
+  const own = await reachOfModel({ ...request, model: pkg.fileOf(part.component), dims: main.dims }, ctx);
+  const whole = (ms: number): number => use.othersMs + (ownMs * ms) / own.baselineMs;
+  return {
+    ...own,
+    baselineMs: whole(own.baselineMs),
+    leastMs: whole(own.leastMs),
+    curve: own.curve.map((p) => ({ ...p, ms: whole(p.ms) })),
+    use,
+  };
+}
+
+async function reachOfModel(request: ReachRequest, ctx: StageContext): Promise<ReachReport> {
+  const { model: path, dims: _, part: _part, family: _family, ...where } = request;
   ctx.progress({ stage: 'load', message: 'reading the model', done: 0 });
   const loaded = await sized(await loadWithHash(path), request, ctx);
   const { batch, sizes: dims } = loaded.sizes;

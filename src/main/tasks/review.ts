@@ -23,6 +23,7 @@ import { withMeanings } from '../pipeline/prepare/readings.ts';
 import { samplePredictions } from './sample-predictions.ts';
 import { sized } from '../pipeline/prepare/sized.ts';
 import { openJobModel } from '../pipeline/prepare/open-model.ts';
+import { openPackage } from '../pipeline/prepare/open-package.ts';
 import type { Prepared } from '../pipeline/prepare/prepare.ts';
 import { resolveRecipe } from '../pipeline/search/resolve-recipe.ts';
 import { operatorsByTime } from './profile.ts';
@@ -32,7 +33,8 @@ import { openSpace } from '../engine/allocation/space.ts';
 const COST = 'predicting latency over widths';
 
 /** Throws what opening the model throws. Without the job's data, costs come from random inputs and no samples are shown. */
-export async function runReview({ request: given, report }: ReviewRequest, ctx: StageContext): Promise<ReviewData> {
+export async function runReview({ request: asked, report }: ReviewRequest, ctx: StageContext): Promise<ReviewData> {
+  const given = atItsSizes(asked, report);
   ctx.progress({ stage: 'load', message: 'reading the model', done: 0 });
   const file = await loadWithHash(given.model);
   const data = await dataOf(given, file.model, ctx);
@@ -98,6 +100,16 @@ export async function runReview({ request: given, report }: ReviewRequest, ctx: 
   } finally {
     await data.dataset?.close();
   }
+}
+
+/** A component of a package was pruned at the sizes of its slowest phase. */
+function atItsSizes(request: CompressRequest, { workload }: CompressReport): CompressRequest {
+  const { part, family, dims } = request;
+  if (!part || !workload) return request;
+  const own = workload.phases.filter((p) => p.component === part.component);
+  const main = own.reduce((a, b) => (b.beforeMs > a.beforeMs ? b : a));
+  const { phases } = openPackage(part.package, { settings: part.settings, family, dims }).workload;
+  return { ...request, dims: phases.find((p) => p.name === main.name)!.dims };
 }
 
 /** Data that are gone or cannot be read cost the samples, not the review. */

@@ -3,8 +3,18 @@ import { existsSync } from 'node:fs';
 import { availableParallelism, hostname } from 'node:os';
 import { basename, extname, join } from 'node:path';
 import { SecateurError } from '../../shared/contract/errors.ts';
-import type { Events, Input, JobDetail, Output, RouteName, Topic } from '../../shared/contract/routes.ts';
-import type { CompressRequest } from '../../shared/model/job.ts';
+import type {
+  CompressInput,
+  Events,
+  Input,
+  JobDetail,
+  Output,
+  PackageInput,
+  RouteName,
+  Topic,
+} from '../../shared/contract/routes.ts';
+import type { CompressRequest, PackagePart } from '../../shared/model/job.ts';
+import type { PackageReport } from '../../shared/model/package.ts';
 import type { InspectReport } from '../../shared/model/tasks.ts';
 import { presetNamed } from '../../shared/model/preprocess-presets.ts';
 import { PRESETS } from '../../shared/model/recipes.ts';
@@ -16,6 +26,9 @@ import { allocations, criteria } from '../services/recipes.ts';
 import { JOBS } from '../services/jobs.ts';
 import { summaryOf } from '../services/summaries.ts';
 import type { RouterOptions } from './router.ts';
+
+/** Of each phase of a package, where a person waits. */
+const PHASE_RUNS = 30;
 
 export interface HandlerContext {
   readonly services: Services;
@@ -46,6 +59,10 @@ export function handlersFor({ services, options, files, emit }: HandlerContext):
       preprocess: presetNamed(i.preprocess) ? i.preprocess : existing(files, i.preprocess),
     }),
   });
+
+  const packaged = <T extends PackageInput>(i: T): T => ({ ...i, package: existing(files, i.package) });
+  const partOf = ({ part }: { readonly part?: PackagePart }): { part?: PackagePart } =>
+    part ? { part: packaged(part) } : {};
 
   /** A bundle that a job of this user has written may be named although its folder was never chosen. */
   const written = (path: string): string => (bundles.has(path) ? path : existing(files, path));
@@ -92,10 +109,28 @@ export function handlersFor({ services, options, files, emit }: HandlerContext):
       return {};
     },
     'models.inspect': async ({ model, dims }, abandoned) => {
-      const input = { model: files.check(models.fileOf(existing(files, model))), ...(dims && { dims }) };
+      const input = { model: existing(files, model), ...(dims && { dims }) };
       const report = await task<InspectReport>('models.inspect', 'inspect', input, abandoned);
       models.seen(report);
       return { ...report, corrected: models.correctedFamily(report.sha256) };
+    },
+    'packages.find': ({ path }) => {
+      const found = models.opened(existing(files, path));
+      return { ...found, path: files.check(found.path) };
+    },
+    'packages.inspect': async (i, abandoned) => {
+      const request = packaged(i);
+      const id = models.packageId(request.package);
+      const corrected = i.family ?? models.correctedFamily(id);
+      const input = { ...request, ...(corrected && { family: corrected }) };
+      const report = await task<PackageReport>('packages.inspect', 'package', input, abandoned);
+      models.seenPackage(id, report);
+      return { ...report, id, corrected };
+    },
+    'packages.use': (i, abandoned) => task('packages.use', 'use', packaged(i), abandoned),
+    'packages.measure': (i, abandoned) => {
+      const input = { ...within(i), ...packaged(i), settings: i.settings ?? {}, runs: PHASE_RUNS };
+      return task('packages.measure', 'workload', input, abandoned);
     },
     'models.family': ({ sha256, family }) => {
       models.correctFamily(sha256, family);
@@ -109,7 +144,7 @@ export function handlersFor({ services, options, files, emit }: HandlerContext):
       return {};
     },
     'budget.reach': (i, abandoned) =>
-      task('budget.reach', 'reach', { ...within(i), model: existing(files, i.model) }, abandoned),
+      task('budget.reach', 'reach', { ...within(i), model: existing(files, i.model), ...partOf(i) }, abandoned),
     'data.preview': (i, abandoned) => {
       const model = existing(files, i.model);
       const input = { model, ...sources(i), ...(i.outputs && { outputs: i.outputs }), ...(i.dims && { dims: i.dims }) };
@@ -130,12 +165,13 @@ export function handlersFor({ services, options, files, emit }: HandlerContext):
         device: device.id,
         ...sources(i),
         recipe: i.data === undefined ? { ...i.recipe, recovery: { ...i.recipe.recovery, enabled: false } } : i.recipe,
-        out: i.out === undefined ? freshFolder(settings.get().outFolder, model) : files.check(i.out),
+        out: i.out === undefined ? freshFolder(settings.get().outFolder, resultName(i)) : files.check(i.out),
         seed: i.seed,
         ...(i.family && { family: i.family }),
         ...(i.dims && { dims: i.dims }),
         ...(i.outputs && { outputs: i.outputs }),
         ...(i.floor && { floor: i.floor }),
+        ...partOf(i),
       };
       return { id: jobs.start('compress', request).id };
     },
@@ -186,9 +222,13 @@ function existing(files: FileAccess, path: string): string {
   return full;
 }
 
-/** `<model>-pruned` below the folder, numbered when taken. */
-function freshFolder(folder: string, model: string): string {
-  const base = `${basename(model, extname(model))}-pruned`;
+/** The model's name, or those of the package and its component. */
+const resultName = ({ model, part }: Pick<CompressInput, 'model' | 'part'>): string =>
+  part ? `${basename(part.package)}-${part.component}` : basename(model, extname(model));
+
+/** `<name>-pruned` below the folder, numbered when taken. */
+function freshFolder(folder: string, name: string): string {
+  const base = `${name}-pruned`;
   for (let n = 1; ; n++) {
     const path = join(folder, n === 1 ? base : `${base}-${n}`);
     if (!existsSync(path)) return path;

@@ -38,8 +38,8 @@ export interface Router {
 }
 
 function grantSources(files: FileAccess, request: unknown): void {
-  const { model, data, labels, preprocess } = request as Partial<CompressRequest>;
-  for (const path of [model, data, labels, preprocess]) if (path) files.grant(path);
+  const { model, data, labels, preprocess, part } = request as Partial<CompressRequest>;
+  for (const path of [model, data, labels, preprocess, part?.package]) if (path) files.grant(path);
 }
 
 export function createRouter(services: Services, options: RouterOptions): Router {

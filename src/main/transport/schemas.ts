@@ -16,10 +16,14 @@ const provider = z.string().min(1).max(64);
 const conditions = { threads: count, batch: count, provider };
 const kind = z.enum(['model', 'data', 'labels', 'preprocess', 'folder', 'bundle']);
 const id = z.string().min(1).max(64);
-const family = z.enum(['cnn', 'vit', 'vlm', 'moe', 'diffusion', 'unknown']);
+const family = z.enum(['cnn', 'vit', 'dual-encoder', 'vlm', 'moe', 'lm', 'diffusion', 'unknown']);
 const name = z.string().min(1).max(512);
 /** Sizes of dynamic axes by name; audio has millions of samples. */
 const dims = z.record(name, z.number().int().positive().max(1e9));
+/** Of a workload: 0 stands for no, as of guidance. */
+const workload = z.record(name, z.number().int().min(0).max(1e9));
+const packaged = { package: path, settings: workload.optional(), family: family.optional(), dims: dims.optional() };
+const part = z.strictObject({ package: path, component: name, metric: name, settings: workload });
 // Requests of earlier versions name no number of plans.
 const recipe = recipeSchema.extend({ plans: recipeSchema.shape.plans.default(1) });
 
@@ -59,15 +63,23 @@ export const SCHEMAS: { readonly [R in RouteName]: z.ZodType<Input<R>> } = {
   'models.recent': none,
   'models.forget': z.strictObject({ path }),
   'models.inspect': z.strictObject({ model: path, dims: dims.optional() }) as z.ZodType<Input<'models.inspect'>>,
+  'packages.find': z.strictObject({ path }),
+  'packages.inspect': z.strictObject(packaged) as z.ZodType<Input<'packages.inspect'>>,
+  'packages.use': z.strictObject(packaged) as z.ZodType<Input<'packages.use'>>,
+  'packages.measure': z.strictObject({ ...packaged, threads: count, provider }) as z.ZodType<Input<'packages.measure'>>,
   'models.family': z.strictObject({ sha256: z.string().regex(/^[0-9a-f]{64}$/, 'it is not a SHA-256'), family }),
   'models.profile': z.strictObject({ model: path, ...conditions, dims: dims.optional() }) as z.ZodType<
     Input<'models.profile'>
   >,
   'devices.list': none,
   'devices.forget': z.strictObject({ id: z.string().min(1).max(200) }),
-  'budget.reach': z.strictObject({ model: path, ...conditions, dims: dims.optional() }) as z.ZodType<
-    Input<'budget.reach'>
-  >,
+  'budget.reach': z.strictObject({
+    model: path,
+    ...conditions,
+    dims: dims.optional(),
+    part: part.optional(),
+    family: family.optional(),
+  }) as z.ZodType<Input<'budget.reach'>>,
   'data.preview': z.strictObject({
     model: path,
     data: path,
@@ -94,6 +106,7 @@ export const SCHEMAS: { readonly [R in RouteName]: z.ZodType<Input<R>> } = {
       .max(2 ** 31 - 1),
     family: family.optional(),
     dims: dims.optional(),
+    part: part.optional(),
   }) as z.ZodType<Input<'jobs.start'>>,
   'jobs.estimate': z.strictObject({ model: path, macs: z.number().nonnegative() }),
   'jobs.list': none,

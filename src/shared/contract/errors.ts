@@ -63,10 +63,6 @@ const ERRORS = {
     (d) => `The workload setting ${d.name} cannot be used: ${d.reason}.`,
     'Run `secateur bench` on the package without settings to see those that it has.',
   ),
-  'model-not-in-folder': entry(
-    (d) => `No single model can be opened from the folder ${d.path}: ${d.reason}.`,
-    'Choose the .onnx file.',
-  ),
   'model-not-protobuf': entry(
     (d) => `${d.path ?? 'The file'} is not an ONNX file: ${d.reason}.`,
     'Export the model again, and check that the file is not an archive or a web page.',

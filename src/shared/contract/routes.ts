@@ -6,6 +6,7 @@ import type {
   CompressReport,
   LatencyVerdict,
   OutputReading,
+  PackagePart,
   Preprocess,
   Quality,
   QualityFloor,
@@ -13,6 +14,7 @@ import type {
 } from '../model/job.ts';
 import type { JobRecord, JobStatus } from '../model/job-record.ts';
 import type { Candidate, Progress } from '../model/frames.ts';
+import type { PackageReport, Workload, WorkloadReport } from '../model/package.ts';
 import type { InspectReport } from '../model/tasks.ts';
 import type { DataPreview, OperatorProfile, ReachReport, ReviewData, VerifyOutcome } from '../model/window.ts';
 import type { Budget, DeviceProfile, Family } from '../model/types.ts';
@@ -69,6 +71,22 @@ export interface FolderListing {
   readonly more: number;
 }
 
+/** What a path is: one model, or the folder of a package. */
+export interface OpenedAs {
+  readonly kind: 'model' | 'package';
+  /** Of a folder with a single model: the file in it. */
+  readonly path: string;
+}
+
+/** A package with the workload that its settings ask for. */
+export interface PackageInput {
+  readonly package: string;
+  readonly settings?: Readonly<Record<string, number>>;
+  /** As the user has it; default: as corrected before, else as detected. */
+  readonly family?: Family;
+  readonly dims?: Readonly<Record<string, number>>;
+}
+
 export type FileKind = 'model' | 'data' | 'labels' | 'preprocess' | 'folder' | 'bundle';
 
 /** What the wizard has gathered; paths are absolute and were chosen by the user. */
@@ -91,6 +109,8 @@ export interface CompressInput {
   readonly family?: Family;
   /** Sizes of dynamic axes by name; the rest is found or guessed. */
   readonly dims?: Readonly<Record<string, number>>;
+  /** `model` is a component of a package, and the budget is one on a use of the package. */
+  readonly part?: PackagePart;
 }
 
 /** What a finished compression came to: what a row of a list shows, and enough to judge it by. */
@@ -104,6 +124,7 @@ export interface ResultSummary {
   /** Of the original and of the result; null where there were no data. */
   readonly qualityBefore: Quality | null;
   readonly quality: Quality | null;
+  /** Of one use of the package where a component was pruned. */
   readonly beforeMs: number;
   readonly afterMs: number | null;
 }
@@ -113,6 +134,8 @@ export interface BundleEntry extends ResultSummary {
   readonly path: string;
   readonly job: string;
   readonly model: string;
+  /** As in `JobSummary`. */
+  readonly part?: Pick<PackagePart, 'component' | 'metric'>;
   /** As it was asked for: `0.7x` or `4 ms`. */
   readonly budget: string;
   readonly budgetMs: number;
@@ -134,6 +157,8 @@ export interface JobSummary {
   readonly kind: string;
   readonly status: JobStatus;
   readonly model: string;
+  /** Of a package: the component that is pruned, and the metric of the budget. `model` is then the folder. */
+  readonly part?: Pick<PackagePart, 'component' | 'metric'>;
   readonly budget: string;
   /** Name of the recipe; null for jobs that have none. */
   readonly recipe: string | null;
@@ -208,7 +233,17 @@ export interface Routes {
     input: { model: string; dims?: Readonly<Record<string, number>> };
     output: InspectReport & { readonly corrected: Family | null };
   };
-  /** Corrects what a model was taken for. */
+  'packages.find': { input: { path: string }; output: OpenedAs };
+  'packages.inspect': {
+    input: PackageInput;
+    /** `id`: what the family is corrected under. */
+    output: PackageReport & { readonly id: string; readonly corrected: Family | null };
+  };
+  /** One use of a package at other settings. Nothing is run. */
+  'packages.use': { input: PackageInput; output: Workload };
+  /** Measures one use of a package, phase by phase. */
+  'packages.measure': { input: PackageInput & { threads: number; provider: string }; output: WorkloadReport };
+  /** Corrects what a model or a package was taken for. */
   'models.family': { input: { sha256: string; family: Family }; output: Empty };
   'models.profile': {
     input: { model: string; threads: number; batch: number; provider: string; dims?: Readonly<Record<string, number>> };
@@ -218,7 +253,16 @@ export interface Routes {
   /** Removes a stored profile of another machine. */
   'devices.forget': { input: { id: string }; output: Empty };
   'budget.reach': {
-    input: { model: string; threads: number; batch: number; provider: string; dims?: Readonly<Record<string, number>> };
+    input: {
+      model: string;
+      threads: number;
+      batch: number;
+      provider: string;
+      dims?: Readonly<Record<string, number>>;
+      /** `model` is a component: the figures are of one use of its package. */
+      part?: PackagePart;
+      family?: Family;
+    };
     output: ReachReport;
   };
   'data.preview': {

@@ -111,6 +111,15 @@ export interface PackagePart {
   readonly settings: Readonly<Record<string, number>>;
 }
 
+/** A phase before and after: all of its runs that count in the metric, in milliseconds. */
+export interface PhaseChange {
+  readonly name: string;
+  readonly component: string;
+  readonly weight: number;
+  readonly beforeMs: number;
+  readonly afterMs: number;
+}
+
 /** One use of a package before and after a component was pruned, from one measurement. */
 export interface WorkloadResult extends PackagePart {
   readonly about: string;
@@ -118,6 +127,7 @@ export interface WorkloadResult extends PackagePart {
   readonly beforeMs: number;
   readonly afterMs: number;
   readonly budgetMs: number;
+  readonly phases: readonly PhaseChange[];
   readonly latency: LatencyVerdict;
 }
 

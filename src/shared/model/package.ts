@@ -54,6 +54,16 @@ export interface Metric {
   readonly weights: Readonly<Record<string, number>>;
 }
 
+/** A number that a user may choose for a workload. */
+export interface SettingField {
+  readonly name: string;
+  readonly about: string;
+  readonly least: number;
+  readonly most: number;
+  /** In force where the user gives none. */
+  readonly default: number;
+}
+
 /** One use of a package. */
 export interface Workload {
   readonly family: Family;
@@ -64,9 +74,13 @@ export interface Workload {
   readonly metrics: readonly Metric[];
   /** Settings in force, by name. */
   readonly settings: Readonly<Record<string, number>>;
+  /** What each setting may be, in the family's order. */
+  readonly fields: readonly SettingField[];
 }
 
 export interface ComponentReport extends Component {
+  /** Of the file, and of its weights where they lie beside it and the component was inspected. */
+  readonly bytes: number;
   /** null where the component could not be inspected. */
   readonly report: InspectReport | null;
   /** Why there is no report, as a sentence. */
@@ -85,8 +99,10 @@ export interface PackageReport {
 }
 
 export interface PackageRequest {
+  /** Folder or file. */
   readonly package: string;
   readonly settings?: Readonly<Record<string, number>>;
+  /** Default: as detected. */
   readonly family?: Family;
   /** Sizes of dynamic axes by name; they win over those of the workload. */
   readonly dims?: Readonly<Record<string, number>>;
@@ -108,6 +124,15 @@ export interface WorkloadRequest {
 
 export interface PhaseTime extends Phase {
   readonly latency: LatencyStats;
+}
+
+/** What a phase adds to a metric: its runs that count, times its latency. */
+export interface PhasePart {
+  readonly name: string;
+  readonly component: string;
+  readonly weight: number;
+  /** All runs that count together. */
+  readonly ms: number;
 }
 
 export interface MetricTime {

@@ -1,5 +1,12 @@
 /** Requests and reports of the tasks besides `compress`. Paths are absolute. */
-import type { CompressReport, CompressRequest, ModelMeasure, OutputMeaning, OutputReading } from './job.ts';
+import type {
+  CompressReport,
+  CompressRequest,
+  ModelMeasure,
+  OutputMeaning,
+  OutputReading,
+  PackagePart,
+} from './job.ts';
 import type { OriginalQuality } from './quality.ts';
 import type { Family, GroupInfo, LatencyStats, Provenance, Skipped } from './types.ts';
 import type { ModelGraph } from './window.ts';
@@ -63,6 +70,8 @@ export interface InspectReport {
   readonly groups: readonly GroupInfo[];
   readonly blocks: readonly string[];
   readonly skipped: readonly Skipped[];
+  /** Share of the MACs in operators that a group narrows. */
+  readonly prunableShare: number;
   readonly graph: ModelGraph;
   /** How each output is read. */
   readonly meanings?: readonly OutputMeaning[];
@@ -134,7 +143,13 @@ export interface Conditions {
   readonly dims?: Readonly<Record<string, number>>;
 }
 export type ProfileRequest = Conditions;
-export type ReachRequest = Conditions;
+
+export interface ReachRequest extends Conditions {
+  /** `model` is a component of a package: what a use of the package can come to when only this component is pruned. */
+  readonly part?: PackagePart;
+  /** Of the package, where the user corrected it. */
+  readonly family?: Family;
+}
 
 export interface PreviewRequest {
   readonly model: string;

@@ -1,5 +1,6 @@
 /** What only the window asks for: pictures of a model, of data, of what a budget could reach, of a finished job. */
 import type { PreprocessPreset } from './preprocess-presets.ts';
+import type { PhasePart } from './package.ts';
 import type { OriginalQuality } from './quality.ts';
 import type { Provenance } from './types.ts';
 import type { StoredUnit } from './latency-table.ts';
@@ -53,7 +54,20 @@ export interface ReachReport {
   readonly leastMs: number;
   /** Predicted for one keep ratio everywhere. */
   readonly curve: readonly { readonly keep: number; readonly ms: number; readonly macs: number }[];
+  /** Where a component of a package is pruned: the figures above are of one use of the package. */
+  readonly use?: UseOfPackage;
   readonly provenance: Provenance;
+}
+
+/** One use of a package as a budget for one component sees it. Milliseconds are of the metric. */
+export interface UseOfPackage {
+  readonly metric: string;
+  /** One clause: what the metric counts. */
+  readonly about: string;
+  readonly component: string;
+  /** Of the phases that other components run. No cut of this component changes them. */
+  readonly othersMs: number;
+  readonly phases: readonly PhasePart[];
 }
 
 export interface DataPreview {

@@ -2,7 +2,7 @@
  * A family says what one use of a package is: which components run, how often and at which sizes. One file per family in
  * this folder exports `family`; registry.ts finds it.
  */
-import type { ComponentRole, Metric, Phase } from '../../../shared/model/package.ts';
+import type { ComponentRole, Metric, Phase, SettingField } from '../../../shared/model/package.ts';
 import type { Family } from '../../../shared/model/types.ts';
 
 export interface PortShape {
@@ -30,11 +30,7 @@ export interface PackageShape {
 }
 
 /** A number that a user may choose for a workload. */
-export interface Setting {
-  readonly name: string;
-  readonly about: string;
-  readonly least: number;
-  readonly most: number;
+export interface Setting extends Omit<SettingField, 'default'> {
   /** From the package's configuration where that says it. */
   readonly default: (pkg: PackageShape) => number;
 }
@@ -50,6 +46,8 @@ export interface FamilyRule {
   readonly priority: number;
   /** The family of a package that this rule describes; null for any other package. */
   detect(pkg: PackageShape): Family | null;
+  /** True where the package has the components for a use of that family, whatever it looks like. Default: it has not. */
+  serves?(pkg: PackageShape, family: Family): boolean;
   readonly settings: readonly Setting[];
   workload(pkg: PackageShape, settings: Readonly<Record<string, number>>): WorkloadParts;
 }

@@ -21,6 +21,7 @@ const textTokens = (pkg: PackageShape): number => {
 export const family: FamilyRule = {
   priority: 40,
   detect: (pkg) => (denoiserOf(pkg) ? 'diffusion' : null),
+  serves: (pkg, asked) => asked === 'diffusion' && denoiserOf(pkg) !== undefined,
   settings: [
     { name: 'steps', about: 'steps of the sampler', least: 1, most: 1000, default: () => 20 },
     {

@@ -14,6 +14,10 @@ export const family: FamilyRule = {
     const others = withRole(pkg, 'decoder', 'denoiser', 'latent-decoder');
     return image && text && others.length === 0 ? 'dual-encoder' : null;
   },
+  serves(pkg, asked) {
+    const { image, text } = towers(pkg);
+    return asked === 'dual-encoder' && image !== undefined && text !== undefined;
+  },
   settings: [
     { name: 'texts', about: 'texts that one picture is compared with', least: 1, most: 1000, default: () => 1 },
     {

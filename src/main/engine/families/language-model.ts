@@ -12,6 +12,7 @@ export const family: FamilyRule = {
     const experts = configNumber(pkg, ['num_local_experts', 'num_experts', 'n_routed_experts']);
     return pkg.network === 'moe' || experts !== null ? 'moe' : 'lm';
   },
+  serves: (pkg, asked) => (asked === 'lm' || asked === 'moe') && decoderOf(pkg) !== undefined,
   settings: [{ name: 'prompt', about: 'tokens of the prompt', least: 1, most: 100_000, default: () => 64 }, TOKENS],
   workload(pkg, settings) {
     const { prompt, tokens } = settings as { prompt: number; tokens: number };

@@ -15,8 +15,12 @@ const rules: readonly FamilyRule[] = Object.values(modules)
   .flatMap((m) => (m.family ? [m.family] : []))
   .sort((a, b) => b.priority - a.priority);
 
-/** The rule that describes a package. The rule of single models describes every package. */
-function ruleFor(pkg: PackageShape): { rule: FamilyRule; family: Family } {
+/**
+ * The rule that describes a package. The rule of single models describes every package: a family that lacks its components
+ * runs every component once.
+ */
+function ruleFor(pkg: PackageShape, asked?: Family): { rule: FamilyRule; family: Family } {
+  if (asked !== undefined) return { rule: rules.find((r) => r.serves?.(pkg, asked))!, family: asked };
   for (const rule of rules) {
     const family = rule.detect(pkg);
     if (family) return { rule, family };
@@ -27,10 +31,15 @@ function ruleFor(pkg: PackageShape): { rule: FamilyRule; family: Family } {
 /**
  * One use of a package.
  * @param settings by name; the others have the family's defaults
+ * @param asked the family as the user has it; default: as detected
  * @throws 'workload-setting' for a setting that the family does not have, or outside its range
  */
-export function workloadOf(pkg: PackageShape, settings: Readonly<Record<string, number>> = {}): Workload {
-  const { rule, family } = ruleFor(pkg);
+export function workloadOf(
+  pkg: PackageShape,
+  settings: Readonly<Record<string, number>> = {},
+  asked?: Family,
+): Workload {
+  const { rule, family } = ruleFor(pkg, asked);
   const names = rule.settings.map((s) => s.name);
   const unknown = Object.keys(settings).find((name) => !names.includes(name));
   if (unknown !== undefined)
@@ -38,12 +47,13 @@ export function workloadOf(pkg: PackageShape, settings: Readonly<Record<string, 
       name: unknown,
       reason: names.length > 0 ? `a ${family} package has ${names.join(', ')}` : `a ${family} package has none`,
     });
+  const fields = rule.settings.map((s) => ({ ...s, default: s.default(pkg) }));
   const values: Record<string, number> = {};
-  for (const s of rule.settings) {
-    const value = settings[s.name] ?? s.default(pkg);
+  for (const s of fields) {
+    const value = settings[s.name] ?? s.default;
     if (value < s.least || value > s.most || !Number.isInteger(value))
       throw new SecateurError('workload-setting', { name: s.name, reason: `it must be a whole number from ${s.least} to ${s.most}` }); // prettier-ignore
     values[s.name] = value;
   }
-  return { family, settings: values, ...rule.workload(pkg, values) };
+  return { family, settings: values, fields, ...rule.workload(pkg, values) };
 }

@@ -4,6 +4,7 @@ import type { FamilyRule } from './contract.ts';
 export const family: FamilyRule = {
   priority: 0,
   detect: ({ network }) => network,
+  serves: () => true,
   settings: [],
   workload(pkg) {
     const phases = pkg.components.map((c) => ({ name: c.id, component: c.id, repeat: 1, dims: {} }));

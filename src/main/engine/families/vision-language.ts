@@ -29,6 +29,10 @@ export const family: FamilyRule = {
     const { vision, decoder } = partsOf(pkg);
     return vision && decoder ? 'vlm' : null;
   },
+  serves(pkg, asked) {
+    const { vision, decoder } = partsOf(pkg);
+    return asked === 'vlm' && vision !== undefined && decoder !== undefined;
+  },
   settings: [
     { name: 'prompt', about: 'tokens of the prompt without the picture', least: 1, most: 100_000, default: () => 32 },
     { name: 'image', about: 'tokens of the picture', least: 1, most: 100_000, default: imageTokens },

@@ -35,6 +35,18 @@ describe('a package of three components', () => {
     expect(pkg.steadyDims('decoder_model_merged')).toEqual({ batch: 1 });
   });
 
+  it('is used as the family that the user says, where it has the components', () => {
+    const language = openPackage(folder, { family: 'lm', settings: { prompt: 4 } });
+    expect(language.family).toBe('lm');
+    expect(language.workload.phases.map((p) => p.name)).toEqual(['embed', 'prefill', 'embed-step', 'decode']);
+    expect(language.workload.fields.map((f) => [f.name, f.default])).toEqual([
+      ['prompt', 64],
+      ['tokens', 32],
+    ]);
+    const plain = openPackage(folder, { family: 'diffusion' });
+    expect([plain.family, plain.workload.about]).toEqual(['diffusion', 'one run of every component']);
+  });
+
   it('takes sizes that are given in every component that has the axis, and refuses others', () => {
     const { workload } = openPackage(folder, { dims: { past: 7 } });
     expect(workload.phases.map((p) => p.dims['past'])).toEqual([undefined, undefined, 7, undefined, 7]);

@@ -25,7 +25,7 @@ export interface OpenedPackage extends Package {
 
 export interface WorkloadOptions {
   readonly settings?: Readonly<Record<string, number>> | undefined;
-  /** Kind of network as the user says; default: as detected. */
+  /** As the user has it; default: as detected. */
   readonly family?: Family | undefined;
   /** Sizes of dynamic axes by name; they win over those of the workload, in every component that has the axis. */
   readonly dims?: Readonly<Record<string, number>> | undefined;
@@ -51,8 +51,8 @@ export function openPackage(path: string, options: WorkloadOptions = {}): Opened
     shapes.push({ id, role, file, ...ports });
     if (model.graph.nodeCount > largest) [largest, network] = [model.graph.nodeCount, familyOf(model)];
   }
-  const shape: PackageShape = { components: shapes, configs, network: options.family ?? network };
-  const workload = sizedAs(workloadOf(shape, options.settings), shapes, options.dims ?? {});
+  const shape: PackageShape = { components: shapes, configs, network };
+  const workload = sizedAs(workloadOf(shape, options.settings, options.family), shapes, options.dims ?? {});
   return {
     path,
     family: workload.family,

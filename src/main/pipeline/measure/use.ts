@@ -1,0 +1,95 @@
+/** One use of a package as a budget for one of its components sees it: what the component takes, and what the others take. */
+import { SecateurError } from '../../../shared/contract/errors.ts';
+import type { PackagePart } from '../../../shared/model/job.ts';
+import type { Metric, PhasePart, PhaseTime, Workload } from '../../../shared/model/package.ts';
+import type { Budget } from '../../../shared/model/types.ts';
+import type { UseOfPackage } from '../../../shared/model/window.ts';
+import { atPercentile } from './paired-benchmark.ts';
+
+/** Below this share of the component's own time no cut is tried. */
+const LEAST_SHARE = 0.02;
+
+/** @throws 'workload-metric' */
+export function metricOf({ metrics }: Workload, name: string): Metric {
+  const metric = metrics.find((m) => m.name === name);
+  if (!metric)
+    throw new SecateurError('workload-metric', { metric: name, known: metrics.map((m) => m.name).join(', ') });
+  return metric;
+}
+
+/** What each phase adds to a metric; phases that do not count are left out. */
+const phaseParts = (
+  phases: readonly PhaseTime[],
+  { weights }: Metric,
+  percentile: Budget['percentile'],
+): PhasePart[] =>
+  phases.flatMap(({ name, component, latency }) => {
+    const weight = weights[name] ?? 0;
+    return weight > 0 ? [{ name, component, weight, ms: weight * atPercentile(latency, percentile) }] : [];
+  });
+
+export interface Share {
+  /** Of the component's own time: what the budget leaves it, 1 at most. */
+  readonly ratio: number;
+  /** Its phase that takes the most of the metric. */
+  readonly main: PhaseTime;
+}
+
+/**
+ * The component's share of a budget on the whole use.
+ * @throws 'workload-component' where the component has no part in the metric or the others alone take the budget
+ */
+export function shareOf(
+  phases: readonly PhaseTime[],
+  metric: Metric,
+  component: string,
+  budget: Pick<Budget, 'ms' | 'ratio' | 'percentile'>,
+): Share {
+  const { parts, ownMs, othersMs, main } = splitUse(phases, metric, component, budget.percentile);
+  const goal = budget.ms ?? budget.ratio! * sum(parts);
+  const ratio = (goal - othersMs) / ownMs;
+  if (ratio < LEAST_SHARE)
+    throw new SecateurError('workload-component', {
+      component,
+      reason: `the other components alone take ${othersMs.toFixed(2)} ms, and the budget on ${metric.name} is ${goal.toFixed(2)} ms`,
+    });
+  return { ratio: Math.min(ratio, 1), main };
+}
+
+const sum = (parts: readonly PhasePart[]): number => parts.reduce((total, p) => total + p.ms, 0);
+
+interface SplitUse {
+  readonly parts: readonly PhasePart[];
+  readonly ownMs: number;
+  readonly othersMs: number;
+  readonly main: PhaseTime;
+}
+
+/** @throws 'workload-component' where the component has no part in the metric */
+function splitUse(
+  phases: readonly PhaseTime[],
+  metric: Metric,
+  component: string,
+  percentile: Budget['percentile'],
+): SplitUse {
+  const parts = phaseParts(phases, metric, percentile);
+  const own = parts.filter((p) => p.component === component && p.ms > 0);
+  const [first, ...rest] = own;
+  if (!first) throw new SecateurError('workload-component', { component, reason: `it has no part in ${metric.name}` });
+  const slowest = rest.reduce((a, b) => (b.ms > a.ms ? b : a), first);
+  const ownMs = sum(own);
+  return { parts, ownMs, othersMs: sum(parts) - ownMs, main: phases.find((p) => p.name === slowest.name)! };
+}
+
+/**
+ * The use before anything is pruned, by medians.
+ * @throws 'workload-component' where the component has no part in the metric
+ */
+export function useBefore(
+  phases: readonly PhaseTime[],
+  metric: Metric,
+  { component }: Pick<PackagePart, 'component'>,
+): { readonly use: UseOfPackage; readonly ownMs: number; readonly main: PhaseTime } {
+  const { parts, ownMs, othersMs, main } = splitUse(phases, metric, component, 50);
+  return { use: { metric: metric.name, about: metric.about, component, othersMs, phases: parts }, ownMs, main };
+}
