@@ -7,6 +7,7 @@ import type { LatencyTable, StageContext } from '../../src/main/pipeline/context
 import type { MeasureInput } from '../../src/main/pipeline/measure/measure.ts';
 import { openModelFile } from '../../src/main/storage/model-files.ts';
 import { createExecutor } from '../../src/main/runtime/executor.ts';
+import { applySizes, settleSizes } from '../../src/main/runtime/settle-sizes.ts';
 
 /** A run takes this long, and a millisecond per million multiply-accumulates. */
 const BASE_MS = 0.01;
@@ -27,9 +28,11 @@ export async function steadyMeasure({ models, yardstick, options }: MeasureInput
       gain: 1 - value,
     });
   };
-  for (const { name, model } of models) {
+  for (const { name, model, dims } of models) {
     const opened = openModelFile(model);
-    const { macs } = modelCosts(opened, await collectFacts(opened, createExecutor(), { batch }));
+    const executor = createExecutor();
+    if (dims) applySizes(opened, await settleSizes(opened, executor, { batch, dims }));
+    const { macs } = modelCosts(opened, await collectFacts(opened, executor, { batch }));
     add(name, BASE_MS + macs / 1e6);
   }
   if (yardstick) add('yardstick', 0.1);

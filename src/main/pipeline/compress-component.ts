@@ -27,7 +27,7 @@ export async function compressComponent(request: PartRequest, ctx: StageContext)
   const pkg = openPackage(part.package, { settings: part.settings, family: request.family, dims: request.dims });
   const metric = metricOf(pkg.workload, part.metric);
   ctx.progress({ stage: 'load', message: 'measuring one use of the package', done: 0 });
-  const { phases } = await measureWorkload(pkg.workload, pkg.fileOf, { ...budget, runs: RUNS });
+  const { phases } = await measureWorkload(pkg.workload, pkg.fileOf, { ...budget, runs: RUNS }, ctx);
   const { ratio, main } = shareOf(phases, metric, part.component, budget);
   ctx.log(`${part.component} may take ${(100 * ratio).toFixed(1)} % of its time for the budget on ${metric.name}`);
   const own: CompressRequest = {

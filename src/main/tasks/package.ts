@@ -37,10 +37,10 @@ async function inspectComponent(
   dims: Readonly<Record<string, number>>,
   ctx: StageContext,
 ): Promise<Pick<ComponentReport, 'report' | 'error'>> {
-  const steady = pkg.steadyDims(id);
+  const main = pkg.mainDims(id);
   const own = Object.fromEntries(Object.entries(dims).filter(([name]) => pkg.axesOf(id).has(name)));
   try {
-    return { report: await runInspect({ model: pkg.fileOf(id), dims: { ...steady, ...own } }, ctx) };
+    return { report: await runInspect({ model: pkg.fileOf(id), dims: { ...main, ...own } }, ctx) };
   } catch (e) {
     if (!(e instanceof SecateurError)) throw e;
     return { report: null, error: e.message };

@@ -43,7 +43,7 @@ async function reachOfUse(
   ctx.progress({ stage: 'load', message: 'measuring one use of the package', done: 0 });
   const pkg = openPackage(part.package, { settings: part.settings, family, dims: request.dims });
   const metric = metricOf(pkg.workload, part.metric);
-  const { phases } = await measureWorkload(pkg.workload, pkg.fileOf, { ...request, runs: RUNS });
+  const { phases } = await measureWorkload(pkg.workload, pkg.fileOf, { ...request, runs: RUNS }, ctx);
   const { use, ownMs, main } = useBefore(phases, metric, part);
   const own = await reachOfModel({ ...request, model: pkg.fileOf(part.component), dims: main.dims }, ctx);
   const whole = (ms: number): number => use.othersMs + (ownMs * ms) / own.baselineMs;

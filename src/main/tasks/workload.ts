@@ -11,10 +11,8 @@ export async function runWorkload(request: WorkloadRequest, ctx: StageContext): 
   ctx.progress({ stage: 'load', message: 'reading the package', done: 0 });
   const pkg = openPackage(request.package, { settings, family, dims });
   const { workload } = pkg;
-  const measured = await measureWorkload(workload, pkg.fileOf, {
-    ...request,
-    onPhase: (name) => ctx.progress({ stage: 'measure', message: `measuring ${name}`, done: 0 }),
-  });
+  ctx.progress({ stage: 'measure', message: `measuring ${workload.phases.map((p) => p.name).join(', ')}`, done: 0 });
+  const measured = await measureWorkload(workload, pkg.fileOf, request, ctx);
   ctx.progress({ stage: 'measure', message: 'done', done: 1 });
   const idle = pkg.components.filter((c) => !workload.phases.some((p) => p.component === c.id)).map((c) => c.id);
   return {

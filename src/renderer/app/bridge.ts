@@ -37,8 +37,11 @@ export async function call<R extends RouteName>(
   // Proxies of the window's state do not cross process borders.
   const plain: unknown = JSON.parse(JSON.stringify(input));
   const name = abandoned && String(++calls);
-  if (name !== undefined) abandoned?.addEventListener('abort', () => bridge.abandon(name), { once: true });
-  const reply = (await bridge.request(route, plain, name)) as Reply<Output<R>>;
+  const abandon = (): void => void (name !== undefined && bridge.abandon(name));
+  abandoned?.addEventListener('abort', abandon, { once: true });
+  const reply = (await bridge
+    .request(route, plain, name)
+    .finally(() => abandoned?.removeEventListener('abort', abandon))) as Reply<Output<R>>;
   if (reply.ok) return reply.data;
   throw new Refused(reply.error);
 }

@@ -11,12 +11,12 @@ import { strings as graphText } from '../graph/strings.ts';
 import { strings as libraryText } from '../library/strings.ts';
 import { strings as settingsText } from '../settings/strings.ts';
 
-export { families } from '../steps/model/strings.ts';
+export { families, roles } from '../steps/model/strings.ts';
 export { budgetText, floorText } from '../steps/budget/strings.ts';
 export { readingLabel } from '../steps/data/strings.ts';
 export { presets } from '../steps/recipe/strings.ts';
 export { status, stages } from '../steps/run/strings.ts';
-export { verdicts, shortVerdicts, interval } from '../steps/review/strings.ts';
+export { verdicts, shortVerdicts, interval, interval95 } from '../steps/review/strings.ts';
 export { inside } from '../steps/export/strings.ts';
 export { kinds, passedText } from '../library/strings.ts';
 
@@ -60,6 +60,7 @@ export const t = {
   retry: 'Try again',
   blocked: {
     model: 'Choose a model first.',
+    component: 'No component of this package can be pruned.',
     opening: 'The model is being opened.',
     budget: 'Set a budget first.',
     data: 'The data, labels or preprocessing cannot be used. See the step Data.',
@@ -68,7 +69,8 @@ export const t = {
     unfinished: 'This job has no result yet.',
     nothing: 'This job has no result to export.',
   },
-  dropUnknown: 'These files cannot be used here. Drop an .onnx file, or open a model and drop data on the step Data.',
+  dropUnknown:
+    'These files cannot be used here. Drop an .onnx file or the folder of a package, or open a model and drop data on the step Data.',
   uploading: 'Uploading',
   lost: 'Secateur does not respond. The window reconnects automatically.',
   lostHint: (port: string) => `If Secateur was stopped, start it again: secateur serve --port ${port}`,

@@ -21,14 +21,17 @@ export const toneOf = (v: Verdict): Tone =>
   v === 'accepted' ? 'good' : v === 'close' || v === 'unjudged' ? 'unsure' : 'bad';
 
 /** A whole report, or the summary of one. */
-export type Judged = Pick<ResultSummary, 'met' | 'unreachable' | 'accepted' | 'reasons' | 'latency'>;
+export type Judged = Pick<ResultSummary, 'met' | 'unreachable' | 'accepted' | 'reasons' | 'latency'> & {
+  /** Of a report on a component: its use decides about the budget. */
+  readonly workload?: { readonly latency: NonNullable<ResultSummary['latency']> };
+};
 
 export function judgementOf(report: Judged): Judgement {
   const reasons = report.reasons ?? [];
   if (report.unreachable)
     return { verdict: 'unreachable', reasons: reasons.length ? reasons : [sentence(report.unreachable.reason)] };
   if (report.accepted === true) return { verdict: 'accepted', reasons };
-  const latency = report.latency?.verdict ?? (report.met ? 'met' : 'missed');
+  const latency = (report.workload?.latency ?? report.latency)?.verdict ?? (report.met ? 'met' : 'missed');
   const slow = latency === 'missed' ? 'missed' : latency === 'too-close' ? 'close' : null;
   if (report.accepted === undefined) return { verdict: slow ?? 'unjudged', reasons };
   // One reason that is not about the latency is enough to call the result ruined: that comes before its speed.

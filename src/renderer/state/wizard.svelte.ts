@@ -6,17 +6,21 @@ import type { DataPreview, OperatorProfile, ReachReport } from '../../shared/mod
 import type { Progress } from '../../shared/model/frames.ts';
 import type { OutputMeaning, OutputReading, QualityFloor, Recipe } from '../../shared/model/job.ts';
 import { Asked } from './asked.svelte.ts';
+import { BudgetChoice } from './budget.svelte.ts';
 import { pageOfJob } from './job-request.ts';
 import { jobs } from './jobs.svelte.ts';
+import { OpenPackage } from './package.svelte.ts';
 import type { Page, StepName } from './names.ts';
-import type { Budget, Family } from '../../shared/model/types.ts';
+import type { Family } from '../../shared/model/types.ts';
 
 export { Asked };
 
 type Inspection = Output<'models.inspect'>;
+type Part = NonNullable<CompressInput['part']>;
 
 /** Why a step cannot be gone to; the sentences are `t.blocked`. */
-export type Obstacle = 'model' | 'opening' | 'budget' | 'data' | 'looking' | 'job' | 'unfinished' | 'nothing';
+export type Obstacle =
+  'model' | 'component' | 'opening' | 'budget' | 'data' | 'looking' | 'job' | 'unfinished' | 'nothing';
 
 /** How a budget compares with what was measured: 'unknown' where nothing was. */
 export type Reach = 'unknown' | 'met' | 'within' | 'out';
@@ -26,7 +30,7 @@ const PROFILE_MS = 400;
 
 const presetNamed = (name: keyof typeof PRESETS): Recipe => structuredClone(PRESETS[name]) as Recipe;
 
-class Wizard {
+class Wizard extends BudgetChoice {
   page = $state<Page>('model');
   info = $state.raw<AppInfo | null>(null);
   settings = $state.raw<Settings>({ theme: 'system', threads: 1, outFolder: '' });
@@ -36,21 +40,15 @@ class Wizard {
   tried = $state<string | null>(null);
   /** Of the short tasks that are waited for, by the request that asked for them. */
   tasks = $state.raw<Readonly<Partial<Record<RouteName, Progress>>>>({});
+  /** Of the model that is pruned: of a package, the component that was chosen. */
   inspection = new Asked<Inspection>();
+  package = new OpenPackage();
   /** As the user has it, when the detected one was wrong. */
   family = $state<Family | null>(null);
   /** Sizes of dynamic axes that the user gives, by name. */
   dims = $state.raw<Readonly<Record<string, number>>>({});
   profile = new Asked<OperatorProfile>();
   reach = new Asked<ReachReport>();
-
-  budgetKind = $state<'ratio' | 'ms'>('ratio');
-  ratio = $state(0.5);
-  milliseconds = $state(0);
-  percentile = $state<Budget['percentile']>(50);
-  threads = $state(1);
-  provider = $state('cpu');
-  batch = $state(1);
 
   data = $state<string | null>(null);
   labels = $state<string | null>(null);
@@ -68,14 +66,6 @@ class Wizard {
 
   /** The job that run, review and export show. */
   job = $state<string | null>(null);
-
-  get budget(): Budget {
-    const { percentile, threads, provider, batch } = this;
-    const conditions = { percentile, threads, provider, batch } as const;
-    return this.budgetKind === 'ratio'
-      ? { ratio: this.ratio, ...conditions }
-      : { ms: this.milliseconds, ...conditions };
-  }
 
   /** What the budget comes to in milliseconds; null before the model is measured. */
   get goalMs(): number | null {
@@ -104,7 +94,7 @@ class Wizard {
             step,
             jobs.list.find((j) => j.id === this.job),
           );
-    if (!this.inspection.value) return this.inspection.busy ? 'opening' : 'model';
+    if (!this.inspection.value) return this.inspection.busy ? 'opening' : this.package.report ? 'component' : 'model';
     if (step === 'budget') return null;
     if (!this.budgetValid) return 'budget';
     return step === 'recipe' ? this.dataObstacle : null;
@@ -121,11 +111,7 @@ class Wizard {
     return this.preview.busy ? 'looking' : null;
   }
 
-  get budgetValid(): boolean {
-    return this.budgetKind === 'ratio' ? this.ratio > 0 && this.ratio < 1 : this.milliseconds > 0;
-  }
-
-  /** A model of the user's own: nothing of the last one's data stays. */
+  /** A model or a package of the user's own: nothing of the last one's data stays. */
   async openOwn(path: string): Promise<void> {
     this.setData(null);
     // The sample's recipe is for a first look.
@@ -149,8 +135,14 @@ class Wizard {
    * Until the model is open, and when it cannot be opened, there is none: nothing of the last one is gone on with.
    * @param job shown with the model; none yet by default
    * @param dims sizes of its dynamic axes; for the same model again, those that were given
+   * @param part of a package: what is pruned, and for which metric of which use
    */
-  async open(path: string, job: string | null = null, dims = path === this.tried ? this.dims : {}): Promise<void> {
+  async open(
+    path: string,
+    job: string | null = null,
+    dims = path === this.tried ? this.dims : {},
+    part: Partial<Part> = {},
+  ): Promise<void> {
     if (path !== this.tried) this.#forget();
     this.dims = dims;
     this.tried = path;
@@ -161,10 +153,71 @@ class Wizard {
     this.profile.clear();
     this.preview.clear();
     this.inspection.value = null;
-    await this.inspection.load((abandoned) => call('models.inspect', { model: path, ...this.#sizes }, abandoned));
+    this.package.clear();
+    await this.inspection.load((abandoned) => this.#inspect(path, part, abandoned));
     const opened = this.inspection.value as Inspection | null;
     if (this.tried !== path || !opened) return;
     this.family = opened.corrected;
+    this.#show(opened);
+  }
+
+  /**
+   * The inspection of a model. Of a package, that of the component that is pruned; null where there is none that can be.
+   */
+  async #inspect(path: string, part: Partial<Part>, abandoned: AbortSignal): Promise<Inspection> {
+    const found = await call('packages.find', { path }, abandoned);
+    if (found.kind === 'model') return call('models.inspect', { model: found.path, ...this.#given }, abandoned);
+    const { settings } = part;
+    const input = { package: found.path, ...(settings && { settings }), ...this.#given };
+    const report = await call('packages.inspect', input, abandoned);
+    abandoned.throwIfAborted();
+    this.package.take(report, part);
+    return this.#component as Inspection;
+  }
+
+  /** As it was inspected with its package. */
+  get #component(): Inspection | null {
+    const { chosen, report } = this.package;
+    return chosen?.report ? { ...chosen.report, corrected: report!.corrected } : null;
+  }
+
+  /** Another component of the package is pruned: what was found of the one before is not about this one. */
+  choose(component: string): void {
+    if (component === this.package.component) return;
+    this.package.component = component;
+    this.job = null;
+    this.reach.clear();
+    this.profile.clear();
+    this.preview.clear();
+    this.recipe = { ...this.recipe, freeze: [], keep: {} };
+    this.outputs = {};
+    this.floor = {};
+    this.forgetMilliseconds();
+    this.inspection.value = this.#component;
+    if (this.inspection.value) this.#show(this.inspection.value);
+  }
+
+  /** What the budget is for: milliseconds of another metric mean nothing for this one. */
+  setMetric(metric: string): void {
+    this.package.metric = metric;
+    this.forgetMilliseconds();
+    this.reach.clear();
+  }
+
+  /** @param value null: the family's default */
+  setUse(name: string, value: number | null): void {
+    this.package.set(name, value, this.dims);
+    this.reach.clear();
+    this.profile.clear();
+  }
+
+  measureUse(): void {
+    const { threads, provider } = this;
+    this.heard('packages.measure', null);
+    this.package.measure({ threads, provider }, this.dims);
+  }
+
+  #show(opened: Inspection): void {
     // Of a folder: the file in it.
     const model = (this.model = opened.model);
     if (this.data) this.look();
@@ -179,15 +232,27 @@ class Wizard {
     if (this.tried !== null) await this.open(this.tried, this.job, dims);
   }
 
-  get #sizes(): Pick<CompressInput, 'dims'> {
+  /** Sizes that the user gives. */
+  get #given(): Pick<CompressInput, 'dims'> {
     return Object.keys(this.dims).length > 0 ? { dims: this.dims } : {};
+  }
+
+  /** Sizes that the model runs at: those of a phase where it is a component. */
+  get #sizes(): Pick<CompressInput, 'dims'> {
+    const dims = { ...this.package.dims, ...this.dims };
+    return Object.keys(dims).length > 0 ? { dims } : {};
+  }
+
+  /** What a budget on a use of a package needs besides the model. */
+  get #part(): Pick<CompressInput, 'part' | 'family'> {
+    const { part, report } = this.package;
+    return { ...(part && { part }), ...(report?.corrected && { family: report.corrected }) };
   }
 
   /** What was chosen for one model and means nothing for another: names of groups, milliseconds, the bundle's folder. */
   #forget(): void {
     this.recipe = { ...this.recipe, freeze: [], keep: {} };
-    this.budgetKind = 'ratio';
-    this.milliseconds = 0;
+    this.forgetMilliseconds();
     this.out = null;
     this.outputs = {};
     this.floor = {};
@@ -201,28 +266,22 @@ class Wizard {
     const { budget, recipe } = request;
     this.setData(request.data ?? null, request.labels ?? null, request.preprocess ?? null);
     const { dims = {} } = request;
-    const same = JSON.stringify(Object.entries(dims).sort()) === JSON.stringify(Object.entries(this.dims).sort());
-    if (this.model === request.model && same && this.inspection.value) {
+    const { part } = request;
+    const same = sameEntries(dims, this.dims);
+    const open = this.package.part;
+    const samePart = part?.package === open?.package && sameEntries(part?.settings ?? {}, open?.settings ?? {});
+    if (this.model === request.model && same && samePart && this.inspection.value) {
       this.job = id;
+      if (part && part.metric !== this.package.metric) this.setMetric(part.metric);
       if (this.data) this.look();
-    } else void this.open(request.model, id, dims);
+    } else void this.open(part?.package ?? request.model, id, dims, part);
     this.recipe = { ...(structuredClone(recipe) as Recipe), keep: {} };
     this.seed = request.seed;
     this.out = null;
     this.outputs = request.outputs ?? {};
     this.floor = request.floor ?? {};
     this.family = request.family ?? this.family;
-    this.budgetKind = budget.ratio === undefined ? 'ms' : 'ratio';
-    if (budget.ratio !== undefined) this.ratio = budget.ratio;
-    if (budget.ms !== undefined) this.milliseconds = budget.ms;
-    const { threads, batch, provider } = this;
-    if (threads !== budget.threads || batch !== budget.batch || provider !== budget.provider) this.changeConditions();
-    Object.assign(this, {
-      threads: budget.threads,
-      percentile: budget.percentile,
-      batch: budget.batch,
-      provider: budget.provider,
-    });
+    if (this.takeBudget(budget)) this.changeConditions();
   }
 
   /** Figures of other conditions say nothing about these. */
@@ -240,7 +299,8 @@ class Wizard {
     const { model, threads, batch, provider } = this;
     if (model === null) return;
     this.heard('budget.reach', null);
-    const input = { model, threads, batch, provider, ...this.#sizes };
+    const sizes = this.package.part ? this.#given : this.#sizes;
+    const input = { model, threads, batch, provider, ...sizes, ...this.#part };
     void this.reach.load((abandoned) => call('budget.reach', input, abandoned));
   }
 
@@ -259,7 +319,13 @@ class Wizard {
   async setFamily(family: Family): Promise<void> {
     this.family = family;
     const { value } = this.inspection;
-    if (value) await call('models.family', { sha256: value.sha256, family });
+    const { report } = this.package;
+    if (report && this.tried !== null) {
+      await call('models.family', { sha256: report.id, family });
+      // The settings are those of the family.
+      const { component } = this.package;
+      await this.open(this.tried, this.job, this.dims, component === null ? {} : { component });
+    } else if (value) await call('models.family', { sha256: value.sha256, family });
   }
 
   /** How each output is read: what the user says, what the data showed, what the graph says. */
@@ -310,12 +376,13 @@ class Wizard {
       budget,
       ...(data && { data }),
       ...this.#judged,
-      ...this.#sizes,
+      ...this.#given,
       ...(Object.keys(floor).length > 0 && { floor }),
       recipe,
       ...(out && { out }),
       seed,
       ...(family && { family }),
+      ...this.#part,
     });
     // It holds this job's bundle from now on.
     this.out = null;
@@ -323,5 +390,8 @@ class Wizard {
     this.page = 'run';
   }
 }
+
+const sameEntries = (a: Readonly<Record<string, number>>, b: Readonly<Record<string, number>>): boolean =>
+  JSON.stringify(Object.entries(a).sort()) === JSON.stringify(Object.entries(b).sort());
 
 export const wizard = new Wizard();

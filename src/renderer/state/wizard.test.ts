@@ -11,6 +11,8 @@ interface Asked {
   refuse(code: string): void;
 }
 const asked: Asked[] = [];
+/** What a path is opened as: a folder of the tests is a package. */
+const kinds = (path: string) => ({ kind: /\.onnx$/.test(path) ? 'model' : 'package', path });
 const abandoned: string[] = [];
 Object.assign(globalThis, {
   location: { hash: '' },
@@ -19,6 +21,7 @@ Object.assign(globalThis, {
       new Promise((done) => {
         const refuse = (code: string): void =>
           done({ ok: false, error: { code, message: code, remedy: '', detail: {} } });
+        if (route === 'packages.find') return done({ ok: true, data: kinds(input['path'] as string) });
         asked.push({ route, input, call, answer: (data) => done({ ok: true, data }), refuse });
       }),
     abandon: (call: string) => void abandoned.push(call),
@@ -35,6 +38,7 @@ const last = (route: string): Asked => asked.filter((a) => a.route === route).at
 const inspected = (model: string) => ({ model, sha256: '0'.repeat(64), corrected: null, groups: [], outputs: [] });
 async function open(model: string): Promise<void> {
   const opening = wizard.openOwn(model);
+  await settle();
   last('models.inspect').answer(inspected(model));
   await opening;
 }
@@ -61,6 +65,7 @@ describe('opening a model', () => {
     await open('/m/good.onnx');
     expect(wizard.blocked('budget')).toBeNull();
     const opening = wizard.openOwn('/m/bad.onnx');
+    await settle();
     expect(wizard.blocked('budget')).toBe('opening');
     last('models.inspect').refuse('model-invalid');
     await opening;
@@ -71,8 +76,10 @@ describe('opening a model', () => {
 
   it('abandons the inspection of the one before, and its measurements', async () => {
     const first = wizard.openOwn('/m/a.onnx');
+    await settle();
     const { call } = last('models.inspect');
     const second = wizard.openOwn('/m/b.onnx');
+    await settle();
     expect(abandoned).toEqual([call]);
     last('models.inspect').answer(inspected('/m/b.onnx'));
     await Promise.all([second, Promise.race([first, settle()])]);
@@ -173,6 +180,7 @@ describe('a job that is shown', () => {
     const bringing = bring('j1');
     last('jobs.get').answer({ kind: 'compress', request });
     await bringing;
+    await settle();
     last('models.inspect').answer(inspected(request.model));
     await settle();
     expect(wizard.job).toBe('j1');
@@ -198,6 +206,7 @@ describe('a job that is shown', () => {
     const bringing = bring('j1');
     last('jobs.get').answer({ kind: 'compress', request: { ...request, model: '/m/gone.onnx' } });
     await bringing;
+    await settle();
     last('models.inspect').refuse('file-not-found');
     await settle();
     const quality = { qualityBefore: null, quality: null };
@@ -221,6 +230,7 @@ describe('sizes of dynamic axes', () => {
   it('go with every request about the model, and are those of this model alone', async () => {
     await open('/m/free.onnx');
     const resizing = wizard.resize({ height: 48 });
+    await settle();
     last('models.inspect').answer(inspected('/m/free.onnx'));
     await resizing;
     wizard.setData('/d/a');
@@ -231,12 +241,98 @@ describe('sizes of dynamic axes', () => {
     for (const route of ['models.inspect', 'budget.reach', 'models.profile', 'data.preview', 'jobs.start'])
       expect(last(route).input, route).toMatchObject({ model: '/m/free.onnx', dims: { height: 48 } });
     void wizard.openOwn('/m/other.onnx');
+    await settle();
     expect(last('models.inspect').input).toEqual({ model: '/m/other.onnx' });
   });
 
   it('are those of a job that is taken up, and the model is opened anew at them', async () => {
     await open(request.model);
     wizard.take('j', { ...request, dims: { width: 7 } });
+    await settle();
     expect(last('models.inspect').input).toEqual({ model: request.model, dims: { width: 7 } });
+  });
+});
+
+describe('a package', () => {
+  const component = (id: string, macs: number) => ({
+    id,
+    role: 'other',
+    file: `${id}.onnx`,
+    variants: [],
+    bytes: 1,
+    report: { ...inspected(`/p/${id}.onnx`), macs, prunableShare: 0.5 },
+  });
+  const workload = {
+    family: 'vlm',
+    about: 'one use',
+    phases: [
+      { name: 'see', component: 'tower', repeat: 1, dims: { batch: 1 } },
+      { name: 'decode', component: 'decoder', repeat: 31, dims: { batch: 1, past: 40 } },
+    ],
+    metrics: [{ name: 'total', about: '', weights: { see: 1, decode: 31 } }],
+    settings: { tokens: 32 },
+    fields: [],
+  };
+  const report = {
+    path: '/p',
+    family: 'vlm',
+    bytes: 3,
+    configs: [],
+    components: [component('tower', 100), component('decoder', 10), { ...component('odd', 1), report: null }],
+    workload,
+    notes: [],
+    id: '1'.repeat(64),
+    corrected: null,
+  };
+  const openPackage = async (): Promise<void> => {
+    const opening = wizard.openOwn('/p');
+    await settle();
+    last('packages.inspect').answer(report);
+    await opening;
+  };
+
+  it('is opened with the component that has most to prune, and a job names both', async () => {
+    await openPackage();
+    expect([wizard.package.component, wizard.model]).toEqual(['decoder', '/p/decoder.onnx']);
+    wizard.profileOperators();
+    expect(last('models.profile').input).toMatchObject({ model: '/p/decoder.onnx', dims: { batch: 1, past: 40 } });
+    wizard.setUse('tokens', 8);
+    wizard.measure();
+    const part = { package: '/p', component: 'decoder', metric: 'total', settings: { tokens: 8 } };
+    expect(last('budget.reach').input).toMatchObject({ model: '/p/decoder.onnx', part });
+    expect(last('budget.reach').input['dims']).toBeUndefined();
+    wizard.choose('tower');
+    wizard.setMetric('per-token');
+    void wizard.start();
+    expect(last('jobs.start').input).toMatchObject({
+      model: '/p/tower.onnx',
+      part: { ...part, component: 'tower', metric: 'per-token' },
+    });
+  });
+
+  it('lets nothing be gone on with where no component can be inspected', async () => {
+    const opening = wizard.openOwn('/p');
+    await settle();
+    last('packages.inspect').answer({ ...report, components: [{ ...component('odd', 1), report: null }] });
+    await opening;
+    expect(wizard.package.report).not.toBeNull();
+    expect(wizard.blocked('budget')).toBe('component');
+  });
+
+  it('is opened again at the settings of a job, and at another family without them', async () => {
+    const part = { package: '/p', component: 'tower', metric: 'total', settings: { tokens: 8 } };
+    wizard.take('j', { ...request, model: '/p/tower.onnx', part });
+    await settle();
+    expect(last('packages.inspect').input).toEqual({ package: '/p', settings: { tokens: 8 } });
+    last('packages.inspect').answer(report);
+    await settle();
+    expect([wizard.package.component, wizard.job]).toEqual(['tower', 'j']);
+    const correcting = wizard.setFamily('lm');
+    last('models.family').answer({});
+    await settle();
+    expect(last('models.family').input).toEqual({ sha256: report.id, family: 'lm' });
+    last('packages.inspect').answer({ ...report, corrected: 'lm' });
+    await correcting;
+    expect([wizard.package.component, wizard.package.settings]).toEqual(['tower', {}]);
   });
 });

@@ -6,8 +6,14 @@ import { SecateurError } from '../../../shared/contract/errors.ts';
 import type { HostTensor } from '../../engine/executor.ts';
 import type { Model } from '../../engine/ir/model.ts';
 import { choicesOf } from '../../engine/passes/index.ts';
-import { benchmark, type BenchOptions, type Candidate, type CandidateResult } from '../../runtime/bench.ts';
-import { createExecutor } from '../../runtime/executor.ts';
+import {
+  benchmark,
+  openCandidate,
+  type BenchOptions,
+  type Candidate,
+  type CandidateResult,
+} from '../../runtime/bench.ts';
+import { createExecutor, type RuntimeSession } from '../../runtime/executor.ts';
 import { randomFeeds } from '../../runtime/random-inputs.ts';
 import { openModelFile } from '../../storage/model-files.ts';
 import { choicesFor, tryHeld, type BoxesFrom } from './hold-boxes.ts';
@@ -37,8 +43,29 @@ export async function runMeasure(input: MeasureInput): Promise<readonly Measured
     dims ? { ...c, feeds: randomFeeds(openModelFile(c.model), { dims }) } : c,
   );
   const look = (candidates: readonly Candidate[]): Promise<CandidateResult[]> =>
-    benchmark(beside ? [...candidates, yardstick()] : candidates, options);
+    opened(candidates, options, (all) => benchmark(beside ? [...all, yardstick()] : all, options));
   return holding ? measureHolding(models, look, { options, ...(sample && { sample }) }) : look(models);
+}
+
+/** A file that several candidates run is opened once for all of them, as its user does. */
+async function opened<T>(
+  candidates: readonly Candidate[],
+  options: BenchOptions,
+  look: (candidates: readonly Candidate[]) => Promise<T>,
+): Promise<T> {
+  const sessions = new Map<string, RuntimeSession>();
+  try {
+    const all: Candidate[] = [];
+    for (const c of candidates) {
+      const file =
+        typeof c.model === 'string' && candidates.some((d) => d !== c && d.model === c.model) ? c.model : null;
+      if (file !== null && !sessions.has(file)) sessions.set(file, await openCandidate(file, options));
+      all.push(file === null ? c : { ...c, session: sessions.get(file)! });
+    }
+    return await look(all);
+  } finally {
+    for (const session of sessions.values()) await session.release();
+  }
 }
 
 /**

@@ -18,11 +18,7 @@ export function metricOf({ metrics }: Workload, name: string): Metric {
 }
 
 /** What each phase adds to a metric; phases that do not count are left out. */
-const phaseParts = (
-  phases: readonly PhaseTime[],
-  { weights }: Metric,
-  percentile: Budget['percentile'],
-): PhasePart[] =>
+const phaseParts = (phases: readonly PhaseTime[], { weights }: Metric, percentile: Budget['percentile']): PhasePart[] =>
   phases.flatMap(({ name, component, latency }) => {
     const weight = weights[name] ?? 0;
     return weight > 0 ? [{ name, component, weight, ms: weight * atPercentile(latency, percentile) }] : [];

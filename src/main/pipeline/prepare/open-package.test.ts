@@ -32,7 +32,12 @@ describe('a package of three components', () => {
       ['embed-step', 4, { batch: 1, sequence: 1 }],
       ['decode', 4, { batch: 1, sequence: 1, total: prompt + 3, past: prompt + 2 }],
     ]);
-    expect(pkg.steadyDims('decoder_model_merged')).toEqual({ batch: 1 });
+    expect(pkg.mainDims('decoder_model_merged')).toEqual({
+      batch: 1,
+      sequence: 1,
+      total: prompt + 3,
+      past: prompt + 2,
+    });
   });
 
   it('is used as the family that the user says, where it has the components', () => {

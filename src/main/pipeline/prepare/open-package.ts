@@ -17,8 +17,8 @@ export interface OpenedPackage extends Package {
   readonly workload: Workload;
   /** Absolute path of a component's file. */
   readonly fileOf: (component: string) => string;
-  /** Sizes of a component's axes that are the same in every phase. */
-  readonly steadyDims: (component: string) => Record<string, number>;
+  /** Sizes of a component's axes in the phase that runs most often; axes of size 0 are left out. */
+  readonly mainDims: (component: string) => Record<string, number>;
   /** Names of a component's dynamic axes. */
   readonly axesOf: (component: string) => ReadonlySet<string>;
 }
@@ -60,7 +60,7 @@ export function openPackage(path: string, options: WorkloadOptions = {}): Opened
     configs: Object.keys(configs),
     workload,
     fileOf: (id) => join(root, components.find((c) => c.id === id)!.file),
-    steadyDims: (id) => steadyDims(shape, workload, id),
+    mainDims: (id) => mainDims(shape, workload, id),
     axesOf: (id) => axesOf(shapes.find((c) => c.id === id)!),
   };
 }
@@ -78,16 +78,15 @@ function portsOf(model: Model): Pick<ComponentShape, 'inputs' | 'outputs'> {
 }
 
 /** A component without a phase is sized by the configuration. */
-function steadyDims(pkg: PackageShape, { phases }: Workload, id: string): Record<string, number> {
+function mainDims(pkg: PackageShape, { phases }: Workload, id: string): Record<string, number> {
   const [first, ...rest] = phases.filter((p) => p.component === id);
-  if (!first)
+  const main = first && rest.reduce((a, b) => (b.repeat > a.repeat ? b : a), first);
+  if (!main)
     return dimsFor(
       pkg.components.find((c) => c.id === id)!,
       { batch: 1, ...sideOf(pkg) },
     );
-  return Object.fromEntries(
-    Object.entries(first.dims).filter(([name, size]) => size > 0 && rest.every((p) => p.dims[name] === size)),
-  );
+  return Object.fromEntries(Object.entries(main.dims).filter(([, size]) => size > 0));
 }
 
 function sideOf(pkg: PackageShape): { side?: number } {

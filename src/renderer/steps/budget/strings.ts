@@ -31,6 +31,11 @@ export const floorText = ({ minAgreement, maxDrop, minPsnrDb }: QualityFloor): s
     .join(', ');
 
 export const strings = {
+  prunedComponent: 'Pruned component:',
+  shareOfUse: 'Share of the current latency of one use',
+  usePartsTitle: 'Parts of one use',
+  otherComponents: 'other components',
+  reachableBudgets: 'Reachable by pruning this component:',
   processor: 'Processor',
   runtime: 'Runtime',
   notMeasurable: 'measured on that device, not here',

@@ -1,10 +1,11 @@
 /** Sentences of the step model. */
+import type { ComponentRole } from '../../../shared/model/package.ts';
 import type { Family } from '../../../shared/model/types.ts';
 
 export const step = {
   name: 'Model',
   title: 'Choose a model',
-  lead: 'An ONNX file. It is read in place and never changed.',
+  lead: 'An ONNX file, or the folder of a package with several components. It is read in place and never changed.',
 };
 
 export const families: Readonly<Record<Family, string>> = {
@@ -18,9 +19,48 @@ export const families: Readonly<Record<Family, string>> = {
   unknown: 'Not recognised',
 };
 
+export const roles: Readonly<Record<ComponentRole, string>> = {
+  model: 'model',
+  'vision-encoder': 'vision encoder',
+  'text-encoder': 'text encoder',
+  encoder: 'encoder',
+  embedding: 'embedding',
+  decoder: 'decoder',
+  denoiser: 'denoiser',
+  'latent-decoder': 'latent decoder',
+  'latent-encoder': 'latent encoder',
+  other: 'other',
+};
+
 export const strings = {
-  drop: 'Drop an .onnx file or its folder here, or choose one',
-  dropServed: 'Drop an .onnx file or its folder here to upload it, or choose one on the machine that runs Secateur',
+  components: 'Components',
+  component: 'Component',
+  componentsHint: 'The chosen component is pruned. The others stay as they are and take their part of the latency.',
+  pruned: 'Component to prune',
+  role: 'Role',
+  configs: 'Configuration',
+  variants: 'Other forms of the same graph:',
+  notInspected: 'Not inspected:',
+  prunable: 'Prunable MACs',
+  oneUse: 'One use of the package',
+  useHint: 'Measures every phase on this device. Empty fields have the default of the family or the configuration.',
+  measureUse: 'Measure one use',
+  phases: 'Phases',
+  phase: 'Phase',
+  phaseSizes: 'Sizes',
+  runsInUse: 'Runs',
+  eachRun: 'Per run',
+  together: 'All runs',
+  shareOfTotal: 'Share of the total',
+  metrics: 'Metrics',
+  metric: 'Metric',
+  time: 'Time',
+  noise: 'Noise',
+  thread: 'thread',
+  threadsUnit: 'threads',
+  drop: 'Drop an .onnx file or the folder of a package here, or choose one',
+  dropServed:
+    'Drop an .onnx file or the folder of a package here to upload it, or choose one on the machine that runs Secateur',
   detected: 'detected',
   corrected: 'set by you',
   macShares: 'Shares of the MACs. The latency is not measured yet.',

@@ -30,7 +30,12 @@ export const shortVerdicts: Readonly<Record<Verdict, string>> = {
 /** 95 % of a share. */
 export const interval = ({ low, high }: Interval): string => `${(100 * low).toFixed(0)}–${(100 * high).toFixed(0)} %`;
 
+/** Of a latency as a share of its budget. */
+export const interval95 = ({ low, high }: Interval): string =>
+  `${(100 * low).toFixed(1)}–${(100 * high).toFixed(1)} % of the budget (95 % interval)`;
+
 export const strings = {
+  shareOfBudget: 'its share of the budget:',
   pareto: 'Latency against output change',
   paretoHint:
     'Every plan that was pruned and measured. On the line, no other plan is both faster and closer to the original.',

@@ -30,6 +30,7 @@ export const stages: Readonly<Record<string, string>> = {
 };
 
 export const strings = {
+  package: 'Package',
   tableHint: 'Finished stages are kept. A resumed job continues after the last of them.',
   broken: 'This job ended before it finished.',
   cancelled: 'You cancelled this job.',

@@ -1,0 +1,4 @@
+/** Writes the small package to the folder that is given: node scripts/run.mjs test/support/write-package.ts FOLDER */
+import { writeSmallPackage } from './small-package.ts';
+
+export default ([folder]: readonly string[]): void => void writeSmallPackage(folder!);
