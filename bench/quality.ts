@@ -1,6 +1,6 @@
 // Quality at a measured latency: ResNet-56 on CIFAR-10, one thread, batch 1. Top-1 on the 10,000 test images, which no
 // stage has seen; the 10,000 training images are given. Without arguments: one-shot table over criteria and allocations.
-//   node scripts/run.mjs bench/quality.ts [--budget 0.5x] [--recover SECONDS] [--only CRITERION/ALLOCATION] [--plans N] [--samples N] [--model FILE]
+//   node scripts/run.mjs bench/quality.ts [--budget 0.5x] [--recover SECONDS] [--only CRITERION/ALLOCATION] [--samples N] [--model FILE]
 import { parseArgs } from 'node:util';
 import { asset, cifar, compress, haveAssets, onTest, percent, table } from './support.ts';
 import type { Recipe } from '../src/shared/model/job.ts';
@@ -13,7 +13,6 @@ const { values } = parseArgs({
     model: { type: 'string', default: 'models/resnet56_cifar10_bn.onnx' },
     seed: { type: 'string', default: '1' },
     samples: { type: 'string', default: '9000' },
-    plans: { type: 'string', default: '1' },
     json: { type: 'string', default: '{}' },
   },
 });
@@ -77,7 +76,6 @@ for (const c of cases) {
       allocation: c.allocation,
       compensation: c.compensation,
       calibrationSamples: Number(values.samples),
-      plans: Number(values.plans),
     },
     recovery: { enabled: seconds > 0, seconds, ...(JSON.parse(values.json) as object) },
     quiet: !values.only,

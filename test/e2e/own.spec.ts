@@ -83,12 +83,12 @@ test('from an own model and a folder of images to a verified bundle', async ({ w
     await rate.blur();
     await expect(rate).toHaveValue(taken);
   }
-  const plans = window.getByRole('spinbutton', { name: t.plans });
-  await plans.fill('40');
-  await plans.blur();
-  await expect(plans).toHaveValue('8');
-  await plans.fill('1');
-  await plans.blur();
+  const seconds = window.getByRole('spinbutton', { name: t.allocationSeconds });
+  await seconds.fill('-40');
+  await seconds.blur();
+  await expect(seconds).toHaveValue('0');
+  await seconds.fill('60');
+  await seconds.blur();
   // Where the only block goes, nothing is left to move: which of the two is cheaper is a matter of this machine's noise.
   await window.getByLabel(t.removeBlocks).uncheck();
   const frozen = await w.panel(t.frozen).locator('label .id').first().textContent();

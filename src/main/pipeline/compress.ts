@@ -9,7 +9,6 @@ import { withoutRules } from '../engine/structures/without-rules.ts';
 import { acceptance } from '../engine/quality/acceptance.ts';
 import { localDevice } from '../runtime/device.ts';
 import { createExecutor } from '../runtime/executor.ts';
-import { type ChooseOptions } from './choose-plan.ts';
 import type { StageContext } from './context.ts';
 import { keptGroups, measureOf, reportHead, unreachable } from './evaluate/report.ts';
 import { searchFloorIfRuined } from './floor-search.ts';
@@ -21,6 +20,7 @@ import { measureOriginal, openSearch, type MeasuredOriginal } from './open-searc
 import { writeBundle } from './pack/write-bundle.ts';
 import { tidy } from './prepare/prepare.ts';
 import { randomNotes } from './prepare/random-notes.ts';
+import type { SearchOptions } from './search-plan.ts';
 
 /** A prediction this far below the budget needs no measurement to be believed. */
 const PLAIN = 0.75;
@@ -64,7 +64,7 @@ async function notesOf({ request, prepared, loaded, data }: Job): Promise<string
 async function missedByAll(
   job: Job,
   { baselineMs, spread, budgetRatio }: MeasuredOriginal,
-  { search }: ChooseOptions,
+  { search }: SearchOptions,
   ctx: StageContext,
 ): Promise<Omit<CompressReport, 'notes'> | null> {
   const { loaded, beside, clock } = job;
@@ -88,7 +88,7 @@ async function reportOf(
   job: Job,
   o: {
     readonly measured: MeasuredOriginal;
-    readonly search: ChooseOptions;
+    readonly search: SearchOptions;
     readonly found: Result;
     readonly notes: string[];
   },
@@ -98,6 +98,7 @@ async function reportOf(
   const { found, search, notes } = o;
   const { plan, learned, final } = found;
   const { budgetMs, latency } = final;
+  if (found.chosen.limited) notes.push(limitedNote(request.recipe.allocationSeconds));
   notes.push(...learned.notes, ...final.notes, ...job.held.notes());
   notes.push(...found.sizes.notes.map((n) => `Other sizes: ${n}.`));
   const met = latency.verdict === 'met';
@@ -124,6 +125,10 @@ async function reportOf(
   clock.mark('measure');
   return report;
 }
+
+/** Said where the search ran out of time. */
+const limitedNote = (seconds: number): string =>
+  `Measuring the cost of plans took the ${seconds} s that the recipe allows. Further choices rest on estimates from what was measured by then. A higher allocationSeconds measures more.`;
 
 /** The report with the bundle that it came in. */
 async function packed(job: Job, found: Result, report: CompressReport, ctx: StageContext): Promise<CompressReport> {

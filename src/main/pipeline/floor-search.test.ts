@@ -85,6 +85,7 @@ async function search({ counts: offered = EVERY, allocation = 'uniform', agreeme
         cut: (s: State) => applyPlan(p.model, p.facts, p.analysis, planOf(space, s, ''), p.blocks),
         baselineMs,
         budgetRatio: BUDGET,
+        costSeconds: 60,
         bias: { known: 1, keep: () => undefined },
         compare: async (m: Model) => {
           compared.push(await macsOf(m));

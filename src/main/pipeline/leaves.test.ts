@@ -85,7 +85,7 @@ describe('a recipe', () => {
     keep: { a: 0.5 },
     compensation: 'bias',
     calibrationSamples: 7,
-    plans: base.plans + 1,
+    allocationSeconds: base.allocationSeconds + 1,
     recovery: { ...base.recovery, seconds: 7 },
     latencyRuns: 7,
   };

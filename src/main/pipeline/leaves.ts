@@ -90,9 +90,6 @@ export const deviceLeaf = (device: DeviceProfile): Keyed<DeviceProfile> => {
 export const threadsLeaf = (threads: number): Keyed<number> => leaf('threads', threads, threads);
 export const seedLeaf = ({ seed }: Pick<CompressRequest, 'seed'>): Keyed<number> => leaf('seed', seed, seed);
 
-/** A count that is no part of a request. */
-export const numberLeaf = (n: number): Keyed<number> => leaf('number', n, n);
-
 /** How many samples each step takes. */
 export const limitLeaves = <T extends object>(limits: T): Fields<T> => fieldsOf('limit', limits);
 
@@ -106,9 +103,6 @@ export const candidatesLeaf = (list: readonly Candidate[]): Keyed<readonly Candi
     list.map((c) => [keyOf(c.state), c.ratio]),
     list,
   );
-
-/** How often and how long something is measured, and which time it is. */
-export const lookLeaf = <T extends object>(look: T): Keyed<T> => leaf('look', look, look);
 
 /** The job, and what it has measured or measures with: that is this job's own and is no other's. */
 export const jobLeaf = <T>(job: string, value: T): Keyed<T> => leaf('job', job, value);

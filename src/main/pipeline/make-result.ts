@@ -3,13 +3,13 @@ import type { Plan } from '../../shared/model/types.ts';
 import type { Candidate } from '../engine/allocation/fit-budget.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { openModelFile } from '../storage/model-files.ts';
-import { choosePlan, type ChooseOptions } from './choose-plan.ts';
 import type { StageContext } from './context.ts';
 import { recoverAndEvaluate } from './evaluate/judge-stage.ts';
 import { guardCut } from './evaluate/second-sizes.ts';
 import { finalMeasure, remadeFrom, type Final } from './measure/final-measure.ts';
 import type { Job } from './open-job.ts';
 import type { MeasuredOriginal } from './open-search.ts';
+import { searchPlan, type SearchOptions } from './search-plan.ts';
 import { declareResult } from './pack/declare-result.ts';
 import { guardResult, type ResultSizes } from './pack/result-sizes.ts';
 
@@ -31,7 +31,7 @@ export interface Result {
 export async function findResult(
   job: Job,
   { baselineMs, budgetRatio }: MeasuredOriginal,
-  search: ChooseOptions,
+  search: SearchOptions,
   ctx: StageContext,
 ): Promise<Result> {
   const first = (await makeResult(job, baselineMs, search, ctx))!;
@@ -49,12 +49,12 @@ export async function findResult(
 async function makeResult(
   job: Job,
   baselineMs: number,
-  search: ChooseOptions,
+  search: SearchOptions,
   ctx: StageContext,
   before?: string,
 ): Promise<Result | null> {
   const { request, inputs, loaded, source, prepared } = job;
-  const { plan, planHash, chosen, compensated } = await choosePlan(search, ctx);
+  const { plan, planHash, chosen, compensated } = await searchPlan(search, ctx);
   if (planHash === before) return null;
   await guardCut(prepared, plan, ctx);
   const learned = await recoverAndEvaluate(job, compensated, inputs, ctx);

@@ -4,22 +4,19 @@ import { openSpace } from '../engine/allocation/space.ts';
 import { planOf, type State } from '../engine/allocation/state.ts';
 import { flatNote } from '../engine/latency/flat.ts';
 import { applyPlan } from '../engine/pruning/surgery.ts';
-import type { ChooseOptions } from './choose-plan.ts';
 import type { StageContext } from './context.ts';
 import { jobLeaf, limitLeaves } from './leaves.ts';
 import { baselineOf } from './measure/baseline.ts';
 import { latencyStage } from './measure/latency-stage.ts';
 import type { Job } from './open-job.ts';
-import { calibrationOf, draw, drawCalibration, type Calibration } from './prepare/calibration.ts';
+import { drawCalibration } from './prepare/calibration.ts';
 import { predictionBias } from './search/prediction-bias.ts';
 import { sampleLimits } from './search/sample-limits.ts';
 import { scoresStage } from './search/scores.ts';
+import type { SearchOptions } from './search-plan.ts';
 import { now } from './stage.ts';
 
 const ALREADY_MET = 'The original already meets the budget. Nothing has to be removed.';
-
-/** Samples that one of several plans is chosen by. */
-const [LEAST_JUDGES, MOST_JUDGES] = [64, 512];
 
 /** The original's latency, the budget as a share of it, and the latency model of what may be cut. */
 export async function measureOriginal(job: Job, notes: string[], ctx: StageContext) {
@@ -47,16 +44,14 @@ export async function openSearch(
   { baselineMs, budgetRatio, latency }: MeasuredOriginal,
   notes: string[],
   ctx: StageContext,
-): Promise<ChooseOptions> {
-  const { request, inputs, prepared, data, beside, loaded, clock } = job;
+): Promise<SearchOptions> {
+  const { request, inputs, prepared, beside, loaded, clock } = job;
   const { recipe, budget } = request;
   const counts = sampleLimits(prepared, recipe.calibrationSamples);
   const limits = limitLeaves(counts);
   const drawn = { ...inputs, size: limits.batch };
   const lazy = drawCalibration.later({ ...drawn, count: limits.calibration }, ctx);
-  const more = counts.final > counts.calibration && data.dataset !== null;
   const calibration = await now(lazy);
-  const judge = recipe.plans > 1 ? await judgesOf(job, counts) : null;
   const scored = await scoresStage({ ...inputs, calibration: lazy, criterion: inputs.recipe.criterion }, ctx);
   notes.push(...scored.value.notes);
   const { facts, analysis, blocks, model } = prepared;
@@ -70,6 +65,7 @@ export async function openSearch(
     compare: beside.compare,
     baselineMs,
     budgetRatio,
+    costSeconds: recipe.allocationSeconds,
     bias: predictionBias({ prepared: inputs.timed, budget, recipe: inputs.recipe, budgetRatio }, ctx),
   };
   return {
@@ -84,23 +80,8 @@ export async function openSearch(
     probes: limits.probes,
     rounds: limits.rounds,
     search: jobLeaf(ctx.job, scope),
-    plans: recipe.plans,
-    judge,
-    final: more ? drawCalibration.later({ ...drawn, count: limits.final }, ctx) : null,
     beside,
     planOf: plan,
     mark: clock.mark,
   };
-}
-
-/** Samples that nothing else sees, which one of several plans is chosen by; null where too few are left. */
-async function judgesOf(
-  { request, source, data }: Job,
-  { calibration, batch }: { readonly calibration: number; readonly batch: number },
-): Promise<Calibration | null> {
-  const { seed } = request;
-  const seen = new Set(draw(data.train, calibration, seed));
-  const left = data.train.filter((i) => !seen.has(i));
-  if (!data.dataset || left.length < LEAST_JUDGES) return null;
-  return calibrationOf(source, data.dataset, draw(left, MOST_JUDGES, seed), batch, seed);
 }

@@ -25,7 +25,6 @@ const INPUTS: Record<string, readonly string[]> = {
   images: [],
   split: ['dataset', 'holdout', 'seed'],
   calibration: ['source', 'samples', 'count', 'size', 'seed'],
-  'rotated-calibration': ['calibration', 'by'],
   'larger-batches': ['prepared', 'calibration'],
   // Of the machine and the conditions.
   providers: ['device'],
@@ -41,8 +40,6 @@ const INPUTS: Record<string, readonly string[]> = {
   // Of one job.
   'job-model': ['job'],
   allocate: [...COST, 'known', 'search'],
-  widen: [...COST, 'from', 'slow', 'search'],
-  'second-look': ['compensated', 'look', 'search'],
   // Of one plan.
   compensate: ['prepared', 'calibration', 'plan', 'compensation', 'rounds', 'threads'],
   recover: ['prepared', 'compensated', 'samples', 'seed', 'threads', 'seconds', 'optimizer', 'learningRate', 'batch', 'temperature', 'alpha', 'augment'], // prettier-ignore

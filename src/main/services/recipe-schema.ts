@@ -25,7 +25,7 @@ export const recipeSchema = z.strictObject({
   keep: z.record(text, share),
   compensation: z.enum(['least-squares', 'bias', 'none']),
   calibrationSamples: whole.max(1_000_000),
-  plans: whole.max(8),
+  allocationSeconds: z.number().min(0).max(604_800),
   latencyRuns: whole.min(5).max(100_000),
   recovery: z.strictObject({
     enabled: z.boolean(),

@@ -19,14 +19,14 @@ describe('the recipe schema', () => {
   it.each([
     ['{"criterion":"by lot"}', /criterion: .*"taylor"/],
     ['{"allocation":"by lot"}', /allocation: .*"measured"/],
-    ['{"plans":9}', /plans: /],
-    ['{"plan":1}', /no key "plan" \(did you mean "plans"\?\)/],
+    ['{"allocationSeconds":-1}', /allocationSeconds: /],
+    ['{"calibrationSample":1}', /no key "calibrationSample" \(did you mean "calibrationSamples"\?\)/],
     ['{"recovery":{"second":1}}', /no key "recovery.second" \(did you mean "seconds"\?\)/],
   ])('refuses %s', (text, reason) => expect(() => parseRecipe(text, 'r.json')).toThrow(reason));
 
   it('gives bounds and choices of each key', () => {
     const fields = recipeFields();
-    expect(fields['plans']).toEqual({ min: 1, max: 8, whole: true });
+    expect(fields['allocationSeconds']).toEqual({ min: 0, max: 604_800 });
     expect(fields['floor']).toEqual({ min: 0, max: 1, above: true });
     expect(fields['recovery.alpha']).toEqual({ min: 0, max: 1 });
     expect(fields['recovery.holdout']).toEqual({ min: 0, max: 1, above: true, below: true });

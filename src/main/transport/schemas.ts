@@ -1,8 +1,9 @@
 /** The shape of every route's input. What does not fit is refused before anything looks at it. */
 import { z } from 'zod';
 import type { Input, RouteName } from '../../shared/contract/routes.ts';
-import type { OutputReading } from '../../shared/model/job.ts';
+import type { OutputReading, Recipe } from '../../shared/model/job.ts';
 import { READINGS } from '../../shared/model/readings.ts';
+import { DEFAULT_PRESET, PRESETS } from '../../shared/model/recipes.ts';
 import { recipeSchema } from '../services/recipe-schema.ts';
 
 const path = z
@@ -24,8 +25,13 @@ const dims = z.record(name, z.number().int().positive().max(1e9));
 const workload = z.record(name, z.number().int().min(0).max(1e9));
 const packaged = { package: path, settings: workload.optional(), family: family.optional(), dims: dims.optional() };
 const part = z.strictObject({ package: path, component: name, metric: name, settings: workload });
-// Requests of earlier versions name no number of plans.
-const recipe = recipeSchema.extend({ plans: recipeSchema.shape.plans.default(1) });
+// Requests of earlier versions name a number of plans, which is no choice any more, and no time limit of the allocation.
+const recipe = recipeSchema
+  .extend({
+    allocationSeconds: recipeSchema.shape.allocationSeconds.default(PRESETS[DEFAULT_PRESET].allocationSeconds),
+    plans: z.number().optional(),
+  })
+  .transform(({ plans: _, ...rest }): Recipe => rest);
 
 const outputs = z.record(z.string().min(1).max(1024), z.enum(READINGS as [OutputReading, ...OutputReading[]]));
 const floor = z

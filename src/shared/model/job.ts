@@ -37,11 +37,8 @@ export interface Recipe {
   readonly compensation: 'least-squares' | 'bias' | 'none';
   /** Samples used for statistics and sensitivities. */
   readonly calibrationSamples: number;
-  /**
-   * Plans that are made, each ranked on samples of its own; the one that is nearest to the original after compensation goes
-   * on. One where plans are not run, or where there are too few samples to judge them by.
-   */
-  readonly plans: number;
+  /** Seconds that measuring the cost of plans may take. Later choices rest on what is known by then. */
+  readonly allocationSeconds: number;
   readonly recovery: {
     readonly enabled: boolean;
     /** Seconds of wall time, 0 = none. */

@@ -17,7 +17,7 @@ const balanced: Recipe = {
   keep: {},
   compensation: 'least-squares',
   calibrationSamples: 2048,
-  plans: 1,
+  allocationSeconds: 60,
   recovery: {
     enabled: true,
     seconds: 300,
@@ -37,16 +37,17 @@ export const PRESETS: Readonly<Record<PresetName, Recipe>> = {
   fast: {
     ...balanced,
     name: 'fast',
+    allocationSeconds: 30,
     calibrationSamples: 1024,
     recovery: { ...balanced.recovery, enabled: false, seconds: 0 },
   },
   balanced,
-  /** More samples, several plans and a longer recovery. */
+  /** More samples, a longer search and a longer recovery. */
   best: {
     ...balanced,
     name: 'best',
     calibrationSamples: 4096,
-    plans: 3,
+    allocationSeconds: 300,
     recovery: { ...balanced.recovery, seconds: 900 },
     latencyRuns: 200,
   },

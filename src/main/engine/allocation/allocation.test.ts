@@ -4,7 +4,6 @@ import { formulaLatency, residualChain } from '../../../../test/support/residual
 import { seededRandom } from '../random.ts';
 import { applyPlan } from '../structures/apply.ts';
 import { allAllocationMethods, allocationMethod } from './methods/registry.ts';
-import { plansBetween } from './exhaustive.ts';
 import { GreedyPath, refill } from './greedy.ts';
 import { knapsack } from './knapsack.ts';
 import {
@@ -144,26 +143,50 @@ describe('allocation by marginal cost', () => {
     expect((await path.reach(6)).predictedMs).toBeLessThanOrEqual(6);
   });
 
-  it('knows another way where its last step wastes much of the time', async () => {
-    const counts = Array.from({ length: 8 }, (_, i) => i + 1);
-    const space = spaceOf({ counts: { stem: counts, a0: counts, a1: counts } });
-    const cost = async (s: State): Promise<number> =>
-      [...s.keep].reduce((sum, [, n]) => sum + 0.2 * (8 - n), 0) + s.dropped.size * 0.3;
-    const path = new GreedyPath(space, WHOLE, { cost });
-    const direct = await path.reach(13);
-    expect(direct.state.dropped.size).toBe(1);
-    expect(direct.predictedMs).toBeLessThan(0.98 * 13);
-    const other = (await path.approach(13))!;
-    expect(other.state.dropped.size).toBe(0);
-    expect(other.predictedMs).toBeLessThanOrEqual(13);
-    expect(other.predictedMs).toBeGreaterThanOrEqual(0.98 * 13);
-    expect(other.cost).toBeCloseTo(await cost(other.state));
-    // The path itself is what it was.
-    expect(await path.reach(13)).toBe(direct);
-    // Nothing to approach where nothing has to go, and no way where only large steps are left.
-    expect(await path.approach(17)).toBeNull();
-    const coarse = spaceOf({ counts: { a0: [8], a1: [8], stem: [8] } });
-    expect(await new GreedyPath(coarse, WHOLE, { cost }).approach(13)).toBeNull();
+  it('asks for no cost after its time, and still reaches every goal', async () => {
+    const space = spaceOf({ counts: { stem: COUNTS, a0: COUNTS, a1: COUNTS } });
+    const exact = new GreedyPath(space, WHOLE, { cost: additive });
+    for (const allowed of [0, 3, 6, 12]) {
+      let asked = 0;
+      const path = new GreedyPath(space, WHOLE, {
+        cost: (s) => {
+          asked++;
+          return additive(s);
+        },
+        expired: () => asked >= allowed,
+      });
+      for (const ms of [14, 10, 6]) expect((await path.reach(ms)).predictedMs).toBeLessThanOrEqual(ms);
+      expect(asked).toBe(allowed);
+      const steps = path.steps.slice(1).map((s) => s.predictedMs);
+      expect(steps).toEqual([...steps].sort((a, b) => b - a));
+    }
+    // With one figure of each place the choice is near that of all figures.
+    let asked = 0;
+    const some = new GreedyPath(space, WHOLE, {
+      cost: (s) => {
+        asked++;
+        return additive(s);
+      },
+      expired: () => asked >= 5,
+    });
+    const [a, b] = [await additive((await exact.reach(10)).state), await additive((await some.reach(10)).state)];
+    expect(b).toBeLessThan(2 * a);
+  });
+
+  it('learns of every place before it learns more of one', async () => {
+    const seen: State[] = [];
+    const space = spaceOf();
+    const path = new GreedyPath(space, WHOLE, {
+      cost: (s) => {
+        seen.push(s);
+        return additive(s);
+      },
+      expired: () => seen.length >= 5,
+    });
+    await path.reach(15);
+    expect(seen.map((s) => [...s.keep.keys(), ...s.dropped][0]).sort()).toEqual(['a0', 'a1', 'b0', 'b1', 'stem']);
+    // The nearest count of each group.
+    expect(seen.flatMap((s) => [...s.keep.values()])).toEqual([6, 6, 6]);
   });
 
   it('goes on, on the ground that it is given on the way', async () => {
@@ -292,31 +315,16 @@ describe('allocation by marginal cost', () => {
   });
 });
 
-describe('all plans of a small space', () => {
-  it('are those in the window, the slowest first, what is fixed left as it is', () => {
-    const space = spaceOf();
-    const some = plansBetween(space, WHOLE, 8, 12);
-    const ms = some.map((s) => predictMs(space, s));
-    expect(ms).toEqual([...ms].sort((a, b) => b - a));
-    expect(Math.min(...ms)).toBeGreaterThan(8);
-    expect(Math.max(...ms)).toBeLessThanOrEqual(12);
-    // Four counts of three groups, with and without each of two blocks.
-    expect(plansBetween(space, WHOLE, 0, 100)).toHaveLength(4 ** 3 * 2 ** 2);
-    const fixed = plansBetween(space, state({ a0: 4 }, ['b1']), 0, 100);
-    expect(fixed).toHaveLength(4 ** 2 * 2);
-    for (const s of fixed) expect([s.keep.get('a0'), s.dropped.has('b1')]).toEqual([4, true]);
-  });
-
-  it('are not listed where there are too many', () => {
-    const counts = Array.from({ length: 8 }, (_, i) => i + 1);
-    const space = spaceOf({ counts: { stem: counts, a0: counts, a1: counts } });
-    expect(plansBetween(space, WHOLE, 0, 100)).toHaveLength(2048);
-    const more = Array.from({ length: 16 }, (_, i) => (i + 1) / 2);
-    expect(plansBetween({ ...space, counts: new Map([...space.counts, ['a0', more], ['a1', more]]) }, WHOLE, 0, 100)).toEqual([]); // prettier-ignore
-  });
-});
-
 describe('refill', () => {
+  it('takes the largest step where no cost may be asked for', async () => {
+    const space = spaceOf();
+    const never = (): Promise<number> => Promise.reject(new Error('no time'));
+    const start = state({ stem: 8, a0: 2, a1: 2 }, ['b0']);
+    const goal = predictMs(space, state({ stem: 8, a0: 2, a1: 6 }, ['b0']));
+    const filled = await refill(space, start, goal, never, WHOLE, 0);
+    expect(filled).toEqual(state({ stem: 8, a0: 2, a1: 6 }, ['b0']));
+  });
+
   it('never exceeds the time and never goes below the floor', async () => {
     const space = spaceOf();
     const random = seededRandom(5);

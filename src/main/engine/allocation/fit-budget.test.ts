@@ -3,9 +3,9 @@ import { chainSpace, standIns } from '../../../../test/support/chain-space.ts';
 import { prepare, type Prepared } from '../../../../test/support/prune.ts';
 import { formulaLatency, residualChain } from '../../../../test/support/residual-chain.ts';
 import { PRESETS } from '../../../shared/model/recipes.ts';
-import { GreedyPath, refill, widened } from './greedy.ts';
+import { GreedyPath, refill } from './greedy.ts';
 import { predictMs, WHOLE, type Space, type State } from './state.ts';
-import { fitBudget, keyOf, stateOf, type Candidate } from './fit-budget.ts';
+import { fitBudget, isWithin, keyOf, stateOf, type Candidate } from './fit-budget.ts';
 import { openSpace } from './space.ts';
 
 let p: Prepared;
@@ -21,7 +21,7 @@ const cost = async (s: State): Promise<number> => [...s.keep].reduce((sum, [, n]
 async function fit(
   truth: (s: State, predicted: number) => number,
   budgetRatio: number,
-  { attempts, filled = false, bias }: { attempts?: number; filled?: boolean; bias?: number } = {},
+  { attempts, bias }: { attempts?: number; bias?: number } = {},
 ) {
   const path = new GreedyPath(space, WHOLE, { cost, least: 0.001 });
   const { cut, planOf } = standIns(p.model);
@@ -37,7 +37,6 @@ async function fit(
     onCandidate: (c) => seen.push(c),
     ...(attempts !== undefined && { attempts }),
     ...(bias !== undefined && { bias }),
-    ...(filled && { wider: async (s: State, ms: number) => widened(space, s, WHOLE, ms) }),
   });
   expect(r.candidates).toEqual(seen);
   expect(r.candidates).toContain(r.best);
@@ -63,13 +62,13 @@ describe('the closed loop', () => {
   });
 
   it('begins where the plans of an earlier budget were off', async () => {
-    const slower = (_: State, ms: number): number => 1.3 * ms + 2;
+    const slower = (_: State, ms: number): number => ms ** 0.8;
     const plain = await fit(slower, 0.7);
     const { best } = plain;
     const known = await fit(slower, 0.7, { bias: (best.ratio * predictMs(space, WHOLE)) / best.predictedMs });
     expect(plain.candidates.length).toBeGreaterThan(1);
     expect(known.candidates).toHaveLength(1);
-    expect(known.best.ratio).toBeGreaterThan(0.945 * 0.7);
+    expect(known.best.ratio).toBeGreaterThan(0.94 * 0.7);
     expect(known.best.ratio).toBeLessThanOrEqual(0.7);
   });
 
@@ -79,30 +78,63 @@ describe('the closed loop', () => {
     expect(best.ratio).toBe(Math.min(...candidates.map((c) => c.ratio)));
   });
 
-  it('fills what is left by the plan next to it, where measurements are not in the order of predictions', async () => {
-    // The first group in steps of eight, the second for nothing: goals change both together.
-    const machine = (s: State, ms: number): number => {
-      const [a, b] = ['a0', 'a1'].map((g) => s.keep.get(g) ?? 16) as [number, number];
-      return ms + 1.6 * ((8 - (a % 8)) % 8) - 0.5 * b;
-    };
-    let gaps = 0;
-    for (const budget of [0.9, 0.85, 0.8, 0.75]) {
-      const [plain, filled] = [await fit(machine, budget), await fit(machine, budget, { filled: true })];
-      expect(filled.within).toBe(true);
-      expect(filled.best.ratio).toBeLessThanOrEqual(budget);
-      expect(filled.best.ratio).toBeGreaterThanOrEqual(0.945 * budget - 1e-9);
-      expect(filled.candidates.length).toBeLessThanOrEqual(plain.candidates.length + 6);
-      if (plain.best.ratio < 0.9 * budget) gaps++;
-    }
-    expect(gaps).toBeGreaterThan(0);
-  });
-
   it('measures no more often than it may, and no plan twice', async () => {
     for (const attempts of [1, 2, 3]) {
       const { candidates } = await fit((_, ms) => ms + 4, 0.7, { attempts });
       expect(candidates.length).toBeLessThanOrEqual(attempts);
       expect(candidates.length).toBeGreaterThan(0);
     }
+  });
+
+  it('takes a longer look at the plan that it ends with, and goes on where that says otherwise', async () => {
+    const path = new GreedyPath(space, WHOLE, { cost, least: 0.001 });
+    const { cut, planOf } = standIns(p.model);
+    const full = predictMs(space, WHOLE);
+    const budgetRatio = 0.7;
+    const run = async (slower: number) => {
+      const confirmed: string[] = [];
+      const r = await fitBudget({
+        budgetRatio,
+        baselineMs: full,
+        space,
+        allocate: async (ms) => refill(space, (await path.reach(ms)).state, ms, cost, WHOLE),
+        cut,
+        measure: async (m) => predictMs(space, planOf(m)) / full,
+        confirm: async (m) => {
+          confirmed.push(keyOf(planOf(m)));
+          return (slower * predictMs(space, planOf(m))) / full;
+        },
+      });
+      expect(new Set(confirmed).size).toBe(confirmed.length);
+      expect(confirmed).toContain(keyOf(r.best.state));
+      expect(r.best.ratio).toBeCloseTo((slower * r.best.predictedMs) / full, 9);
+      return { ...r, confirmed };
+    };
+    expect((await run(1)).confirmed).toHaveLength(1);
+    const slower = await run(1.06);
+    expect(slower.confirmed.length).toBeGreaterThan(1);
+    expect(isWithin(slower.best.ratio / budgetRatio)).toBe(true);
+    const faster = await run(0.94);
+    expect(faster.best.predictedMs).toBeGreaterThan(slower.best.predictedMs);
+    expect(faster.best.ratio / budgetRatio).toBeGreaterThan(0.9);
+  });
+
+  it('takes up where plans were found too slow', async () => {
+    const first = (await fit((_, ms) => ms, 0.7)).best;
+    const path = new GreedyPath(space, WHOLE, { cost, least: 0.001 });
+    const { cut, planOf } = standIns(p.model);
+    const full = predictMs(space, WHOLE);
+    const again = await fitBudget({
+      budgetRatio: 0.7,
+      baselineMs: full,
+      space,
+      allocate: async (ms) => refill(space, (await path.reach(ms)).state, ms, cost, WHOLE),
+      cut,
+      measure: async (m) => (1.04 * predictMs(space, planOf(m))) / full,
+      known: [{ ...first, ratio: 1.01 * 0.7 }],
+    });
+    expect(again.best.predictedMs).toBeLessThan(first.predictedMs);
+    expect(again.within).toBe(true);
   });
 
   it('names plans by what they are', () => {

@@ -35,8 +35,23 @@ export interface GreedyOptions {
   readonly least?: number;
   /** Heads measured again per step at most; default 6. */
   readonly rechecks?: number;
+  /** True once no more costs are to be asked for: from then on moves are chosen by what is known. Default: never. */
+  readonly expired?: () => boolean;
   readonly onProgress?: (predictedMs: number) => void;
 }
+
+/** A move that may be taken next. */
+interface Candidate {
+  readonly move: Move;
+  readonly key: string;
+  /** The group or block that it changes. */
+  readonly place: string;
+  /** Milliseconds, and those of them that are still missing. */
+  readonly saved: number;
+  readonly useful: number;
+}
+
+const placeOf = (m: Move): string => (m.kind === 'drop' ? `block ${m.block}` : `group ${m.group}`);
 
 export interface Step {
   readonly state: State;
@@ -66,8 +81,6 @@ export class GreedyPath {
   readonly #space: Space;
   readonly #options: GreedyOptions;
   #steps: Taken[];
-  /** Moves that end below this are not taken. */
-  #lowest = 0;
   /** Marginal cost of a move when it was last measured. */
   #known = new Map<string, number>();
 
@@ -110,67 +123,79 @@ export class GreedyPath {
     }
   }
 
-  /**
-   * Another way to `ms`, from the step before: without moves that end far below it. Null where there is none.
-   * For spaces of few large moves, whose last one may waste much of the time that may be used.
-   */
-  async approach(ms: number): Promise<Step | null> {
-    await this.reach(ms);
-    const i = this.#steps.findIndex((s) => s.predictedMs <= ms);
-    if (i <= 0) return null;
-    const branch = new GreedyPath(this.#space, this.#steps[0]!.state, this.#options);
-    branch.#steps = [this.#steps[i - 1]!];
-    branch.#known = new Map(this.#steps[i]!.known);
-    branch.#lowest = ms * (1 - OVERSHOOT);
-    for (;;) {
-      const last = branch.#steps.at(-1)!;
-      if (last.predictedMs <= ms) return last;
-      if (!(await branch.#extend(ms))) return null;
-    }
-  }
-
   async #extend(target: number): Promise<boolean> {
-    const { rechecks = 6, least = 0.002 } = this.#options;
     await this.#land();
     const now = this.#steps.at(-1)!;
     const before = new Map(this.#known);
-    const floor = this.#space.latency.baselineMs * least;
-    const candidates = movesFrom(this.#space, now.state).flatMap((move) => {
+    const candidates = this.#candidates(now, target);
+    if (candidates.length === 0) return false;
+    const best = await this.#choose(now, candidates);
+    const state = applyMove(now.state, best.move);
+    const predictedMs = predictMs(this.#space, state);
+    const paid = this.#costOf(best, candidates);
+    this.#steps.push({ ...now, state, move: best.move, cost: now.cost + paid, predictedMs, target, known: before });
+    // Further moves in the same place were measured from where it was before: part of their price is paid. Without this
+    // a group that was narrowed once looks too dear to be narrowed again, and is never looked at.
+    for (const c of candidates) {
+      const known = this.#known.get(c.key);
+      if (known !== undefined && replaces(this.#space, c.move, best.move)) this.#known.set(c.key, known - paid);
+    }
+    this.#options.onProgress?.(predictedMs);
+    return true;
+  }
+
+  /** Moves that save something to speak of, those that come first in their place first: each place is known early. */
+  #candidates(now: Step, target: number): Candidate[] {
+    const least = this.#space.latency.baselineMs * (this.#options.least ?? 0.002);
+    const found: (Candidate & { readonly turn: number })[] = [];
+    const turns = new Map<string, number>();
+    for (const move of movesFrom(this.#space, now.state).reverse()) {
       const next = predictMs(this.#space, applyMove(now.state, move));
       const saved = now.predictedMs - next;
-      // What overshoots the target is worth no more than what is still missing.
-      const useful = Math.min(saved, Math.max(now.predictedMs - target, floor));
-      return saved >= floor && next >= this.#lowest ? [{ move, saved, useful, key: moveKey(move) }] : [];
-    });
-    if (candidates.length === 0) return false;
-    for (const c of candidates) if (!this.#known.has(c.key)) this.#known.set(c.key, await this.#marginal(now, c.move));
-    const rate = (c: (typeof candidates)[number]): number => Math.max(this.#known.get(c.key)!, 1e-9) / c.useful;
+      if (saved < least) continue;
+      // Time saved beyond the target is worth no more than what is still missing.
+      const useful = Math.min(saved, Math.max(now.predictedMs - target, least));
+      const place = placeOf(move);
+      const turn = turns.get(place) ?? 0;
+      turns.set(place, turn + 1);
+      found.push({ move, place, saved, useful, key: moveKey(move), turn });
+    }
+    return found.sort((a, b) => a.turn - b.turn);
+  }
+
+  /** The move with the least cost per millisecond: measured while there is time, else by what is known. */
+  async #choose(now: Step, candidates: readonly Candidate[]): Promise<Candidate> {
+    const { rechecks = 6, expired = () => false } = this.#options;
+    for (const c of candidates)
+      if (!this.#known.has(c.key) && !expired()) this.#known.set(c.key, await this.#marginal(now, c.move));
+    const rate = (c: Candidate): number => Math.max(this.#costOf(c, candidates), 1e-9) / c.useful;
+    const cheapest = (): Candidate => candidates.reduce((a, b) => (rate(b) < rate(a) ? b : a));
     const fresh = new Set<string>();
-    for (let i = 0; i < rechecks; i++) {
-      const best = candidates.reduce((a, b) => (rate(b) < rate(a) ? b : a));
-      if (fresh.has(best.key)) break;
+    for (let i = 0; i < rechecks && !expired(); i++) {
+      const best = cheapest();
+      if (fresh.has(best.key)) return best;
       this.#known.set(best.key, await this.#marginal(now, best.move));
       fresh.add(best.key);
     }
-    const measured = candidates.filter((c) => fresh.has(c.key));
-    const best = measured.reduce((a, b) => (rate(b) < rate(a) ? b : a));
-    const state = applyMove(now.state, best.move);
-    const predictedMs = predictMs(this.#space, state);
-    const cost = now.cost + this.#known.get(best.key)!;
-    this.#steps.push({ ...now, state, move: best.move, cost, predictedMs, target, known: before });
-    // Further moves in the same place were measured from where it was before: part of their price is paid. Without this
-    // a group that was narrowed once looks too dear to be narrowed again, and is never looked at.
-    const paid = this.#known.get(best.key)!;
-    for (const c of candidates)
-      if (replaces(this.#space, c.move, best.move)) this.#known.set(c.key, this.#known.get(c.key)! - paid);
-    this.#options.onProgress?.(predictedMs);
-    return true;
+    return cheapest();
+  }
+
+  /** Marginal cost of a move as it was last measured; else an estimate. */
+  #costOf(c: Candidate, candidates: readonly Candidate[]): number {
+    const known = this.#known.get(c.key);
+    if (known !== undefined) return known;
+    const measured = candidates.filter((o) => this.#known.has(o.key));
+    // Costs grow about with the square of what is removed.
+    const alike = measured.find((o) => o.place === c.place);
+    if (alike) return Math.max(0, this.#known.get(alike.key)!) * (c.saved / alike.saved) ** 2;
+    // A place that nothing is known about comes last.
+    return c.saved * measured.reduce((most, o) => Math.max(most, this.#known.get(o.key)! / o.saved), 1);
   }
 
   /** Changes the ground when that is due. */
   async #land(): Promise<void> {
     const now = this.#steps.at(-1)!;
-    if (!this.#options.rebase || now.predictedMs > LANDING * now.landedMs) return;
+    if (!this.#options.rebase || this.#options.expired?.() || now.predictedMs > LANDING * now.landedMs) return;
     const ground = (await this.#options.rebase(now.state)) ?? now.reference;
     const cost = ground === now.reference ? now.cost : await ground.cost(now.state);
     // What moves cost elsewhere says nothing here.
@@ -194,7 +219,8 @@ function replaces(space: Space, next: Move, done: Move): boolean {
 /**
  * Uses up the time that is left below `ms`: undoes moves, the one that gives back the most quality first, while the
  * prediction stays within. Returns the state that is at most `ms`.
- * @param tries costs that are asked for, at most; Infinity where they cost nothing
+ * @param tries costs that are asked for, at most; Infinity where they cost nothing. With 0 the largest step is taken for the
+ *   best.
  */
 export async function refill(
   space: Space,
@@ -217,9 +243,13 @@ export async function refill(
     // A few groups with coarse steps leave gaps that no single step fills: one wider, another narrower may.
     if (options.length === 0 && space.groups.length <= FEW_GROUPS)
       options = wider.flatMap((u) => narrowed(space, u, state, floor).flatMap(between));
-    if (options.length === 0 || left <= 0) return state;
+    if (options.length === 0 || (left <= 0 && tries > 0)) return state;
     // The largest first: they fill the gap with the fewest steps.
     options.sort((a, b) => b.at - a.at);
+    if (tries === 0) {
+      state = options[0]!.next;
+      continue;
+    }
     let best: { next: State; gain: number } | null = null;
     const before = await cost(state);
     for (const [i, o] of options.entries()) {
@@ -232,14 +262,6 @@ export async function refill(
     state = best.next;
   }
 }
-
-/** States with one narrowing of `s` widened or one block put back, predicted at most `ms`, the slowest first. */
-export const widened = (space: Space, s: State, floor: State, ms: number): State[] =>
-  undos(space, s, floor)
-    .map((state) => ({ state, at: predictMs(space, state) }))
-    .filter(({ at }) => at <= ms)
-    .sort((a, b) => b.at - a.at)
-    .map(({ state }) => state);
 
 /** Undos that are compared before one is taken, where each has to be measured. */
 const FEW = 6;

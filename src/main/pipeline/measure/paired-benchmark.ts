@@ -163,8 +163,6 @@ export const atPercentile = (s: LatencyStats, p: Budget['percentile']): number =
 const OPENINGS = 4;
 /** Of a plan that was chosen: what is built on it takes longer. */
 export const CONFIRMING = { precision: 0.003, minSeconds: 1.3, maxSeconds: 2, openings: OPENINGS };
-/** Of a plan that much will be built on. */
-export const AT_LENGTH = { ...CONFIRMING, openings: 3 * OPENINGS };
 /** Models slower than this, in milliseconds, stay open between measurements. */
 export const SLOW_MS = 40;
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Net } from '../../../../test/support/topologies.ts';
 import { DType } from '../../engine/ir/dtype.ts';
 import type { Model } from '../../engine/ir/model.ts';
-import { calibrationOf, firstSamples, inLargerBatches, resized, rotated, type Calibration } from './calibration.ts';
+import { calibrationOf, firstSamples, inLargerBatches, resized, type Calibration } from './calibration.ts';
 
 function network(batch: number | string): Model {
   const n = new Net();
@@ -27,13 +27,6 @@ describe('random inputs where no data are given', () => {
     for (const { x } of single) expect(x!.data.length).toBe(48);
     expect(new Set(seen).size).toBe(single.length);
   });
-});
-
-it('the same batches may begin with another one', async () => {
-  const c = await calibrationOf(network(1), null, [], 2, 1);
-  const turned = rotated(c, c.batches.length + 3);
-  expect(turned.batches[0]).toBe(c.batches[3]);
-  expect(new Set(turned.batches)).toEqual(new Set(c.batches));
 });
 
 it('small batches are put together, where that divides evenly', () => {

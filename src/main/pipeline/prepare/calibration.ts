@@ -68,14 +68,6 @@ export const drawCalibration = derived({
     calibrationOf(source, samples.dataset, draw(samples.train, count, seed), size, seed),
 });
 
-/** The same samples, beginning with the batch `by`: they rank plans otherwise. */
-export const rotateCalibration = derived({
-  name: 'rotated-calibration',
-  version: 1,
-  inputs: { calibration: input<Calibration>(), by: input<number>() },
-  run: ({ calibration, by }) => rotated(calibration, by),
-});
-
 /** The first batches, `n` samples or a little more. */
 export function firstSamples(c: Calibration, n: number): Calibration {
   const k = Math.max(1, Math.ceil(n / c.size));
@@ -86,13 +78,6 @@ export function firstSamples(c: Calibration, n: number): Calibration {
 export function lastSamples(c: Calibration, n: number): Calibration {
   const from = c.batches.length - Math.floor(n / c.size);
   return { ...c, batches: c.batches.slice(from), labels: c.labels.slice(from) };
-}
-
-/** The same batches, beginning with another one. @internal */
-export function rotated(c: Calibration, by: number): Calibration {
-  const from = by % c.batches.length;
-  const turned = <T>(list: readonly T[]): T[] => [...list.slice(from), ...list.slice(0, from)];
-  return { ...c, batches: turned(c.batches), labels: turned(c.labels) };
 }
 
 /** The same samples in batches of another size; what is left over goes, and too few for one batch repeat the first of them. */

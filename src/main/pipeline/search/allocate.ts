@@ -3,7 +3,7 @@ import type { Model } from '../../engine/ir/model.ts';
 import { allocationMethod } from '../../engine/allocation/methods/registry.ts';
 import { predictMs, type State } from '../../engine/allocation/state.ts';
 import type { StageContext } from '../context.ts';
-import { CONTENT, fitBudget, type Candidate } from '../../engine/allocation/fit-budget.ts';
+import { BAND, fitBudget, type Candidate } from '../../engine/allocation/fit-budget.ts';
 import { candidatesLeaf } from '../leaves.ts';
 import { input, stage, type Keyed } from '../stage.ts';
 import { candidateFile } from './candidate-file.ts';
@@ -68,6 +68,7 @@ async function allocate(
     costs: {
       cost: plans.cost,
       free: plans.free,
+      expired: plans.expired,
       ...(rebase && {
         rebase: (s: State) => {
           at(predictMs(space, s), 'compensating what has been cut so far');
@@ -85,13 +86,12 @@ async function allocate(
       space,
       allocate: (ms) => allocator.fill(ms),
       cut: (s) => cutModel(scope, s),
-      ...(allocator.wider && { wider: (s: State, ms: number) => allocator.wider!(s, ms) }),
       known: before,
       bias: bias.known,
       ...(baselineMs > SLOW_MS
         ? {
             measure: async (m: Model) =>
-              (await compare(m, { ...GLANCE, band: [CONTENT[0] * budgetRatio, CONTENT[1] * budgetRatio] })).ratio,
+              (await compare(m, { ...GLANCE, band: [BAND[0] * budgetRatio, BAND[1] * budgetRatio] })).ratio,
           }
         : {
             measure: async (m: Model) => (await compare(m, { maxSeconds: 2.5 })).ratio,
@@ -103,7 +103,7 @@ async function allocate(
       },
     });
     bias.keep((best.ratio * baselineMs) / best.predictedMs);
-    return best;
+    return { ...best, limited: plans.expired() };
   } finally {
     await plans.close();
   }

@@ -14,7 +14,7 @@ import type { StageContext } from '../context.ts';
 import { openCost, type PlanCost } from './plan-cost.ts';
 import { openSpace } from '../../engine/allocation/space.ts';
 
-async function open(p: Prepared, batches: Record<string, HostTensor>[], { memo } = memos()) {
+async function open(p: Prepared, batches: Record<string, HostTensor>[], { memo } = memos(), costSeconds = Infinity) {
   const groups = p.analysis.groups;
   const counts = new Map(groups.map((g) => [g.id, [Math.ceil(g.units / 2), g.units]] as const));
   const latency = formulaLatency(p.model, groups, counts, () => 1);
@@ -22,10 +22,13 @@ async function open(p: Prepared, batches: Record<string, HostTensor>[], { memo }
   const { space, start } = openSpace(groups, p.blocks, new Map(), counts, latency, recipe);
   let opened = 0;
   const told: number[] = [];
+  let ms = 0;
   const executor: Executor = {
     ...plainExecutor,
     open: (...given) => {
       opened++;
+      // Each model that is run takes a second.
+      ms += 1000;
       return plainExecutor.open(...given);
     },
   };
@@ -53,6 +56,8 @@ async function open(p: Prepared, batches: Record<string, HostTensor>[], { memo }
       start,
       cut: (s: State) => applyPlan(p.model, p.facts, p.analysis, planOf(space, s, ''), p.blocks),
       onTried: (count: number) => told.push(count),
+      costSeconds,
+      now: () => ms,
     },
     ctx,
   );
@@ -99,6 +104,20 @@ describe('what plans cost', () => {
     expect(second.costs.evaluations()).toBe(4);
     // Each one is told, so that whoever waits sees something move.
     expect(second.told).toEqual([1, 2, 3, 4]);
+  });
+
+  it('has a time limit that costs which are known do not count for', async () => {
+    const { p, batches } = await chain();
+    const kept = memos();
+    const first = await open(p, batches, kept, 3);
+    expect(first.costs.expired()).toBe(false);
+    await judged(first.costs);
+    expect(first.opened()).toBeGreaterThan(3);
+    expect(first.costs.expired()).toBe(true);
+    await first.costs.close();
+    const second = await open(p, batches, kept, 3);
+    await judged(second.costs);
+    expect(second.costs.expired()).toBe(false);
   });
 
   it('is taken on the original where the shape cannot be had back', async () => {

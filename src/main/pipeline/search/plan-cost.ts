@@ -42,6 +42,8 @@ export interface PlanCost extends Pick<ReferenceModel, 'cost'> {
   /** The cost of a plan that is known already, or null. Nothing is run. */
   known(s: State): number | null;
   evaluations(): number;
+  /** True once the costs of this search have taken the time that they may take. */
+  readonly expired: () => boolean;
   close(): Promise<void>;
   /** True where a cost is a sum of known figures. */
   readonly free: boolean;
@@ -75,9 +77,13 @@ export interface SearchScope {
   readonly baselineMs: number;
   readonly budgetRatio: number;
   readonly bias: PredictionBias;
+  /** Seconds that costs may take. */
+  readonly costSeconds: number;
 }
 
-export interface CostScope extends Pick<SearchScope, 'space' | 'start' | 'cut'> {
+export interface CostScope extends Pick<SearchScope, 'space' | 'start' | 'cut' | 'costSeconds'> {
+  /** Milliseconds of a clock; default: the machine's. */
+  readonly now?: () => number;
   /** Called with the number of plans run so far, after each. */
   readonly onTried?: (plans: number) => void;
 }
@@ -123,6 +129,7 @@ async function openCurvature(o: CostInputs, { space, start }: CostScope, ctx: Co
     // Counts that no allocator offers have no cost.
     known: (s) => numberOrNull(sum(s)),
     evaluations: () => count,
+    expired: () => false,
     close: () => Promise.resolve(),
     free: true,
   };
@@ -163,6 +170,7 @@ class MeasuredCost implements PlanCost {
   /** The latest last. */
   #openReferences: MeasuredReference[] = [];
   #count = 0;
+  #spentMs = 0;
   #canRebase: boolean;
 
   constructor(o: CostInputs, scope: CostScope, ctx: CostTools) {
@@ -198,6 +206,19 @@ class MeasuredCost implements PlanCost {
     return this.#count;
   }
 
+  readonly expired = (): boolean => this.#spentMs >= 1000 * this.#scope.costSeconds;
+
+  /** Runs what costs time, on the clock of the limit. */
+  async #timed<T>(work: () => Promise<T>): Promise<T> {
+    const { now = () => performance.now() } = this.#scope;
+    const started = now();
+    try {
+      return await work();
+    } finally {
+      this.#spentMs += now() - started;
+    }
+  }
+
   async close(): Promise<void> {
     for (const g of this.#references.values()) await g.close();
   }
@@ -214,6 +235,7 @@ class MeasuredCost implements PlanCost {
         return this.#open(rebased);
       },
       space: this.#scope.space,
+      timed: (work) => this.#timed(work),
       counted: () => {
         this.#count++;
         this.#scope.onTried?.(this.#count);
@@ -317,6 +339,7 @@ interface ReferenceOptions {
   /** Called at the first plan without a known cost; null where the reference cannot judge. */
   readonly open: () => Promise<OutputChange | null>;
   readonly space: Space;
+  readonly timed: <T>(work: () => Promise<T>) => Promise<T>;
   readonly counted: () => void;
 }
 
@@ -336,7 +359,7 @@ class MeasuredReference implements ReferenceModel {
   async holds(): Promise<boolean> {
     const known = this.#memo.get(HOLDS);
     if (known !== undefined) return known === 1;
-    const holds = (await this.#opened()) !== null;
+    const holds = (await this.#how.timed(() => this.#opened())) !== null;
     this.#memo.put(HOLDS, holds ? 1 : 0);
     return holds;
   }
@@ -349,7 +372,8 @@ class MeasuredReference implements ReferenceModel {
     const key = keyOf(s);
     let v = this.#memo.get(key);
     if (v === undefined) {
-      v = await (await this.#opened())!.cost(this.#how.space, s);
+      const { space, timed } = this.#how;
+      v = await timed(async () => (await this.#opened())!.cost(space, s));
       this.#memo.put(key, v);
     }
     this.#how.counted();

@@ -20,11 +20,6 @@ const SMALL_MACS = 5e8;
 const CALIBRATION_MACS = [4e11, 1.5e11] as const;
 const CALIBRATION_ELEMENTS = 2.5e8;
 
-/** The plan that is chosen is compensated once more where a small model bears so many times the samples, if they are asked for. */
-const FINAL = 3;
-/** Samples for that, over those that it was chosen with, at least: less changes nothing. */
-const WORTH = 2;
-
 /** Forward passes of the samples that a model is compensated with on the way to a plan, in multiply-accumulates. */
 const LANDING_MACS = 6.5e10;
 /** Samples that refits of plans which are only tried, and scores by what a refit leaves, learn from. */
@@ -33,8 +28,6 @@ export const FIT_SAMPLES = 512;
 export interface SampleLimits {
   /** For scores and compensation. */
   readonly calibration: number;
-  /** For compensation of the plan that is chosen; as many as for the others where more make no difference or take too long. */
-  readonly final: number;
   /** For every plan that is tried. */
   readonly ranking: number;
   /** For compensation on the way to a plan. */
@@ -56,17 +49,14 @@ export function sampleLimits(p: Prepared, wanted: number): SampleLimits {
     for (const v of n.outputs) widest = Math.max(widest, elementCount(p.facts.get(v)?.shape ?? []));
   const small = macs < SMALL_MACS;
   const elements = (CALIBRATION_ELEMENTS * batch) / widest;
-  const affords = (budget: number): number => Math.max(16, Math.floor(Math.min(wanted, budget / macs, elements)));
-  const calibration = affords(CALIBRATION_MACS[small ? 0 : 1]);
-  const more = small ? affords(FINAL * CALIBRATION_MACS[0]) : 0;
-  const final = more >= WORTH * calibration ? more : calibration;
+  const affordable = Math.min(CALIBRATION_MACS[small ? 0 : 1] / macs, elements);
+  const calibration = Math.max(16, Math.floor(Math.min(wanted, affordable)));
   const ranking = Math.max(8, Math.min(SENSITIVITY_SAMPLES, Math.floor(SENSITIVITY_MACS / macs)));
   const landing = Math.max(16, Math.min(FIT_SAMPLES, Math.floor(LANDING_MACS / macs)));
   const probes = Math.min(PROBES[1], Math.max(PROBES[0], Math.floor(PROBE_MACS / macs)));
   const rounds = macs > TWO_ROUNDS_MACS ? 1 : small ? 4 : 2;
   return {
     calibration,
-    final,
     ranking,
     landing,
     probes,

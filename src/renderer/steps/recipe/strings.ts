@@ -13,7 +13,7 @@ export const presets: Readonly<Record<string, { title: string; text: string }>> 
   },
   best: {
     title: 'Best quality',
-    text: 'Uses more samples, compares several plans and recovers for up to fifteen minutes. For the model that you deploy.',
+    text: 'Uses more samples, searches for longer and recovers for up to fifteen minutes. For the model that you deploy.',
   },
 };
 
@@ -35,8 +35,9 @@ export const strings = {
   seconds: 'Time limit in seconds',
   floor: 'Minimum keep ratio',
   calibration: 'Calibration samples',
-  plans: 'Plans to compare',
-  plansHelp: 'Each plan is ranked on other samples. The one closest to the original after compensation is used',
+  allocationSeconds: 'Time limit of the search in seconds',
+  allocationSecondsHelp:
+    'Plans are run to measure what they cost. After this time, choices rest on what is known by then',
   removeBlocks: 'Remove residual blocks',
   removeChannels: 'Remove channels',
   frozen: 'Groups that are not pruned',

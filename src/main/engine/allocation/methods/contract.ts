@@ -11,6 +11,8 @@ export interface Costs extends Pick<ReferenceModel, 'cost'> {
   readonly rebase?: (s: State) => Promise<ReferenceModel | null>;
   /** True where a cost is a sum of known figures, so that asking takes no time. */
   readonly free: boolean;
+  /** True once the time for costs is used up: a plan is then chosen by what is known. Default: never. */
+  readonly expired?: () => boolean;
 }
 
 export interface AllocationContext {
@@ -31,11 +33,6 @@ export interface Allocator {
   reach(ms: number): Promise<State>;
   /** Likewise, with the time that is left below `ms` used up. */
   fill(ms: number): Promise<State>;
-  /**
-   * Plans predicted at most `ms` that keep all that `s` keeps and more, and cost less; the best first. Absent where plans
-   * have no costs.
-   */
-  wider?(s: State, ms: number): Promise<readonly State[]>;
 }
 
 export interface AllocationMethod {
