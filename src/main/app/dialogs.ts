@@ -10,7 +10,7 @@ const IMAGES = ['png', 'jpg', 'jpeg', 'webp', 'bmp', 'tif', 'tiff', 'gif'];
 /** Where files and folders can both be meant, the window has a second button: only macOS has one dialog for both. */
 const DIALOGS: Record<FileKind, OpenDialogOptions> = {
   model: file('Open a model', 'ONNX models', ['onnx']),
-  data: file('Choose data', 'Data', ['csv', 'npy', 'npz', ...IMAGES]),
+  data: file('Choose data', 'Data', ['csv', 'tsv', 'npy', 'npz', ...IMAGES]),
   labels: file('Choose labels', 'Labels', ['csv', 'txt', 'npy', 'npz', 'json']),
   preprocess: file('Choose a preprocessing file', 'Preprocessing', ['json']),
   bundle: file('Open a bundle', 'Bundles', ['zip']),

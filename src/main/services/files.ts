@@ -14,7 +14,7 @@ const LIMIT = 2000;
 
 const ENDINGS: Record<FileKind, RegExp | null> = {
   model: /\.onnx$/i,
-  data: /\.(csv|npy|npz|png|jpe?g|webp|bmp|tiff?|gif)$/i,
+  data: /\.(csv|tsv|npy|npz|png|jpe?g|webp|bmp|tiff?|gif)$/i,
   labels: /\.(csv|txt|npy|npz|json)$/i,
   preprocess: /\.json$/i,
   bundle: /\.zip$/i,

@@ -11,6 +11,7 @@ import { sizesIn } from '../runtime/axes.ts';
 import { openModelFile } from '../storage/model-files.ts';
 import { classNamesOf } from '../pipeline/prepare/class-names.ts';
 import type { StageContext } from '../pipeline/context.ts';
+import { otherInputs } from './sample-text.ts';
 import { openWith, originalQuality, type OriginalOptions } from '../pipeline/prepare/original-quality.ts';
 import { readOutputs } from '../pipeline/prepare/readings.ts';
 import { openModelData } from '../pipeline/prepare/model-data.ts';
@@ -34,9 +35,11 @@ export async function runPreview(request: PreviewRequest, ctx: StageContext): Pr
     const shown = Array.from({ length: Math.min(SHOWN, dataset.length) }, (_, i) => i);
     const names = await classNamesOf(model, request.model, dataset);
     const pictures = await showSamples(dataset, shown);
+    const others = otherInputs(await dataset.batch(shown), shown.length, dataset, pictures !== null);
+    const several = dataset.inputs.length > 1;
     const classes = dataset.labels ? (names?.length ?? dataset.labels.reduce((a, b) => Math.max(a, b), -1) + 1) : null;
     const all = [...notes, ...dataset.notes.slice(before)];
-    if (!pictures) all.push('The samples are not pictures of 1 or 3 channels, so none are shown.');
+    if (!pictures && !several) all.push('The samples are not pictures of 1 or 3 channels, so none are shown.');
     ctx.progress({ stage: 'data', message: 'running the model on the data', done: 0.5 });
     const meanings = await readOutputs(model, { dataset, classNames: names, given: request.outputs }, ctx.executor);
     const look = { model, path: request.model, dataset, meanings, source: request, limits: GLIMPSE };
@@ -49,7 +52,11 @@ export async function runPreview(request: PreviewRequest, ctx: StageContext): Pr
       labelled: dataset.labels !== null,
       classes,
       classNames: names,
-      images: (pictures ?? []).map((src, i) => ({ src, label: labelOf(dataset, names, i) })),
+      images: (pictures ?? (several ? shown.map(() => '') : [])).map((src, i) => ({
+        src,
+        label: labelOf(dataset, names, i),
+        ...(several && { others: others[i]! }),
+      })),
       preprocess: { ...dataset.preprocess },
       sizes: sizesIn(model, Object.fromEntries(Object.entries(shapes).map(([name, dims]) => [name, { dims }]))),
       original,
@@ -99,8 +106,8 @@ export function labelOf(dataset: Dataset, names: readonly string[] | null, index
 }
 
 async function kindOf(path: string): Promise<string> {
-  if ((await stat(path)).isDirectory()) return 'folder of images';
+  if ((await stat(path)).isDirectory()) return 'folder';
   const type = extname(path).toLowerCase();
-  if (type === '.csv') return 'CSV of paths';
+  if (type === '.csv' || type === '.tsv') return 'table';
   return type === '.npy' || type === '.npz' ? 'array file' : 'single image';
 }

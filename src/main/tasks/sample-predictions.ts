@@ -11,6 +11,7 @@ import { classNamesOf } from '../pipeline/prepare/class-names.ts';
 import { dataInputs, padded, pictureIn, samplesOf } from '../pipeline/prepare/data-input.ts';
 import { readOutputs } from '../pipeline/prepare/readings.ts';
 import { labelOf, showSamples } from './preview.ts';
+import { otherInputs } from './sample-text.ts';
 
 /** Samples that are shown. */
 const SHOWN = 12;
@@ -39,10 +40,13 @@ export async function samplePredictions(
   const pictures = await showSamples(dataset, indices);
   const before = await outputsPerSample(model, dataset, indices, meanings, executor);
   const after = await outputsPerSample(pruned, dataset, indices, meanings, executor);
-  const picture = indices.length ? pictureIn(await dataset.batch(indices.slice(0, 1)), dataset.main) : null;
+  const batch = indices.length > 0 ? await dataset.batch(indices) : {};
+  const others = otherInputs(batch, indices.length, dataset, pictures !== null);
+  const picture = indices.length ? pictureIn(batch, dataset.main) : null;
   return indices.map((index, i) => ({
     src: pictures?.[i] ?? '',
     label: labelOf(dataset, names, index),
+    ...(dataset.inputs.length > 1 && { others: others[i]! }),
     ...sayPrediction(before[i]!, after[i]!, { order, meanings, picture, names }),
   }));
 }

@@ -77,7 +77,13 @@ export interface DataPreview {
   readonly classes: number | null;
   readonly classNames: readonly string[] | null;
   /** As the model sees them: PNG data URLs of the first samples after preprocessing, with their labels. */
-  readonly images: readonly { readonly src: string; readonly label: string | null }[];
+  readonly images: readonly {
+    /** Empty where samples are no pictures. */
+    readonly src: string;
+    readonly label: string | null;
+    /** The inputs that are no picture, in words; absent for a model of one input. */
+    readonly others?: string;
+  }[];
   readonly preprocess: Readonly<Record<string, unknown>>;
   /** Of dynamic axes besides the batch, as the data have them: these are used, whatever else is given. */
   readonly sizes?: Readonly<Record<string, number>>;
@@ -121,6 +127,8 @@ export interface ReviewData {
     /** Empty where samples are no pictures. */
     readonly src: string;
     readonly label: string | null;
+    /** The inputs that are no picture, in words; absent for a model of one input. */
+    readonly others?: string;
     /** The predicted class, or how close the output is to the original's. */
     readonly before: string;
     readonly after: string;

@@ -5,6 +5,8 @@ import { int } from '../../engine/ir/attribute.ts';
 import { DType } from '../../engine/ir/dtype.ts';
 import type { Model } from '../../engine/ir/model.ts';
 import { i64 } from '../../engine/ir/tensor.ts';
+import { twoInputs } from '../../../../test/support/two-inputs.ts';
+import { randomFeeds } from '../../runtime/random-inputs.ts';
 import { keyed } from '../../../../test/support/keyed.ts';
 import type { StageContext } from '../context.ts';
 import { declareAs, freeBatch as freed } from './free-batch.ts';
@@ -45,6 +47,16 @@ function context() {
     opened: () => runs,
   };
 }
+
+it('is freed for all inputs of a model', async () => {
+  const model = twoInputs(8, 1);
+  const free = await freeBatch(model, 'two', context().ctx);
+  expect(free.graph.inputs.map((v) => v.type!.shape![0])).toEqual(['batch', 'batch', 'batch']);
+  const session = await plainExecutor.open(free);
+  const out = await session.run(randomFeeds(free, { batch: 3 }));
+  expect(out['y']!.dims).toEqual([3, 4]);
+  await session.release();
+});
 
 describe('a batch size that an exporter fixed', () => {
   it('is freed where samples do not depend on each other, and declared again for what is shipped', async () => {

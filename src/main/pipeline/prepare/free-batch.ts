@@ -25,11 +25,11 @@ const agreement = figures({ name: 'batch-agreement', version: 1, inputs });
 /** The model with a dynamic batch axis, or the model itself where its batch is dynamic already or means more than samples. */
 export const freeBatch = derived({
   name: 'free-batch',
-  version: 1,
+  version: 2,
   inputs,
   run: async ({ model }, ctx: Pick<StageContext, 'executor' | 'memo'>, { given }): Promise<Model> => {
     const fed = fedInputs(model);
-    if (fed.length !== 1 || fed[0]!.type?.shape?.[0] !== 1) return model;
+    if (fed.length === 0 || fed.some((v) => v.type?.shape?.[0] !== 1)) return model;
     const memo = agreement.open(given, ctx);
     const known = memo.get('free');
     if (known === 0) return model;

@@ -1,4 +1,5 @@
 /** Data as a model wants it: preprocessed as its files say, in the shapes of its inputs. */
+import { takesPictures } from '../../data/array-input.ts';
 import { openDataset, type Dataset } from '../../data/dataset.ts';
 import type { InputSpec } from '../../data/input-spec.ts';
 import { resolvePreprocess } from '../../data/preprocess.ts';
@@ -16,6 +17,8 @@ import { fillNotes, withNamedInputs } from './named-fill.ts';
 
 /** Which data sets were seen to decode: their identities are the names of the figures. */
 const seenData = figures({ name: 'images', version: 2, inputs: {} });
+
+const NO_PREPROCESS = { preprocess: null, notes: [] };
 
 /** How data are given. */
 export interface ModelData {
@@ -47,7 +50,10 @@ export async function openModelData(
   const specs = inputSpecs(model, o.dims);
   const preset = o.preprocess === undefined ? undefined : presetNamed(o.preprocess);
   // A preset says what values are; what is cut out of a picture is told by what lies beside the model.
-  const found = await resolvePreprocess(path, preset ? undefined : o.preprocess);
+  const given = preset ? undefined : o.preprocess;
+  // A file beside a model that takes ids only is about another component.
+  const pictured = specs.some((s) => s.shape.length === 4 || takesPictures(s));
+  const found = given === undefined && !pictured ? NO_PREPROCESS : await resolvePreprocess(path, given);
   const named = preset && withPreset(found.preprocess, preset, inputs.inputs.some((i) => isGrey(i.dims)) ? 1 : 3);
   const opened = await openDataset({
     data: o.data,
