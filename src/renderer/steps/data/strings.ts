@@ -40,7 +40,8 @@ export const strings = {
     'Without data, sensitivities come from random inputs. Weights are not refitted, nothing is recovered and quality is not measured. Expect a much worse model.',
   labels: 'Labels',
   preprocess: 'Preprocessing',
-  dataKinds: 'A folder of images (flat, or one folder per class), a CSV of path,label, or .npy / .npz arrays. For several inputs: a .npz, a folder of .npy files or a table with one part for each input, called like it.',
+  dataKinds:
+    'A folder of images (flat, or one folder per class), a CSV of path,label, or .npy / .npz arrays. For several inputs: a .npz, a folder of .npy files or a table with one part for each input, called like it.',
   samplesSeen: 'Samples',
   afterPreprocess: 'Model inputs, after preprocessing',
 } as const;
