@@ -70,7 +70,6 @@ export async function recover(
       restarts: 0,
     };
     const fresh = student.suspend();
-    const moved = student.moving;
     const saved = (await options.checkpoint?.read()) as { memory: Memory; student: unknown } | null | undefined;
     if (saved && (await student.resume(saved.student))) m = saved.memory;
     else if (saved) await student.resume(fresh);
@@ -96,7 +95,7 @@ export async function recover(
         const value = await consider(student.count > 3 / (1 - EMA) ? 'average' : 'current');
         stale = value < known ? 0 : stale + 1;
         m.curve.push({ seconds: elapsed(), step: student.count, loss: m.loss, holdout: value });
-        if (m.best.step === 0 && m.restarts < RESTARTS && tooFast(value / before, share(), student.count, moved)) {
+        if (m.best.step === 0 && m.restarts < RESTARTS && tooFast(value / before, share())) {
           await student.resume(fresh);
           Object.assign(m, { rate: m.rate * SLOWER, from: elapsed(), restarts: m.restarts + 1, loss: 0 });
         }
@@ -140,21 +139,20 @@ export async function recover(
 /** The peak of the rate shrinks to this, so many times at most, where it led away from the original. */
 const SLOWER = 0.5;
 const RESTARTS = 5;
+/** A model so many times further off than the start is lost. Twice as far off is usual: it comes back as the rate falls. */
+const LOST = 5;
+/** Shares of the time. Before the first, statistics that follow the batches lag behind; after the second it is too late. */
+const [SETTLED, LATE] = [0.16, 0.5];
 
 /**
- * Whether a run should begin anew with a smaller rate. Steps of a set length lead away at first, and the further the nearer
- * the start was: what lies five times further off is lost, what lies twice as far comes back as the rate falls. With few
- * steps to come it has to be back by a third of the time. While statistics follow the batches, and right after they are held
- * still, they lag behind the weights: how far off the model is then says nothing.
- * @param worse the distance on held-out samples over that before the first step, @param share of the time, @param steps done,
- * @param moved whether the run began with statistics that follow the batches
+ * Whether a run should begin anew with a smaller rate.
+ * @param worse the distance on held-out samples over that before the first step; NaN where an output is no number
+ * @param share of the time that has passed
  * @internal
  */
-export function tooFast(worse: number, share: number, steps: number, moved = false): boolean {
-  const few = steps / Math.max(share, 1e-9) < 400;
-  const limit = moved && share < CALM ? Infinity : few && share >= 0.3 ? 1.7 : 5;
-  // What is no number any more is worse than anything.
-  return share < 0.5 && !(worse <= limit);
+export function tooFast(worse: number, share: number): boolean {
+  if (share >= LATE) return false;
+  return Number.isNaN(worse) || (share >= SETTLED && worse > LOST);
 }
 
 /**
@@ -170,5 +168,3 @@ const [SLOWEST, FASTEST, PER_ROOT] = [0.014, 0.03, 0.086];
 
 /** Share of the schedule after which statistics of batches are held still. */
 const SETTLE = 0.1;
-/** Share after which a model whose statistics are held still has come to terms with them. */
-const CALM = 0.16;
