@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeCompressFixture, type CompressFixture } from '../../../test/support/compress-fixture.ts';
 import { ROOT } from '../../../test/support/files.ts';
+import { writeTwoInputs } from '../../../test/support/two-inputs.ts';
 import { steadily } from '../../../test/support/steady-measure.ts';
 import type { Candidate } from '../../shared/model/frames.ts';
 import type { CompressRequest } from '../../shared/model/job.ts';
@@ -24,7 +25,10 @@ import { runCompress } from '../pipeline/compress.ts';
 import { runInspect } from './inspect.ts';
 import { loadWithHash } from '../pipeline/prepare/load.ts';
 import { prepare } from '../pipeline/prepare/prepare.ts';
+import { openModelData } from '../pipeline/prepare/model-data.ts';
+import { openModelFile } from '../storage/model-files.ts';
 import { runPreview } from './preview.ts';
+import { samplePredictions } from './sample-predictions.ts';
 import { runProfile } from './profile.ts';
 import { runReach } from './reach.ts';
 import { openWorker } from './worker-resources.ts';
@@ -58,6 +62,28 @@ beforeAll(async () => {
   });
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+
+describe('a model of several inputs', () => {
+  it('is shown by its picture and the values of its other inputs, before and after the cut', async () => {
+    const { model: path, data } = await writeTwoInputs(folder, 8, 40);
+    const p = await runPreview({ model: path, data }, ctx);
+    expect(p).toMatchObject({ samples: 40, labelled: true, original: { top1: 1 } });
+    expect(p.notes.join()).toContain('attention_mask out: it is filled with ones');
+    expect(p.images[0]!.src).toMatch(/^data:image\/png;base64,/);
+    expect(p.images[0]!.others).toMatch(/^ids:( \d+){5}; attention_mask: 1 1 1 1 1$/);
+    const model = openModelFile(path);
+    const { dataset } = await openModelData(model, path, { data }, ctx);
+    try {
+      const o = { model, pruned: openModelFile(path), path, dataset, from: [3, 5] };
+      const [first, second] = await samplePredictions(o, ctx.executor);
+      expect(first!.others).toBe(p.images[3]!.others);
+      expect(second!.others).toBe(p.images[5]!.others);
+      expect(first!.after).toBe(first!.before);
+    } finally {
+      await dataset.close();
+    }
+  });
+});
 
 describe('preview', () => {
   it('shows the first samples as the model sees them, with the names of their classes', async () => {

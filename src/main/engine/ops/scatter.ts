@@ -4,6 +4,7 @@ import { DType } from '../ir/dtype.ts';
 import { unsupported, type OperatorDef, type PruneContext, type Traits } from './contract.ts';
 import { normalizeAxis } from './support/axes.ts';
 import { cInts, w, x } from './support/elementwise.ts';
+import { scatterElements } from './support/scatter.ts';
 
 const places = unsupported('places come from data');
 
@@ -105,9 +106,16 @@ export const operators: readonly OperatorDef[] = [
     opType: 'GatherElements',
     shape: (ctx) => [ctx.in(1)],
     prune: { relate: relateElements([1]) },
-    grad: places,
+    grad: (ctx) => {
+      const dY = ctx.dY();
+      if (!dY || !ctx.needs(0)) return [null, null];
+      const [data, at] = [ctx.node.input(0)!, ctx.node.input(1)!];
+      const axis = normalizeAxis(attrInt(ctx.node.attributes.get('axis'), 0), ctx.shape(data).length);
+      return [scatterElements(ctx.b, dY, at, axis, ctx.shape(data)), null];
+    },
     examples: [
       { name: 'along the last axis', attributes: [['axis', int(1)]], inputs: [x([2, 4]), cInts([1, 0, 3, 2], [2, 2])] },
+      { name: 'one place twice', inputs: [x([3, 4]), cInts([1, -1, 1, 2, 1, 0], [2, 3])] },
     ],
   },
   {

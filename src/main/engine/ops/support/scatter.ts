@@ -90,6 +90,22 @@ export function scatterAxis(
 const SCATTER_ADDS = 16;
 
 /**
+ * Gradient of taking elements along an axis at indices of the gradient's own shape: what falls on one place is added up.
+ * @param shape of the result
+ * @throws Error where the operator set has no ScatterElements that adds
+ */
+export function scatterElements(
+  b: GraphBuilder,
+  dY: Value,
+  indices: Value,
+  axis: number,
+  shape: readonly number[],
+): Value {
+  if (b.opset < SCATTER_ADDS) throw new Error(`adding up at places needs operator set ${SCATTER_ADDS}`);
+  return b.op('ScatterElements', [zeros(b, shape), indices, dY], { axis: int(axis), reduction: str('add') });
+}
+
+/**
  * Gradient of taking rows of a table at indices that only a run knows: row i of dY is added to the table's row indices[i].
  * @param dY [m, width], @param indices [m], negative ones count from the end, @returns [rows, width]
  */
@@ -101,7 +117,7 @@ export function scatterRows(
 ): Value {
   if (b.opset >= SCATTER_ADDS) {
     const places = b.expand(b.reshape(indices, [m, 1]), [m, width]);
-    return b.op('ScatterElements', [zeros(b, [rows, width]), places, dY], { axis: int(0), reduction: str('add') });
+    return scatterElements(b, dY, places, 0, [rows, width]);
   }
   // Before, a product with ones and zeros adds them up. Numbers of rows are exact in float32 below 2 ** 24.
   const given = b.cast(b.reshape(indices, [1, m]), DType.FLOAT);
