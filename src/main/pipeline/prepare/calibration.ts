@@ -22,7 +22,7 @@ export interface Calibration {
   readonly real: boolean;
 }
 
-/** @param indices samples to use; cut to whole batches */
+/** @param indices samples to use; cut to whole batches @internal */
 export async function calibrationOf(
   model: Model,
   dataset: Dataset | null,
@@ -113,7 +113,7 @@ export function inLargerBatches(c: Calibration, least: number): Calibration {
 }
 
 /** Draws `n` of the given indices. */
-export function draw(indices: readonly number[], n: number, seed: number): number[] {
+function draw(indices: readonly number[], n: number, seed: number): number[] {
   const all = [...indices];
   seededRandom(seed).shuffle(all);
   return all.slice(0, n);

@@ -218,8 +218,7 @@ async function look(
 }
 
 const numbersOf = (t: HostTensor): Iterable<number> =>
-  floats(t) ??
-  (ArrayBuffer.isView(t.data) && !(t.data instanceof BigInt64Array) ? (t.data as unknown as Uint8Array) : []);
+  floats(t) ?? Array.from(t.data as ArrayLike<number | bigint>, Number);
 
 /** Samples of a batch with NaN or infinity in any output. */
 function brokenIn(outputs: readonly HostTensor[], count: number): number {
