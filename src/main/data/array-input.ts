@@ -1,4 +1,4 @@
-/** Arrays as batches of one input: as images where the input takes images, else as they are. */
+/** Feeds one model input from an array: as images where the input takes images, unchanged otherwise. */
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { Preprocess } from '../../shared/model/job.ts';
 import type { HostTensor } from '../engine/executor.ts';
@@ -13,7 +13,7 @@ import type { ArraySource } from './npy.ts';
 import { fit, type Geometry, type Pixels } from './pixels.ts';
 
 export interface ArrayInput {
-  /** null where values pass through as they are. */
+  /** null where values pass through unchanged. */
   readonly preprocess: Preprocess | null;
   /** Whether the samples are pictures of 1 or 3 channels. */
   readonly pictures: boolean;
@@ -22,12 +22,12 @@ export interface ArrayInput {
 
 export interface ArrayOptions {
   readonly preprocess?: Preprocess | null | undefined;
-  /** Whether the samples may be pictures; masks, ids and states of the same shape are none. */
+  /** Whether the samples can be pictures. Masks, ids and states can have the same shape and are not. */
   readonly mayBePictures: boolean;
   readonly notes: string[];
 }
 
-/** @throws 'data-shape' where a sample has not the shape of the input, 'preprocess-invalid' */
+/** @throws 'data-shape' where a sample does not fit the input's shape, 'preprocess-invalid' */
 export function openArray(array: ArraySource, spec: InputSpec, o: ArrayOptions): ArrayInput {
   if (spec.shared) return openShared(array, spec);
   const sample = array.shape.slice(1);
@@ -47,7 +47,7 @@ export function openArray(array: ArraySource, spec: InputSpec, o: ArrayOptions):
   return { preprocess: null, pictures: layout !== null, batch };
 }
 
-/** Shape of a sample as the input takes it. A single number may come with axes of one, or without. */
+/** Shape of a sample as the input takes it. A single number may come with or without axes of size one. */
 function valuesShape(sample: readonly number[], wanted: readonly number[]): readonly number[] {
   if (fitsShape(sample, wanted)) return sample;
   if (elementCount(sample) === 1 && wanted.every((d) => d === 1)) return wanted;
@@ -56,7 +56,7 @@ function valuesShape(sample: readonly number[], wanted: readonly number[]): read
   });
 }
 
-/** One value for all samples: the array has the shape of the input itself. */
+/** One value for all samples: the array has the input's own shape. */
 function openShared(array: ArraySource, spec: InputSpec): ArrayInput {
   if (!fitsShape(array.shape, spec.shape) && elementCount(array.shape) !== 1)
     throw new SecateurError('data-shape', {
@@ -77,7 +77,7 @@ function openPictures(array: ArraySource, spec: InputSpec, layout: ImageLayout, 
   const { height, width, channels, strideY, strideX, strideC } = layout;
   const dtype = spec.dtype ?? DType.FLOAT;
   const bytes = array.dtype === DType.UINT8;
-  // Float images without instructions keep their values.
+  // Float images keep their values unless preprocessing is given.
   const plain = bytes ? o.preprocess : (o.preprocess ?? {});
   const e = expectImages(spec.shape, dtype, plain, channels, o.notes);
   const geometry: Geometry = { ...e.preprocess, target: e.target };
@@ -123,7 +123,7 @@ function interleave(v: ImageView): Pixels {
   return { data, width: v.width, height: v.height, channels: v.channels };
 }
 
-/** Whether an input of several can take pictures: floats or bytes, and no mask. */
+/** Whether one of several inputs can take pictures: floats or bytes, and not a mask. */
 export const takesPictures = ({ name, dtype = DType.FLOAT, shape, shared }: InputSpec): boolean =>
   !shared &&
   (shape.length === 4 || shape.length === 2) &&

@@ -1,4 +1,4 @@
-/** Numbers of one element type as another. */
+/** Converts numbers between element types. */
 import { SecateurError } from '../../shared/contract/errors.ts';
 import { DType, dtypeName } from '../engine/ir/dtype.ts';
 import { halfToNumber, numberToHalf, type NumericArray } from '../engine/ir/tensor.ts';
@@ -8,7 +8,7 @@ type Numbers = ArrayLike<number | bigint>;
 const number = (x: number | bigint): number => Number(x);
 const big = (x: number | bigint): bigint => BigInt(x);
 
-/** Writes numbers as elements of a type; null where data cannot be of that type. */
+/** Writes numbers as elements of a type; null where the type does not support it. */
 const WRITERS: Readonly<Record<number, (from: Numbers) => NumericArray>> = {
   [DType.FLOAT]: (a) => Float32Array.from(a as ArrayLike<number>, number),
   [DType.DOUBLE]: (a) => Float64Array.from(a as ArrayLike<number>, number),
@@ -24,11 +24,14 @@ const WRITERS: Readonly<Record<number, (from: Numbers) => NumericArray>> = {
   [DType.BOOL]: (a) => Uint8Array.from(a as ArrayLike<number>, (x) => Number(Number(x) !== 0)),
 };
 
-/** Values as numbers: half floats are stored as their bits. */
+/** Values as numbers. Half floats are stored as their bits. */
 export const readable = (data: NumericArray, dtype: number): Numbers =>
   dtype === DType.FLOAT16 ? Float32Array.from(data as Uint16Array, halfToNumber) : (data as Numbers);
 
-/** @param from its element type @throws 'data-shape' for a type that data cannot be turned into */
+/**
+ * @param from its element type
+ * @throws 'data-shape' for a type that is not supported
+ */
 export function castTo(data: NumericArray, from: number, to: number): NumericArray {
   if (from === to) return data;
   const write = WRITERS[to];

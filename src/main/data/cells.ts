@@ -1,6 +1,6 @@
 /**
- * Columns of a table that are named like inputs. A cell is a path (an image, or a .npy with one sample), relative to the
- * table, or numbers: as many as a sample has elements, separated by spaces, commas or semicolons.
+ * Table columns that are named after inputs. A cell is a path (an image, or a .npy with one sample) relative to the
+ * table, or all numbers of one sample, separated by spaces, commas or semicolons.
  */
 import { stat } from 'node:fs/promises';
 import { dirname, extname, isAbsolute, resolve } from 'node:path';
@@ -13,7 +13,10 @@ import { mapLimit } from './map-limit.ts';
 import { memoryArray, openNpy, type ArraySource } from './npy.ts';
 import type { Column } from './source.ts';
 
-/** @param cells one for every sample @throws 'data-cell', 'data-shape', 'file-not-found' */
+/**
+ * @param cells one per sample
+ * @throws 'data-cell', 'data-shape', 'file-not-found'
+ */
 export async function openColumn(cells: readonly string[], spec: InputSpec, path: string): Promise<Column> {
   const used = spec.shared ? [soleValue(cells, spec, path)] : cells;
   const [first] = used;
@@ -55,7 +58,7 @@ function pathsOf(
 
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$|^[+-]?(nan|inf(inity)?)$/i;
 
-/** Numbers of a cell; true and false are 1 and 0. Null where it holds anything else. @internal */
+/** Numbers of a cell, with true and false as 1 and 0; null where it holds anything else. @internal */
 export function numbersOf(cell: string): number[] | null {
   const words = cell.replace(/^\s*[[(]|[\])]\s*$/g, '').split(/[\s,;]+/).filter((w) => w !== ''); // prettier-ignore
   const out: number[] = [];
@@ -81,7 +84,7 @@ function numberColumn(cells: readonly string[], spec: InputSpec, path: string): 
   return memoryArray(DType.DOUBLE, spec.shared ? shape : [rows.length, ...shape], Float64Array.from(rows.flat()));
 }
 
-/** Shape of a sample of so many elements: one size that is open follows from the others. */
+/** Shape of a sample with `count` elements. One unknown size is computed from the others. */
 function shapeFor(count: number, spec: InputSpec): number[] {
   const wanted = sampleShape(spec);
   const known = elementCount(wanted.filter((d) => d >= 1));
@@ -94,7 +97,7 @@ function shapeFor(count: number, spec: InputSpec): number[] {
   });
 }
 
-/** Samples in files of their own, read when they are asked for. */
+/** Samples in separate files, read on demand. */
 async function openCellFiles(files: readonly string[], spec: InputSpec): Promise<ArraySource> {
   await mapLimit(files.length, 16, async (i) => {
     if (!(await stat(files[i]!).catch(() => null))?.isFile())

@@ -3,7 +3,7 @@
 /** Files that end in .tsv are separated by tabs, others by commas. */
 export const separatorOf = (path: string): string => (/\.tsv$/i.test(path) ? '\t' : ',');
 
-/** Rows of fields; empty lines are left out. A byte-order mark is ignored. */
+/** Rows of fields. Empty lines and a byte-order mark are skipped. */
 export function parseCsv(text: string, separator: string = ','): string[][] {
   const rows: string[][] = [];
   let row: string[] = [],

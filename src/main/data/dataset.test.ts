@@ -86,7 +86,7 @@ describe('folders', () => {
     expect(second.notes).toEqual(first.notes);
     expect(second.notes.join('\n')).toMatch(/scaled and cropped/);
     expect(await second.batch([0, 1])).toEqual(await first.batch([0, 1]));
-    // A damaged one is found at once, and nothing is remembered of a folder that holds one.
+    // A damaged file is reported at once, and nothing is cached for its folder.
     await writeFile(join(root, 'b.png'), 'not an image');
     for (let i = 0; i < 2; i++) {
       const third = await openDataset(options);

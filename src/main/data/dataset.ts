@@ -1,6 +1,6 @@
 /**
- * Samples as a model takes them: opens any of the sources of sources.ts, preprocesses, and hands out batches. A sample is a
- * tensor for every input that the data feed. Images are decoded when they are asked for, several at a time, and kept as
+ * Samples in the form a model takes them. Opens any source of sources.ts, preprocesses it, and returns batches. A
+ * sample has one tensor per input that the data feed. Images are decoded on demand, several at a time, and cached as
  * bytes at their final size up to a limit.
  */
 import { SecateurError } from '../../shared/contract/errors.ts';
@@ -25,20 +25,20 @@ export interface DatasetOptions {
   /** Separate file of labels: .npy, .csv or .txt. */
   readonly labels?: string | undefined;
   /**
-   * Of the inputs that take images. null or absent: deduced from the input, and said in the notes. An empty object is a
-   * statement: raw 0..255.
+   * Applies to the inputs that take images. null or absent: deduced from the input and reported in the notes. An empty
+   * object means raw 0..255.
    */
   readonly preprocess?: Preprocess | null | undefined;
   /** The open inputs of the model, in the graph's order. */
   readonly inputs: readonly InputSpec[];
-  /** Names in the order of the class numbers, for labels that are names. */
+  /** Class names in the order of the class numbers, for labels that are names. */
   readonly classes?: readonly string[] | null | undefined;
-  /** Uses at most so many samples, drawn with the seed and balanced over the classes. */
+  /** Maximum number of samples, drawn with the seed and balanced over the classes. */
   readonly limit?: number | undefined;
   readonly seed?: number | undefined;
   /** Bytes of decoded images kept in memory; default 1 GiB. */
   readonly cacheBytes?: number | undefined;
-  /** What was found out about folders before: images that were all seen to decode are not decoded again only to see that. */
+  /** Cached results per folder: images that all decoded once are not decoded again for the check. */
   readonly seen?: Figures | undefined;
 }
 
@@ -46,35 +46,38 @@ export interface Dataset {
   readonly length: number;
   readonly labels: Int32Array | null;
   readonly classNames: readonly string[] | null;
-  /** Inputs that batches have, in the graph's order. */
+  /** Inputs that a batch has, in the graph's order. */
   readonly inputs: readonly string[];
-  /** The input that is shown, and that the preprocessing is about: the first that holds pictures, else the first. */
+  /** The input that is shown and preprocessed: the first that holds pictures, else the first. */
   readonly main: string;
   /** Inputs whose samples may be shifted, mirrored and mixed: those that hold pictures, or the only one. */
   readonly pictures: readonly string[];
-  /** The preprocessing in force, with everything that was deduced; null where arrays pass through as they are. */
+  /** The preprocessing in force, deduced parts included; null where arrays pass through unchanged. */
   readonly preprocess: Preprocess | null;
-  /** What a user should know: skipped files, deduced preprocessing, adapted sizes. May grow while batches are read. */
+  /** Notes for the user: skipped files, deduced preprocessing, adapted sizes. Can grow while batches are read. */
   readonly notes: readonly string[];
-  /** Hash of everything that samples and labels depend on; see identity.ts. */
+  /** Hash of everything that samples and labels depend on. See identity.ts. */
   readonly identity: string;
-  /** File names (or 'row 17'), for messages. */
+  /** File name, or 'row 17', for messages. */
   name(index: number): string;
-  /** Samples in the order asked for, first axis = indices.length, of the inputs' types; `shared` inputs as they are. */
+  /**
+   * Samples in the given order, of the inputs' element types; the first axis is indices.length. `shared` inputs come
+   * unchanged.
+   */
   batch(indices: readonly number[]): Promise<Sample>;
   close(): Promise<void>;
 }
 
 const CACHE_BYTES = 2 ** 30;
-/** The values of an array were looked at. */
+/** Marks an array whose values were checked. */
 const LOOKED = 1;
 
-/** The part of the data that one input gets, opened. */
+/** The opened data of one input. */
 interface OpenedInput {
   readonly name: string;
   readonly preprocess: Preprocess | null;
   readonly pictures: boolean;
-  /** @param rows numbers of samples in the source */
+  /** @param rows indices of samples in the source */
   batch(rows: readonly number[]): Promise<HostTensor>;
 }
 
@@ -145,7 +148,7 @@ async function batchOf(inputs: readonly OpenedInput[], rows: readonly number[]):
 }
 
 interface InputOptions extends DatasetOptions {
-  /** Samples that are wanted. */
+  /** Samples to use. */
   readonly drawn: readonly number[];
   readonly notes: string[];
 }
@@ -180,7 +183,7 @@ async function openInputs(
   return { inputs, rows };
 }
 
-/** The first input that looks like pictures, where several inputs are fed from arrays. */
+/** The first input that looks like pictures, where arrays feed several inputs. */
 function picturedArray(source: Source, specs: readonly InputSpec[]): string | null {
   const found = specs.find((spec) => {
     const c: Column = source.columns.get(spec.name)!;
@@ -189,7 +192,7 @@ function picturedArray(source: Source, specs: readonly InputSpec[]): string | nu
   return found?.name ?? null;
 }
 
-/** The error with the name of the input that it is about. */
+/** The error, with the name of the input it concerns. */
 function ofInput(e: unknown, name: string): unknown {
   if (!(e instanceof SecateurError) || e.code !== 'data-shape') return e;
   return new SecateurError(
@@ -223,13 +226,16 @@ async function openFiles(
   return { input: { name: spec.name, preprocess: images.preprocess, pictures: true, batch }, rows: good };
 }
 
-/** Looks at all values of arrays once. @throws 'data-not-finite', 'data-range' */
+/**
+ * Checks all values of arrays once.
+ * @throws 'data-not-finite', 'data-range'
+ */
 async function checkValues(
   source: Source,
   specs: readonly InputSpec[],
   o: {
     readonly rows: readonly number[];
-    /** Inputs whose values are turned into pictures before the model gets them. */
+    /** Inputs whose values are converted to pictures before the model gets them. */
     readonly pictured: ReadonlySet<string>;
     readonly identity: string;
     readonly seen: DatasetOptions['seen'];

@@ -1,4 +1,7 @@
-/** What images a model takes: reads layout, channels and size off its input shape, and completes the preprocessing with them. */
+/**
+ * The images that a model takes: reads layout, channels and size from its input shape and completes the preprocessing
+ * with them.
+ */
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { Preprocess } from '../../shared/model/job.ts';
 import { DType, dtypeName } from '../engine/ir/dtype.ts';
@@ -7,16 +10,16 @@ export interface Expected {
   readonly preprocess: Preprocess;
   readonly layout: 'NCHW' | 'NHWC';
   readonly channels: number;
-  /** null while the model takes any size. */
+  /** null where the model takes any size. */
   readonly target: { readonly width: number; readonly height: number } | null;
-  /** The model takes [N, features]: images are handed over as one row each. */
+  /** The model takes [N, features]: each image is passed as one row. */
   readonly flatten: boolean;
 }
 
 const known = (d: number | undefined): d is number => d !== undefined && d >= 1;
 const isChannels = (d: number | undefined): boolean => d === 1 || d === 3;
 
-/** Layout of an input of rank 4, or null where its shape does not tell. */
+/** Layout of an input of rank 4, or null where its shape does not determine it. */
 function layoutOf(shape: readonly number[]): 'NCHW' | 'NHWC' | null {
   const [, first, , last] = shape;
   if (isChannels(first) && !isChannels(last)) return 'NCHW';
@@ -27,7 +30,7 @@ function layoutOf(shape: readonly number[]): 'NCHW' | 'NHWC' | null {
 /**
  * Completes the preprocessing for a model's input and checks that both agree.
  * @param sourceChannels of the data: 1 or 3
- * @throws 'data-shape' when the input takes no images, 'preprocess-invalid' when the two contradict each other
+ * @throws 'data-shape' when the input does not take images, 'preprocess-invalid' when the two contradict each other
  */
 export function expectImages(
   inputShape: readonly number[],
@@ -92,11 +95,14 @@ export interface ImageLayout {
   readonly strideC: number;
 }
 
-/** How the samples of an array are images for this model, or null when they are not. `sample` is the shape without N. */
+/**
+ * The layout of an array's samples as images for this model, or null when they are not images. `sample` is the shape
+ * without N.
+ */
 export function imageLayout(sample: readonly number[], inputShape: readonly number[]): ImageLayout | null {
   const rank = inputShape.length,
     size = sample.reduce((a, b) => a * b, 1);
-  // A flat model takes rows of pixels: only where the data are pictures and the counts agree.
+  // A flat model takes rows of pixels. This applies only where the data are pictures and the counts agree.
   if (rank === 2 && !(sample.length >= 2 && (inputShape[1] === size || !known(inputShape[1])))) return null;
   if (rank !== 2 && rank !== 4) return null;
   const chw = ([channels, height, width]: readonly number[]): ImageLayout => ({

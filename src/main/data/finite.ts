@@ -1,10 +1,10 @@
-/** NaN and infinity in data end as NaN in scores, statistics and figures of quality, so they are refused first. */
+/** Refuses NaN and infinity in data. They would turn scores, statistics and quality figures into NaN. */
 import { SecateurError } from '../../shared/contract/errors.ts';
 import { DType, dtypeName, elementCount, isFloat } from '../engine/ir/dtype.ts';
 import { readable } from './cast.ts';
 import type { ArraySource } from './npy.ts';
 
-/** Elements of rows that are read at once. */
+/** Elements per read. */
 const CHUNK = 2 ** 20;
 
 /** The largest magnitude that rounds to a number of the type. */
@@ -14,10 +14,10 @@ const LIMITS: Readonly<Record<number, number>> = {
 };
 
 /**
- * Reads all rows that are used, a few megabytes at a time, and refuses values that the model would not get as numbers:
- * NaN, infinity, and values beyond the range of the input's type. Arrays of integers always pass.
+ * Reads all used rows, a few megabytes at a time, and refuses NaN, infinity, and values beyond the range of the input's
+ * type. Integer arrays always pass.
  * @param dtype of the model's input
- * @throws 'data-not-finite' with the first such row and how many there are
+ * @throws 'data-not-finite' with the first such row and their number
  */
 export async function requireFinite(
   array: ArraySource,
@@ -36,7 +36,10 @@ export async function requireFinite(
   refuse(first, bad, o);
 }
 
-/** Reads rows in parts of a bounded size. @param look gets a row's number, and its values as a range of an array */
+/**
+ * Reads rows in parts of bounded size.
+ * @param look gets the row's index and its values as a range of an array
+ */
 export async function eachRow(
   array: ArraySource,
   rows: readonly number[],
@@ -68,9 +71,9 @@ function refuse(
   throw new SecateurError('data-not-finite', { path: o.path, sample: `row ${row}`, what, bad, of: o.rows.length });
 }
 
-/** Index of the first element that is not within the limit, -1 when all are. */
+/** Index of the first element beyond the limit, -1 when there is none. */
 function firstBeyond(data: ArrayLike<number>, from: number, to: number, limit: number): number {
-  // NaN compares with nothing.
+  // The negated comparison also catches NaN.
   for (let i = from; i < to; i++) if (!(Math.abs(data[i]!) <= limit)) return i;
   return -1;
 }

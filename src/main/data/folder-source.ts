@@ -1,4 +1,4 @@
-/** Folders: images, flat or by class; an array per input; or a table of samples. */
+/** Folders as sources: images, flat or by class; one array per input; or a table of samples. */
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SecateurError } from '../../shared/contract/errors.ts';
@@ -12,14 +12,14 @@ import { openTable } from './table-source.ts';
 
 const byCode = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-/** Folders below the one that is given, at most. */
+/** Maximum depth of subfolders. */
 const DEPTH = 8;
 const LABEL_FILES = ['labels.csv', 'labels.txt', 'labels.npy'];
 const TABLES = ['samples.csv', 'samples.tsv'];
 
 /**
- * Images of a folder and of those in it, by their paths from it. Links to folders are followed, but not into a folder that
- * the way led through already; a link that leads nowhere is left out unless it is called like an image.
+ * Images of a folder and its subfolders, as paths relative to it. Links to folders are followed, except into a folder
+ * that is already on the path. A broken link is left out unless its name is that of an image.
  */
 async function imagesBelow(folder: string, prefix = '', through: readonly string[] = []): Promise<string[]> {
   const out: string[] = [];
@@ -44,7 +44,7 @@ function classOrder(folders: readonly string[]): string[] {
 
 const isFile = async (path: string): Promise<boolean> => (await stat(path).catch(() => null))?.isFile() ?? false;
 
-/** @param sole the only input that images can be for; null where there are several */
+/** @param sole the only input that images can feed; null where there are several */
 export async function openFolder(
   path: string,
   inputs: readonly InputSpec[],
@@ -88,7 +88,7 @@ async function openImages(path: string, input: InputSpec, classes?: readonly str
   return { ...source, labels, notes };
 }
 
-/** A file of labels among the data. */
+/** The label file in a data folder. */
 async function labelsIn(
   path: string,
   count: number,
@@ -105,7 +105,7 @@ async function labelsIn(
   return null;
 }
 
-/** One .npy file for every input, called like it. */
+/** One .npy file per input, with the input's name. */
 async function openArrays(
   path: string,
   arrays: readonly string[],
@@ -130,7 +130,10 @@ async function openArrays(
   }
 }
 
-/** Samples in arrays by input name. @throws 'data-rows' */
+/**
+ * Samples from arrays by input name.
+ * @throws 'data-rows'
+ */
 export function rowsOf(columns: ReadonlyMap<string, Column>, inputs: readonly InputSpec[], path: string): number {
   const parts = inputs.flatMap(({ name, shared }) => {
     const c = columns.get(name)!;

@@ -37,7 +37,7 @@ it('changes with the content of a file, even where its size and its time are as 
   const before = await identity();
   const path = join(folder, 'b.png');
   const { atime, mtime, size } = statSync(path);
-  // The folder's own time does not move when a file in it is written over.
+  // Overwriting a file does not change the folder's own time.
   writeFileSync(path, await image(200));
   expect(statSync(path).size).toBe(size);
   utimesSync(path, atime, mtime);

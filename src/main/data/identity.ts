@@ -1,6 +1,6 @@
 /**
- * What samples and labels depend on, as one hash: two data sets with the same identity give the same batches. Results that
- * are kept are filed under it, so that a changed file, label or preprocessing is never answered with an old result.
+ * Hashes everything that samples and labels depend on. Two data sets with the same identity give the same batches.
+ * Cached results use it as their key, so a changed file, label or preprocessing never returns an old result.
  */
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
@@ -11,9 +11,9 @@ import { mapLimit } from './map-limit.ts';
 export interface IdentityParts {
   /** Every file that samples are read from, in the order of the samples. */
   readonly files: readonly string[];
-  /** Indices of the samples that are used. */
+  /** Indices of the samples in use. */
   readonly rows: readonly number[];
-  /** As resolved, wherever they came from: a label file's content counts, not its name. */
+  /** Resolved labels, whatever their origin: a label file counts by its content, not its name. */
   readonly labels: ArrayLike<number> | null;
   readonly classNames: readonly string[] | null;
   readonly preprocess: Preprocess | null;
@@ -22,8 +22,8 @@ export interface IdentityParts {
 }
 
 /**
- * Files count by path, size and the times of their last change of content and of state: the latter moves even when a tool
- * sets the former back. @returns hex sha256
+ * Files count by path, size, mtime and ctime. ctime changes even when a tool resets mtime.
+ * @returns hex sha256
  */
 export async function identityOf(parts: IdentityParts): Promise<string> {
   const { files, labels, ...rest } = parts;

@@ -1,4 +1,4 @@
-/** Image files as batches of one input: decoded when they are asked for, and kept as bytes at their final size. */
+/** Image files as batches of one input, decoded on demand and cached as bytes at their final size. */
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
@@ -14,9 +14,11 @@ import { mapLimit } from './map-limit.ts';
 import { writeImage, type ImageView } from './normalise.ts';
 import { decodeImage, fit, probeImage, sizeOfImage, type Geometry, type Pixels } from './pixels.ts';
 
-/** Up to so many images are decoded when the folder is opened, so that damaged ones are known before any work. */
+/**
+ * Up to this many images are decoded when the folder is opened, so that damaged ones are found before any work starts.
+ */
 const VERIFY_BY_DECODING = 2000;
-/** Every image decodes, and has the right size after preprocessing, or is adapted. */
+/** Every image decodes and has the right size after preprocessing, or is adapted. */
 const FITS = 1;
 const ADAPTED = 2;
 
@@ -32,7 +34,10 @@ export const viewOf = (p: Pixels): ImageView => ({
   bytes: true,
 });
 
-/** Fills one tensor from views that all have the same size. @throws 'data-shape' where they have not */
+/**
+ * Fills one tensor from views of equal size.
+ * @throws 'data-shape' where sizes differ
+ */
 export function assemble(views: readonly ImageView[], e: Expected, dtype: number): HostTensor {
   const { height, width } = views[0]!;
   if (views.some((v) => v.height !== height || v.width !== width))
@@ -49,7 +54,7 @@ export function assemble(views: readonly ImageView[], e: Expected, dtype: number
   return { dtype, dims: e.flatten ? [views.length, each] : dims, data };
 }
 
-/** Hash of the files as they are now, and of what is made of them. */
+/** Hash of the files' current state and of the geometry applied to them. */
 async function fingerprint(files: readonly string[], geometry: Geometry): Promise<string> {
   const stats = await mapLimit(files.length, 16, (i) => stat(files[i]!));
   const hash = createHash('sha256').update(JSON.stringify(geometry));
@@ -59,20 +64,20 @@ async function fingerprint(files: readonly string[], geometry: Geometry): Promis
 
 export interface ImageFiles {
   readonly preprocess: Preprocess;
-  /** Why an image cannot be used; null for those that can. */
+  /** The reason why an image cannot be used; null for usable ones. */
   verify(seen: Figures | undefined): Promise<(string | null)[]>;
   batch(indices: readonly number[]): Promise<HostTensor>;
 }
 
 export interface ImageOptions {
   readonly preprocess?: Preprocess | null | undefined;
-  /** Bytes of decoded images kept in memory. */
+  /** Maximum bytes of decoded images in memory. */
   readonly cacheBytes: number;
-  /** What a user should know is added here. */
+  /** Notes for the user are appended here. */
   readonly notes: string[];
 }
 
-/** @throws 'data-shape' where the input takes no images, 'preprocess-invalid' */
+/** @throws 'data-shape' where the input does not take images, 'preprocess-invalid' */
 export async function openImageFiles(files: readonly string[], spec: InputSpec, o: ImageOptions): Promise<ImageFiles> {
   const dtype = spec.dtype ?? DType.FLOAT;
   const e = await expectFiles(files, spec, o);
@@ -130,7 +135,7 @@ export async function openImageFiles(files: readonly string[], spec: InputSpec, 
   };
 }
 
-/** Where neither the model nor the preprocessing gives a size, images of one size stay as they are. */
+/** Images of one size keep it where neither the model nor the preprocessing gives a size. */
 async function expectFiles(files: readonly string[], spec: InputSpec, o: ImageOptions): Promise<Expected> {
   const dtype = spec.dtype ?? DType.FLOAT;
   const e = expectImages(spec.shape, dtype, o.preprocess, 3, o.notes);

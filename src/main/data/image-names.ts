@@ -1,4 +1,4 @@
-/** Which files are images, by their names. */
+/** Recognises images by file name. */
 import { basename, extname } from 'node:path';
 
 const IMAGES = new Set([

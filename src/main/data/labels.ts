@@ -1,4 +1,4 @@
-/** Labels: class numbers from any of the files people keep them in. */
+/** Labels: class numbers from any of the common file formats. */
 import { extname } from 'node:path';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import { parseCsv, separatorOf } from './csv.ts';
@@ -7,19 +7,20 @@ import { readText } from './read-text.ts';
 
 export interface Labels {
   readonly labels: Int32Array;
-  /** Names in the order of the class numbers, when the labels were names. */
+  /** Names in the order of the class numbers; null unless the labels were names. */
   readonly classNames: readonly string[] | null;
 }
 
 const bad = (path: string, reason: string): SecateurError => new SecateurError('data-labels', { path, reason });
-/** Also as tables are written whose column was one of floats. */
+/** Accepts the form "3.0" too, which tables with a float column contain. */
 const isClassNumber = (s: string): boolean => /^\d{1,9}(\.0*)?$/.test(s);
-/** Numbers of any kind, and what programs write where one is missing. */
+/** Numbers of any kind, and the usual spellings of a missing number. */
 const isNumeric = (s: string): boolean => /^([+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(nan|inf(inity)?))?$/i.test(s);
 
 /**
- * Numbers stay as they are (a label that is a number but no class number is refused, never taken for a name); names are numbered in the order of `classes` when given, else alphabetically.
- * @throws 'data-labels' for a name that is not among the classes, and for numbers that are not whole or negative
+ * Encodes labels as class numbers. Numbers stay unchanged; a number that is not a class number is refused and never
+ * taken for a name. Names are numbered in the order of `classes` when given, else alphabetically.
+ * @throws 'data-labels' for a name that is not among the classes, and for numbers that are negative or not whole
  */
 export function encodeLabels(values: readonly string[], path: string, classes?: readonly string[] | null): Labels {
   if (!classes?.some((c) => values.includes(c)) && values.every(isNumeric)) {
@@ -52,14 +53,14 @@ export const PATH_HEADERS = ['path', 'file', 'filename', 'file_name', 'image', '
 export const LABEL_HEADERS = ['label', 'labels', 'class', 'class_id', 'class_name', 'target', 'category', 'y'];
 
 export interface LabelTable {
-  /** As written in the file; empty strings when it has only labels. */
+  /** As written in the file; empty strings when the file has only labels. */
   readonly paths: readonly string[];
   readonly labels: readonly string[];
   readonly hasPaths: boolean;
   readonly hasLabels: boolean;
 }
 
-/** A table of path,label (either column may be missing), with or without a header line. */
+/** Parses a table of path,label (either column may be missing), with or without a header line. */
 export function parseTable(text: string, path: string): LabelTable {
   const rows = parseCsv(text, separatorOf(path));
   if (!rows.length) throw new SecateurError('data-invalid', { path, reason: 'it is empty' });
@@ -92,8 +93,8 @@ export function parseTable(text: string, path: string): LabelTable {
 }
 
 /**
- * Labels of a separate file for samples in a known order: .npy (class numbers), .txt (one per line) or .csv (one column,
- * or path,label where `names` are the samples' paths).
+ * Labels from a separate file for samples in a known order: .npy (class numbers), .txt (one per line) or .csv (one
+ * column, or path,label where `names` are the samples' paths).
  */
 export async function readLabels(
   path: string,

@@ -24,7 +24,7 @@ it.skipIf(process.platform === 'win32')(
     writeFileSync(join(store, 'c.png'), await image(3));
     symlinkSync(join(store, 'cats'), join(data, 'cat'), 'dir');
     symlinkSync(join(store, 'c.png'), join(data, 'dog/c.png'));
-    // Back up: to the folder itself, and between two.
+    // Cycles: a link to the folder itself, and links between two folders.
     symlinkSync(data, join(data, 'dog/again'), 'dir');
     symlinkSync(join(data, 'dog'), join(store, 'cats/more/dogs'), 'dir');
     const set = await openDataset({

@@ -1,4 +1,4 @@
-/** Parts of data by the names of a model's inputs: arrays of an archive, files of a folder, columns of a table. */
+/** Parts of data by input name: arrays of an archive, files of a folder, columns of a table. */
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { InputSpec } from './input-spec.ts';
 
@@ -6,17 +6,17 @@ export const LABEL_NAMES = ['labels', 'label', 'y', 'y_test', 'y_train', 'target
 
 export interface NamedParts {
   readonly inputs: readonly InputSpec[];
-  /** The part that holds labels, where there is one. A name that is an input's is never that of labels. */
+  /** The part that holds labels, if there is one. A part with an input's name never holds labels. */
   readonly labels: string | null;
 }
 
-/** The first of the wanted names that is there, whatever its case. */
+/** The first of the wanted names that is present, ignoring case. */
 export function firstOf(names: Iterable<string>, wanted: readonly string[]): string | undefined {
   const lower = new Map([...names].map((n) => [n.toLowerCase(), n]));
   return wanted.map((w) => lower.get(w)).find((n) => n !== undefined);
 }
 
-/** True where at least one part is named like an input. */
+/** True where at least one part is named after an input. */
 export const namesInputs = (names: Iterable<string>, inputs: readonly InputSpec[]): boolean => {
   const known = new Set(names);
   return inputs.some((i) => known.has(i.name));

@@ -1,4 +1,4 @@
-/** From pixels to the numbers that a model takes: channel order, rescale, mean, std, layout. */
+/** Converts pixels to the numbers that a model takes: channel order, rescale, mean, std, layout. */
 import type { Preprocess } from '../../shared/model/job.ts';
 
 /** A view of one image in any memory order: element (y, x, c) is data[offset + y*strideY + x*strideX + c*strideC]. */
@@ -11,7 +11,7 @@ export interface ImageView {
   readonly strideY: number;
   readonly strideX: number;
   readonly strideC: number;
-  /** True when values are integers 0..255: then a table per channel replaces the arithmetic. */
+  /** True when values are integers 0..255. A table per channel then replaces the arithmetic. */
   readonly bytes: boolean;
 }
 
@@ -19,8 +19,8 @@ export interface ImageView {
 const LUMA = [0.299, 0.587, 0.114] as const;
 
 /**
- * Writes one image to `out` at `at` as channels x height x width (NCHW) or height x width x channels (NHWC):
- * (value * rescale - mean[c]) / std[c], with c counted in the output's channel order.
+ * Writes one image to `out` at `at` as channels x height x width (NCHW) or height x width x channels (NHWC): (value *
+ * rescale - mean[c]) / std[c], where c is the channel in output order.
  */
 export function writeImage(
   v: ImageView,

@@ -1,6 +1,6 @@
 /**
  * The .npy format (numpy.lib.format, versions 1 to 3): headers, encoding, and rows of a file or of bytes in memory.
- * Pickled objects, strings and records are refused: they would need Python to be read, and pickles can run code.
+ * Pickled objects, strings and records are refused: reading them needs Python, and pickles can run code.
  */
 import { open, type FileHandle } from 'node:fs/promises';
 import { SecateurError } from '../../shared/contract/errors.ts';
@@ -15,7 +15,7 @@ export interface NpyHeader {
   readonly bigEndian: boolean;
   readonly fortran: boolean;
   readonly shape: readonly number[];
-  /** Where the data starts. */
+  /** Byte offset of the data. */
   readonly offset: number;
 }
 
@@ -23,7 +23,7 @@ export interface NpyHeader {
 export interface ArraySource {
   readonly dtype: number;
   readonly shape: readonly number[];
-  /** The rows in the order asked for, little-endian, row-major. */
+  /** Rows in the given order, little-endian, row-major. */
   rows(indices: readonly number[]): Promise<NumericArray>;
   close(): Promise<void>;
 }
@@ -43,9 +43,9 @@ const CODES: Record<string, [dtype: number, size: number]> = {
   f8: [DType.DOUBLE, 8],
 };
 const MAX_HEADER = 1 << 16;
-/** Files up to this size are read once; larger ones row by row. */
+/** Files up to this size are read at once, larger ones row by row. */
 const IN_MEMORY = 256 * 2 ** 20;
-/** Column-major files have to be turned as a whole. */
+/** Column-major files must be transposed as a whole. */
 const FORTRAN_LIMIT = 2 ** 31 - 1;
 
 const invalid = (path: string, reason: string): SecateurError => new SecateurError('data-invalid', { path, reason });
@@ -95,7 +95,7 @@ export function encodeNpy(t: HostTensor): Uint8Array {
 /** Wraps aligned little-endian bytes. */
 function wrapBytes(dtype: number, bytes: Uint8Array): NumericArray {
   const size = Object.values(CODES).find((c) => c[0] === dtype)![1];
-  // Buffers become plain arrays: their slice() is a view and their constructor is deprecated.
+  // Buffers become plain arrays: Buffer.slice() is a view and the Buffer constructor is deprecated.
   const b =
     bytes.byteOffset % size === 0
       ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -184,7 +184,7 @@ class MemoryArray implements ArraySource {
 export const memoryArray = (dtype: number, shape: readonly number[], data: NumericArray): ArraySource =>
   new MemoryArray(dtype, shape, data);
 
-/** An array of .npy bytes in memory. */
+/** An array from .npy bytes in memory. */
 export function parseNpy(bytes: Uint8Array, path: string): ArraySource & { readonly data: NumericArray } {
   const h = parseNpyHeader(bytes, path);
   checkSize(h, path, bytes.length - h.offset);
@@ -212,7 +212,7 @@ class FileArray implements ArraySource {
       row = h.shape.slice(1).reduce((a, b) => a * b, 1) * h.itemSize,
       out = new Uint8Array(indices.length * row);
     for (let k = 0; k < indices.length;) {
-      let run = 1; // neighbouring rows are read in one go
+      let run = 1; // adjacent rows are read in one call
       while (k + run < indices.length && indices[k + run] === indices[k]! + run) run++;
       const to = out.subarray(k * row, (k + run) * row);
       for (let got = 0; got < to.length;) {
@@ -230,7 +230,7 @@ class FileArray implements ArraySource {
   }
 }
 
-/** Opens a .npy file; rows of a large one are read by offset, so memory stays flat. */
+/** Opens a .npy file. Rows of a large file are read by offset, so memory use stays flat. */
 export async function openNpy(path: string): Promise<ArraySource> {
   const file = await open(path).catch((e: NodeJS.ErrnoException) => {
     throw e.code === 'ENOENT'
@@ -248,7 +248,7 @@ export async function openNpy(path: string): Promise<ArraySource> {
     if (turn && bytes > FORTRAN_LIMIT)
       throw invalid(path, 'it is larger than 2 GiB and column-major; save it with numpy.ascontiguousarray');
     if (!turn && bytes > IN_MEMORY) return new FileArray(file, h, path);
-    const all = await file.readFile(); // reads on from the start: the reads above were positional
+    const all = await file.readFile(); // continues from the start: the reads above were positional
     await file.close();
     return parseNpy(all, path);
   } catch (e) {

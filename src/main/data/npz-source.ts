@@ -1,4 +1,4 @@
-/** Archives of arrays: one for every input, by their names, or one whose name says that it is the data. */
+/** Archives of arrays: one array per input, matched by name, or one array with a generic data name. */
 import { parse } from 'node:path';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import { rowsOf } from './folder-source.ts';
@@ -12,7 +12,7 @@ import { openZip, ZipProblem } from './zip.ts';
 
 const DATA_KEYS = ['images', 'image', 'x', 'x_test', 'x_train', 'data', 'inputs', 'input', 'features', 'arr_0'];
 
-/** Which array each input gets, by the names of the arrays. */
+/** Assigns arrays to inputs by name. */
 function chosen(names: readonly string[], inputs: readonly InputSpec[], sole: InputSpec | null, path: string) {
   if (namesInputs(names, inputs) || !sole) {
     const { inputs: found, labels } = namedParts(names, inputs, { path });
@@ -27,7 +27,7 @@ function chosen(names: readonly string[], inputs: readonly InputSpec[], sole: In
   return { arrays: [{ spec: sole, key }], labels: labels === undefined || labels === key ? null : labels };
 }
 
-/** @param sole the only input that an array without its name can be for; null where there are several */
+/** @param sole the only input that an unnamed array can feed; null where there are several */
 export async function openNpz(path: string, inputs: readonly InputSpec[], sole: InputSpec | null): Promise<Source> {
   try {
     const zip = await openZip(path, { maxEntryBytes: 2 ** 31 - 1, maxTotalBytes: 2 ** 33 });

@@ -65,6 +65,6 @@ it.each([
   const image = sharp(Buffer.from(url.replace('data:image/png;base64,', ''), 'base64'));
   expect(await image.metadata()).toMatchObject({ format: 'png', width: w, height: h });
   const pixels = await image.removeAlpha().raw().toBuffer();
-  // Enlarged, the first pixel is a square of its own colour.
+  // When enlarged, the first pixel becomes a square of its own colour.
   if (w > width) expect([...pixels.subarray(0, 6)]).toEqual([255, 0, 0, 255, 0, 0]);
 });

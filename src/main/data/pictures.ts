@@ -1,4 +1,4 @@
-/** Samples as a person can look at them: the model's input turned back into 8-bit pixels, and those into PNG. */
+/** Converts samples for display: the model's input to 8-bit pixels, and those to PNG. */
 import sharp from 'sharp';
 import type { Preprocess } from '../../shared/model/job.ts';
 import type { HostTensor } from '../engine/executor.ts';
@@ -7,14 +7,15 @@ import { halfToNumber } from '../engine/ir/tensor.ts';
 import { imageLayout, type ImageLayout } from './expect.ts';
 import type { Pixels } from './pixels.ts';
 
-/** Side of a picture, in pixels, at most. */
+/** Maximum side of a picture, in pixels. */
 const SIDE = 96;
 
 /**
- * Pictures of a batch as the model gets it, or null when its samples are none. The arithmetic of the preprocessing is
- * undone, so that a picture shows what the model sees and not what a file holds; without one, the range of the whole batch
- * becomes 0..255, and brightness can still be compared between samples.
- * @param batch first axis = samples; @param p the preprocessing in force, null where arrays pass through as they are
+ * Pictures of a batch as the model gets it, or null when its samples are not pictures. The arithmetic of the
+ * preprocessing is undone, so a picture shows the model's input and not the file. Without preprocessing, the range of
+ * the whole batch maps to 0..255, which keeps brightness comparable between samples.
+ * @param batch first axis = samples
+ * @param p the preprocessing in force, null where arrays pass through unchanged
  */
 export function picturesOf(batch: HostTensor, p: Preprocess | null): Pixels[] | null {
   const layout = layoutOf(batch.dims, p);
@@ -23,7 +24,7 @@ export function picturesOf(batch: HostTensor, p: Preprocess | null): Pixels[] | 
   const each = channels * height * width;
   const given = numbersOf(batch);
   const scale = p?.rescale ?? 1;
-  // One number for all channels, or one each, in the order that the model gets them.
+  // One number for all channels, or one per channel in the model's channel order.
   const of = (list: readonly number[] | undefined, c: number, none: number): number =>
     list ? list[list.length === 1 ? 0 : c]! : none;
   const values = new Float64Array(given.length);
@@ -45,7 +46,10 @@ export function picturesOf(batch: HostTensor, p: Preprocess | null): Pixels[] | 
   }));
 }
 
-/** A PNG as a data URL, 96 x 96 at most. Tiny pictures are enlarged without smoothing: their pixels are what the model gets. */
+/**
+ * A PNG as a data URL, 96 x 96 at most. Small pictures are enlarged without smoothing, to show the exact pixels of the
+ * model's input.
+ */
 export async function dataUrlOf(p: Pixels): Promise<string> {
   const raw = { width: p.width, height: p.height, channels: p.channels as 1 | 3 };
   const factor = SIDE / Math.max(p.width, p.height);
@@ -62,10 +66,10 @@ function layoutOf(dims: readonly number[], p: Preprocess | null): ImageLayout | 
   const [, ...sample] = dims;
   if (dims.length === 4) {
     const layout = imageLayout(sample, dims);
-    // The preprocessing says it where a shape such as (3, 3, 3) does not.
+    // The preprocessing decides where a shape such as (3, 3, 3) is ambiguous.
     return layout && p?.layout === 'NHWC' && sample[2] === layout.channels ? channelsLast(sample) : layout;
   }
-  // A flat model gets rows of pixels; only square pictures can be told from their length.
+  // A flat model gets rows of pixels. Only square pictures can be inferred from a row's length.
   if (dims.length !== 2 || !p) return null;
   for (const channels of p.colorOrder === 'GRAY' ? [1] : [3, 1]) {
     const side = Math.sqrt(sample[0]! / channels);
@@ -93,7 +97,7 @@ const numbersOf = (t: HostTensor): ArrayLike<number> =>
       ? Float64Array.from(t.data as BigInt64Array, Number)
       : (t.data as Float32Array);
 
-/** Numbers that are bytes already stay as they are. */
+/** Values that are bytes already stay unchanged. */
 function rangeOf(values: Float64Array): readonly [number, number] {
   let [low, high] = [Infinity, -Infinity];
   for (const v of values) {

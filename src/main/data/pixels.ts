@@ -1,10 +1,13 @@
-/** Decoding, resizing and cropping of images: everything that yields 0..255 pixels. Arithmetic on them is in normalise.ts. */
+/**
+ * Decodes, resizes and crops images: everything that yields 0..255 pixels. The arithmetic on them is in normalise.ts.
+ */
 import sharp from 'sharp';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { Preprocess } from '../../shared/model/job.ts';
 import { refuseLfsPointer } from './read-text.ts';
 
-// Images are decoded several at a time (dataset.ts); threads inside one image and libvips' own cache only cost memory.
+// dataset.ts decodes several images at a time, so threads inside one image and libvips' own cache would only cost
+// memory.
 sharp.concurrency(1);
 sharp.cache(false);
 
@@ -16,20 +19,23 @@ export interface Pixels {
   readonly channels: number;
 }
 
-/** Where an image has to end up: the preprocessing's own steps, then the size of the model's input if it is another. */
+/** Target geometry of an image: the preprocessing's own steps, then the model's input size if it differs. */
 export interface Geometry {
   readonly resize?: Preprocess['resize'];
   readonly interpolation?: Preprocess['interpolation'];
   readonly crop?: Preprocess['crop'];
-  /** Size of the model's input; null while unknown (dynamic). */
+  /** Input size of the model; null while unknown (dynamic). */
   readonly target: { readonly width: number; readonly height: number } | null;
 }
 
 const KERNELS = { nearest: 'nearest', bilinear: 'linear', bicubic: 'cubic', lanczos: 'lanczos3' } as const;
-/** Larger images are refused by libvips before memory is taken (a header can claim anything). */
+/** libvips refuses larger images before it allocates memory, because a header can claim any size. */
 const MAX_PIXELS = 2 ** 28;
 
-/** Size after the resize step. As torchvision and transformers do: the long side is truncated to an integer. @internal */
+/**
+ * Size after the resize step. The long side is truncated to an integer, as in torchvision and transformers.
+ * @internal
+ */
 export function resizedSize(
   resize: NonNullable<Preprocess['resize']>,
   width: number,
@@ -42,7 +48,7 @@ export function resizedSize(
     : { width: Math.max(1, Math.trunc((edge * width) / height)), height: edge };
 }
 
-/** The middle part; where the image is smaller, black is added around it. @internal */
+/** The centre part, padded with black where the image is smaller. @internal */
 export function centerCrop(p: Pixels, width: number, height: number): Pixels {
   if (p.width === width && p.height === height) return p;
   const data = new Uint8Array(width * height * p.channels),
@@ -72,7 +78,10 @@ async function scale(p: Pixels, width: number, height: number, g: Geometry): Pro
   return { data: out, width, height, channels: p.channels };
 }
 
-/** Applies the geometry. `adapted` tells that the size had to be brought to the model's input without being asked. */
+/**
+ * Applies the geometry. `adapted` is true when the image had to be resized to the model's input without a resize being
+ * requested.
+ */
 export async function fit(p: Pixels, g: Geometry): Promise<{ pixels: Pixels; adapted: boolean }> {
   let out = p;
   if (g.resize) {
@@ -82,7 +91,7 @@ export async function fit(p: Pixels, g: Geometry): Promise<{ pixels: Pixels; ada
   if (g.crop) out = centerCrop(out, g.crop.width, g.crop.height);
   const t = g.target;
   if (!t || (out.width === t.width && out.height === t.height)) return { pixels: out, adapted: false };
-  // Cover the target and cut the overhang: shapes stay as they are.
+  // Cover the target and crop the rest, which keeps shapes undistorted.
   const factor = Math.max(t.width / out.width, t.height / out.height);
   const width = Math.max(t.width, Math.round(out.width * factor)),
     height = Math.max(t.height, Math.round(out.height * factor));
@@ -90,7 +99,10 @@ export async function fit(p: Pixels, g: Geometry): Promise<{ pixels: Pixels; ada
   return { pixels: out, adapted: true };
 }
 
-/** Decodes a file to RGB (alpha dropped, orientation tags ignored, as training pipelines do). @throws 'image-unreadable', 'lfs-pointer' */
+/**
+ * Decodes a file to RGB. Alpha is dropped and orientation tags are ignored, as in training pipelines.
+ * @throws 'image-unreadable', 'lfs-pointer'
+ */
 export async function decodeImage(path: string): Promise<Pixels> {
   try {
     const { data, info } = await sharp(path, { failOn: 'truncated', limitInputPixels: MAX_PIXELS })
@@ -106,18 +118,21 @@ export async function decodeImage(path: string): Promise<Pixels> {
   }
 }
 
-/** Width and height as the header says; null where the header cannot be read. */
+/** Width and height from the header; null where the header cannot be read. */
 export async function sizeOfImage(path: string): Promise<{ width: number; height: number } | null> {
   try {
     const { width, height } = await sharp(path, { limitInputPixels: MAX_PIXELS }).metadata();
     return { width, height };
   } catch {
-    // Reading the image itself says why.
+    // Decoding the image later reports the reason.
     return null;
   }
 }
 
-/** Reads only the header: whether it is an image at all. @throws 'image-unreadable', 'lfs-pointer' */
+/**
+ * Reads only the header, to check that the file is an image.
+ * @throws 'image-unreadable', 'lfs-pointer'
+ */
 export async function probeImage(path: string): Promise<void> {
   try {
     await sharp(path, { limitInputPixels: MAX_PIXELS }).metadata();

@@ -1,6 +1,7 @@
 /**
- * Preprocessing files: our own `*.preprocess.json` and a Hugging Face preprocessor_config.json beside the model.
- * What is in neither is deduced from the model's input shape when the data is opened (dataset.ts), and said in its notes.
+ * Preprocessing files: our own `*.preprocess.json` and a Hugging Face preprocessor_config.json beside the model. Values
+ * that both lack are deduced from the model's input shape when the data is opened (dataset.ts) and reported in its
+ * notes.
  */
 import { readFile } from 'node:fs/promises';
 import { dirname, join, parse } from 'node:path';
@@ -31,7 +32,11 @@ const schema = z
     'dtype "uint8" takes unchanged pixels and cannot be combined with rescale, mean or std',
   );
 
-/** Checks a parsed JSON value. @throws 'preprocess-invalid' naming the key at fault @internal */
+/**
+ * Checks a parsed JSON value.
+ * @throws 'preprocess-invalid' with the wrong key
+ * @internal
+ */
 export function parsePreprocess(value: unknown, path: string): Preprocess {
   const r = schema.safeParse(value);
   if (r.success) return r.data as Preprocess;
@@ -73,12 +78,13 @@ const hfSchema = z.looseObject({
   image_std: z.union([z.number(), z.array(z.number())]).nullish(),
   do_flip_channel_order: z.boolean().nullish(),
 });
-/** Numbers of PIL.Image.Resampling. Box and Hamming (4, 5) have no counterpart and become bilinear. */
+/** Numbering of PIL.Image.Resampling. Box and Hamming (4, 5) have no counterpart and become bilinear. */
 const PIL = ['nearest', 'lanczos', 'bilinear', 'bicubic', 'bilinear', 'bilinear'] as const;
 
 /**
- * A Hugging Face image-processor configuration. Keys as in transformers' image processors; what those leave to each
- * model's class is taken as: resize and normalise when the values are there, rescale by 1/255 unless do_rescale is false.
+ * A Hugging Face image-processor configuration, with the keys of transformers' image processors. Where those leave a
+ * default to each model's class: resize and normalise apply when their values are present, and rescale is 1/255 unless
+ * do_rescale is false.
  * @internal
  */
 export function fromHuggingFace(value: unknown, path: string): { preprocess: Preprocess; notes: string[] } {
@@ -96,7 +102,8 @@ export function fromHuggingFace(value: unknown, path: string): { preprocess: Pre
     if (typeof s === 'number') out.resize = c.do_center_crop ? { shortestEdge: s } : { width: s, height: s };
     else if (s.height !== undefined && s.width !== undefined) out.resize = { width: s.width, height: s.height };
     else if (s.shortest_edge !== undefined) {
-      // ConvNeXT's processor: below 384 it resizes to edge / crop_pct and crops the edge; above it squashes.
+      // ConvNeXT's processor: below 384 it resizes to edge / crop_pct and crops the edge; from 384 on it resizes
+      // without keeping the aspect ratio.
       if (c.crop_pct && s.shortest_edge < 384) {
         out.resize = { shortestEdge: Math.floor(s.shortest_edge / c.crop_pct) };
         out.crop = { width: s.shortest_edge, height: s.shortest_edge };
@@ -134,7 +141,7 @@ export function fromHuggingFace(value: unknown, path: string): { preprocess: Pre
 }
 
 export interface ResolvedPreprocess {
-  /** null: nothing was given; openDataset deduces it from the model's input and says so in its notes. */
+  /** null: none was given. openDataset deduces it from the model's input and reports it in its notes. */
   readonly preprocess: Preprocess | null;
   readonly source: 'file' | 'beside the model' | 'huggingface' | 'none';
   readonly path: string | null;
@@ -142,8 +149,9 @@ export interface ResolvedPreprocess {
 }
 
 /**
- * The preprocessing that applies to a model: the file given; else `<model name>.preprocess.json` or `preprocess.json`
- * beside it; else a preprocessor_config.json beside it or one folder up (exports put the model into an onnx/ folder).
+ * The preprocessing that applies to a model: the given file; else `<model name>.preprocess.json` or `preprocess.json`
+ * beside the model; else a preprocessor_config.json beside it or one folder up (exporters put the model into an onnx/
+ * folder).
  */
 export async function resolvePreprocess(modelPath: string, explicitPath?: string): Promise<ResolvedPreprocess> {
   const read = async (path: string, source: ResolvedPreprocess['source']): Promise<ResolvedPreprocess> => {

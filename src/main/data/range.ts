@@ -1,4 +1,4 @@
-/** Whole numbers that an input can take: of its element type, and within the table that it indexes. */
+/** Checks whole numbers against an input: the range of its element type and the size of the table it indexes. */
 import { SecateurError } from '../../shared/contract/errors.ts';
 import { DType, dtypeName, isFloat } from '../engine/ir/dtype.ts';
 import { eachRow } from './finite.ts';
@@ -16,7 +16,7 @@ const BITS: Readonly<Record<number, readonly [bits: number, signed: boolean]>> =
   [DType.UINT64]: [64, false],
 };
 
-/** Smallest and largest value of an element type, as numbers; null for floats. */
+/** Smallest and largest value of an element type; null for floats. */
 function limitsOf(dtype: number): readonly [number, number] | null {
   if (dtype === DType.BOOL) return [0, 1];
   const type = BITS[dtype];
@@ -26,7 +26,7 @@ function limitsOf(dtype: number): readonly [number, number] | null {
 }
 
 /**
- * Reads all rows that are used and refuses values that an input of integers or booleans cannot take.
+ * Reads all used rows and refuses values that an integer or boolean input cannot take.
  * @throws 'data-range' with the first such row
  */
 export async function requireWithin(

@@ -1,4 +1,4 @@
-/** Files of data as text or bytes, with what can be wrong with a file said by its name. */
+/** Reads data files as text or bytes. Errors carry the file's name. */
 import { open, readFile } from 'node:fs/promises';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import { isLfsPointer, LFS_POINTER_LIMIT } from '../engine/lfs-pointer.ts';
@@ -13,7 +13,10 @@ export async function readText(path: string): Promise<string> {
   return bytes.toString('utf8');
 }
 
-/** Nothing is said of a file that cannot be read: what reads it for its content does. @throws 'lfs-pointer' */
+/**
+ * Ignores files that cannot be read: the code that reads their content reports them.
+ * @throws 'lfs-pointer'
+ */
 export async function refuseLfsPointer(path: string): Promise<void> {
   const file = await open(path).catch(() => null);
   if (!file) return;

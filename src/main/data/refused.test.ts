@@ -1,4 +1,4 @@
-/** Data that would look right and are not: refused when they are opened, by name. */
+/** Invalid data that looks valid is refused by name when it is opened. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** Data for models of several inputs: archives, folders and tables whose parts are named like the inputs. */
+/** Data for models with several inputs: archives, folders and tables whose parts are named after the inputs. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,7 +28,7 @@ const float = (dims: number[], at: (i: number) => number = (i) => i): HostTensor
     Float32Array.from({ length: dims.reduce((a, b) => a * b, 1) }, (_, i) => at(i)),
   );
 
-/** A picture of 2 x 2 and three ids below 7; a mask that may be left out, and a step without a batch axis. */
+/** A 2 x 2 picture and three ids below 7, an optional mask, and a step without a batch axis. */
 const INPUTS: readonly InputSpec[] = [
   { name: 'ids', shape: [0, 3], dtype: DType.INT64, ids: 7 },
   { name: 'image', shape: [0, 3, 2, 2] },
@@ -65,7 +65,7 @@ describe('an archive of arrays', () => {
     expect(numbers(batch.ids!)).toEqual([6, 0, 1, 0, 1, 2]);
     expect(batch.image!.dims).toEqual([2, 3, 2, 2]);
     expect(numbers(batch.image!)[0]).toBe(24);
-    // Without a batch axis there is one value, whatever samples are asked for.
+    // An input without a batch axis has one value for any samples.
     expect(batch.step).toEqual(float([], () => 500));
   });
 

@@ -1,8 +1,8 @@
-/** Where samples come from, before any is decoded. */
+/** Where samples come from, before they are decoded. */
 import type { Labels } from './labels.ts';
 import type { ArraySource } from './npy.ts';
 
-/** The part of the data that one input is fed from. */
+/** The part of the data that feeds one input. */
 export type Column =
   | { readonly kind: 'files'; readonly files: readonly string[] }
   | {
@@ -19,13 +19,13 @@ export interface Source {
   readonly notes: readonly string[];
   /** By input name. */
   readonly columns: ReadonlyMap<string, Column>;
-  /** Samples. */
+  /** Number of samples. */
   readonly count: number;
   /** Names of the samples; null where they are rows of arrays. */
   readonly names: readonly string[] | null;
 }
 
-/** Lets go of the files of a source, or of the columns that were opened before one failed. */
+/** Closes the files of a source, or of the columns opened before one failed. */
 export async function closeColumns(columns: Iterable<Column>): Promise<void> {
   for (const c of columns) if (c.kind === 'array') await c.array.close();
 }

@@ -1,4 +1,4 @@
-/** Finds out what a path is and lists its samples, without decoding any. */
+/** Recognises the type of a data path and lists its samples without decoding them. */
 import { stat } from 'node:fs/promises';
 import { extname, join, parse } from 'node:path';
 import { SecateurError } from '../../shared/contract/errors.ts';
@@ -11,7 +11,7 @@ import { openNpz } from './npz-source.ts';
 import { closeColumns, type Column, type Source } from './source.ts';
 import { openTable } from './table-source.ts';
 
-/** A label array beside an image array: foo_images.npy and foo_labels.npy. */
+/** A label array next to an image array: foo_images.npy and foo_labels.npy. */
 async function labelsBeside(path: string): Promise<string | null> {
   const { dir, name } = parse(path);
   if (!/images$/i.test(name)) return null;
@@ -21,7 +21,7 @@ async function labelsBeside(path: string): Promise<string | null> {
 
 export interface SourceOptions {
   readonly inputs: readonly InputSpec[];
-  /** Separate file of labels; it overrides labels found inside. */
+  /** Separate label file; it overrides labels inside the data. */
   readonly labels?: string | undefined;
   /** Names in the order of the class numbers. */
   readonly classes?: readonly string[] | null | undefined;

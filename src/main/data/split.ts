@@ -1,4 +1,4 @@
-/** Which samples serve for what: seeded, and balanced over the classes when there are labels. */
+/** Selects and splits samples: seeded, and balanced over the classes when there are labels. */
 import { seededRandom, type Random } from '../engine/random.ts';
 
 /** Indices grouped by label, each group shuffled; one group when there are no labels. */
@@ -13,9 +13,7 @@ function strata(n: number, labels: ArrayLike<number> | null | undefined, random:
   return [...groups.entries()].sort((a, b) => a[0] - b[0]).map(([, g]) => random.shuffle(g));
 }
 
-/**
- * `count` indices of 0..n-1, ascending; drawn class by class in turn, so that small counts see as many classes as they can.
- */
+/** `count` indices of 0..n-1, ascending. Classes take turns, so that small counts cover as many classes as possible. */
 export function sampleIndices(
   n: number,
   count: number,
@@ -30,19 +28,20 @@ export function sampleIndices(
   return out.sort((a, b) => a - b);
 }
 
-/** Samples that judge, at least, where that leaves as many to learn from. */
+/** Minimum number of holdout samples, where at least as many remain for training. */
 const JUDGES = 100;
 
 /**
- * How many of `n` samples judge the result: the share that was asked for, and of few samples up to half. A tenth of 200
- * would judge to within 20 points; compensation loses little by learning from 100 instead of 180.
+ * Holdout size out of `n` samples: the requested share, or up to half when samples are few. A tenth of 200 gives an
+ * accuracy only to within 20 points; compensation loses little with 100 samples instead of 180.
  */
 export const holdoutCount = (n: number, share: number): number =>
   share <= 0 ? 0 : Math.max(share < 1 ? Math.round(n * share) : Math.floor(share), Math.min(JUDGES, Math.floor(n / 2)));
 
 /**
- * Splits 0..n-1 into two disjoint ascending lists. `holdout` is a share (below 1) or a number of samples; both parts have
- * at least one sample when n >= 2 and holdout > 0. With labels each class is split in the same proportion as far as it goes.
+ * Splits 0..n-1 into two disjoint ascending lists. `holdout` is a share (below 1) or a number of samples; both parts
+ * have at least one sample when n >= 2 and holdout > 0. With labels, each class is split in the same proportion as far
+ * as possible.
  */
 export function splitIndices(
   n: number,
@@ -51,7 +50,7 @@ export function splitIndices(
   const wanted = options.holdout < 1 ? Math.round(n * options.holdout) : Math.floor(options.holdout);
   const count = options.holdout <= 0 ? 0 : Math.min(Math.max(wanted, 1), Math.max(n - 1, 0));
   const groups = strata(n, options.labels, seededRandom(options.seed));
-  // Largest remainders: floors first, then the classes that lost most by rounding down.
+  // Largest remainders: floors first, then the classes that lost most by rounding.
   const exact = groups.map((g) => (n ? (g.length * count) / n : 0)),
     take = exact.map(Math.floor);
   const order = exact.map((x, k) => [x - take[k]!, k] as const).sort((a, b) => b[0] - a[0] || a[1] - b[1]);

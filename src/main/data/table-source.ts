@@ -1,4 +1,4 @@
-/** Tables of samples: a column of image paths, or a column for every input. */
+/** Tables of samples: a column of image paths, or one column per input. */
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import { openColumn } from './cells.ts';
@@ -9,7 +9,7 @@ import { firstOf, namedParts, namesInputs } from './named-parts.ts';
 import { readText } from './read-text.ts';
 import { closeColumns, type Column, type Source } from './source.ts';
 
-/** @param sole the only input that a column without its name can be for; null where there are several */
+/** @param sole the only input that an unnamed column can feed; null where there are several */
 export async function openTable(
   path: string,
   inputs: readonly InputSpec[],
@@ -33,7 +33,7 @@ export async function openTable(
   };
 }
 
-/** The header names the inputs. */
+/** Opens a table whose header names the inputs. */
 async function openNamed(
   path: string,
   text: string,

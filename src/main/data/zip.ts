@@ -1,23 +1,26 @@
 /**
- * Reading zip archives that may be hostile. Names are checked before anything is read, sizes are bounded before and while
- * data is inflated, and nothing is ever written to a path that an archive names.
+ * Reads zip archives that may be hostile. Names are checked before anything is read, sizes are bounded before and
+ * during inflation, and nothing is ever written to a path from an archive.
  */
 import { crc32 } from 'node:zlib';
 import yauzl, { type Entry, type ZipFile } from 'yauzl';
 
 export interface ZipLimits {
   readonly maxEntries: number;
-  /** Of one entry, inflated, in bytes. */
+  /** Per entry, inflated, in bytes. */
   readonly maxEntryBytes: number;
-  /** Of all entries, inflated, in bytes. */
+  /** All entries together, inflated, in bytes. */
   readonly maxTotalBytes: number;
 }
 
 const DEFAULT_LIMITS: ZipLimits = { maxEntries: 10_000, maxEntryBytes: 2 ** 34, maxTotalBytes: 2 ** 35 };
-/** Deflate cannot do better than about 1032 to 1. */
+/** Deflate cannot compress better than about 1032 to 1. */
 const MAX_RATIO = 1032;
 
-/** Why an entry's name must not be used, or null. Such names leave the folder, hide it, or mean different things elsewhere. */
+/**
+ * The reason why an entry's name is refused, or null. Refused names leave the folder, hide the file, or mean different
+ * things on other systems.
+ */
 export function badName(name: string): string | null {
   if (name === '' || name.length > 1024) return 'the name is empty or too long';
   if (name.includes('\\')) return 'it has a backslash';
@@ -34,7 +37,7 @@ const MODE_TYPE = 0o170000,
   REGULAR = 0o100000,
   DIRECTORY = 0o040000;
 
-/** Why an entry must not be used, or null. */
+/** The reason why an entry is refused, or null. */
 function badEntry(e: Entry, limits: ZipLimits): string | null {
   const name = badName(e.fileName);
   if (name) return name;
@@ -51,7 +54,7 @@ function badEntry(e: Entry, limits: ZipLimits): string | null {
 }
 
 export class ZipProblem extends Error {
-  /** The entry at fault, if one is. */
+  /** The refused entry, if there is one. */
   readonly entry: string | null;
   constructor(entry: string | null, reason: string) {
     super(entry === null ? reason : `entry ${JSON.stringify(entry)}: ${reason}`);
@@ -62,9 +65,9 @@ export class ZipProblem extends Error {
 export interface SafeZip {
   /** Files only, by name. */
   readonly entries: ReadonlyMap<string, { readonly size: number }>;
-  /** The content, checked against its claimed size and CRC-32. */
+  /** The content, checked against its declared size and CRC-32. */
   read(name: string): Promise<Buffer>;
-  /** Streams the content to `sink`, with the same checks. */
+  /** Streams the content to `sink` with the same checks. */
   stream(name: string, sink: (chunk: Buffer) => void | Promise<void>): Promise<void>;
   close(): void;
 }
@@ -72,7 +75,8 @@ export interface SafeZip {
 /** Opens an archive and checks every entry. @throws ZipProblem */
 export async function openZip(path: string, limits: Partial<ZipLimits> = {}): Promise<SafeZip> {
   const bound = { ...DEFAULT_LIMITS, ...limits };
-  // decodeStrings false would skip yauzl's own name checks and give bytes; its strict mode rejects what ours does too.
+  // decodeStrings false would skip yauzl's own name checks and return bytes. Its strict mode rejects the same names as
+  // ours.
   let zip: ZipFile;
   try {
     zip = await yauzl.openPromise(path, { lazyEntries: true, autoClose: false, strictFileNames: true });
@@ -87,7 +91,7 @@ export async function openZip(path: string, limits: Partial<ZipLimits> = {}): Pr
     for await (const e of zip.eachEntry()) {
       const why = badEntry(e, bound);
       if (why) throw new ZipProblem(e.fileName, why);
-      const key = e.fileName.normalize('NFC').toLowerCase(); // some file systems take such names for one
+      const key = e.fileName.normalize('NFC').toLowerCase(); // some file systems treat such names as equal
       if (folded.has(key)) throw new ZipProblem(e.fileName, 'the name appears twice');
       folded.add(key);
       total += e.uncompressedSize;

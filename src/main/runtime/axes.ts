@@ -1,4 +1,7 @@
-/** What the dynamic axes of a model's inputs are: which is the batch, which follow from others, and likely sizes of the rest. */
+/**
+ * Classifies the dynamic axes of a model's inputs: the batch, axes that follow from others, and likely sizes of the
+ * rest.
+ */
 import { attrInt, attrInts } from '../engine/ir/attribute.ts';
 import { isFloat } from '../engine/ir/dtype.ts';
 import type { Model } from '../engine/ir/model.ts';
@@ -8,7 +11,7 @@ import { keepsOrder, traitsOf } from '../engine/ops/registry.ts';
 /** Graph inputs that a run must feed: those that are not also initializers. */
 export const fedInputs = (model: Model): Value[] => model.graph.inputs.filter((v) => !v.isInitializer);
 
-/** Name of an input's axis, null where its size is declared. Unnamed axes are called `<input>.<axis>`. */
+/** Name of an input's axis, null where its size is declared. An unnamed axis is called `<input>.<axis>`. */
 export const axisNames = (v: Value): (string | null)[] =>
   (v.type?.shape ?? []).map((d, axis) => (typeof d === 'number' ? null : d || `${v.name}.${axis}`));
 
@@ -17,8 +20,8 @@ const LENGTH = /seq|len|time|frame|token|past|total|chunk|^[tslp]$/i;
 const PICTURE = /height|width|rows|cols|^[hw]$|^(img|image)_?[hw]$/i;
 
 /**
- * Names of axes along which samples lie. A name that says so decides, wherever the axis is; recurrent layers have their
- * batch second; else the first axis of an input is the batch, unless its name speaks of a length.
+ * Names of axes along which samples lie. A name that says batch decides, on any axis. Recurrent layers have the batch
+ * second. Otherwise the first axis of an input is the batch, unless its name is that of a length.
  */
 export function batchAxes(model: Model): ReadonlySet<string> {
   const inputs = fedInputs(model).map((v) => ({ v, names: axisNames(v) }));
@@ -31,7 +34,7 @@ export function batchAxes(model: Model): ReadonlySet<string> {
     const second = layers.some((n) => attrInt(n.attributes.get('layout'), 0) === 0);
     const name = names[second ? 1 : 0];
     if (!name || /[-+*]/.test(name)) continue;
-    // A name of our own making says nothing about the axis.
+    // A generated name says nothing about the axis.
     if (second || !v.type?.shape?.[0] || !LENGTH.test(name)) out.add(name);
   }
   return out;
@@ -39,7 +42,7 @@ export function batchAxes(model: Model): ReadonlySet<string> {
 
 type Shapes = Readonly<Record<string, { readonly dims: readonly number[] }>>;
 
-/** Samples in a run's inputs; null where no axis is a dynamic batch. */
+/** Number of samples in a run's inputs; null where no axis is a dynamic batch. */
 export function batchOf(model: Model, feeds: Shapes): number | null {
   const batches = batchAxes(model);
   for (const v of fedInputs(model)) {
@@ -50,7 +53,7 @@ export function batchOf(model: Model, feeds: Shapes): number | null {
   return null;
 }
 
-/** Sizes of the dynamic axes besides the batch in a run's inputs. */
+/** Sizes of the dynamic axes except the batch in a run's inputs. */
 export function sizesIn(model: Model, feeds: Shapes): Record<string, number> {
   const batches = batchAxes(model);
   const out: Record<string, number> = {};
@@ -62,7 +65,9 @@ export function sizesIn(model: Model, feeds: Shapes): Record<string, number> {
   return out;
 }
 
-/** Value of `past + sequence`, `2 * heads` or `S - 1` in the sizes of its parts; undefined where a part has none. */
+/**
+ * Value of `past + sequence`, `2 * heads` or `S - 1` for the sizes of its operands; undefined where a size is missing.
+ */
 export function evaluateAxis(name: string, sizes: ReadonlyMap<string, number>): number | undefined {
   const parts = partsOf(name);
   if (!parts) return undefined;
@@ -79,11 +84,11 @@ export function evaluateAxis(name: string, sizes: ReadonlyMap<string, number>): 
   return sum >= 0 ? sum : undefined;
 }
 
-/** Names that an expression is made of; empty for a plain name. */
+/** Operand names of an expression; empty for a plain name. */
 export const operandsOf = (name: string): string[] =>
   (partsOf(name) ?? []).flatMap((p) => p.factors).filter((f) => !/^\d+$/.test(f));
 
-/** Sums of products; null for a plain name. A minus within a word, as in `batch-size`, does not subtract. */
+/** Parses a sum of products; null for a plain name. A minus within a word, as in `batch-size`, is not a subtraction. */
 function partsOf(name: string): { sign: number; factors: string[] }[] | null {
   if (!/[+*]| - |\w\s*-\s*\d+$/.test(name)) return null;
   const tokens = name
@@ -99,10 +104,10 @@ function partsOf(name: string): { sign: number; factors: string[] }[] | null {
   return parts.every((p) => p.factors.every((f) => /^[\w.]+$/.test(f))) ? parts : null;
 }
 
-/** What a size is guessed for. */
+/** Kind of axis, which decides the guessed size. */
 export type AxisKind = 'channels' | 'picture' | 'latent' | 'features' | 'audio' | 'length';
 
-/** Likely sizes, the first first: the later ones are tried where a model does not run at it. */
+/** Likely sizes, most likely first. The later ones are tried where a model does not run at the first. */
 export const LIKELY: Readonly<Record<Exclude<AxisKind, 'channels'>, readonly number[]>> = {
   picture: [224, 256, 128, 64, 32, 512],
   latent: [64, 32, 16, 128],
@@ -113,14 +118,14 @@ export const LIKELY: Readonly<Record<Exclude<AxisKind, 'channels'>, readonly num
 
 export interface AxisGuess {
   readonly kind: AxisKind;
-  /** Of 'channels'. */
+  /** Only for 'channels'. */
   readonly size?: number;
 }
 
-/** What an axis that nobody gave a size looks like. */
+/** Guesses the kind of an axis without a known size. */
 export function guessAxis(v: Value, axis: number): AxisGuess {
   const shape = v.type?.shape ?? [];
-  // Of an unnamed axis only the input's name says something.
+  // An unnamed axis is judged by the input's name alone.
   const label = String(shape[axis] || (/past|cache/i.test(v.name) ? 'past' : ''));
   const conv = v.consumers().find((n) => n.opType === 'Conv' && n.input(0) === v);
   if (conv && axis === 1) {
@@ -151,7 +156,7 @@ function channelsLast(v: Value): boolean {
   return typeof first !== 'number' && typeof last === 'number';
 }
 
-/** [N, samples] or [N, 1, samples] floats that go to a one-dimensional convolution, at once or in another shape. */
+/** [N, samples] or [N, 1, samples] floats that feed a one-dimensional convolution, directly or reshaped. */
 function isAudio(v: Value, axis: number, name: string): boolean {
   const shape = v.type?.shape ?? [];
   if (axis !== shape.length - 1 || !isFloat(v.type?.elemType ?? 0)) return false;

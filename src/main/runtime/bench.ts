@@ -1,6 +1,6 @@
 /**
- * Latency of models, measured side by side: candidates take turns in short blocks (A B B A ...), so that whatever the
- * machine does meanwhile hits all of them alike, and their ratio is known better than any of the figures.
+ * Compares latencies of models side by side. Candidates take turns in short blocks (A B B A ...), so that disturbances
+ * of the machine affect all of them alike. Their ratio is therefore more precise than any single figure.
  */
 import * as ort from 'onnxruntime-node';
 import type { LatencyStats } from '../../shared/model/types.ts';
@@ -16,11 +16,11 @@ import { toOrt } from './tensors.ts';
 
 export interface Candidate {
   readonly name: string;
-  /** A model, its serialized bytes or a file. */
+  /** A model, its serialized bytes, or a file. */
   readonly model: Model | Uint8Array | string;
-  /** Of the same model, opened before, and left open: spares opening it again. */
+  /** An open session of the same model, which saves opening it again. It stays open. */
   readonly session?: RuntimeSession;
-  /** Inputs; random ones of the sizes that `inputShapes` gives otherwise. */
+  /** Inputs; default: random ones with the sizes of `inputShapes`. */
   readonly feeds?: Readonly<Record<string, HostTensor>>;
 }
 
@@ -31,51 +31,54 @@ export interface BenchOptions {
   readonly batch?: number;
   /** Sizes of other named axes. */
   readonly dims?: Readonly<Record<string, number>>;
-  /** Measured runs per candidate at least; default 50. */
+  /** Minimum number of measured runs per candidate; default 50. */
   readonly runs?: number;
   /** Unmeasured runs per candidate before the first block; default 5. */
   readonly warmup?: number;
   readonly minSeconds?: number;
-  /** For all candidates together; default 10. Fewer than `runs` are measured when it is over. */
+  /** Time limit for all candidates together; default 10. Fewer than `runs` are measured when it is reached. */
   readonly maxSeconds?: number;
-  /** Stop when every ratio to the first is known to this half-width (relative); default 0.01. */
+  /** Stops when the relative half-width of every ratio to the first is at most this; default 0.01. */
   readonly precision?: number;
-  /** A ratio whose whole interval lies in here is known well enough, however wide the interval is; default: none. */
+  /** A ratio whose whole interval lies in this band is precise enough, however wide the interval; default: none. */
   readonly band?: readonly [number, number];
-  /** The first candidate's own time matters too, not only the ratios to it; default true. */
+  /** Whether the first candidate's own time must be precise too, not only the ratios to it; default true. */
   readonly absolute?: boolean;
-  /** As many rounds as an interval needs, however long they take: for figures that are shown; default false. */
+  /** Runs as many rounds as an interval needs, whatever the time limit. For figures that are shown; default false. */
   readonly whole?: boolean;
 }
 
 export interface CandidateResult {
   readonly name: string;
   readonly stats: LatencyStats;
-  /** Share of the measured time in which the process did not have its core: 0 on a quiet machine (one thread only). */
+  /** Share of the measured time in which the process was not on its core: 0 on a quiet machine (one thread only). */
   readonly contention: number;
   /**
-   * An estimate of milliseconds per run without the waiting for a core: processor time with one thread, the 10th percentile
-   * with several. A hint for busy machines only: caches that others emptied are still in it, and it has been seen to
-   * differ from the paired ratio by a fifth. Decide by `ratio`.
+   * Estimated milliseconds per run without waiting for a core: processor time with one thread, the 10th percentile with
+   * several. A hint for busy machines only: it still includes the cost of cold caches, and has differed from the paired
+   * ratio by a fifth. Decide by `ratio`.
    */
   readonly quietMs: number;
-  /** quietMs over that of the first candidate. */
+  /** quietMs relative to that of the first candidate. */
   readonly quietRatio: number;
-  /** To the first candidate, over pairs of neighbouring blocks: median and 95 % interval. 1 for the first itself. */
+  /** Ratio to the first candidate over pairs of adjacent blocks: median and 95 % interval. 1 for the first itself. */
   readonly ratio: { readonly value: number; readonly low: number; readonly high: number };
-  /** 1 - ratio when the interval excludes 1, else 0: a gain under the noise floor is none. Negative = slower. */
+  /**
+   * 1 - ratio when the interval excludes 1, else 0, because a gain below the noise floor does not count. Negative =
+   * slower.
+   */
   readonly gain: number;
 }
 
-/** A block is about this long: short against drifts of the machine, long against the cost of switching models. */
+/** Target length of a block: short against drifts of the machine, long against the cost of switching models. */
 const BLOCK_MS = 12;
-/** With fewer the 95 % interval of a median does not exist. */
+/** The 95 % interval of a median does not exist for fewer rounds. */
 const MIN_ROUNDS = 6;
 
 interface Contestant {
   readonly name: string;
   readonly session: RuntimeSession;
-  /** Opened for this measurement. */
+  /** The session was opened for this measurement. */
   readonly own: boolean;
   readonly feeds: Record<string, ort.Tensor>;
   readonly times: number[];
@@ -107,7 +110,7 @@ export async function benchmark(
     for (const c of contestants) await warm(c, Math.max(1, warmup));
     const start = performance.now();
     for (let round = 0; ; round++) {
-      // Every other round goes backwards: a drift within the round cancels out.
+      // Every other round runs backwards, so that a drift within the round cancels out.
       for (const c of round % 2 ? [...contestants].reverse() : contestants) await block(c);
       const seconds = (performance.now() - start) / 1000;
       if (round + 1 < MIN_ROUNDS) {
@@ -116,7 +119,7 @@ export async function benchmark(
       }
       if (seconds >= maxSeconds) break;
       if (seconds < minSeconds || contestants.some((c) => c.times.length < runs)) continue;
-      // The interval is a bootstrap: looking after every block would cost more than the block.
+      // The interval is a bootstrap: computing it after every block would cost more than the block.
       const slow = contestants.some((c) => c.runsPerBlock === 1);
       if ((slow || round % 4 === 3) && judged().every((c) => isKnown(c, contestants[0]!, precision, band))) break;
     }
@@ -128,7 +131,7 @@ export async function benchmark(
   }
 }
 
-/** The session that `benchmark` would open. */
+/** Opens the session that `benchmark` would open. */
 export function openCandidate(
   model: Candidate['model'],
   { threads = 1, provider = 'cpu' }: Pick<BenchOptions, 'threads' | 'provider'>,
@@ -148,7 +151,7 @@ async function prepare(c: Candidate, options: BenchOptions): Promise<Contestant>
   return { name: c.name, session, own, feeds, times: [], blockMedians: [], runsPerBlock: 1, wallMs: 0, cpuMs: 0 };
 }
 
-/** What is measured, as a graph: its inputs are sized by the rule that holds everywhere. */
+/** The candidate as a graph: its inputs are sized by the common rule. */
 function structureOf(model: Candidate['model']): Model {
   if (model instanceof Model) return model;
   return typeof model === 'string' ? openModelFile(model) : readModel(model);
@@ -160,15 +163,15 @@ async function warm(c: Contestant, n: number): Promise<void> {
     const t = performance.now();
     await c.session.raw.run(c.feeds);
     times.push(performance.now() - t);
-    // The first run takes memory; what is long needs no more to get going.
+    // The first run allocates memory; a long model needs no further warm-up.
     if (i > 0 && times[i]! > 3 * BLOCK_MS) break;
   }
   c.runsPerBlock = Math.max(1, Math.min(64, Math.round(BLOCK_MS / Math.min(...times))));
 }
 
 async function block(c: Contestant): Promise<void> {
-  // The other model's weights are in the caches now: one run that is not measured brings this model's back. A run that
-  // is longer than a block does not notice.
+  // The other model's weights are in the caches now. One unmeasured run brings this model's back. It makes no
+  // difference to a run longer than a block.
   if (c.runsPerBlock > 1) await c.session.raw.run(c.feeds);
   const times: number[] = [];
   const cpu = process.cpuUsage();
@@ -189,11 +192,11 @@ async function block(c: Contestant): Promise<void> {
 const ratios = (c: Contestant, first: Contestant): number[] => c.blockMedians.map((m, i) => m / first.blockMedians[i]!);
 
 function isKnown(c: Contestant, first: Contestant, precision: number, band: BenchOptions['band']): boolean {
-  // The first candidate alone is judged by its own repeatability.
+  // The first candidate is judged by its own repeatability.
   return c === first ? knownWell(c.blockMedians, precision) : knownWell(ratios(c, first), precision, band);
 }
 
-/** Whether the median of figures is known to a half-width (relative), or lies in the band for sure. @internal */
+/** Whether the median of figures is known to a relative half-width, or certainly lies in the band. @internal */
 export function knownWell(x: readonly number[], precision: number, band?: BenchOptions['band']): boolean {
   const { low, high } = medianInterval(x);
   if (band && low >= band[0] && high <= band[1]) return true;
@@ -223,7 +226,7 @@ function result(c: Contestant, first: Contestant, options: BenchOptions): Candid
 const quiet = (c: Contestant, threads: number): number =>
   threads === 1 ? Math.min(c.cpuMs, c.wallMs) / c.times.length : quantile(sortedCopy(c.times), 0.1);
 
-/** Quantiles of all runs; the noise floor is the half-width of the 95 % interval of the median of the block medians. */
+/** Quantiles of all runs. The noise floor is the half-width of the 95 % interval of the median of the block medians. */
 function describe(
   times: readonly number[],
   blockMedians: readonly number[],

@@ -1,12 +1,12 @@
-/** What this machine is, as reports and tables name it. */
+/** Describes this machine for reports and tables. */
 import { availableParallelism, cpus, hostname } from 'node:os';
 import * as ort from 'onnxruntime-node';
 import type { DeviceProfile, Provenance } from '../../shared/model/types.ts';
 
-/** `onnxruntime-node 1.x.y`, as provenance and table keys spell it. */
+/** `onnxruntime-node 1.x.y`, as used in provenance and table keys. */
 export const runtimeVersion = (): string => `onnxruntime-node ${ort.env.versions.node ?? ort.env.versions.common}`;
 
-/** Id 'local'. Providers are those whose libraries are bundled with the runtime. */
+/** The profile with id 'local'. Providers are those whose libraries are bundled with the runtime. */
 export function localDevice(): DeviceProfile {
   const all = cpus();
   return {
@@ -14,15 +14,15 @@ export function localDevice(): DeviceProfile {
     name: hostname(),
     kind: 'local',
     processor: all[0]?.model.trim() || 'unknown processor',
-    // Those that this process may use: a container or an affinity mask may leave it fewer than there are, and threads
-    // beyond them would spin against each other.
+    // Cores that this process may use. A container or an affinity mask may allow fewer than the machine has, and extra
+    // threads would spin against each other.
     cores: Math.min(all.length, availableParallelism()),
     providers: ort.listSupportedBackends().flatMap((b) => (b.bundled ? [b.name] : [])),
     runtime: runtimeVersion(),
   };
 }
 
-/** Provenance of a figure measured here and now. */
+/** Provenance of a figure measured on this machine now. */
 export function measuredHere(device: DeviceProfile = localDevice()): Provenance {
   return {
     kind: 'measured',

@@ -1,7 +1,7 @@
-/** Turns the runtime's messages into catalogue errors that name the operator at fault. */
+/** Converts the runtime's messages to catalogue errors that name the failing operator. */
 import { SecateurError } from '../../shared/contract/errors.ts';
 
-/** Patterns of ONNX Runtime's messages; group 1 is the operator type, group 2 the node name where there is one. */
+/** Patterns of ONNX Runtime's messages. Group 1 is the operator type, group 2 the node name if present. */
 const PATTERNS = [
   /while running (\S+) node\. Name:'([^']*)'/,
   /Could not find an implementation for ([^\s(]+)(?:\(\d+\))? node with name '([^']*)'/,
@@ -10,7 +10,7 @@ const PATTERNS = [
   /Node \(([^)]*)\) Op \((\w+)\)/,
 ] as const;
 
-/** What a runtime message says about the operator; empty strings where it says nothing. @internal */
+/** Operator type and node name in a runtime message; empty strings where they are missing. @internal */
 export function operatorInMessage(message: string): { operator: string; node: string } {
   for (const [i, p] of PATTERNS.entries()) {
     const m = p.exec(message);
@@ -20,7 +20,9 @@ export function operatorInMessage(message: string): { operator: string; node: st
   return { operator: '', node: '' };
 }
 
-/** `runtime-rejected` with the runtime's own words; detail holds operator and node where the message names them. */
+/**
+ * `runtime-rejected` with the runtime's own message. The detail holds operator and node where the message names them.
+ */
 export function runtimeError(e: unknown): SecateurError {
   if (e instanceof SecateurError) return e;
   const message = e instanceof Error ? e.message : String(e);

@@ -1,6 +1,6 @@
 /**
- * Runs models with ONNX Runtime: the Executor that the engine is given. Loaded only in worker processes: `run` blocks
- * the event loop of its process, and a native fault ends it.
+ * Runs models with ONNX Runtime: the Executor that is injected into the engine. Loaded only in worker processes,
+ * because `run` blocks the event loop of its process, and a native crash ends it.
  */
 import { open as openFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -15,21 +15,21 @@ import { runtimeError } from './errors.ts';
 import { dtypeOf, fromOrt, toOrt } from './tensors.ts';
 import { ThreadSession } from './thread-session.ts';
 
-/** Protobuf messages end at 2 GiB: above this, weights go to a file beside the model. */
+/** Protobuf messages are limited to 2 GiB: above this, weights go to a file beside the model. */
 const LARGEST_MESSAGE = 1.8e9;
 
 export interface RuntimeSession extends ExecSession {
-  /** The runtime's own session, for measuring without conversions. */
+  /** The runtime's own session, for measurements without conversions. */
   readonly raw: ort.InferenceSession;
 }
 
 export interface RuntimeExecutor extends Executor {
   open(model: Model, options?: SessionOptions): Promise<RuntimeSession>;
-  /** Opens serialized bytes or a file (external data is found beside the file). */
+  /** Opens serialized bytes or a file. External data is found beside the file. */
   openBytes(source: Uint8Array | string, options?: SessionOptions): Promise<RuntimeSession>;
 }
 
-/** The runtime's spelling of our options: quiet, sequential, exactly `threads` threads. */
+/** Our options as the runtime's: quiet, sequential, exactly `threads` threads. */
 export function ortOptions(options: SessionOptions = {}): ort.InferenceSession.SessionOptions {
   return {
     executionProviders: [options.provider ?? 'cpu'],
@@ -38,7 +38,7 @@ export function ortOptions(options: SessionOptions = {}): ort.InferenceSession.S
     executionMode: 'sequential',
     enableMemPattern: options.memoryPattern ?? true,
     graphOptimizationLevel: options.optimization ?? 'all',
-    // Errors reach the caller as exceptions; the runtime need not print them too.
+    // Errors reach the caller as exceptions, so the runtime need not print them.
     logSeverityLevel: 4,
   };
 }
@@ -94,7 +94,7 @@ async function writeChunks(path: string, chunks: Iterable<Uint8Array>): Promise<
 
 /**
  * @param thread entry file of a session's thread; without it there are no threads
- * @throws SecateurError 'runtime-rejected' from open and run, with operator and node in its detail when known.
+ * @throws SecateurError 'runtime-rejected' from open and run, with operator and node in its detail when known
  */
 export function createExecutor(thread?: string): RuntimeExecutor {
   const create = async (

@@ -1,4 +1,7 @@
-/** What the runtime does not say of itself: shapes in the bodies of Loop and Scan, and element types before a session is there. */
+/**
+ * Facts that the runtime does not report by itself: shapes in the bodies of Loop and Scan, and element types before a
+ * session is open.
+ */
 import { attrInt, attrInts, ints } from '../engine/ir/attribute.ts';
 import { bodyLinks, bodyOf } from '../engine/ir/bodies.ts';
 import type { Clone } from '../engine/ir/clone.ts';
@@ -10,8 +13,8 @@ import { Value } from '../engine/ir/value.ts';
 import { traitsOf } from '../engine/ops/registry.ts';
 
 /**
- * Lets every Loop and Scan of the copy give out the shape of each value in its body, iteration by iteration.
- * @returns names of the outputs, int64 [iterations, rank], with the values of the model that they tell of
+ * Makes every Loop and Scan of the copy return the shape of each value in its body, per iteration.
+ * @returns names of the outputs, int64 [iterations, rank], with the values of the model that they describe
  */
 export function exposeBodies(model: Model, clone: Clone, wanted: (v: Value) => boolean): Map<string, Value> {
   const out = new Map<string, Value>();
@@ -35,7 +38,7 @@ export function exposeBodies(model: Model, clone: Clone, wanted: (v: Value) => b
       graph.outputs.push(all);
       out.set(all.name, v);
     }
-    // What a Scan says of the outputs that it puts together, it says of each.
+    // A Scan declares these attributes once per stacked output.
     for (const name of ['scan_output_axes', 'scan_output_directions']) {
       const given = attrInts(node.attributes.get(name));
       const more = body.outputs.length - said - before;
@@ -45,7 +48,10 @@ export function exposeBodies(model: Model, clone: Clone, wanted: (v: Value) => b
   return out;
 }
 
-/** The shape that all iterations agree on; null where they do not, or where there was none. @param dims [iterations, rank] */
+/**
+ * The shape that all iterations agree on; null where they differ or none ran.
+ * @param dims [iterations, rank]
+ */
 export function steadyShape(dims: readonly number[], shapes: readonly number[]): number[] | null {
   const [iterations, rank] = [dims[0] ?? 0, dims[1] ?? 0];
   if (iterations === 0) return null;
@@ -53,7 +59,7 @@ export function steadyShape(dims: readonly number[], shapes: readonly number[]):
   return shapes.every((n, i) => n === first[i % rank]) ? first : null;
 }
 
-/** A first guess of element types: casts and constants say theirs, most operators hand on their first input's. */
+/** A first guess of element types: casts and constants declare theirs, most operators pass on their first input's. */
 export function guessDtypes(model: Model): Map<Value, number> {
   const out = new Map<Value, number>();
   const visit = (graph: Graph): void => {

@@ -1,6 +1,6 @@
 /**
- * Facts of a model: shapes, dtypes and small constants of every value outside of subgraphs and in the bodies of Loop and
- * Scan, read off one instrumented run. The runtime is the oracle: nothing is inferred that it can be asked.
+ * Facts of a model: shapes, dtypes and small constants of all top-level values and of values in the bodies of Loop and
+ * Scan, read from one instrumented run. The runtime is the reference: nothing that it reports is inferred.
  */
 import type { Executor, HostTensor } from '../engine/executor.ts';
 import { cloneModel } from '../engine/ir/clone.ts';
@@ -22,24 +22,27 @@ import { traitsOf } from '../engine/ops/registry.ts';
 const SMALL = 1024;
 
 export interface FactsOptions extends DimChoice {
-  /** Inputs to run on; random ones of the declared shapes otherwise. */
+  /** Inputs to run on; default: random ones of the declared shapes. */
   readonly inputs?: Readonly<Record<string, HostTensor>>;
 }
 
-/** Told by who makes a value and who reads it: what a Loop or If gives has no type where the exporter wrote none. */
+/**
+ * Decided by the producer and the readers of a value: an output of Loop or If has no type where the exporter wrote
+ * none.
+ */
 function isSequence(v: Value): boolean {
   if (v.producer && traitsOf(v.producer).sequence?.makes) return true;
   if (v.consumers().some((n) => traitsOf(n).sequence?.reads && n.input(0) === v)) return true;
   return [...(v.producer?.subgraphs() ?? [])].some((g) => {
-    // A Loop's body gives its condition first.
+    // The first output of a Loop's body is its condition.
     const inner = g.outputs[v.index + (traitsOf(v.producer!).body?.said ?? 0)];
     return inner !== undefined && inner !== v && isSequence(inner);
   });
 }
 
 /**
- * Runs the model without optimizations and tells what every top-level value was.
- * Dynamic axes: every named axis of the inputs is changed in turn, and the axes that change with it bear its name.
+ * Runs the model without optimizations and describes every top-level value. Dynamic axes: each named axis of the inputs
+ * is changed in turn, and the axes that change with it get its name.
  * @throws SecateurError 'runtime-rejected' when the runtime cannot run the model.
  */
 export async function collectFacts(model: Model, executor: Executor, options: FactsOptions = {}): Promise<Facts> {
@@ -62,7 +65,7 @@ export async function collectFacts(model: Model, executor: Executor, options: Fa
     const now = namedSizes(inputs);
     const others = await trySizes(now, async (changed) => {
       const given = feedsAt(model, feeds, now, changed);
-      // A size that does not run gives null; another may.
+      // A size that does not run gives null; another one may run.
       const changedShapes = await probe.shapes(given).catch(() => null);
       return changedShapes && { shapes: changedShapes, feeds: given };
     });
@@ -115,7 +118,7 @@ export async function collectFacts(model: Model, executor: Executor, options: Fa
   return facts;
 }
 
-/** The first run. An axis that is declared dynamic may work at one size only; small even batches are tried after 1. */
+/** The first run. An axis declared dynamic may work at one size only, so small even batches are tried after 1. */
 async function firstRun(
   probe: Probe,
   model: Model,
@@ -140,7 +143,9 @@ async function firstRun(
 const withGiven = (s: InputShape, given: HostTensor | undefined): InputShape =>
   given ? { ...s, dtype: given.dtype, dims: given.dims, dynamic: given.dims.map((_, i) => s.dynamic[i] ?? null) } : s;
 
-/** Elements of constants that are other numbers at other sizes of the inputs: true where one is. Absent: none is. */
+/**
+ * Marks elements of constants that change with the sizes of the inputs: true where one changes. Absent: none changes.
+ */
 async function whatVaries(
   probe: Probe,
   constants: ReadonlyMap<Value, readonly number[]>,
@@ -176,7 +181,10 @@ interface Probe {
   release(): Promise<void>;
 }
 
-/** A copy of the model in which a Shape node reads every value: only shapes leave the runtime, however big the tensors are. */
+/**
+ * A copy of the model in which a Shape node reads every value: only shapes leave the runtime, however big the tensors
+ * are.
+ */
 export async function openProbe(model: Model, executor: Executor): Promise<Probe> {
   const originals = new Map<string, Value>();
   for (const node of model.graph.nodes())
@@ -197,7 +205,7 @@ export async function openProbe(model: Model, executor: Executor): Promise<Probe
       graph.append(new Node('Shape', [o], [out]));
       graph.outputs.push(out);
       shapeNames.set(out.name, original);
-      // The runtime's element type is read off the session's outputs; those that cannot cross its border stay inside.
+      // The runtime's element types are read from the session's outputs. Types that cannot be transferred stay inside.
       if (!declared.has(o) && isTransferable(guessed.get(original) ?? DType.FLOAT)) {
         o.type = null;
         graph.outputs.push(o);
@@ -205,7 +213,7 @@ export async function openProbe(model: Model, executor: Executor): Promise<Probe
     }
   const inside = exposeBodies(model, clone, (v) => Boolean(v.name) && !isSequence(v));
   const times = new Map<Value, number>();
-  // A declared type may be wrong or too narrow; the runtime knows better.
+  // A declared type can be wrong or too narrow, so the runtime infers it.
   const session = await executor.open(copy, { optimization: 'disabled', memoryPattern: false });
   const dtypes = session.outputDtypes;
   const fetchable = new Set(session.outputNames);

@@ -1,4 +1,4 @@
-/** Models that are made of functions of their own (ONNX model-local functions), with every call replaced by its body. */
+/** Inlines ONNX model-local functions: every call is replaced by the function's body. */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,8 +10,8 @@ import { runtimeError } from './errors.ts';
 import { ortOptions } from './executor.ts';
 
 /**
- * The runtime inlines functions whenever it opens a model; what it writes down without any optimization is the model without
- * them. The model itself where nothing calls a function.
+ * The runtime inlines functions whenever it opens a model, so the model it saves without any optimization has none.
+ * Returns the model itself where no function is called.
  * @throws SecateurError 'runtime-rejected'
  */
 export async function inlineFunctions(model: Model): Promise<Model> {
@@ -36,6 +36,6 @@ export async function inlineFunctions(model: Model): Promise<Model> {
   }
 }
 
-/** Whether a graph calls one of these functions, in itself or in a graph within it. */
+/** Whether a graph, or a graph within it, calls one of these functions. */
 const calls = (g: Graph, own: ReadonlySet<string>): boolean =>
   [...g.nodes()].some((n) => own.has(`${n.domain}::${n.opType}`) || [...n.subgraphs()].some((s) => calls(s, own)));

@@ -1,7 +1,7 @@
 /**
- * Builds the latency model that allocation steers by: profiles the whole model once, times its units over widths, finds
- * the staircase of every group, and calibrates against the measured baseline. Measurements are kept in a table under
- * their signature, so a second model with the same operators, or a second budget, costs nothing.
+ * Builds the latency model that allocation uses: profiles the whole model once, times its units over widths, finds the
+ * steps of every group, and calibrates against the measured baseline. Measurements are stored under their signature, so
+ * a second model with the same operators, or a second budget, needs none.
  */
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { HostTensor } from '../engine/executor.ts';
@@ -26,42 +26,42 @@ export interface LatencyModelOptions {
   readonly threads?: number;
   readonly batch?: number;
   readonly dims?: Readonly<Record<string, number>>;
-  /** Inputs that the model runs on; random ones otherwise. */
+  /** Inputs that the model runs on; default: random ones. */
   readonly feeds?: Readonly<Record<string, HostTensor>>;
   readonly table?: LatencyTable;
-  /** Measured end to end; measured here otherwise. */
+  /** Latency measured end to end; default: measured here. */
   readonly baselineMs?: number;
   /**
-   * Makes the model at given keep counts. When given, models at about half and a quarter of the width are measured beside
-   * the original and correct the prediction: kernels cost less among their neighbours than alone.
+   * Builds the model at given keep counts. When given, models at about half and a quarter of the width are measured
+   * beside the original to correct the prediction: kernels cost less among other kernels than alone.
    */
   readonly cut?: (keep: KeepCounts) => Model;
-  /** Counts offered per group at most; default 12. */
+  /** Maximum number of counts offered per group; default 12. */
   readonly steps?: number;
   readonly onProgress?: (done: number, message: string) => void;
 }
 
 export interface BuiltLatencyModel {
   readonly model: LatencyModel;
-  /** Keep counts worth offering per group id, ascending, the full width last. */
+  /** Useful keep counts per group id, ascending, the full width last. */
   readonly counts: ReadonlyMap<string, readonly number[]>;
-  /** Signatures that had to be measured and those found in the table. */
+  /** Number of signatures measured, and of those found in the table. */
   readonly measured: number;
   readonly cached: number;
 }
 
-/** Grid points per unit at most: beyond it the grid is thinned and read by interpolation. */
+/** Maximum grid points per unit. A larger grid is thinned and interpolated. */
 const MAX_GRID = 100;
 /**
- * Models slower than this, in milliseconds, are timed with less: their steps are small against their widths, so that
- * fewer points of a grid and fewer runs say as much. Full effort costs minutes there.
+ * Slower models, in milliseconds, are timed with less effort: their steps are small against their widths, so fewer grid
+ * points and runs are sufficient. Full effort would take minutes.
  */
 const LEAN_ABOVE_MS = 40;
 const LEAN = { grid: 9, windowRuns: 3, runs: 5, profileRuns: 6 };
 
 /**
- * @param facts must be collected at `batch` (dynamic axes hold the sizes that are timed).
- * @throws SecateurError 'runtime-rejected'.
+ * @param facts collected at `batch` (dynamic axes hold the sizes that are timed)
+ * @throws SecateurError 'runtime-rejected'
  */
 export async function buildLatencyModel(
   model: Model,
@@ -82,7 +82,7 @@ export async function buildLatencyModel(
 
   const known = new Map<string, number>();
   const provenance = measuredHere();
-  // All rows of a table are relative to the reference time that its first session measured.
+  // All rows of a table are relative to the reference time measured in its first session.
   const yardstick = `${where.provider}/${where.threads}|reference`;
   const referenceMs = options.table?.get(yardstick);
   const reference: { ms?: number } = referenceMs === undefined ? {} : { ms: referenceMs };
@@ -130,12 +130,14 @@ export async function buildLatencyModel(
   const leads = groups.flatMap((g) => {
     const of = units.filter((u) => u.groups.includes(g.id)).sort((a, b) => b.profiledMs - a.profiledMs);
     const window = windowCounts(g.units, g.multiple);
-    // Small groups are timed at every count, in all of their units; of large ones the two costliest show the pattern.
+    // Small groups are timed at every count in all of their units. For large groups, the two costliest units show the
+    // pattern.
     const exhaustive = window[0] === g.multiple;
     return of.length ? [{ group: g, units: of, window, exhaustive, leads: exhaustive ? of : of.slice(0, 2) }] : [];
   });
   const at = (id: string, k: number): KeepCounts => new Map([[id, k]]);
-  // Kernels of one kind have the same steps at any size: when timing is costly, the cheapest group of a kind shows them.
+  // Kernels of one kind have the same steps at any size. When timing is costly, the cheapest group of a kind is
+  // measured for all.
   const kindOf = (l: (typeof leads)[number]): string => `${l.group.multiple} ${l.leads.map(kernelKind).join(' ')}`;
   const models = new Map<string, (typeof leads)[number]>();
   for (const l of leads) {
@@ -158,7 +160,8 @@ export async function buildLatencyModel(
   const unusable = new Set(units.filter((u) => Number.isNaN(known.get(spec(u, new Map()).signature) ?? NaN)));
   const ms = (s: UnitSpec): number => known.get(s.signature) ?? NaN;
 
-  // 2. The pattern, continued over the whole width, timed for all of the group's units, and its lower envelope.
+  // 2. The pattern is continued over the whole width, timed for all of the group's units, and reduced to its lower
+  // envelope.
   const candidates = leads.map((l) => {
     if (l.exhaustive) return { ...l, counts: l.window };
     const shown = modelOf(l);
@@ -185,7 +188,7 @@ export async function buildLatencyModel(
     counts.set(c.group.id, thin(lean && !c.exhaustive ? c.counts : edges(curve, 0.01), steps));
   }
 
-  // 3. Units that two groups share, on the grid of both.
+  // 3. Units that two groups share are timed on the grid of both.
   const points = lean ? LEAN.grid : MAX_GRID;
   const grids = units.map((unit) => {
     const of = unit.groups.filter((g) => counts.has(g));
@@ -202,7 +205,7 @@ export async function buildLatencyModel(
   );
   const tables = grids.map(({ unit, grid }, i): UnitTable => ({ unit, grid, ms: gridSpecs[i]!.map(ms) }));
   const latency = new LatencyModel({ tables, otherMs, baselineMs });
-  // Large kernels cost among their neighbours what they cost alone.
+  // Large kernels cost the same alone as among other kernels.
   if (options.cut && !lean) {
     const keeps = [0.5, 0.35, 0.2].map(
       (r) => new Map(groups.map((g) => [g.id, nearest(counts.get(g.id) ?? [g.units], r * g.units)])),
@@ -213,7 +216,8 @@ export async function buildLatencyModel(
       ...given,
     }));
     const got = await benchmark(cuts, { ...how, maxSeconds: 4, precision: 0.02 }).catch((e: unknown) => {
-      // A detector that is cut this way may find no boxes and not run: then only the search's own measurements correct it.
+      // A detector cut this way may find no boxes and then fail to run. In that case only the search's own measurements
+      // correct the prediction.
       if (choicesOf(model).length > 0 && e instanceof SecateurError && e.code === 'runtime-rejected') return null;
       throw e;
     });
@@ -222,7 +226,7 @@ export async function buildLatencyModel(
   return { model: latency, counts, measured, cached };
 }
 
-/** What the steps of a kernel depend on, beside the processor and the runtime. */
+/** Properties that determine the steps of a kernel, besides the processor and the runtime. */
 function kernelKind(u: LatencyUnit): string {
   const ints = (n: Node, name: string): string => {
     const a = n.attributes.get(name);

@@ -1,4 +1,4 @@
-/** Times of operators from given traces: what is no positive number is no time. */
+/** Times of operators from given traces: a value that is not a positive number is not a time. */
 import { describe, expect, it } from 'vitest';
 import { kernelUs, scaledTimes } from './measure-units.ts';
 
@@ -13,7 +13,7 @@ describe('times of operators', () => {
     const reference: { ms?: number } = {};
     expect(scaledTimes([1000, 2000, 500], 2, reference)).toEqual([1, 2]);
     expect(reference.ms).toBe(0.5);
-    // The machine is half as fast now.
+    // The machine now runs at half speed.
     expect(scaledTimes([2000, 1000], 1, reference)).toEqual([1]);
   });
 
@@ -24,7 +24,7 @@ describe('times of operators', () => {
     const nothing: { ms?: number } = {};
     scaledTimes([10, 0], 1, nothing);
     expect(nothing.ms).toBeUndefined();
-    // What an earlier version stored.
+    // A value stored by an earlier version.
     expect(scaledTimes([10, 500], 1, { ms: NaN })).toEqual([0.01]);
   });
 });

@@ -1,4 +1,6 @@
-/** Times units at wanted shapes on this machine: many in one session, each kernel's own time read off the trace. */
+/**
+ * Times units at wanted shapes on this machine: many in one session, with each kernel's own time read from the trace.
+ */
 import type { Facts } from '../engine/ir/facts.ts';
 import { byteSize, elementCount } from '../engine/ir/dtype.ts';
 import type { Model } from '../engine/ir/model.ts';
@@ -10,11 +12,11 @@ import { lowMean, median } from './statistics.ts';
 import { toOrt } from './tensors.ts';
 import { traceRuns } from './trace.ts';
 
-/** Bounds of one session: its weights and activations stay about as warm as a real model's. */
+/** Limits of one session: its weights and activations stay about as cache-warm as a real model's. */
 const MAX_CASES = 48;
 const MAX_BYTES = 48 << 20;
 const MAX_RUN_MS = 12;
-/** One session runs about this long, within bounds on the number of runs. */
+/** Target length of one session, within limits on the number of runs. */
 const SESSION_MS = 160;
 const MIN_RUNS = 12;
 const MAX_RUNS = 48;
@@ -23,15 +25,16 @@ export interface MeasureContext {
   readonly facts: Facts;
   readonly model: Model;
   readonly where: MeasureConditions;
-  /** Milliseconds of the reference case that results are scaled to: the first session's own when absent. */
+  /** Milliseconds of the reference case that results are scaled to; when absent, that of the first session. */
   reference: { ms?: number };
-  /** Runs of one session at least; default 12. */
+  /** Minimum number of runs per session; default 12. */
   readonly minRuns?: number;
 }
 
 /**
- * Milliseconds per signature, as on a machine where the reference case takes `context.reference.ms`. Specs with equal signatures are measured once; those that the runtime cannot run alone
- * (a Reshape whose target does not fit the width) are left out of the result.
+ * Milliseconds per signature, scaled to a machine where the reference case takes `context.reference.ms`. Specs with
+ * equal signatures are measured once. Units that the runtime cannot run alone (a Reshape whose target does not fit the
+ * width) are left out of the result.
  */
 export async function measureUnits(
   specs: Iterable<UnitSpec>,
@@ -49,7 +52,7 @@ export async function measureUnits(
   return out;
 }
 
-/** Rough milliseconds of a case: the unit at full width, and the producers and pools about it. */
+/** Rough milliseconds of a case: the unit at full width, with its producers and pools. */
 const costOf = (s: UnitSpec): number =>
   s.unit.profiledMs + 0.01 + s.unit.inputs.reduce((a, v) => a + elementCount(s.shape(v)), 0) * 1e-6;
 
@@ -71,29 +74,30 @@ function* batches(specs: readonly UnitSpec[]): Iterable<UnitSpec[]> {
   if (batch.length) yield batch;
 }
 
-/** With fewer runs wanted, sessions are shorter in the same measure. */
+/** Sessions get shorter in proportion when fewer runs are wanted. */
 function runsOf(batch: readonly UnitSpec[], least = MIN_RUNS): number {
   const fitting = (SESSION_MS * least) / MIN_RUNS / batch.reduce((a, x) => a + costOf(x), 0);
   return Math.round(Math.min(MAX_RUNS, Math.max(least, fitting)));
 }
 
-/** A trace counts whole microseconds: what it shows as none takes less than one. */
+/** A trace counts whole microseconds: a time of zero means less than one. */
 const TICK_US = 1;
 
-/** Microseconds of a kernel that was seen at least once; never zero. NaN when it was not. @internal */
+/** Microseconds of a kernel, never zero; NaN when it was not seen. @internal */
 export const kernelUs = (us: readonly number[]): number => (us.length === 0 ? NaN : Math.max(lowMean(us), TICK_US / 2));
 
-/** Whether a figure is a time: a positive number, and a finite one. */
+/** Whether a figure is a valid time: positive and finite. */
 const isTime = (x: number): boolean => x > 0 && Number.isFinite(x);
 
 /**
- * Milliseconds of the first `cases`, as on a machine where the reference takes `reference.ms`; null for those without a
- * figure. What follows them are reference cases; their median becomes the reference where there is none.
+ * Milliseconds of the first `cases`, scaled to a machine where the reference takes `reference.ms`; null for those
+ * without a valid time. The remaining entries are reference cases; their median becomes the reference where there is
+ * none.
  * @internal
  */
 export function scaledTimes(us: readonly number[], cases: number, reference: { ms?: number }): (number | null)[] {
   const seen = us.slice(cases).filter(isTime);
-  // Without a reference of this session nothing of it can be compared with what is known.
+  // Without a reference from this session, its times cannot be compared with stored ones.
   if (seen.length === 0) return us.slice(0, cases).map(() => null);
   const own = median(seen) / 1000;
   if (reference.ms === undefined || !isTime(reference.ms)) reference.ms = own;
@@ -124,7 +128,8 @@ async function measureBatch(
       if (ms != null) out.set(s.signature, ms);
     });
   } catch (e) {
-    // One case that cannot run spoils its session: halve until it is alone. What then has no time is told with the prices.
+    // One case that cannot run fails its whole session: halve until it is alone. Units without a time are reported with
+    // the prices.
     if (batch.length === 1) return;
     if (process.env.SECATEUR_DEBUG) process.stderr.write(`latency: ${String(e).slice(0, 300)}\n`);
     const half = batch.length >> 1;

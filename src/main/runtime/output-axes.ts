@@ -1,17 +1,17 @@
-/** Where the samples lie in a model's outputs. */
+/** Finds the batch axis of a model's outputs. */
 import { batchAxisFrom } from '../engine/batch-first.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { batchAxes } from './axes.ts';
 
 type Shapes = Readonly<Record<string, { readonly dims: readonly number[] }>>;
 
-/** Outputs of one run and how many samples went in. */
+/** Outputs of one run, and the number of samples it was fed. */
 export interface SizedRun {
   readonly outputs: Shapes;
   readonly batch: number;
 }
 
-/** Axes of the samples that the model declares, by output: those that are called as the batch of its inputs is. */
+/** Declared batch axes by output: axes with the name of the inputs' batch. */
 export function declaredBatchAxes(model: Model): ReadonlyMap<string, number> {
   const batches = batchAxes(model);
   return new Map(
@@ -23,8 +23,8 @@ export function declaredBatchAxes(model: Model): ReadonlyMap<string, number> {
 }
 
 /**
- * Axis of the samples in each output: as declared, else as the sizes of two runs say, else, with one run, the first axis
- * or the only other one of that size. Outputs without samples are left out.
+ * Batch axis of each output: as declared; else from the sizes of two runs; else, with one run, the first axis or the
+ * only other one of that size. Outputs without a batch axis are left out.
  */
 export function batchAxesOfOutputs(model: Model, run: SizedRun, other: SizedRun | null): ReadonlyMap<string, number> {
   const declared = declaredBatchAxes(model);
@@ -42,7 +42,7 @@ function found(name: string, dims: readonly number[], run: SizedRun, other: Size
   const others = other?.outputs[name]?.dims;
   if (other && others) return batchAxisFrom({ dims, batch: run.batch }, { dims: others, batch: other.batch });
   if (dims[0] === run.batch) return 0;
-  // Axes of one are common: that of a single sample is told only among three and more.
+  // Axes of size one are common: with a single sample, the batch axis is recognised only among three or more.
   const same = dims.flatMap((n, axis) => (n === run.batch ? [axis] : []));
   return same.length === 1 && (run.batch > 1 || dims.length > 2) ? same[0] : undefined;
 }

@@ -1,4 +1,4 @@
-/** What a run would hold in memory, estimated from runs at small sizes: the sizes themselves are never run. */
+/** Estimates the memory of a run from runs at small sizes. The requested sizes are never run. */
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { Executor } from '../engine/executor.ts';
 import type { Model } from '../engine/ir/model.ts';
@@ -6,14 +6,14 @@ import type { Value } from '../engine/ir/value.ts';
 import { openProbe } from './facts.ts';
 import { randomFeeds } from './random-inputs.ts';
 
-/** Sizes that are at most so large are run as they are. */
+/** Sizes up to this are run unchanged. */
 const SMALL = 64;
 const BYTES = 4;
 
 /**
- * Bytes of the operator that holds most: what it reads and makes, at the given sizes. Every value is followed over two
- * small sizes, each twice as large as the one before, and continued by the power that it shows (tokens of attention grow
- * with the square of the axis). Null where the model runs at no small sizes.
+ * Bytes of the operator that holds most (its inputs and outputs) at the given sizes. Every value is followed over two
+ * small sizes, one twice as large as the other, and extrapolated with the power that it shows (attention grows with the
+ * square of the token axis). Null where the model does not run at small sizes.
  */
 export async function peakBytes(
   model: Model,
@@ -56,6 +56,6 @@ export async function peakBytes(
   }
 }
 
-/** A power of two: many models only run at multiples of one. */
+/** A power of two, because many models run only at multiples of one. */
 const shrunk = (size: number, shift: number): number => 2 ** Math.max(0, Math.floor(Math.log2(size)) - shift);
 const count = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);

@@ -1,4 +1,4 @@
-/** Where a model's time goes: one row per kernel that the runtime executes, traced back to the model's own nodes. */
+/** Profiles a model: one row per kernel that the runtime executes, mapped to the model's own nodes. */
 import type { Graph } from '../engine/ir/graph.ts';
 import type { Model } from '../engine/ir/model.ts';
 import type { Node } from '../engine/ir/node.ts';
@@ -16,13 +16,13 @@ export interface OperatorTime {
   readonly name: string;
   readonly opType: string;
   readonly provider: string;
-  /** Milliseconds of one execution (mean of the middle half). */
+  /** Milliseconds per execution (mean of the middle half). */
   readonly ms: number;
-  /** Executions seen. */
+  /** Number of executions seen. */
   readonly count: number;
   readonly inputShapes: readonly (readonly number[])[];
   readonly outputShapes: readonly (readonly number[])[];
-  /** The model's nodes that this kernel executes; empty for layout changes that the runtime inserts. */
+  /** The model's nodes that this kernel executes; empty for layout changes inserted by the runtime. */
   readonly nodes: readonly Node[];
   /** True when the kernel writes the runtime's blocked layout (NCHWc). */
   readonly blocked: boolean;
@@ -36,11 +36,11 @@ export interface Profile {
   readonly runMs: number;
 }
 
-/** @throws SecateurError 'runtime-rejected'. */
+/** @throws SecateurError 'runtime-rejected' */
 export async function profileModel(
   model: Model,
   options: Pick<BenchOptions, 'threads' | 'provider' | 'batch' | 'dims' | 'runs' | 'warmup'> & {
-    /** Inputs; random ones otherwise. */
+    /** Inputs; default: random ones. */
     readonly feeds?: Readonly<Record<string, HostTensor>>;
   } = {},
 ): Promise<Profile> {
@@ -53,7 +53,7 @@ export async function profileModel(
     warmup: options.warmup ?? 3,
     fused: true,
   });
-  // The time of a Loop is that of its body: what runs in it is not counted again.
+  // The time of a Loop includes its body, so nodes in the body are not counted again.
   const inside = trace.fused ? namesInside(trace.fused) : new Set<string>();
   const outer = trace.kernels.filter((k) => !inside.has(k.name));
   const kernels = mapKernels(
@@ -79,7 +79,7 @@ export async function profileModel(
   };
 }
 
-/** Names of nodes that are in subgraphs only. */
+/** Names of nodes that occur only in subgraphs. */
 function namesInside(model: Model): Set<string> {
   const out = new Set<string>();
   const collect = (g: Graph): void => {

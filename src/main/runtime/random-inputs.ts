@@ -1,4 +1,6 @@
-/** Sizes for dynamic axes and seeded data for inputs nobody gave: enough to run a model for shapes and for time. */
+/**
+ * Sizes for dynamic axes and seeded data for inputs without data: sufficient to run a model for shapes and for timing.
+ */
 import type { HostTensor } from '../engine/executor.ts';
 import { DType, elementCount, isFloat } from '../engine/ir/dtype.ts';
 import { attrInt } from '../engine/ir/attribute.ts';
@@ -17,7 +19,7 @@ export interface InputShape {
   readonly name: string;
   readonly dtype: number;
   readonly dims: readonly number[];
-  /** Names of dynamic axes, null where the size is fixed. Unnamed axes are called `<input>.<axis>`. */
+  /** Names of dynamic axes, null where the size is fixed. An unnamed axis is called `<input>.<axis>`. */
   readonly dynamic: readonly (string | null)[];
 }
 
@@ -29,9 +31,9 @@ export interface DimChoice {
 }
 
 /**
- * Concrete shapes of all inputs: declared sizes, then `choice.dims`, then what was settled for the model, then what
- * follows from other axes (`past + sequence`), then the batch, then a guess. Axes with the same name get the same size.
- * @param attempt which of the likely sizes is guessed
+ * Concrete shapes of all inputs, by precedence: declared sizes, `choice.dims`, sizes settled for the model, sizes that
+ * follow from other axes (`past + sequence`), the batch, a guess. Axes with the same name get the same size.
+ * @param attempt which of the likely sizes to guess
  */
 export function inputShapes(model: Model, choice: DimChoice = {}, attempt: number = 0): InputShape[] {
   const sizes = sizesOf(model, choice, attempt);
@@ -55,14 +57,14 @@ function sizesOf(model: Model, { batch = 1, dims = {} }: DimChoice, attempt: num
   const derived = open.filter(({ name }) => operandsOf(name).length > 0);
   for (const { v, axis, name } of open)
     if (!sizes.has(name) && !derived.some((d) => d.name === name)) sizes.set(name, likely(v, axis, attempt));
-  // The whole of a cache and what is new is declared without a formula by some exporters.
+  // Some exporters declare a whole cache and its new part without a formula.
   const named = (r: RegExp): string[] => [...sizes.keys()].filter((n) => r.test(n) && !/[-+*]|total/i.test(n));
   const [past, fresh] = [named(/past/i), named(/^(?!.*past).*(seq|^s$)/i)];
   for (const { name } of open)
     if (/total/i.test(name) && past.length === 1 && fresh.length === 1)
       sizes.set(name, sizes.get(past[0]!)! + sizes.get(fresh[0]!)!);
   for (const { v, axis, name } of derived) {
-    // A part that is no axis of its own has nothing else to say what it is.
+    // An operand that is no axis by itself has no other hint of its kind.
     for (const part of operandsOf(name))
       if (!sizes.has(part)) sizes.set(part, batches.has(part) ? batch : LIKELY.length[0]!);
     sizes.set(name, evaluateAxis(name, sizes) ?? likely(v, axis, attempt));
@@ -76,7 +78,7 @@ function likely(v: Value, axis: number, attempt: number): number {
   return LIKELY[kind][Math.min(attempt, LIKELY[kind].length - 1)]!;
 }
 
-/** Floats uniform in -1..1; integers and booleans are 1: valid as ids, indices and masks alike. */
+/** Floats are uniform in -1..1; integers and booleans are 1, which is valid as id, index and mask. */
 export function randomTensor(dtype: number, dims: readonly number[], seed = 1): HostTensor {
   const n = elementCount(dims);
   const random = seededRandom(seed);
@@ -109,7 +111,7 @@ export function randomTensor(dtype: number, dims: readonly number[], seed = 1): 
   return { dtype, dims, data: make() };
 }
 
-/** Gives every element of its input on, so that ids reach the table that they index unchanged. */
+/** True for nodes that pass on every element of their input, so that ids reach the table that they index unchanged. */
 const handsOn = (n: Node): boolean => {
   const { movement } = traitsOf(n);
   return keepsOrder(n) || movement === 'permuted' || movement === 'repeated';
@@ -128,8 +130,8 @@ export function idLimit(v: Value, depth = 0): number | null {
 }
 
 /**
- * Feeds for a model: positions, masks and timesteps as their names say; ids within the table that they index; other floats
- * random in -1..1, other integers one.
+ * Feeds for a model: positions, masks and timesteps by name; ids within the table that they index; other floats random
+ * in -1..1, other integers 1.
  */
 export function randomFeeds(
   model: Model,
@@ -144,7 +146,10 @@ export function randomFeeds(
   return out;
 }
 
-/** A value for one input of a run. @param all shapes of all inputs of the run */
+/**
+ * The value of one input of a run.
+ * @param all shapes of all inputs of the run
+ */
 export const inputValue = (v: Value, s: InputShape, all: readonly InputShape[], seed: number): HostTensor =>
   namedInput(s, all) ?? randomInput(v, s.dtype, s.dims, seed);
 

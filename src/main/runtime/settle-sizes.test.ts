@@ -10,7 +10,7 @@ import { batchAxes, evaluateAxis } from './axes.ts';
 import { inputShapes, randomFeeds } from './random-inputs.ts';
 import { applySizes, settleSizes, sizeNotes } from './settle-sizes.ts';
 
-/** A model with these inputs, all of which are read. */
+/** A model with these inputs, all of them read. */
 function takes(inputs: Readonly<Record<string, readonly Dim[]>>, dtype: number = DType.FLOAT): Model {
   const model = new Model();
   model.opsets.set('', 17);
@@ -96,7 +96,7 @@ describe('sizes of inputs', () => {
     const model = takes({ x: ['N', 3, 'H', 'W'] });
     const rows = then(model, 'Reshape', [model.graph.inputs[0]!, model.graph.addInitializer('s', i64([1, 3, -1]))]);
     const columns = then(model, 'Transpose', [rows], [['perm', ints([0, 2, 1])]]);
-    // Every pixel against every pixel: 50,176 squared at 224 x 224.
+    // A product of all pixels with all pixels: 50,176 squared at 224 x 224.
     model.graph.outputs.push(then(model, 'MatMul', [columns, rows]));
     await expect(settleSizes(model, plainExecutor, { memory: 4e9 })).rejects.toMatchObject({
       code: 'sizes-too-large',

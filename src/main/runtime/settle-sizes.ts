@@ -1,6 +1,6 @@
 /**
- * Sizes of a model's dynamic axes, settled once per task, so that every command runs a model at the same ones: those of the
- * data, then those that were given, then a guess that the model was seen to run at, and that is reported.
+ * Fixes the sizes of a model's dynamic axes once per task, so that every command runs the model at the same sizes. By
+ * precedence: sizes of the data, given sizes, then a guess at which the model was seen to run and which is reported.
  */
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { ExecSession, Executor } from '../engine/executor.ts';
@@ -11,37 +11,38 @@ import { peakBytes } from './peak-memory.ts';
 import { inputShapes, randomFeeds } from './random-inputs.ts';
 
 export interface SizeOptions {
-  /** Wanted batch; default 1. */
+  /** Requested batch; default 1. */
   readonly batch?: number;
-  /** Sizes by axis name, as given. */
+  /** Given sizes by axis name. */
   readonly dims?: Readonly<Record<string, number>>;
-  /** Shapes of the data by input name, the first axis being the batch. */
+  /** Shapes of the data by input name, with the batch as first axis. */
   readonly shapes?: Readonly<Record<string, readonly number[]>>;
-  /** Bytes that a run may take; default: half of what is free, and no more than 8 GiB for sizes that are guessed. */
+  /** Maximum bytes of a run; default: half of the free memory, and at most 8 GiB for guessed sizes. */
   readonly memory?: number;
 }
 
 export interface SettledSizes {
-  /** Size of every axis besides the batch. */
+  /** Size of every axis except the batch. */
   readonly sizes: Readonly<Record<string, number>>;
   readonly batch: number;
-  /** Those of `sizes` that were guessed. */
+  /** Names in `sizes` that were guessed. */
   readonly guessed: readonly string[];
-  /** The model did not run at the batch that was wanted: the graph fixes another, whatever its inputs declare. */
+  /** The model did not run at the requested batch: its graph fixes another one, whatever its inputs declare. */
   readonly fixedBatch: boolean;
 }
 
 const GIB = 2 ** 30;
 const MOST_GUESSED = 8 * GIB;
-/** A batch inside the graph is one of these. */
+/** Batches that a graph may fix. */
 const BATCHES = [1, 2, 4, 8];
 const ATTEMPTS = Math.max(...Object.values(LIKELY).map((l) => l.length));
-/** Runs of smaller inputs need no estimate. */
+/** Smaller inputs run without a memory estimate. */
 const SMALL = 4096;
 
 /**
  * Finds the sizes; `applySizes` makes a model use them.
- * @throws 'dim-unknown', 'dim-contradicts', 'sizes-too-large', 'sizes-not-found'; 'runtime-rejected' where nothing was guessed
+ * @throws 'dim-unknown', 'dim-contradicts', 'sizes-too-large', 'sizes-not-found'; 'runtime-rejected' where nothing
+ *   was guessed
  */
 export async function settleSizes(model: Model, executor: Executor, options: SizeOptions = {}): Promise<SettledSizes> {
   const { known, batch } = knownSizes(model, options);
@@ -74,7 +75,7 @@ export async function settleSizes(model: Model, executor: Executor, options: Siz
       tried(session, randomFeeds(model, { batch: b, dims: known }, 1, attempt));
     const failure = await runs(batch, 0);
     if (failure === null) return settled(batch, 0, false);
-    // The graph may fix the batch; then one that is not its own fails whatever the other sizes are.
+    // The graph may fix the batch. Any other batch then fails, whatever the other sizes.
     if (batches.size > 0)
       for (const b of BATCHES) if (b !== batch && (await runs(b, 0)) === null) return settled(b, 0, true);
     for (let attempt = 1; guessed.length > 0 && attempt < ATTEMPTS; attempt++) {
@@ -92,8 +93,8 @@ export async function settleSizes(model: Model, executor: Executor, options: Siz
 }
 
 /**
- * Lets every later run of the model, and of copies of it, use the sizes. Changes `model` in place, but not its file.
- * @param batchToo the batch is settled like the other sizes, whatever batch a run asks for
+ * Makes every later run of the model, and of its copies, use the sizes. Changes `model` in place, but not its file.
+ * @param batchToo also fixes the batch, whatever batch a run requests
  */
 export function applySizes(model: Model, { sizes, batch, fixedBatch }: SettledSizes, batchToo = false): void {
   const batches = batchAxes(model);
@@ -107,7 +108,7 @@ export function applySizes(model: Model, { sizes, batch, fixedBatch }: SettledSi
   }
 }
 
-/** What a report says of the sizes. */
+/** Notes on the sizes for a report. */
 export function sizeNotes({ sizes, guessed, batch, fixedBatch }: SettledSizes, wanted: number): string[] {
   const notes: string[] = [];
   if (guessed.length > 0)
@@ -119,7 +120,7 @@ export function sizeNotes({ sizes, guessed, batch, fixedBatch }: SettledSizes, w
   return notes;
 }
 
-/** Sizes from the data and as given, and the batch. */
+/** Sizes from the data, given sizes, and the batch. */
 function knownSizes(model: Model, { dims = {}, shapes = {}, batch = 1 }: SizeOptions) {
   const inputs = fedInputs(model);
   const batches = batchAxes(model);
@@ -146,7 +147,7 @@ function knownSizes(model: Model, { dims = {}, shapes = {}, batch = 1 }: SizeOpt
       known[name] = size;
       continue;
     }
-    // The batch is one size, under whatever names.
+    // The batch has one size, under all of its names.
     if ((wanted ?? size) !== size || (batch !== 1 && batch !== size))
       throw new SecateurError('dim-contradicts', { name, reason: `it is ${size} with --dim, and the batch is ${batch === 1 ? wanted : batch}` }); // prettier-ignore
     wanted = size;
@@ -154,7 +155,7 @@ function knownSizes(model: Model, { dims = {}, shapes = {}, batch = 1 }: SizeOpt
   return { known, batch: wanted ?? batch };
 }
 
-/** Null when it ran, else why not. */
+/** Null when the model ran, else the error. */
 async function tried(session: ExecSession, feeds: Parameters<ExecSession['run']>[0]): Promise<SecateurError | null> {
   try {
     await session.run(feeds);

@@ -1,18 +1,18 @@
 /**
- * Which other sizes of a model's dynamic axes are tried. One axis is changed at a time; axes that run at no other size alone
- * are changed together with those of the same size, because two inputs may name equal axes differently.
+ * Chooses other sizes of a model's dynamic axes to try. One axis is changed at a time. Axes that do not run at another
+ * size alone are changed together with axes of the same size, because two inputs may name equal axes differently.
  */
 import type { HostTensor } from '../engine/executor.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { fedInputs, inputShapes, inputValue, type InputShape } from './random-inputs.ts';
 
-/** From here on half the size is tried before twice the size: it costs less. */
+/** From this size on, half is tried before double, because it costs less. */
 const LARGE = 512;
 
 /** Sizes by axis name. */
 export type Sizes = Readonly<Record<string, number>>;
 
-/** The named axes of a run and their sizes, without those that are sums of others (`past + sequence`). */
+/** The named axes of a run and their sizes, without sums of other axes (`past + sequence`). */
 export function namedSizes(inputs: readonly InputShape[]): Map<string, number> {
   const all = new Map<string, number>();
   for (const s of inputs) s.dynamic.forEach((name, axis) => name !== null && all.set(name, s.dims[axis]!));
@@ -21,7 +21,7 @@ export function namedSizes(inputs: readonly InputShape[]): Map<string, number> {
   return new Map([...all].filter(([name]) => !isSum(name)));
 }
 
-/** Other sizes to try in turn. Doubling keeps sizes that must be multiples of something; one more catches axes with a limit. */
+/** Other sizes to try in turn. Doubling keeps multiples; adding one covers axes with an upper limit. */
 export function otherSizes(size: number): number[] {
   const half = Math.max(1, size >> 1);
   const order = size >= LARGE ? [half, size * 2, size + 1] : [size * 2, size + 1, half];
@@ -29,7 +29,7 @@ export function otherSizes(size: number): number[] {
 }
 
 export interface SizeTrial<T> {
-  /** The axes that were changed, with their new sizes. */
+  /** The changed axes with their new sizes. */
   readonly changed: Sizes;
   readonly result: T;
 }
@@ -72,7 +72,7 @@ export async function trySizes<T>(
   return { trials, stuck };
 }
 
-/** Random inputs with some axes at other sizes; tensors whose shape does not change are those of `feeds`. */
+/** Random inputs with some axes at other sizes. Tensors whose shape does not change are taken from `feeds`. */
 export function feedsAt(
   model: Model,
   feeds: Readonly<Record<string, HostTensor>>,

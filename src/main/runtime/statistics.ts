@@ -1,7 +1,7 @@
 /** Order statistics of timings. Pure arithmetic. */
 import { seededRandom } from '../engine/random.ts';
 
-/** Linear interpolation between order statistics; `sorted` ascending and not empty, 0 <= q <= 1. */
+/** Quantile by linear interpolation between order statistics. `sorted` is ascending and not empty, 0 <= q <= 1. */
 export function quantile(sorted: ArrayLike<number>, q: number): number {
   const at = (sorted.length - 1) * q,
     low = Math.floor(at);
@@ -13,7 +13,7 @@ export function quantile(sorted: ArrayLike<number>, q: number): number {
 export const sortedCopy = (x: ArrayLike<number>): Float64Array => Float64Array.from(x).sort();
 export const median = (x: ArrayLike<number>): number => quantile(sortedCopy(x), 0.5);
 
-/** Mean of the middle half: steady like the median, finer than a clock's tick. */
+/** Mean of the middle half: as stable as the median, and finer than a clock tick. */
 export function midMean(x: ArrayLike<number>): number {
   const s = sortedCopy(x);
   const from = Math.floor(s.length / 4),
@@ -23,7 +23,7 @@ export function midMean(x: ArrayLike<number>): number {
   return sum / (to - from);
 }
 
-/** Mean between the 10th and the 50th percentile: what the code takes when nobody disturbs it, finer than a clock's tick. */
+/** Mean between the 10th and the 50th percentile: the time on an undisturbed machine, finer than a clock tick. */
 export function lowMean(x: ArrayLike<number>): number {
   const s = sortedCopy(x);
   const from = Math.floor(s.length * 0.1),
@@ -33,7 +33,7 @@ export function lowMean(x: ArrayLike<number>): number {
   return sum / (to - from);
 }
 
-/** Percentile bootstrap of the median: the interval that holds it with the given confidence. Seeded, hence repeatable. */
+/** Percentile bootstrap interval of the median at the given confidence. Seeded, hence repeatable. */
 export function medianInterval(
   x: readonly number[],
   confidence = 0.95,

@@ -24,8 +24,9 @@ DTYPE_OF.set('uint4', DType.UINT4);
 DTYPE_OF.set('int4', DType.INT4);
 DTYPE_OF.set('string', DType.STRING);
 
-// Node 24 has Float16Array. The runtime's JavaScript side would use it, its native side (1.30) cannot read it: "not enough
-// space: expected 4, got 0". It looks for the class once, at the first tensor, so that one is made while it is out of sight.
+// Node 24 has Float16Array. The runtime's JavaScript side would use it, but its native side (1.30) cannot read it: "not
+// enough space: expected 4, got 0". The runtime looks for the class once, at its first tensor, so the first tensor is
+// made while the class is hidden.
 const scope = globalThis as { Float16Array?: unknown };
 const half = Object.getOwnPropertyDescriptor(scope, 'Float16Array');
 if (half?.configurable) {
@@ -37,10 +38,10 @@ if (half?.configurable) {
   }
 }
 
-/** DType number of the runtime's type name; UNDEFINED for names we do not know. */
+/** DType number of the runtime's type name; UNDEFINED for unknown names. */
 export const dtypeOf = (name: string): number => DTYPE_OF.get(name) ?? DType.UNDEFINED;
 
-/** True for element types that can cross the border of a session (bfloat16 and float8 cannot). */
+/** True for element types that sessions accept and return (bfloat16 and float8 are not). */
 export const isTransferable = (dtype: number): boolean => dtype in NAME_OF;
 
 export function toOrt(t: HostTensor): ort.Tensor {

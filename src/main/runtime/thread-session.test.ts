@@ -10,7 +10,7 @@ import { Model } from '../engine/ir/model.ts';
 import type { Value } from '../engine/ir/value.ts';
 import { createExecutor } from './executor.ts';
 
-/** Outputs by name, of inputs of two numbers each. */
+/** A model with named outputs and inputs of two numbers each. */
 function model(inputs: string[], make: (b: GraphBuilder, ...x: Value[]) => Record<string, Value>): Model {
   const m = new Model();
   m.opsets.set('', 17);
@@ -37,7 +37,7 @@ describe('a session on a thread', () => {
     const out = await session.run({ x: two(1, 2), y });
     expect(Object.keys(out)).toEqual(['sum', 'difference']);
     expect([...(out['sum']!.data as Float32Array)]).toEqual([12, 24]);
-    // What was given is still there.
+    // The caller's inputs are unchanged.
     expect([...(y.data as Float32Array)]).toEqual([10, 20]);
     expect(Object.keys(await session.run({ x: two(1, 2), y }, ['difference']))).toEqual(['difference']);
     await session.release();

@@ -1,6 +1,6 @@
 /**
- * A session on a thread of its own. `run` of the runtime blocks the thread that calls it: several of these run at once,
- * and that is faster than several threads for one session where its operators are small.
+ * A session on its own thread. The runtime's `run` blocks the calling thread. Several of these sessions run at once,
+ * which is faster than several threads in one session where its operators are small.
  */
 import { Worker } from 'node:worker_threads';
 import type { ExecSession, HostTensor } from '../engine/executor.ts';
@@ -78,6 +78,6 @@ export class ThreadSession implements ExecSession {
 
 const ENDED = 'the thread of the session has ended';
 
-/** A view would be sent with all the memory that it is a view of. */
+/** Copies a view, which would otherwise be sent with all of its underlying memory. */
 const alone = (t: HostTensor): HostTensor =>
   t.data.byteLength === t.data.buffer.byteLength ? t : { ...t, data: t.data.slice() };

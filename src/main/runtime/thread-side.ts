@@ -1,10 +1,10 @@
-/** The thread of a session: models that run one after the other. Loads the runtime and little else. */
+/** The thread side of a session: runs models one after the other. Loads the runtime and little else. */
 import type { MessagePort } from 'node:worker_threads';
 import * as ort from 'onnxruntime-node';
 import type { HostTensor } from '../engine/executor.ts';
 import { fromOrt, toOrt } from './tensors.ts';
 
-/** What the thread is told. */
+/** Requests to the thread. */
 export type ThreadRequest =
   | {
       readonly type: 'open';
@@ -19,7 +19,7 @@ export type ThreadRequest =
     }
   | { readonly type: 'release' };
 
-/** What it answers, in the order of the requests. */
+/** Replies of the thread, in the order of the requests. */
 export type ThreadReply =
   | { readonly type: 'opened'; readonly models: readonly ModelNames[] }
   | { readonly type: 'ran'; readonly outputs: Readonly<Record<string, HostTensor>> }
@@ -28,7 +28,7 @@ export type ThreadReply =
 
 export interface ModelNames {
   readonly inputs: readonly string[];
-  /** Names and the runtime's names of element types. */
+  /** Output names with the runtime's names of their element types. */
   readonly outputs: readonly (readonly [name: string, type: string])[];
 }
 
@@ -53,7 +53,7 @@ export function serveSession(port: MessagePort): void {
         message: e instanceof Error ? e.message : String(e),
       }));
       port.postMessage(reply);
-      // Nothing keeps the thread then.
+      // The closed port lets the thread end.
       if (reply.type === 'released') port.close();
     });
   });
@@ -64,7 +64,7 @@ const namesOf = (s: ort.InferenceSession): ModelNames => ({
   outputs: s.outputMetadata.map((m) => [m.name, m.isTensor ? m.type : '']),
 });
 
-/** Every model reads what it is given, and what those before it made; the last one's outputs are the result. */
+/** Every model reads the given inputs and the outputs of earlier models. The last model's outputs are the result. */
 async function runAll(
   sessions: readonly ort.InferenceSession[],
   { feeds, fetches }: Extract<ThreadRequest, { type: 'run' }>,

@@ -1,4 +1,4 @@
-/** Runs a model with the runtime's profiler on and reads its trace: what every kernel took, and the fused graph. */
+/** Runs a model with the runtime's profiler and reads its trace: the time of every kernel, and the fused graph. */
 import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ export interface KernelTrace {
   readonly provider: string;
   readonly inputShapes: readonly (readonly number[])[];
   readonly outputShapes: readonly (readonly number[])[];
-  /** Microseconds per execution, warm-up left out. Whole microseconds: average many. */
+  /** Microseconds per execution, without warm-up. Whole microseconds: average many. */
   readonly us: number[];
 }
 

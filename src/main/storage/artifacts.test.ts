@@ -50,7 +50,7 @@ describe('ArtifactStore', () => {
     expect(seen).toEqual([null, null, { step: 1, weights: new Map([['w', Float32Array.of(1.5)]]) }]);
     expect(readdirSync(root).filter((n) => n.startsWith('.'))).toEqual([]);
     rmSync(again, { recursive: true });
-    // A damaged one counts for nothing; a forgotten one is swept.
+    // A damaged checkpoint is ignored; an abandoned one is swept.
     const kept = join(root, `.checkpoint-${store.nameOf('recover', 1)}`);
     writeFileSync(kept, 'no such thing');
     await expect(store.get('recover', 1, work(true))).rejects.toThrow('cut off');

@@ -1,6 +1,7 @@
 /**
  * Content-addressed folders, one per (stage, key). A folder under its final name is complete: it was filled under a
- * temporary name, flushed, marked and renamed. A crash leaves only a temporary folder, swept when its process is gone.
+ * temporary name, flushed, marked and renamed. A crash leaves only a temporary folder, which is swept once its process
+ * is gone.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -15,10 +16,10 @@ import { isAlive, ownedName, ownerOf } from './process-identity.ts';
 const MARKER = '.complete.json';
 const TEMP = '.tmp-';
 
-/** Checkpoints that nobody came back for are swept. */
+/** Older checkpoints count as abandoned and are swept. */
 const FORGOTTEN_MS = 30 * 24 * 3_600_000;
 
-/** One structured-cloneable value that outlives a crash, until what it leads to is complete. */
+/** One structured-cloneable value that survives a crash and is kept until its artifact is complete. */
 export interface Checkpoint {
   read(): Promise<unknown>;
   write(value: unknown): Promise<void>;
@@ -54,7 +55,10 @@ export class ArtifactStore {
     return `${safe}-${createHash('sha256').update(canonicalJson({ stage, key })).digest('hex')}`;
   }
 
-  /** See StageContext.artifact. Makers in several processes may run at once: the first to finish wins, all get the same folder. */
+  /**
+   * See StageContext.artifact. Several processes may make the same artifact at once: the first to finish wins, and all
+   * get the same folder.
+   */
   async get(
     stage: string,
     key: unknown,
@@ -67,7 +71,7 @@ export class ArtifactStore {
     const kept = join(this.root, `.checkpoint-${name}`);
     try {
       await make(temp, {
-        // One that cannot be read is as good as none: the work begins anew.
+        // An unreadable checkpoint counts as absent: the work starts over.
         read: async () => {
           try {
             return deserialize(await readFile(kept)) as unknown;
@@ -94,7 +98,7 @@ export class ArtifactStore {
     return (await this.#marker(join(this.root, this.nameOf(stage, key)))) !== null;
   }
 
-  /** Complete artifacts, the longest unused first. */
+  /** Complete artifacts, least recently used first. */
   async list(): Promise<ArtifactInfo[]> {
     const found: ArtifactInfo[] = [];
     for (const name of await this.#names()) {
@@ -111,8 +115,9 @@ export class ArtifactStore {
   }
 
   /**
-   * Removes artifacts unused for `olderThanMs`, then the longest unused until at most `maxBytes` are held. Those used in
-   * the last `graceMs` (default an hour) stay: a job may be reading them. Returns what went.
+   * Removes artifacts unused for `olderThanMs`, then the least recently used until at most `maxBytes` are held.
+   * Artifacts used within the last `graceMs` (default one hour) stay, because a job may be reading them.
+   * @returns the removed artifacts
    */
   async prune(limits: { olderThanMs?: number; maxBytes?: number; graceMs?: number }): Promise<ArtifactInfo[]> {
     const now = Date.now();
@@ -132,7 +137,10 @@ export class ArtifactStore {
     return gone;
   }
 
-  /** Removes temporary folders whose process is gone. Returns how many. */
+  /**
+   * Removes temporary folders whose process is gone.
+   * @returns their number
+   */
   async sweep(): Promise<number> {
     let count = 0;
     for (const name of await this.#names()) {
@@ -157,14 +165,14 @@ export class ArtifactStore {
         return;
       } catch (e) {
         if (!existsSync(path) || attempt > 2) throw e;
-        // Somebody else was first, and theirs is as good; or a folder without its marker is in the way.
+        // Another process finished first and its folder is used, or a folder without a marker is in the way.
         if (await this.#use(path)) return;
         await this.#discard(path);
       }
     }
   }
 
-  /** Renamed first, so that nobody sees a folder that is half gone. */
+  /** Renames first, so that no reader sees a half-deleted folder. */
   async #discard(path: string): Promise<void> {
     const aside = this.#tempName();
     try {
@@ -179,7 +187,7 @@ export class ArtifactStore {
   async #use(path: string): Promise<boolean> {
     if (!(await this.#marker(path))) return false;
     const now = new Date();
-    // Only a hint for prune, so a read-only folder may still be used.
+    // The time is only a hint for prune, so a read-only folder may still be used.
     await utimes(join(path, MARKER), now, now).catch(() => undefined);
     return true;
   }

@@ -1,6 +1,6 @@
-/** JSON with one spelling per value: sorted keys, no white space. Hashes are taken of this. */
+/** JSON with one representation per value: sorted keys, no white space. Used as input of hashes. */
 
-/** Properties that are undefined are left out, as JSON does; NaN, infinities, functions and symbols throw a TypeError. */
+/** Properties that are undefined are left out, as in JSON. NaN, infinities, functions and symbols throw a TypeError. */
 export function canonicalJson(value: unknown): string {
   if (value === null || typeof value === 'boolean' || typeof value === 'string') return JSON.stringify(value);
   if (typeof value === 'bigint') return JSON.stringify(`${value}n`);

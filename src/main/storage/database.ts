@@ -1,4 +1,4 @@
-/** The one SQLite database: opened, configured and brought to the newest schema here. */
+/** Opens, configures and migrates the SQLite database. */
 import { dirname } from 'node:path';
 import DatabaseConstructor from 'better-sqlite3';
 import type { Database } from 'better-sqlite3';
@@ -8,13 +8,17 @@ import type { Migration } from './migrations/index.ts';
 
 export type { Database };
 
-/** Opens (and creates) the database file. Throws `database-unusable`, `database-too-new` or `disk-full`. */
+/**
+ * Opens the database file, and creates it if needed.
+ * @throws 'database-unusable', 'database-too-new', 'disk-full'
+ */
 export function openDatabase(path: string, migrations: readonly Migration[] = MIGRATIONS): Database {
   let db: Database | undefined;
   try {
     db = new DatabaseConstructor(path, { timeout: 10_000 });
     db.pragma('journal_mode = WAL');
-    // With WAL, NORMAL survives the death of any process; only a power cut may lose the last commits, never the file.
+    // With WAL, NORMAL survives the death of any process. A power cut can lose the last commits but does not corrupt
+    // the file.
     db.pragma('synchronous = NORMAL');
     db.pragma('foreign_keys = ON');
     migrate(db, path, migrations);
@@ -38,7 +42,7 @@ function migrate(db: Database, path: string, migrations: readonly Migration[]): 
   const found = schemaVersion(db);
   if (found > newest) throw new SecateurError('database-too-new', { path, found, newest });
   for (const step of migrations) {
-    // The version is read again inside the write lock: another process may have migrated in the meantime.
+    // The version is read again inside the write lock, because another process may have migrated in the meantime.
     db.transaction(() => {
       if (schemaVersion(db) >= step.version) return;
       db.exec(step.sql);

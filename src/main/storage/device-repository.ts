@@ -1,4 +1,4 @@
-/** Devices that this installation knows: the machine itself and profiles that the user added. */
+/** Devices known to this installation: the machine itself and profiles that the user added. */
 import type { DeviceProfile } from '../../shared/model/types.ts';
 import type { Database } from './database.ts';
 

@@ -1,7 +1,10 @@
-/** Errors of a full disk name the folder: what the system says of a write carries no path. */
+/** Adds the folder to disk-full errors: the system's error for a write carries no path. */
 import { SecateurError } from '../../shared/contract/errors.ts';
 
-/** Runs what writes into a folder. @throws SecateurError 'disk-full' with the folder; else what `work` throws */
+/**
+ * Runs `work`, which writes into `folder`.
+ * @throws SecateurError 'disk-full' with the folder; else what `work` throws
+ */
 export async function writingTo<T>(folder: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

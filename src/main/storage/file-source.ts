@@ -2,30 +2,30 @@ import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { ByteSource } from '../engine/onnx/index.ts';
 
-/** One system call moves less than 2 GiB. */
+/** A single system call moves less than 2 GiB. */
 const MAX_CALL = 1 << 30;
 
-/** Lets go of the file of a source that nobody holds any more: models have no end of life of their own. */
+/** Closes the file of a source that is no longer referenced: models have no explicit end of life. */
 const registry = new FinalizationRegistry<number>((fd) => {
   try {
     closeSync(fd);
   } catch {
-    // Closed by hand already.
+    // Already closed by close().
   }
 });
 
-/** A file as a ByteSource: positioned reads on an open descriptor, so a file replaced meanwhile does not matter. */
+/** A file as a ByteSource: positioned reads on an open descriptor. Replacing the file meanwhile does not affect it. */
 export class FileByteSource implements ByteSource {
   readonly path: string;
   readonly size: number;
   #fd: number | null;
 
-  /** Throws file-not-found, file-unreadable. */
+  /** @throws 'file-not-found', 'file-unreadable' */
   constructor(path: string) {
     this.path = path;
     let fd: number | null = null;
     try {
-      // Asked before opening: opening a pipe would wait for a writer.
+      // Checked before opening: opening a pipe would wait for a writer.
       if (!statSync(path).isFile()) throw new Error('it is not a regular file');
       fd = openSync(path, 'r');
       this.size = fstatSync(fd).size;
@@ -67,7 +67,7 @@ export class FileByteSource implements ByteSource {
   }
 }
 
-/** What the file system said, as a catalogue error. */
+/** Converts a file-system error to a catalogue error. */
 export function unreadable(path: string, e: unknown): SecateurError {
   if (e instanceof SecateurError) return e;
   const { code, message } = e as NodeJS.ErrnoException;

@@ -1,11 +1,11 @@
-/** What a job said and measured on the way: one file of lines per job, appended as it happens, read whole. */
+/** Log lines and measured points of jobs: one append-only file of lines per job, read as a whole. */
 import { appendFileSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Candidate } from '../../shared/model/frames.ts';
 
 type Line = { readonly log: string } | { readonly point: Candidate };
 
-/** Lines that are handed out at most, the last ones. */
+/** Maximum number of lines returned; the last ones are kept. */
 const LIMIT = 2000;
 
 export class JobLog {
@@ -15,17 +15,17 @@ export class JobLog {
     this.#folder = folder;
   }
 
-  /** A log that cannot be written must not end the job. */
+  /** A log that cannot be written does not end the job. */
   append(id: string, line: Line): void {
     try {
       mkdirSync(this.#folder, { recursive: true });
       appendFileSync(this.#path(id), `${JSON.stringify(line)}\n`);
     } catch {
-      // The disk is full, say: the job itself will tell.
+      // The disk may be full; the job itself reports that.
     }
   }
 
-  /** A line that a killed process left half-written is skipped. */
+  /** Skips a line that a killed process left incomplete. */
   read(id: string): { log: string[]; points: Candidate[] } {
     const out = { log: [] as string[], points: [] as Candidate[] };
     let text = '';

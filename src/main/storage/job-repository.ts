@@ -1,6 +1,6 @@
 /**
- * Jobs and who runs them. Every change of status is one conditional statement, so two processes never run the same job
- * and a late report of a dead run changes nothing.
+ * Jobs and the processes that run them. Every change of status is one conditional statement, so two processes never run
+ * the same job, and a late report of a dead run changes nothing.
  */
 import { randomBytes } from 'node:crypto';
 import type { ErrorPayload } from '../../shared/contract/errors.ts';
@@ -55,12 +55,15 @@ export class JobRepository {
     return this.get(id);
   }
 
-  /** Throws `job-not-found`. */
+  /** @throws 'job-not-found' */
   get(id: string): JobRecord {
     return toRecord(this.#row(id));
   }
 
-  /** `last`, a whole id, or the unambiguous beginning of one. Throws `job-not-found`. */
+  /**
+   * Accepts `last`, a whole id, or an unambiguous prefix of one.
+   * @throws 'job-not-found'
+   */
   find(idOrPrefix: string): JobRecord {
     if (idOrPrefix === 'last') {
       const row = this.#db.prepare<[], Row>('SELECT * FROM jobs ORDER BY created_at DESC, rowid DESC LIMIT 1').get();
@@ -87,8 +90,8 @@ export class JobRepository {
   }
 
   /**
-   * Takes a queued job of this process to `running`, unless another job that must be alone runs on this machine.
-   * Returns the id of that other job, or null when claimed.
+   * Sets a queued job of this process to `running`, unless another job that must run alone is running on this machine.
+   * @returns the id of that other job, or null when the job was claimed
    */
   claim(id: string, alone: readonly string[]): string | null {
     const me = ownIdentity();
@@ -120,7 +123,10 @@ export class JobRepository {
       .immediate();
   }
 
-  /** Takes an ended job back into the queue of this process. Throws `job-running` when somebody runs it, `job-done` when finished. */
+  /**
+   * Puts an ended job back into the queue of this process.
+   * @throws 'job-running' when a process runs it, 'job-done' when it is finished
+   */
   requeue(id: string): JobRecord {
     const me = ownIdentity();
     this.#db
@@ -170,7 +176,7 @@ export class JobRepository {
       .run(end.status, result, error, Date.now(), id);
   }
 
-  /** Throws `job-not-found`, or `job-under-way` while it is queued or running. */
+  /** @throws 'job-not-found', or 'job-under-way' while it is queued or running */
   delete(id: string): void {
     const gone = this.#db
       .prepare<[string]>(`DELETE FROM jobs WHERE id = ? AND status NOT IN ('queued', 'running')`)
@@ -188,7 +194,10 @@ export class JobRepository {
     return this.#row(id).cancel_requested === 1;
   }
 
-  /** Jobs whose owner is dead become `interrupted`. Returns their ids with the workers that may have outlived the owner. */
+  /**
+   * Sets jobs whose owner is dead to `interrupted`.
+   * @returns their ids, with the workers that may have outlived the owner
+   */
   reconcile(): { id: string; worker: ProcessIdentity | null }[] {
     const rows = this.#db.prepare<[], Row>(`SELECT * FROM jobs WHERE status IN ('queued', 'running')`).all();
     const dead: { id: string; worker: ProcessIdentity | null }[] = [];
@@ -196,7 +205,7 @@ export class JobRepository {
       const { owner, worker } = ownersOf(row);
       if (owner && isAlive(owner)) continue;
       const error = new SecateurError('interrupted', { job: row.id }).toPayload();
-      // The owner is compared again: a resume in another process may have taken the job over since it was read.
+      // The owner is compared again: a resume in another process may have taken the job since it was read.
       const changed = this.#db
         .prepare<[string, number, string, number | null, string | null]>(
           `UPDATE jobs SET status = 'interrupted', error = ?, finished_at = ?
@@ -215,7 +224,7 @@ export class JobRepository {
   }
 }
 
-/** Sorts by time and reads aloud: 20260131-142530-k3f9. */
+/** Sorts by time and can be read aloud: 20260131-142530-k3f9. */
 function newJobId(): string {
   const stamp = new Date().toISOString().replace(/[-:]/g, '').slice(0, 15).replace('T', '-');
   return `${stamp}-${randomBytes(3).toString('hex')}`;

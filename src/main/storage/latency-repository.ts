@@ -1,4 +1,4 @@
-/** Measured milliseconds per operator signature, for ever, under device, processor and runtime version. */
+/** Measured milliseconds per operator signature, kept permanently by device, processor and runtime version. */
 import type { Provenance } from '../../shared/model/types.ts';
 import type { LatencyTable } from '../pipeline/context.ts';
 import type { Database } from './database.ts';
@@ -16,7 +16,7 @@ export interface LatencyRow {
   readonly date: string;
 }
 
-/** Rows of earlier versions may hold figures that are none. */
+/** Rows from earlier versions can hold invalid times. */
 const isTime = (ms: number): boolean => ms > 0 && Number.isFinite(ms);
 
 export class LatencyRepository {
@@ -26,7 +26,7 @@ export class LatencyRepository {
     this.#db = db;
   }
 
-  /** The table of one device. Rows of other devices, processors and runtime versions are not seen. */
+  /** The table of one device. It does not contain rows of other devices, processors or runtime versions. */
   table(scope: LatencyScope): LatencyTable {
     const { device, processor, runtime } = scope;
     const select = this.#db
@@ -34,7 +34,7 @@ export class LatencyRepository {
         'SELECT ms FROM latency WHERE device = ? AND processor = ? AND runtime = ? AND signature = ?',
       )
       .pluck();
-    // A fit never replaces a measurement, and a guess replaces neither.
+    // Precedence: measurement, fit, guess. A row never replaces one of higher precedence.
     const upsert = this.#db.prepare<[string, string, string, string, number, string, string]>(
       `INSERT INTO latency (device, processor, runtime, signature, ms, kind, measured_at) VALUES (?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (device, processor, runtime, signature) DO UPDATE

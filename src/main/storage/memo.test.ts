@@ -41,7 +41,7 @@ describe('figures kept one by one', () => {
     expect(pruneMemos(folder, 86_400_000)).toEqual({ removed: 1, bytes: expect.any(Number) });
     expect(readdirSync(folder)).toHaveLength(1);
     expect(new Memo(folder, 'fresh', 1).get('x')).toBe(1);
-    // Being opened is being used.
+    // Opening a memo counts as using it.
     utimesSync(file(), 0, 0);
     new Memo(folder, 'fresh', 1);
     expect(pruneMemos(folder, 86_400_000).removed).toBe(0);
@@ -57,7 +57,7 @@ describe('figures kept one by one', () => {
       truncateSync(file(), whole - cut);
       const b = new Memo(folder, 'm', 1);
       expect([b.get('first'), b.get('second')]).toEqual([1, undefined]);
-      // What is written after the torn line is read again.
+      // A line written after the incomplete one is read again.
       b.put('third', 3);
       const c = new Memo(folder, 'm', 1);
       expect([c.get('first'), c.get('second'), c.get('third')]).toEqual([1, undefined, 3]);

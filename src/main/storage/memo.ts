@@ -1,6 +1,7 @@
 /**
- * Figures that a stage measures one at a time, kept as it goes: an append-only file of JSON lines per subject, named by
- * the content hash of its key. A crash loses the line being written; a second run with another budget starts with all.
+ * Figures that a stage measures one at a time, saved as it runs: one append-only file of JSON lines per subject, named
+ * by the content hash of its key. A crash loses only the line being written. A second run with another budget reuses
+ * all figures.
  */
 import { createHash } from 'node:crypto';
 import {
@@ -17,7 +18,7 @@ import { dirname, join } from 'node:path';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import { canonicalJson } from './canonical.ts';
 
-/** Removes memos that nothing has opened or added to for so long. */
+/** Removes memos that were neither opened nor extended within `olderThanMs`. */
 export function pruneMemos(folder: string, olderThanMs: number): { removed: number; bytes: number } {
   let [removed, bytes] = [0, 0];
   for (const name of existsSync(folder) ? readdirSync(folder) : []) {
@@ -47,7 +48,7 @@ export class Memo {
         const [k, v] = JSON.parse(line) as [string, number];
         if (typeof k === 'string' && typeof v === 'number') this.#known.set(k, v);
       } catch {
-        // The last line of a run that was killed while writing it, or the empty one at the end.
+        // The incomplete last line of a killed run, or the empty one at the end.
       }
     }
   }
@@ -58,7 +59,7 @@ export class Memo {
 
   /** @throws SecateurError 'disk-full' */
   put(key: string, value: number): void {
-    // A line of its own, whatever a killed writer left at the end.
+    // Starts on a new line, whatever a killed writer left at the end.
     try {
       if (!this.#known.has(key)) appendFileSync(this.#path, `\n${JSON.stringify([key, value])}`);
     } catch (e) {

@@ -16,14 +16,18 @@ import {
 } from '../engine/onnx/index.ts';
 import { FileByteSource, unreadable } from './file-source.ts';
 
-/** Files up to this size are read at once: no descriptor stays open, and reads are views. Larger ones are read by offset. */
+/**
+ * Files up to this size are read at once: no descriptor stays open, and reads are views. Larger files are read by
+ * offset.
+ */
 const SMALL = 64 * 1024 * 1024;
 
 /**
- * Opens an ONNX file. External data is found beside it and nowhere else; tensors are read when asked for, so large
- * files must stay in place while the model lives. `onDataFile` is told every data file, relative to the model's folder,
- * while the model is opened. Outputs that the runtime crashes without get names, and models
- * of IR versions before 4 become ones of version 4. Throws file-*, model-*, lfs-pointer, external-data-*.
+ * Opens an ONNX file. External data is searched only beside it. Tensors are read on demand, so large files must stay in
+ * place while the model is in use. `onDataFile` gets every data file, relative to the model's folder, while the model
+ * is opened. Outputs whose absence crashes the runtime get names, and models of IR versions below 4 are lifted to
+ * version 4.
+ * @throws 'file-*', 'model-*', 'lfs-pointer', 'external-data-*'
  */
 export function openModelFile(path: string, onDataFile?: (location: string) => void): Model {
   const source = new FileByteSource(path);
@@ -57,8 +61,8 @@ function refusePointer(source: FileByteSource): void {
 }
 
 /**
- * Opens data files of one folder. A location may name a file in a sub-folder; links are followed and where they end
- * must be inside the folder as well.
+ * Opens data files of one folder. A location may name a file in a subfolder. Links are followed, and their targets must
+ * be inside the folder as well.
  */
 function dataResolver(folder: string): DataResolver {
   const root = realpathSync(folder);
@@ -82,20 +86,23 @@ function dataResolver(folder: string): DataResolver {
 }
 
 export interface SaveOptions {
-  /** Put initializers of at least `thresholdBytes` (default 1024) into `<file name>.data`, or a file of another name. */
+  /**
+   * Puts initializers of at least `thresholdBytes` (default 1024) into `<file name>.data`, or into a file of another
+   * name.
+   */
   readonly externalData?: boolean | Partial<ExternalOptions>;
 }
 
 export interface SavedModel {
-  /** Files written, the model first. */
+  /** Written files, the model first. */
   readonly files: readonly string[];
   readonly bytes: number;
 }
 
 /**
- * Saves a model: everything is written under temporary names first and renamed when complete, the data file before the
- * model. Memory stays flat whatever the size; above 2 GiB a data file is used in any case. Throws model-over-2gib,
- * file-unwritable, disk-full.
+ * Saves a model: everything is written under temporary names and renamed when complete, the data file before the model.
+ * Memory use stays flat for any size; above 2 GiB a data file is always used.
+ * @throws 'model-over-2gib', 'file-unwritable', 'disk-full'
  */
 export function saveModelFile(model: Model, path: string, options: SaveOptions = {}): SavedModel {
   const plan = planWrite(model, path, options);
@@ -115,7 +122,7 @@ export function saveModelFile(model: Model, path: string, options: SaveOptions =
     for (const m of moves) rmSync(m.from, { force: true });
     const full = SecateurError.ofFullDisk(e, folder);
     if (full) throw full;
-    // What the file system says carries a code; anything else came from the model's own data.
+    // Errors of the file system have a syscall; anything else came from the model's own data.
     if ((e as NodeJS.ErrnoException).syscall === undefined) throw e;
     throw new SecateurError('file-unwritable', { path, reason: (e as Error).message }, { cause: e });
   }
@@ -126,7 +133,7 @@ function planWrite(model: Model, path: string, options: SaveOptions): WritePlan 
   const external = externalOptions(path, options.externalData);
   const plan = writeModelChunks(model, external ? { externalData: external } : {});
   if (external || !plan.data) return plan;
-  // The codec names the data file for itself when the size demands one: the name must be ours.
+  // The codec chooses a data file name itself when the size requires one: the name must be ours.
   return writeModelChunks(model, { externalData: externalOptions(path, true)! });
 }
 
@@ -136,7 +143,7 @@ function externalOptions(path: string, wanted: SaveOptions['externalData']): Ext
   return wanted === true ? own : { ...own, ...wanted };
 }
 
-/** Small pieces are gathered, so that a model of many small tensors does not cost a system call each. */
+/** Small pieces are collected, so that a model of many small tensors does not cost one system call each. */
 function writeChunks(path: string, chunks: Iterable<Uint8Array>): void {
   const gathered = new Uint8Array(256 << 10);
   let used = 0;
@@ -163,6 +170,6 @@ function writeChunks(path: string, chunks: Iterable<Uint8Array>): void {
 }
 
 function writeAll(fd: number, data: Uint8Array): void {
-  // One system call moves less than 2 GiB.
+  // A single system call moves less than 2 GiB.
   for (let at = 0; at < data.length;) at += writeSync(fd, data, at, Math.min(1 << 30, data.length - at));
 }

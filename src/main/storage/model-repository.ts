@@ -1,4 +1,4 @@
-/** Models seen before: spares hashing a big file again when neither its size nor its time has changed. */
+/** Models seen before. Avoids hashing a big file again when its size and time are unchanged. */
 import type { Family } from '../../shared/model/types.ts';
 import type { Database } from './database.ts';
 
@@ -31,7 +31,7 @@ export class ModelRepository {
       .run(row.sha256, row.path, row.bytes, row.mtimeMs, row.family, Date.now());
   }
 
-  /** The hash found last time, when the file looks unchanged. */
+  /** The stored hash, when the file's size and time are unchanged. */
   hashOf(path: string, bytes: number, mtimeMs: number): string | undefined {
     return this.#db
       .prepare<[string, number, number], string>(
@@ -41,7 +41,7 @@ export class ModelRepository {
       .get(path, bytes, mtimeMs);
   }
 
-  /** What the user says the model is; null when they have not said. */
+  /** The family that the user set; null when they set none. */
   correctedFamily(sha256: string): Family | null {
     return (
       this.#db.prepare<[string], Family | null>('SELECT corrected FROM models WHERE sha256 = ?').pluck().get(sha256) ??
@@ -49,7 +49,7 @@ export class ModelRepository {
     );
   }
 
-  /** For a model that was seen; null takes the correction back. */
+  /** Sets the family of a known model; null removes the correction. */
   correctFamily(sha256: string, family: Family | null): void {
     this.#db.prepare<[Family | null, string]>('UPDATE models SET corrected = ? WHERE sha256 = ?').run(family, sha256);
   }
@@ -58,7 +58,7 @@ export class ModelRepository {
     this.#db.prepare<[string]>('DELETE FROM models WHERE path = ?').run(path);
   }
 
-  /** Most recent first. */
+  /** Most recently seen first. */
   list(limit = 50): ModelRow[] {
     return this.#db
       .prepare<[number], ModelRow>(`SELECT ${COLUMNS} FROM models ORDER BY seen_at DESC LIMIT ?`)

@@ -1,18 +1,18 @@
-/** The files of a package: one ONNX file, or a folder with the components and the configuration of one model. */
+/** The files of a package: one ONNX file, or a folder with the components and configuration of one model. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, join, relative, sep } from 'node:path';
 import { SecateurError } from '../../shared/contract/errors.ts';
 
 export interface PackageFiles {
-  /** Folder that the names are relative to. */
+  /** Folder that file names are relative to. */
   readonly root: string;
-  /** `.onnx` files, relative, with forward slashes, in order of their names. */
+  /** `.onnx` files, relative, with forward slashes, sorted by name. */
   readonly models: readonly string[];
-  /** JSON files that can be read, by relative path. Tokenizers are left out: they say nothing about the graphs. */
+  /** Readable JSON files by relative path. Tokenizers are left out, because they say nothing about the graphs. */
   readonly configs: Readonly<Record<string, unknown>>;
 }
 
-/** Levels of folders below the package that are looked into. */
+/** Levels of subfolders to search. */
 const DEPTH = 3;
 const MOST_FILES = 5000;
 const MOST_JSON_BYTES = 1 << 20;
@@ -42,7 +42,7 @@ function filesBelow(root: string): string[] {
     for (const entry of readdirSync(folder, { withFileTypes: true })) {
       if (entry.name.startsWith('.')) continue;
       const path = join(folder, entry.name);
-      // Downloads of model hubs are links to files in a cache.
+      // Model hubs store downloads as links into a cache.
       const info = entry.isSymbolicLink() ? statSync(path, { throwIfNoEntry: false }) : entry;
       if (info?.isDirectory()) {
         if (depth < DEPTH && !entry.isSymbolicLink()) visit(path, depth + 1);
@@ -54,7 +54,7 @@ function filesBelow(root: string): string[] {
   return found.sort();
 }
 
-/** undefined for a file that is no JSON: what it would say is then unknown, as if it were absent. */
+/** undefined for a file that is not JSON; it is treated as absent. */
 function jsonAt(path: string): unknown {
   if (statSync(path).size > MOST_JSON_BYTES) return undefined;
   try {

@@ -1,4 +1,4 @@
-/** Where Secateur keeps its data. SECATEUR_HOME overrides; otherwise the platform's place for user data. */
+/** Where Secateur keeps its data. SECATEUR_HOME overrides the platform's place for user data. */
 import { mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
@@ -9,21 +9,21 @@ export interface HomePaths {
   readonly database: string;
   readonly artifacts: string;
   readonly memo: string;
-  /** What jobs said, one file per job. */
+  /** Job logs, one file per job. */
   readonly logs: string;
   readonly settings: string;
   /** Bundles of jobs that the window starts, unless another folder is chosen. */
   readonly bundles: string;
-  /** Files that were dropped on the page of a browser. */
+  /** Files dropped on the page of a browser. */
   readonly uploads: string;
   /** Port and token of the served window. */
   readonly served: string;
 }
 
-/** The data directory as an absolute path. It need not exist. */
+/** The data directory as an absolute path. It may not exist yet. */
 export function dataHome(env: NodeJS.ProcessEnv = process.env, platform: NodeJS.Platform = process.platform): string {
   if (env['SECATEUR_HOME']) return resolve(env['SECATEUR_HOME']);
-  // The XDG specification says that a relative path is invalid and must be ignored.
+  // The XDG specification requires that a relative path is ignored.
   const xdg = env['XDG_DATA_HOME'];
   if (xdg && isAbsolute(xdg)) return join(xdg, 'secateur');
   if (platform === 'darwin') return join(homedir(), 'Library', 'Application Support', 'secateur');
@@ -46,7 +46,10 @@ export function homePaths(home: string = dataHome()): HomePaths {
   };
 }
 
-/** Makes the data directory. Throws `home-unwritable` or `disk-full`. */
+/**
+ * Creates the data directory.
+ * @throws 'home-unwritable', 'disk-full'
+ */
 export function ensureHome(home: string): HomePaths {
   const paths = homePaths(home);
   try {

@@ -1,4 +1,4 @@
-/** Seconds each stage took last time: what estimates of the time left start from. */
+/** Seconds that each stage took last time, used to estimate the remaining time. */
 import type { Database } from './database.ts';
 
 export class StageTimesRepository {
@@ -8,7 +8,10 @@ export class StageTimesRepository {
     this.#db = db;
   }
 
-  /** `subject` is what decides the time, such as the model's path; falls back to the newest times of any subject. */
+  /**
+   * `subject` identifies the input that determines the time, such as the model's path. Falls back to the newest times
+   * of any subject.
+   */
   get(kind: string, subject: string): Record<string, number> {
     const own = this.own(kind, subject);
     if (Object.keys(own).length > 0) return own;

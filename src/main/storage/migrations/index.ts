@@ -1,9 +1,9 @@
-/** Every migration in order. A published one is never changed: add the next number. */
+/** Every migration in order. A published one never changes: add the next number instead. */
 import { initial } from './001-initial.ts';
 import { family } from './002-family.ts';
 
 export interface Migration {
-  /** user_version after it. */
+  /** user_version after the migration. */
   readonly version: number;
   readonly name: string;
   readonly sql: string;
