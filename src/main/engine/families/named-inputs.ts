@@ -63,9 +63,15 @@ function gridOf(all: readonly InputDims[]): (i: number) => number {
   return (i) => [1, rows, patches / rows][i % 3]!;
 }
 
+/** Keys or values of the tokens before this run, [batch, heads, tokens, width]. */
+export const isCache = ({ name, dims }: Pick<InputDims, 'name' | 'dims'>): boolean =>
+  /^past_|^past\./i.test(name) && dims.length === 4;
+
+/** Axis of a cache along which its tokens lie. */
+export const CACHE_AXIS = 2;
+
 /** Tokens in the cache of a run. */
-const pastLength = (all: readonly InputDims[]): number =>
-  all.find((p) => /^past_|^past\./i.test(p.name) && p.dims.length === 4)?.dims[2] ?? 0;
+const pastLength = (all: readonly InputDims[]): number => all.find(isCache)?.dims[CACHE_AXIS] ?? 0;
 
 function dataOf(dtype: number, dims: readonly number[], at: (i: number) => number): NumericArray {
   const numbers = Array.from({ length: elementCount(dims) }, (_, i) => at(i));

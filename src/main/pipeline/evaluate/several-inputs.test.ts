@@ -90,6 +90,19 @@ describe('a decoder with an empty cache', () => {
     expect(logits.kl).toBeGreaterThan(0);
   });
 
+  it('may do without the cache, but not with a part of it', async () => {
+    const got = await judged(file(), { inputs_embeds: float([6, 5, 8]) });
+    expect(got.notes).toContain('The data leave 2 caches out: they are empty.');
+    expect(got.sizes.sizes).toMatchObject({ sequence: 5, past: 0, total: 5 });
+    expect(got.batch['past_key_values.0.key']!.dims).toEqual([1, 1, 0, 8]);
+    expect(got.pruned.outputs!.find((o) => o.name === 'logits')).toMatchObject({ reading: 'tokens', samples: 6 });
+    const part = { inputs_embeds: float([6, 5, 8]), 'past_key_values.0.key': float([6, 1, 3, 8]) };
+    await expect(judged(file(), part)).rejects.toMatchObject({ code: 'data-input-missing' });
+    // A use that reads a cache of a given length wants one.
+    const whole = judged(file(), { inputs_embeds: float([6, 1, 8]) }, { past: 3 });
+    await expect(whole).rejects.toMatchObject({ code: 'data-input-missing' });
+  });
+
   it('takes the length of the cache from the data, and masks of that length', async () => {
     const got = await judged(file(), { inputs_embeds: float([6, 2, 8]), ...cache(3) });
     expect(got.sizes.sizes).toMatchObject({ sequence: 2, past: 3 });

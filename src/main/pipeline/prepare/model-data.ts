@@ -5,7 +5,7 @@ import type { InputSpec } from '../../data/input-spec.ts';
 import { resolvePreprocess } from '../../data/preprocess.ts';
 import type { OutputReading, Preprocess } from '../../../shared/model/job.ts';
 import { presetNamed, withPreset } from '../../../shared/model/preprocess-presets.ts';
-import { aboutNamedInput } from '../../engine/families/named-inputs.ts';
+import { isCache } from '../../engine/families/named-inputs.ts';
 import { DType, isFloat } from '../../engine/ir/dtype.ts';
 import type { Model } from '../../engine/ir/model.ts';
 import { fedInputs, idLimit } from '../../runtime/random-inputs.ts';
@@ -13,7 +13,7 @@ import { requireLabelsWithin } from './class-labels.ts';
 import type { StageContext } from '../context.ts';
 import { figures } from '../stage.ts';
 import { dataInputs, type DataInput } from './data-input.ts';
-import { fillNotes, withNamedInputs } from './named-fill.ts';
+import { fillNotes, mayLeaveOut, withNamedInputs } from './named-fill.ts';
 
 /** Which data sets were seen to decode: their identities are the names of the figures. */
 const seenData = figures({ name: 'images', version: 2, inputs: {} });
@@ -64,19 +64,20 @@ export async function openModelData(
     seen: seenData.open({}, ctx),
   });
   const said = preset ? [`Preprocessing: ${preset.label}.`] : [];
-  const filled = inputs.inputs.map((i) => i.name).filter((name) => !opened.inputs.includes(name));
+  const filled = inputs.inputs.filter((i) => !opened.inputs.includes(i.name));
   const notes = [...(named ? said : found.notes), ...opened.notes, ...fillNotes(filled)];
-  const dataset = withNamedInputs(opened, model, inputs, o.dims);
   try {
+    const dataset = withNamedInputs(opened, model, inputs, { dims: o.dims, path: o.data });
     requireLabelsWithin(dataset, model, { path: o.labels ?? o.data, outputs: o.outputs });
     const open = new Set(specs.filter((s) => s.shape.some((d, axis) => d < 1 && (s.shared || axis > 0))).map((s) => s.name)); // prettier-ignore
     if (open.size === 0) return { dataset, notes, shapes: {} };
-    // The sizes of inputs that are filled follow from these.
-    const sample = await opened.batch([0]);
-    const shapes = Object.entries(sample).flatMap(([name, t]) => (open.has(name) ? [[name, t.dims] as const] : []));
+    // The sizes of other inputs that are filled follow from these.
+    const sample = await dataset.batch([0]);
+    const sizing = new Set([...opened.inputs, ...filled.filter(isCache).map((i) => i.name)]);
+    const shapes = Object.entries(sample).flatMap(([name, t]) => (open.has(name) && sizing.has(name) ? [[name, t.dims] as const] : [])); // prettier-ignore
     return { dataset, notes, shapes: Object.fromEntries(shapes) };
   } catch (e) {
-    await dataset.close();
+    await opened.close();
     throw e;
   }
 }
@@ -97,7 +98,7 @@ export function inputSpecs(model: Model, dims: Readonly<Record<string, number>> 
       likelyShape: input.dims,
       ...(rows !== null && { ids: rows }),
       ...(input.shared && { shared: true }),
-      ...(aboutNamedInput(input.name) !== null && { optional: true }),
+      ...(mayLeaveOut(input, dims) && { optional: true }),
     };
   });
 }

@@ -1,39 +1,68 @@
-/** Inputs that data leave out and whose names say what they hold: masks, positions, timesteps. */
+/** Inputs that data leave out and whose names say what they hold: masks, positions, timesteps, and caches that are empty. */
+import { SecateurError } from '../../../shared/contract/errors.ts';
 import type { Dataset } from '../../data/dataset.ts';
 import type { HostTensor } from '../../engine/executor.ts';
-import { aboutNamedInput, namedInput } from '../../engine/families/named-inputs.ts';
+import { aboutNamedInput, CACHE_AXIS, isCache, namedInput } from '../../engine/families/named-inputs.ts';
 import type { Model } from '../../engine/ir/model.ts';
 import { sizesIn } from '../../runtime/axes.ts';
-import { inputShapes } from '../../runtime/random-inputs.ts';
-import type { DataInputs } from './data-input.ts';
+import { inputShapes, randomTensor, type InputShape } from '../../runtime/random-inputs.ts';
+import type { DataInput, DataInputs } from './data-input.ts';
+
+type Dims = Readonly<Record<string, number>>;
+
+/** Whether data may leave an input out. @param dims sizes of dynamic axes, as given */
+export const mayLeaveOut = (input: DataInput, dims: Dims): boolean =>
+  aboutNamedInput(input.name) !== null || emptyAxis(input, dims) !== null;
+
+/** Name of the axis along which a cache may have no tokens; null where its length is fixed, given, or not a cache's. */
+function emptyAxis(input: InputShape, dims: Dims): string | null {
+  const name = isCache(input) ? (input.dynamic[CACHE_AXIS] ?? null) : null;
+  return name !== null && !dims[name] ? name : null;
+}
 
 /** Sentences for a report on the inputs that are filled. */
-export const fillNotes = (names: readonly string[]): string[] =>
-  names.map((name) => `The data leave ${name} out: it is filled with ${aboutNamedInput(name)}.`);
+export function fillNotes(inputs: readonly DataInput[]): string[] {
+  const caches = inputs.filter(isCache);
+  const others = inputs.filter((i) => !isCache(i));
+  return [
+    ...others.map((i) => `The data leave ${i.name} out: it is filled with ${aboutNamedInput(i.name)}.`),
+    ...(caches.length > 0 ? [`The data leave ${caches.length} caches out: they are empty.`] : []),
+  ];
+}
 
 /**
  * The data with the inputs that they leave out, sized by those that they have.
  * @param dims sizes of dynamic axes, as given
+ * @param path of the data, for the message
+ * @throws 'data-input-missing' where the data have a part of the caches
  */
 export function withNamedInputs(
   dataset: Dataset,
   model: Model,
   { inputs }: DataInputs,
-  dims: Readonly<Record<string, number>> = {},
+  { dims = {}, path }: { readonly dims?: Dims | undefined; readonly path: string },
 ): Dataset {
   const given = new Set(dataset.inputs);
-  if (inputs.every((i) => given.has(i.name))) return dataset;
+  const left = inputs.filter((i) => !given.has(i.name));
+  if (left.length === 0) return dataset;
+  const caches = left.filter(isCache);
+  if (caches.length > 0 && inputs.some((i) => isCache(i) && given.has(i.name)))
+    throw new SecateurError('data-input-missing', {
+      path,
+      names: caches.map((i) => i.name).join(', '),
+      inputs: inputs.map((i) => i.name).join(', '),
+    });
+  const empty = Object.fromEntries(caches.map((i) => [emptyAxis(i, dims)!, 0]));
   const batch = async (indices: readonly number[]) => {
     const sample = await dataset.batch(indices);
-    const sizes = { ...dims, ...sizesIn(model, sample) };
+    const sizes = { ...dims, ...empty, ...sizesIn(model, sample) };
     const rows = indices.length;
     const shapes = inputShapes(model, { batch: rows, dims: sizes }).map((s, i) =>
       inputs[i]!.shared ? s : { ...s, dims: [rows, ...s.dims.slice(1)] },
     );
+    const filled = (s: InputShape): HostTensor => namedInput(s, shapes) ?? randomTensor(s.dtype, s.dims);
     // In the graph's order, as runs and golden files list them.
-    return Object.fromEntries(
-      shapes.map((s): [string, HostTensor] => [s.name, sample[s.name] ?? namedInput(s, shapes)!]),
-    );
+    return Object.fromEntries(shapes.map((s): [string, HostTensor] => [s.name, sample[s.name] ?? filled(s)]));
   };
   return {
     ...dataset,
