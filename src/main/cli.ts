@@ -9,7 +9,7 @@ import { openServices } from './services/index.ts';
 import { dataHome } from './storage/paths.ts';
 import { serveHere } from './transport/serve.ts';
 
-// Built, this file lies in out/main.
+// The built file lies in out/main.
 const root = dirname(dirname(import.meta.dirname));
 const manifest = join(root, 'package.json');
 const { version } = (existsSync(manifest) ? JSON.parse(readFileSync(manifest, 'utf8')) : { version: '0.0.0' }) as {

@@ -17,7 +17,7 @@ import { writeFileAtomic } from './storage/atomic.ts';
 import { dataHome, ensureHome } from './storage/paths.ts';
 import { createRouter } from './transport/router.ts';
 
-// Built, this file lies in out/main.
+// The built file lies in out/main.
 const out = dirname(import.meta.dirname);
 const log = (line: string): void => console.error(line);
 let window: BrowserWindow | null = null;
@@ -64,7 +64,10 @@ async function start(home: string): Promise<void> {
   await open();
 }
 
-/** Throws `home-unwritable`. Chromium's own files go there too: two data directories are two apps. */
+/**
+ * Creates the data folder, which also holds Chromium's files: two data folders are two app
+ * instances. Throws `home-unwritable`.
+ */
 function prepare(): string {
   const { home } = ensureHome(dataHome());
   const browser = join(home, 'browser');

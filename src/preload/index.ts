@@ -1,5 +1,5 @@
-// The only door between the window and the app: it forwards requests, hands out events and knows the path of a dropped
-// file. Whatever passes is checked on the other side.
+// The only bridge between the window and the app: it forwards requests, delivers events and finds
+// the path of a dropped file. The other side checks all data.
 import { contextBridge, ipcRenderer, webUtils } from 'electron';
 import type { Bridge } from '../shared/contract/routes.ts';
 
@@ -13,12 +13,12 @@ ipcRenderer.on('events', (_, number: number, batch: readonly { topic: string; ev
       try {
         listener(event);
       } catch (e) {
-        // One listener's failure is not the others'.
+        // A failing listener must not stop the others.
         console.error(e);
       }
     }
   }
-  // Only now is the next batch sent: a window that is busy gets fewer of them.
+  // The acknowledgement requests the next batch, so a busy window receives fewer batches.
   ipcRenderer.send('events', number);
 });
 
@@ -39,7 +39,7 @@ const bridge: Bridge = {
     try {
       path = webUtils.getPathForFile(file as File);
     } catch {
-      // Not a file.
+      // The value is not a file.
     }
     return path === '' ? null : ((await ipcRenderer.invoke('dropped', path)) as string | null);
   },

@@ -1,4 +1,5 @@
-// Where the window's pages live. Apart from protocol.ts, so that what only compares addresses needs no Electron.
+// Address of the window's pages. Separate from protocol.ts, so that code that only compares
+// addresses does not load Electron.
 export const SCHEME = 'app';
 export const HOST = 'secateur';
 export const START_PAGE = `${SCHEME}://${HOST}/index.html`;

@@ -75,7 +75,7 @@ describe('batches of events', () => {
     batches.listen();
     vi.advanceTimersByTime(100);
     expect(sent.map((s) => s.number)).toEqual([1, 2]);
-    // A late word of the page that is gone.
+    // A late acknowledgement from the closed page.
     batches.put('jobs', { paused: true });
     batches.taken(1);
     vi.advanceTimersByTime(100);

@@ -1,14 +1,15 @@
-// Events on their way to the window: at most one batch under way, the next only after the window has taken the last one.
+// Event delivery to the window: at most one batch is under way, and the next is sent only after the
+// window has acknowledged it.
 import type { Events, Topic } from '../../shared/contract/routes.ts';
 import { Outbox, type Parcel } from '../transport/outbox.ts';
 
-/** Least milliseconds between two batches. */
+/** Shortest interval between two batches, in milliseconds. */
 const INTERVAL_MS = 50;
 
 export class Batches {
   readonly #send: (number: number, batch: readonly Parcel[]) => void;
   readonly #outbox = new Outbox();
-  /** Each counts by itself: two commands of the menu are not one. */
+  /** Menu commands are all kept: two equal ones are not merged. */
   #commands: Parcel[] = [];
   #number = 0;
   #listening = false;
@@ -26,21 +27,27 @@ export class Batches {
     this.#next();
   }
 
-  /** A page has begun to listen, be it the first or one loaded again: what the one before did not take is not awaited. */
+  /**
+   * A page begins to listen, either the first one or a reloaded one. Batches that the previous page
+   * did not acknowledge are forgotten.
+   */
   listen(): void {
     this.#listening = true;
     this.#underWay = false;
     this.#next();
   }
 
-  /** The window has taken batch `number`. */
+  /** The window has acknowledged batch `number`. */
   taken(number: number): void {
     if (number !== this.#number) return;
     this.#underWay = false;
     this.#next();
   }
 
-  /** The page is gone. What still waits is dropped: the next page asks for the state of things when it starts. */
+  /**
+   * The page is gone. Queued events are dropped, because the next page requests the current state
+   * when it starts.
+   */
   stop(): void {
     this.#listening = false;
     this.#commands = [];

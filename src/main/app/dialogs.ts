@@ -1,4 +1,4 @@
-// What the system asks and shows: files, the file manager, the last question before a job is lost.
+// Dialogs of the system: files, the file manager, and the confirmation before a job is lost.
 import { existsSync } from 'node:fs';
 import { dialog, shell, type BrowserWindow, type FileFilter, type OpenDialogOptions } from 'electron';
 import type { SecateurError } from '../../shared/contract/errors.ts';
@@ -7,7 +7,9 @@ import type { FileKind } from '../../shared/contract/routes.ts';
 const ALL: FileFilter = { name: 'All files', extensions: ['*'] };
 const IMAGES = ['png', 'jpg', 'jpeg', 'webp', 'bmp', 'tif', 'tiff', 'gif'];
 
-/** Where files and folders can both be meant, the window has a second button: only macOS has one dialog for both. */
+/**
+ * Only macOS has one dialog for both files and folders; elsewhere the window has a second button.
+ */
 const DIALOGS: Record<FileKind, OpenDialogOptions> = {
   model: file('Open a model', 'ONNX models', ['onnx']),
   data: file('Choose data', 'Data', ['csv', 'tsv', 'npy', 'npz', ...IMAGES]),
@@ -21,7 +23,7 @@ function file(title: string, name: string, extensions: string[]): OpenDialogOpti
   return { title, properties: ['openFile'], filters: [{ name, extensions }, ALL] };
 }
 
-/** The path that the user chooses in the system's dialog, or null. */
+/** Returns the path chosen in the system's dialog, or null. */
 export async function choosePath(window: BrowserWindow | null, kind: FileKind): Promise<string | null> {
   const options = DIALOGS[kind];
   const { canceled, filePaths } = await (window
@@ -30,14 +32,14 @@ export async function choosePath(window: BrowserWindow | null, kind: FileKind): 
   return canceled ? null : (filePaths[0] ?? null);
 }
 
-/** Shows a file in the system's file manager; false when it is gone. */
+/** Shows a file in the system's file manager; returns false when the file is gone. */
 export function reveal(path: string): Promise<boolean> {
   if (!existsSync(path)) return Promise.resolve(false);
   shell.showItemInFolder(path);
   return Promise.resolve(true);
 }
 
-/** True when the user gives up the jobs that are under way. */
+/** Returns true when the user agrees to lose the running jobs. */
 export async function askToLeave(window: BrowserWindow, jobs: number): Promise<boolean> {
   const one = jobs === 1;
   const { response } = await dialog.showMessageBox(window, {
@@ -53,7 +55,7 @@ export async function askToLeave(window: BrowserWindow, jobs: number): Promise<b
   return response === 0;
 }
 
-/** Also before there is a window. */
+/** Works before there is a window. */
 export function showFault({ message, remedy }: SecateurError): void {
   dialog.showErrorBox('Secateur cannot start', `${message}\n\n${remedy}`);
 }

@@ -1,15 +1,16 @@
-// How a utility process ended, out of the one number that Electron tells.
+// Decodes the single number that Electron reports for the end of a utility process.
 import { constants } from 'node:os';
 import type { WorkerExit } from '../jobs/process.ts';
 
-/** Signals that end a process which nobody here has killed. */
+/** Signals that end a process without a kill from the app. */
 const DEATHS = ['SIGILL', 'SIGTRAP', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGKILL', 'SIGSEGV', 'SIGTERM'] as const;
 
 /**
- * Electron hands on what waitpid said, which does not tell an exit code from a signal: 9 may be either. A worker exits with
- * 0 or 1 only, so any other number that is a signal, alone, with the core-dump bit or after 128, is read as one.
+ * Electron passes on the status of waitpid, in which an exit code and a signal look alike: 9 may be
+ * either. A worker exits with 0 or 1 only, so any other number that is a signal, alone, with the
+ * core-dump bit or after 128, is decoded as a signal.
  *
- * @param wanted the signal that was sent from here, if one was
+ * @param wanted the signal that the app sent, if any
  */
 export function exitOf(status: number, wanted: NodeJS.Signals | null, platform = process.platform): WorkerExit {
   if (status === 0 || platform === 'win32') return { code: status, signal: status === 0 ? null : wanted };

@@ -1,8 +1,12 @@
-// Which file a URL of the window names: only what lies inside one folder, links resolved.
+// Resolves URLs of the window to files. Only files inside one folder are served, after links are
+// resolved.
 import { realpath, stat } from 'node:fs/promises';
 import { resolve, sep } from 'node:path';
 
-/** The absolute path of the file that a URL of `host` names, or null when it is not a file inside `root`. */
+/**
+ * Returns the absolute path of the file for a URL of `host`, or null when it is not a file inside
+ * `root`.
+ */
 export async function resolveInside(root: string, host: string, url: string): Promise<string | null> {
   try {
     const { host: asked, pathname } = new URL(url);

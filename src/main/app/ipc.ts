@@ -1,4 +1,5 @@
-// The window's requests over Electron's IPC, and the events back to it. Whoever sends is checked before what is sent.
+// Requests of the window over Electron's IPC, and the events back to it. The sender is checked
+// before the content.
 import { statSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import type { BrowserWindow, IpcMain, IpcMainEvent, IpcMainInvokeEvent } from 'electron';
@@ -13,18 +14,18 @@ export interface IpcOptions {
   readonly router: Router;
   /** The one window, while it is open. */
   readonly window: () => BrowserWindow | null;
-  /** Senders that were refused. */
+  /** Logs refused senders. */
   readonly log: (line: string) => void;
 }
 
 export interface WindowChannel {
-  /** Tells the window something that the router does not know of. */
+  /** Sends the window an event that does not come from the router. */
   tell<T extends Topic>(topic: T, event: Events[T]): void;
-  /** The window is gone. */
+  /** Called when the window is gone. */
   stop(): void;
 }
 
-/** Answers `request` and `dropped`, and sends what the router tells as batches over `events`. */
+/** Answers `request` and `dropped`, and sends the router's events in batches over `events`. */
 export function connectIpc({ ipc, router, window, log }: IpcOptions): WindowChannel {
   const batches = new Batches((number, batch) => {
     const open = window();
@@ -39,7 +40,7 @@ export function connectIpc({ ipc, router, window, log }: IpcOptions): WindowChan
     return new SecateurError('request-refused', { reason });
   };
 
-  /** Requests that the page may abandon, by the names that it gave them. */
+  /** Requests that the page may abandon, under the names it gave them. */
   const pending = new Map<string, AbortController>();
   ipc.handle('request', async (event, route: unknown, input: unknown, call?: unknown): Promise<Reply<unknown>> => {
     const abort = new AbortController();
@@ -52,7 +53,7 @@ export function connectIpc({ ipc, router, window, log }: IpcOptions): WindowChan
       if (name !== null) pending.set(name, abort);
       return await router.call(route, input, { transport: 'ipc', signal: abort.signal });
     } catch (e) {
-      // A rejection would lose everything but its message on the way.
+      // A rejection would cross IPC with nothing but its message.
       return { ok: false, error: SecateurError.from(e).toPayload() };
     } finally {
       if (name !== null && pending.get(name) === abort) pending.delete(name);
@@ -62,18 +63,18 @@ export function connectIpc({ ipc, router, window, log }: IpcOptions): WindowChan
     if (!stranger(event, 'abandon') && typeof call === 'string') pending.get(call)?.abort();
   });
 
-  // The preload alone asks this, with a path that it got from a file which the user dropped.
+  // Only the preload calls this, with the path of a file that the user dropped.
   ipc.handle('dropped', (event, path: unknown): string | null => {
     if (stranger(event, 'dropped') || !isDroppable(path)) return null;
     router.grant(path);
     return path;
   });
 
-  // Zero when the page begins to listen, then the number of each batch it has taken.
+  // Zero when the page begins to listen, then the number of each acknowledged batch.
   ipc.on('events', (event, number: unknown) => {
     if (stranger(event, 'events') || typeof number !== 'number') return;
     if (number === 0) {
-      // A page that has just been loaded: nobody waits for what the one before had asked for.
+      // A page was just loaded, so no one waits for the requests of the previous page.
       for (const abort of pending.values()) abort.abort();
       batches.listen();
     } else batches.taken(number);
@@ -82,7 +83,10 @@ export function connectIpc({ ipc, router, window, log }: IpcOptions): WindowChan
   return { tell: (topic, event) => batches.put(topic, event), stop: () => batches.stop() };
 }
 
-/** Null when the sender is the main frame of our window and shows one of our pages; otherwise what it is. */
+/**
+ * Returns null when the sender is the main frame of the window and shows one of the app's pages;
+ * otherwise the reason for the refusal.
+ */
 function whyRefused(event: IpcMainInvokeEvent | IpcMainEvent, window: BrowserWindow | null): string | null {
   if (!window || window.isDestroyed() || event.sender !== window.webContents) return 'it did not come from the window';
   try {
@@ -92,7 +96,7 @@ function whyRefused(event: IpcMainInvokeEvent | IpcMainEvent, window: BrowserWin
     const url = URL.parse(frame.url);
     return url?.protocol === `${SCHEME}:` && url.host === HOST ? null : 'the page is not one of Secateur';
   } catch {
-    // Electron throws when a frame is asked after its end.
+    // Electron throws when a property of a closed frame is read.
     return 'its page is gone';
   }
 }

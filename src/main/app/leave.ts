@@ -1,13 +1,17 @@
-// The end of the app: a running job is asked about, everything is closed before the process goes.
+// Quitting the app: the user confirms the loss of a running job, and everything is closed before
+// the process ends.
 import { app, type BrowserWindow } from 'electron';
 
 export interface LeaveOptions {
-  /** Jobs that would be lost. */
+  /** Number of jobs that would be lost. */
   readonly busy: () => number;
   readonly ask: (window: BrowserWindow, jobs: number) => Promise<boolean>;
 }
 
-/** Keeps the window open while the user is asked about jobs that would be lost; quits when told to. */
+/**
+ * Keeps the window open while the user is asked about jobs that would be lost, and quits when the
+ * user confirms.
+ */
 export function guardWindow(window: BrowserWindow, { busy, ask }: LeaveOptions): void {
   let asking = false;
   let leaving = false;
@@ -26,7 +30,10 @@ export function guardWindow(window: BrowserWindow, { busy, ask }: LeaveOptions):
   });
 }
 
-/** Closes before the app ends: `close` may take its time (workers end, the database is written), but not for ever. */
+/**
+ * Closes services before the app quits. `close` may take time (workers end, the database is
+ * written), but at most `limitMs`.
+ */
 export function closeBeforeQuit(close: () => Promise<void>, limitMs = 15_000): void {
   let state: 'open' | 'closing' | 'closed' = 'open';
   app.on('will-quit', (event) => {

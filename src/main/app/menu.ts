@@ -1,8 +1,11 @@
-// The system's menu. What it does to Secateur is a word to the window; the rest are the system's own items.
+// The system's menu. Secateur's own items send a command to the window; the other items are the
+// system's.
 import { Menu, type MenuItemConstructorOptions } from 'electron';
 import type { MenuCommand } from '../../shared/contract/routes.ts';
 
-/** Sets the menu of the app; `command` is called for items and shortcuts that the window carries out. */
+/**
+ * Sets the menu of the app; `command` is called for items and shortcuts that the window handles.
+ */
 export function setMenu(command: (name: MenuCommand) => void, platform = process.platform): void {
   Menu.setApplicationMenu(Menu.buildFromTemplate(menuTemplate(command, platform)));
 }
@@ -26,7 +29,7 @@ function menuTemplate(command: (name: MenuCommand) => void, platform: NodeJS.Pla
         mac ? { role: 'close' } : { role: 'quit' },
       ],
     },
-    // Without it there is no copying and pasting on macOS.
+    // macOS needs this menu for copying and pasting.
     { role: 'editMenu' },
     {
       label: '&View',

@@ -1,4 +1,4 @@
-// Serves the built window under app://secateur/, and nothing else.
+// Serves the built window under app://secateur/. All other addresses are refused.
 import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { protocol } from 'electron';
@@ -21,7 +21,7 @@ export function registerScheme(): void {
   ]);
 }
 
-/** Answers app:// requests out of `root`. */
+/** Serves app:// requests from `root`. */
 export function serveRenderer(root: string): void {
   protocol.handle(SCHEME, async (request) => {
     const file = request.method === 'GET' ? await resolveInside(root, HOST, request.url) : null;

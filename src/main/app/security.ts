@@ -1,4 +1,4 @@
-// What a page may not do, set once for every web contents of the app.
+// Restrictions on pages, set once for every web contents of the app.
 import { app, session } from 'electron';
 import { HOST, SCHEME } from './address.ts';
 

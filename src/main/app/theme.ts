@@ -1,9 +1,10 @@
-// The system's parts of the window (menu, dialogs, scroll bars) follow the theme of the settings.
+// Applies the theme of the settings to the system's parts of the window (menu, dialogs, scroll
+// bars).
 import { nativeTheme } from 'electron';
 import type { Settings } from '../../shared/contract/routes.ts';
 import type { Router } from '../transport/router.ts';
 
-/** Sets the theme, and again whenever the settings change through the returned router. */
+/** Sets the theme now, and again whenever the settings change through the returned router. */
 export function withTheme(router: Router, theme: Settings['theme']): Router {
   nativeTheme.themeSource = theme;
   return {

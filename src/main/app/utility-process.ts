@@ -1,14 +1,15 @@
-// Workers as utility processes of Electron: a packaged app cannot run as plain Node, so it cannot fork itself.
+// Workers as utility processes of Electron: a packaged app cannot run as plain Node, so it cannot
+// fork itself.
 import { createInterface } from 'node:readline';
 import { utilityProcess } from 'electron';
 import type { HostFrame, WorkerFrame } from '../../shared/model/frames.ts';
 import type { WorkerProcess, WorkerSpawner } from '../jobs/process.ts';
 import { exitOf } from './exit-status.ts';
 
-/** How long the last lines of a process that has ended may take to arrive. */
+/** Time limit for the last lines of an ended process to arrive. */
 const DRAIN_MS = 1000;
 
-/** `worker`: path of the built worker. Only after the app is ready. */
+/** Call only after the app is ready. `worker`: path of the built worker. */
 export function utilitySpawner(options: { readonly worker: string }): WorkerSpawner {
   return { spawn: () => spawnWorker(options.worker) };
 }
@@ -26,7 +27,7 @@ function spawnWorker(worker: string): WorkerProcess {
   const kill = (signal: NodeJS.Signals): void => {
     if (ended) return;
     wanted = signal;
-    // Not started yet: the listener below ends it as soon as it has.
+    // The process has not started yet; the listener below ends it once it has.
     if (child.pid === undefined) return;
     if (signal === 'SIGTERM') child.kill();
     else endByPid(child.pid, signal);
@@ -46,7 +47,7 @@ function spawnWorker(worker: string): WorkerProcess {
     onExit: (listener) =>
       void child.on('exit', (status) => {
         ended = true;
-        // The pipes outlive the process by a moment, and its last words say why it died.
+        // The pipes outlive the process briefly, and its last lines explain why it died.
         const limit = new Promise((done) => setTimeout(done, DRAIN_MS));
         void Promise.race([drained, limit]).then(() => listener(exitOf(status, wanted)));
       }),
@@ -57,6 +58,6 @@ function endByPid(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch {
-    // It has ended by itself.
+    // The process has already ended.
   }
 }

@@ -1,4 +1,4 @@
-// Where the window was when it was last open: a few numbers in a file that anybody may have edited.
+// The position of the window when it was last open, stored in a file that users may edit.
 import { readFileSync } from 'node:fs';
 
 export interface Bounds {
@@ -9,17 +9,17 @@ export interface Bounds {
 }
 
 export interface WindowState {
-  /** Of the window when it is not maximised; null: the system chooses. */
+  /** Bounds of the window when it is not maximised; null: the system chooses. */
   readonly bounds: Bounds | null;
   readonly maximized: boolean;
 }
 
 export const LEAST = { width: 800, height: 600 } as const;
 const FIRST: WindowState = { bounds: null, maximized: false };
-/** Of the window's top edge, how much must be on a screen so that it can be taken by the mouse. */
+/** Part of the window's top edge that must be on a screen, so that the mouse can grab it. */
 const HANDLE = { width: 120, height: 32 } as const;
 
-/** The state in the file, or that of a first start when there is none that can be used. */
+/** Returns the stored state, or the default state when there is no valid one. */
 export function readWindowState(path: string): WindowState {
   try {
     return parseWindowState(JSON.parse(readFileSync(path, 'utf8')));
@@ -28,15 +28,15 @@ export function readWindowState(path: string): WindowState {
   }
 }
 
-/** What is not a state becomes that of a first start. @internal */
+/** Parses the stored state; invalid values give the default state. @internal */
 export function parseWindowState(json: unknown): WindowState {
   const { bounds, maximized } = (json ?? {}) as { bounds?: unknown; maximized?: unknown };
   return { bounds: isBounds(bounds) ? pick(bounds) : null, maximized: maximized === true };
 }
 
 /**
- * Bounds that can be seen and taken hold of: as they were when they still are on one of the screens, otherwise in the middle
- * of the first one, and never larger than the screen.
+ * Bounds that are visible and can be grabbed: unchanged when they are on one of the screens,
+ * otherwise in the middle of the first one, and never larger than the screen.
  *
  * @param screens the areas of the screens that no task bar covers, the primary one first
  */

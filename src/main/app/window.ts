@@ -1,4 +1,4 @@
-// The one window: how it is made, where it stands, and that it stands there again next time.
+// The single window: its creation, its position, and the storing of that position.
 import { join } from 'node:path';
 import { BrowserWindow, nativeTheme, screen } from 'electron';
 import { START_PAGE } from './address.ts';
@@ -7,19 +7,22 @@ import { LEAST, onScreen, readWindowState, type WindowState } from './window-sta
 export interface WindowOptions {
   /** The build folder that holds preload/ and renderer/. */
   readonly out: string;
-  /** File that keeps the window's place. */
+  /** File that stores the window's position. */
   readonly state: string;
-  /** Replaces the file whole. */
+  /** Replaces the file atomically. */
   readonly write: (path: string, text: string) => Promise<void>;
   readonly log: (line: string) => void;
 }
 
-/** Between the last move of the window and the writing of its place. */
+/** Time from the last move of the window to the writing of its position. */
 const SETTLE_MS = 500;
-/** Two ends of the page within this time are one cause. */
+/** Two crashes of the page within this time count as a crash loop. */
 const CRASH_LOOP_MS = 10_000;
 
-/** Makes the window and begins to load its page; it shows itself when there is something to see. */
+/**
+ * Creates the window and begins to load its page; it becomes visible when there is something to
+ * show.
+ */
 export function createWindow(o: WindowOptions): BrowserWindow {
   const { bounds, maximized } = readWindowState(o.state);
   const primary = screen.getPrimaryDisplay();
@@ -36,7 +39,7 @@ export function createWindow(o: WindowOptions): BrowserWindow {
     minHeight: LEAST.height,
     show: false,
     title: 'Secateur',
-    // The page's own background, so that nothing flashes before the first paint.
+    // Matches the page's background, so that nothing flashes before the first paint.
     backgroundColor: nativeTheme.shouldUseDarkColors ? '#12161c' : '#f7f8f6',
     webPreferences: {
       preload: join(o.out, 'preload', 'index.cjs'),
@@ -61,7 +64,10 @@ export async function loadWindow(window: BrowserWindow): Promise<void> {
   await window.loadURL(START_PAGE);
 }
 
-/** Jobs run elsewhere and go on; the page finds them again. One that dies at once again is left alone. */
+/**
+ * Reloads a crashed page. Jobs continue in other processes, and the page finds them again. A page
+ * that crashes again at once is not reloaded.
+ */
 function reloadAfterCrash(window: BrowserWindow, log: (line: string) => void): void {
   let last = -Infinity;
   window.webContents.on('render-process-gone', (_, { reason, exitCode }) => {
@@ -78,7 +84,7 @@ function remember(window: BrowserWindow, { state, write, log }: WindowOptions): 
   const save = (): void => {
     clearTimeout(timer);
     const now: WindowState = { bounds: window.getNormalBounds(), maximized: window.isMaximized() };
-    // Not worth an interruption: the next window stands where this one first did.
+    // A failed write is only logged: the next window then opens at the older position.
     write(state, `${JSON.stringify(now)}\n`).catch((e: unknown) =>
       log(`the position of the window is not saved: ${String(e)}`),
     );

@@ -1,4 +1,7 @@
-/** `secateur coverage`: one worker process per model, so that one that cannot be opened, or crashes, costs one row. */
+/**
+ * `secateur coverage`: one worker process per model, so that a model that cannot be opened, or
+ * crashes its worker, costs only its own row.
+ */
 import type { Command } from 'commander';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { CoverageRequest, CoverageRow } from '../../shared/model/tasks.ts';

@@ -37,7 +37,10 @@ const OURS: readonly string[] = [
   'database-too-new',
 ];
 
-/** Everything that is neither the command, nor our own failure, nor a cancel is about what was given to us. */
+/**
+ * Maps an error code to an exit code. Codes that are neither usage errors, internal failures nor
+ * cancels report bad input.
+ */
 export function exitCodeOf(code: ErrorCode): number {
   if (USAGE.includes(code)) return EXIT.usage;
   if (OURS.includes(code)) return EXIT.internal;

@@ -1,11 +1,11 @@
-/** Numbers and tables for people. */
+/** Formats numbers and tables for the terminal. */
 
-/** 3 significant digits: 0.812 ms, 12.3 ms, 1234 ms. */
+/** Three significant digits: 0.812 ms, 12.3 ms, 1234 ms. */
 export function milliseconds(ms: number): string {
   return `${ms >= 100 ? ms.toFixed(0) : ms >= 10 ? ms.toFixed(1) : ms >= 1 ? ms.toFixed(2) : ms.toFixed(3)} ms`;
 }
 
-/** 41.2 M. */
+/** Three significant digits with an SI prefix: 41.2 M. */
 export function count(n: number): string {
   const units = ['', ' k', ' M', ' G', ' T'];
   let i = 0;
@@ -27,7 +27,7 @@ export function percent(share: number, digits = 1): string {
   return `${(share * 100).toFixed(digits)}%`;
 }
 
-/** 45 s, 3 min 20 s, 2 h 5 min. */
+/** Duration in at most two units: 45 s, 3 min 20 s, 2 h 5 min. */
 export function duration(ms: number): string {
   const s = Math.round(ms / 1000);
   if (s < 60) return `${s} s`;
@@ -35,7 +35,10 @@ export function duration(ms: number): string {
   return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
 }
 
-/** Columns padded to their widest cell; the first is left-aligned, the others right, unless `left` names them. */
+/**
+ * Pads columns to their widest cell. The first column is left-aligned; the others are right-aligned
+ * unless `left` names them.
+ */
 export function table(rows: readonly (readonly string[])[], left: readonly number[] = [0]): string {
   const widths: number[] = [];
   for (const row of rows) row.forEach((cell, i) => (widths[i] = Math.max(widths[i] ?? 0, cell.length)));

@@ -1,19 +1,19 @@
-/** The terminal as commands see it: results go to `out`, everything else to `err`. */
+/** The terminal as seen by commands: results go to `out`, everything else to `err`. */
 export interface CliIo {
   out(text: string): void;
   err(text: string): void;
-  /** Can `err` rewrite its line? */
+  /** True when `err` can rewrite its line. */
   readonly errIsTty: boolean;
-  /** Does `out` show colours? */
+  /** True when `out` shows colours. */
   readonly colours?: boolean;
-  /** Width of the terminal. */
+  /** Width of the terminal in columns. */
   readonly columns: number;
   readonly cwd: string;
   readonly debug: boolean;
 }
 
 export function processIo(): CliIo {
-  // A reader that has enough (`| head`) closes the pipe; that is no failure of ours.
+  // A reader such as `| head` may close the pipe early; that is not a failure.
   const closed = (e: NodeJS.ErrnoException): void => {
     if (e.code === 'EPIPE') process.exit(0);
     throw e;

@@ -1,4 +1,4 @@
-/** `secateur jobs ...`: what runs, what ran, and what can go on. */
+/** `secateur jobs ...`: lists, shows, resumes and cancels jobs. */
 import type { Command } from 'commander';
 import { wholeNumber } from './options.ts';
 import { bytes } from './format.ts';
@@ -9,7 +9,10 @@ interface Json {
   readonly json?: boolean;
 }
 
-/** `printResult` prints the report of a finished job of that kind, as the command that started it would. */
+/**
+ * Adds the job commands. `printResult` prints the report of a finished job in the same form as the
+ * command that started it.
+ */
 export function addJobCommands(
   program: Command,
   session: Session,
@@ -38,7 +41,7 @@ export function addJobCommands(
       session.print(false, job, () => renderJob(job));
       if (job.status === 'done') {
         printResult(job.kind, false, job.result);
-        // Showing a job whose budget was not met is no failure.
+        // Showing a job whose budget was not met is not a failure.
         session.exitCode = 0;
       }
     });

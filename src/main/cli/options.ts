@@ -1,4 +1,4 @@
-/** Parsers of option values; a refusal is a usage error that names the option. */
+/** Parsers of option values. An invalid value is a usage error that names the option. */
 import { InvalidArgumentError } from 'commander';
 import type { OutputReading } from '../../shared/model/job.ts';
 import { READINGS } from '../../shared/model/readings.ts';
@@ -33,7 +33,7 @@ export function share(text: string): number {
   return n;
 }
 
-/** `NAME=SIZE`, once for each dynamic axis; names may hold an equals sign themselves. */
+/** Parses `NAME=SIZE`, given once per dynamic axis; names may contain an equals sign. */
 export function dim(text: string, before: Readonly<Record<string, number>> = {}): Record<string, number> {
   const at = text.lastIndexOf('=');
   const [name, size] = [text.slice(0, at).trim(), text.slice(at + 1).trim()];
@@ -44,7 +44,7 @@ export function dim(text: string, before: Readonly<Record<string, number>> = {})
   return { ...before, [name]: Number(size) };
 }
 
-/** 0 and 1 included. */
+/** A share between 0 and 1, both included. */
 export function fraction(text: string): number {
   const n = Number(text);
   if (text.trim() === '' || !(n >= 0 && n <= 1)) throw new InvalidArgumentError('It must be a share from 0 to 1.');
@@ -57,7 +57,7 @@ export function decibels(text: string): number {
   return n;
 }
 
-/** `NAME=READING`, given as often as there are outputs. Names may hold `=` themselves. */
+/** Parses `NAME=READING`, given once per output; names may contain an equals sign. */
 export function outputReading(
   text: string,
   before: Readonly<Record<string, OutputReading>> | undefined,
@@ -68,7 +68,7 @@ export function outputReading(
   return { ...before, [text.slice(0, at)]: reading };
 }
 
-/** `NAME=NUMBER`, once for each setting of a workload. */
+/** Parses `NAME=NUMBER`, given once per setting of a workload. */
 export function workloadSetting(text: string, before: Readonly<Record<string, number>> = {}): Record<string, number> {
   const at = text.indexOf('=');
   const [name, value] = [text.slice(0, at).trim(), text.slice(at + 1).trim()];

@@ -57,11 +57,16 @@ interface Json {
 }
 
 interface Dims {
-  /** Sizes of dynamic axes by name, from --dim; commander names it after the option. */
+  /**
+   * Sizes of dynamic axes by name, from --dim; commander derives the key from the option's name.
+   */
   readonly dim?: Readonly<Record<string, number>>;
 }
 
-/** `parse` with the result rejects with CommanderError on a usage error; nothing is printed by commander on stdout but help. */
+/**
+ * Builds the program. `parse` rejects with CommanderError on a usage error; commander itself prints
+ * only help to stdout.
+ */
 export function buildProgram(session: Session, version: string): Command {
   const program = new Command('secateur')
     .description('Prunes ONNX models until they meet a measured latency budget.')
@@ -70,7 +75,7 @@ export function buildProgram(session: Session, version: string): Command {
     .configureOutput({
       writeOut: (text) => session.io.out(text),
       writeErr: (text) => session.io.err(text),
-      // Usage errors are printed once, in the same form as every other error.
+      // Usage errors are printed once, in the same form as all other errors.
       outputError: () => undefined,
     })
     .showSuggestionAfterError()
@@ -144,7 +149,7 @@ export function buildProgram(session: Session, version: string): Command {
     .option('--out <dir>', 'folder for the results')
     .option('--seed <n>', 'seed of every random choice', wholeNumber(0, 2 ** 31 - 1))
     .action(async (model: string, o: Json & Omit<CompressOptions, 'device'> & { device?: string }) => {
-      // Checked before anything starts, so that a typing error costs nothing.
+      // Checked before anything starts, so that a typing error costs no time.
       compressRequest(model, { ...o, device: '' }, session.io.cwd);
       const device = await session.services.devices.resolve(o.device);
       session.checkpoint();
@@ -228,7 +233,7 @@ function measured(command: Command): Command {
 
 function printCompress(session: Session, json: boolean | undefined, report: CompressReport): void {
   session.print(json, report, () => renderCompress(report, session.io.colours));
-  // A result that is ruined, or that nobody judged, is worse than one that is slow: that is one reason more.
+  // A ruined or unjudged result is worse than a slow one and counts as one more reason.
   const reasons = (report.reasons?.length ?? 0) - (report.met ? 0 : 1);
   session.exitCode = reasons > 0 ? EXIT.notAccepted : report.met ? EXIT.ok : EXIT.budgetNotMet;
 }

@@ -1,4 +1,7 @@
-/** Progress on standard error: one rewriting line on a terminal, a line per stage and tenth elsewhere. */
+/**
+ * Progress on standard error: one rewritten line on a terminal; elsewhere one line per stage and
+ * per tenth of a stage.
+ */
 import type { Progress } from '../../shared/model/frames.ts';
 import { duration, percent } from './format.ts';
 import type { CliIo } from './io.ts';
@@ -20,13 +23,13 @@ export class ProgressView {
     else this.#append(p);
   }
 
-  /** A line of its own, above the bar. */
+  /** Prints a line above the bar. */
   line(text: string): void {
     this.clear();
     this.#io.err(`${text}\n`);
   }
 
-  /** Takes the bar away. */
+  /** Erases the bar. */
   clear(): void {
     if (this.#shown) this.#io.err('\r\x1b[K');
     this.#shown = false;

@@ -1,4 +1,4 @@
-/** Packages and workloads as people read them. */
+/** Renders packages and workloads as text. */
 import type { PackageReport, Workload, WorkloadReport } from '../../shared/model/package.ts';
 import { bytes, count, milliseconds, percent, table } from './format.ts';
 import { notes, port } from './render.ts';

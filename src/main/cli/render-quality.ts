@@ -1,4 +1,6 @@
-/** Figures of quality as people read them: verdict first, samples and interval beside each figure. */
+/**
+ * Renders figures of quality as text: the verdict first, samples and interval beside each figure.
+ */
 import type { CompressReport, OutputMeaning, Quality } from '../../shared/model/job.ts';
 import type { Interval, OriginalQuality } from '../../shared/model/quality.ts';
 import { figureText } from '../../shared/model/readings.ts';
@@ -10,11 +12,11 @@ const PLAIN = '\u001b[0m';
 
 export const figureName = (q: Quality): string => figureText(q).short;
 
-/** Empty where no interval is known. */
+/** Empty when no interval is known. */
 export const interval = (i: Interval | undefined): string =>
   i ? `${(100 * i.low).toFixed(1)} to ${(100 * i.high).toFixed(1)} %` : '';
 
-/** The first lines of a result that is not accepted, in red where the terminal has colours. */
+/** The first lines of a rejected result, in red where the terminal has colours. */
 export function renderVerdict(r: CompressReport, colours: boolean): string {
   if (r.accepted === undefined) return '';
   const warnings = (r.warnings ?? []).map((w) => `warning: ${w}\n`).join('');
@@ -25,7 +27,7 @@ export function renderVerdict(r: CompressReport, colours: boolean): string {
 
 export function renderMeanings(meanings: readonly OutputMeaning[] | undefined): string {
   if (!meanings?.length) return '';
-  // Of several outputs it matters which one accuracy is about.
+  // With several outputs, the text names the output that accuracy describes.
   const labels = (m: OutputMeaning): string => (m.labels && meanings.length > 1 ? '; labels are compared with it' : '');
   const rows = meanings.map((m) => [m.name, m.reading, m.why + labels(m)]);
   return `\n${table([['output', 'read as', 'because'], ...rows], [0, 1, 2])}`;

@@ -1,9 +1,9 @@
-/** The result of checking a bundle, as people read it. */
+/** Renders the result of checking a bundle as text. */
 export interface VerifyOutput {
-  /** No check failed. */
+  /** True when no check failed. */
   readonly ok: boolean;
   readonly digest: string | null;
-  /** `ok` null: not comparable, neither passed nor failed. */
+  /** `ok` null: not comparable, so neither passed nor failed. */
   readonly checks: readonly { readonly name: string; readonly ok: boolean | null; readonly detail: string }[];
 }
 

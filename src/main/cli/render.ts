@@ -1,4 +1,4 @@
-/** Reports as people read them. */
+/** Renders reports as text. */
 import type { CompressReport, ModelMeasure, Quality, WorkloadResult } from '../../shared/model/job.ts';
 import type { JobRecord } from '../../shared/model/job-record.ts';
 import type { BenchReport, CompareReport, InspectReport, Port } from '../../shared/model/tasks.ts';
@@ -62,7 +62,7 @@ export function renderCompare(r: CompareReport): string {
   return text + renderMeanings(r.outputs) + notes(r.notes);
 }
 
-/** @param colours whether the terminal shows them */
+/** @param colours whether the terminal shows colours */
 export function renderCompress(r: CompressReport, colours = false): string {
   let text = `\n${renderVerdict(r, colours)}`;
   if (r.result) text += measures(r.baseline, r.result);

@@ -13,13 +13,13 @@ export interface RunOptions {
   readonly io: CliIo;
   readonly version: string;
   open(): Services;
-  /** Opens the window over HTTP. */
+  /** Serves the window over HTTP. */
   serve?(
     services: Services,
     port: number,
     log: (line: string) => void,
   ): Promise<{ url: string; close(): Promise<void> }>;
-  /** Calls back when the user wants to end; the callback may be called more than once. */
+  /** Registers a listener for requests to end; it may be called more than once. */
   onInterrupt?(listener: (signal: 'SIGINT' | 'SIGTERM') => void): void;
 }
 
@@ -54,7 +54,7 @@ function report(thrown: unknown, args: readonly string[], session: Session): num
   let error: SecateurError;
   if (thrown instanceof CommanderError) {
     if (thrown.exitCode === 0) return EXIT.ok;
-    // Help that was not asked for has been printed on stderr already.
+    // Commander has already printed the help on stderr when no command was given.
     const reason =
       thrown.code === 'commander.help'
         ? 'no command was given'
@@ -68,12 +68,12 @@ function report(thrown: unknown, args: readonly string[], session: Session): num
   if (wantsJson(args)) io.out(`${JSON.stringify({ ok: false, error: { code, message, remedy, detail } }, null, 2)}\n`);
   io.err(`${message}\n${remedy}\n(${code})\n`);
   if (io.debug) io.err(`${stackOf(thrown)}\n`);
-  // What is wrong with a bundle is the answer of `verify`.
+  // For `verify`, a broken bundle is a result and not an error.
   if (code.startsWith('bundle-') && args[0] === 'verify') return EXIT.verifyFailed;
   return exitCodeOf(code);
 }
 
-/** Commander may have failed before it knew, so the arguments are asked. */
+/** Reads the arguments directly because commander may have failed before it parsed them. */
 function wantsJson(args: readonly string[]): boolean {
   const end = args.indexOf('--');
   return (end < 0 ? args : args.slice(0, end)).includes('--json');

@@ -1,4 +1,4 @@
-/** What every command shares: services opened when first needed, progress, output, Ctrl-C. */
+/** State shared by all commands: services opened on first use, progress, output, Ctrl-C. */
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { Services } from '../services/index.ts';
 import type { JobHandle, JobListeners } from '../services/jobs.ts';
@@ -36,7 +36,7 @@ export class Session {
     return (this.#services ??= this.#open());
   }
 
-  /** Exactly one document on standard output. */
+  /** Prints exactly one document on standard output. */
   print(json: boolean | undefined, document: unknown, text: () => string): void {
     this.progress.clear();
     this.io.out(json ? `${JSON.stringify(document, null, 2)}\n` : text());
@@ -56,7 +56,7 @@ export class Session {
     };
   }
 
-  /** Waits for a job and returns its value; throws its error. Ctrl-C cancels it meanwhile. */
+  /** Waits for a job and returns its value, or throws its error. Ctrl-C cancels the job. */
   async follow<T>(handle: JobHandle): Promise<T> {
     this.#current = handle;
     try {
@@ -68,7 +68,7 @@ export class Session {
     }
   }
 
-  /** Serves the window until the user wants it to end. */
+  /** Serves the window until the user interrupts. */
   async serve(port: number, onOpen: (url: string) => void): Promise<void> {
     if (!this.#serve) throw new SecateurError('usage', { reason: 'the window cannot be served from here' });
     const served = await this.#serve(this.services, port, (line) => this.note(line));
@@ -80,14 +80,14 @@ export class Session {
     await served.close();
   }
 
-  /** The user wants it to end. */
+  /** Handles the user's request to end. */
   interrupt(): void {
     this.#interrupted = true;
     this.#ended?.();
     this.#current?.cancel();
   }
 
-  /** Throws `cancelled` when the user has interrupted; called between steps that have no job. */
+  /** Throws `cancelled` after an interrupt; called between steps that have no job. */
   checkpoint(): void {
     if (this.#interrupted) throw new SecateurError('cancelled');
   }

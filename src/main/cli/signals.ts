@@ -1,6 +1,9 @@
-/** Ctrl-C and other requests to end. */
+/** Ctrl-C and other termination requests. */
 
-/** One Ctrl-C may arrive several times: from the terminal, from npm and from the launcher. */
+/**
+ * One Ctrl-C may arrive several times within this time: from the terminal, from npm and from the
+ * launcher.
+ */
 const SAME_PRESS_MS = 700;
 
 export function onInterrupt(listener: (signal: 'SIGINT' | 'SIGTERM') => void): void {
@@ -11,12 +14,12 @@ export function onInterrupt(listener: (signal: 'SIGINT' | 'SIGTERM') => void): v
       const now = performance.now();
       if (now - last < SAME_PRESS_MS) return;
       last = now;
-      // Asked again while it ends, the user means at once. The worker ends with this process.
+      // A second request ends the process at once. The worker ends with this process.
       if (++presses > 1) process.exit(signal === 'SIGINT' ? 130 : 143);
       listener(signal === 'SIGINT' ? 'SIGINT' : 'SIGTERM');
     });
   }
-  // The launcher was killed: nobody waits for the result. The job stays resumable.
+  // When the launcher was killed, no one waits for the result. The job stays resumable.
   if (process.channel) {
     process.on('disconnect', () => {
       if (process.exitCode === undefined) process.exit(143);

@@ -1,4 +1,7 @@
-/** Workers as children of a plain Node process. Their output is read here and never reaches this process's stdout. */
+/**
+ * Workers as child processes of a plain Node process. Their output is captured here and never
+ * reaches this process's stdout.
+ */
 import { fork } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { WorkerFrame } from '../../shared/model/frames.ts';
@@ -32,10 +35,12 @@ function spawnWorker(options: ForkOptions): WorkerProcess {
     for (const listener of exitListeners) listener(exit, failure);
   };
   child.on('error', (e) => {
-    // Also reports a failed kill or send, which is not the end; only a process that never started has no pid.
+    // The event also reports a failed kill or send, which is not the end. Only a process that never
+    // started has no pid.
     if (child.pid === undefined) end({ code: null, signal: null }, e);
   });
-  // 'close' comes after the pipes are drained, so the last words of a dying worker are known by then.
+  // 'close' comes after the pipes are drained, so the last lines of a dying worker are known by
+  // then.
   child.on('close', (code, signal) => end({ code, signal }));
   return {
     get pid() {

@@ -1,4 +1,7 @@
-/** Why a worker ended before its task did, as a catalogue error: memory is named only where memory is the likely reason. */
+/**
+ * Explains, as a catalogue error, why a worker ended before its task did. Memory is named only
+ * where it is the likely reason.
+ */
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { WorkerExit } from './process.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { EtaEstimator } from './eta.ts';
 
-/** A clock in seconds. */
+/** A test clock in seconds. */
 function clock(): { now: () => number; at: (s: number) => void } {
   let t = 0;
   return { now: () => t * 1000, at: (s) => (t = s) };
@@ -33,7 +33,10 @@ describe('EtaEstimator', () => {
     expect(eta.update('a', 0.5).etaMs).toBeGreaterThan(4000);
   });
 
-  /** What is told once a second of one stage that takes `seconds`, while its pace seems to be `pace(t)` times that. */
+  /**
+   * Returns the reported times of one stage that takes `seconds`, polled once a second, while its
+   * apparent pace is `pace(t)` times the real one.
+   */
   function told(expected: number, seconds: number, pace: (t: number) => number): number[] {
     const c = clock();
     const eta = new EtaEstimator({ a: expected }, true, c.now);

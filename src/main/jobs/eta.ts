@@ -1,36 +1,46 @@
 /**
- * Overall share done and time left, from what the stages are expected to take. Expectations start from the last run of
- * the same kind (or fixed weights) and are scaled by how this run compares with them so far. What is told of the time left
- * shrinks steadily: it counts down towards the newest estimate, and grows only where that is far above it for some time.
+ * Overall progress and time left, from the expected duration of each stage. Expectations start from
+ * the last run of the same kind (or fixed weights) and are scaled by the pace of this run. The
+ * reported time left shrinks steadily: it counts down towards the newest estimate, and grows only
+ * after that estimate has been far above it for some time.
  */
 export interface Estimate {
-  /** 0..1 of the whole task; never goes back. */
+  /** Share of the whole task, 0..1; it never decreases. */
   readonly fraction: number;
-  /** Milliseconds, null while nothing is known. */
+  /** Milliseconds left; null while unknown. */
   readonly etaMs: number | null;
 }
 
-/** Seconds in which what is told comes down to a lower estimate (to 1/e of the distance). */
+/**
+ * Time constant, in seconds, with which the reported value approaches a lower estimate (to 1/e of
+ * the distance).
+ */
 const SETTLE_S = 5;
-/** Told anew once the estimate has been this many times, and this many seconds, above it, for so many seconds. */
+/**
+ * The reported value jumps up when the estimate was this many times, and this many seconds, above
+ * it for `during` seconds.
+ */
 const FAR = { times: 1.5, seconds: 10, during: 5 } as const;
 
 export class EtaEstimator {
   readonly #expected = new Map<string, number>();
   readonly #spent = new Map<string, number>();
   readonly #now: () => number;
-  /** Were the expectations measured? Fixed weights have an order of magnitude only, so the scale must come first. */
+  /**
+   * Whether the expectations were measured. Fixed weights only give an order of magnitude, so they
+   * must be scaled first.
+   */
   readonly #measured: boolean;
   readonly #start: number;
   #stage: string | null = null;
   #stageStart = 0;
   #fraction = 0;
-  /** Seconds left as told last, and when. */
+  /** The seconds left that were last reported, and the time of the report. */
   #told: { left: number; at: number } | null = null;
-  /** Since when the estimate has been far above what is told. */
+  /** Time since which the estimate has been far above the reported value. */
   #farSince: number | null = null;
 
-  /** `expected`: seconds per stage in the order of the stages. */
+  /** `expected`: seconds per stage, in the order of the stages. */
   constructor(expected: Readonly<Record<string, number>>, measured: boolean, now: () => number = Date.now) {
     for (const [stage, seconds] of Object.entries(expected)) this.#expected.set(stage, Math.max(seconds, 0.01));
     this.#measured = measured;
@@ -38,7 +48,10 @@ export class EtaEstimator {
     this.#start = now();
   }
 
-  /** `done`: 0..1 of that stage. Stages that come earlier in the list count as finished (they may have been skipped). */
+  /**
+   * `done`: share of that stage, 0..1. Earlier stages in the list count as finished (they may have
+   * been skipped).
+   */
   update(stage: string, done: number): Estimate {
     const now = this.#now();
     if (!this.#expected.has(stage)) this.#expected.set(stage, this.#average());
@@ -63,12 +76,12 @@ export class EtaEstimator {
     return { fraction: this.#fraction, etaMs: left === null ? null : Math.round(1000 * this.#tell(now, left)) };
   }
 
-  /** Stages that were left at least once, the first one first. */
+  /** Stages that were left at least once, in order. */
   finished(): string[] {
     return [...this.#spent.keys()];
   }
 
-  /** Seconds spent in each stage so far, the one under way included. */
+  /** Seconds spent in each stage so far, including the current one. */
   seconds(): Record<string, number> {
     const out = new Map(this.#spent);
     if (this.#stage !== null) {
@@ -77,24 +90,25 @@ export class EtaEstimator {
     return Object.fromEntries(out);
   }
 
-  /** Seconds left, from the newest figures alone. */
+  /** Seconds left according to the newest figures only. */
   #estimate(now: number, share: number, here: number, after: number): number | null {
     const inStage = (now - this.#stageStart) / 1000;
-    // Within a stage its own pace is the best guide, once there is some of it.
+    // The stage's own pace is the best predictor once some of the stage is done.
     const stageLeft =
       share > 0.05 && inStage > 0.5 ? (inStage * (1 - share)) / share : here * (1 - share) * this.#scale();
     const known = this.#measured || (now - this.#start > 2000 && this.#fraction > 0.03);
     return known ? stageLeft + after * this.#scale() : null;
   }
 
-  /** Seconds left as they are told: `left` without its jumps. */
+  /** Seconds left as reported: `left` without its jumps. */
   #tell(now: number, left: number): number {
     const last = this.#told;
     const passed = last ? Math.max(0, now - last.at) / 1000 : 0;
     let told = left;
     if (last && left <= last.left - passed) told = left + (last.left - passed - left) * Math.exp(-passed / SETTLE_S);
     else if (last) {
-      // Too low so far: it shrinks more slowly than the clock runs, and is zero when the estimate is.
+      // The reported value is too low, so it shrinks more slowly than the clock runs and reaches
+      // zero together with the estimate.
       told = last.left * (left / (left + passed || 1));
       const far = left > FAR.times * told && left - told > FAR.seconds;
       if (!far) this.#farSince = null;
@@ -107,7 +121,10 @@ export class EtaEstimator {
     return told;
   }
 
-  /** Real seconds per expected second, over the stages that are finished; skipped ones (no time) say nothing. */
+  /**
+   * Real seconds per expected second, over the finished stages; skipped stages (no time) do not
+   * count.
+   */
   #scale(): number {
     let real = 0;
     let expected = 0;

@@ -1,6 +1,7 @@
 /**
- * One worker process for one task, and others beside it for what that task wants done apart. Whatever happens to the
- * process, the outcome is a typed result: a value, a catalogue error, or `cancelled`. The promise never rejects.
+ * Runs one task in a worker process, and further processes for subtasks that the task requests. The
+ * outcome is always a typed result: a value, a catalogue error, or `cancelled`. The promise never
+ * rejects.
  */
 import type { ErrorPayload } from '../../shared/contract/errors.ts';
 import { SecateurError } from '../../shared/contract/errors.ts';
@@ -22,7 +23,7 @@ export interface TaskOptions {
   readonly onProgress?: (progress: Progress) => void;
   readonly onLog?: (line: string) => void;
   readonly onPoint?: (point: Candidate) => void;
-  /** Milliseconds until the worker must have said it is ready; default 30,000. */
+  /** Time limit for the worker's ready frame, in milliseconds; default 30,000. */
   readonly readyTimeoutMs?: number;
 }
 
@@ -32,9 +33,9 @@ export interface RunningTask {
 }
 
 const READY_TIMEOUT_MS = 30_000;
-/** Between asking the process to end and ending it. */
+/** Time between the request to end and the kill. */
 const KILL_AFTER_MS = 2000;
-/** Lines of the worker's own output that are kept to explain its death. */
+/** Number of the worker's last output lines that are kept to explain its death. */
 const LAST_WORDS = 20;
 
 export function runTask(spawner: WorkerSpawner, options: TaskOptions): RunningTask {
@@ -47,7 +48,7 @@ export function runTask(spawner: WorkerSpawner, options: TaskOptions): RunningTa
   const stop = (): void => {
     for (const task of children) task.cancel();
     process?.kill('SIGTERM');
-    // session.run() blocks the worker's event loop, so it may not react to anything softer than this.
+    // session.run() blocks the worker's event loop, so only SIGKILL is certain to end it.
     killTimer ??= setTimeout(() => process?.kill('SIGKILL'), KILL_AFTER_MS);
   };
 
@@ -55,7 +56,8 @@ export function runTask(spawner: WorkerSpawner, options: TaskOptions): RunningTa
     let outcome: Outcome | undefined;
     let ready = false;
     let told = false;
-    // A utility process has its number only once it runs; a child process at once, also when it then says nothing.
+    // A utility process gets its pid only once it runs. A child process has it at once, even if it
+    // never sends a frame.
     const started = (pid: number | undefined): void => {
       if (told || pid === undefined) return;
       told = true;
@@ -76,7 +78,7 @@ export function runTask(spawner: WorkerSpawner, options: TaskOptions): RunningTa
       options.onLog?.(line);
     });
     worker.onFrame((frame) => {
-      // After the outcome is known, or once cancelled, a late frame changes nothing.
+      // A late frame changes nothing once the outcome is known or the task was cancelled.
       if (outcome || cancelled || !isFrame(frame)) return;
       if (frame.type === 'ready') {
         ready = true;
@@ -92,7 +94,7 @@ export function runTask(spawner: WorkerSpawner, options: TaskOptions): RunningTa
         outcome =
           frame.type === 'result' ? { kind: 'done', value: frame.value } : { kind: 'failed', error: frame.error };
         worker.send({ type: 'stop' });
-        // The result is here; a worker that cannot end by itself must not hold it up.
+        // The result has arrived; a worker that cannot end by itself must not delay it.
         killTimer ??= setTimeout(() => worker.kill('SIGKILL'), 5000);
       }
     });
@@ -111,13 +113,13 @@ export function runTask(spawner: WorkerSpawner, options: TaskOptions): RunningTa
     worker.onExit((exit, failure) => {
       clearTimeout(readyTimer);
       clearTimeout(killTimer);
-      // A result that arrived before the cancel stands.
+      // A result that arrived before the cancel is kept.
       if (!outcome && cancelled) {
         const error = new SecateurError('cancelled', { job: options.id }).toPayload();
         outcome = { kind: 'cancelled', error };
       }
       const last = outcome ?? failed(deathOf(exit, failure, ready, words, options.task));
-      // Nobody waits any more for what it had asked for.
+      // No one waits for the requested subtasks any more.
       for (const task of children) task.cancel();
       void Promise.all([...children].map((task) => task.done)).then(() => resolve(last));
     });

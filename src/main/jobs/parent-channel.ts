@@ -1,16 +1,19 @@
-/** The channel of a worker to what started it: a plain Node process, or Electron's utility process. */
+/** The channel from a worker to its parent: a plain Node process, or Electron's main process. */
 import type { HostFrame } from '../../shared/model/frames.ts';
 import type { WorkerChannel } from './worker-side.ts';
 
-/** What a utility process finds as `process.parentPort`. Electron's own types stay out of this room. */
+/**
+ * The type of `process.parentPort` in a utility process. Electron's own types stay out of this
+ * folder.
+ */
 interface ParentPort {
   postMessage(message: unknown): void;
   on(event: 'message', listener: (event: { readonly data: unknown }) => void): unknown;
 }
 
-/** Throws when nothing started this process. */
+/** Opens the channel. Throws when the process was not started by a parent. */
 export function parentChannel(): WorkerChannel {
-  // A terminal sends Ctrl-C to every process in it; the host decides what ends, and tells.
+  // A terminal sends Ctrl-C to all its processes; the host decides which of them end.
   process.on('SIGINT', () => undefined);
   const port = (process as { parentPort?: ParentPort }).parentPort;
   return port ? portChannel(port) : nodeChannel();
@@ -34,7 +37,8 @@ function portChannel(port: ParentPort): WorkerChannel {
   return {
     send: (frame) => port.postMessage(frame),
     onFrame: (listener) => void port.on('message', (e) => listener(e.data as HostFrame)),
-    // Chromium ends a utility process whose host is gone, from a thread that session.run() does not block.
+    // Chromium ends a utility process whose host is gone, from a thread that session.run() does not
+    // block.
     onClosed: () => undefined,
     exit: (code) => process.exit(code),
   };

@@ -1,6 +1,7 @@
 /**
- * A queue of tasks over worker processes. One at a time by default: a second task would disturb measured latencies.
- * Each run of a job has a generation; what a run of an older generation still says is dropped.
+ * A queue of tasks over worker processes. One task runs at a time by default, because a second one
+ * would disturb measured latencies. Each run of a job has a generation; messages of older
+ * generations are dropped.
  */
 import { SecateurError } from '../../shared/contract/errors.ts';
 import { runTask } from './host.ts';
@@ -14,7 +15,10 @@ export interface PoolOptions {
 }
 
 export interface PoolTask extends Omit<TaskOptions, 'home'> {
-  /** Awaited when the task's turn has come, before its process starts; throwing a catalogue error ends it. */
+  /**
+   * Awaited when the task reaches the head of the queue, before its process starts. A catalogue
+   * error thrown here ends the task.
+   */
   readonly admit?: (cancelled: AbortSignal) => Promise<void>;
 }
 
@@ -52,7 +56,7 @@ export class JobPool {
     });
   }
 
-  /** False when the job is not in this pool. */
+  /** Returns false when the job is not in this pool. */
   cancel(id: string): boolean {
     const waiting = this.#queue.findIndex((e) => e.task.id === id);
     if (waiting >= 0) {
@@ -66,7 +70,7 @@ export class JobPool {
     return entry !== undefined;
   }
 
-  /** Cancels everything and waits until the processes are gone. */
+  /** Cancels all tasks and waits until their processes have ended. */
   async close(): Promise<void> {
     this.#closed = true;
     for (const entry of this.#queue.splice(0)) entry.resolve(cancelledOutcome(entry.task.id));

@@ -1,4 +1,7 @@
-/** What the process host needs of an operating-system process: child_process here, utilityProcess inside Electron. */
+/**
+ * The interface between the process host and an operating-system process: child_process in Node,
+ * utilityProcess in Electron.
+ */
 import type { HostFrame, WorkerFrame } from '../../shared/model/frames.ts';
 
 export interface WorkerExit {
@@ -11,7 +14,7 @@ export interface WorkerProcess {
   send(frame: HostFrame): void;
   kill(signal: NodeJS.Signals): void;
   onFrame(listener: (frame: WorkerFrame) => void): void;
-  /** Lines of the worker's standard output and error. */
+  /** Delivers lines of the worker's standard output and error. */
   onLine(listener: (line: string) => void): void;
   /** Fires once, also when the process could not be started. */
   onExit(listener: (exit: WorkerExit, failure?: Error) => void): void;

@@ -1,4 +1,7 @@
-/** The worker's half of the frames: one process runs one task and ends. Tasks apart from it run in processes of the host's. */
+/**
+ * The worker's side of the frame protocol. One process runs one task and ends. Subtasks run in
+ * processes of the host.
+ */
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { ApartOutcome, HostFrame, WorkerFrame } from '../../shared/model/frames.ts';
 import type { StageContext } from '../pipeline/context.ts';
@@ -10,16 +13,16 @@ export type TaskTable = Readonly<Record<string, Task>>;
 export interface WorkerChannel {
   send(frame: WorkerFrame): void;
   onFrame(listener: (frame: HostFrame) => void): void;
-  /** The host is gone. */
+  /** Fires when the host is gone. */
   onClosed(listener: () => void): void;
-  /** Ends the process after what was sent has left. */
+  /** Ends the process after all sent frames have left. */
   exit(code: number): void;
 }
 
 export interface WorkerResources {
-  /** Everything of the context but the reporting, which this module owns. */
+  /** The context without reporting, which this module adds. */
   readonly context: Pick<StageContext, 'executor' | 'latency' | 'artifact' | 'memo'>;
-  /** Expected seconds per stage in order, and whether they were measured. */
+  /** Expected seconds per stage, in order, and whether they were measured. */
   readonly expected: { readonly seconds: Readonly<Record<string, number>>; readonly measured: boolean };
   /** Called when the task has succeeded. */
   finished(seconds: Readonly<Record<string, number>>): void;
@@ -29,9 +32,9 @@ export interface WorkerOptions {
   readonly tasks: TaskTable;
   readonly channel: WorkerChannel;
   open(start: Extract<HostFrame, { type: 'start' }>): Promise<WorkerResources>;
-  /** Send the stack of unexpected errors as log lines. */
+  /** Sends the stack of unexpected errors as log lines. */
   readonly debug: boolean;
-  /** Least milliseconds between two progress frames of the same stage. */
+  /** Shortest interval between two progress frames of the same stage, in milliseconds. */
   readonly progressIntervalMs?: number;
 }
 
@@ -39,7 +42,7 @@ export function serveTask(options: WorkerOptions): void {
   const { channel } = options;
   let started = false;
   const calls = new Calls(channel);
-  // Work without a host to report to would only hold memory and disturb measurements.
+  // Without a host to report to, the work would only hold memory and disturb measurements.
   channel.onClosed(() => channel.exit(0));
   channel.onFrame((frame) => {
     if (frame.type === 'stop') channel.exit(0);
@@ -51,7 +54,7 @@ export function serveTask(options: WorkerOptions): void {
   channel.send({ type: 'ready', pid: process.pid });
 }
 
-/** Tasks that the host was asked for. */
+/** Tasks requested from the host. */
 class Calls {
   readonly #channel: WorkerChannel;
   readonly #waiting = new Map<number, { resolve(value: unknown): void; reject(e: SecateurError): void }>();
@@ -107,7 +110,7 @@ async function run(start: Extract<HostFrame, { type: 'start' }>, options: Worker
   }
 }
 
-/** Lets through the first report of a stage, its end, and one per interval in between. */
+/** Lets through the first report of a stage, its last report, and one per interval in between. */
 function throttle(intervalMs: number): (stage: string, end: boolean) => boolean {
   let last = -Infinity;
   let lastStage: string | null = null;

@@ -70,7 +70,7 @@ describe('bundles', () => {
     await bundles.delete(mine);
     expect([existsSync(mine), existsSync(`${mine}.zip`), existsSync(other)]).toEqual([false, false, true]);
     await expect(bundles.delete(mine)).rejects.toMatchObject({ code: 'path-refused' });
-    // Something else has come to lie there.
+    // Another file replaces the bundle.
     mkdirSync(mine);
     writeFileSync(join(mine, 'thesis.txt'), 'x');
     await expect(bundles.delete(mine)).rejects.toMatchObject({ code: 'path-refused' });

@@ -1,4 +1,4 @@
-/** Bundles that jobs of this user have written, wherever they went. */
+/** Bundles written by this user's jobs, in any folder. */
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import type { CompressReport } from '../../shared/model/job.ts';
 import type { JobService } from './jobs.ts';
 import { choicesOf, resultOf, subjectOf } from './summaries.ts';
 
-/** Jobs that are looked through. */
+/** Number of jobs searched for bundles. */
 const LIMIT = 1000;
 
 export class BundleService {
@@ -19,7 +19,7 @@ export class BundleService {
     this.#jobs = jobs;
   }
 
-  /** Newest first. A folder that several jobs have written belongs to the last of them. */
+  /** Lists bundles, newest first. A folder that several jobs wrote belongs to the last of them. */
   list(): BundleEntry[] {
     const entries = new Map<string, BundleEntry>();
     for (const { id, kind, status, result, request, finishedAt } of this.#jobs.list(LIMIT)) {
@@ -46,14 +46,16 @@ export class BundleService {
     return [...entries.values()].sort((a, b) => b.createdAt - a.createdAt);
   }
 
-  /** Whether a job of this user wrote a bundle there and it is there still. */
+  /** True when a job of this user wrote a bundle to that path and the bundle still exists. */
   has(path: string): boolean {
     return this.list().some((b) => b.path === path && b.there);
   }
 
-  /** Deletes the folder and the zip of the same content; the job and its report stay. Throws `path-refused`. */
+  /**
+   * Deletes the bundle's folder and its zip; the job and its report stay. Throws `path-refused`.
+   */
   async delete(path: string): Promise<void> {
-    // Whatever else has come to lie at that path meanwhile is not ours to delete.
+    // Another file that took the bundle's path must not be deleted.
     if (!this.has(path) || !existsSync(join(path, MANIFEST))) throw new SecateurError('path-refused', { path });
     try {
       await rm(path, { recursive: true });

@@ -1,4 +1,7 @@
-/** Devices: this machine, asked of the runtime in a worker, and the profiles that come with Secateur or the user added. */
+/**
+ * Devices: this machine, detected through the runtime in a worker, and profiles that are built in
+ * or were added by the user.
+ */
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -30,7 +33,7 @@ export class DeviceService {
     this.#folder = folder;
   }
 
-  /** What the runtime says about this machine. */
+  /** Returns the runtime's profile of this machine. */
   async local(): Promise<DeviceProfile> {
     if (!this.#local) {
       this.#local = await this.#jobs.run<DeviceProfile>('devices', {});
@@ -39,7 +42,7 @@ export class DeviceService {
     return this.#local;
   }
 
-  /** This machine first. */
+  /** Lists all devices, this machine first. */
   async list(): Promise<DeviceProfile[]> {
     const local = await this.local();
     const byId = new Map<string, DeviceProfile>([[local.id, local]]);
@@ -47,7 +50,7 @@ export class DeviceService {
     return [...byId.values()];
   }
 
-  /** The device that measuring happens on. Throws `device-not-found` or `device-not-local`. */
+  /** Returns the device to measure on. Throws `device-not-found` or `device-not-local`. */
   async resolve(id: string | undefined): Promise<DeviceProfile> {
     const local = await this.local();
     if (id === undefined || id === 'local' || id === local.id) return local;
@@ -57,7 +60,10 @@ export class DeviceService {
     throw new SecateurError('device-not-local', { id });
   }
 
-  /** Removes the profile of another machine. Throws `device-not-found`; this machine is always there. */
+  /**
+   * Removes the profile of another machine. Throws `device-not-found`; this machine cannot be
+   * removed.
+   */
   async forget(id: string): Promise<void> {
     const local = await this.local();
     const stored = this.#devices.list().filter((d) => d.id !== local.id);

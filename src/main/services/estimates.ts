@@ -1,31 +1,31 @@
 /**
- * How long a recipe may take for a model, from the jobs that this machine has finished. Nothing is promised where nothing
- * was measured.
+ * Estimates how long a recipe takes for a model, from the jobs finished on this machine. Without
+ * measurements there is no estimate.
  */
 import type { JobEstimate } from '../../shared/contract/routes.ts';
 import type { CompressReport, CompressRequest } from '../../shared/model/job.ts';
 import type { JobRecord } from '../../shared/model/job-record.ts';
 import { PRESETS } from '../../shared/model/recipes.ts';
 
-/** Another model tells something where its work per run is within this factor of the model's own. */
+/** Another model is used for an estimate when its MACs are within this factor of the model's. */
 const ALIKE = 10;
 
 interface Past {
   readonly model: string;
   readonly recipe: string;
   readonly macs: number;
-  /** Recovery is limited by the recipe, not by the model. */
+  /** Recovery time is limited by the recipe and does not depend on the model. */
   readonly recover: number;
   readonly rest: number;
 }
 
-/** @param macs of one run of the model */
+/** @param macs MACs of one run of the model */
 export function estimatesFrom(jobs: readonly JobRecord[], model: string, macs: number): JobEstimate[] {
   const past = jobs.flatMap(pastOf);
   return Object.values(PRESETS).map(({ name, recovery }) => {
     const same = past.filter((p) => p.recipe === name);
     const own = same.filter((p) => p.model === model);
-    // A job that found its stages in the store was quicker than the next one may be.
+    // A job that found its stages in the store was faster than the next one may be.
     if (own.length > 0)
       return { recipe: name, seconds: Math.max(...own.map((p) => p.rest + p.recover)), from: 'model' };
     const scaled = same
@@ -43,7 +43,7 @@ function pastOf(job: JobRecord): Past[] {
   if (job.kind !== 'compress' || job.status !== 'done') return [];
   const request = job.request as CompressRequest;
   const report = job.result as CompressReport;
-  // A budget out of reach ends a job early.
+  // A job whose budget is out of reach ends early.
   if (!report.result) return [];
   const { recover = 0, ...others } = report.seconds;
   const rest = Object.values(others).reduce((a, b) => a + b, 0);

@@ -1,6 +1,7 @@
 /**
- * Which files the window may name: those that the user chose, and what lies below chosen folders. Where the window shows
- * its own list of files, that list may go anywhere the user may read; it holds names and sizes, never contents.
+ * Decides which files the window may name: files the user chose, and everything below chosen
+ * folders. The window's own file list may go anywhere the user may read, but it holds only names
+ * and sizes, never contents.
  */
 import { accessSync, constants, realpathSync, readdirSync, statSync, type Stats } from 'node:fs';
 import { homedir } from 'node:os';
@@ -9,7 +10,7 @@ import { SecateurError } from '../../shared/contract/errors.ts';
 import type { FileKind, FolderListing } from '../../shared/contract/routes.ts';
 import { unreadable } from '../storage/file-source.ts';
 
-/** Entries that are listed at most. */
+/** Largest number of listed entries. */
 const LIMIT = 2000;
 
 const ENDINGS: Record<FileKind, RegExp | null> = {
@@ -24,14 +25,18 @@ const ENDINGS: Record<FileKind, RegExp | null> = {
 export class FileAccess {
   readonly #granted = new Set<string>();
 
-  /** Links are followed once, here: what a link points to later is not what was chosen. */
+  /**
+   * Grants a path. Links are resolved once, here: a link that is changed later does not extend the
+   * grant.
+   */
   grant(path: string): void {
     this.#granted.add(canonical(path));
   }
 
   /**
-   * The path as it is, when it was chosen or lies in a chosen folder; also one that does not exist yet. A link to a file
-   * keeps its own name, since its ending and the files beside it belong to the link. Throws `path-refused`.
+   * Returns the path when it was chosen or lies in a chosen folder, even if it does not exist yet.
+   * A link to a file keeps its own name, since its extension and its neighbouring files belong to
+   * the link. Throws `path-refused`.
    */
   check(path: string): string {
     const full = canonical(path);
@@ -42,8 +47,8 @@ export class FileAccess {
   }
 
   /**
-   * Chooses what the user picked in the window's own list or typed there. `~` is the home folder.
-   * Throws `path-not-absolute`, `file-not-found` or `file-unreadable`.
+   * Grants a path that the user picked in the window's own list or typed there. `~` is the home
+   * folder. Throws `path-not-absolute`, `file-not-found` or `file-unreadable`.
    */
   choose(typed: string): { path: string; kind: 'file' | 'folder' } {
     const path = fromTyped(typed);
@@ -60,7 +65,10 @@ export class FileAccess {
     return { path: named(path, canonical(path)), kind: info.isDirectory() ? 'folder' : 'file' };
   }
 
-  /** Folders, and the files of a kind, of a chosen folder. Null: the first chosen folder. Throws `path-refused`. */
+  /**
+   * Lists the subfolders and the files of a kind in a chosen folder. Null: the first chosen folder.
+   * Throws `path-refused`.
+   */
   list(folder: string | null, kind: FileKind): FolderListing {
     return listed(this.check(folder ?? this.#first()), kind, (at) => {
       try {
@@ -72,7 +80,7 @@ export class FileAccess {
   }
 
   /**
-   * Of any folder that the user may read; of a file, the folder that it is in. Null: the first chosen folder.
+   * Lists any folder that the user may read; for a file, its folder. Null: the first chosen folder.
    * Throws `path-not-absolute`, `file-not-found` or `file-unreadable`.
    */
   browse(folder: string | null, kind: FileKind): FolderListing {
@@ -106,7 +114,7 @@ function listed(at: string, kind: FileKind, parentOf: (path: string) => string |
     try {
       info = statSync(path);
     } catch {
-      // A link that leads nowhere or in a circle, or a file that went meanwhile.
+      // A broken or circular link, or a file that was deleted meanwhile.
       return [];
     }
     if (info.isDirectory()) return [{ name, path, kind: 'folder', bytes: 0 }];
@@ -121,21 +129,24 @@ function listed(at: string, kind: FileKind, parentOf: (path: string) => string |
   };
 }
 
-/** Absolute, with `~` for the home folder. Throws `path-not-absolute`. */
+/** Returns the absolute path, with `~` expanded. Throws `path-not-absolute`. */
 function fromTyped(typed: string): string {
   const path = typed.trim().replace(/^~(?=$|[\\/])/, () => homedir());
   if (!isAbsolute(path)) throw new SecateurError('path-not-absolute', { path: typed });
   return resolve(path);
 }
 
-/** A link to a file, in the folder that it really lies in; everything else with its links resolved. */
+/**
+ * Resolves the folder of a link to a file but keeps the link's name; resolves everything else
+ * completely.
+ */
 function named(path: string, full: string): string {
   const at = resolve(path);
   if (basename(full) === basename(at) || !statSync(full, { throwIfNoEntry: false })?.isFile()) return full;
   return join(canonical(dirname(at)), basename(at));
 }
 
-/** Of a path whose last parts may not exist yet. */
+/** Resolves a path whose last parts may not exist yet. */
 function canonical(path: string): string {
   let at = resolve(path);
   const rest: string[] = [];

@@ -1,4 +1,4 @@
-/** Opens the storage and joins the use cases. Entry files call this once and `close` at the end. */
+/** Opens the storage and builds the services. Entry files call this once and `close` at the end. */
 import { join } from 'node:path';
 import { JobPool } from '../jobs/pool.ts';
 import type { WorkerSpawner } from '../jobs/process.ts';
@@ -27,16 +27,16 @@ export interface Services {
   readonly settings: SettingsService;
   readonly uploads: UploadService;
   readonly resources: string;
-  /** Where port and token of the served window are kept. */
+  /** File that stores the ports and tokens of the served window. */
   readonly servedFile: string;
-  /** Cancels what this process runs and closes the database. */
+  /** Cancels the jobs of this process and closes the database. */
   close(): Promise<void>;
 }
 
 export interface ServiceOptions {
   readonly home: string;
   readonly spawner: WorkerSpawner;
-  /** Folder with `devices/*.json`. */
+  /** Folder that contains `devices/*.json`. */
   readonly resources: string;
 }
 

@@ -9,35 +9,37 @@ import type { JobLog } from '../storage/job-log.ts';
 import type { JobRepository } from '../storage/job-repository.ts';
 import { identityOf, isAlive, signal } from '../storage/process-identity.ts';
 
-/** Kinds that measure latency: only one of them runs on this machine at a time, whoever started it. */
-/** Jobs that the window lists, and whose models and data may be named again. */
+/** Number of jobs that the window lists. Their models and data may be named again. */
 export const JOBS = 500;
 
+/** Kinds that measure latency: only one such job runs on this machine at a time, whoever started it. */
 const MEASURING = ['compress', 'bench', 'compare', 'verify', 'workload'] as const;
 
-/** Short tasks that measure: they wait their turn like jobs. All others run beside a job. */
+/**
+ * Short tasks that measure; they wait their turn like jobs. All other short tasks run beside a job.
+ */
 const MEASURING_TASKS: readonly string[] = ['coverage', 'profile', 'reach', 'review', 'workload'];
 
 const WAIT_MS = 300;
 const PROGRESS_WRITE_MS = 500;
 
-/** A job has changed. `progress` is null where this event says nothing about it. */
+/** A change of a job. `progress` is null when the event does not concern it. */
 export interface JobEvent {
   readonly id: string;
   readonly status: JobStatus;
   readonly progress: Progress | null;
   readonly log?: string;
   readonly point?: Candidate;
-  /** Which line or point of this job it is, since this process started; grows. */
+  /** Number of this line or point within its job, since this process started; it grows. */
   readonly seq?: number;
 }
 
 export interface JobListeners {
   readonly onProgress?: (progress: Progress) => void;
   readonly onLog?: (line: string) => void;
-  /** A plan was measured on the way. */
+  /** Called for each plan measured during the search. */
   readonly onPoint?: (point: Candidate) => void;
-  /** The job waits for another one to end. */
+  /** Called when the job waits for another one to end. */
   readonly onWaiting?: (other: string) => void;
 }
 
@@ -55,13 +57,13 @@ export class JobService {
   readonly #pending = new Set<Promise<Outcome>>();
   readonly #watchers = new Set<(event: JobEvent) => void>();
   readonly #records: JobLog | undefined;
-  /** Lines and points of each job that were told. */
+  /** Number of lines and points reported per job. */
   readonly #said = new Map<string, number>();
-  /** Of the jobs that this process runs; the database hears of it less often. */
+  /** Progress of the jobs that this process runs; the database is updated less often. */
   readonly #live = new Map<string, Progress>();
   #paused = false;
 
-  /** @param quick where tasks that measure nothing run, so that they need not wait for a job */
+  /** @param quick pool for tasks that do not measure, so that they need not wait for a job */
   constructor(jobs: JobRepository, pool: JobPool, quick: JobPool = pool, log?: JobLog) {
     this.#jobs = jobs;
     this.#pool = pool;
@@ -69,13 +71,13 @@ export class JobService {
     this.#records = log;
   }
 
-  /** Told of every step of every job of this process. */
+  /** Registers a listener for every step of every job of this process. */
   watch(listener: (event: JobEvent) => void): () => void {
     this.#watchers.add(listener);
     return () => void this.#watchers.delete(listener);
   }
 
-  /** While true, queued jobs stay queued. The one that runs goes on. */
+  /** While true, queued jobs stay queued; the running job continues. */
   get paused(): boolean {
     return this.#paused;
   }
@@ -83,17 +85,17 @@ export class JobService {
     this.#paused = value;
   }
 
-  /** What was said and measured in a job, over all its runs. */
+  /** The log lines and measured points of a job, over all its runs. */
   story(id: string): { log: string[]; points: Candidate[]; said: number } {
     return { ...(this.#records?.read(id) ?? { log: [], points: [] }), said: this.#said.get(id) ?? 0 };
   }
 
-  /** What every job was given. */
+  /** The requests of all listed jobs. */
   requests(): unknown[] {
     return this.#jobs.list(Number.MAX_SAFE_INTEGER).map((j) => j.request);
   }
 
-  /** Forgets an ended job; bundles stay. Throws `job-not-found` or `job-under-way`. */
+  /** Deletes an ended job; its bundle stays. Throws `job-not-found` or `job-under-way`. */
   delete(id: string): void {
     this.#jobs.reconcile();
     this.#jobs.delete(id);
@@ -101,7 +103,10 @@ export class JobService {
     this.#tell({ id, status: 'cancelled', progress: null });
   }
 
-  /** A line or a point: told with its number, so that who reads the story and hears events takes none twice. */
+  /**
+   * Reports a line or a point with its number, so that a client that reads the story and receives
+   * events counts none twice.
+   */
   #say(id: string, what: { log: string } | { point: Candidate }): void {
     this.#records?.append(id, what);
     const seq = (this.#said.get(id) ?? 0) + 1;
@@ -113,12 +118,15 @@ export class JobService {
     for (const listener of this.#watchers) listener(event);
   }
 
-  /** A recorded job. `kind` is the task's name in the worker. */
+  /** Starts a recorded job. `kind` is the task's name in the worker. */
   start(kind: string, request: unknown, listeners: JobListeners = {}): JobHandle {
     return this.#launch(this.#jobs.create(kind, request), listeners);
   }
 
-  /** A short task that leaves no record. When `abandoned` is aborted its process ends, and this throws `cancelled`. */
+  /**
+   * Runs a short task that leaves no record. Aborting `abandoned` ends its process, and this throws
+   * `cancelled`.
+   */
   async run<T>(task: string, input: unknown, listeners: JobListeners = {}, abandoned?: AbortSignal): Promise<T> {
     const handle = this.transient(task, input, listeners);
     const cancel = (): void => handle.cancel();
@@ -139,12 +147,15 @@ export class JobService {
     return { id, done, cancel: () => void pool.cancel(id) };
   }
 
-  /** Runs a job again that failed, was cancelled or was interrupted. Finished stages come from the artifact store. */
+  /**
+   * Runs a failed, cancelled or interrupted job again. Finished stages come from the artifact
+   * store.
+   */
   async resume(idOrPrefix: string, listeners: JobListeners = {}): Promise<JobHandle> {
     const { id } = this.#jobs.find(idOrPrefix);
     const record = await this.#requeue(id);
     const { worker } = this.#jobs.owners(id);
-    // The worker of a host that was killed ends by itself, but perhaps not before its current run does.
+    // The worker of a killed host ends by itself, but perhaps not before its current run ends.
     while (worker && signal(worker, 'SIGKILL')) await sleep(50);
     return this.#launch(record, listeners);
   }
@@ -163,7 +174,10 @@ export class JobService {
     return r.status === 'running' ? { ...r, progress: this.#live.get(r.id) ?? r.progress } : r;
   }
 
-  /** Ends a job, also one that another process runs. Resolves when it has ended. Throws `job-not-running`. */
+  /**
+   * Cancels a job, even one that another process runs, and resolves when it has ended. Throws
+   * `job-not-running`.
+   */
   async cancel(idOrPrefix: string): Promise<JobRecord> {
     this.#jobs.reconcile();
     const { id, status } = this.#jobs.find(idOrPrefix);
@@ -185,12 +199,12 @@ export class JobService {
     }
   }
 
-  /** Resolves when the database knows the end of every job of this process. */
+  /** Resolves when the end of every job of this process is in the database. */
   async settled(): Promise<void> {
     await Promise.all(this.#pending);
   }
 
-  /** An owner that was just killed may take a moment to go. */
+  /** An owner that was just killed may take a moment to end. */
   async #requeue(id: string): Promise<JobRecord> {
     for (let tries = 0; ; tries++) {
       try {
@@ -214,7 +228,7 @@ export class JobService {
         admit: (cancelled) => this.#admit(id, cancelled, listeners),
         onStarted: (pid) => {
           this.#jobs.setWorker(id, identityOf(pid));
-          // Somebody may have asked in the moment between the claim and the process.
+          // A cancel may have been requested between the claim and the start of the process.
           if (this.#jobs.cancelRequested(id)) this.#pool.cancel(id);
         },
         onProgress: (progress) => {
@@ -268,7 +282,7 @@ export class JobService {
 
 let transientCount = 0;
 
-/** The value of a finished task; otherwise throws its error. */
+/** Returns the value of a finished task, or throws its error. */
 export function valueOf(outcome: Outcome): unknown {
   if (outcome.kind === 'done') return outcome.value;
   throw SecateurError.fromPayload(outcome.error);

@@ -1,4 +1,6 @@
-/** Models that users work with: the sample, those seen before, and what can be said about one. */
+/**
+ * The models known to the user: the sample, models opened before, and corrections of their family.
+ */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,7 +15,7 @@ export class ModelService {
   readonly #models: ModelRepository;
   readonly #samples: string;
 
-  /** @param samples folder of the bundled sample */
+  /** @param samples folder of the built-in samples */
   constructor(models: ModelRepository, samples: string) {
     this.#models = models;
     this.#samples = samples;
@@ -45,7 +47,7 @@ export class ModelService {
     }));
   }
 
-  /** The bundled sample is always there and is not listed again. */
+  /** Records an opened model. The built-in sample is always listed, so it is not recorded. */
   seen(report: InspectReport): void {
     const info = statSync(report.model, { throwIfNoEntry: false });
     if (!info || report.model.startsWith(this.#samples)) return;
@@ -54,16 +56,16 @@ export class ModelService {
   }
 
   /**
-   * A package is listed by its folder.
-   * @param id as `packageId` gives it
+   * Records an opened package under its folder.
+   * @param id as `packageId` returns it
    */
   seenPackage(id: string, { path, bytes, family }: Pick<PackageReport, 'path' | 'bytes' | 'family'>): void {
     this.#models.put({ sha256: id, path, bytes, mtimeMs: Math.round(statSync(path).mtimeMs), family });
   }
 
   /**
-   * What a path is opened as: a file and a folder with a single model and no configuration as that model, any other folder
-   * as a package.
+   * Decides how a path is opened: a file, or a folder with a single model and no configuration, as
+   * that model; any other folder as a package.
    * @throws 'package-empty', 'package-too-deep'
    */
   opened(path: string): OpenedAs {
@@ -74,7 +76,10 @@ export class ModelService {
       : { kind: 'package', path };
   }
 
-  /** SHA-256 of a package's place and of the names and sizes of its models: what corrections are kept under. */
+  /**
+   * SHA-256 of a package's path and of the names and sizes of its models; corrections are stored
+   * under it.
+   */
   packageId(path: string): string {
     const { root, models } = packageFiles(path);
     const files = models.map((name) => [name, statSync(join(root, name)).size]);
@@ -83,7 +88,7 @@ export class ModelService {
       .digest('hex');
   }
 
-  /** What the user says a model is; null when they have not said. */
+  /** The family set by the user; null when they did not set one. */
   correctedFamily(sha256: string): Family | null {
     return this.#models.correctedFamily(sha256);
   }

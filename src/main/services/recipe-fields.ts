@@ -1,9 +1,12 @@
-/** What each key of a recipe may hold, read off the schema: for the window's form and the table in the documentation. */
+/**
+ * Derives the allowed values of each recipe key from the schema, for the window's form and the
+ * table in the documentation.
+ */
 import { z } from 'zod';
 import type { RecipeField } from '../../shared/contract/routes.ts';
 import { recipeSchema } from './recipe-schema.ts';
 
-/** Of JSON Schema, what the recipe's types make use of. */
+/** The subset of JSON Schema that the recipe's types use. */
 interface Described {
   readonly type?: string;
   readonly const?: unknown;
@@ -16,7 +19,10 @@ interface Described {
   readonly exclusiveMaximum?: number;
 }
 
-/** By key, in the order of the schema; those of a nested object as `recovery.seconds`. */
+/**
+ * Fields by key, in the order of the schema; keys of a nested object are written as
+ * `recovery.seconds`.
+ */
 export function recipeFields(): Readonly<Record<string, RecipeField>> {
   const fields = (schema: Described, prefix: string): [string, RecipeField][] =>
     Object.entries(schema.properties ?? {}).flatMap(([key, s]) =>
@@ -32,7 +38,7 @@ function fieldOf(s: Described): RecipeField {
   if (s.type === 'boolean') return { choices: ['true', 'false'] };
   if (s.type !== 'number' && s.type !== 'integer') return {};
   const whole = s.type === 'integer';
-  // Of whole numbers the one behind an excluded bound is the bound.
+  // For whole numbers, the next number after an excluded bound is the bound.
   const least = s.exclusiveMinimum !== undefined && whole ? s.exclusiveMinimum + 1 : s.exclusiveMinimum;
   const min = Math.max(least ?? -Infinity, s.minimum ?? -Infinity);
   const max = Math.min(s.exclusiveMaximum ?? Infinity, s.maximum ?? Infinity);

@@ -1,6 +1,6 @@
 /**
- * What a whole recipe may hold: the one description that recipe files, requests, the window's form and the table in
- * docs/recipes.md go by.
+ * The schema of a whole recipe: the single description behind recipe files, requests, the window's
+ * form and the table in docs/recipes.md.
  */
 import { z } from 'zod';
 import type { Recipe } from '../../shared/model/job.ts';
@@ -11,7 +11,7 @@ import { allCriteria } from '../engine/criteria/registry.ts';
 const share = z.number().gt(0).lte(1);
 const whole = z.number().int().positive();
 const text = z.string().min(1).max(1000);
-/** Names of what registers by being a file. */
+/** Names of modules that register themselves by being a file. */
 const named = (all: readonly { readonly name: string }[]) => z.enum(all.map((o) => o.name));
 
 export const recipeSchema = z.strictObject({
@@ -45,8 +45,11 @@ type Frozen<T> = T extends (infer E)[]
   : T extends object
     ? { readonly [K in keyof T]: Frozen<T[K]> }
     : T;
-/** A, where A and B are assignable to each other; any other pair does not compile. */
+/** Evaluates to A when A and B are assignable to each other; any other pair does not compile. */
 type Same<A extends B, B extends C, C = A> = A;
 
-/** The `Recipe` that jobs carry, held against the schema: a key that only one of them has does not compile. */
+/**
+ * The `Recipe` type of jobs, checked against the schema: a key that only one of them has does not
+ * compile.
+ */
 export type CheckedRecipe = Same<Frozen<z.infer<typeof recipeSchema>>, Recipe>;

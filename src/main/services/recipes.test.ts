@@ -36,7 +36,7 @@ describe('the recipe schema', () => {
   });
 });
 
-/** Rows of the table under a heading, without the header. */
+/** Returns the rows of the table under a heading, without the header. */
 function table(page: string, heading: string): string[][] {
   const lines = page.slice(page.indexOf(`\n## ${heading}\n`)).split('\n');
   const first = lines.findIndex((l) => l.startsWith('|'));
@@ -53,7 +53,7 @@ function range({ min, max, above, below }: RecipeField): string {
   return below ? `${low}, below ${number(max!)}` : `${low} to ${number(max!)}`;
 }
 
-/** The second column of the table of keys. */
+/** Text of the second column in the table of keys. */
 function valuesOf(key: string, field: RecipeField): string {
   const said: Record<string, string> = {
     name: 'text',

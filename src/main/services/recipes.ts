@@ -1,4 +1,7 @@
-/** Recipes by name or file. Files are checked strictly: a key that is silently ignored would be a wrong result. */
+/**
+ * Loads recipes by name or file. Files are checked strictly, because a silently ignored key would
+ * give a wrong result.
+ */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { z } from 'zod';
@@ -19,17 +22,17 @@ const RecipeFile = recipeSchema
   })
   .partial();
 
-/** Every criterion there is, with what it needs, for people to choose from. */
+/** All criteria with a summary and their requirements, for lists of choices. */
 export const criteria = (): { name: string; summary: string; needs: string }[] => [
   { name: AUTO, summary: 'OSSCAR for small models with data, L2 for large ones and without', needs: 'none' },
   ...allCriteria().map(({ name, summary, needs }) => ({ name, summary, needs })),
 ];
 
-/** Every allocation method there is, for people to choose from. */
+/** All allocation methods with a summary, for lists of choices. */
 export const allocations = (): { name: string; summary: string }[] =>
   allAllocationMethods().map(({ name, summary }) => ({ name, summary }));
 
-/** A preset's name or the path of a JSON file. Throws `recipe-not-found` or `recipe-invalid`. */
+/** Loads a preset by name or a JSON file by path. Throws `recipe-not-found` or `recipe-invalid`. */
 export function loadRecipe(nameOrPath: string | undefined, cwd: string): Recipe {
   const name = nameOrPath ?? DEFAULT_PRESET;
   if (Object.hasOwn(PRESETS, name)) return PRESETS[name as PresetName];

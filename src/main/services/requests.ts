@@ -1,4 +1,7 @@
-/** From what a user gave to a checked request with absolute paths. Nothing heavy starts on a request that cannot work. */
+/**
+ * Turns user input into checked requests with absolute paths. A request that cannot work is refused
+ * before anything heavy starts.
+ */
 import { accessSync, constants, existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename, dirname, extname, join, resolve } from 'node:path';
@@ -30,18 +33,18 @@ export interface MeasureOptions {
 /** Sizes of dynamic axes by name. */
 type Dims = Readonly<Record<string, number>>;
 
-/** Where data come from, and how outputs are read. */
+/** The data source and the reading of outputs. */
 export interface SourceOptions {
   readonly labels?: string;
-  /** A file, or the name of a preset. */
+  /** Path of a file, or the name of a preset. */
   readonly preprocess?: string;
   readonly output?: Readonly<Record<string, OutputReading>>;
 }
 
 export interface CompressOptions extends MeasureOptions, SourceOptions {
-  /** Of a package. */
+  /** Component id, for a package. */
   readonly component?: string;
-  /** Of its workload; default: total. */
+  /** Metric of the package's workload; default: total. */
   readonly metric?: string;
   readonly workload?: Dims;
   readonly minAgreement?: number;
@@ -84,7 +87,7 @@ export function benchRequest(model: string, vs: string | undefined, o: MeasureOp
   };
 }
 
-/** True for a folder: a package of components, not one model. */
+/** True for a folder, which is a package of components and not one model. */
 export const isPackage = (path: string, cwd: string): boolean =>
   statSync(resolve(cwd, path), { throwIfNoEntry: false })?.isDirectory() ?? false;
 
@@ -131,7 +134,10 @@ export function compareRequest(
   };
 }
 
-/** One request per model: files as they are given, folders with every .onnx file below them, by name. */
+/**
+ * Returns one request per model: files as given, folders with every .onnx file below them, sorted
+ * by name.
+ */
 export function coverageRequests(
   paths: readonly string[],
   o: { readonly ratio: number; readonly dim?: Dims },
@@ -174,7 +180,7 @@ export function compressRequest(model: string, o: CompressOptions, cwd: string):
   };
 }
 
-/** The component that is meant, where the path is a package of several. */
+/** Resolves the component to prune when the path is a package of several. */
 function partOf(
   path: string,
   { component, metric, workload }: CompressOptions,
@@ -201,7 +207,7 @@ function partOf(
   };
 }
 
-/** What was asked for; the rest is the default's. */
+/** Includes only the floor values that were given; the rest stays default. */
 function floorOf(o: CompressOptions): { floor?: QualityFloor } {
   const floor: QualityFloor = {
     ...(o.minAgreement !== undefined && { minAgreement: o.minAgreement }),
@@ -211,7 +217,10 @@ function floorOf(o: CompressOptions): { floor?: QualityFloor } {
   return Object.keys(floor).length > 0 ? { floor } : {};
 }
 
-/** Command-line settings go over the recipe's. Without data nothing can be recovered. */
+/**
+ * Applies command-line settings over the recipe's. Recovery needs data, so it is turned off without
+ * them.
+ */
 function withOptions(recipe: Recipe, o: CompressOptions, hasData: boolean): Recipe {
   const seconds = o.timeLimit ?? recipe.recovery.seconds;
   const wanted = o.timeLimit === undefined ? recipe.recovery.enabled : o.timeLimit > 0;
@@ -230,7 +239,7 @@ function sources(
     ...(o.output !== undefined && { outputs: o.output }),
     ...(o.labels !== undefined && { labels: existing(o.labels, cwd) }),
     ...(o.preprocess !== undefined && {
-      // A file of that name is given as ./NAME.
+      // A file with the name of a preset can be given as ./NAME.
       preprocess: presetNamed(o.preprocess) ? o.preprocess : existing(o.preprocess, cwd),
     }),
   };
@@ -242,7 +251,7 @@ function measuring(o: MeasureOptions): Required<Omit<MeasureOptions, 'dim'>> & {
   const [asked, most] = [o.threads ?? 1, availableParallelism()];
   return {
     provider: o.provider ?? 'cpu',
-    // More threads than cores would measure the scheduler.
+    // With more threads than cores, the scheduler would be measured.
     threads: Math.min(asked, most),
     ...(asked > most && { threadsAsked: asked }),
     batch: o.batch ?? 1,
@@ -250,7 +259,10 @@ function measuring(o: MeasureOptions): Required<Omit<MeasureOptions, 'dim'>> & {
   };
 }
 
-/** Absolute path of something that can be read. Throws `file-not-found` or `file-unreadable`. */
+/**
+ * Returns the absolute path of a readable file or folder. Throws `file-not-found` or
+ * `file-unreadable`.
+ */
 function existing(path: string, cwd: string): string {
   const full = resolve(cwd, path);
   if (!existsSync(full)) throw new SecateurError('file-not-found', { path: full });
@@ -262,7 +274,7 @@ function existing(path: string, cwd: string): string {
   return full;
 }
 
-/** The folder that will hold the bundle; it need not exist, but it must be possible to make it. */
+/** Returns the folder for the bundle. It need not exist, but it must be possible to create it. */
 function outFolder(out: string | undefined, model: string, cwd: string): string {
   const wanted = out === undefined ? defaultOut(model, cwd) : resolve(cwd, out);
   if (existsSync(wanted) && !statSync(wanted).isDirectory()) {
@@ -277,7 +289,7 @@ function outFolder(out: string | undefined, model: string, cwd: string): string 
   return wanted;
 }
 
-/** `<model>-pruned` in the working folder, numbered when taken. */
+/** Returns `<model>-pruned` in the working folder, with a number when the name is taken. */
 function defaultOut(model: string, cwd: string): string {
   const base = `${basename(model, extname(model))}-pruned`;
   for (let n = 1; ; n++) {

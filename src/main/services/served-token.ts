@@ -1,22 +1,25 @@
 /**
- * The token of the served window, kept per port: a page that was open finds the same server again after a restart. The file
- * is for this user alone.
+ * Stores the token of the served window per port, so that an open page finds the same server after
+ * a restart. Only this user can read the file.
  */
 import { randomBytes } from 'node:crypto';
 import { chmod, lstat, readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { writeFileAtomic } from '../storage/atomic.ts';
 
-/** Newest last. */
+/** Ordered by time, newest last. */
 const Stored = z.array(z.object({ port: z.number().int(), token: z.string().regex(/^[\w-]{32,}$/) }));
 type Stored = z.infer<typeof Stored>;
 
-/** Ports that are remembered. */
+/** Number of remembered ports. */
 const LIMIT = 16;
 
 const freshToken = (): string => randomBytes(24).toString('base64url');
 
-/** The token of a port, made and stored when there is none. Throws what the file system says when it cannot be kept. */
+/**
+ * Returns the token of a port, and creates and stores it when there is none. Throws the file
+ * system's error when it cannot be stored.
+ */
 export async function keptToken(path: string, port: number): Promise<string> {
   const stored = await read(path);
   const token = stored.find((s) => s.port === port)?.token ?? freshToken();
@@ -28,7 +31,7 @@ export async function keptToken(path: string, port: number): Promise<string> {
 /** The port that was served last, or null. */
 export const lastPort = async (path: string): Promise<number | null> => (await read(path)).at(-1)?.port ?? null;
 
-/** A file that others may read or write, or that is none of ours, says nothing. */
+/** A file that others may read or write, or that another user owns, is ignored. */
 async function read(path: string): Promise<Stored> {
   try {
     const info = await lstat(path);
@@ -39,7 +42,7 @@ async function read(path: string): Promise<Stored> {
     }
     return Stored.parse(JSON.parse(await readFile(path, 'utf8')));
   } catch {
-    // Not there yet, or damaged: fresh tokens are as good.
+    // A missing or damaged file is replaced by fresh tokens.
     return [];
   }
 }

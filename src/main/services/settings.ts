@@ -1,4 +1,6 @@
-/** What the user has set in the window: one small JSON file. What cannot be read counts as not set. */
+/**
+ * The user's settings of the window, in one small JSON file. Unreadable values count as not set.
+ */
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
@@ -17,7 +19,7 @@ export class SettingsService {
   readonly #path: string;
   readonly #outFolder: string;
 
-  /** @param outFolder where bundles go until the user chooses another folder */
+  /** @param outFolder default folder for bundles */
   constructor(path: string, outFolder: string) {
     this.#path = path;
     this.#outFolder = outFolder;
@@ -28,7 +30,7 @@ export class SettingsService {
     try {
       stored = Stored.parse(JSON.parse(readFileSync(this.#path, 'utf8')));
     } catch {
-      // Not there yet, or written by hand.
+      // The file does not exist yet, or was edited into invalid JSON.
     }
     return {
       theme: stored.theme ?? 'system',
@@ -39,7 +41,7 @@ export class SettingsService {
 
   async set(change: Partial<Settings>): Promise<Settings> {
     const { outFolder, ...rest } = { ...this.get(), ...change };
-    // The default is not written down: it moves with the data folder.
+    // The default is not stored, because it moves with the data folder.
     const stored = outFolder === this.#outFolder ? rest : { ...rest, outFolder };
     await writeFileAtomic(this.#path, `${JSON.stringify(stored, null, 2)}\n`);
     return this.get();

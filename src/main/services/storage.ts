@@ -1,4 +1,4 @@
-/** What the data directory holds, and making room in it. */
+/** Usage of the data folder, and the removal of old content. */
 import type { ArtifactInfo, ArtifactStore } from '../storage/artifacts.ts';
 import { pruneMemos } from '../storage/memo.ts';
 
@@ -18,7 +18,7 @@ export class StorageService {
     return { artifacts, bytes: artifacts.reduce((sum, a) => sum + a.bytes, 0) };
   }
 
-  /** Removes what no job has used for `days`, and leftovers of processes that died. */
+  /** Removes artifacts that no job has used for `days`, and leftovers of dead processes. */
   async prune(days: number, maxBytes?: number): Promise<{ removed: number; bytes: number }> {
     await this.#artifacts.sweep();
     const gone = await this.#artifacts.prune({

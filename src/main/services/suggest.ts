@@ -1,4 +1,4 @@
-/** The known word nearest to a misspelt one, or undefined when none is near. */
+/** Finds the known word nearest to a misspelt one; undefined when none is near. */
 export function closest(word: string, known: readonly string[]): string | undefined {
   let best: string | undefined;
   let least = Math.max(2, Math.floor(word.length / 3)) + 1;

@@ -27,7 +27,7 @@ const record = (more: Partial<JobRecord>, report: Partial<CompressReport> = {}):
     ...more,
   }) as JobRecord;
 
-/** What the row of a list makes of a finished job. */
+/** Verdict of a finished job in a list row. */
 const verdict = (report: Partial<CompressReport>): string =>
   judgementOf(summaryOf(record({}, report)).outcome!).verdict;
 

@@ -1,4 +1,4 @@
-/** Rows of the lists of jobs and bundles: what a job was asked to do and what it came to, in short. */
+/** Rows for the lists of jobs and bundles: a short form of a job's request and result. */
 import type { CompressInput, JobSummary, ResultSummary } from '../../shared/contract/routes.ts';
 import type { CompressReport } from '../../shared/model/job.ts';
 import type { JobRecord } from '../../shared/model/job-record.ts';
@@ -7,7 +7,7 @@ import type { VerifyOutcome } from '../../shared/model/window.ts';
 
 const shortBudget = ({ ms, ratio }: Budget): string => (ms !== undefined ? `${ms} ms` : `${ratio}x`);
 
-/** What tells compressions of one model apart. */
+/** The choices that distinguish compressions of one model. */
 export function choicesOf({ budget, recipe }: Pick<CompressInput, 'budget' | 'recipe'>): {
   budget: string;
   recipe: string;
@@ -16,7 +16,7 @@ export function choicesOf({ budget, recipe }: Pick<CompressInput, 'budget' | 're
   return { budget: shortBudget(budget), recipe: recipe.name, widths: Object.keys(recipe.keep).length };
 }
 
-/** The package, its component and the metric of the budget, where that is what a job was asked for. */
+/** The package's component and the metric of the budget, for a job on a package. */
 export const subjectOf = ({
   model,
   part,

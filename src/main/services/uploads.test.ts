@@ -11,7 +11,7 @@ afterEach(() => rmSync(home, { recursive: true, force: true }));
 
 const WEEK = 7 * 24 * 3600;
 
-/** An upload of one file, written so many seconds ago. */
+/** Creates an upload of one file, written the given number of seconds ago. */
 async function uploaded(uploads: UploadService, secondsAgo: number): Promise<{ folder: string; file: string }> {
   const { id, folder } = await uploads.begin(1, 4);
   const file = await uploads.write(id, 'a/model.onnx', Readable.from([Buffer.from('onnx')]));

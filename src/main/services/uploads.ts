@@ -1,4 +1,4 @@
-/** Files that were dropped on the page of a browser: written below the data folder and used from there. */
+/** Files dropped on a browser page: stored below the data folder and used from there. */
 import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { mkdir, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
@@ -7,10 +7,10 @@ import { Transform, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { SecateurError } from '../../shared/contract/errors.ts';
 
-/** Left free for the database, logs and stages of jobs. */
+/** Space left free for the database, logs and job stages. */
 const RESERVE = 64 * 2 ** 20;
 const NAME_LIMIT = 1024;
-/** An upload that no job names may still be one for a job to come. */
+/** An upload that no job names is kept this long, since a later job may still use it. */
 const KEPT_MS = 7 * 24 * 3600 * 1000;
 
 interface Upload {
@@ -24,13 +24,13 @@ export class UploadService {
   readonly #freeBytes: (folder: string) => Promise<number>;
   readonly #open = new Map<string, Upload>();
 
-  /** @param freeBytes of the file system that holds the folder */
+  /** @param freeBytes free space of the file system that holds the folder */
   constructor(folder: string, freeBytes = free) {
     this.folder = folder;
     this.#freeBytes = freeBytes;
   }
 
-  /** Makes a folder for files that are announced. Throws `upload-too-large` or `home-unwritable`. */
+  /** Creates a folder for announced files. Throws `upload-too-large` or `home-unwritable`. */
   async begin(files: number, bytes: number): Promise<{ id: string; folder: string }> {
     const id = randomUUID();
     const folder = join(this.folder, id);
@@ -53,9 +53,9 @@ export class UploadService {
   }
 
   /**
-   * Writes one of the announced files; a file is there whole or not at all.
+   * Writes one of the announced files, atomically.
    * @param name with `/` between folders
-   * Throws `upload-failed`.
+   * @throws `upload-failed`
    */
   async write(id: string, name: string, content: Readable): Promise<string> {
     const refuse = (reason: string, cause?: unknown): SecateurError =>
@@ -87,8 +87,8 @@ export class UploadService {
   }
 
   /**
-   * Deletes uploads that no job names and nothing was written to for a week.
-   * @param used what jobs were given: paths anywhere in it count
+   * Deletes uploads that no job names and that were not written to for a week.
+   * @param used requests of jobs; a path anywhere in them counts
    */
   async clean(used: readonly unknown[], now = Date.now()): Promise<void> {
     const ids = await readdir(this.folder).catch(() => [] as string[]);
@@ -100,7 +100,7 @@ export class UploadService {
     }
   }
 
-  /** Deletes the uploads that a job was given, except those that another one names. */
+  /** Deletes the uploads of a job, except those that another job names. */
   async release(request: unknown, used: readonly unknown[]): Promise<void> {
     const ids = await readdir(this.folder).catch(() => [] as string[]);
     for (const id of ids) {
@@ -111,7 +111,7 @@ export class UploadService {
     }
   }
 
-  /** Forgets an upload and deletes its files; one that is not known is gone already. */
+  /** Deletes an upload and its files; an unknown upload counts as deleted. */
   async discard(id: string): Promise<void> {
     const upload = this.#open.get(id);
     this.#open.delete(id);
@@ -119,7 +119,7 @@ export class UploadService {
   }
 }
 
-/** True where a text in any of the values is the folder or a path in it. */
+/** True when a string in any of the values is the folder or a path inside it. */
 function isNamed(folder: string, values: readonly unknown[]): boolean {
   return values.some((v) =>
     typeof v === 'string'
@@ -128,7 +128,7 @@ function isNamed(folder: string, values: readonly unknown[]): boolean {
   );
 }
 
-/** A relative path that stays in its folder on every system. */
+/** True for a relative path that stays in its folder on every system. */
 const isPlain = (name: string): boolean =>
   name.length <= NAME_LIMIT && name.split('/').every((part) => part !== '.' && part !== '..' && isPart(part));
 

@@ -40,7 +40,7 @@ export async function runBench(request: BenchRequest, ctx: StageContext): Promis
   };
 }
 
-/** Time of the second candidate over that of the first; null when 1 lies within the interval. */
+/** Latency of the second candidate over the first; null when 1 lies within the interval. */
 export function speedupOf(second: { ratio: { value: number; low: number; high: number } }): number | null {
   const { value, low, high } = second.ratio;
   return low > 1 || high < 1 ? value : null;

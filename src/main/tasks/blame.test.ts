@@ -1,4 +1,7 @@
-/** A graph of our own that the runtime refuses is our defect; a model that it refuses as it was given is the user's. */
+/**
+ * When the runtime rejects a graph that Secateur made, the defect is Secateur's; when it rejects
+ * the model as given, the defect is the user's.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,6 +1,7 @@
 /**
- * Tells a model that the runtime rejects from a graph of ours that it rejects. Tasks run many graphs made from the model,
- * and the runtime's message does not say which one failed. After such a failure the model is run as it was given.
+ * Distinguishes a user's model that the runtime rejects from a rejected graph that Secateur made.
+ * Tasks run many graphs derived from the model, and the runtime's message does not say which one
+ * failed. After such a failure the model is run as given.
  */
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { Executor, SessionOptions } from '../engine/executor.ts';
@@ -11,7 +12,7 @@ import type { StageContext } from '../pipeline/context.ts';
 import { holdingExecutor } from '../pipeline/measure/hold-boxes.ts';
 
 export interface Given {
-  /** The user's model files. */
+  /** Paths of the user's model files. */
   readonly models: readonly string[];
   readonly provider?: string | undefined;
   readonly batch?: number | undefined;
@@ -19,8 +20,8 @@ export interface Given {
 }
 
 /**
- * The task with two kinds of rejection: 'runtime-rejected' where one of the user's models does not run by itself, else
- * 'own-graph-rejected'. Costs nothing while nothing fails.
+ * Wraps a task so that a rejection is 'runtime-rejected' when one of the user's models does not run
+ * by itself, else 'own-graph-rejected'. It costs nothing unless something fails.
  */
 export function blaming<R, T>(
   run: (request: R, ctx: StageContext) => Promise<T>,
@@ -32,7 +33,7 @@ export function blaming<R, T>(
     } catch (e) {
       if (!isRejection(e)) throw e;
       const { models, ...how } = given(request);
-      // A detector that finds no boxes in random numbers still counts as a model that runs.
+      // A detector that finds no boxes in random input still counts as a model that runs.
       const executor = holdingExecutor(ctx.executor);
       for (const path of models) {
         const refusal = await refusalOf(path, executor, how);
@@ -45,7 +46,7 @@ export function blaming<R, T>(
 
 const isRejection = (e: unknown): e is SecateurError => e instanceof SecateurError && e.code === 'runtime-rejected';
 
-/** The runtime's reason for not running the file's model, or null where it runs. */
+/** The runtime's reason for rejecting the model, or null when it runs. */
 async function refusalOf(path: string, executor: Executor, how: Omit<Given, 'models'>): Promise<SecateurError | null> {
   const { provider, batch, dims } = how;
   const options: SessionOptions = { memoryPattern: false, ...(provider !== undefined && { provider }) };
@@ -65,7 +66,8 @@ async function refusalOf(path: string, executor: Executor, how: Omit<Given, 'mod
     }
   } catch (e) {
     if (isRejection(e)) return e;
-    // Other errors (sizes that only the data tell) are no rejection: the task itself got further than this.
+    // Other errors (such as sizes that only the data determine) are not rejections: the task itself
+    // got further than this check.
     if (e instanceof SecateurError) return null;
     throw e;
   }

@@ -1,4 +1,7 @@
-/** A pruned model against its original: latency measured interleaved, and quality on the same samples. */
+/**
+ * Compares a pruned model with its original: latency measured interleaved, and quality on the same
+ * samples.
+ */
 import { availableParallelism } from 'node:os';
 import type { ModelMeasure, Quality } from '../../shared/model/job.ts';
 import type { CompareReport, CompareRequest } from '../../shared/model/tasks.ts';
@@ -52,7 +55,7 @@ export async function runCompare(request: CompareRequest, ctx: StageContext): Pr
       executor: ctx.executor,
       dataset,
       provider,
-      // Quality does not depend on the threads, only the wait for it does.
+      // Quality does not depend on the thread count; more threads only shorten the wait.
       threads: availableParallelism(),
       batch: 64,
       prepared: async () => (await prepare(original.model, ctx, batch)).model,

@@ -1,4 +1,7 @@
-/** What this machine is, asked of the runtime, with the execution providers that really run a model here. */
+/**
+ * Describes this machine as the runtime sees it, with the execution providers that really run a
+ * model here.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DeviceProfile } from '../../shared/model/types.ts';
 import { localDevice } from '../runtime/device.ts';
@@ -6,7 +9,7 @@ import type { StageContext } from '../pipeline/context.ts';
 import { deviceLeaf } from '../pipeline/leaves.ts';
 import { input, jsonFile, stage } from '../pipeline/stage.ts';
 
-/** A provider without its device may look for it for ever. */
+/** A provider without its device may search for it without end. */
 const PROBE_MS = 30_000;
 
 export async function runDevices(
@@ -18,7 +21,7 @@ export async function runDevices(
   return { ...device, providers };
 }
 
-/** Whether a provider works changes with the runtime; drivers are looked for again when it does. */
+/** A change of the runtime can change which providers work, so the probe is repeated then. */
 const workingProviders = stage({
   name: 'providers',
   version: 1,
@@ -31,9 +34,11 @@ const workingProviders = stage({
   codec: jsonFile<readonly string[]>('providers.json'),
 });
 
-/** In a process of its own: a provider that lacks its driver may end the process that asks for it. */
+/**
+ * Runs in a process of its own: a provider without its driver may end the process that opens it.
+ */
 async function opens(provider: string, ctx: Pick<StageContext, 'inSubprocess'>): Promise<boolean> {
-  // It is part of the runtime on every machine.
+  // The CPU provider is part of the runtime on every machine.
   if (provider === 'cpu') return true;
   const late = new AbortController();
   try {
@@ -42,7 +47,7 @@ async function opens(provider: string, ctx: Pick<StageContext, 'inSubprocess'>):
       sleep(PROBE_MS, false, { signal: late.signal }),
     ]);
   } catch {
-    // That is the answer: it does not open here.
+    // A failed probe is the answer: the provider does not open here.
     return false;
   } finally {
     late.abort();

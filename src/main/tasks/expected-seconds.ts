@@ -1,4 +1,4 @@
-/** Seconds that stages are expected to take: measured before where possible, otherwise rough weights. */
+/** Expected seconds per stage: from earlier runs where possible, otherwise rough weights. */
 
 const WEIGHTS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   inspect: { load: 1, facts: 4, groups: 1 },
@@ -25,8 +25,8 @@ const WEIGHTS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
 };
 
 /**
- * `past`: seconds per stage of the last run of that task; `own`: it was of this very model. What another model took tells
- * how the stages compare, not how long they are.
+ * `past`: seconds per stage of the task's last run; `own`: that run was of the same model. A run of
+ * another model gives the proportions of the stages but not their length.
  */
 export function expectedSeconds(
   task: string,
@@ -37,7 +37,7 @@ export function expectedSeconds(
   const seconds: Record<string, number> = { ...WEIGHTS[task], ...past };
   const recovery = (input as { recipe?: { recovery?: { enabled?: boolean; seconds?: number } } } | null)?.recipe
     ?.recovery;
-  // The limit that the user set is the best guess of what it will take.
+  // The user's time limit is the best estimate of recovery time.
   if (recovery && 'recover' in seconds) {
     if (!recovery.enabled) delete seconds['recover'];
     else if (recovery.seconds) seconds['recover'] = recovery.seconds;

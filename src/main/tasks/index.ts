@@ -1,4 +1,4 @@
-/** Everything a worker can be asked to do, by the name that jobs have as their kind. */
+/** All tasks of a worker, by the name that jobs have as their kind. */
 import type { VerifyRequest } from '../../shared/model/tasks.ts';
 import type { Budget } from '../../shared/model/types.ts';
 import { createExecutor } from '../runtime/executor.ts';
@@ -53,7 +53,7 @@ export const tasks = {
   workload: runWorkload,
 };
 
-/** A component of a package has the budget of a use of the package. */
+/** A component of a package has the budget of one use of the package. */
 function runCompressTask(request: CompressRequest, ctx: StageContext): Promise<CompressReport> {
   return request.part ? compressComponent({ ...request, part: request.part }, ctx) : runCompress(request, ctx);
 }
@@ -63,9 +63,9 @@ async function runVerify(request: VerifyRequest, ctx: StageContext): Promise<Ver
   let checks = 0;
   const report = await verifyBundle(request.bundle, createExecutor(), {
     ...(request.dims && { dims: request.dims }),
-    // A library of a provider is no device that it runs on.
+    // Probed, because an installed provider library does not mean that its device is present.
     opens: async (provider) => (await runDevices(null, ctx)).providers.includes(provider),
-    // How many checks there will be depends on the bundle: the share only ever nears the end.
+    // The number of checks depends on the bundle, so the reported share only approaches 1.
     onCheck: (c) => ctx.progress({ stage: 'verify', message: c.name, done: 1 - 0.85 ** ++checks }),
   });
   ctx.progress({ stage: 'verify', message: 'done', done: 1 });

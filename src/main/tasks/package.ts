@@ -1,4 +1,4 @@
-/** What a package is made of: every component inspected at the sizes of its workload. */
+/** Inspects a package: every component at the sizes of its workload. */
 import { statSync } from 'node:fs';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { ComponentReport, PackageReport, PackageRequest, Workload } from '../../shared/model/package.ts';
@@ -6,7 +6,7 @@ import type { StageContext } from '../pipeline/context.ts';
 import { openPackage, type OpenedPackage } from '../pipeline/prepare/open-package.ts';
 import { runInspect } from './inspect.ts';
 
-/** One use of the package at other settings; no component is run. */
+/** Describes one use of the package at other settings; no component is run. */
 export function runUse(request: PackageRequest): Promise<Workload> {
   return Promise.resolve(openPackage(request.package, request).workload);
 }
@@ -30,7 +30,7 @@ export async function runPackage(request: PackageRequest, ctx: StageContext): Pr
   return { path, family, bytes, configs, components, workload, notes: [] };
 }
 
-/** One component that cannot be inspected does not hide the others. */
+/** A component that cannot be inspected does not hide the others. */
 async function inspectComponent(
   pkg: OpenedPackage,
   id: string,

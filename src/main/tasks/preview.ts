@@ -1,4 +1,4 @@
-/** A first look at data: how many samples, their classes, and what the model will see of them. */
+/** A first look at data: the number of samples, their classes, and the preprocessed inputs. */
 import { stat } from 'node:fs/promises';
 import { extname } from 'node:path';
 import type { PreviewRequest } from '../../shared/model/tasks.ts';
@@ -17,12 +17,15 @@ import { readOutputs } from '../pipeline/prepare/readings.ts';
 import { openModelData } from '../pipeline/prepare/model-data.ts';
 import { requireRunnable } from '../pipeline/prepare/runnable.ts';
 
-/** Samples that are shown. */
+/** Number of samples shown. */
 const SHOWN = 24;
-/** Of the look at what the model makes of the data: a person is waiting. */
+/** Limits for the original's predictions on the data; small, because a person is waiting. */
 const GLIMPSE = { samples: 200, seconds: 5, trial: 60 };
 
-/** Opens data as a job would. Throws what a job would: file-*, data-*, preprocess-invalid, image-unreadable. */
+/**
+ * Opens data as a job would. Throws the same errors: file-*, data-*, preprocess-invalid,
+ * image-unreadable.
+ */
 export async function runPreview(request: PreviewRequest, ctx: StageContext): Promise<DataPreview> {
   ctx.progress({ stage: 'load', message: 'reading the model', done: 0 });
   const model = openModelFile(request.model);
@@ -30,7 +33,7 @@ export async function runPreview(request: PreviewRequest, ctx: StageContext): Pr
   ctx.progress({ stage: 'data', message: 'opening the data', done: 0 });
   const { dataset, notes, shapes } = await openModelData(model, request.model, request, ctx);
   try {
-    // Reading batches may find out more.
+    // Reading batches may add notes.
     const before = dataset.notes.length;
     const shown = Array.from({ length: Math.min(SHOWN, dataset.length) }, (_, i) => i);
     const names = await classNamesOf(model, request.model, dataset);
@@ -68,7 +71,10 @@ export async function runPreview(request: PreviewRequest, ctx: StageContext): Pr
   }
 }
 
-/** The first sample as each preset would give it: the picture shows channel order, the range what numbers they become. */
+/**
+ * The first sample as preprocessed by each preset: the image shows the channel order, the range
+ * shows the values.
+ */
 async function presetPreviews(o: OriginalOptions, ctx: Pick<StageContext, 'memo'>): Promise<PresetPreview[]> {
   const now = o.dataset.preprocess;
   if (!now || now.dtype === 'uint8') return [];
@@ -92,14 +98,14 @@ async function presetPreviews(o: OriginalOptions, ctx: Pick<StageContext, 'memo'
   return out;
 }
 
-/** PNG data URLs of samples after preprocessing, or null when they are no pictures. */
+/** PNG data URLs of samples after preprocessing, or null when they are not images. */
 export async function showSamples(dataset: Dataset, indices: readonly number[]): Promise<string[] | null> {
   if (indices.length === 0) return [];
   const pictures = picturesOf((await dataset.batch(indices))[dataset.main]!, dataset.preprocess);
   return pictures && Promise.all(pictures.map(dataUrlOf));
 }
 
-/** Name of a sample's class, its number where classes have no names, null without labels. */
+/** Class name of a sample, its number when classes have no names, null without labels. */
 export function labelOf(dataset: Dataset, names: readonly string[] | null, index: number): string | null {
   const label = dataset.labels?.[index];
   return label === undefined ? null : (names?.[label] ?? String(label));

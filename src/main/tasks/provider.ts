@@ -1,10 +1,10 @@
-/** Whether the runtime can open and run a session on an execution provider of this machine. */
+/** Checks that the runtime can open and run a session on an execution provider of this machine. */
 import { DType } from '../engine/ir/dtype.ts';
 import { Model } from '../engine/ir/model.ts';
 import { f32 } from '../engine/ir/tensor.ts';
 import type { StageContext } from '../pipeline/context.ts';
 
-/** True when a tiny product is right. Throws `runtime-rejected` where no session opens. */
+/** True when a tiny matrix product is correct. Throws `runtime-rejected` when no session opens. */
 export async function runProvider(
   { provider }: { readonly provider: string },
   ctx: Pick<StageContext, 'executor'>,

@@ -13,12 +13,14 @@ import { readOutputs } from '../pipeline/prepare/readings.ts';
 import { labelOf, showSamples } from './preview.ts';
 import { otherInputs } from './sample-text.ts';
 
-/** Samples that are shown. */
+/** Number of samples shown. */
 const SHOWN = 12;
 
 /**
- * The prediction for each sample before and after the cut, in the words of the output's head.
- * @param o.path of the original; @param o.from samples to take the first of, such as those that no stage has learned from
+ * Predictions for each sample before and after pruning, in the words of the output's head.
+ * @param o.path path of the original
+ * @param o.from indices of samples to choose from, such as those that no stage trained on; the
+ * first ones are shown
  */
 export async function samplePredictions(
   o: {
@@ -27,7 +29,7 @@ export async function samplePredictions(
     readonly pruned: Model;
     readonly dataset: Dataset;
     readonly from: readonly number[];
-    /** How outputs are read; default: inferred. */
+    /** Reading per output; default: inferred. */
     readonly given?: Readonly<Record<string, OutputReading>> | undefined;
   },
   executor: Executor,
@@ -51,7 +53,10 @@ export async function samplePredictions(
   }));
 }
 
-/** One sample at a time: so few need no batches, and a model of a fixed batch size gets its copies. */
+/**
+ * Runs one sample at a time: so few need no batches, and a model of a fixed batch size gets copies
+ * of the sample.
+ */
 async function outputsPerSample(
   model: Model,
   dataset: Dataset,

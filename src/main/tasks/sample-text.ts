@@ -1,14 +1,14 @@
-/** The inputs of a sample that are no picture, in a few words each. */
+/** Short text for the inputs of a sample that are not images. */
 import type { Dataset } from '../data/dataset.ts';
 import type { Sample } from '../data/input-spec.ts';
 import { rowsAt, type HostTensor } from '../engine/executor.ts';
 import { dtypeName } from '../engine/ir/dtype.ts';
 import { floats } from '../engine/heads/support/values.ts';
 
-/** Numbers that are listed; of larger tensors only the shape is said. */
+/** Longest list of numbers; for larger tensors the text gives only the shape. */
 const LISTED = 32;
 
-/** @param t of one sample */
+/** @param t tensor of one sample */
 function said(name: string, t: HostTensor): string {
   if (t.data.length > LISTED) return `${name}: ${t.dims.slice(1).join(' x ')} ${dtypeName(t.dtype)}`;
   const numbers = Array.from((floats(t) ?? t.data) as ArrayLike<number | bigint>, (x) =>
@@ -18,9 +18,9 @@ function said(name: string, t: HostTensor): string {
 }
 
 /**
- * One text for each sample of a batch: the inputs beside the picture, all of them where there is none. Empty for data of one
- * input.
- * @param pictured whether the main input is shown as a picture
+ * One text for each sample of a batch, about the inputs beside the image, or all inputs when there
+ * is no image. Empty for data of one input.
+ * @param pictured whether the main input is shown as an image
  */
 export function otherInputs(batch: Sample, count: number, dataset: Dataset, pictured: boolean): string[] {
   const names = dataset.inputs.length > 1 ? dataset.inputs.filter((n) => !pictured || n !== dataset.main) : [];

@@ -1,4 +1,7 @@
-/** What a worker opens for one task: the executor, the latency table of this machine, the artifact store, past times. */
+/**
+ * Resources that a worker opens for one task: the executor, the latency table of this machine, the
+ * artifact store, past times.
+ */
 import { createExecutor } from '../runtime/executor.ts';
 import { localDevice } from '../runtime/device.ts';
 import { weighExternalMemory } from '../runtime/external-memory.ts';
@@ -18,10 +21,13 @@ export interface TaskStart {
   readonly home: string;
 }
 
-/** A stage that took less than this share of its last time took its result from the store: that says nothing new. */
+/**
+ * A stage that took less than this share of its last time took its result from the store, so its
+ * time is not recorded.
+ */
 const REUSED = 0.25;
 
-/** @param thread entry file of a session's thread; without it there are none */
+/** @param thread entry file of a session's thread; without it no threads are started */
 export async function openWorker(
   start: TaskStart,
   thread?: string,
@@ -56,7 +62,7 @@ export async function openWorker(
   };
 }
 
-/** What decides how long a task takes, before all else: the model, and the recipe where there is one. */
+/** The main determinants of a task's duration: the model, and the recipe if there is one. */
 function subjectOf(input: unknown): string {
   const r = input as Record<string, unknown> | null;
   const path = r?.['model'] ?? r?.['original'] ?? r?.['bundle'];

@@ -1,4 +1,4 @@
-/** Latency of one use of a package: every phase, and what they come to. */
+/** Latency of one use of a package: every phase, and the metrics computed from them. */
 import type { WorkloadReport, WorkloadRequest } from '../../shared/model/package.ts';
 import { threadsNote } from '../pipeline/measure/threads-note.ts';
 import { measureWorkload } from '../pipeline/measure/workload.ts';

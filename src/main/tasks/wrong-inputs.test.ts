@@ -1,4 +1,7 @@
-/** What does not belong together is said before any work: labels and classes, a job and its model, pointers and files. */
+/**
+ * Mismatched inputs are reported before any work: labels and classes, a job and its model, pointers
+ * and files.
+ */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,7 +28,7 @@ let dir = '';
 beforeAll(() => void (dir = mkdtempSync(join(tmpdir(), 'secateur-wrong-'))));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-/** A classifier whose output has another name and width. */
+/** A classifier with a different output name and width. */
 function classifier(name: string, classes: number | string, more: (number | string)[] = []): Model {
   const model = residualChain({ blocks: 1 });
   const output = model.graph.outputs[0]!;
@@ -58,7 +61,7 @@ describe('labels outside the classes', () => {
 });
 
 describe('labels of a model with several rows of numbers', () => {
-  /** x [N, 3, 8, 8] -> 98 [N, 6], 42 [N, 12]; nothing says which holds the classes. */
+  /** x [N, 3, 8, 8] -> 98 [N, 6], 42 [N, 12]; nothing determines which output holds the classes. */
   function twoRows(): Model {
     const model = residualChain({ blocks: 1 });
     const { graph } = model;

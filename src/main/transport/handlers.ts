@@ -1,4 +1,4 @@
-/** What each route does: paths checked, then one call of a service. */
+/** The handler of each route: checks paths, then makes one call to a service. */
 import { existsSync } from 'node:fs';
 import { availableParallelism, hostname } from 'node:os';
 import { basename, extname, join } from 'node:path';
@@ -27,7 +27,7 @@ import { JOBS } from '../services/jobs.ts';
 import { summaryOf } from '../services/summaries.ts';
 import type { RouterOptions } from './router.ts';
 
-/** Of each phase of a package, where a person waits. */
+/** Runs per phase of a package; few, because a person waits. */
 const PHASE_RUNS = 30;
 
 export interface HandlerContext {
@@ -43,13 +43,16 @@ type Handlers = {
 
 export function handlersFor({ services, options, files, emit }: HandlerContext): Handlers {
   const { jobs, models, settings, devices, bundles, uploads } = services;
-  /** Threads beyond the cores that this process may use would only measure how they share them. */
+  /**
+   * Caps threads at the cores that this process may use; more threads would only measure how they
+   * share cores.
+   */
   const within = <T extends { readonly threads: number }>(conditions: T): T => {
     const cores = availableParallelism();
     if (conditions.threads > cores) throw new SecateurError('threads-too-many', { threads: conditions.threads, cores });
     return conditions;
   };
-  /** A short task whose progress the window shows. It ends when nobody waits for it any more. */
+  /** Runs a short task whose progress the window shows. The task ends when no one waits for it. */
   const task = <T>(route: RouteName, name: string, input: unknown, abandoned?: AbortSignal): Promise<T> =>
     jobs.run<T>(name, input, { onProgress: (progress) => emit('task', { route, progress }) }, abandoned);
   const sources = (i: { data?: string; labels?: string; preprocess?: string }) => ({
@@ -64,7 +67,9 @@ export function handlersFor({ services, options, files, emit }: HandlerContext):
   const partOf = ({ part }: { readonly part?: PackagePart }): { part?: PackagePart } =>
     part ? { part: packaged(part) } : {};
 
-  /** A bundle that a job of this user has written may be named although its folder was never chosen. */
+  /**
+   * A bundle that one of the user's jobs wrote may be named even when its folder was never chosen.
+   */
   const written = (path: string): string => (bundles.has(path) ? path : existing(files, path));
 
   return {
@@ -72,7 +77,7 @@ export function handlersFor({ services, options, files, emit }: HandlerContext):
       version: options.version,
       home: services.home,
       mode: options.mode,
-      // Not asked of the runtime: its worker takes longer to start than the window.
+      // Not read from the runtime: its worker takes longer to start than the window.
       cores: availableParallelism(),
       host: hostname(),
     }),
@@ -82,7 +87,8 @@ export function handlersFor({ services, options, files, emit }: HandlerContext):
       if (change.threads !== undefined) within({ threads: change.threads });
       return settings.set(change);
     },
-    // The window's own list of files may go anywhere: it tells names. The system's dialog needs no list.
+    // The window's own file list may show any folder because it returns names only. Hosts with a
+    // system dialog need no list.
     'files.list': ({ folder, kind }) =>
       options.mode === 'served' ? files.browse(folder ?? options.start ?? null, kind) : files.list(folder, kind),
     'files.pick': ({ path }) => {
@@ -222,11 +228,11 @@ function existing(files: FileAccess, path: string): string {
   return full;
 }
 
-/** The model's name, or those of the package and its component. */
+/** Base name of the result: the model's name, or the names of the package and its component. */
 const resultName = ({ model, part }: Pick<CompressInput, 'model' | 'part'>): string =>
   part ? `${basename(part.package)}-${part.component}` : basename(model, extname(model));
 
-/** `<name>-pruned` below the folder, numbered when taken. */
+/** Returns `<name>-pruned` below the folder, with a number when the name is taken. */
 function freshFolder(folder: string, name: string): string {
   const base = `${name}-pruned`;
   for (let n = 1; ; n++) {

@@ -1,7 +1,8 @@
 /**
- * The window over HTTP, for a machine without a screen: files of the built window, one address for requests, one stream of
- * events. Loopback only; every request needs the token, and Host and Origin must be this machine's own names, so that no
- * page from elsewhere can reach it, be it by a name that resolves to this machine.
+ * Serves the window over HTTP, for a machine without a screen: the files of the built window, one
+ * address for requests, one event stream. Listens on loopback only. Every request needs the token,
+ * and Host and Origin must be this machine's own names, so that no foreign page can reach it, even
+ * through a name that resolves to this machine.
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { readFile, realpath, stat } from 'node:fs/promises';
@@ -17,26 +18,29 @@ export interface HttpOptions {
   readonly router: Router;
   /** Folder of the built window. */
   readonly root: string;
-  /** 0: any free one. */
+  /** 0: any free port. */
   readonly port: number;
-  /** The token that belongs to a port; a fresh one is made where none is given. */
+  /** Returns the token of a port; default: a fresh token. */
   readonly tokenFor?: (port: number) => Promise<string>;
-  /** Takes a file that the page sends: what it belongs to, its name, its bytes. Answers with its path here. */
+  /**
+   * Stores a file sent by the page, given its upload id, name and bytes. Resolves to its path on
+   * this machine.
+   */
   readonly upload?: (id: string, name: string, content: Readable) => Promise<string>;
   readonly log: (line: string) => void;
 }
 
 export interface HttpWindow {
-  /** With the token. */
+  /** Includes the token. */
   readonly url: string;
   readonly port: number;
   readonly token: string;
   close(): Promise<void>;
 }
 
-/** A request that is not whole yet and brings no byte for so long is given up. */
+/** An incomplete request is closed after this time without a byte. */
 const SILENCE_MS = 30_000;
-/** The page takes a stream that says nothing for three of these as lost. */
+/** The page treats the stream as lost after three intervals of silence. */
 const HEARTBEAT_MS = 500;
 const BODY_LIMIT = 1 << 20;
 const NAMES = ['127.0.0.1', 'localhost', '[::1]'];
@@ -52,7 +56,7 @@ const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; img-src 'self' data:; " +
   "font-src 'self'; connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/** Throws `port-unusable`. */
+/** Starts the server. Throws `port-unusable`. */
 export async function serveWindow(o: HttpOptions): Promise<HttpWindow> {
   let token = '';
   const streams = new Set<() => void>();
@@ -65,7 +69,7 @@ export async function serveWindow(o: HttpOptions): Promise<HttpWindow> {
       else response.destroy();
     });
   });
-  // An upload may take hours, as long as it goes on.
+  // An upload may take hours as long as data arrives.
   server.requestTimeout = 0;
   server.on('connection', (socket) => socket.on('timeout', () => socket.destroy()));
   await listen(server, o.port);
@@ -117,7 +121,7 @@ async function answer(
       const name = upload[2]!.split('/').map(decodeURIComponent).join('/');
       return json(response, 200, { ok: true, data: { path: await o.upload(upload[1]!, name, request) } });
     } catch (e) {
-      // What is left of the body would be taken for the next request.
+      // The unread rest of the body would be parsed as the next request.
       response.setHeader('connection', 'close');
       const error = e instanceof URIError ? new SecateurError('request-refused', { reason: 'its address is not valid' }) : SecateurError.from(e); // prettier-ignore
       return fail(response, 400, error);
@@ -127,7 +131,7 @@ async function answer(
   if (!/^application\/json\b/.test(request.headers['content-type'] ?? '')) return refuse(415, 'it is not JSON');
   const body = await read(request);
   if (body === null) {
-    // What is left of it would be taken for the next request.
+    // The unread rest of the body would be parsed as the next request.
     response.setHeader('connection', 'close');
     return refuse(413, 'it is too long');
   }
@@ -139,7 +143,7 @@ async function answer(
   }
   if (typeof asked !== 'object' || asked === null || typeof asked.route !== 'string')
     return refuse(400, 'it names no route');
-  // A page that gives up on a request, or is closed, ends its connection.
+  // A page that abandons a request, or is closed, closes the connection.
   const abandoned = new AbortController();
   response.on('close', () => abandoned.abort());
   const reply = await o.router.call(asked.route, asked.input, { transport: 'http', signal: abandoned.signal });
@@ -154,7 +158,9 @@ function sameOrigin(origin: string, host: string): boolean {
   return from?.protocol === 'http:' && from.host === host;
 }
 
-/** Digests have equal lengths, so that the comparison takes equally long. */
+/**
+ * Compares digests, which have equal lengths, so that the time of the comparison reveals nothing.
+ */
 function sameToken(header: string | undefined, token: string): boolean {
   const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
   return timingSafeEqual(digest(header ?? ''), digest(`Bearer ${token}`));
@@ -185,7 +191,7 @@ function json(response: ServerResponse, status: number, value: unknown): void {
 const fail = (response: ServerResponse, status: number, error: SecateurError): void =>
   json(response, status, { ok: false, error: error.toPayload() });
 
-/** Only what lies inside the window's folder, links resolved. */
+/** Serves only files inside the window's folder, after links are resolved. */
 async function file(request: IncomingMessage, response: ServerResponse, root: string, pathname: string): Promise<void> {
   try {
     if (request.method !== 'GET' && request.method !== 'HEAD') throw new Error('method');
@@ -202,7 +208,9 @@ async function file(request: IncomingMessage, response: ServerResponse, root: st
   }
 }
 
-/** One JSON per line. While the reader is slow, events of the same key replace each other. */
+/**
+ * One JSON document per line. While the reader is slow, events of the same key replace each other.
+ */
 function stream(response: ServerResponse, router: Router, streams: Set<() => void>): void {
   response.writeHead(200, { ...HEADERS, 'content-type': 'application/x-ndjson' });
   response.write('\n');
@@ -218,7 +226,8 @@ function stream(response: ServerResponse, router: Router, streams: Set<() => voi
   });
   const off = router.on((topic: Topic, event) => outbox.put(topic, event));
   const timer = setInterval(flush, 50);
-  // An empty line: whoever hears nothing knows that nobody is there, however the connection ended.
+  // An empty line is the heartbeat: its absence tells the page that the server is gone, however the
+  // connection ended.
   const heart = setInterval(() => ready && (ready = response.write('\n')), HEARTBEAT_MS);
   const end = (): void => {
     clearInterval(timer);

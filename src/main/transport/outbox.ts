@@ -1,6 +1,6 @@
 /**
- * Events on their way to a window that may be slower than what happens: progress of one job or task is replaced by newer
- * progress; lines, points and changes of status are kept in order.
+ * A queue of events for a window that may be slower than the events. Newer progress of a job or
+ * task replaces older progress; lines, points and status changes are kept in order.
  */
 import type { Events, Topic } from '../../shared/contract/routes.ts';
 
@@ -11,7 +11,7 @@ export interface Parcel {
 
 export class Outbox {
   #waiting: Parcel[] = [];
-  /** Place of the newest progress of a key among those that wait. */
+  /** Position of the newest queued progress per key. */
   readonly #places = new Map<string, number>();
 
   get empty(): boolean {
@@ -28,7 +28,7 @@ export class Outbox {
     }
   }
 
-  /** Everything that waits. */
+  /** Returns and removes all queued events. */
   take(): Parcel[] {
     const all = this.#waiting;
     this.#waiting = [];
@@ -37,7 +37,7 @@ export class Outbox {
   }
 }
 
-/** Null: nothing may be lost. */
+/** Null: the event must not be dropped. */
 function keyOf(topic: Topic, event: Events[Topic]): string | null {
   if (topic === 'jobs') return 'jobs';
   if (topic === 'task') return `task ${(event as Events['task']).route}`;

@@ -1,6 +1,7 @@
 /**
- * One router for every transport: checks the input against the route's schema and the paths against what the user chose,
- * calls the services, and answers {ok, data} or {ok: false, error} with an error of the catalogue. It never rejects.
+ * The one router of all transports. It checks the input against the route's schema and the paths
+ * against those the user chose, calls the services, and answers {ok, data} or {ok: false, error}
+ * with a catalogue error. It never rejects.
  */
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { Events, FileKind, Reply, RouteName, Topic } from '../../shared/contract/routes.ts';
@@ -14,26 +15,26 @@ import { SCHEMAS } from './schemas.ts';
 export interface RouterOptions {
   readonly version: string;
   readonly mode: 'electron' | 'served';
-  /** Folder that the window's own list of files begins with. What it shows is not chosen by that. */
+  /** First folder of the window's own file list. Showing a folder does not choose it. */
   readonly start?: string;
-  /** The system's dialog. */
+  /** Opens the system's dialog. */
   readonly choose?: (kind: FileKind) => Promise<string | null>;
   /** Shows a file in the system's file manager. */
   readonly reveal?: (path: string) => Promise<boolean>;
-  /** Requests that were refused. */
+  /** Logs refused requests. */
   readonly log?: (line: string) => void;
 }
 
 export interface Caller {
   readonly transport: 'ipc' | 'http' | 'local';
-  /** Aborted when nobody waits for the answer any more. */
+  /** Aborted when no one waits for the answer. */
   readonly signal?: AbortSignal;
 }
 
 export interface Router {
   call(route: string, input: unknown, from: Caller): Promise<Reply<unknown>>;
   on(listener: <T extends Topic>(topic: T, event: Events[T]) => void): () => void;
-  /** The user has chosen this file or folder. */
+  /** Records that the user chose this file or folder. */
   grant(path: string): void;
 }
 
@@ -51,7 +52,8 @@ export function createRouter(services: Services, options: RouterOptions): Router
   files.grant(services.resources);
   files.grant(services.settings.get().outFolder);
   files.grant(services.uploads.folder);
-  // What was opened in earlier sessions, and what jobs were started with, was chosen then.
+  // Files that were opened in earlier sessions, or given to jobs, were chosen by the user at that
+  // time.
   for (const { path } of services.models.recent()) files.grant(path);
   for (const { kind, request } of services.jobs.list(JOBS)) if (kind === 'compress') grantSources(files, request);
   services.jobs.watch((event) => {

@@ -1,4 +1,4 @@
-/** The shape of every route's input. What does not fit is refused before anything looks at it. */
+/** Input schemas of all routes. Input that does not match is refused before a handler runs. */
 import { z } from 'zod';
 import type { Input, RouteName } from '../../shared/contract/routes.ts';
 import type { OutputReading, Recipe } from '../../shared/model/job.ts';
@@ -21,11 +21,12 @@ const family = z.enum(['cnn', 'vit', 'dual-encoder', 'vlm', 'moe', 'lm', 'diffus
 const name = z.string().min(1).max(512);
 /** Sizes of dynamic axes by name; audio has millions of samples. */
 const dims = z.record(name, z.number().int().positive().max(1e9));
-/** Of a workload: 0 stands for no, as of guidance. */
+/** Settings of a workload; 0 means off, for example guidance. */
 const workload = z.record(name, z.number().int().min(0).max(1e9));
 const packaged = { package: path, settings: workload.optional(), family: family.optional(), dims: dims.optional() };
 const part = z.strictObject({ package: path, component: name, metric: name, settings: workload });
-// Requests of earlier versions name a number of plans, which is no choice any more, and no time limit of the allocation.
+// Requests of earlier versions hold a number of plans, which is no longer an option, and no time
+// limit for the allocation.
 const recipe = recipeSchema
   .extend({
     allocationSeconds: recipeSchema.shape.allocationSeconds.default(PRESETS[DEFAULT_PRESET].allocationSeconds),

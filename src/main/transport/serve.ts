@@ -14,7 +14,7 @@ export interface ServeOptions {
   readonly port: number;
   /** Folder of the built window. */
   readonly root: string;
-  /** Folder that the window's list of files begins with. */
+  /** First folder of the window's own file list. */
   readonly start: string;
   readonly log: (line: string) => void;
 }
@@ -39,13 +39,13 @@ export async function serveHere(o: ServeOptions): Promise<HttpWindow> {
   try {
     return await on(last);
   } catch (e) {
-    // Another window is served there, or another program has taken it.
+    // Another window or another program uses that port.
     if (SecateurError.from(e).code !== 'port-unusable') throw e;
     return on(0);
   }
 }
 
-/** On a machine without a desktop nothing opens, and the window says so. */
+/** Without a desktop, nothing opens and the window says so. */
 function reveal(path: string): Promise<boolean> {
   const [command, ...args] =
     platform === 'darwin'

@@ -1,9 +1,12 @@
-/** The window's way to the app: Electron's preload when it is there, HTTP with the token of the address otherwise. */
+/**
+ * The window's connection to the app: Electron's preload when present, otherwise HTTP with the
+ * token of the address.
+ */
 import type { ErrorPayload } from '../../shared/contract/errors.ts';
 import { httpBridge, uploadTo, type Connection } from './http-bridge.ts';
 import type { Bridge, Events, Input, Output, Reply, RouteName, Topic } from '../../shared/contract/routes.ts';
 
-/** An error of the catalogue, as it came from the app. */
+/** A catalogue error received from the app. */
 class Refused extends Error {
   readonly payload: ErrorPayload;
   constructor(payload: ErrorPayload) {
@@ -27,14 +30,17 @@ const bridge: Bridge =
 
 let calls = 0;
 
-/** @param abandoned when it is aborted, the work for the answer ends, and the promise rejects */
+/**
+ * Calls a route.
+ * @param abandoned aborting it ends the work for the answer and rejects the promise
+ */
 export async function call<R extends RouteName>(
   route: R,
   input: Input<R>,
   abandoned?: AbortSignal,
 ): Promise<Output<R>> {
   abandoned?.throwIfAborted();
-  // Proxies of the window's state do not cross process borders.
+  // Proxies of the window's state cannot cross process borders.
   const plain: unknown = JSON.parse(JSON.stringify(input));
   const name = abandoned && String(++calls);
   const abandon = (): void => void (name !== undefined && bridge.abandon(name));
@@ -50,13 +56,18 @@ export function listen<T extends Topic>(topic: T, listener: (event: Events[T]) =
   return bridge.on(topic, (event) => listener(event as Events[T]));
 }
 
-/** Told when the connection is lost, and when it is there again: what happened meanwhile was not heard. */
+/**
+ * Registers a watcher that is called when the connection is lost and when it is back. Events in
+ * between are lost.
+ */
 export function onConnection(watcher: (now: Connection) => void): () => void {
   watchers.add(watcher);
   return () => void watchers.delete(watcher);
 }
 
-/** Sends a dropped file to the machine that does the work; `sent` hears how many bytes have gone. */
+/**
+ * Sends a dropped file to the machine that does the work; `sent` receives the number of bytes sent.
+ */
 export async function upload(
   id: string,
   name: string,
@@ -69,7 +80,7 @@ export async function upload(
   throw new Refused(reply.error);
 }
 
-/** The path of a dropped file, where files have one. */
+/** Returns the path of a dropped file, where files have one. */
 export const droppedPath = (file: File): Promise<string | null> => bridge.dropped?.(file) ?? Promise.resolve(null);
 
 export const payloadOf = (e: unknown): ErrorPayload =>

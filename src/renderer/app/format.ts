@@ -1,10 +1,10 @@
-/** Numbers as people read them. */
+/** Formats numbers for the window. */
 const fixed = (x: number, digits: number): string => x.toFixed(digits);
 
-/** Milliseconds with three significant digits at least. */
+/** Milliseconds with at least three significant digits. */
 export const ms = (x: number): string =>
   `${x >= 100 ? fixed(x, 0) : x >= 10 ? fixed(x, 1) : x >= 1 ? fixed(x, 2) : fixed(x, 3)} ms`;
-/** Two times that may be broken into lines only between them. */
+/** Two times in a text that may break only between them. */
 export const fromTo = (before: number, after: number | null): string =>
   [ms(before), after === null ? '–' : ms(after)].map((x) => x.replace(' ', '\u00a0')).join('\u00a0→ ');
 export const percent = (x: number, digits = 1): string => `${fixed(100 * x, digits)} %`;

@@ -1,23 +1,24 @@
 /**
- * The window's way to the app in a browser: requests and uploads over HTTP with the token of the address, and one stream of
- * events that is opened again whenever it ends. The server sends at least an empty line every half second: silence means
- * that it is gone, even where the connection does not say so.
+ * The window's connection to the app in a browser: requests and uploads over HTTP with the token of
+ * the address, and one event stream that is reopened whenever it ends. The server sends at least an
+ * empty line every half second, so silence means that it is gone, even where the connection does
+ * not report an end.
  */
 import type { Bridge } from '../../shared/contract/routes.ts';
 
-/** 'refused': something answers at this address, but it does not know the token. */
+/** 'refused': a server answers at this address but rejects the token. */
 export type Connection = 'open' | 'lost' | 'refused';
 
 /** Three heartbeats. */
 const SILENCE_MS = 1500;
 const RETRY_MS = 500;
 const SLOW_RETRY_MS = 2000;
-/** Quick tries before the slow ones. */
+/** Number of quick retries before the slow ones. */
 const QUICK = 20;
 
 const wait = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
 
-/** @param changed hears of every change of the connection; 'open' also for the first one */
+/** @param changed called on every change of the connection, including the first 'open' */
 export function httpBridge(token: string, changed: (now: Connection) => void): Bridge {
   const authorization = `Bearer ${token}`;
   const listeners = new Map<string, Set<(event: unknown) => void>>();
@@ -34,12 +35,12 @@ export function httpBridge(token: string, changed: (now: Connection) => void): B
         try {
           listener(event);
         } catch (e) {
-          // One listener's failure is not the others'.
+          // A failing listener must not stop the others.
           console.error(e);
         }
       }
   };
-  /** Until the stream ends, one way or another. */
+  /** Resolves when the stream has ended, for any reason. */
   const once = async (): Promise<void> => {
     const gone = new AbortController();
     let timer = setTimeout(() => gone.abort(), SILENCE_MS);
@@ -101,7 +102,10 @@ export function httpBridge(token: string, changed: (now: Connection) => void): B
   };
 }
 
-/** `fetch` does not tell how far a body has got. Answers with what the server says; rejects when it is not reached. */
+/**
+ * Uses XMLHttpRequest, because `fetch` does not report the progress of a body. Resolves to the
+ * server's answer; rejects when the server is not reached.
+ */
 export function uploadTo(
   token: string,
   id: string,

@@ -1,4 +1,4 @@
-/** Every sentence of the window: those of all pages here, those of a page in its folder. */
+/** Texts of the window: those shared by all pages are here, those of one page in its folder. */
 import type { StepName } from '../state/names.ts';
 import { step as modelStep, strings as modelText } from '../steps/model/strings.ts';
 import { step as budgetStep, strings as budgetText } from '../steps/budget/strings.ts';

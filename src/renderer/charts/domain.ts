@@ -1,10 +1,16 @@
-/** Which part of an axis a chart shows, so that nothing is drawn beyond its edges. */
+/** Axis ranges of charts, chosen so that all points lie within their edges. */
 
-/** Room beside the outermost figures, as a share of what they span; figures that are all alike get some of their own size. */
+/**
+ * Margin beside the outermost figures, as a share of their span; equal figures get a margin
+ * relative to their size.
+ */
 const ROOM = 0.12;
 const ALONE = 0.15;
 
-/** Of figures that are shares of the original's time, which may be more than 1. Everything when there are none. */
+/**
+ * Range for figures that are shares of the original's time, which may exceed 1. Without figures,
+ * the full range.
+ */
 export function shareDomain(figures: readonly number[]): [number, number] {
   const shares = figures.filter((x) => Number.isFinite(x) && x >= 0);
   if (shares.length === 0) return [0, 1];
@@ -13,6 +19,6 @@ export function shareDomain(figures: readonly number[]): [number, number] {
   return [Math.max(0, least - room), most + room];
 }
 
-/** On which side of an upright line its label has the room. */
+/** Side of a vertical line that has room for its label. */
 export const labelSide = (at: number, [left, right]: readonly [number, number]): 'left' | 'right' =>
   at > (left + right) / 2 ? 'left' : 'right';

@@ -1,7 +1,7 @@
-/** Asks the worker where the boxes go. */
+/** Requests the layout of a graph from the worker. */
 import type { LayoutAnswer, LayoutQuestion } from './rows.ts';
 
-/** Rejects when the worker fails. The worker ends with the answer. */
+/** Rejects when the worker fails. The worker ends after its answer. */
 export function layout(question: LayoutQuestion): Promise<LayoutAnswer> {
   const worker = new Worker(new URL('./layout.worker.ts', import.meta.url), { type: 'module' });
   return new Promise<LayoutAnswer>((done, fail) => {

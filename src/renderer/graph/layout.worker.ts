@@ -1,4 +1,4 @@
-// Places the boxes of a graph: elk's layered algorithm, away from the window's own thread.
+// Lays out the boxes of a graph with elk's layered algorithm, outside the window's main thread.
 import ELK from 'elkjs/lib/elk.bundled.js';
 import type { LayoutAnswer, LayoutQuestion } from './rows.ts';
 
@@ -12,7 +12,7 @@ self.onmessage = async ({ data }: MessageEvent<LayoutQuestion>) => {
       'elk.direction': 'RIGHT',
       'elk.layered.spacing.nodeNodeBetweenLayers': '28',
       'elk.spacing.nodeNode': '14',
-      // Networks are long chains: in several rows they can be read.
+      // Networks are long chains; they are readable when wrapped into several rows.
       'elk.aspectRatio': '2.6',
       'elk.layered.wrapping.strategy': 'MULTI_EDGE',
       'elk.layered.wrapping.additionalEdgeSpacing': '20',

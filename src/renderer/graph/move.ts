@@ -1,11 +1,17 @@
-/** Where the arrow keys lead in a graph: along the edges to the right and left, to the nearest box above and below. */
+/**
+ * Arrow-key navigation in a graph: along the edges to the right and left, to the nearest box above
+ * and below.
+ */
 import type { LayoutAnswer, LayoutQuestion } from './rows.ts';
 
 export type Arrow = 'ArrowRight' | 'ArrowLeft' | 'ArrowUp' | 'ArrowDown';
 
 export const isArrow = (key: string): key is Arrow => /^Arrow(Right|Left|Up|Down)$/.test(key);
 
-/** The next box, or null where there is none that way. Ids that have no place lead nowhere. */
+/**
+ * Returns the next box, or null when there is none in that direction. Ids without a position are
+ * ignored.
+ */
 export function step(at: LayoutAnswer['at'], edges: LayoutQuestion['edges'], from: string, key: Arrow): string | null {
   const here = at[from];
   if (!here) return null;

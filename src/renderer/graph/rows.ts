@@ -1,4 +1,6 @@
-/** Places the boxes of a big graph at once: layers by longest path from the inputs, in rows like the lines of a text. */
+/**
+ * Fast layout for big graphs: layers by longest path from the inputs, in rows like lines of text.
+ */
 export interface LayoutQuestion {
   readonly boxes: readonly { readonly id: string; readonly width: number; readonly height: number }[];
   readonly edges: readonly { readonly from: string; readonly to: string }[];
@@ -10,10 +12,13 @@ export interface LayoutAnswer {
 const BETWEEN_LAYERS = 28;
 const BETWEEN_BOXES = 14;
 const BETWEEN_ROWS = 40;
-/** Width over height that the whole is to have. */
+/** Target ratio of width to height. */
 const ASPECT = 2.6;
 
-/** Linear in boxes and edges. Edges that close a circle are left out of the order. */
+/**
+ * Computes positions in time linear in boxes and edges. Edges that close a cycle do not affect the
+ * order.
+ */
 export function rows({ boxes, edges }: LayoutQuestion): LayoutAnswer {
   const at: Record<string, { x: number; y: number }> = {};
   const [first] = boxes;
@@ -38,7 +43,7 @@ export function rows({ boxes, edges }: LayoutQuestion): LayoutAnswer {
   return { at };
 }
 
-/** Ids by their longest path from a box that nothing leads to. */
+/** Ids by their longest path from a box without incoming edges. */
 function layered(boxes: LayoutQuestion['boxes'], edges: LayoutQuestion['edges']): string[][] {
   const following = new Map<string, string[]>(boxes.map((b) => [b.id, []]));
   const waiting = new Map<string, number>(boxes.map((b) => [b.id, 0]));

@@ -1,4 +1,4 @@
-/** Sentences of the graph. */
+/** Texts of the graph. */
 
 export const strings = {
   graph: 'Structure',

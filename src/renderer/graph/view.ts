@@ -1,4 +1,4 @@
-/** Which part of a graph is seen, and how large. */
+/** Pan and zoom of a graph. */
 import type { LayoutAnswer } from './rows.ts';
 
 export interface View {
@@ -12,22 +12,24 @@ interface Size {
 }
 
 const MARGIN = 16;
-/** Below it, the text of boxes (12 px) is too small to be read. @internal */
+/** Smallest zoom at which the text of boxes (12 px) is readable. @internal */
 export const READABLE = 0.92;
 const LARGEST = 1.25;
 
-/** The whole graph where its text can be read so; otherwise its beginning, at full size. */
+/**
+ * The whole graph when its text is readable at that zoom; otherwise its beginning, at full size.
+ */
 export function firstView(at: LayoutAnswer['at'], box: Size, pane: Size): View {
   const whole = fit(at, box, pane);
   if (whole.zoom >= READABLE) return whole;
   const first = Object.values(at)[0] ?? { x: 0, y: 0 };
   const top = Math.min(...Object.values(at).map((p) => p.y));
-  // The first box in the middle, with no empty space above the graph.
+  // Centres the first box, without empty space above the graph.
   const y = Math.min(MARGIN - top, pane.height / 2 - first.y - box.height / 2);
   return { x: MARGIN - first.x, y, zoom: 1 };
 }
 
-/** The whole graph in the middle of the pane. */
+/** The whole graph, centred in the pane. */
 export function fit(at: LayoutAnswer['at'], box: Size, pane: Size): View {
   const places = Object.values(at);
   if (places.length === 0) return { x: MARGIN, y: MARGIN, zoom: 1 };
@@ -42,7 +44,7 @@ export function fit(at: LayoutAnswer['at'], box: Size, pane: Size): View {
   return { x: pane.width / 2 - zoom * middle.x, y: pane.height / 2 - zoom * middle.y, zoom };
 }
 
-/** Moved as little as needed for a box to be seen whole. */
+/** The view moved by the smallest distance that makes a box fully visible. */
 export function reveal(view: View, place: { readonly x: number; readonly y: number }, box: Size, pane: Size): View {
   const shift = (offset: number, at: number, length: number, room: number): number => {
     const [start, end] = [offset + view.zoom * at, offset + view.zoom * (at + length)];
@@ -56,7 +58,7 @@ export function reveal(view: View, place: { readonly x: number; readonly y: numb
   };
 }
 
-/** About the middle of the pane. */
+/** The view zoomed about the middle of the pane. */
 export function zoomed(view: View, by: number, pane: Size): View {
   const zoom = Math.max(0.02, Math.min(2, view.zoom * by));
   const k = zoom / view.zoom;

@@ -1,11 +1,14 @@
-/** Puts the wizard where a job was started from: its model, data, budget and recipe, and the job itself as the one shown. */
+/** Restores in the wizard the model, data, budget and recipe of a job, and shows that job. */
 import { call } from '../app/bridge.ts';
 import { wizard } from '../state/wizard.svelte.ts';
 import type { CompressInput } from '../../shared/contract/routes.ts';
 
 let turn = 0;
 
-/** What the job was asked to do, or null when it is no compression. Of several that are asked for, the last one counts. */
+/**
+ * Returns the job's request, or null when it is not a compression. When several jobs are requested,
+ * only the last one is restored.
+ */
 export async function bring(id: string): Promise<CompressInput | null> {
   const mine = ++turn;
   const { request, kind } = await call('jobs.get', { id });

@@ -1,6 +1,6 @@
-/** Sentences of the library. */
+/** Texts of the library. */
 
-/** Kinds of jobs. */
+/** Names of job kinds. */
 export const kinds: Readonly<Record<string, string>> = {
   compress: 'compression',
   verify: 'verification',
@@ -9,7 +9,7 @@ export const kinds: Readonly<Record<string, string>> = {
   compare: 'comparison',
 };
 
-/** Of a verification. */
+/** Outcome of a verification. */
 export const passedText = (passed: boolean): string => (passed ? 'verified' : 'checks failed');
 
 export const strings = {

@@ -1,4 +1,4 @@
-/** Sentences of the settings. */
+/** Texts of the settings. */
 
 export const strings = {
   appearance: 'Appearance',

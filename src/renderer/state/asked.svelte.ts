@@ -1,4 +1,4 @@
-/** A request of the window: a skeleton while it is under way, an error when it failed, a value when it is answered. */
+/** State of one request of the window: busy, failed with an error, or answered with a value. */
 import { payloadOf } from '../app/bridge.ts';
 import type { ErrorPayload } from '../../shared/contract/errors.ts';
 
@@ -8,7 +8,10 @@ export class Asked<T> {
   busy = $state(false);
   #abandon: AbortController | null = null;
 
-  /** Only the newest answer counts: the work for an older one ends. What was known before does not outlive a failure. */
+  /**
+   * Only the newest request counts; work for an older one is aborted. A failure clears the previous
+   * value.
+   */
   async load(make: (abandoned: AbortSignal) => Promise<T>): Promise<void> {
     this.#abandon?.abort();
     const abandon = (this.#abandon = new AbortController());
@@ -30,7 +33,7 @@ export class Asked<T> {
     }
   }
 
-  /** Forgets the answer; work that is under way for it ends. */
+  /** Clears the answer and aborts work for a pending one. */
   clear(): void {
     this.#abandon?.abort();
     this.#abandon = null;

@@ -1,4 +1,4 @@
-/** The budget that the user sets, and the conditions under which latency is measured. */
+/** The budget set by the user, and the conditions of its latency measurement. */
 import type { Budget } from '../../shared/model/types.ts';
 
 export class BudgetChoice {
@@ -22,13 +22,13 @@ export class BudgetChoice {
     return this.budgetKind === 'ratio' ? this.ratio > 0 && this.ratio < 1 : this.milliseconds > 0;
   }
 
-  /** Milliseconds of one model or metric mean nothing for another. */
+  /** Milliseconds of one model or metric do not apply to another. */
   forgetMilliseconds(): void {
     this.budgetKind = 'ratio';
     this.milliseconds = 0;
   }
 
-  /** True where the budget is measured under other conditions than the one before. */
+  /** Returns true when the new budget is measured under different conditions. */
   takeBudget({ ratio, ms, threads, percentile, batch, provider }: Budget): boolean {
     this.budgetKind = ratio === undefined ? 'ms' : 'ratio';
     if (ratio !== undefined) this.ratio = ratio;

@@ -1,42 +1,42 @@
-/** Files dropped on the page: of the app's own window by their path, of a browser by uploading them. */
+/** Files dropped on the page: by path in the app's own window, by upload in a browser. */
 import { call, droppedPath, payloadOf, upload } from '../app/bridge.ts';
 import type { ErrorPayload } from '../../shared/contract/errors.ts';
 
 interface Dropped {
-  /** With `/` below a dropped folder. */
+  /** Relative to the drop, with `/` below a dropped folder. */
   readonly name: string;
   readonly file: File;
 }
 
-/** What was dropped, on the machine that does the work. */
+/** The dropped files on the machine that does the work. */
 export interface Arrived {
   readonly path: string;
   readonly folder: boolean;
-  /** The names of its files. */
+  /** Names of the files. */
   readonly names: readonly string[];
 }
 
 class Drop {
-  /** While files are sent. */
+  /** Bytes to send; 0 unless an upload is under way. */
   total = $state(0);
   sent = $state(0);
   busy = $state(false);
   error = $state.raw<ErrorPayload | null>(null);
   #cancel: AbortController | null = null;
 
-  /** Null when nothing was dropped, when it was cancelled, or when it failed, which `error` tells. */
+  /** Null when nothing was dropped, the upload was cancelled, or it failed (see `error`). */
   async take(transfer: DataTransfer): Promise<Arrived | null> {
     this.error = null;
     const [first] = transfer.files;
     if (!first) return null;
-    // Entries are only there until the event is over, so they are asked before anything is waited for.
+    // Entries are only valid during the event, so they are read before the first await.
     const entries = [...transfer.items].map((i) => i.webkitGetAsEntry()).filter((e) => e !== null);
     const files = [...transfer.files].map((file): Dropped => ({ name: file.name, file }));
     const path = await droppedPath(first);
     const folder = entries.length === 1 && entries[0]!.isDirectory;
     if (path !== null) return { path, folder, names: [first.name] };
     try {
-      // What is no file of a disk has no entry.
+      // Only files from a disk have an entry.
       const all = entries.length < files.length ? files : (await Promise.all(entries.map((e) => below(e)))).flat();
       return await this.#send(all, folder);
     } catch (e) {
@@ -69,7 +69,7 @@ class Drop {
       const names = files.map((f) => f.name);
       const top = names[0]!.split('/')[0]!;
       if (folder) return { path: `${room.folder}/${top}`, folder, names };
-      // A model and the files of its weights: together, the model names them.
+      // For a model dropped together with its weight files, the path is the model's.
       const model = paths[names.findIndex((n) => /\.onnx$/i.test(n))];
       if (model ?? paths.length === 1) return { path: model ?? paths[0]!, folder: false, names };
       return { path: room.folder, folder: true, names };
@@ -84,7 +84,7 @@ class Drop {
 
 export const drop = new Drop();
 
-/** Every file below an entry, hidden ones left out. */
+/** Lists every file below an entry, except hidden ones. */
 async function below(entry: FileSystemEntry, prefix = ''): Promise<Dropped[]> {
   if (entry.name.startsWith('.')) return [];
   const name = prefix + entry.name;
@@ -93,7 +93,7 @@ async function below(entry: FileSystemEntry, prefix = ''): Promise<Dropped[]> {
   const reader = (entry as FileSystemDirectoryEntry).createReader();
   const out: Dropped[] = [];
   for (;;) {
-    // At most a hundred at a time, until none is left.
+    // The reader returns at most a hundred entries per call and none at the end.
     const some = await new Promise<FileSystemEntry[]>((done, fail) => reader.readEntries(done, fail));
     if (some.length === 0) return out;
     for (const e of some) out.push(...(await below(e, `${name}/`)));

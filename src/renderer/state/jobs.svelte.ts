@@ -1,14 +1,14 @@
-/** Jobs as the window knows them: the list, and the one that is looked at, kept up by events. */
+/** The window's copy of the jobs: the list and the watched job, kept up to date by events. */
 import { untrack } from 'svelte';
 import { call, listen, payloadOf } from '../app/bridge.ts';
 import type { ErrorPayload } from '../../shared/contract/errors.ts';
 import type { Progress } from '../../shared/model/frames.ts';
 import type { Events, JobDetail, JobSummary } from '../../shared/contract/routes.ts';
 
-/** Lines of a log that are shown. */
+/** Number of log lines shown. */
 const LINES = 500;
 
-/** With the line or point of an event, unless it is there already. */
+/** Adds the line or point of an event, unless the job already has it. */
 function withLine(job: JobDetail, { seq, log, point }: Events['job']): JobDetail {
   if (seq === undefined || seq <= job.said) return job;
   return {
@@ -25,13 +25,13 @@ class Jobs {
   loaded = $state(false);
   error = $state.raw<ErrorPayload | null>(null);
   detail = $state.raw<JobDetail | null>(null);
-  /** When progress of the job that is looked at was heard of last, unix ms. */
+  /** Time of the last progress event of the watched job, unix ms. */
   heardAt = $state(0);
   #watching: string | null = null;
   #stale = false;
-  /** Lines and points of the job that is looked at. */
+  /** Line and point events of the watched job. */
   #heardLately: Events['job'][] = [];
-  /** Progress as it was told last: what the database says may be older. */
+  /** The last reported progress; the database may hold older values. */
   #latest = new Map<string, Progress>();
 
   start(): void {
@@ -52,7 +52,7 @@ class Jobs {
     this.loaded = true;
   }
 
-  /** Everything anew, after a time in which events were lost. */
+  /** Reloads everything after a time in which events were lost. */
   async resync(): Promise<void> {
     this.#latest.clear();
     this.#heardLately = [];
@@ -60,7 +60,10 @@ class Jobs {
     if (this.#watching !== null) await this.#fetch(this.#watching);
   }
 
-  /** Follows one job. An effect that calls this depends on nothing here: it would ask again with every answer. */
+  /**
+   * Watches one job. It must not read reactive state, or an effect that calls it would run again
+   * with every answer.
+   */
   watch(id: string | null): void {
     untrack(() => void this.#watch(id));
   }
@@ -82,7 +85,7 @@ class Jobs {
       if (this.#watching !== id) return;
       const progress = (detail.status === 'running' && this.#latest.get(id)) || detail.progress;
       this.heardAt = Date.now();
-      // What came in while the answer was under way may not be in it.
+      // Events that arrived while the request was under way may be missing from the answer.
       this.detail = this.#heardLately.reduce(withLine, { ...detail, progress, log: detail.log.slice(-LINES) });
     } catch (e) {
       this.error = payloadOf(e);
@@ -108,7 +111,7 @@ class Jobs {
     this.detail = withLine({ ...detail, status: e.status, progress: e.progress ?? detail.progress }, e);
   }
 
-  /** Many changes, one question. */
+  /** Merges many changes into one request. */
   #later(): void {
     if (this.#stale) return;
     this.#stale = true;

@@ -1,4 +1,4 @@
-/** The package that is open: its components, one use of it, and what the user has chosen of both. */
+/** The open package: its components, one use of it, and the user's choices. */
 import { call } from '../app/bridge.ts';
 import type { Output, PackageInput } from '../../shared/contract/routes.ts';
 import type { PackagePart } from '../../shared/model/job.ts';
@@ -8,14 +8,14 @@ import { Asked } from './asked.svelte.ts';
 type Opened = Output<'packages.inspect'>;
 
 export class OpenPackage {
-  /** Null: a single model is open, or none. */
+  /** Null when a single model, or nothing, is open. */
   report = $state.raw<Opened | null>(null);
   component = $state<string | null>(null);
   metric = $state('total');
-  /** Those that the user gives; the others have the family's defaults. */
+  /** Settings given by the user; the others have the family's defaults. */
   settings = $state.raw<Readonly<Record<string, number>>>({});
   measured = new Asked<WorkloadReport>();
-  /** The use at the settings of the user, where these are not those that the package was opened with. */
+  /** The workload at the user's settings, when they differ from those at opening. */
   changed = new Asked<Workload>();
 
   get workload(): Workload | null {
@@ -26,7 +26,7 @@ export class OpenPackage {
     return this.report?.components.find((c) => c.id === this.component) ?? null;
   }
 
-  /** Null where no component is chosen. */
+  /** Null when no component is chosen. */
   get part(): PackagePart | null {
     const { report, component, metric } = this;
     return report && component !== null ? { package: report.path, component, metric, settings: this.settings } : null;
@@ -48,7 +48,10 @@ export class OpenPackage {
     this.changed.clear();
   }
 
-  /** @param part what a job was asked for; by default the component with most to prune, and the whole use */
+  /**
+   * @param part the part that a job was started with; default: the component with the most to
+   * prune, and the metric of the whole use
+   */
   take(report: Opened, part: Partial<Pick<PackagePart, 'component' | 'metric' | 'settings'>>): void {
     this.measured.clear();
     this.changed.clear();
@@ -59,7 +62,7 @@ export class OpenPackage {
     this.metric = part.metric ?? 'total';
   }
 
-  /** What the routes of packages are asked with. */
+  /** Input of the package routes. */
   input(dims: PackageInput['dims'] = {}): PackageInput | null {
     const { report, settings } = this;
     if (!report) return null;
@@ -87,7 +90,10 @@ export class OpenPackage {
   }
 }
 
-/** Null where no component could be inspected. A component that no phase runs comes last. */
+/**
+ * The component with the most to prune; null when none could be inspected. A component that no
+ * phase runs comes last.
+ */
 export function mostToPrune({ components, workload }: Pick<Opened, 'components' | 'workload'>): string | null {
   const runsOf = (id: string): number =>
     workload.phases.filter((p) => p.component === id).reduce((n, p) => n + p.repeat, 0);

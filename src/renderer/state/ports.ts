@@ -1,7 +1,10 @@
-/** Ports of a component in a line: those that differ only in a number, such as the caches of layers, are named once. */
+/**
+ * One line of text for a component's ports. Ports that differ only in a number, such as the caches
+ * of layers, are named once.
+ */
 import type { Port } from '../../shared/model/tasks.ts';
 
-/** Ports that are named before the rest is counted. */
+/** Number of ports named before the rest is counted. */
 const MOST = 5;
 
 export function portsText(ports: readonly Port[]): string {

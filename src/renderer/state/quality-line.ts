@@ -1,4 +1,4 @@
-/** The one figure of quality that a row of a list has room for. */
+/** The single figure of quality shown in a list row. */
 import type { ResultSummary } from '../../shared/contract/routes.ts';
 import { percent } from '../app/format.ts';
 import { qualityRows, type QualityRow } from './quality-rows.ts';
@@ -9,7 +9,7 @@ export interface QualityLine {
   readonly samples: number;
 }
 
-/** Accuracy where there are labels; otherwise the worst output. Null where nothing was judged. */
+/** Accuracy when there are labels, otherwise the worst output; null when nothing was judged. */
 export function qualityLine({
   qualityBefore,
   quality,
@@ -25,6 +25,6 @@ export function qualityLine({
 function textOf({ kind, before, after }: QualityRow): string {
   if (kind === 'psnr') return after === null ? '∞ dB' : `${after.toFixed(1)} dB`;
   const now = percent(after ?? 0);
-  // The original agrees with itself.
+  // The original agrees with itself completely, so its figure is not shown.
   return kind === 'top1' && before !== null ? `${percent(before)} → ${now}` : now;
 }

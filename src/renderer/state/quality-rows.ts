@@ -1,19 +1,19 @@
-/** The figures of quality that a result is judged by, as rows. */
+/** The figures of quality that judge a result, as table rows. */
 import type { OutputReading, Quality } from '../../shared/model/job.ts';
 import type { Interval } from '../../shared/model/quality.ts';
 
 export interface QualityRow {
   readonly key: string;
   readonly kind: 'top1' | 'agreement' | 'psnr';
-  /** Named where there are several outputs. */
+  /** Name of the output, when there are several outputs. */
   readonly output: string | null;
   readonly reading: OutputReading | null;
   readonly before: number | null;
-  /** A share; dB for 'psnr', null there for an exact match. */
+  /** A share; for 'psnr' in dB, where null means an exact match. */
   readonly after: number | null;
   readonly interval: Interval | null;
   readonly samples: number;
-  /** Why there is no figure. */
+  /** Reason why there is no figure. */
   readonly unjudged: string | null;
 }
 
@@ -51,7 +51,7 @@ export function qualityRows(before: Quality | null, after: Quality): QualityRow[
       });
     if (o.psnrDb !== undefined) rows.push({ ...named, key: `${o.name} psnr`, kind: 'psnr', after: o.psnrDb });
   }
-  // Reports from before outputs were judged one by one.
+  // Reports of earlier versions do not judge outputs one by one.
   if (!after.outputs && after.agreement !== undefined)
     rows.push({
       ...BLANK,

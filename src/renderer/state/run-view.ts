@@ -1,18 +1,18 @@
-/** What the Run step shows of a job's course: which stages ran, and the time that is left. */
+/** Progress of a job for the Run step: the stages that ran, and the time left. */
 import type { JobDetail } from '../../shared/contract/routes.ts';
 import type { CompressReport } from '../../shared/model/job.ts';
 
 export interface StageRow {
   readonly name: string;
-  /** 'skipped': the job went on, or ended, without it. */
+  /** 'skipped': the job continued, or ended, without the stage. */
   readonly state: 'open' | 'now' | 'done' | 'skipped';
-  /** Under way; one that is repeated stays 'done' meanwhile. */
+  /** True while the stage runs; a stage that runs again keeps the state 'done'. */
   readonly now: boolean;
 }
 
 type Course = Pick<JobDetail, 'status' | 'progress'>;
 
-/** `order`: every stage there is. Only stages that ran are done. */
+/** `order`: all stages, in order. Only stages that ran are 'done'. */
 export function stageRows(order: readonly string[], job: Course | null, report: CompressReport | null): StageRow[] {
   const ended = job !== null && !['queued', 'running'].includes(job.status);
   const ran = new Set([...(job?.progress?.finished ?? []), ...Object.keys(report?.seconds ?? {})]);
@@ -25,7 +25,10 @@ export function stageRows(order: readonly string[], job: Course | null, report: 
   });
 }
 
-/** Milliseconds left at `now`, counted down from what was heard at `heardAt`; never below a second. */
+/**
+ * Milliseconds left at `now`, counted down from the estimate received at `heardAt`; never below a
+ * second.
+ */
 export function timeLeft(etaMs: number | null, heardAt: number, now: number): number | null {
   return etaMs === null ? null : Math.max(1000, etaMs - Math.max(0, now - heardAt));
 }

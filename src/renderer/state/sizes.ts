@@ -1,14 +1,16 @@
-/** Sizes of dynamic axes as the Model step shows them and takes them from the user. */
+/** Sizes of dynamic axes as the Model step shows and reads them. */
 import type { AxisSize } from '../../shared/model/tasks.ts';
 
 export interface SizeRow extends AxisSize {
-  /** No other one can be given. */
+  /** True when the size cannot be changed. */
   readonly fixed: boolean;
 }
 
 type Sizes = Readonly<Record<string, number>>;
 
-/** Sizes of the data come before what was given or guessed without them. */
+/**
+ * Rows for all axes. Sizes from the data override sizes that were given or guessed without them.
+ */
 export const sizeRows = (sizes: readonly AxisSize[], data: Sizes = {}): SizeRow[] =>
   sizes.map((s): SizeRow => {
     const seen = data[s.name];
@@ -16,13 +18,15 @@ export const sizeRows = (sizes: readonly AxisSize[], data: Sizes = {}): SizeRow[
     return { ...s, fixed: s.from === 'follows' };
   });
 
-/** A whole number of at least one, or null. */
+/** Parses a whole number of at least one; else null. */
 const sizeOf = (text: string): number | null => {
   const size = Number(text);
   return text.trim() !== '' && Number.isInteger(size) && size >= 1 && size <= 1e9 ? size : null;
 };
 
-/** `text` of one axis: nothing lets go of its size, and what is no size changes nothing. */
+/**
+ * Applies the text of one axis: an empty text removes the size, an invalid text changes nothing.
+ */
 export function withSize(dims: Sizes, name: string, text: string): Sizes {
   const { [name]: _, ...others } = dims;
   if (text.trim() === '') return others;
@@ -35,12 +39,12 @@ export const sizesText = (dims: Sizes): string =>
     .map(([name, size]) => `${name}=${size}`)
     .join(', ');
 
-/** Of "NAME=SIZE, NAME=SIZE"; null where that is not what the text is. */
+/** Parses "NAME=SIZE, NAME=SIZE"; null when the text has another form. */
 export function sizesOf(text: string): Sizes | null {
   const out: Record<string, number> = {};
   for (const part of text.split(',')) {
     if (part.trim() === '') continue;
-    // Names of axes may hold an equals sign; sizes do not.
+    // Names of axes may contain an equals sign; sizes cannot.
     const at = part.lastIndexOf('=');
     const size = at < 0 ? null : sizeOf(part.slice(at + 1));
     const name = part.slice(0, Math.max(0, at)).trim();

@@ -1,8 +1,8 @@
-/** What a job prunes, in a few words: a model by its file, a component by its package and its name. */
+/** Short name of a job's subject: a model by its file, a component by its package and its name. */
 import { fileName } from '../app/format.ts';
 
 interface Subject {
-  /** The model, or the folder of the package. */
+  /** Path of the model, or of the package's folder. */
   readonly model: string;
   readonly part?: { readonly component: string };
 }
@@ -10,7 +10,7 @@ interface Subject {
 export const subjectText = ({ model, part }: Subject): string =>
   part ? `${fileName(model)} › ${part.component}` : fileName(model);
 
-/** Of a request, where `model` is the component's file. */
+/** The subject of a request, where `model` is the component's file. */
 export const requestSubject = ({
   model,
   part,

@@ -1,20 +1,21 @@
-/** What a finished compression came to, in the order in which a user needs to know it: what is wrong comes first. */
+/** The verdict on a finished compression. Problems come first. */
 import type { ResultSummary } from '../../shared/contract/routes.ts';
 
 /**
- * 'unreachable': nothing was made; 'ruined': below the quality floor, or not judged well enough to be above it; 'missed':
- * slower than the budget; 'close': the measurement does not tell whether the budget is met; 'unjudged': a report from
- * before results were judged. Only 'accepted' is a success.
+ * 'unreachable': no model was made; 'ruined': below the quality floor, or not judged well enough to
+ * be above it; 'missed': slower than the budget; 'close': the measurement does not decide whether
+ * the budget is met; 'unjudged': a report of an earlier version without a judgement. Only
+ * 'accepted' is a success.
  */
 export type Verdict = 'accepted' | 'unreachable' | 'ruined' | 'missed' | 'close' | 'unjudged';
 
 export interface Judgement {
   readonly verdict: Verdict;
-  /** Sentences, worst first. */
+  /** Reasons as sentences, worst first. */
   readonly reasons: readonly string[];
 }
 
-/** How a verdict looks: 'unsure' is neither a success nor a failure. */
+/** Colour of a verdict: 'unsure' is neither a success nor a failure. */
 export type Tone = 'good' | 'unsure' | 'bad';
 
 export const toneOf = (v: Verdict): Tone =>
@@ -22,7 +23,7 @@ export const toneOf = (v: Verdict): Tone =>
 
 /** A whole report, or the summary of one. */
 export type Judged = Pick<ResultSummary, 'met' | 'unreachable' | 'accepted' | 'reasons' | 'latency'> & {
-  /** Of a report on a component: its use decides about the budget. */
+  /** For a report on a component: the use decides about the budget. */
   readonly workload?: { readonly latency: NonNullable<ResultSummary['latency']> };
 };
 
@@ -34,7 +35,7 @@ export function judgementOf(report: Judged): Judgement {
   const latency = (report.workload?.latency ?? report.latency)?.verdict ?? (report.met ? 'met' : 'missed');
   const slow = latency === 'missed' ? 'missed' : latency === 'too-close' ? 'close' : null;
   if (report.accepted === undefined) return { verdict: slow ?? 'unjudged', reasons };
-  // One reason that is not about the latency is enough to call the result ruined: that comes before its speed.
+  // One reason besides latency is enough for 'ruined', which takes precedence over the speed.
   return { verdict: slow && reasons.length <= 1 ? slow : 'ruined', reasons };
 }
 

@@ -1,4 +1,4 @@
-/** Where the window stood, kept for a reload of its page: the page and the job that it showed. */
+/** Remembers the page and the job that the window shows, for a reload. */
 import { STEPS, type Page } from './names.ts';
 
 export interface View {
@@ -15,7 +15,7 @@ export function remember(view: View, store: Store = sessionStorage): void {
   store.setItem(KEY, JSON.stringify(view));
 }
 
-/** Null when there is none, or none that this version understands. */
+/** Null when nothing was stored, or the stored value is of another version. */
 export function recall(store: Store = sessionStorage): View | null {
   try {
     const { page, job } = JSON.parse(store.getItem(KEY) ?? 'null') as { page: unknown; job: unknown };

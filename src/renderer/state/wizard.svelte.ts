@@ -1,4 +1,4 @@
-/** What the user has chosen on the way through: the one state that all steps share. */
+/** The user's choices in all steps: the state that the steps share. */
 import { call } from '../app/bridge.ts';
 import { PRESETS } from '../../shared/model/recipes.ts';
 import type { AppInfo, CompressInput, Output, RouteName, Settings } from '../../shared/contract/routes.ts';
@@ -18,14 +18,14 @@ export { Asked };
 type Inspection = Output<'models.inspect'>;
 type Part = NonNullable<CompressInput['part']>;
 
-/** Why a step cannot be gone to; the sentences are `t.blocked`. */
+/** Reason why a step cannot be opened; the sentences are `t.blocked`. */
 export type Obstacle =
   'model' | 'component' | 'opening' | 'budget' | 'data' | 'looking' | 'job' | 'unfinished' | 'nothing';
 
-/** How a budget compares with what was measured: 'unknown' where nothing was. */
+/** A budget compared with measurements; 'unknown' when there are none. */
 export type Reach = 'unknown' | 'met' | 'within' | 'out';
 
-/** From the first view of a model to the run that times its operators. */
+/** Delay between the first view of a model and the run that times its operators. */
 const PROFILE_MS = 400;
 
 const presetNamed = (name: keyof typeof PRESETS): Recipe => structuredClone(PRESETS[name]) as Recipe;
@@ -36,16 +36,16 @@ class Wizard extends BudgetChoice {
   settings = $state.raw<Settings>({ theme: 'system', threads: 1, outFolder: '' });
 
   model = $state<string | null>(null);
-  /** The path that was to be opened last, whether or not it is a model. */
+  /** The path that was last requested to open, even when it is not a model. */
   tried = $state<string | null>(null);
-  /** Of the short tasks that are waited for, by the request that asked for them. */
+  /** Progress of the short tasks in progress, by the route that started them. */
   tasks = $state.raw<Readonly<Partial<Record<RouteName, Progress>>>>({});
-  /** Of the model that is pruned: of a package, the component that was chosen. */
+  /** Inspection of the model to prune; for a package, of the chosen component. */
   inspection = new Asked<Inspection>();
   package = new OpenPackage();
-  /** As the user has it, when the detected one was wrong. */
+  /** Set by the user when the detected family was wrong. */
   family = $state<Family | null>(null);
-  /** Sizes of dynamic axes that the user gives, by name. */
+  /** Sizes of dynamic axes given by the user, by name. */
   dims = $state.raw<Readonly<Record<string, number>>>({});
   profile = new Asked<OperatorProfile>();
   reach = new Asked<ReachReport>();
@@ -54,20 +54,20 @@ class Wizard extends BudgetChoice {
   labels = $state<string | null>(null);
   preprocess = $state<string | null>(null);
   preview = new Asked<DataPreview>();
-  /** How outputs are read, where the user says so. */
+  /** Readings of outputs set by the user. */
   outputs = $state.raw<Readonly<Record<string, OutputReading>>>({});
-  /** What a result must keep; what is not in it is as by default. */
+  /** The quality floor; missing values have their defaults. */
   floor = $state.raw<QualityFloor>({});
 
-  /** Its `keep` is always empty: widths are set by hand on the step Results, for one job. */
+  /** Its `keep` is always empty: widths are set by hand in the Results step, for one job. */
   recipe = $state<Recipe>(presetNamed('balanced'));
   seed = $state(0);
   out = $state<string | null>(null);
 
-  /** The job that run, review and export show. */
+  /** The job shown by the steps Run, Results and Export. */
   job = $state<string | null>(null);
 
-  /** What the budget comes to in milliseconds; null before the model is measured. */
+  /** The budget in milliseconds; null before the model is measured. */
   get goalMs(): number | null {
     const reach = this.reach.value;
     if (this.budgetKind === 'ms') return this.milliseconds;
@@ -83,7 +83,7 @@ class Wizard extends BudgetChoice {
     return goalMs < reach.leastMs ? 'out' : 'within';
   }
 
-  /** What keeps the user from going on, or null. */
+  /** The obstacle to opening a step, or null. */
   blocked(step: StepName): Obstacle | null {
     if (step === 'model') return null;
     if (step === 'run') return this.job === null ? 'job' : null;
@@ -100,7 +100,7 @@ class Wizard extends BudgetChoice {
     return step === 'recipe' ? this.dataObstacle : null;
   }
 
-  /** What keeps a job from being started, or null. */
+  /** The obstacle to starting a job, or null. */
   get startBlocked(): Obstacle | null {
     return this.blocked('recipe');
   }
@@ -111,15 +111,15 @@ class Wizard extends BudgetChoice {
     return this.preview.busy ? 'looking' : null;
   }
 
-  /** A model or a package of the user's own: nothing of the last one's data stays. */
+  /** Opens a model or a package of the user. The data of the previous model are cleared. */
   async openOwn(path: string): Promise<void> {
     this.setData(null);
-    // The sample's recipe is for a first look.
+    // The sample's recipe is only meant for a first try.
     if (this.recipe.name === 'fast') this.recipe = presetNamed('balanced');
     await this.open(path);
   }
 
-  /** A sample: its data with it, and a recipe that does not take long. */
+  /** Opens a sample with its data and a fast recipe. */
   async openSample(sample: { readonly model: string; readonly data: string }): Promise<void> {
     this.setData(sample.data);
     this.recipe = presetNamed('fast');
@@ -132,10 +132,11 @@ class Wizard extends BudgetChoice {
   }
 
   /**
-   * Until the model is open, and when it cannot be opened, there is none: nothing of the last one is gone on with.
-   * @param job shown with the model; none yet by default
-   * @param dims sizes of its dynamic axes; for the same model again, those that were given
-   * @param part of a package: what is pruned, and for which metric of which use
+   * Opens a model. Until it is open, and when opening fails, no model is set, so that the previous
+   * one is not used.
+   * @param job job to show with the model; default: none
+   * @param dims sizes of its dynamic axes; when the same model is opened again, the given ones
+   * @param part for a package: the component to prune, the metric and the use
    */
   async open(
     path: string,
@@ -162,7 +163,8 @@ class Wizard extends BudgetChoice {
   }
 
   /**
-   * The inspection of a model. Of a package, that of the component that is pruned; null where there is none that can be.
+   * The inspection of a model; for a package, of the component to prune. Null when no component can
+   * be pruned.
    */
   async #inspect(path: string, part: Partial<Part>, abandoned: AbortSignal): Promise<Inspection> {
     const found = await call('packages.find', { path }, abandoned);
@@ -175,13 +177,13 @@ class Wizard extends BudgetChoice {
     return this.#component as Inspection;
   }
 
-  /** As it was inspected with its package. */
+  /** The component as inspected with its package. */
   get #component(): Inspection | null {
     const { chosen, report } = this.package;
     return chosen?.report ? { ...chosen.report, corrected: report!.corrected } : null;
   }
 
-  /** Another component of the package is pruned: what was found of the one before is not about this one. */
+  /** Chooses another component to prune. Results about the previous component are cleared. */
   choose(component: string): void {
     if (component === this.package.component) return;
     this.package.component = component;
@@ -197,7 +199,7 @@ class Wizard extends BudgetChoice {
     if (this.inspection.value) this.#show(this.inspection.value);
   }
 
-  /** What the budget is for: milliseconds of another metric mean nothing for this one. */
+  /** Sets the metric of the budget. Milliseconds of another metric do not apply to it. */
   setMetric(metric: string): void {
     this.package.metric = metric;
     this.forgetMilliseconds();
@@ -218,38 +220,41 @@ class Wizard extends BudgetChoice {
   }
 
   #show(opened: Inspection): void {
-    // Of a folder: the file in it.
+    // For a folder, the path of the model in it.
     const model = (this.model = opened.model);
     if (this.data) this.look();
-    // Beside a job it would wait for the job's end; the first view of a big model is not to share the processor with it.
+    // During a job the profile would wait for the job's end. The delay keeps it from competing with
+    // the first view of a big model.
     setTimeout(() => {
       if (this.model === model && !jobs.active && !this.profile.busy && !this.profile.value) this.profileOperators();
     }, PROFILE_MS);
   }
 
-  /** Opens the model again at these sizes: everything that was found at others is found anew. */
+  /** Opens the model again at these sizes, which makes all earlier findings obsolete. */
   async resize(dims: Readonly<Record<string, number>>): Promise<void> {
     if (this.tried !== null) await this.open(this.tried, this.job, dims);
   }
 
-  /** Sizes that the user gives. */
+  /** Sizes given by the user. */
   get #given(): Pick<CompressInput, 'dims'> {
     return Object.keys(this.dims).length > 0 ? { dims: this.dims } : {};
   }
 
-  /** Sizes that the model runs at: those of a phase where it is a component. */
+  /** Sizes at which the model runs; for a component, those of a phase. */
   get #sizes(): Pick<CompressInput, 'dims'> {
     const dims = { ...this.package.dims, ...this.dims };
     return Object.keys(dims).length > 0 ? { dims } : {};
   }
 
-  /** What a budget on a use of a package needs besides the model. */
+  /** The additional request fields for a budget on one use of a package. */
   get #part(): Pick<CompressInput, 'part' | 'family'> {
     const { part, report } = this.package;
     return { ...(part && { part }), ...(report?.corrected && { family: report.corrected }) };
   }
 
-  /** What was chosen for one model and means nothing for another: names of groups, milliseconds, the bundle's folder. */
+  /**
+   * Clears choices that apply to one model only: group names, milliseconds, the bundle's folder.
+   */
   #forget(): void {
     this.recipe = { ...this.recipe, freeze: [], keep: {} };
     this.forgetMilliseconds();
@@ -259,8 +264,8 @@ class Wizard extends BudgetChoice {
   }
 
   /**
-   * Puts the wizard where a job was started from, so that another one can be. Widths that were set by hand stay with that
-   * job: no step shows them.
+   * Sets the wizard to the request of a job, so that a similar job can be started. Widths set by
+   * hand stay with that job, since no step shows them.
    */
   take(id: string, request: CompressInput): void {
     const { budget, recipe } = request;
@@ -284,13 +289,13 @@ class Wizard extends BudgetChoice {
     if (this.takeBudget(budget)) this.changeConditions();
   }
 
-  /** Figures of other conditions say nothing about these. */
+  /** Measurements under other conditions do not apply. */
   changeConditions(): void {
     this.reach.clear();
     this.profile.clear();
   }
 
-  /** @param progress null: the task is asked for anew, what was heard of the one before is over */
+  /** @param progress null: the task has been restarted, so earlier progress is obsolete */
   heard(route: RouteName, progress: Progress | null): void {
     this.tasks = { ...this.tasks, [route]: progress ?? undefined };
   }
@@ -304,7 +309,7 @@ class Wizard extends BudgetChoice {
     void this.reach.load((abandoned) => call('budget.reach', input, abandoned));
   }
 
-  /** Whoever leaves the budget does not wait for the measurement: it would hold up the job. */
+  /** Leaving the budget step ends the measurement, which would delay the job. */
   leaveBudget(): void {
     if (this.reach.busy) this.reach.clear();
   }
@@ -322,13 +327,15 @@ class Wizard extends BudgetChoice {
     const { report } = this.package;
     if (report && this.tried !== null) {
       await call('models.family', { sha256: report.id, family });
-      // The settings are those of the family.
+      // The settings belong to the family.
       const { component } = this.package;
       await this.open(this.tried, this.job, this.dims, component === null ? {} : { component });
     } else if (value) await call('models.family', { sha256: value.sha256, family });
   }
 
-  /** How each output is read: what the user says, what the data showed, what the graph says. */
+  /**
+   * Reading of each output: set by the user, else found in the data, else inferred from the graph.
+   */
   get meanings(): readonly OutputMeaning[] {
     const known = this.preview.value?.original?.outputs ?? this.inspection.value?.meanings ?? [];
     return known.map((m) => {
@@ -339,14 +346,14 @@ class Wizard extends BudgetChoice {
     });
   }
 
-  /** @param reading null: as inferred */
+  /** @param reading null: inferred */
   readOutput(name: string, reading: OutputReading | null): void {
     const { [name]: _, ...others } = this.outputs;
     this.outputs = reading === null ? others : { ...others, [name]: reading };
     if (this.data !== null) this.look();
   }
 
-  /** Looks at the data again. */
+  /** Inspects the data again. */
   look(): void {
     const { model, data } = this;
     if (model === null || data === null) return this.preview.clear();
@@ -355,7 +362,7 @@ class Wizard extends BudgetChoice {
     void this.preview.load((abandoned) => call('data.preview', input, abandoned));
   }
 
-  /** What decides how data are read and judged. */
+  /** Choices that determine how data are read and judged. */
   get #judged(): Pick<CompressInput, 'labels' | 'preprocess' | 'outputs'> {
     const { labels, preprocess, outputs } = this;
     return {
@@ -368,7 +375,7 @@ class Wizard extends BudgetChoice {
   async start(): Promise<void> {
     const { model, budget, data, recipe, seed, out, family, floor } = this;
     if (model === null) return;
-    // A job waits for what measures.
+    // A job would wait for the measuring task.
     if (this.profile.busy) this.profile.clear();
     this.leaveBudget();
     const { id } = await call('jobs.start', {
@@ -384,7 +391,7 @@ class Wizard extends BudgetChoice {
       ...(family && { family }),
       ...this.#part,
     });
-    // It holds this job's bundle from now on.
+    // The folder now holds this job's bundle.
     this.out = null;
     this.job = id;
     this.page = 'run';

@@ -1,4 +1,5 @@
-// The window's state without a page: what is asked, what is abandoned, and what is carried from one job to the next.
+// Tests the window's state without a page: its requests, which of them are abandoned, and the
+// choices carried from one job to the next.
 import { beforeEach, describe, expect, it } from 'vitest';
 import { PRESETS } from '../../shared/model/recipes.ts';
 import type { CompressRequest } from '../../shared/model/job.ts';
@@ -11,7 +12,7 @@ interface Asked {
   refuse(code: string): void;
 }
 const asked: Asked[] = [];
-/** What a path is opened as: a folder of the tests is a package. */
+/** Kind of a path; the tests treat a folder as a package. */
 const kinds = (path: string) => ({ kind: /\.onnx$/.test(path) ? 'model' : 'package', path });
 const abandoned: string[] = [];
 Object.assign(globalThis, {

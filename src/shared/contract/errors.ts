@@ -321,7 +321,7 @@ const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
-/** What crosses process and transport borders in place of an Error. */
+/** The JSON form of an error for process and transport borders. */
 export interface ErrorPayload {
   readonly code: ErrorCode;
   readonly message: string;
@@ -329,7 +329,7 @@ export interface ErrorPayload {
   readonly detail: Record<string, unknown>;
 }
 
-/** Codes of a disk without space, of a quota that is used up, and of a database that hit one of them. */
+/** Codes for a full disk, a used-up quota, and a database that hit one of them. */
 const FULL = new Set(['ENOSPC', 'EDQUOT', 'SQLITE_FULL']);
 
 export class SecateurError extends Error {
@@ -353,7 +353,7 @@ export class SecateurError extends Error {
     return new SecateurError(p.code, p.detail);
   }
 
-  /** Anything thrown becomes a catalogue error; the original stays as the cause. */
+  /** Converts any thrown value to a catalogue error; the original stays as the cause. */
   static from(e: unknown): SecateurError {
     if (e instanceof SecateurError) return e;
     const full = SecateurError.ofFullDisk(e);
@@ -362,8 +362,9 @@ export class SecateurError extends Error {
   }
 
   /**
-   * 'disk-full' where what was thrown, or what caused it, is a file system or database without space; else null.
-   * @param folder what was being written to; default: what the error names
+   * Returns 'disk-full' when the thrown value or one of its causes is a file system or database
+   * without space; else null.
+   * @param folder the folder being written to; default: the folder named by the error
    */
   static ofFullDisk(e: unknown, folder?: string): SecateurError | null {
     for (let at: unknown = e, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {

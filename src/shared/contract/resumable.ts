@@ -1,4 +1,7 @@
-/** Errors after which the same job may succeed when it is run again: the cause lies outside its request. */
+/**
+ * Error codes after which the same job may succeed when it runs again: the cause lies outside its
+ * request.
+ */
 import type { ErrorCode } from './errors.ts';
 import type { JobStatus } from '../model/job-record.ts';
 
@@ -15,7 +18,10 @@ const PASSING: readonly ErrorCode[] = [
   'database-unusable',
 ];
 
-/** Whether resuming can help. A job that is done, or whose model, data or recipe was refused, ends the same way again. */
+/**
+ * True when resuming can help. A finished job, or one whose model, data or recipe was refused,
+ * would end the same way again.
+ */
 export function canResume(job: {
   readonly status: JobStatus;
   readonly error: { readonly code: string } | null;

@@ -1,6 +1,7 @@
 /**
- * What the window may ask, whatever carries it: Electron's IPC, HTTP, or a call in the same process. One entry per route;
- * inputs are checked against a schema of the same name (main/transport/schemas.ts). Results are typed, never rejections.
+ * The routes that the window may call, over any transport: Electron's IPC, HTTP, or a call in the
+ * same process. One entry per route; inputs are checked against the schema of the same name
+ * (main/transport/schemas.ts). Results are typed; routes never reject.
  */
 import type {
   CompressReport,
@@ -25,17 +26,19 @@ type Empty = Record<string, never>;
 export interface AppInfo {
   readonly version: string;
   readonly home: string;
-  /** 'served': paths are those of the machine that serves, chosen in the window's own file list. */
+  /**
+   * 'served': paths belong to the machine that serves and are chosen in the window's own file list.
+   */
   readonly mode: 'electron' | 'served';
   readonly cores: number;
-  /** Of the machine that does the work. */
+  /** Host name of the machine that does the work. */
   readonly host: string;
 }
 
 export interface Settings {
   readonly theme: 'system' | 'light' | 'dark';
   readonly threads: number;
-  /** Folder that bundles go to unless another is chosen. */
+  /** Default folder for bundles. */
   readonly outFolder: string;
 }
 
@@ -52,7 +55,7 @@ export interface RecentModel {
   readonly bytes: number;
   readonly family: Family | null;
   readonly seenAt: number;
-  /** False when the file is gone. */
+  /** False when the file no longer exists. */
   readonly there: boolean;
 }
 
@@ -65,90 +68,95 @@ export interface FolderListing {
     readonly kind: 'folder' | 'file';
     readonly bytes: number;
   }[];
-  /** The file that was asked for, where it was one: the folder is the one it is in. */
+  /** The requested file, when the request named a file; the folder is then the file's folder. */
   readonly file?: string;
-  /** More than are listed. */
+  /** True when the folder has more entries than are listed. */
   readonly more: number;
 }
 
-/** What a path is: one model, or the folder of a package. */
+/** How a path is opened: as a single model or as a package folder. */
 export interface OpenedAs {
   readonly kind: 'model' | 'package';
-  /** Of a folder with a single model: the file in it. */
+  /** For a folder with a single model: the path of that model. */
   readonly path: string;
 }
 
-/** A package with the workload that its settings ask for. */
+/** A package and the settings of its workload. */
 export interface PackageInput {
   readonly package: string;
   readonly settings?: Readonly<Record<string, number>>;
-  /** As the user has it; default: as corrected before, else as detected. */
+  /** Family set by the user; default: the stored correction, else the detected family. */
   readonly family?: Family;
   readonly dims?: Readonly<Record<string, number>>;
 }
 
 export type FileKind = 'model' | 'data' | 'labels' | 'preprocess' | 'folder' | 'bundle';
 
-/** What the wizard has gathered; paths are absolute and were chosen by the user. */
+/** Everything the wizard has gathered. Paths are absolute and were chosen by the user. */
 export interface CompressInput {
   readonly model: string;
   readonly budget: Budget;
   readonly data?: string;
   readonly labels?: string;
-  /** A file, or the name of a preset. */
+  /** Path of a file, or the name of a preset. */
   readonly preprocess?: string;
-  /** How outputs are read; the rest is inferred. */
+  /** Reading per output name; other outputs are inferred. */
   readonly outputs?: Readonly<Record<string, OutputReading>>;
   /** Default: `DEFAULT_FLOOR`. */
   readonly floor?: QualityFloor;
   readonly recipe: Recipe;
-  /** Folder of the bundle; default: a new one in the settings' folder. */
+  /** Bundle folder; default: a new folder in the settings' output folder. */
   readonly out?: string;
   readonly seed: number;
-  /** What the user says the model is; default: as detected. */
+  /** Family set by the user; default: the detected family. */
   readonly family?: Family;
-  /** Sizes of dynamic axes by name; the rest is found or guessed. */
+  /** Sizes of dynamic axes by name; other sizes are detected or guessed. */
   readonly dims?: Readonly<Record<string, number>>;
-  /** `model` is a component of a package, and the budget is one on a use of the package. */
+  /**
+   * Set when `model` is a component of a package; the budget then applies to one use of the
+   * package.
+   */
   readonly part?: PackagePart;
 }
 
-/** What a finished compression came to: what a row of a list shows, and enough to judge it by. */
+/**
+ * Summary of a finished compression: the columns of a list row and the figures needed to judge it.
+ */
 export interface ResultSummary {
   readonly met: boolean;
-  /** Absent in reports of earlier versions: nobody judged. */
+  /** Absent in reports of earlier versions, which made no judgement. */
   readonly accepted?: boolean;
   readonly reasons?: readonly string[];
   readonly latency?: Pick<LatencyVerdict, 'verdict'>;
   readonly unreachable?: { readonly reason: string };
-  /** Of the original and of the result; null where there were no data. */
+  /** Quality of the original and of the result; null without data. */
   readonly qualityBefore: Quality | null;
   readonly quality: Quality | null;
-  /** Of one use of the package where a component was pruned. */
+  /** Latency of one use of the package when a component was pruned. */
   readonly beforeMs: number;
   readonly afterMs: number | null;
 }
 
-/** A bundle that a job has written. */
+/** A bundle written by a job. */
 export interface BundleEntry extends ResultSummary {
   readonly path: string;
   readonly job: string;
   readonly model: string;
-  /** As in `JobSummary`. */
+  /** See `JobSummary.part`. */
   readonly part?: Pick<PackagePart, 'component' | 'metric'>;
-  /** As it was asked for: `0.7x` or `4 ms`. */
+  /** The budget as requested: `0.7x` or `4 ms`. */
   readonly budget: string;
   readonly budgetMs: number;
   readonly recipe: string;
-  /** Groups whose width was set by hand. */
+  /** Number of groups whose width was set by hand. */
   readonly widths: number;
   readonly afterMs: number;
-  /** Of the pruned model. */
+  /** Size of the pruned model. */
   readonly bytes: number;
-  /** That it was measured on. */
+  /** Processor on which the latency was measured. */
   readonly processor: string;
   readonly createdAt: number;
-  /** False when the folder is gone. */
+  /** False when the folder no longer exists. */
   readonly there: boolean;
 }
 
@@ -157,20 +165,22 @@ export interface JobSummary {
   readonly kind: string;
   readonly status: JobStatus;
   readonly model: string;
-  /** Of a package: the component that is pruned, and the metric of the budget. `model` is then the folder. */
+  /**
+   * For a package: the pruned component and the metric of the budget. `model` is then the folder.
+   */
   readonly part?: Pick<PackagePart, 'component' | 'metric'>;
   readonly budget: string;
-  /** Name of the recipe; null for jobs that have none. */
+  /** Name of the recipe; null for jobs without a recipe. */
   readonly recipe: string | null;
-  /** Groups whose width was set by hand. */
+  /** Number of groups whose width was set by hand. */
   readonly widths: number;
   readonly progress: Progress | null;
   readonly createdAt: number;
   readonly finishedAt: number | null;
   readonly attempts: number;
-  /** Of a finished compression. */
+  /** Set for a finished compression. */
   readonly outcome: (ResultSummary & { readonly bundle: string | null }) | null;
-  /** Of a finished verification: whether no check failed. */
+  /** Set for a finished verification: true when no check failed. */
   readonly passed: boolean | null;
   readonly error: ErrorPayload | null;
 }
@@ -180,26 +190,26 @@ export interface JobDetail extends Omit<JobRecord, 'request' | 'result'> {
   readonly result: CompressReport | VerifyOutcome | null;
   readonly log: readonly string[];
   readonly points: readonly Candidate[];
-  /** `seq` of the last event whose line or point is in here. */
+  /** `seq` of the last event whose line or point is included here. */
   readonly said: number;
 }
 
-/** How long a job may take. */
+/** Estimated duration of a job. */
 export interface JobEstimate {
   readonly recipe: string;
-  /** Null where nothing was measured that tells. */
+  /** Null when no relevant measurement exists. */
   readonly seconds: number | null;
-  /** 'model': jobs of this very model; 'others': jobs of models of like size. */
+  /** 'model': jobs of this model; 'others': jobs of models of similar size. */
   readonly from: 'model' | 'others' | null;
 }
 
-/** What one key of a recipe may hold. */
+/** The allowed values of one recipe key. */
 export interface RecipeField {
-  /** Words to choose from, beside numbers where there are bounds. */
+  /** Named values; where there are bounds, numbers are allowed too. */
   readonly choices?: readonly string[];
   readonly min?: number;
   readonly max?: number;
-  /** Whether the lower or the upper bound itself is out of range. */
+  /** True when the bound itself is excluded. */
   readonly above?: true;
   readonly below?: true;
   readonly whole?: true;
@@ -207,7 +217,7 @@ export interface RecipeField {
 
 export interface RecipeCatalogue {
   readonly presets: readonly Recipe[];
-  /** By key, those of `recovery` as `recovery.seconds`. */
+  /** Fields by key; keys of `recovery` are written as `recovery.seconds`. */
   readonly fields: Readonly<Record<string, RecipeField>>;
   readonly allocations: readonly { readonly name: string; readonly summary: string }[];
   readonly criteria: readonly { readonly name: string; readonly summary: string; readonly needs: string }[];
@@ -218,13 +228,19 @@ export interface Routes {
   'settings.get': { input: Empty; output: Settings };
   'settings.set': { input: Partial<Settings>; output: Settings };
   'files.list': { input: { folder: string | null; kind: FileKind }; output: FolderListing };
-  /** Chooses a path that was picked in the window's own list of files or typed there; only where there is one. */
+  /**
+   * Chooses a path that was picked in the window's own file list or typed there; only in served
+   * mode.
+   */
   'files.pick': { input: { path: string }; output: { path: string; kind: 'file' | 'folder' } };
-  /** Room for files that are dropped on the page of a browser; they follow one by one over `/api/upload/<id>/<name>`. */
+  /**
+   * Reserves an upload for files dropped on a browser page. The files follow one by one over
+   * `/api/upload/<id>/<name>`.
+   */
   'uploads.begin': { input: { files: number; bytes: number }; output: { id: string; folder: string } };
-  /** Removes what was uploaded so far. */
+  /** Removes the files uploaded so far. */
   'uploads.discard': { input: { id: string }; output: Empty };
-  /** The system's own dialog; only where there is one. */
+  /** Opens the system's file dialog; only where there is one. */
   'files.choose': { input: { kind: FileKind }; output: { path: string | null } };
   'models.samples': { input: Empty; output: readonly Sample[] };
   'models.recent': { input: Empty; output: readonly RecentModel[] };
@@ -236,14 +252,14 @@ export interface Routes {
   'packages.find': { input: { path: string }; output: OpenedAs };
   'packages.inspect': {
     input: PackageInput;
-    /** `id`: what the family is corrected under. */
+    /** `id` is the key under which a corrected family is stored. */
     output: PackageReport & { readonly id: string; readonly corrected: Family | null };
   };
-  /** One use of a package at other settings. Nothing is run. */
+  /** Describes one use of a package at the given settings. Nothing is run. */
   'packages.use': { input: PackageInput; output: Workload };
   /** Measures one use of a package, phase by phase. */
   'packages.measure': { input: PackageInput & { threads: number; provider: string }; output: WorkloadReport };
-  /** Corrects what a model or a package was taken for. */
+  /** Stores the user's correction of a detected family. */
   'models.family': { input: { sha256: string; family: Family }; output: Empty };
   'models.profile': {
     input: { model: string; threads: number; batch: number; provider: string; dims?: Readonly<Record<string, number>> };
@@ -259,7 +275,7 @@ export interface Routes {
       batch: number;
       provider: string;
       dims?: Readonly<Record<string, number>>;
-      /** `model` is a component: the figures are of one use of its package. */
+      /** Set when `model` is a component; the figures then describe one use of its package. */
       part?: PackagePart;
       family?: Family;
     };
@@ -278,7 +294,10 @@ export interface Routes {
   };
   'recipes.list': { input: Empty; output: RecipeCatalogue };
   'jobs.start': { input: CompressInput; output: { id: string } };
-  /** For each recipe that comes with Secateur, from jobs that were finished here. `macs`: of one run of the model. */
+  /**
+   * Estimates the duration of each built-in recipe from jobs finished on this machine. `macs`
+   * counts one run of the model.
+   */
   'jobs.estimate': { input: { model: string; macs: number }; output: readonly JobEstimate[] };
   'jobs.list': { input: Empty; output: { jobs: readonly JobSummary[]; paused: boolean } };
   'jobs.get': { input: { id: string }; output: JobDetail };
@@ -299,9 +318,12 @@ export type Output<R extends RouteName> = Routes[R]['output'];
 
 export type Reply<T> = { readonly ok: true; readonly data: T } | { readonly ok: false; readonly error: ErrorPayload };
 
-/** What is told without being asked. Events of the same key replace each other while the window is busy. */
+/**
+ * Events pushed to the window without a request. Events of the same key replace each other while
+ * the window is busy.
+ */
 export interface Events {
-  /** A job has changed. `seq` grows with every line and point of a job. */
+  /** A job has changed. `seq` grows with every log line and point of a job. */
   job: {
     readonly id: string;
     readonly status: JobStatus;
@@ -310,24 +332,24 @@ export interface Events {
     readonly log?: string;
     readonly seq?: number;
   };
-  /** The list of jobs is not what it was. */
+  /** The list of jobs has changed. */
   jobs: { readonly paused: boolean };
   /** Progress of a short task that a request waits for. */
   task: { readonly route: RouteName; readonly progress: Progress };
-  /** Chosen in the system's menu, or by its shortcut; only where the window has one. */
+  /** A command from the system menu or its shortcut; only where the window has a menu. */
   menu: { readonly command: MenuCommand };
 }
 export type MenuCommand = 'open-model' | 'export' | 'help';
 export type Topic = keyof Events;
 
-/** What the window finds as `window.secateur`, or makes from HTTP. */
+/** The transport available to the window as `window.secateur`, or built over HTTP. */
 export interface Bridge {
-  /** @param call names the request, so that it can be abandoned */
+  /** @param call names the request, so that `abandon` can end it */
   request(route: string, input?: unknown, call?: string): Promise<unknown>;
-  /** Nobody waits for the answer of that request any more: the work for it ends. */
+  /** Tells the app that no one waits for this request, so that its work ends. */
   abandon(call: string): void;
   on(topic: string, listener: (event: unknown) => void): () => void;
-  /** The path of a file that the user dropped onto the window; only where files have one. */
+  /** Returns the path of a file dropped onto the window; only where files have paths. */
   dropped?(file: unknown): Promise<string | null>;
 }
 

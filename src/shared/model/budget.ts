@@ -1,8 +1,8 @@
-/** What a user may write for a budget. */
+/** Parses budgets written by users. */
 import { SecateurError } from '../contract/errors.ts';
 import type { Budget } from './types.ts';
 
-/** `12ms`, `0.012s`, `0.5x` or `50%`. Throws `budget-invalid`. */
+/** Parses `12ms`, `0.012s`, `0.5x` or `50%`. Throws `budget-invalid`. */
 export function parseBudget(text: string): Pick<Budget, 'ms' | 'ratio'> {
   const refuse = (reason: string): never => {
     throw new SecateurError('budget-invalid', { text, reason });

@@ -1,6 +1,6 @@
 import type { ErrorPayload } from '../contract/errors.ts';
 
-/** What a worker process is told. */
+/** Frames sent to a worker process. */
 export type HostFrame =
   | {
       readonly type: 'start';
@@ -12,37 +12,39 @@ export type HostFrame =
   | { readonly type: 'inSubprocess'; readonly call: number; readonly outcome: ApartOutcome }
   | { readonly type: 'stop' };
 
-/** What a worker process says. */
+/** Frames sent by a worker process. */
 export type WorkerFrame =
   | { readonly type: 'ready'; readonly pid: number }
   | { readonly type: 'progress'; readonly progress: Progress }
   | { readonly type: 'log'; readonly line: string }
   | { readonly type: 'point'; readonly point: Candidate }
-  /** Asks for a task in a process of its own; `call` comes back with its outcome. */
+  /** Requests a task in a process of its own; the answer carries the same `call`. */
   | { readonly type: 'inSubprocess'; readonly call: number; readonly task: string; readonly input: unknown }
   | { readonly type: 'result'; readonly value: unknown }
   | { readonly type: 'error'; readonly error: ErrorPayload };
 
-/** What became of a task that a worker asked for. */
+/** Outcome of a task that a worker requested. */
 export type ApartOutcome =
   { readonly kind: 'done'; readonly value: unknown } | { readonly kind: 'failed'; readonly error: ErrorPayload };
 
-/** A plan as it was measured on the way. */
+/** A plan that was measured during the search. */
 export interface Candidate {
-  /** Of the original's time. */
+  /** Latency as a share of the original's. */
   readonly ratio: number;
   readonly predictedRatio: number;
-  /** Output change, KL or relative squared error; null where it is not known. */
+  /** Output change: KL or relative squared error; null when unknown. */
   readonly change: number | null;
 }
 
 export interface Progress {
   readonly stage: string;
-  /** 0..1 of the whole task. */
+  /** Share of the whole task, 0..1. */
   readonly fraction: number;
   readonly message: string;
   /** Estimated milliseconds to the end, or null while unknown. */
   readonly etaMs: number | null;
-  /** Stages that have been gone through at least once, in that order; one that is repeated stays in the list. */
+  /**
+   * Stages that have run at least once, in order of completion; a repeated stage stays in the list.
+   */
   readonly finished?: readonly string[];
 }

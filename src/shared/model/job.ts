@@ -5,7 +5,7 @@ import type { Budget, Family, GroupInfo, LatencyStats, Provenance, Skipped } fro
 /** Preprocessing, as in a `*.preprocess.json`; every key is optional. Order: resize, crop, channel order, rescale, mean, std, layout. */
 export interface Preprocess {
   readonly resize?: { readonly width: number; readonly height: number } | { readonly shortestEdge: number };
-  /** Of the resize; default bilinear. */
+  /** Interpolation of the resize; default bilinear. */
   readonly interpolation?: 'nearest' | 'bilinear' | 'bicubic' | 'lanczos';
   readonly crop?: { readonly width: number; readonly height: number };
   readonly layout?: 'NCHW' | 'NHWC';
@@ -17,16 +17,19 @@ export interface Preprocess {
   readonly std?: readonly number[];
 }
 
-/** The stages and their parameters; services/recipe-schema.ts says what each may hold. A recipe file holds any subset; the rest comes from the named preset. */
+/**
+ * The stages of a job and their parameters; services/recipe-schema.ts defines the allowed values. A
+ * recipe file holds any subset; the rest comes from the named preset.
+ */
 export interface Recipe {
   readonly name: string;
-  /** Which units of a group go first: a criterion's name, or 'auto'. */
+  /** Criterion that ranks the units of a group: a name, or 'auto'. */
   readonly criterion: string;
-  /** How much of each group goes: the name of an allocation method. */
+  /** Name of the allocation method, which sets how much of each group is removed. */
   readonly allocation: string;
-  /** May residual blocks become their shortcut? */
+  /** Whether residual blocks may be replaced by their shortcut. */
   readonly blocks: boolean;
-  /** May channels go? */
+  /** Whether channels may be removed. */
   readonly channels: boolean;
   /** Smallest keep ratio of a group. */
   readonly floor: number;
@@ -37,78 +40,101 @@ export interface Recipe {
   readonly compensation: 'least-squares' | 'bias' | 'none';
   /** Samples used for statistics and sensitivities. */
   readonly calibrationSamples: number;
-  /** Seconds that measuring the cost of plans may take. Later choices rest on what is known by then. */
+  /**
+   * Time limit, in seconds, for measuring the cost of plans. Later choices use the costs known by
+   * then.
+   */
   readonly allocationSeconds: number;
   readonly recovery: {
     readonly enabled: boolean;
-    /** Seconds of wall time, 0 = none. */
+    /** Wall time in seconds; 0 turns recovery off. */
     readonly seconds: number;
     readonly optimizer: 'muon' | 'adamw' | 'sgd';
-    /** Peak of the schedule; 'auto': by how far from the original the training starts. */
+    /**
+     * Peak of the schedule; 'auto' chooses it by the distance to the original at the start of
+     * training.
+     */
     readonly learningRate: number | 'auto';
     readonly batch: number;
     readonly temperature: number;
-    /** Weight of the distillation term; 1 - alpha goes to the labels when there are any. */
+    /** Weight of the distillation term; 1 - alpha is the weight of the labels, if any. */
     readonly alpha: number;
-    /** Random shifts and mirror images of pictures, and patches of other ones. */
+    /** Applies random shifts and mirroring to images, and pastes patches of other images. */
     readonly augment: boolean;
     readonly holdout: number;
   };
-  /** Runs of each latency measurement. */
+  /** Number of runs per latency measurement. */
   readonly latencyRuns: number;
 }
 
 export type { OutputReading };
 
-/** How one output is read, and how that is known. */
+/** How one output is read, and the evidence for it. */
 export interface OutputMeaning {
   readonly name: string;
   readonly reading: OutputReading;
   readonly source: 'given' | 'inferred';
-  /** One clause: 'the graph ends in Softmax', 'set by --output'. */
+  /** The evidence in one clause: 'the graph ends in Softmax', 'set by --output'. */
   readonly why: string;
-  /** True where nothing in the model or the data says so. */
+  /** True when neither the model nor the data determine the reading. */
   readonly guessed?: boolean;
-  /** Values above it are a yes, each by itself (Sigmoid). Absent: the largest of a row is the class. */
+  /**
+   * Values above the threshold are positive, each independently (Sigmoid). Absent: the largest
+   * value of a row is the class.
+   */
   readonly threshold?: number;
-  /** Of 'classes' and 'map': the axis of the classes. Absent: classes are given as numbers (ArgMax), or decided by threshold. */
+  /**
+   * For 'classes' and 'map': the class axis. Absent: classes are given as numbers (ArgMax) or
+   * decided by the threshold.
+   */
   readonly axis?: number;
-  /** Axis of the samples, where that is not the first; `axis` counts with the samples moved to the front. */
+  /**
+   * Sample axis, where it is not the first; `axis` assumes that the samples were moved to the
+   * front.
+   */
   readonly batchAxis?: number;
-  /** True of the one output that labels are compared with. */
+  /** True for the one output that is compared with the labels. */
   readonly labels?: boolean;
 }
 
-/** The least quality that a result must keep to be accepted. Shares between 0 and 1. */
+/** The lowest quality at which a result is accepted. Shares between 0 and 1. */
 export interface QualityFloor {
-  /** Of agreement with the original (F1 of boxes for detectors). */
+  /** Lowest agreement with the original (F1 of boxes for detectors). */
   readonly minAgreement?: number;
-  /** Largest loss of top-1, where there are labels. */
+  /** Largest drop of top-1; used when there are labels. */
   readonly maxDrop?: number;
-  /** Of outputs that are images, against the original's. */
+  /** Lowest PSNR against the original, for outputs that are images. */
   readonly minPsnrDb?: number;
 }
 
-/** A latency verdict from one measurement of fixed length. The interval is of the pruned model at the budget's percentile. */
+/**
+ * A latency verdict from one measurement of fixed length. The interval describes the pruned model
+ * at the budget's percentile.
+ */
 export interface LatencyVerdict {
   readonly verdict: 'met' | 'missed' | 'too-close';
-  /** 95 % interval of the result's latency as a share of the budget; both ends below 1 is met, both above is missed. */
+  /**
+   * 95 % interval of the result's latency as a share of the budget. The budget is met when both
+   * ends are below 1, and missed when both are above.
+   */
   readonly low: number;
   readonly high: number;
 }
 
-/** The component of a package that is pruned, and what the budget is set for. */
+/** The pruned component of a package and the metric of its budget. */
 export interface PackagePart {
-  /** Absolute. */
+  /** Absolute path. */
   readonly package: string;
   readonly component: string;
-  /** Of the workload: 'total', 'per-token', ... */
+  /** Metric of the workload: 'total', 'per-token', ... */
   readonly metric: string;
   /** Settings of the workload by name. */
   readonly settings: Readonly<Record<string, number>>;
 }
 
-/** A phase before and after: all of its runs that count in the metric, in milliseconds. */
+/**
+ * A phase before and after pruning: the sum of its runs that count in the metric, in milliseconds.
+ */
 export interface PhaseChange {
   readonly name: string;
   readonly component: string;
@@ -120,7 +146,7 @@ export interface PhaseChange {
 /** One use of a package before and after a component was pruned, from one measurement. */
 export interface WorkloadResult extends PackagePart {
   readonly about: string;
-  /** Milliseconds of the metric. */
+  /** The metric in milliseconds. */
   readonly beforeMs: number;
   readonly afterMs: number;
   readonly budgetMs: number;
@@ -128,7 +154,7 @@ export interface WorkloadResult extends PackagePart {
   readonly latency: LatencyVerdict;
 }
 
-/** What `compress` is asked to do; paths are absolute. */
+/** Request of a `compress` job; paths are absolute. */
 export interface CompressRequest {
   readonly model: string;
   readonly budget: Budget;
@@ -139,38 +165,45 @@ export interface CompressRequest {
   readonly recipe: Recipe;
   readonly out: string;
   readonly seed: number;
-  /** What the user says the model is; default: as detected. */
+  /** Family set by the user; default: the detected family. */
   readonly family?: Family;
   /** Sizes of dynamic axes by name, from `--dim`. */
   readonly dims?: Readonly<Record<string, number>>;
-  /** How outputs are read, by output name, from `--output`; the rest is inferred. */
+  /** Reading by output name, from `--output`; other outputs are inferred. */
   readonly outputs?: Readonly<Record<string, OutputReading>>;
   /** Default: `DEFAULT_FLOOR`. */
   readonly floor?: QualityFloor;
-  /** Threads that were asked for, where the process may use fewer: `budget.threads` are those. */
+  /** Requested thread count, when the process may use fewer; `budget.threads` is the count used. */
   readonly threadsAsked?: number;
-  /** `model` is a component of a package, and the budget is one on a use of the package. */
+  /**
+   * Set when `model` is a component of a package; the budget then applies to one use of the
+   * package.
+   */
   readonly part?: PackagePart;
 }
 
-/** Agreement with the original, and accuracy when there are labels. Measured on samples that no stage has trained on. */
+/**
+ * Agreement with the original, and accuracy when there are labels. Measured on samples that no
+ * training stage used.
+ */
 export interface Quality {
   readonly samples: number;
   /**
-   * Of the first output that has one, by its reading. Share of samples whose top class is the original's; of detectors the F1
-   * of boxes that match the original's by class and by an overlap of at least one half; of maps the F1 of the pixels of each
-   * class; mean cosine of embeddings; share of the variance of numbers that is explained. 1 for the original.
+   * Agreement of the first output that has one, computed by its reading. Classes: share of samples
+   * whose top class equals the original's. Boxes: F1 of boxes that match the original's by class
+   * and overlap by at least one half. Maps: F1 of the pixels of each class. Embeddings: mean
+   * cosine. Numbers: share of explained variance. 1 for the original.
    */
   readonly agreement?: number;
-  /** Of the output that agreement is of. */
+  /** Reading of the output that `agreement` describes. */
   readonly reading?: OutputReading;
-  /** Of maps: share of pixels with the original's class. */
+  /** Maps: share of pixels with the original's class. */
   readonly pixels?: number;
-  /** Of detectors: boxes that agreement was counted on, the mean of both models. */
+  /** Detectors: number of boxes behind the agreement, the mean of both models. */
   readonly boxes?: number;
   readonly top1?: number;
   readonly top5?: number;
-  /** Signal-to-noise of the outputs against the original's, dB; null for an exact match. */
+  /** Signal-to-noise ratio of the outputs against the original's, dB; null for an exact match. */
   readonly snrDb: number | null;
   /** Mean KL(original || pruned) of the class distribution, nats. */
   readonly kl?: number;
@@ -178,14 +211,20 @@ export interface Quality {
   readonly cosine?: number;
   /** Largest absolute difference of any output element. */
   readonly maxAbs?: number;
-  /** Peak signal-to-noise against the original, dB; for outputs that are images of 1 or 3 channels. null for an exact match. */
+  /**
+   * Peak signal-to-noise ratio against the original, dB, for outputs that are images of 1 or 3
+   * channels; null for an exact match.
+   */
   readonly psnrDb?: number | null;
   /** Samples with NaN or infinity where the original has none. Absent when there are none. */
   readonly nonFinite?: number;
   /** 95 % intervals of the figures of the same name, from the number of samples. */
   readonly agreementInterval?: Interval;
   readonly top1Interval?: Interval;
-  /** Of each output, in the graph's order; agreement is that of the first that has one. */
+  /**
+   * Quality of each output, in the graph's order; `agreement` above is that of the first output
+   * that has one.
+   */
   readonly outputs?: readonly OutputQuality[];
 }
 
@@ -196,20 +235,23 @@ export interface ModelMeasure extends LatencyStats {
   readonly quality: Quality | null;
 }
 
-/** A cut that keeps the floor where the budget does not leave one. */
+/** A plan that keeps the quality floor when the plan for the budget does not. */
 export interface KeptFloor {
-  /** Measured as a share of the original's time, and in milliseconds of the same measurement. */
+  /** Measured latency as a share of the original's, and in milliseconds of the same measurement. */
   readonly ratio: number;
   readonly ms: number;
   readonly quality: Quality;
 }
 
-/** The last JSON document of `compress`. */
+/** Final JSON document of `compress`. */
 export interface CompressReport {
   readonly job: string;
   readonly budgetMs: number;
   readonly met: boolean;
-  /** Set when the budget cannot be reached: why, and what holds the time. */
+  /**
+   * Set when the budget cannot be reached: the reason, and the operators that take the remaining
+   * time.
+   */
   readonly unreachable?: {
     readonly reason: string;
     readonly bestMs: number;
@@ -225,20 +267,25 @@ export interface CompressReport {
   readonly family: Family;
   readonly groups: readonly (GroupInfo & { readonly kept: number })[];
   readonly blocksRemoved: readonly string[];
-  /** How each output was read. */
+  /** Reading of each output. */
   readonly outputs?: readonly OutputMeaning[];
-  /** Met the budget and kept the floor. False whenever `reasons` is not empty. */
+  /** True when the budget was met and the floor kept; false whenever `reasons` is not empty. */
   readonly accepted?: boolean;
-  /** Why the result is not accepted, worst first, as sentences. */
+  /** Reasons for rejecting the result, worst first, as sentences. */
   readonly reasons?: readonly string[];
-  /** What limits the trust in the figures, as sentences. */
+  /** Limits on how far the figures can be trusted, as sentences. */
   readonly warnings?: readonly string[];
-  /** In force for this result. */
+  /** The floor in force for this result. */
   readonly floor?: QualityFloor;
-  /** Where the floor was not kept: the fastest cut of those tried that keeps it. null: none of them does. */
+  /**
+   * Set when the floor was not kept: the fastest tried plan that keeps it, or null when none does.
+   */
   readonly keptFloor?: KeptFloor | null;
   readonly latency?: LatencyVerdict;
-  /** Where a component of a package was pruned: the budget above is the component's share of this one. */
+  /**
+   * Set when a component of a package was pruned: `budget` above is the component's share of this
+   * workload's budget.
+   */
   readonly workload?: WorkloadResult;
   readonly provenance: Provenance;
   readonly recipe: Recipe;

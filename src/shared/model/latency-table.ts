@@ -1,4 +1,7 @@
-/** Times of one unit of a model on a grid of keep counts, and reading between the points. Plain data and arithmetic. */
+/**
+ * Latency of one unit of a model on a grid of keep counts, with interpolation between grid points.
+ * Plain data and arithmetic.
+ */
 
 export interface GridAxis {
   readonly group: string;
@@ -6,26 +9,29 @@ export interface GridAxis {
   readonly counts: readonly number[];
 }
 
-/** A unit as it is kept and sent. */
+/** A unit as stored and sent between processes. */
 export interface StoredUnit {
   readonly name: string;
   readonly opType: string;
-  /** Places in the model's order. */
+  /** Node positions in the model's order. */
   readonly nodes: readonly number[];
   readonly groups: readonly string[];
   readonly profiledMs: number;
   readonly grid: readonly GridAxis[];
-  /** Row-major over the grid; null: could not be measured alone. */
+  /** Row-major over the grid; null: the unit could not be timed alone at that point. */
   readonly ms: readonly (number | null)[];
 }
 
-/** Multilinear between grid points; outside of the grid the nearest point's. NaN where a point could not be measured. */
+/**
+ * Multilinear interpolation between grid points; outside of the grid the nearest point's value. NaN
+ * where a point was not measured.
+ */
 function readGrid(
   grid: readonly GridAxis[],
   ms: readonly (number | null)[],
   keep: ReadonlyMap<string, number>,
 ): number {
-  // Asked some hundred thousand times per allocation: no lists of corners are made on the way.
+  // Called several hundred thousand times per allocation, so it builds no lists of corners.
   const read = (axis: number, at: number): number => {
     if (axis === grid.length) return ms[at] ?? NaN;
     const { group, counts } = grid[axis]!;
@@ -41,7 +47,10 @@ function readGrid(
   return read(0, 0);
 }
 
-/** A unit that could not be timed alone is taken to cost what the profile says, at any width. */
+/**
+ * Latency of a unit in ms. A unit that could not be timed alone costs its profiled time at every
+ * width.
+ */
 export function unitMs(
   unit: Pick<StoredUnit, 'profiledMs' | 'grid' | 'ms'>,
   keep: ReadonlyMap<string, number>,
@@ -52,6 +61,6 @@ export function unitMs(
   return Number.isNaN(ms) ? alone : ms;
 }
 
-/** Calibrated: see LatencyModel. */
+/** Applies the calibration of LatencyModel. */
 export const calibratedMs = (raw: number, scale: number, offset: number): number =>
   Math.max(0.1 * raw * scale, raw * scale + offset);

@@ -1,8 +1,8 @@
-/** A model as its users have it: one ONNX file, or a folder of components with their configuration. */
+/** A package: one ONNX file, or a folder of components with their configuration. */
 import type { InspectReport, Port } from './tasks.ts';
 import type { Family, LatencyStats, Provenance } from './types.ts';
 
-/** What a component does in its package. */
+/** The role of a component in its package. */
 export type ComponentRole =
   | 'model'
   | 'vision-encoder'
@@ -19,14 +19,14 @@ export interface Component {
   /** Unique in the package, such as `vision_encoder`. */
   readonly id: string;
   readonly role: ComponentRole;
-  /** Relative to the package, with forward slashes. */
+  /** Path relative to the package, with forward slashes. */
   readonly file: string;
   /** Other files of the same graph (other precisions, a decoder without cache), relative to the package. */
   readonly variants: readonly string[];
 }
 
 export interface Package {
-  /** Absolute; the file itself for a package of one file. */
+  /** Absolute path; for a package of one file, the file itself. */
   readonly path: string;
   readonly family: Family;
   readonly components: readonly Component[];
@@ -34,60 +34,60 @@ export interface Package {
   readonly configs: readonly string[];
 }
 
-/** One component of a workload: how often it runs in one use, and at which sizes. */
+/** One component of a workload: its runs per use, and their sizes. */
 export interface Phase {
   /** Unique in the workload, such as `prefill`. */
   readonly name: string;
   readonly component: string;
-  /** Runs in one use of the package. */
+  /** Runs per use of the package. */
   readonly repeat: number;
   /** Sizes of dynamic axes by name, the batch included. */
   readonly dims: Readonly<Record<string, number>>;
 }
 
-/** A figure that a budget can be set for: the weighted sum of the times of phases. */
+/** A figure that a budget can be set for: a weighted sum of phase times. */
 export interface Metric {
   readonly name: string;
-  /** One clause: 'until the first token'. */
+  /** Meaning in one clause: 'until the first token'. */
   readonly about: string;
-  /** Weight of each phase by name; absent phases do not count. */
+  /** Weight of each phase by name; absent phases have weight 0. */
   readonly weights: Readonly<Record<string, number>>;
 }
 
-/** A number that a user may choose for a workload. */
+/** A number that users can set for a workload. */
 export interface SettingField {
   readonly name: string;
   readonly about: string;
   readonly least: number;
   readonly most: number;
-  /** In force where the user gives none. */
+  /** Used when the user gives no value. */
   readonly default: number;
 }
 
 /** One use of a package. */
 export interface Workload {
   readonly family: Family;
-  /** One sentence: what one use is. */
+  /** One sentence that describes a use. */
   readonly about: string;
   readonly phases: readonly Phase[];
-  /** 'total' is always the first. */
+  /** The first metric is always 'total'. */
   readonly metrics: readonly Metric[];
   /** Settings in force, by name. */
   readonly settings: Readonly<Record<string, number>>;
-  /** What each setting may be, in the family's order. */
+  /** Allowed values of each setting, in the family's order. */
   readonly fields: readonly SettingField[];
 }
 
 export interface ComponentReport extends Component {
-  /** Of the file, and of its weights where they lie beside it and the component was inspected. */
+  /** Size of the file, plus its external weights where the component was inspected. */
   readonly bytes: number;
-  /** null where the component could not be inspected. */
+  /** Null when the component could not be inspected. */
   readonly report: InspectReport | null;
   /** Why there is no report, as a sentence. */
   readonly error?: string;
 }
 
-/** What `inspect` says of a folder. */
+/** The report of `inspect` for a folder. */
 export interface PackageReport {
   readonly path: string;
   readonly family: Family;
@@ -99,26 +99,26 @@ export interface PackageReport {
 }
 
 export interface PackageRequest {
-  /** Folder or file. */
+  /** Path of a folder or file. */
   readonly package: string;
   readonly settings?: Readonly<Record<string, number>>;
-  /** Default: as detected. */
+  /** Default: the detected family. */
   readonly family?: Family;
-  /** Sizes of dynamic axes by name; they win over those of the workload. */
+  /** Sizes of dynamic axes by name; they override those of the workload. */
   readonly dims?: Readonly<Record<string, number>>;
 }
 
 export interface WorkloadRequest {
-  /** Folder or file. */
+  /** Path of a folder or file. */
   readonly package: string;
-  /** Settings of the workload by name; the rest is the family's. */
+  /** Settings of the workload by name; defaults come from the family. */
   readonly settings: Readonly<Record<string, number>>;
   readonly family?: Family;
   readonly provider: string;
   readonly threads: number;
   readonly threadsAsked?: number;
   readonly runs: number;
-  /** Sizes of dynamic axes by name; they win over those of the workload. */
+  /** Sizes of dynamic axes by name; they override those of the workload. */
   readonly dims?: Readonly<Record<string, number>>;
 }
 
@@ -126,19 +126,24 @@ export interface PhaseTime extends Phase {
   readonly latency: LatencyStats;
 }
 
-/** What a phase adds to a metric: its runs that count, times its latency. */
+/**
+ * The contribution of a phase to a metric: the number of its runs that count, times its latency.
+ */
 export interface PhasePart {
   readonly name: string;
   readonly component: string;
   readonly weight: number;
-  /** All runs that count together. */
+  /** Sum over the runs that count, ms. */
   readonly ms: number;
 }
 
 export interface MetricTime {
   readonly name: string;
   readonly about: string;
-  /** Sum of repeat x p50 over its phases, and half of the width in which it repeats. */
+  /**
+   * Sum of repeat x p50 over the phases, and the half-width of the interval in which it is
+   * repeatable.
+   */
   readonly ms: number;
   readonly noiseMs: number;
 }

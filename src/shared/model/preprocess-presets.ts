@@ -1,4 +1,6 @@
-/** Ways to turn 0..255 pixels into numbers that most models were trained with one of. */
+/**
+ * Common ways to turn 0..255 pixels into model inputs; most models were trained with one of them.
+ */
 import type { Preprocess } from './job.ts';
 
 export type PreprocessPreset =
@@ -11,7 +13,7 @@ export type PreprocessPreset =
   | 'zero-to-one-bgr'
   | 'zero-to-255-bgr';
 
-/** What a preset sets: everything but geometry and layout. */
+/** The keys set by a preset: everything but geometry and layout. */
 export type ValueScale = Required<Pick<Preprocess, 'rescale' | 'mean' | 'std'>>;
 
 const SCALES = {
@@ -44,14 +46,14 @@ export const PRESET_LIST: readonly PresetInfo[] = (['RGB', 'BGR'] as const).flat
   })),
 );
 
-/** `bgr` is short for what OpenCV gives: 0..255, blue first. */
+/** Finds a preset by name. `bgr` is the short name of OpenCV's format: 0..255, blue first. */
 export function presetNamed(name: string): PresetInfo | undefined {
   return PRESET_LIST.find((p) => p.name === (name === 'bgr' ? 'zero-to-255-bgr' : name));
 }
 
 /**
- * Preprocessing with the values of a preset and the geometry, layout and interpolation of `base`. One channel has neither a
- * colour order nor a mean per colour: it takes the mean of the three.
+ * Combines the values of a preset with the geometry, layout and interpolation of `base`. A single
+ * channel has no colour order and no mean per colour, so it gets the mean of the three.
  */
 export function withPreset(base: Preprocess | null, preset: PresetInfo, channels: number): Preprocess {
   const { rescale: _r, mean: _m, std: _s, colorOrder: _c, dtype: _d, ...geometry } = base ?? {};

@@ -1,4 +1,7 @@
-/** How good a result has to be, what a figure of quality stands on, and what the original itself makes of data. */
+/**
+ * The quality floor, the figures of quality per output, and the original's own quality on given
+ * data.
+ */
 import type { OutputMeaning, OutputReading, QualityFloor } from './job.ts';
 import type { PreprocessPreset } from './preprocess-presets.ts';
 
@@ -8,71 +11,79 @@ export interface Interval {
   readonly high: number;
 }
 
-/** Fewer judged samples are warned of. */
+/** Results judged on fewer samples carry a warning. */
 export const FEW_SAMPLES = 100;
-/** Fewer judged samples accept nothing. */
+/** Results judged on fewer samples are never accepted. */
 export const TOO_FEW_SAMPLES = 30;
 
 /**
- * What a result must keep where nothing else is asked for; docs/quality.md says why. Agreement is read as the output is:
- * share of equal classes, F1 of boxes or of mask pixels, mean cosine, share of explained variance.
+ * The default quality floor; docs/quality.md gives the reasons. Agreement depends on the reading of
+ * the output: share of equal classes, F1 of boxes or of mask pixels, mean cosine, share of
+ * explained variance.
  */
 export const DEFAULT_FLOOR: Required<QualityFloor> = { minAgreement: 0.8, maxDrop: 0.1, minPsnrDb: 30 };
 
-/** Figures of one output. The floor holds for each of them. */
+/** Figures of one output. Every output must keep the floor. */
 export interface OutputQuality {
   readonly name: string;
   readonly reading: OutputReading;
-  /** Samples behind the figures. */
+  /** Number of samples behind the figures. */
   readonly samples: number;
   /**
-   * Between 0 and 1, 1 for the original: share of equal classes, F1 of boxes, F1 of the pixels of each class, mean cosine,
-   * share of positions with the same token, share of the variance that is explained. Absent where the samples show nothing to judge, and of images.
+   * Between 0 and 1, 1 for the original: share of equal classes, F1 of boxes, F1 of the pixels of
+   * each class, mean cosine, share of positions with the same token, or share of explained
+   * variance. Absent for images, and where the samples contain nothing to judge.
    */
   readonly agreement?: number;
   readonly interval?: Interval;
-  /** What an output that never changes would reach, where that is above 0. */
+  /** Agreement that a constant output would reach; set when above 0. */
   readonly chance?: number;
-  /** Share of the most frequent label, where there are labels. */
+  /** Share of the most frequent label; set when there are labels. */
   readonly labelChance?: number;
   readonly psnrDb?: number | null;
-  /** Of maps: share of equal pixels, and intersection over union as F1 counts it. */
+  /** Maps: share of equal pixels, and intersection over union from the same counts as F1. */
   readonly pixels?: number;
   readonly iou?: number;
-  /** Of embeddings: the least cosine. */
+  /** Embeddings: the lowest cosine. */
   readonly worst?: number;
-  /** Of tokens: mean KL(original || candidate) per position, nats. */
+  /** Tokens: mean KL(original || candidate) per position, nats. */
   readonly kl?: number;
-  /** Of latents: signal-to-noise ratio, dB; null for an exact match. */
+  /** Latents: signal-to-noise ratio, dB; null for an exact match. */
   readonly snrDb?: number | null;
-  /** Of numbers: root of squared error over squared values. */
+  /** Numbers: root of squared error over squared values. */
   readonly relativeError?: number;
-  /** Why there is no figure. */
+  /** Reason why there is no figure. */
   readonly unjudged?: string;
 }
 
-/** What a model makes of data before anything is cut. */
+/** Predictions of the original model on the data, before any pruning. */
 export interface OriginalQuality {
-  /** Samples that were looked at, of how many. */
+  /** Samples used, and samples available. */
   readonly samples: number;
   readonly of: number;
   readonly outputs: readonly OutputMeaning[];
-  /** With labels. */
+  /** Top-1; set when there are labels. */
   readonly top1?: number;
   readonly interval?: Interval;
-  /** Top-1 of one who always says the most frequent label. */
+  /** Top-1 of always predicting the most frequent label. */
   readonly chance?: number;
   /** Share of samples per predicted class, most frequent first, ten at most. */
   readonly predicted?: readonly { readonly label: string; readonly share: number }[];
-  /** Of what the model is given, after preprocessing. */
+  /** Statistics of the preprocessed input. */
   readonly input: { readonly min: number; readonly max: number; readonly mean: number };
-  /** Outputs that are NaN or infinite. */
+  /** Number of outputs that are NaN or infinite. */
   readonly nonFinite: number;
-  /** What looks wrong, as sentences. */
+  /** Suspicious findings, as sentences. */
   readonly warnings: readonly string[];
-  /** Ways to preprocess that were tried because accuracy is near chance, best first. Absent: there was no need. */
+  /**
+   * Presets that were tried because accuracy is near chance, best first. Absent when there was no
+   * need.
+   */
   readonly tried?: readonly PresetTrial[];
-  /** The one of them that is clearly better than what is in force. Never applied by itself. */
+  /**
+   * The tried preset that is clearly better than the current preprocessing. It is never applied
+   * automatically.
+   */
   readonly proposed?: PreprocessPreset;
 }
 

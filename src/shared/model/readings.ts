@@ -1,11 +1,14 @@
-/** The readings of an output, and how they and their figures are called. Each has a file in src/main/engine/heads. */
+/**
+ * The readings of an output, with the names of the readings and their figures. Each reading has a
+ * file in src/main/engine/heads.
+ */
 
 interface ReadingText {
-  /** In lists of choices. */
+  /** Label in lists of choices. */
   readonly label: string;
-  /** The figure that the quality floor limits. */
+  /** Name of the figure that the quality floor limits. */
   readonly figure: string;
-  /** The same in tables with little room. */
+  /** Short name of the figure, for narrow tables. */
   readonly short: string;
 }
 
@@ -29,14 +32,18 @@ export const READING_TEXT = {
 } as const satisfies Readonly<Record<string, ReadingText>>;
 
 /**
- * How an output is read. 'classes': one score per class; 'boxes': detections; 'map': a class per pixel; 'image': pixels;
- * 'embedding': a direction; 'tokens': scores at every position of a sequence; 'latent': a state that another network reads,
- * only ever set by the user; 'numbers': values without a further meaning (regressions, masks, states).
+ * How an output is read. 'classes': one score per class; 'boxes': detections; 'map': a class per
+ * pixel; 'image': pixels; 'embedding': a direction; 'tokens': scores at every position of a
+ * sequence; 'latent': a state that another network reads, only ever set by the user; 'numbers':
+ * values without a further meaning (regressions, masks, states).
  */
 export type OutputReading = keyof typeof READING_TEXT;
 
 export const READINGS = Object.keys(READING_TEXT) as readonly OutputReading[];
 
-/** The figure of agreement; 'boxes' and 'classes' of reports that do not say what they read. */
+/**
+ * Text of the agreement figure. A report without a reading is read as 'boxes' when it counts boxes,
+ * else as 'classes'.
+ */
 export const figureText = (q: { readonly reading?: OutputReading; readonly boxes?: number }): ReadingText =>
   READING_TEXT[q.reading ?? (q.boxes === undefined ? 'classes' : 'boxes')];

@@ -1,9 +1,9 @@
-/** The recipes that come with Secateur. A recipe file names one of them as its base and overrides parts. */
+/** The built-in recipes. A recipe file names one of them as its base and overrides parts. */
 import type { Recipe } from './job.ts';
 
 export type PresetName = 'fast' | 'balanced' | 'best';
 
-/** The criterion that leaves the choice to what the model and the data are. */
+/** The criterion name that selects a criterion by model and data. */
 export const AUTO = 'auto';
 
 const balanced: Recipe = {
@@ -33,7 +33,7 @@ const balanced: Recipe = {
 };
 
 export const PRESETS: Readonly<Record<PresetName, Recipe>> = {
-  /** No training: scores, surgery and compensation. Also what works without any data. */
+  /** No training: scores, surgery and compensation. Works without any data. */
   fast: {
     ...balanced,
     name: 'fast',

@@ -13,10 +13,10 @@ import type { ModelGraph } from './window.ts';
 
 export interface InspectRequest {
   readonly model: string;
-  /** What the original makes of it is part of the report. */
+  /** Adds the original's predictions on these data to the report. */
   readonly data?: string;
   readonly labels?: string;
-  /** A file, or the name of a preset. */
+  /** Path of a file, or the name of a preset. */
   readonly preprocess?: string;
   readonly outputs?: Readonly<Record<string, OutputReading>>;
   /** Sizes of dynamic axes by name. */
@@ -25,9 +25,9 @@ export interface InspectRequest {
 
 export interface Port {
   readonly name: string;
-  /** ONNX spelling in lower case, such as float32. */
+  /** ONNX type name in lower case, such as float32. */
   readonly dtype: string;
-  /** Names stand for dynamic axes. */
+  /** Dynamic axes appear by name. */
   readonly shape: readonly (number | string)[];
 }
 
@@ -36,21 +36,24 @@ export interface OperatorCount {
   readonly count: number;
   readonly macs: number;
   readonly params: number;
-  /** Has Secateur rules for it? Structures that touch an operator without rules stay whole. */
+  /**
+   * True when Secateur has rules for the operator. Structures that touch an operator without rules
+   * stay whole.
+   */
   readonly known: boolean;
 }
 
 export interface AxisSize {
   readonly name: string;
   readonly size: number;
-  /** 'follows': from other axes, as in "past + sequence". */
+  /** 'follows': derived from other axes, as in "past + sequence". */
   readonly from: 'data' | 'given' | 'guessed' | 'follows';
 }
 
 export interface InspectReport {
   readonly model: string;
   readonly sha256: string;
-  /** Of the model file and its external data. */
+  /** Size of the model file and its external data. */
   readonly bytes: number;
   readonly producer: string;
   readonly irVersion: number;
@@ -63,30 +66,30 @@ export interface InspectReport {
   /** Multiply-accumulates at the sizes of the instrumented run (dynamic axes as in `assumed`). */
   readonly macs: number;
   readonly params: number;
-  /** Size taken for each dynamic axis. */
+  /** Size assumed for each dynamic axis. */
   readonly assumed: Readonly<Record<string, number>>;
-  /** Dynamic axes besides the batch, and where the size of each comes from. */
+  /** Dynamic axes besides the batch, and the source of each size. */
   readonly sizes?: readonly AxisSize[];
   readonly groups: readonly GroupInfo[];
   readonly blocks: readonly string[];
   readonly skipped: readonly Skipped[];
-  /** Share of the MACs in operators that a group narrows. */
+  /** Share of the MACs in operators that a group can narrow. */
   readonly prunableShare: number;
   readonly graph: ModelGraph;
-  /** How each output is read. */
+  /** Reading of each output. */
   readonly meanings?: readonly OutputMeaning[];
-  /** Where data were given. */
+  /** Set when data were given. */
   readonly original?: OriginalQuality;
   readonly notes: readonly string[];
 }
 
 export interface BenchRequest {
   readonly model: string;
-  /** Measured interleaved with the model. */
+  /** Path of a second model, measured interleaved with the first. */
   readonly vs?: string;
   readonly provider: string;
   readonly threads: number;
-  /** Asked for, where the process may use fewer. */
+  /** Requested thread count, when the process may use fewer. */
   readonly threadsAsked?: number;
   readonly batch: number;
   readonly runs: number;
@@ -109,12 +112,12 @@ export interface CompareRequest {
   readonly pruned: string;
   readonly data: string;
   readonly labels?: string;
-  /** A file, or the name of a preset. */
+  /** Path of a file, or the name of a preset. */
   readonly preprocess?: string;
   readonly outputs?: Readonly<Record<string, OutputReading>>;
   readonly provider: string;
   readonly threads: number;
-  /** Asked for, where the process may use fewer. */
+  /** Requested thread count, when the process may use fewer. */
   readonly threadsAsked?: number;
   readonly batch: number;
   readonly runs: number;
@@ -127,13 +130,13 @@ export interface CompareReport {
   readonly pruned: ModelMeasure;
   /** Original p50 / pruned p50; null when the difference is below the noise. */
   readonly speedup: number | null;
-  /** How each output was read. */
+  /** Reading of each output. */
   readonly outputs?: readonly OutputMeaning[];
   readonly provenance: Provenance;
   readonly notes: readonly string[];
 }
 
-/** How a latency is asked for. */
+/** Conditions of a latency measurement. */
 export interface Conditions {
   readonly model: string;
   readonly threads: number;
@@ -145,9 +148,12 @@ export interface Conditions {
 export type ProfileRequest = Conditions;
 
 export interface ReachRequest extends Conditions {
-  /** `model` is a component of a package: what a use of the package can come to when only this component is pruned. */
+  /**
+   * Set when `model` is a component of a package: the report then tells what one use of the package
+   * can reach when only this component is pruned.
+   */
   readonly part?: PackagePart;
-  /** Of the package, where the user corrected it. */
+  /** Family of the package, where the user corrected it. */
   readonly family?: Family;
 }
 
@@ -155,7 +161,7 @@ export interface PreviewRequest {
   readonly model: string;
   readonly data: string;
   readonly labels?: string;
-  /** A file, or the name of a preset. */
+  /** Path of a file, or the name of a preset. */
   readonly preprocess?: string;
   readonly outputs?: Readonly<Record<string, OutputReading>>;
   /** Sizes of dynamic axes by name. */
@@ -192,21 +198,27 @@ export interface CoverageRow {
   /** The pruned model equals the masked model, and it runs. */
   readonly ok: boolean;
   readonly groups: number;
-  /** Share of the MACs in operators that a group narrows. */
+  /** Share of the MACs in operators that a group can narrow. */
   readonly prunableShare: number;
   readonly frozen: readonly Skipped[];
-  /** Largest difference between pruned and masked model, relative to each output's largest value. */
+  /**
+   * Largest difference between the pruned and the masked model, relative to each output's largest
+   * value.
+   */
   readonly maskError: number | null;
   readonly macsRatio: number | null;
-  /** Measured on one thread, pruned over original. */
+  /** Latency of pruned over original, measured on one thread. */
   readonly latencyRatio: number | null;
-  /** The slowest operators of the pruned model, where it is not clearly faster. */
+  /** The slowest operators of the pruned model; set when it is not clearly faster. */
   readonly holds: readonly { readonly operator: string; readonly ms: number }[];
-  /** Reasons why it is not ok, as ends of sentences. */
+  /** Reasons why `ok` is false, as ends of sentences. */
   readonly problems: readonly string[];
   /** Remarks, as ends of sentences. */
   readonly notes: readonly string[];
-  /** Other sizes of dynamic axes at which pruned and masked model were compared, such as `batch = 3`. */
+  /**
+   * Further sizes of dynamic axes at which the pruned and the masked model were compared, such as
+   * `batch = 3`.
+   */
   readonly sizes: readonly string[];
   readonly seconds: number;
 }

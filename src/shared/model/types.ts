@@ -1,8 +1,8 @@
-/** Plain data that crosses process borders and is written to files. Everything here is JSON. */
+/** Plain data that crosses process borders and is written to files. All types are JSON. */
 
 export type Family = 'cnn' | 'vit' | 'dual-encoder' | 'vlm' | 'moe' | 'lm' | 'diffusion' | 'unknown';
 
-/** Quantiles of measured latency in milliseconds, with everything that the figure depends on. */
+/** Quantiles of measured latency in milliseconds, with the conditions of the measurement. */
 export interface LatencyStats {
   readonly p50Ms: number;
   readonly p90Ms: number;
@@ -11,7 +11,9 @@ export interface LatencyStats {
   readonly meanMs: number;
   readonly minMs: number;
   readonly stdMs: number;
-  /** Half-width of the interval in which the median is repeatable: differences below it are noise. */
+  /**
+   * Half-width of the interval in which the median is repeatable; smaller differences are noise.
+   */
   readonly noiseMs: number;
   readonly runs: number;
   readonly batch: number;
@@ -19,7 +21,7 @@ export interface LatencyStats {
   readonly provider: string;
 }
 
-/** Where a latency figure comes from. */
+/** The source of a latency figure. */
 export interface Provenance {
   readonly kind: 'measured' | 'fitted' | 'guessed';
   readonly device: string;
@@ -41,7 +43,7 @@ export interface DeviceProfile {
 /** Exactly one of ms and ratio is set. */
 export interface Budget {
   readonly ms?: number;
-  /** Of the measured baseline, 0 < ratio < 1. */
+  /** Share of the measured baseline, 0 < ratio < 1. */
   readonly ratio?: number;
   readonly percentile: 50 | 90 | 95 | 99;
   readonly batch: number;
@@ -49,13 +51,13 @@ export interface Budget {
   readonly provider: string;
 }
 
-/** Kept structures. Removed units are listed, so an empty plan removes nothing. */
+/** A pruning plan. It lists removed units, so an empty plan removes nothing. */
 export interface Plan {
   readonly version: 1;
   /** sha256 of the original model file. */
   readonly model: string;
   readonly groups: readonly PlanGroup[];
-  /** Ids of residual blocks that become their shortcut. */
+  /** Ids of residual blocks that are replaced by their shortcut. */
   readonly blocks: readonly string[];
 }
 export interface PlanGroup {
@@ -64,18 +66,18 @@ export interface PlanGroup {
   readonly removed: readonly number[];
 }
 
-/** What could not be pruned and which operator blocks it. */
+/** A structure that could not be pruned, and the operator that blocks it. */
 export interface Skipped {
   readonly group: string;
   readonly operator: string;
   readonly reason: string;
 }
 
-/** A group as reports show it. */
+/** A group as shown in reports. */
 export interface GroupInfo {
   readonly id: string;
   readonly units: number;
-  /** Elements of initializers that one unit holds. */
+  /** Number of initializer elements per unit. */
   readonly paramsPerUnit: number;
   /** Nodes whose width changes with the group. */
   readonly nodes: readonly string[];

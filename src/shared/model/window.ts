@@ -1,71 +1,85 @@
-/** What only the window asks for: pictures of a model, of data, of what a budget could reach, of a finished job. */
+/**
+ * Reports that only the window uses: a model's graph, samples of the data, reachable budgets, and
+ * the review of a finished job.
+ */
 import type { PreprocessPreset } from './preprocess-presets.ts';
 import type { PhasePart } from './package.ts';
 import type { OriginalQuality } from './quality.ts';
 import type { Provenance } from './types.ts';
 import type { StoredUnit } from './latency-table.ts';
 
-/** Sizes at a batch of one; names stand for dynamic axes. Null where the model was not seen to compute it. */
+/**
+ * Shape at a batch of one; dynamic axes appear by name. Null when the instrumented run did not
+ * compute the value.
+ */
 export type GraphShape = readonly (number | string)[] | null;
 
-/** The overview: blocks and operators as boxes, what one computes from another as arrows. */
+/** The graph overview: operators and blocks as boxes, data flow as arrows. */
 export interface ModelGraph {
   readonly nodes: readonly {
     readonly id: string;
     readonly label: string;
-    /** What the box stands for: the operator that does the work, and what is merged into it, as `Conv + Relu`. */
+    /** Label of the box: the main operator and the operators merged into it, as `Conv + Relu`. */
     readonly operator: string;
     readonly macs: number;
-    /** Group that makes its width, when one does. */
+    /** Group that sets its width, if any. */
     readonly group: string | null;
     readonly units: number | null;
-    /** Residual block that it is part of. */
+    /** Residual block that contains it, if any. */
     readonly block: string | null;
     readonly params: number;
-    /** What it reads from other boxes or from the model's inputs, and what others read of it. */
+    /** Shapes read from other boxes or from the model's inputs, and shapes read by others. */
     readonly inputs: readonly GraphShape[];
     readonly outputs: readonly GraphShape[];
-    /** Sizes of the weights of the operator that does the work. */
+    /** Weight shapes of the main operator. */
     readonly weights: readonly GraphShape[];
-    /** Why its width cannot change; null where it can, or where it has none of its own. */
+    /** Reason why its width cannot change; null when it can, or when it has no width of its own. */
     readonly frozen: string | null;
   }[];
   readonly edges: readonly { readonly from: string; readonly to: string }[];
 }
 
-/** Of the model as a job works on it; one row per kernel that the runtime executes, slowest first. */
+/**
+ * Profile of the model as a job runs it; one row per kernel that the runtime executes, slowest
+ * first.
+ */
 export interface OperatorProfile {
-  /** Sum over the operators, ms of one run. */
+  /** Sum over the operators, in ms per run. */
   readonly totalMs: number;
   readonly operators: readonly {
     readonly name: string;
     readonly operator: string;
     readonly ms: number;
-    /** Groups whose width changes it; empty for changes of layout that the runtime inserts. */
+    /**
+     * Groups whose width changes this kernel; empty for layout changes that the runtime inserts.
+     */
     readonly groups: readonly string[];
   }[];
   readonly provenance: Provenance;
 }
 
-/** What budgets could be met, before anything is pruned. */
+/** Budgets that could be met, before anything is pruned. */
 export interface ReachReport {
   readonly baselineMs: number;
-  /** Predicted for the largest cut. */
+  /** Predicted latency of the largest cut. */
   readonly leastMs: number;
-  /** Predicted for one keep ratio everywhere. */
+  /** Predicted latency for one keep ratio in all groups. */
   readonly curve: readonly { readonly keep: number; readonly ms: number; readonly macs: number }[];
-  /** Where a component of a package is pruned: the figures above are of one use of the package. */
+  /**
+   * Set when a component of a package is pruned; the figures above then describe one use of the
+   * package.
+   */
   readonly use?: UseOfPackage;
   readonly provenance: Provenance;
 }
 
-/** One use of a package as a budget for one component sees it. Milliseconds are of the metric. */
+/** One use of a package as seen by a budget for one component. Milliseconds are of the metric. */
 export interface UseOfPackage {
   readonly metric: string;
-  /** One clause: what the metric counts. */
+  /** One clause that says what the metric counts. */
   readonly about: string;
   readonly component: string;
-  /** Of the phases that other components run. No cut of this component changes them. */
+  /** Time of the phases that other components run. Pruning this component does not change them. */
   readonly othersMs: number;
   readonly phases: readonly PhasePart[];
 }
@@ -76,20 +90,22 @@ export interface DataPreview {
   readonly labelled: boolean;
   readonly classes: number | null;
   readonly classNames: readonly string[] | null;
-  /** As the model sees them: PNG data URLs of the first samples after preprocessing, with their labels. */
+  /** PNG data URLs of the first samples after preprocessing, with their labels. */
   readonly images: readonly {
-    /** Empty where samples are no pictures. */
+    /** Empty when samples are not images. */
     readonly src: string;
     readonly label: string | null;
-    /** The inputs that are no picture, in words; absent for a model of one input. */
+    /** Text for the inputs that are not images; absent for a model of one input. */
     readonly others?: string;
   }[];
   readonly preprocess: Readonly<Record<string, unknown>>;
-  /** Of dynamic axes besides the batch, as the data have them: these are used, whatever else is given. */
+  /**
+   * Sizes of dynamic axes besides the batch, taken from the data; they override all other sizes.
+   */
   readonly sizes?: Readonly<Record<string, number>>;
-  /** What the model makes of the data before anything is cut. */
+  /** The original's predictions on the data, before any pruning. */
   readonly original?: OriginalQuality;
-  /** The first sample as each preset would give it to the model; empty where samples are no pictures. */
+  /** The first sample as preprocessed by each preset; empty when samples are not images. */
   readonly presets?: readonly PresetPreview[];
   readonly notes: readonly string[];
 }
@@ -97,18 +113,18 @@ export interface DataPreview {
 export interface PresetPreview {
   readonly preset: PreprocessPreset;
   readonly label: string;
-  /** Smallest and largest value that the model would see. */
+  /** Smallest and largest value of the preprocessed input. */
   readonly min: number;
   readonly max: number;
   /** PNG data URL. */
   readonly src: string;
 }
 
-/** A finished job, as sliders need it. */
+/** Data of a finished job for the sliders of its review. */
 export interface ReviewData {
   readonly baselineMs: number;
   readonly budgetMs: number;
-  /** Units that are left after the dropped blocks. */
+  /** Units that remain after the dropped blocks. */
   readonly units: readonly StoredUnit[];
   readonly scale: number;
   readonly offset: number;
@@ -117,19 +133,20 @@ export interface ReviewData {
     readonly units: number;
     readonly kept: number;
     /**
-     * Offered counts, ascending, with the full width and what was kept; and the predicted output change of keeping so
-     * many. Costs are empty where the model has no gradient to predict them from.
+     * Selectable counts, ascending, including the full width and the kept count, and the predicted
+     * output change at each count. Costs are empty when the model has no gradient to predict them
+     * from.
      */
     readonly counts: readonly number[];
     readonly costs: readonly number[];
   }[];
   readonly samples: readonly {
-    /** Empty where samples are no pictures. */
+    /** Empty when samples are not images. */
     readonly src: string;
     readonly label: string | null;
-    /** The inputs that are no picture, in words; absent for a model of one input. */
+    /** Text for the inputs that are not images; absent for a model of one input. */
     readonly others?: string;
-    /** The predicted class, or how close the output is to the original's. */
+    /** The predicted class, or the similarity of the output to the original's. */
     readonly before: string;
     readonly after: string;
   }[];
@@ -137,8 +154,8 @@ export interface ReviewData {
 }
 
 export interface VerifyOutcome {
-  /** No check failed. */
+  /** True when no check failed. */
   readonly ok: boolean;
-  /** `ok` null: not comparable, neither passed nor failed. */
+  /** `ok` null: not comparable, so neither passed nor failed. */
   readonly checks: readonly { readonly name: string; readonly ok: boolean | null; readonly detail: string }[];
 }

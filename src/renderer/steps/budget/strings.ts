@@ -1,4 +1,4 @@
-/** Sentences of the step budget. */
+/** Texts of the step Budget. */
 import type { QualityFloor } from '../../../shared/model/job.ts';
 import type { Budget } from '../../../shared/model/types.ts';
 
@@ -8,7 +8,7 @@ export const step = {
   lead: 'In milliseconds, or as a share of the current latency. Both are measured on this device.',
 };
 
-/** As a user would say it, with the conditions where they are not the usual ones. */
+/** The budget in words, with conditions that differ from the defaults. */
 export function budgetText({ ms, ratio, percentile, threads, batch, provider }: Budget): string {
   const goal = ms === undefined ? `${Math.round(100 * (ratio ?? 1))} % of the original's time` : `${ms} ms`;
   const how = [
@@ -20,7 +20,7 @@ export function budgetText({ ms, ratio, percentile, threads, batch, provider }: 
   return `${goal}, ${how.filter(Boolean).join(', ')}`;
 }
 
-/** What a result must keep, where it is not the default. */
+/** The quality floor in words, where it differs from the default. */
 export const floorText = ({ minAgreement, maxDrop, minPsnrDb }: QualityFloor): string =>
   [
     minAgreement === undefined ? '' : `agreement ≥ ${Math.round(1000 * minAgreement) / 10} %`,

@@ -1,4 +1,4 @@
-/** Sentences of the step data. */
+/** Texts of the step Data. */
 import type { OutputReading } from '../../../shared/model/job.ts';
 import { READING_TEXT } from '../../../shared/model/readings.ts';
 

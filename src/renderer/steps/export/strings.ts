@@ -1,8 +1,8 @@
-/** Sentences of the step export. */
+/** Texts of the step Export. */
 
 export const step = { name: 'Export', title: 'Export', lead: 'The bundle with the pruned model and its measurements.' };
 
-/** What a bundle holds: a file, and what is in it. */
+/** Contents of a bundle: each file and its description. */
 export const inside: readonly (readonly [string, string])[] = [
   ['models/…/model.onnx', 'the pruned model'],
   ['manifest.json', 'SHA-256 of every file, the budget, the measurements and the device'],

@@ -1,4 +1,4 @@
-/** Sentences of the step model. */
+/** Texts of the step Model. */
 import type { ComponentRole } from '../../../shared/model/package.ts';
 import type { Family } from '../../../shared/model/types.ts';
 

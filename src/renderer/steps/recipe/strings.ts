@@ -1,4 +1,4 @@
-/** Sentences of the step recipe. */
+/** Texts of the step Recipe. */
 
 export const step = { name: 'Recipe', title: 'Recipe', lead: 'Choose a preset. All parameters are under Advanced.' };
 

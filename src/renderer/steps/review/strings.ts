@@ -1,4 +1,4 @@
-/** Sentences of the step review. */
+/** Texts of the step Results. */
 import type { Interval } from '../../../shared/model/quality.ts';
 import type { Verdict } from '../../state/verdict.ts';
 
@@ -17,7 +17,7 @@ export const verdicts: Readonly<Record<Verdict, string>> = {
   unjudged: 'Budget met; quality was not evaluated',
 };
 
-/** The same in a row of a list. */
+/** Short verdicts for list rows. */
 export const shortVerdicts: Readonly<Record<Verdict, string>> = {
   accepted: 'accepted',
   unreachable: 'out of reach',
@@ -27,10 +27,10 @@ export const shortVerdicts: Readonly<Record<Verdict, string>> = {
   unjudged: 'quality not evaluated',
 };
 
-/** 95 % of a share. */
+/** A 95 % interval of a share. */
 export const interval = ({ low, high }: Interval): string => `${(100 * low).toFixed(0)}–${(100 * high).toFixed(0)} %`;
 
-/** Of a latency as a share of its budget. */
+/** A 95 % interval of latency as a share of the budget. */
 export const interval95 = ({ low, high }: Interval): string =>
   `${(100 * low).toFixed(1)}–${(100 * high).toFixed(1)} % of the budget (95 % interval)`;
 

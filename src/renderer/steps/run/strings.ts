@@ -1,4 +1,4 @@
-/** Sentences of the step run. */
+/** Texts of the step Run. */
 import type { JobStatus } from '../../../shared/model/job-record.ts';
 
 export const step = {
