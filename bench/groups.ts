@@ -49,7 +49,7 @@ for (const file of models) {
   const p = await prepare(model, ctx, 1);
   const prepared = seconds(started);
   const plan = evenPlan(p, await normsOf(model, p, 1, ctx), 0.5);
-  saveModelFile(applyPlan(p.model, p.facts, p.analysis, plan, p.blocks).model, join(home, 'pruned.onnx'));
+  saveModelFile(applyPlan(p, plan).model, join(home, 'pruned.onnx'));
   const whole = seconds(started);
   const again = performance.now();
   buildGroups(p.model, p.facts);

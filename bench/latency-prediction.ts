@@ -8,7 +8,8 @@ import { basename } from 'node:path';
 import type { Model } from '../src/main/engine/ir/model.ts';
 import type { KeepCounts } from '../src/main/engine/latency/widths.ts';
 import { readModel } from '../src/main/engine/onnx/index.ts';
-import { buildGroups } from '../src/main/engine/structures/axes/groups.ts';
+import { choiceOf } from '../src/main/engine/structures/choices.ts';
+import { findStructures } from '../src/main/engine/structures/find.ts';
 import { applyPlan } from '../src/main/engine/structures/apply.ts';
 import { seededRandom } from '../src/main/engine/random.ts';
 import { benchmark } from '../src/main/runtime/bench.ts';
@@ -23,14 +24,18 @@ const nearest = (counts: readonly number[], want: number): number =>
 export async function comparePrediction(path: string): Promise<void> {
   const model = readModel(new Uint8Array(readFileSync(path)));
   const facts = await collectFacts(model, createExecutor());
-  const analysis = buildGroups(model, facts);
+  const { analysis, structures } = findStructures(model, facts);
   const start = performance.now();
   const cut = (keep: KeepCounts): Model => {
-    const groups = analysis.groups.map((g) => ({
-      group: g.id,
-      removed: Array.from({ length: g.units - keep.get(g.id)! }, (_, i) => keep.get(g.id)! + i),
-    }));
-    return applyPlan(model, facts, analysis, { groups, blocks: [] }).model;
+    const choices = structures
+      .filter((s) => keep.has(s.id))
+      .map((s) =>
+        choiceOf(
+          s,
+          Array.from({ length: s.units - keep.get(s.id)! }, (_, i) => keep.get(s.id)! + i),
+        ),
+      );
+    return applyPlan({ model, facts, structures }, { choices }).model;
   };
   const built = await buildLatencyModel(model, facts, analysis.groups, { cut });
   const seconds = (performance.now() - start) / 1000;

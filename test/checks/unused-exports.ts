@@ -1,5 +1,5 @@
 // Finds exports of src/ that no other file of the product, of the benchmarks or of the scripts imports.
-import { dirname, join } from 'node:path/posix';
+import { dirname, join, matchesGlob } from 'node:path/posix';
 import ts from 'typescript';
 import { roomOf, scriptOf } from './imports.ts';
 
@@ -70,7 +70,7 @@ function registryOf(
   files: ReadonlyMap<string, string>,
 ): readonly string[] | undefined {
   for (const [registry, { globs }] of names) {
-    const matches = globs.some((glob) => join(dirname(registry), glob) === join(dirname(path), '*.ts'));
+    const matches = globs.some((glob) => matchesGlob(path, join(dirname(registry), glob)));
     if (!matches) continue;
     const contract = files.get(join(dirname(registry), 'contract.ts')) ?? '';
     return `${files.get(registry)} ${contract}`.match(/\w+/g) ?? [];

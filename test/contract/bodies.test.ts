@@ -21,7 +21,7 @@ import { applyPlan } from '../../src/main/engine/structures/apply.ts';
 import { collectFacts } from '../../src/main/runtime/facts.ts';
 import { buildLatencyModel } from '../../src/main/runtime/latency-model.ts';
 import { plainExecutor } from '../support/executor.ts';
-import { difference, feedsFor, oracle, prepare, randomPlan, runOnce } from '../support/prune.ts';
+import { difference, feedsFor, oracle, prepare, randomPlan, runOnce, choose, removedIn } from '../support/prune.ts';
 import { Net } from '../support/topologies.ts';
 
 const float = (...shape: (number | string)[]) => ({ elemType: DType.FLOAT, shape });
@@ -143,14 +143,14 @@ describe('bodies of Loop and Scan', () => {
 
   it('may be gated like everything else', async () => {
     const p = await prepare(recurrent(true));
-    const gated = gateModel(p.model, p.facts, p.analysis, p.blocks);
+    const gated = gateModel(p);
     const plan = randomPlan(p, 4, 0.5);
-    const cut = await runOnce(applyPlan(p.model, p.facts, p.analysis, plan).model, feedsFor(p));
+    const cut = await runOnce(applyPlan(p, plan).model, feedsFor(p));
     const gates = Object.fromEntries(
       p.analysis.groups.map((g) => {
-        const removed = new Set(plan.groups.find((c) => c.group === g.id)!.removed);
+        const removed = new Set(removedIn(plan, g.id));
         const data = Float32Array.from({ length: g.units }, (_, i) => (removed.has(i) ? 0 : 1));
-        return [gated.groups.get(g.id)!, { dtype: DType.FLOAT, dims: [g.units], data }];
+        return [gated.gates.get(g.id)!, { dtype: DType.FLOAT, dims: [g.units], data }];
       }),
     );
     expect(difference(await runOnce(gated.model, { ...feedsFor(p), ...gates }), cut)).toBeLessThan(1e-4);
@@ -159,8 +159,8 @@ describe('bodies of Loop and Scan', () => {
   it('run as often as the input says, and keep their dynamic axes', async () => {
     const p = await prepare(refined((n) => n.model.graph.addInput('count', { elemType: DType.INT64, shape: [] })));
     const plan = randomPlan(p, 1, 0.4);
-    expect(plan.groups).toHaveLength(2);
-    const pruned = applyPlan(p.model, p.facts, p.analysis, plan).model;
+    expect(plan.choices).toHaveLength(2);
+    const pruned = applyPlan(p, plan).model;
     const feeds = (batch: number, count: bigint) => ({
       x: {
         dtype: DType.FLOAT,
@@ -169,7 +169,7 @@ describe('bodies of Loop and Scan', () => {
       },
       count: { dtype: DType.INT64, dims: [], data: BigInt64Array.of(count) },
     });
-    const masked = maskModel(p.model, p.facts, p.analysis, plan);
+    const masked = maskModel(p, plan);
     for (const [batch, count] of [[1, 1n], [3, 4n], [2, 0n]] as const) // prettier-ignore
       expect(difference(await runOnce(masked, feeds(batch, count)), await runOnce(pruned, feeds(batch, count)))).toBeLessThan(1e-4); // prettier-ignore
   });
@@ -251,15 +251,15 @@ describe('bodies of Loop and Scan', () => {
   it('move what comes behind them, which is refitted', async () => {
     const p = await prepare(refined((n) => times(n, 2)));
     const inner = p.analysis.groups.filter((g) => g.units === 12);
-    const plan = { groups: inner.map((g) => ({ group: g.id, removed: [0, 3, 5, 8, 9, 11] })), blocks: [] };
+    const plan = choose(p, Object.fromEntries(inner.map((g) => [g.id, [0, 3, 5, 8, 9, 11]])));
     const batches = Array.from({ length: 4 }, (_, k) => ({
       x: { dtype: DType.FLOAT, dims: [32, 4], data: Float32Array.from({ length: 128 }, (_, i) => Math.sin(i * (k + 1.3))) },
     })); // prettier-ignore
     const error = async (m: Model): Promise<number> =>
       difference(await runOnce(p.model, batches[0]!), await runOnce(m, batches[0]!));
-    const surgery = applyPlan(p.model, p.facts, p.analysis, plan);
+    const surgery = applyPlan(p, plan);
     const before = await error(surgery.model);
-    const fits = await compensate(plainExecutor, p, surgery, [], batches, { threads: 1, kind: 'least-squares' });
+    const fits = await compensate(plainExecutor, p, surgery, batches, { threads: 1, kind: 'least-squares' });
     expect(fits.map((f) => f.node)).toEqual(['gemm2']);
     expect(await error(surgery.model)).toBeLessThan(0.8 * before);
   });

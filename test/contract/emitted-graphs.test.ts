@@ -57,8 +57,8 @@ describe.each([
     const p = await prepare(build().model);
     const plan = randomPlan(p, 1, 0.4);
     expect((await oracle(p, plan)).error).toBeLessThan(1e-4);
-    const surgery = applyPlan(p.model, p.facts, p.analysis, plan, p.blocks);
-    const fits = await compensate(verifying, p, surgery, [], batches(4), { threads: 1, kind: 'least-squares' });
+    const surgery = applyPlan(p, plan);
+    const fits = await compensate(verifying, p, surgery, batches(4), { threads: 1, kind: 'least-squares' });
     expect(fits.length).toBeGreaterThan(2);
     expect(await lookAtAll(verifying, p, batches(1), 1, 1e9)).not.toBeNull();
     expect((await collectLayers(verifying, p, batches(4), 1)).size).toBeGreaterThan(2);

@@ -8,7 +8,7 @@ import type { Value } from '../../src/main/engine/ir/value.ts';
 import { maskModel } from '../../src/main/engine/structures/mask.ts';
 import { applyPlan } from '../../src/main/engine/structures/apply.ts';
 import { randomTensor } from '../../src/main/runtime/random-inputs.ts';
-import { difference, oracle, prepare, randomPlan, runOnce } from '../support/prune.ts';
+import { difference, oracle, prepare, randomPlan, runOnce, choose } from '../support/prune.ts';
 import { Net } from '../support/topologies.ts';
 
 const WIDTH = 12;
@@ -136,8 +136,8 @@ describe('a transformer', () => {
       expect((await oracle(p, plan)).error).toBeLessThan(1e-4);
       // Sizes that the analysis has not seen.
       const feeds = { [p.model.graph.inputs[0]!.name]: randomTensor(DType.FLOAT, [3, 7, 5], 9) };
-      const pruned = applyPlan(p.model, p.facts, p.analysis, plan, p.blocks).model;
-      const masked = maskModel(p.model, p.facts, p.analysis, plan, p.blocks);
+      const pruned = applyPlan(p, plan).model;
+      const masked = maskModel(p, plan);
       const [a, b] = [await runOnce(masked, feeds), await runOnce(pruned, feeds)];
       expect(Object.values(b)[0]!.dims).toEqual([3, 7, 4]);
       expect(difference(a, b)).toBeLessThan(1e-4);
@@ -149,9 +149,9 @@ describe('grouped-query attention', () => {
   it.each([true, false])('loses keys with the queries that share them, side by side: %s', async (packed) => {
     const p = await prepare(transformer(17, layerNorm, groupQuery(packed)));
     expect(p.analysis.groups.map((g) => g.units)).toEqual([WIDTH, 2, 16]);
-    const plan = { groups: [{ group: p.analysis.groups[1]!.id, removed: [0] }], blocks: [] };
+    const plan = choose(p, { [p.analysis.groups[1]!.id]: [0] });
     expect((await oracle(p, plan)).error).toBeLessThan(1e-4);
-    const pruned = applyPlan(p.model, p.facts, p.analysis, plan, p.blocks).model;
+    const pruned = applyPlan(p, plan).model;
     const node = [...pruned.graph.nodes()].find((n) => n.opType === 'GroupQueryAttention')!;
     const attribute = (name: string): number => attrInt(node.attributes.get(name), 0);
     expect([attribute('num_heads'), attribute('kv_num_heads')]).toEqual([2, 1]);

@@ -152,11 +152,11 @@ async function searchFigures(c: Case): Promise<{ curvature: number[]; taylor: nu
   const prepared = { ...(await prepare(network(c.end))), meanings: meaningsOf(c), rewritten: 0 };
   const batches = [1, 2, 3].map((seed) => ({ x: noise(seed) }));
   const curvature = await Curvature.collect(plainExecutor, prepared, batches, { threads: 1, seed: 5, compensation: 'bias' }); // prettier-ignore
-  const group = prepared.analysis.groups[0]!;
+  const group = prepared.structures[0]!;
   const ctx = { executor: plainExecutor, progress: () => undefined } as unknown as StageContext;
   const calibration = { input: 'x', size: 1, batches, labels: batches.map(() => null), real: true };
   const scores = await scoreGroups('taylor', prepared.model, prepared as unknown as Prepared, calibration, ctx, 1, 3);
-  return { curvature: [[0], [1, 4]].map((units) => curvature.groupCost(group, units)), taylor: [...scores.get(group.id)!] }; // prettier-ignore
+  return { curvature: [[0], [1, 4]].map((units) => curvature.cost(group, units)), taylor: [...scores.get(group.id)!] }; // prettier-ignore
 }
 
 function metrics(c: Case, { want, have }: ReturnType<typeof pair>): unknown {

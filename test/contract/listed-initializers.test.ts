@@ -64,7 +64,7 @@ describe('initializers among the inputs', () => {
     const p = await prepare(model);
     const plan = randomPlan(p, 1, 0.5);
     expect((await oracle(p, plan)).error).toBeLessThan(1e-4);
-    const { model: pruned } = applyPlan(p.model, p.facts, p.analysis, plan, p.blocks);
+    const { model: pruned } = applyPlan(p, plan);
     declareAs(pruned, model);
     verifyModel(pruned);
     const reread = reopened(pruned);

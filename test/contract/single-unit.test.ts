@@ -4,17 +4,21 @@ import { int } from '../../src/main/engine/ir/attribute.ts';
 import { DType } from '../../src/main/engine/ir/dtype.ts';
 import type { HostTensor } from '../../src/main/engine/executor.ts';
 import { maskModel } from '../../src/main/engine/structures/mask.ts';
+import { choiceOf, type Cut } from '../../src/main/engine/structures/choices.ts';
 import { applyPlan } from '../../src/main/engine/structures/apply.ts';
 import { difference, prepare, runOnce, type Prepared } from '../support/prune.ts';
 import { Net } from '../support/topologies.ts';
 
 /** Everything but the first unit of each group. */
-const least = (p: Prepared) => ({
-  groups: p.analysis.groups.map((g) => ({
-    group: g.id,
-    removed: Array.from({ length: g.units - 1 }, (_, i) => i + 1),
-  })),
-  blocks: [],
+const least = (p: Prepared): Cut => ({
+  choices: p.structures
+    .filter((s) => s.axes)
+    .map((s) =>
+      choiceOf(
+        s,
+        Array.from({ length: s.units - 1 }, (_, i) => i + 1),
+      ),
+    ),
 });
 
 function squeezed(opset: number, batch: number | string, size = 4): Net {
@@ -34,9 +38,9 @@ describe('a group of one unit', () => {
   ])('behind Squeeze without axes, operator set %i, batch %s', async (opset, batch) => {
     const p = await prepare(squeezed(opset, batch).model);
     const plan = least(p);
-    expect(plan.groups.length).toBeGreaterThan(0);
-    const pruned = applyPlan(p.model, p.facts, p.analysis, plan, p.blocks).model;
-    const masked = maskModel(p.model, p.facts, p.analysis, plan, p.blocks);
+    expect(plan.choices.length).toBeGreaterThan(0);
+    const pruned = applyPlan(p, plan).model;
+    const masked = maskModel(p, plan);
     for (const size of typeof batch === 'number' ? [batch] : [1, 3]) {
       const data = Float32Array.from({ length: size * 48 }, (_, i) => Math.sin(i));
       const x: HostTensor = { dtype: DType.FLOAT, dims: [size, 3, 4, 4], data };
@@ -52,8 +56,8 @@ describe('a group of one unit', () => {
     const joined = n.op('Concat', [n.relu(n.conv(a!, 4, 4, 3, 4)), n.conv(b!, 4, 6)], { axis: int(1) });
     n.out(n.head(n.relu(joined), 10));
     const p = await prepare(n.model);
-    const pruned = applyPlan(p.model, p.facts, p.analysis, least(p), p.blocks).model;
-    const masked = maskModel(p.model, p.facts, p.analysis, least(p), p.blocks);
+    const pruned = applyPlan(p, least(p)).model;
+    const masked = maskModel(p, least(p));
     const x: HostTensor = {
       dtype: DType.FLOAT,
       dims: [2, 3, 4, 4],

@@ -12,8 +12,8 @@ import { ask } from '../support/serve.ts';
 import { Window } from './pages.ts';
 import { expect, test } from './served.ts';
 
-/** Units that each group keeps, and the dropped blocks. */
-type Stored = [[string, number][], string[]];
+/** Units that each structure keeps. */
+type Stored = [string, number][];
 type Get = Output<'jobs.get'>;
 
 const planOf = (bundle: string): Plan => {
@@ -94,16 +94,18 @@ test('a job whose worker is killed in the middle of any stage ends with the same
     return JSON.parse(state) as Stored;
   });
   const kept = new Map((result as CompressReport).groups.map((g) => [g.id, g.kept]));
-  const inBundle = new Map(plan.groups.map((g) => [g.group, g.removed.length]));
+  const levels = new Map(plan.choices.map((c) => [c.structure, c.level]));
+  const blocks = plan.choices.filter((c) => c.level === 0).length;
   const { groups } = result as CompressReport;
-  const isBundled = ([keeps, blocks]: Stored): boolean =>
-    blocks.join() === plan.blocks.join() &&
-    keeps.every(([group, keep]) => {
-      const removed = inBundle.get(group);
-      // A group that went with its block is in no plan.
-      if (removed === undefined && blocks.length > 0) return true;
-      const { units } = groups.find((g) => g.id === group)!;
-      return kept.get(group) === keep && (removed ?? 0) === units - keep;
+  const isBundled = (state: Stored): boolean =>
+    state.filter(([, level]) => level === 0).length === blocks &&
+    state.every(([structure, level]) => {
+      const bundled = levels.get(structure);
+      // A structure that went with a block is in no plan.
+      if (bundled === undefined && blocks > 0) return true;
+      if (level === 0) return bundled === 0;
+      const { units } = groups.find((g) => g.id === structure)!;
+      return kept.get(structure) === level && (bundled ?? units) === level;
     });
   // Another plan that is asked for after a missed verdict may come out the same.
   expect(new Set(states.filter(isBundled).map((state) => JSON.stringify(state))).size).toBe(1);

@@ -96,7 +96,11 @@ export async function bundleInput(dir: string, externalData = false): Promise<Bu
     originalPath: join(from, 'original.onnx'),
     report,
     yardstickMs: 1,
-    plan: { version: 1, model: '0'.repeat(64), groups: [{ group: 'Conv', removed: [1, 2] }], blocks: [] },
+    plan: {
+      version: 2,
+      package: { model: '0'.repeat(64) },
+      choices: [{ structure: 'Conv', kind: 'channels', level: 14, detail: { removed: [1, 2] } }],
+    },
     budget: { ms: 1000, percentile: 50, batch: 1, threads: 1, provider: 'cpu' },
     device: localDevice(),
     preprocess: { layout: 'NCHW', colorOrder: 'RGB', dtype: 'float32', rescale: 1 / 255, mean: [0.5], std: [0.25] },

@@ -5,15 +5,13 @@ import type { Prepared } from './prune.ts';
 import { formulaLatency } from './residual-chain.ts';
 
 /** Inside its blocks every count is offered, and no block can go; the stem takes a third of the time of the others. */
-export function chainSpace({ model, analysis, blocks }: Prepared): Space {
+export function chainSpace({ model, analysis, structures }: Prepared): Space {
   const inner = analysis.groups.filter((g) => g.id.startsWith('a'));
   const counts = new Map(inner.map((g) => [g.id, Array.from({ length: g.units }, (_, i) => i + 1)]));
   return {
-    groups: analysis.groups,
-    blocks,
+    structures,
     order: new Map(),
-    counts,
-    droppable: new Set(),
+    levels: counts,
     latency: formulaLatency(model, analysis.groups, counts, (n) => (n.name === 'stem' ? 1 : 3)),
   };
 }

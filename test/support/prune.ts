@@ -1,5 +1,4 @@
 import type { HostTensor } from '../../src/main/engine/executor.ts';
-import type { Facts } from '../../src/main/engine/ir/facts.ts';
 import type { Model } from '../../src/main/engine/ir/model.ts';
 import { verifyModel } from '../../src/main/engine/ir/verify.ts';
 import {
@@ -8,13 +7,13 @@ import {
   runPasses,
   untieVectors,
 } from '../../src/main/engine/passes/index.ts';
-import { findResidualBlocks } from '../../src/main/engine/structures/blocks/residuals.ts';
-import { buildGroups } from '../../src/main/engine/structures/axes/groups.ts';
 import { gatherShuffles } from '../../src/main/engine/structures/axes/shuffles.ts';
 import { maskModel } from '../../src/main/engine/structures/mask.ts';
-import type { Cut } from '../../src/main/engine/structures/axes/removal.ts';
+import { choiceOf, type Cut } from '../../src/main/engine/structures/choices.ts';
+import type { StructureKind, Subject } from '../../src/main/engine/structures/contract.ts';
+import { bypassesOf, findStructures } from '../../src/main/engine/structures/find.ts';
 import { applyPlan } from '../../src/main/engine/structures/apply.ts';
-import type { Analysis, ResidualBlock } from '../../src/main/engine/structures/axes/types.ts';
+import type { ResidualBlock } from '../../src/main/engine/structures/axes/types.ts';
 import { difference } from '../../src/main/engine/quality/difference.ts';
 import { meaningsOf, type Meanings } from '../../src/main/engine/quality/meaning.ts';
 import { seededRandom } from '../../src/main/engine/random.ts';
@@ -24,22 +23,43 @@ import { plainExecutor } from './executor.ts';
 
 export { difference };
 
-export interface Prepared {
-  readonly model: Model;
-  readonly facts: Facts;
-  readonly analysis: Analysis;
+export interface Prepared extends Subject {
+  /** The sums that structures replace. */
   readonly blocks: readonly ResidualBlock[];
   readonly meanings?: Meanings | undefined;
 }
 
-export async function prepare(model: Model): Promise<Prepared> {
+export async function prepare(model: Model, kinds?: readonly StructureKind[]): Promise<Prepared> {
   runPasses(model, [constantsToInitializers, eliminateIdentity, untieVectors], { verify: true });
   const facts = await collectFacts(model, plainExecutor);
   gatherShuffles(model, facts);
   verifyModel(model);
   const meanings = classifier({ model, facts });
-  return { model, facts, meanings, analysis: buildGroups(model, facts), blocks: findResidualBlocks(model, facts) };
+  const found = findStructures(model, facts, kinds);
+  return { model, facts, meanings, ...found, blocks: bypassesOf(found.structures) };
 }
+
+/** A plan that removes these units of structures by id, and blocks by name. */
+export const choose = (
+  { structures }: Pick<Subject, 'structures'>,
+  removed: Readonly<Record<string, readonly number[]>>,
+  blocks: readonly string[] = [],
+): Cut => ({
+  choices: [...Object.entries(removed), ...blocks.map((name) => [`block ${name}`, [0]] as const)].map(([id, units]) =>
+    choiceOf(
+      structures.find((s) => s.id === id)!,
+      units,
+    ),
+  ),
+});
+
+/** Units that a plan removes from a structure. */
+export const removedIn = ({ choices }: Cut, structure: string): readonly number[] =>
+  choices.find((c) => c.structure === structure)?.detail.removed ?? [];
+
+/** Names of the blocks that a plan removes. */
+export const blocksIn = ({ choices }: Cut): string[] =>
+  choices.filter((c) => c.kind === 'blocks' && c.level === 0).map((c) => c.structure.replace('block ', ''));
 
 /** The networks of these tests are classifiers, though nothing in their graphs says so: as users would say with --output. */
 function classifier(p: Pick<Prepared, 'model' | 'facts'>): Meanings {
@@ -54,20 +74,26 @@ function classifier(p: Pick<Prepared, 'model' | 'facts'>): Meanings {
 }
 
 /** Random inputs of the sizes that the facts were collected at. */
-export const feedsFor = (p: Prepared): Record<string, HostTensor> =>
+export const feedsFor = (p: Pick<Subject, 'model' | 'facts'>): Record<string, HostTensor> =>
   Object.fromEntries(
     fedInputs(p.model).map((v, i) => [v.name, randomTensor(p.facts.get(v)!.dtype, p.facts.get(v)!.shape, i + 1)]),
   );
 
-/** Removes about `ratio` of every group's units, never all, and of the blocks. */
-export function randomPlan(p: Prepared, seed: number, ratio = 0.3, blockRatio = 0): Cut {
+/** Removes about `ratio` of the units of every structure, never all, and of the structures of a single unit. */
+export function randomPlan(p: Pick<Subject, 'structures'>, seed: number, ratio = 0.3, blockRatio = 0): Cut {
   const random = seededRandom(seed);
-  const groups = p.analysis.groups.map((g) => {
-    const units = random.shuffle(Array.from({ length: g.units }, (_, i) => i));
-    const n = Math.min(g.units - 1, Math.max(1, Math.round(g.units * ratio)));
-    return { group: g.id, removed: units.slice(0, n).sort((a, b) => a - b) };
+  const choices = p.structures.flatMap((s) => {
+    if (s.units === 1) return random.next() < blockRatio ? [choiceOf(s, [0])] : [];
+    const units = random.shuffle(Array.from({ length: s.units }, (_, i) => i));
+    const n = Math.min(s.units - 1, Math.max(1, Math.round(s.units * ratio)));
+    return [
+      choiceOf(
+        s,
+        units.slice(0, n).sort((a, b) => a - b),
+      ),
+    ];
   });
-  return { groups, blocks: p.blocks.filter(() => random.next() < blockRatio).map((b) => b.id) };
+  return { choices };
 }
 
 export async function runOnce(
@@ -103,13 +129,13 @@ export interface OracleResult {
 
 /** Pruned and masked models on the same random inputs. */
 export async function oracle(
-  p: Prepared,
+  p: Subject,
   plan: Cut,
   feeds: Readonly<Record<string, HostTensor>> = feedsFor(p),
 ): Promise<OracleResult> {
-  const pruned = applyPlan(p.model, p.facts, p.analysis, plan, p.blocks).model;
+  const pruned = applyPlan(p, plan).model;
   verifyModel(pruned);
-  const masked = maskModel(p.model, p.facts, p.analysis, plan, p.blocks);
+  const masked = maskModel(p, plan);
   verifyModel(masked);
   const [original, a, b] = [await runOnce(p.model, feeds), await runOnce(pruned, feeds), await runOnce(masked, feeds)];
   return { error: difference(b, a), effect: difference(original, b, true), pruned };

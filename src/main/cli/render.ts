@@ -2,7 +2,7 @@
 import type { CompressReport, ModelMeasure, Quality, WorkloadResult } from '../../shared/model/job.ts';
 import type { JobRecord } from '../../shared/model/job-record.ts';
 import type { BenchReport, CompareReport, InspectReport, Port } from '../../shared/model/tasks.ts';
-import type { DeviceProfile, LatencyStats, Skipped } from '../../shared/model/types.ts';
+import type { DeviceProfile, GroupInfo, LatencyStats, Skipped } from '../../shared/model/types.ts';
 import { figureName, interval, renderMeanings, renderOriginal, renderVerdict } from './render-quality.ts';
 import { bytes, count, duration, milliseconds, percent, table } from './format.ts';
 
@@ -33,8 +33,8 @@ export function renderInspect(r: InspectReport): string {
   ])}`;
   if (r.groups.length > 0) {
     text += `\n${table([
-      ['group', 'units', 'parameters per unit', 'nodes'],
-      ...r.groups.map((g) => [g.id, String(g.units), count(g.paramsPerUnit), String(g.nodes.length)]),
+      ['group', 'units', 'parameters per unit', 'nodes', 'unit'],
+      ...r.groups.map((g) => [g.id, String(g.units), count(g.paramsPerUnit), String(g.nodes.length), unitOf(g)]),
     ])}`;
   }
   text += renderMeanings(r.meanings);
@@ -82,8 +82,8 @@ export function renderCompress(r: CompressReport, colours = false): string {
   const cut = r.groups.filter((g) => g.kept < g.units);
   if (cut.length > 0) {
     text += `\n${table([
-      ['group', 'units', 'kept', ''],
-      ...cut.map((g) => [g.id, String(g.units), String(g.kept), percent(g.kept / g.units, 0)]),
+      ['group', 'units', 'kept', '', 'unit'],
+      ...cut.map((g) => [g.id, String(g.units), String(g.kept), percent(g.kept / g.units, 0), unitOf(g)]),
     ])}`;
   }
   text += renderMeanings(r.outputs) + renderSkipped(r.skipped) + notes(r.notes);
@@ -92,6 +92,9 @@ export function renderCompress(r: CompressReport, colours = false): string {
   const seconds = Object.values(r.seconds).reduce((a, b) => a + b, 0);
   return `${text}job     ${r.job} (${duration(seconds * 1000)})\n`;
 }
+
+/** The word for one unit. Reports of older versions knew channels only. */
+const unitOf = (g: GroupInfo): string => g.unit ?? 'channel';
 
 function workloadLine(w: WorkloadResult): string {
   const { low, high } = w.latency;

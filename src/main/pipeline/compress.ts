@@ -5,12 +5,13 @@ import type { CompressReport, CompressRequest } from '../../shared/model/job.ts'
 import { isWithin } from '../engine/allocation/fit-budget.ts';
 import { leastState } from '../engine/allocation/space.ts';
 import { predictMs } from '../engine/allocation/state.ts';
+import { keptUnits, removedWhole } from '../engine/structures/structure-info.ts';
 import { withoutRules } from '../engine/structures/without-rules.ts';
 import { acceptance } from '../engine/quality/acceptance.ts';
 import { localDevice } from '../runtime/device.ts';
 import { createExecutor } from '../runtime/executor.ts';
 import type { StageContext } from './context.ts';
-import { keptGroups, measureOf, reportHead, unreachable } from './evaluate/report.ts';
+import { measureOf, reportHead, unreachable } from './evaluate/report.ts';
 import { searchFloorIfRuined } from './floor-search.ts';
 import { leastMeasure } from './measure/paired-benchmark.ts';
 import { threadsNote } from './measure/threads-note.ts';
@@ -117,8 +118,8 @@ async function reportOf(
     compensated: learned.compensated,
     bundle: null,
     model: null,
-    groups: keptGroups(search.search.value.space, plan),
-    blocksRemoved: plan.blocks,
+    groups: keptUnits(job.prepared.structures, plan),
+    blocksRemoved: removedWhole(job.prepared.structures, plan),
     seconds: clock.seconds(),
     notes,
   };

@@ -15,7 +15,7 @@ import { modelCosts } from '../engine/ir/costs.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { allocationMethod } from '../engine/allocation/methods/registry.ts';
 import { planOf, predictMs, type State } from '../engine/allocation/state.ts';
-import { applyPlan } from '../engine/pruning/surgery.ts';
+import { applyPlan } from '../engine/structures/apply.ts';
 import { collectFacts } from '../runtime/facts.ts';
 import { randomFeeds } from '../runtime/random-inputs.ts';
 import { ArtifactStore } from '../storage/artifacts.ts';
@@ -47,7 +47,7 @@ async function search({ counts: offered = EVERY, allocation = 'uniform', agreeme
   const counts = new Map(groups.map((g) => [g.id, offered] as const));
   const latency = formulaLatency(p.model, groups, counts, () => 1);
   const recipe = { ...PRESETS.fast, allocation, compensation: 'none', blocks: false } as const;
-  const { space, start } = openSpace(groups, p.blocks, new Map(), counts, latency, recipe);
+  const { space, start } = openSpace(p.structures, new Map(), counts, latency, recipe);
   const baselineMs = predictMs(space, start);
   const full = modelCosts(p.model, p.facts).macs;
   const macsOf = async (m: Model): Promise<number> => modelCosts(m, await collectFacts(m, plainExecutor)).macs / full;
@@ -82,7 +82,7 @@ async function search({ counts: offered = EVERY, allocation = 'uniform', agreeme
       search: jobLeaf('job', {
         space,
         start,
-        cut: (s: State) => applyPlan(p.model, p.facts, p.analysis, planOf(space, s, ''), p.blocks),
+        cut: (s: State) => applyPlan(p, planOf(space, s, {})),
         baselineMs,
         budgetRatio: BUDGET,
         costSeconds: 60,
@@ -97,7 +97,7 @@ async function search({ counts: offered = EVERY, allocation = 'uniform', agreeme
         },
       }),
       beside: { close: () => Promise.resolve(void closed++) },
-      planOf: (s: State) => planOf(space, s, ''),
+      planOf: (s: State) => planOf(space, s, {}),
       mark: () => undefined,
       chosen: { state: chosen, predictedMs: predictMs(space, chosen), ratio: BUDGET },
       evaluate: async (path): Promise<Quality> => {

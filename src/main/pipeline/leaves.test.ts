@@ -28,7 +28,8 @@ const sized = (sha256: string, sizes: Record<string, number>, fixedBatch = false
 const reading = (more: object = {}) =>
   meaningsLeaf(new Map([['y', { name: 'y', reading: 'classes', source: 'given', why: 'so', ...more }]]));
 const data = (identity: string) => dataLeaf({ identity } as Dataset);
-const plan = (removed: number[]) => planLeaf({ model: 'm', groups: [{ group: 'g', removed }], blocks: [] } as never);
+const plan = (removed: number[]) =>
+  planLeaf({ version: 2, package: {}, choices: [{ structure: 'g', kind: 'channels', level: 4, detail: { removed } }] });
 const candidate = (ratio: number) => ({ state: WHOLE, predictedMs: 1, ratio });
 const budget = { ratio: 0.5, batch: 1, threads: 1, provider: 'cpu' } as const;
 
@@ -49,7 +50,7 @@ const OTHER: Record<string, readonly [Keyed<unknown>, Keyed<unknown>]> = {
   'the provider': [conditionLeaves(budget).provider, conditionLeaves({ ...budget, provider: 'webgpu' }).provider],
   'the batch of a budget': [conditionLeaves(budget).batch, conditionLeaves({ ...budget, batch: 4 }).batch],
   'units of a plan': [plan([1]), plan([1, 2])],
-  'a state': [stateLeaf(WHOLE), stateLeaf({ ...WHOLE, keep: new Map([['g', 3]]) })],
+  'a state': [stateLeaf(WHOLE), stateLeaf(new Map([['g', 3]]))],
   'no state': [stateLeaf(WHOLE), stateLeaf(null)],
   'what a plan measured': [candidatesLeaf([candidate(0.5)]), candidatesLeaf([candidate(0.51)])],
   'the job': [jobLeaf('1', {}), jobLeaf('2', {})],

@@ -3,7 +3,7 @@ import type { Plan } from '../../shared/model/types.ts';
 import { openSpace } from '../engine/allocation/space.ts';
 import { planOf, type State } from '../engine/allocation/state.ts';
 import { flatNote } from '../engine/latency/flat.ts';
-import { applyPlan } from '../engine/pruning/surgery.ts';
+import { applyPlan } from '../engine/structures/apply.ts';
 import type { StageContext } from './context.ts';
 import { jobLeaf, limitLeaves } from './leaves.ts';
 import { baselineOf } from './measure/baseline.ts';
@@ -54,14 +54,13 @@ export async function openSearch(
   const calibration = await now(lazy);
   const scored = await scoresStage({ ...inputs, calibration: lazy, criterion: inputs.recipe.criterion }, ctx);
   notes.push(...scored.value.notes);
-  const { facts, analysis, blocks, model } = prepared;
-  const { space, start } = openSpace(analysis.groups, blocks, scored.value.scores, latency.counts, latency.model, recipe); // prettier-ignore
+  const { space, start } = openSpace(prepared.structures, scored.value.scores, latency.counts, latency.model, recipe);
   clock.mark('score');
-  const plan = (s: State): Plan => planOf(space, s, loaded.sha256);
+  const plan = (s: State): Plan => planOf(space, s, { model: loaded.sha256 });
   const scope = {
     space,
     start,
-    cut: (s: State) => applyPlan(model, facts, analysis, plan(s), blocks),
+    cut: (s: State) => applyPlan(prepared, plan(s)),
     compare: beside.compare,
     baselineMs,
     budgetRatio,

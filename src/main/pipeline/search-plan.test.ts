@@ -11,7 +11,7 @@ import { PRESETS } from '../../shared/model/recipes.ts';
 import { modelCosts } from '../engine/ir/costs.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { planOf, predictMs, type State } from '../engine/allocation/state.ts';
-import { applyPlan } from '../engine/pruning/surgery.ts';
+import { applyPlan } from '../engine/structures/apply.ts';
 import { collectFacts } from '../runtime/facts.ts';
 import { randomFeeds } from '../runtime/random-inputs.ts';
 import { ArtifactStore } from '../storage/artifacts.ts';
@@ -45,8 +45,8 @@ async function run(
   const counts = new Map(groups.map((g) => [g.id, offered] as const));
   const latency = formulaLatency(p.model, groups, counts, (n) => (n.name === 'stem' ? 1 : 3) * msPerUnit);
   const recipe = { ...PRESETS.fast, calibrationSamples: 16 };
-  const { space, start } = openSpace(groups, p.blocks, new Map(), counts, latency, recipe);
-  const cut = (s: State) => applyPlan(p.model, p.facts, p.analysis, planOf(space, s, ''), p.blocks);
+  const { space, start } = openSpace(p.structures, new Map(), counts, latency, recipe);
+  const cut = (s: State) => applyPlan(p, planOf(space, s, {}));
   const full = modelCosts(p.model, p.facts).macs;
   const batches = [randomFeeds(p.model, { batch: 16 }, 1)];
   const calibration: Calibration = { input: 'x', size: 16, batches, labels: [null], real: true };
@@ -92,7 +92,7 @@ async function run(
         bias: { known: 1, keep: () => undefined },
       }),
       beside: { close: () => Promise.resolve() },
-      planOf: (s) => planOf(space, s, ''),
+      planOf: (s) => planOf(space, s, {}),
       mark: (part) => void marks.push(part),
       missed,
     },
@@ -112,7 +112,7 @@ describe('the plan of a search', () => {
     expect(share).toBeLessThanOrEqual(0.99);
     expect(chosen.ratio / BUDGET).toBeCloseTo(share!, 9);
     expect(chosen.limited).toBe(false);
-    expect(plan.groups.length + plan.blocks.length).toBeGreaterThan(0);
+    expect(plan.choices.length).toBeGreaterThan(0);
     expect(existsSync(compensated.value.path)).toBe(true);
     expect(marks).toEqual(['allocate', 'compensate']);
   });

@@ -12,9 +12,10 @@ import { verifyModel } from '../engine/ir/verify.ts';
 import { cloneModel } from '../engine/ir/clone.ts';
 import { fixSelections } from '../engine/passes/index.ts';
 import { maskModel } from '../engine/structures/mask.ts';
-import type { Cut } from '../engine/structures/axes/removal.ts';
+import { choiceOf, type Cut } from '../engine/structures/choices.ts';
+import type { Structure } from '../engine/structures/contract.ts';
+import { axesOf } from '../engine/structures/find.ts';
 import { applyPlan } from '../engine/structures/apply.ts';
-import type { Group } from '../engine/structures/axes/types.ts';
 import { difference } from '../engine/quality/difference.ts';
 import { benchmark } from '../runtime/bench.ts';
 import { collectFacts } from '../runtime/facts.ts';
@@ -88,9 +89,10 @@ export async function runCoverage(request: CoverageRequest, ctx: StageContext): 
   const { error, effect, macsRatio, latency, pruned } = result;
   tell('comparing at other sizes', 0.9);
   const sizes = await atSecondSizes(p, result.plan, ctx.executor);
+  const axes = axesOf(p.structures);
   const faster = latency.high < 1;
   const problems = [
-    ...(p.analysis.groups.length === 0 ? ['nothing can be pruned'] : []),
+    ...(axes.length === 0 ? ['nothing can be pruned'] : []),
     ...(error <= TOLERANCE ? [] : [`differs from the masked model by ${error.toExponential(1)} of an output's range`]),
     ...(effect > 0 ? [] : ['masking changes no output, so the comparison shows nothing']),
     ...sizes.faults,
@@ -99,7 +101,7 @@ export async function runCoverage(request: CoverageRequest, ctx: StageContext): 
   return {
     name: request.name,
     ratio,
-    groups: p.analysis.groups.length,
+    groups: axes.length,
     prunableShare: prunableShare(p),
     frozen: p.analysis.skipped,
     ok: problems.length === 0,
@@ -139,7 +141,7 @@ async function judged(
   for (const step of STEPS) {
     const plan = evenPlan(p, scores, ratio, step);
     if (cuts.some((c) => JSON.stringify(c.plan) === JSON.stringify(plan))) continue;
-    const { model: cut } = applyPlan(p.model, p.facts, p.analysis, plan, p.blocks);
+    const { model: cut } = applyPlan(p, plan);
     verifyModel(cut);
     const model = settle(cut);
     const after = modelCosts(model, await collectFacts(model, ctx.executor, { batch: 1 })).macs;
@@ -168,15 +170,17 @@ export function normsOf(original: Model, p: Prepared, seed: number, ctx: StageCo
 
 /** Removes the least important units, the same share of every group, in multiples that the group allows. */
 export function evenPlan(p: Prepared, scores: Scores, ratio: number, step = 1): Cut {
-  const groups = p.analysis.groups.map((g) => {
-    const score = scores.get(g.id)!;
+  const choices = p.structures.flatMap((s) => {
+    const score = scores.get(s.id);
+    if (!score) return [];
     const order = [...score.keys()].sort((a, b) => score[a]! - score[b]!);
-    return { group: g.id, removed: order.slice(0, removedOf(g, ratio, step)).sort((a, b) => a - b) };
+    const removed = order.slice(0, removedOf(s, ratio, step)).sort((a, b) => a - b);
+    return removed.length > 0 ? [choiceOf(s, removed)] : [];
   });
-  return { groups: groups.filter((g) => g.removed.length > 0), blocks: [] };
+  return { choices };
 }
 
-function removedOf(g: Group, ratio: number, step: number): number {
+function removedOf(g: Structure, ratio: number, step: number): number {
   const plain = Math.min(g.units - g.multiple, Math.round((ratio * g.units) / g.multiple) * g.multiple);
   const kept = Math.round((g.units - plain) / step) * step;
   // Groups of a few units, such as heads, are not rounded.
@@ -193,7 +197,7 @@ async function againstMask(p: Prepared, plan: Cut, ctx: StageContext, settle: Se
   const { outputs } = p.model.graph;
   const own = [...outputs];
   const chosen = settle === asItIs ? selected(p.model) : new Set<Value>();
-  const narrowed = new Set(p.analysis.groups.flatMap((g) => g.members.map((m) => m.value)));
+  const narrowed = new Set(axesOf(p.structures).flatMap((g) => g.members.map((m) => m.value)));
   const frozen = new Set(p.analysis.skipped.map((s) => s.group));
   const inside = [...p.model.graph.nodes()]
     .filter((n) => frozen.has(n.label) && !narrowed.has(n.output()) && !chosen.has(n.output()))
@@ -212,8 +216,8 @@ async function againstMask(p: Prepared, plan: Cut, ctx: StageContext, settle: Se
       }
     };
     const whole = await run(settle(p.model));
-    const masked = await run(settle(maskModel(p.model, p.facts, p.analysis, plan, p.blocks)));
-    const cut = await run(settle(applyPlan(p.model, p.facts, p.analysis, plan, p.blocks).model));
+    const masked = await run(settle(maskModel(p, plan)));
+    const cut = await run(settle(applyPlan(p, plan).model));
     return { error: difference(masked, cut), effect: difference(whole, masked, true) };
   } finally {
     outputs.splice(0, Infinity, ...own);

@@ -1,5 +1,5 @@
 /** What a model is made of: family, ports, operators, costs, groups, and what blocks pruning. */
-import { groupInfo } from '../engine/structures/axes/group-info.ts';
+import { structureInfo } from '../engine/structures/structure-info.ts';
 import type { InspectReport, InspectRequest, OperatorCount, Port } from '../../shared/model/tasks.ts';
 import type { OriginalQuality } from '../../shared/model/quality.ts';
 import { modelCosts, nodeCosts } from '../engine/ir/costs.ts';
@@ -48,8 +48,7 @@ async function inspected(
   ctx.progress({ stage: 'groups', message: 'finding groups', done: 0 });
   // As `compress` sees the model, so that recipes can name what is listed here.
   const working = await prepareSized(whole, ctx);
-  const { model: prepared, analysis, blocks } = working;
-  const { groups, skipped } = analysis;
+  const { model: prepared, structures } = working;
   const { macs, params } = modelCosts(model, facts);
   const operators = countOperators(model, facts, prepared);
   const { meanings, original, notes } = await withData(whole, request, opened, ctx);
@@ -70,9 +69,9 @@ async function inspected(
     params,
     assumed: assumedSizes(whole),
     sizes: axisSizes(whole, request.dims),
-    groups: groups.map(groupInfo),
-    blocks: blocks.map((b) => b.id),
-    skipped,
+    groups: structures.filter((s) => s.units > 1).map(structureInfo),
+    blocks: structures.filter((s) => s.units === 1).map((s) => s.name),
+    skipped: working.analysis.skipped,
     prunableShare: prunableShare(working),
     graph: modelGraph(working),
     meanings: [...meanings.values()],

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { bypassesOf } from '../engine/structures/find.ts';
 import { residualExample } from '../../../test/support/jobs/model.ts';
 import { assetPath } from '../../../test/support/assets.ts';
 import { plainExecutor } from '../../../test/support/executor.ts';
@@ -35,7 +36,7 @@ it('shows a residual network as its convolutions, sums and pools', async () => {
   expect(graph.edges).toEqual(
     [[stem, a], [a, b], [stem, add], [b, add], [add, pool], [pool, fc]].map(([from, to]) => ({ from, to })), // prettier-ignore
   );
-  const [block] = p.blocks;
+  const [block] = bypassesOf(p.structures);
   expect(graph.nodes.map((n) => n.block)).toEqual([null, block!.id, block!.id, block!.id, null, null]);
   expect(graph.nodes.map((n) => n.units)).toEqual([8, 8, 8, 8, 8, null]);
   // What is summed has one width.
@@ -83,7 +84,7 @@ function longModel(blocks: number): Prepared {
   }
   model.graph.outputs.push(v);
   const none = { groups: [], sinks: [], reductions: [], skipped: [] };
-  return { model, facts: new Map(), analysis: none, blocks: [], rewritten: 0, notes: [] };
+  return { model, facts: new Map(), analysis: none, structures: [], rewritten: 0, notes: [] };
 }
 
 /** How often something is looked up while `f` runs: work that no machine does faster. */

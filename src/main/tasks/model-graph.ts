@@ -12,6 +12,7 @@ import type { Value } from '../engine/ir/value.ts';
 import { Widths } from '../engine/latency/widths.ts';
 import { operatorFor } from '../engine/ops/registry.ts';
 import type { ResidualBlock } from '../engine/structures/axes/types.ts';
+import { axesOf, bypassesOf } from '../engine/structures/find.ts';
 import type { Prepared } from '../pipeline/prepare/prepare.ts';
 
 interface Box {
@@ -27,7 +28,7 @@ interface Box {
 const NAMED = 4;
 
 export function modelGraph(p: Prepared): ModelGraph {
-  const { model, facts, analysis, blocks } = p;
+  const { model, facts, analysis, structures } = p;
   const dependent = dataDependent(model);
   const ids = new Map<string, number>();
   const boxes: Box[] = [];
@@ -60,9 +61,9 @@ export function modelGraph(p: Prepared): ModelGraph {
     // Without a box before it, it is part of the input.
     if (box) for (const o of node.outputs) boxOf.set(o, box);
   }
-  const widths = new Widths(facts, analysis.groups);
-  const units = new Map(analysis.groups.map((g) => [g.id, g.units]));
-  const within = blockOfNode(blocks);
+  const widths = new Widths(facts, axesOf(structures));
+  const units = new Map(structures.map((s) => [s.id, s.units]));
+  const within = blockOfNode(bypassesOf(structures));
   const frozen = new Map(analysis.skipped.map((s) => [s.group, s.reason]));
   const ends = new Set(model.graph.outputs);
   const shapes = (values: readonly Value[]): GraphShape[] => values.map((v) => shapeOf(v, facts));

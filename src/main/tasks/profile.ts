@@ -6,6 +6,7 @@ import { partition } from '../engine/latency/partition.ts';
 import { Widths } from '../engine/latency/widths.ts';
 import { measuredHere } from '../runtime/device.ts';
 import { profileModel, type Profile } from '../runtime/profile.ts';
+import { axesOf } from '../engine/structures/find.ts';
 import type { StageContext } from '../pipeline/context.ts';
 import { loadWithHash } from '../pipeline/prepare/load.ts';
 import { prepareSized } from '../pipeline/prepare/open-model.ts';
@@ -20,10 +21,10 @@ export async function runProfile(request: ProfileRequest, ctx: StageContext): Pr
   ctx.progress({ stage: 'load', message: 'reading the model', done: 0 });
   const source = await sized(await loadWithHash(request.model), request, ctx);
   const { batch } = source.sizes;
-  const { model, facts, analysis } = await prepareSized(source, ctx);
+  const { model, facts, structures } = await prepareSized(source, ctx);
   ctx.progress({ stage: 'profile', message: 'timing operators', done: 0 });
   const profile = await profileOf(model, { ...request, batch });
-  const { units } = partition(model, profile.operators, new Widths(facts, analysis.groups));
+  const { units } = partition(model, profile.operators, new Widths(facts, axesOf(structures)));
   // Kernels that execute none of the model's nodes (changes of layout) are in no unit.
   const groups = new Map(profile.operators.filter((o) => o.nodes.length > 0).map((o, i) => [o, units[i]!.groups]));
   ctx.progress({ stage: 'profile', message: 'done', done: 1 });

@@ -16,6 +16,7 @@ import { loadWithHash } from '../pipeline/prepare/load.ts';
 import { declareAs } from '../pipeline/prepare/free-batch.ts';
 import { openJobModel } from '../pipeline/prepare/open-model.ts';
 import type { Prepared } from '../pipeline/prepare/prepare.ts';
+import { axesOf } from '../engine/structures/find.ts';
 import { sized } from '../pipeline/prepare/sized.ts';
 import { openPackage } from '../pipeline/prepare/open-package.ts';
 import { metricOf, useBefore } from '../pipeline/measure/use.ts';
@@ -70,8 +71,7 @@ async function reachOfModel(request: ReachRequest, ctx: StageContext): Promise<R
   ctx.progress({ stage: 'latency', message: 'timing operators', done: 0 });
   const latency = await latencyStage({ prepared: keyed, budget, baseline }, ctx);
   const recipe = PRESETS.balanced;
-  const { groups } = prepared.analysis;
-  const { space, start } = openSpace(groups, prepared.blocks, new Map(), latency.counts, latency.model, recipe);
+  const { space, start } = openSpace(prepared.structures, new Map(), latency.counts, latency.model, recipe);
   const curve = curveOf(prepared, space, recipe.floor);
   ctx.progress({ stage: 'latency', message: 'done', done: 1 });
   const { baselineMs } = baseline.value;
@@ -79,18 +79,19 @@ async function reachOfModel(request: ReachRequest, ctx: StageContext): Promise<R
 }
 
 /** The same keep ratio in every group, from all units down to the floor; milliseconds, and multiply-accumulates. */
-function curveOf({ model, facts, analysis }: Prepared, space: Space, floor: number): ReachReport['curve'] {
-  const widths = new Widths(facts, analysis.groups);
+function curveOf({ model, facts, structures }: Prepared, space: Space, floor: number): ReachReport['curve'] {
+  const axes = axesOf(structures);
+  const widths = new Widths(facts, axes);
   return Array.from({ length: POINTS }, (_, i) => {
     const ratio = 1 - ((1 - floor) * i) / (POINTS - 1);
     const keep: KeepCounts = new Map(
-      space.groups.map((g) => [
+      axes.map((g) => [
         g.id,
         Math.max(g.multiple, Math.min(g.units, Math.round((ratio * g.units) / g.multiple) * g.multiple)),
       ]),
     );
     const { macs } = modelCosts(model, narrowed(facts, widths, keep));
-    return { keep: ratio, ms: predictMs(space, { keep, dropped: new Set() }), macs };
+    return { keep: ratio, ms: predictMs(space, keep), macs };
   });
 }
 

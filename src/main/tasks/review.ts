@@ -6,7 +6,7 @@ import type { ReviewData } from '../../shared/model/window.ts';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { storeLatencyModel } from '../engine/latency/stored.ts';
-import { goneNodes, isGroupGone, type Space } from '../engine/allocation/state.ts';
+import { goneNodes, isGone, type Space, type State } from '../engine/allocation/state.ts';
 import { localDevice } from '../runtime/device.ts';
 import { openModelFile } from '../storage/model-files.ts';
 import { sampleLimits } from '../pipeline/search/sample-limits.ts';
@@ -25,6 +25,7 @@ import { sized } from '../pipeline/prepare/sized.ts';
 import { openJobModel } from '../pipeline/prepare/open-model.ts';
 import { openPackage } from '../pipeline/prepare/open-package.ts';
 import type { Prepared } from '../pipeline/prepare/prepare.ts';
+import type { Structure } from '../engine/structures/contract.ts';
 import { resolveRecipe } from '../pipeline/search/resolve-recipe.ts';
 import { operatorsByTime } from './profile.ts';
 import { scoresStage, type CompleteScores } from '../pipeline/search/scores.ts';
@@ -54,20 +55,13 @@ export async function runReview({ request: asked, report }: ReviewRequest, ctx: 
     const latency = await latencyStage({ prepared: bare, budget, baseline }, ctx);
     const job = sourcesOf({ request, source, prepared: read, data }, ctx);
     const scored = await job.scores();
-    const { groups } = prepared.analysis;
-    const { space } = openSpace(
-      groups,
-      prepared.blocks,
-      scored.value.scores,
-      latency.counts,
-      latency.model,
-      request.recipe,
-    );
-    const gone = goneNodes(space, new Set(report.blocksRemoved));
+    const { structures } = prepared;
+    const { space } = openSpace(structures, scored.value.scores, latency.counts, latency.model, request.recipe);
+    const gone = goneNodes(space, stateOf(structures, report));
     const left = new Set(latency.model.unitsLeft(gone));
     const stored = storeLatencyModel(latency.model, latency.counts, [...prepared.model.graph.nodes()]).units;
     ctx.progress({ stage: 'cost', message: COST, done: 0 });
-    const rows = rowsOf(space, report).filter(({ group }) => !isGroupGone(group, gone));
+    const rows = rowsOf(space, report).filter(({ structure }) => !isGone(structure, gone));
     const price = await job.price(space, rows, scored);
     ctx.progress({ stage: 'samples', message: 'running samples before and after', done: 0 });
     // The bundle may have been moved since.
@@ -87,12 +81,12 @@ export async function runReview({ request: asked, report }: ReviewRequest, ctx: 
       budgetMs: report.budgetMs,
       units: stored.filter((_, i) => left.has(latency.model.tables[i]!)),
       ...latency.model.correction,
-      groups: rows.map(({ group, kept, counts }) => ({
-        id: group.id,
-        units: group.units,
+      groups: rows.map(({ structure: s, kept, counts }) => ({
+        id: s.id,
+        units: s.units,
         kept,
         counts,
-        costs: price ? counts.map((k) => price.group(group, k)) : [],
+        costs: price ? counts.map((k) => price(s, k)) : [],
       })),
       samples,
       operators,
@@ -123,14 +117,27 @@ async function dataOf(request: CompressRequest, model: Model, ctx: Pick<StageCon
   }
 }
 
-/** Groups with the counts that a slider offers: those of the allocator, the full width and what the job has kept. */
+/** The levels that a report tells. */
+const stateOf = (structures: readonly Structure[], { groups, blocksRemoved }: CompressReport): State =>
+  new Map([
+    ...groups.filter((g) => g.kept < g.units).map((g) => [g.id, g.kept] as const),
+    ...structures.filter((s) => s.units === 1 && blocksRemoved.includes(s.name)).map((s) => [s.id, 0] as const),
+  ]);
+
+/**
+ * The structures that a slider can narrow, with the counts that it offers: those of the allocator, the full width and what
+ * the job has kept.
+ */
 function rowsOf(space: Space, report: CompressReport) {
   const kept = new Map(report.groups.map((g) => [g.id, g.kept]));
-  return space.groups.map((group) => {
-    const now = kept.get(group.id) ?? group.units;
-    const counts = [...new Set([...(space.counts.get(group.id) ?? []), now, group.units])].sort((a, b) => a - b);
-    return { group, kept: now, counts };
-  });
+  return space.structures
+    .filter((s) => s.axes)
+    .map((structure) => {
+      const { id, units } = structure;
+      const now = kept.get(id) ?? units;
+      const counts = [...new Set([...(space.levels.get(id) ?? []), now, units])].sort((a, b) => a - b);
+      return { structure, kept: now, counts };
+    });
 }
 
 /** Scores and costs under the keys of the job; they are computed only where they are gone. */
@@ -156,7 +163,7 @@ function sourcesOf(
       rows: ReturnType<typeof rowsOf>,
       scored: Keyed<CompleteScores>,
     ): Promise<CurvatureCosts | null> => {
-      const wanted = rows.flatMap(({ group, counts }) => counts.map((keep) => ({ group, keep })));
+      const wanted = rows.flatMap(({ structure, counts }) => counts.map((level) => ({ structure, level })));
       const onProgress = (done: number): void => ctx.progress({ stage: 'cost', message: COST, done });
       const { compensation } = recipe;
       const given = { ...inputs, calibration, scored, compensation, probes: limits.probes };

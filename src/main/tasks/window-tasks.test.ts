@@ -17,6 +17,7 @@ import { modelCosts } from '../engine/ir/costs.ts';
 import { DType } from '../engine/ir/dtype.ts';
 import { Model } from '../engine/ir/model.ts';
 import { serializeModel } from '../engine/onnx/index.ts';
+import { choiceOf } from '../engine/structures/choices.ts';
 import { applyPlan } from '../engine/structures/apply.ts';
 import type { TaskTable } from '../jobs/worker-side.ts';
 import { collectFacts } from '../runtime/facts.ts';
@@ -144,11 +145,16 @@ describe('reach', () => {
     const p = await prepare(model, ctx, 1);
     expect(r.curve[0]!.macs).toBe(modelCosts(p.model, p.facts).macs);
     const point = r.curve[4]!;
-    const groups = p.analysis.groups.map((g) => {
-      const kept = Math.round(point.keep * g.units);
-      return { group: g.id, removed: Array.from({ length: g.units - kept }, (_, i) => kept + i) };
-    });
-    const cut = applyPlan(p.model, p.facts, p.analysis, { groups, blocks: [] }).model;
+    const choices = p.structures
+      .filter((s) => s.axes)
+      .map((s) => {
+        const kept = Math.round(point.keep * s.units);
+        return choiceOf(
+          s,
+          Array.from({ length: s.units - kept }, (_, i) => kept + i),
+        );
+      });
+    const cut = applyPlan(p, { choices }).model;
     expect(point.macs).toBe(modelCosts(cut, await collectFacts(cut, ctx.executor)).macs);
   });
 });

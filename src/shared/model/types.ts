@@ -51,19 +51,34 @@ export interface Budget {
   readonly provider: string;
 }
 
-/** A pruning plan. It lists removed units, so an empty plan removes nothing. */
+/** What is removed from a package. A structure that no choice names stays whole. */
 export interface Plan {
+  readonly version: 2;
+  /** sha256 of the original model file of each component. */
+  readonly package: Readonly<Record<string, string>>;
+  readonly choices: readonly PlanChoice[];
+}
+
+/** How much of one structure stays. */
+export interface PlanChoice {
+  readonly structure: string;
+  readonly kind: string;
+  /** Units that stay. */
+  readonly level: number;
+  readonly detail: {
+    /** Indices of the removed units, ascending. */
+    readonly removed: readonly number[];
+  };
+}
+
+/** A plan file of version 1, which knew channels (groups) and blocks. It is still read. */
+export interface PlanVersion1 {
   readonly version: 1;
   /** sha256 of the original model file. */
   readonly model: string;
-  readonly groups: readonly PlanGroup[];
-  /** Ids of residual blocks that are replaced by their shortcut. */
+  readonly groups: readonly { readonly group: string; readonly removed: readonly number[] }[];
+  /** Names of residual blocks that become their shortcut. */
   readonly blocks: readonly string[];
-}
-export interface PlanGroup {
-  readonly group: string;
-  /** Indices of removed units, ascending. */
-  readonly removed: readonly number[];
 }
 
 /** A structure that could not be pruned, and the operator that blocks it. */
@@ -73,9 +88,12 @@ export interface Skipped {
   readonly reason: string;
 }
 
-/** A group as shown in reports. */
+/** A structure of several units as shown in reports. */
 export interface GroupInfo {
   readonly id: string;
+  /** Kind of the structure, and the word for one unit; absent in reports of older versions, which knew channels only. */
+  readonly kind?: string;
+  readonly unit?: string;
   readonly units: number;
   /** Number of initializer elements per unit. */
   readonly paramsPerUnit: number;

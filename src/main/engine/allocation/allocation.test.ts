@@ -28,30 +28,34 @@ const COUNTS = [2, 4, 6, 8];
 function spaceOf(options: { counts?: Record<string, number[]>; droppable?: string[] } = {}): Space {
   const counts = new Map(Object.entries(options.counts ?? { stem: COUNTS, a0: COUNTS, a1: COUNTS }));
   const times: Record<string, number> = { stem: 2, a0: 4, b0: 4, a1: 3, b1: 3, fc: 1 };
+  const droppable = (options.droppable ?? ['b0', 'b1']).map((name) => [`block ${name}`, [0, 1]] as [string, number[]]);
   return {
-    groups: p.analysis.groups,
-    blocks: p.blocks,
+    structures: p.structures,
     order: new Map(p.analysis.groups.map((g) => [g.id, [3, 0, 7, 1, 6, 2, 5, 4]])),
-    counts,
-    droppable: new Set(options.droppable ?? ['b0', 'b1']),
+    levels: new Map([...counts, ...droppable]),
     latency: formulaLatency(p.model, p.analysis.groups, counts, (n) => times[n.name]!),
   };
 }
-const state = (keep: Record<string, number> = {}, dropped: string[] = []): State => ({
-  keep: new Map(Object.entries(keep)),
-  dropped: new Set(dropped),
-});
+/** All groups have eight units: a group that keeps them all is absent. */
+const state = (keep: Record<string, number> = {}, dropped: string[] = []): State =>
+  new Map([
+    ...Object.entries(keep).filter(([, n]) => n < 8),
+    ...dropped.map((name): [string, number] => [`block ${name}`, 0]),
+  ]);
+const keepOf = (s: State): Map<string, number> => new Map([...s].filter(([id]) => !id.startsWith('block ')));
+const droppedOf = (s: State): Set<string> =>
+  new Set([...s].filter(([, n]) => n === 0).map(([id]) => id.replace('block ', '')));
 
 /** A cost that adds up: what a group loses grows with the square of what went, blocks have a price. */
 const WEIGHT: Record<string, number> = { stem: 5, a0: 1, a1: 2 };
 const PRICE: Record<string, number> = { b0: 0.9, b1: 0.7 };
 const additive = async (s: State): Promise<number> => {
   let sum = 0;
-  for (const [g, n] of s.keep) {
-    if (s.dropped.has(`b${g.slice(1)}`)) continue;
+  for (const [g, n] of keepOf(s)) {
+    if (droppedOf(s).has(`b${g.slice(1)}`)) continue;
     sum += WEIGHT[g]! * (1 - n / 8) ** 2;
   }
-  for (const b of s.dropped) sum += PRICE[b]!;
+  for (const b of droppedOf(s)) sum += PRICE[b]!;
   return sum;
 };
 
@@ -72,29 +76,29 @@ describe('a plan in the making', () => {
   it('offers every lower count and every block, and nothing of what is gone', () => {
     const space = spaceOf({ counts: { stem: [8], a0: COUNTS, a1: [4, 8] } });
     const keys = (s: State): string[] => movesFrom(space, s).map(moveKey).sort();
-    expect(keys(WHOLE)).toEqual(['drop b0', 'drop b1', 'narrow a0 2', 'narrow a0 4', 'narrow a0 6', 'narrow a1 4']);
-    expect(keys(state({ a0: 4 }, ['b1']))).toEqual(['drop b0', 'narrow a0 2']);
-    expect(keys(state({ a0: 2, a1: 4 }, ['b0']))).toEqual(['drop b1']);
-    const s = applyMove(applyMove(WHOLE, { kind: 'narrow', group: 'a0', to: 6 }), { kind: 'drop', block: 'b1' });
+    expect(keys(WHOLE)).toEqual(['a0 2', 'a0 4', 'a0 6', 'a1 4', 'block b0 0', 'block b1 0']);
+    expect(keys(state({ a0: 4 }, ['b1']))).toEqual(['a0 2', 'block b0 0']);
+    expect(keys(state({ a0: 2, a1: 4 }, ['b0']))).toEqual(['block b1 0']);
+    const s = applyMove(applyMove(WHOLE, { structure: 'a0', to: 6 }), { structure: 'block b1', to: 0 });
     expect(s).toEqual(state({ a0: 6 }, ['b1']));
     expect(WHOLE).toEqual(state());
   });
 
   it('becomes a plan that surgery takes', () => {
     const space = spaceOf();
-    const group = space.groups.find((g) => g.id === 'a0')!;
+    const group = space.structures.find((s) => s.id === 'a0')!;
     expect(removedUnits(space, group, 5)).toEqual([0, 3, 7]);
-    const plan = planOf(space, state({ stem: 6, a0: 4, a1: 2 }, ['b1']), 'hash');
+    const plan = planOf(space, state({ stem: 6, a0: 4, a1: 2 }, ['b1']), { model: 'hash' });
     expect(plan).toEqual({
-      version: 1,
-      model: 'hash',
-      groups: [
-        { group: 'stem', removed: [0, 3] },
-        { group: 'a0', removed: [0, 1, 3, 7] },
+      version: 2,
+      package: { model: 'hash' },
+      choices: [
+        { structure: 'stem', kind: 'channels', level: 6, detail: { removed: [0, 3] } },
+        { structure: 'a0', kind: 'channels', level: 4, detail: { removed: [0, 1, 3, 7] } },
+        { structure: 'block b1', kind: 'blocks', level: 0, detail: { removed: [0] } },
       ],
-      blocks: ['b1'],
     });
-    const { model } = applyPlan(p.model, p.facts, p.analysis, plan, p.blocks);
+    const { model } = applyPlan(p, plan);
     const shapes = [...model.graph.nodes()]
       .filter((n) => n.opType === 'Conv')
       .map((n) => n.input(1)!.initializer!.dims);
@@ -113,7 +117,7 @@ describe('allocation by marginal cost', () => {
       expect(s.predictedMs).toBeCloseTo(predictMs(space, s.state), 9);
       expect(s.cost).toBeCloseTo(await additive(s.state), 9);
       if (i) expect(s.predictedMs).toBeLessThan(steps[i - 1]!.predictedMs);
-      for (const [g, n] of s.state.keep) expect(space.counts.get(g)).toContain(n);
+      for (const [g, n] of keepOf(s.state)) expect(space.levels.get(g)).toContain(n);
     }
     // A time that a step of the way comes close to.
     const loose = await path.reach(steps[2]!.predictedMs * 1.01);
@@ -128,15 +132,15 @@ describe('allocation by marginal cost', () => {
   it('does not take a block for a looser time where a few channels will do', async () => {
     // Dropping a block is the better deal, but more than is asked for.
     const cost = async (s: State): Promise<number> =>
-      [...s.keep].reduce((sum, [, n]) => sum + 0.2 * (8 - n), 0) + s.dropped.size * 0.5;
+      [...keepOf(s)].reduce((sum, [, n]) => sum + 0.2 * (8 - n), 0) + droppedOf(s).size * 0.5;
     const space = spaceOf();
     const path = new GreedyPath(space, WHOLE, { cost });
     const tight = await path.reach(6);
-    expect(tight.state.dropped.size).toBeGreaterThan(0);
+    expect(droppedOf(tight.state).size).toBeGreaterThan(0);
     const first = path.steps[1]!.predictedMs;
     expect(first).toBeLessThan(12);
     const loose = await path.reach(15.6);
-    expect(loose.state.dropped.size).toBe(0);
+    expect(droppedOf(loose.state).size).toBe(0);
     expect(loose.predictedMs).toBeGreaterThan(first);
     expect(loose).toEqual(expect.objectContaining({ state: (await new GreedyPath(space, WHOLE, { cost }).reach(15.6)).state })); // prettier-ignore
     // And the tighter one again, from there on.
@@ -184,9 +188,9 @@ describe('allocation by marginal cost', () => {
       expired: () => seen.length >= 5,
     });
     await path.reach(15);
-    expect(seen.map((s) => [...s.keep.keys(), ...s.dropped][0]).sort()).toEqual(['a0', 'a1', 'b0', 'b1', 'stem']);
+    expect(seen.map((s) => [...keepOf(s).keys(), ...droppedOf(s)][0]).sort()).toEqual(['a0', 'a1', 'b0', 'b1', 'stem']);
     // The nearest count of each group.
-    expect(seen.flatMap((s) => [...s.keep.values()])).toEqual([6, 6, 6]);
+    expect(seen.flatMap((s) => [...keepOf(s).values()])).toEqual([6, 6, 6]);
   });
 
   it('goes on, on the ground that it is given on the way', async () => {
@@ -199,7 +203,7 @@ describe('allocation by marginal cost', () => {
         asked.push(predictMs(space, floor));
         const at = await additive(floor);
         const cost = async (s: State): Promise<number> =>
-          0.1 * at + ((await additive(s)) - at) + 10 * (s.dropped.size - floor.dropped.size);
+          0.1 * at + ((await additive(s)) - at) + 10 * (droppedOf(s).size - droppedOf(floor).size);
         return asked.length === 1 ? { cost, floor } : null;
       },
     });
@@ -211,8 +215,8 @@ describe('allocation by marginal cost', () => {
     const first = path.steps.findIndex((s) => s.reference.floor !== WHOLE);
     expect(path.steps[first]!.state).toBe(path.steps[first - 1]!.state);
     expect(path.steps[first]!.cost).toBeCloseTo(0.1 * path.steps[first - 1]!.cost);
-    const blocks = path.steps[first]!.state.dropped.size;
-    expect(end.state.dropped.size).toBe(blocks);
+    const blocks = droppedOf(path.steps[first]!.state).size;
+    expect(droppedOf(end.state).size).toBe(blocks);
     expect(end.reference.floor).toBe(path.steps[first]!.reference.floor);
     expect(end.cost).toBeCloseTo(await end.reference.cost(end.state));
     // What was reached before the landing is judged as it was.
@@ -222,16 +226,16 @@ describe('allocation by marginal cost', () => {
   it('takes what costs least per millisecond', async () => {
     const free = new Set(['a1']);
     const cost = async (s: State): Promise<number> =>
-      [...s.keep].reduce((sum, [g, n]) => sum + (free.has(g) ? 1e-6 : 1) * (8 - n), 0) + s.dropped.size * 100;
+      [...keepOf(s)].reduce((sum, [g, n]) => sum + (free.has(g) ? 1e-6 : 1) * (8 - n), 0) + droppedOf(s).size * 100;
     const path = new GreedyPath(spaceOf(), WHOLE, { cost });
     expect((await path.reach(17 - 6 * 0.7)).state).toEqual(state({ a1: 2 }));
-    expect((await path.reach(12)).state.dropped.size).toBe(0);
+    expect(droppedOf((await path.reach(12)).state).size).toBe(0);
   });
 
   it('sees that two removals together cost more than both alone', async () => {
-    const cost = async (s: State): Promise<number> => (s.dropped.size === 2 ? 50 : 0.1 * s.dropped.size) + [...s.keep].reduce((sum, [, n]) => sum + (8 - n), 0); // prettier-ignore
+    const cost = async (s: State): Promise<number> => (droppedOf(s).size === 2 ? 50 : 0.1 * droppedOf(s).size) + [...keepOf(s)].reduce((sum, [, n]) => sum + (8 - n), 0); // prettier-ignore
     const end = await new GreedyPath(spaceOf(), WHOLE, { cost }).reach(6);
-    expect(end.state.dropped.size).toBe(1);
+    expect(droppedOf(end.state).size).toBe(1);
   });
 
   it('leaves alone what is frozen or set by hand', async () => {
@@ -248,14 +252,11 @@ describe('allocation by marginal cost', () => {
     const [narrowFirst, narrowSecond] = [state({ a0: 4 }), state({ a1: 4 })];
     const [low, high] = [predictMs(space, narrowFirst), predictMs(space, narrowSecond)];
     expect(low).toBeLessThan(high);
-    const cheap = (s: State): Promise<number> => Promise.resolve((s.keep.get('a0') === 4 ? 3 : 0) + (s.keep.get('a1') === 4 ? 2 : 0)); // prettier-ignore
+    const cheap = (s: State): Promise<number> => Promise.resolve((s.get('a0') === 4 ? 3 : 0) + (s.get('a1') === 4 ? 2 : 0)); // prettier-ignore
     const filled = await refill(space, narrowFirst, high, cheap, WHOLE);
-    expect([...filled.keep].sort()).toEqual([
-      ['a0', 8],
-      ['a1', 4],
-    ]);
+    expect(filled).toEqual(state({ a1: 4 }));
     // Not where that would cost more, and not above the time.
-    const dear = (s: State): Promise<number> => cheap({ ...s, keep: new Map([['a0', s.keep.get('a1') ?? 8], ['a1', s.keep.get('a0') ?? 8]]) }); // prettier-ignore
+    const dear = (s: State): Promise<number> => cheap(state({ a0: s.get('a1') ?? 8, a1: s.get('a0') ?? 8 })); // prettier-ignore
     expect(await refill(space, narrowFirst, high, dear, WHOLE)).toEqual(narrowFirst);
     expect(await refill(space, narrowFirst, high - 0.01, cheap, WHOLE)).toEqual(narrowFirst);
   });
@@ -305,7 +306,7 @@ describe('allocation by marginal cost', () => {
   it('narrows the same group again when that is cheapest', async () => {
     // The first narrowing of a0 carries nearly all of its price: the second must not be charged for it again.
     const cost = async (s: State): Promise<number> => {
-      const [a0, a1] = [s.keep.get('a0') ?? 8, s.keep.get('a1') ?? 8];
+      const [a0, a1] = [s.get('a0') ?? 8, s.get('a1') ?? 8];
       return (a0 < 8 ? 1 : 0) + 0.01 * (8 - a0) + 0.508 * (8 - a1);
     };
     const space = spaceOf({ counts: { a0: [4, 5, 6, 7, 8], a1: COUNTS }, droppable: [] });
@@ -331,16 +332,17 @@ describe('refill', () => {
     for (let i = 0; i < 40; i++) {
       const pick = (): number => COUNTS[random.int(4)]!;
       const s = state({ stem: pick(), a0: pick(), a1: pick() }, ['b0', 'b1'].filter(() => random.next() < 0.5)); // prettier-ignore
-      const fixed = s.keep.get('a0') ?? 8;
-      const floor = state({ a0: fixed }, [...s.dropped].slice(0, 1));
+      const fixed = s.get('a0') ?? 8;
+      const held = [...droppedOf(s)].slice(0, 1);
+      const floor: State = new Map([['a0', fixed], ...state({}, held)]);
       const ms = predictMs(space, s) * (0.8 + random.next());
       const filled = await refill(space, s, ms, additive, floor);
       if (predictMs(space, s) <= ms) expect(predictMs(space, filled)).toBeLessThanOrEqual(ms);
       else expect(filled).toEqual(s);
       expect(await additive(filled)).toBeLessThanOrEqual((await additive(s)) + 1e-9);
-      expect(filled.keep.get('a0') ?? 8).toBe(fixed);
-      for (const b of filled.dropped) expect(s.dropped).toContain(b);
-      for (const b of floor.dropped) expect(filled.dropped).toContain(b);
+      expect(keepOf(filled).get('a0') ?? 8).toBe(fixed);
+      for (const b of droppedOf(filled)) expect(droppedOf(s)).toContain(b);
+      for (const b of droppedOf(floor)) expect(droppedOf(filled)).toContain(b);
     }
   });
 
@@ -377,8 +379,8 @@ describe('allocations to compare with', () => {
       expect(predictMs(space, s)).toBeLessThanOrEqual(ms);
       expect(predictMs(space, s)).toBeLessThanOrEqual(last);
       last = predictMs(space, s);
-      for (const [g, n] of s.keep) expect(space.counts.get(g)).toContain(n);
-      expect(s.dropped.size).toBe(0);
+      for (const [g, n] of keepOf(s)) expect(space.levels.get(g)).toContain(n);
+      expect(droppedOf(s).size).toBe(0);
     }
     const least = await allocated(name, space, scores({ stem: 1, a0: 2, a1: 3 }), 0);
     expect(least).toEqual(state({ stem: 2, a0: 2, a1: 2 }));
@@ -387,7 +389,7 @@ describe('allocations to compare with', () => {
   it('uniform keeps the same share everywhere', async () => {
     const space = spaceOf();
     const s = await allocated('uniform', space, scores({ stem: 1, a0: 1, a1: 1 }), 8);
-    expect(new Set(s.keep.values()).size).toBe(1);
+    expect(new Set(keepOf(s).values()).size).toBe(1);
   });
 
   it('global ranks by score over the group’s mean, isomorphic within groups of one shape', async () => {
@@ -395,19 +397,19 @@ describe('allocations to compare with', () => {
     // A scale of its own per layer says nothing in a global ranking, and everything among equals.
     const scaled = scores({ stem: 1, a0: 1, a1: 100 });
     const global = await allocated('global', space, scaled, 10);
-    expect(global.keep.get('a0')).toBe(global.keep.get('a1'));
+    expect(keepOf(global).get('a0')).toBe(keepOf(global).get('a1'));
     const isomorphic = await allocated('isomorphic', space, scaled, 10);
-    expect(isomorphic.keep.get('a1')).toBe(8);
-    expect(isomorphic.keep.get('a0')).toBeLessThan(8);
+    expect(keepOf(isomorphic).get('a1')).toBe(8);
+    expect(keepOf(isomorphic).get('a0')).toBeLessThan(8);
   });
 
   it('keep what was set by hand', async () => {
     const space = spaceOf({ counts: { a0: COUNTS, a1: COUNTS } });
     for (const name of ['uniform', 'global', 'isomorphic'] as const) {
       const s = await allocated(name, space, scores({ a0: 1, a1: 1, stem: 1 }), 0, state({ a0: 6 }, ['b1']));
-      expect(s.keep.get('a0')).toBe(6);
-      expect(s.dropped).toEqual(new Set(['b1']));
-      expect(s.keep.has('stem')).toBe(false);
+      expect(s.get('a0')).toBe(6);
+      expect(droppedOf(s)).toEqual(new Set(['b1']));
+      expect(keepOf(s).has('stem')).toBe(false);
     }
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { plainExecutor } from '../../../../test/support/executor.ts';
-import { prepare, runOnce, type Prepared } from '../../../../test/support/prune.ts';
+import { prepare, runOnce, type Prepared, choose } from '../../../../test/support/prune.ts';
 import { residualChain } from '../../../../test/support/residual-chain.ts';
 import type { HostTensor } from '../executor.ts';
 import { DType, f32, toFloat32, type Model, type Node } from '../ir/index.ts';
@@ -8,7 +8,7 @@ import { klDivergence, logProbabilities } from '../heads/support/metrics.ts';
 import { seededRandom } from '../random.ts';
 import { Curvature } from './curvature.ts';
 import { maskModel } from '../structures/mask.ts';
-import type { Cut } from '../structures/axes/removal.ts';
+import type { Cut } from '../structures/choices.ts';
 
 const probes = (count: number, n = 1): Record<string, HostTensor>[] =>
   Array.from({ length: count }, (_, i) => {
@@ -17,7 +17,7 @@ const probes = (count: number, n = 1): Record<string, HostTensor>[] =>
     return { x: { dtype: DType.FLOAT, dims: [n, 3, 8, 8], data } };
   });
 const nodeNamed = (m: Model, name: string): Node => [...m.graph.nodes()].find((n) => n.name === name)!;
-const groupOf = (p: Prepared, id: string) => p.analysis.groups.find((g) => g.id === id)!;
+const structureOf = (p: Prepared, id: string) => p.structures.find((s) => s.id === id)!;
 const collect = (p: Prepared, feeds: Record<string, HostTensor>[], compensation: 'none' | 'bias' | 'least-squares') =>
   Curvature.collect(plainExecutor, p, feeds, { threads: 1, seed: 5, compensation });
 
@@ -32,7 +32,7 @@ function weaken(m: Model, name: string, c: number, factor: number): void {
 }
 
 async function divergence(p: Prepared, plan: Cut, feeds: Record<string, HostTensor>): Promise<number> {
-  const masked = maskModel(p.model, p.facts, p.analysis, plan, p.blocks);
+  const masked = maskModel(p, plan);
   const [a, b] = [await runOnce(p.model, feeds), await runOnce(masked, feeds)].map((o) => o['y']!.data as Float32Array);
   const n = a!.length / 4;
   let sum = 0;
@@ -56,8 +56,8 @@ describe('curvature', () => {
     }));
     const curvature = await collect(p, single, 'none');
     for (const removed of [[1], [4], [1, 4]]) {
-      const measured = await divergence(p, { groups: [{ group: 'a0', removed }], blocks: [] }, all!);
-      const ratio = curvature.groupCost(groupOf(p, 'a0'), removed) / measured;
+      const measured = await divergence(p, choose(p, { a0: removed }), all!);
+      const ratio = curvature.cost(structureOf(p, 'a0'), removed) / measured;
       expect(ratio).toBeGreaterThan(0.75);
       expect(ratio).toBeLessThan(1.3);
     }
@@ -75,10 +75,10 @@ describe('curvature', () => {
     nodeNamed(model, 'a0').input(2)!.initializer = f32(bias, [6]);
     const p = await prepare(model);
     const [plain, restored] = [await collect(p, probes(60), 'none'), await collect(p, probes(60), 'least-squares')];
-    const group = groupOf(p, 'a0');
-    expect(restored.groupCost(group, [5])).toBeLessThan(1e-4 * plain.groupCost(group, [5]));
+    const group = structureOf(p, 'a0');
+    expect(restored.cost(group, [5])).toBeLessThan(1e-4 * plain.cost(group, [5]));
     // Another unit is not made of the others.
-    expect(restored.groupCost(group, [2, 5])).toBeGreaterThan(1e-2 * plain.groupCost(group, [2, 5]));
+    expect(restored.cost(group, [2, 5])).toBeGreaterThan(1e-2 * plain.cost(group, [2, 5]));
   });
 
   it('restored means cost less than nothing restored, and predictions less than means', async () => {
@@ -86,7 +86,7 @@ describe('curvature', () => {
     const feeds = probes(100);
     const cost = async (how: 'none' | 'bias' | 'least-squares'): Promise<number> => {
       const curvature = await collect(p, feeds, how);
-      return p.analysis.groups.reduce((s, g) => s + curvature.groupCost(g, [0, 3]), 0);
+      return p.structures.filter((s) => s.axes).reduce((sum, s) => sum + curvature.cost(s, [0, 3]), 0);
     };
     const [none, bias, fitted] = [await cost('none'), await cost('bias'), await cost('least-squares')];
     expect(bias).toBeLessThan(none);
@@ -103,7 +103,9 @@ describe('curvature', () => {
     const p = await prepare(model);
     const curvature = await collect(p, probes(60), 'least-squares');
     expect(p.blocks.map((b) => b.id)).toEqual(['b0', 'b1']);
-    expect(curvature.blockCost('b1')).toBeGreaterThan(0);
-    expect(curvature.blockCost('b1')).toBeLessThan(0.05 * curvature.blockCost('b0'));
+    expect(curvature.cost(structureOf(p, 'block b1'), [0])).toBeGreaterThan(0);
+    expect(curvature.cost(structureOf(p, 'block b1'), [0])).toBeLessThan(
+      0.05 * curvature.cost(structureOf(p, 'block b0'), [0]),
+    );
   });
 });

@@ -3,7 +3,7 @@
  * outputs is the quadratic form of their Fisher information, and its mean over random cotangents v with that covariance is
  * 1/2 E[(v' J d)^2], where d is what the cut changes at the contractions (group Fisher pruning, Liu et al. 2021; here on
  * what compensation leaves over: d is the removed activations less their best linear prediction from those that stay).
- * Costs of groups and blocks are taken to add up. Running every plan tells more and costs a forward pass per plan, which
+ * Costs of structures are taken to add up. Running every plan tells more and costs a forward pass per plan, which
  * large models cannot afford.
  */
 import { GraphBuilder } from '../autodiff/builder.ts';
@@ -11,7 +11,6 @@ import { buildBackward, importDomains } from '../autodiff/walker.ts';
 import type { Executor, HostTensor } from '../executor.ts';
 import { cloneModel } from '../ir/clone.ts';
 import { DType } from '../ir/dtype.ts';
-import type { Facts } from '../ir/facts.ts';
 import type { Model } from '../ir/model.ts';
 import type { Value } from '../ir/value.ts';
 import { cholesky, choleskySolveT, submatrix } from '../linalg.ts';
@@ -19,7 +18,9 @@ import type { Meanings } from '../heads/contract.ts';
 import { HEADS } from '../heads/registry.ts';
 import { meaningsOf } from '../quality/meaning.ts';
 import { seededRandom } from '../random.ts';
-import type { Analysis, Group, ResidualBlock } from '../structures/axes/types.ts';
+import type { Group, ResidualBlock } from '../structures/axes/types.ts';
+import type { Structure, Subject } from '../structures/contract.ts';
+import { axesOf, bypassesOf } from '../structures/find.ts';
 
 export interface CurvatureOptions {
   readonly threads: number;
@@ -56,15 +57,18 @@ interface Use {
   readonly indices: readonly (readonly number[])[];
 }
 
+/** True where the cost of removing units follows from the curvature. */
+export const hasClosedForm = ({ axes, bypass }: Structure): boolean => axes !== undefined || bypass !== undefined;
+
 export class Curvature {
   readonly #uses: ReadonlyMap<string, readonly Use[]>;
-  readonly #blocks: ReadonlyMap<string, number>;
+  readonly #blocks: ReadonlyMap<ResidualBlock, number>;
   readonly #batch: number;
   readonly #options: CurvatureOptions;
 
   private constructor(
     uses: ReadonlyMap<string, readonly Use[]>,
-    blocks: ReadonlyMap<string, number>,
+    blocks: ReadonlyMap<ResidualBlock, number>,
     batch: number,
     options: CurvatureOptions,
   ) {
@@ -80,17 +84,13 @@ export class Curvature {
    */
   static async collect(
     executor: Executor,
-    p: {
-      readonly model: Model;
-      readonly facts: Facts;
-      readonly analysis: Analysis;
-      readonly blocks: readonly ResidualBlock[];
-      readonly meanings?: Meanings | undefined;
-    },
+    p: Subject & { readonly meanings?: Meanings | undefined },
     probes: readonly Readonly<Record<string, HostTensor>>[],
     options: CurvatureOptions,
   ): Promise<Curvature> {
-    const built = buildProbe(p, options.compensation === 'least-squares');
+    const axes = axesOf(p.structures);
+    const bypasses = bypassesOf(p.structures);
+    const built = buildProbe(p, bypasses, options.compensation === 'least-squares');
     const random = seededRandom(options.seed);
     const places = built.places.map(({ width, full }): Place => ({
       width,
@@ -100,7 +100,7 @@ export class Curvature {
       mean: new Float64Array(width),
       rows: 0,
     }));
-    const squares = p.blocks.map(() => 0);
+    const squares = bypasses.map(() => 0);
     const session = await executor.open(built.model, { threads: options.threads });
     try {
       for (const [i, feeds] of probes.entries()) {
@@ -134,7 +134,7 @@ export class Curvature {
           covariance[a * width + b] = covariance[a * width + b]! / rows - mean[a]! * mean[b]!;
     }
     const uses = new Map(
-      p.analysis.groups.map((g) => [
+      axes.map((g) => [
         g.id,
         g.members.flatMap((m) =>
           built.places.flatMap((at, i) =>
@@ -143,21 +143,23 @@ export class Curvature {
         ),
       ]),
     );
-    const blocks = new Map(p.blocks.map((b, i) => [b.id, squares[i]! / (2 * built.batch)]));
+    const blocks = new Map(bypasses.map((b, i) => [b, squares[i]! / (2 * built.batch)]));
     return new Curvature(uses, blocks, built.batch, options);
   }
 
-  /** Of dropping one block, in the unit of `groupCost`. */
-  blockCost(id: string): number {
-    return this.#blocks.get(id) ?? 0;
+  /**
+   * The cost of removing units of one structure, in the unit of a measured output change: KL(original || pruned) of classes
+   * and the relative squared error of other outputs.
+   */
+  cost(s: Structure, removed: readonly number[]): number {
+    if (removed.length === 0) return 0;
+    if (s.axes) return this.#axesCost(s.axes, removed);
+    if (s.bypass) return this.#blocks.get(s.bypass) ?? 0;
+    throw new Error(`${s.kind.name} have no closed form: ask hasClosedForm first`);
   }
 
-  /**
-   * Of removing units of one group: in the unit of a measured output change, KL(original || pruned) of classes and the
-   * relative squared error of other outputs.
-   */
-  groupCost(g: Group, units: readonly number[]): number {
-    const uses = this.#uses.get(g.id) ?? [];
+  #axesCost(axes: Group, units: readonly number[]): number {
+    const uses = this.#uses.get(axes.id) ?? [];
     const probes = uses[0]?.place.products.length ?? 0;
     const moved = new Float64Array(probes);
     let inflation = 1;
@@ -238,13 +240,8 @@ interface ProbeModel {
 
 /** The model with taps where contractions read, random cotangents at its outputs and the backward pass between them. */
 function buildProbe(
-  p: {
-    readonly model: Model;
-    readonly facts: Facts;
-    readonly analysis: Analysis;
-    readonly blocks: readonly ResidualBlock[];
-    readonly meanings?: Meanings | undefined;
-  },
+  p: Subject & { readonly meanings?: Meanings | undefined },
+  bypasses: readonly ResidualBlock[],
   wide: boolean,
 ): ProbeModel {
   const { model, values, nodes } = cloneModel(p.model);
@@ -254,7 +251,7 @@ function buildProbe(
   const batch = p.facts.get(first)?.shape[0] ?? 1;
 
   // What only contractions read is tapped apart from the other readers: a sum goes on without the units anyway.
-  const used = new Set(p.analysis.groups.flatMap((g) => g.members.map((m) => `${m.value.name}:${m.axis}`)));
+  const used = new Set(axesOf(p.structures).flatMap((g) => g.members.map((m) => `${m.value.name}:${m.axis}`)));
   const taps = new Map<Value, Value>();
   const tap = (
     value: Value,
@@ -287,7 +284,7 @@ function buildProbe(
     tap(s.activation, [s.node]);
     axes.set(`${s.activation.name}:${s.axis}`, { value: s.activation, axis: s.axis });
   }
-  const branches = p.blocks.map((b) => {
+  const branches = bypasses.map((b) => {
     const own = values.get(b.branch)!;
     const before = nodes.get(b.add)!;
     const t = graph.emit('Identity', [own], { before })[0]!;
@@ -351,7 +348,7 @@ function buildProbe(
       },
     ];
   });
-  const blocks = p.blocks.map((block, i) => {
+  const blocks = bypasses.map((block, i) => {
     const { shape } = p.facts.get(block.branch)!;
     const grad = grads.get(branches[i]!);
     if (!grad) return give(b.reshape(b.scalar(0), [1]));

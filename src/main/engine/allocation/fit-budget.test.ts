@@ -15,7 +15,11 @@ beforeAll(async () => {
   space = chainSpace(p);
 });
 
-const cost = async (s: State): Promise<number> => [...s.keep].reduce((sum, [, n]) => sum + (1 - n / 16) ** 2, 0);
+/** Ids of the structures that a space offers lower levels of. @param blocks those of blocks, or of the others */
+const levelsOf = ({ levels }: Space, blocks: boolean): string[] =>
+  [...levels.keys()].filter((id) => id.startsWith('block ') === blocks).sort();
+
+const cost = async (s: State): Promise<number> => [...s].reduce((sum, [, n]) => sum + (1 - n / 16) ** 2, 0);
 
 /** The loop with a machine whose true time is a function of the plan. */
 async function fit(
@@ -50,7 +54,7 @@ describe('the closed loop', () => {
     'with time that no cut removes': (_, ms) => ms + 4,
     'that is slower than predicted the more is cut': (_, ms) => ms ** 0.8,
     'that is faster than predicted': (_, ms) => ms ** 1.2,
-    'with steps': (s, ms) => ms + 0.05 * [...s.keep.values()].reduce((sum, n) => sum + ((4 - (n % 4)) % 4), 0),
+    'with steps': (s, ms) => ms + 0.05 * [...s.values()].reduce((sum, n) => sum + ((4 - (n % 4)) % 4), 0),
   };
   it.each(Object.keys(machines))('ends in a narrow band under the budget on a machine %s', async (name) => {
     for (const budget of [0.85, 0.7, 0.55]) {
@@ -138,10 +142,10 @@ describe('the closed loop', () => {
   });
 
   it('names plans by what they are', () => {
-    const s: State = { keep: new Map([['b', 2], ['a', 1]]), dropped: new Set(['y', 'x']) }; // prettier-ignore
-    const t: State = { keep: new Map([['a', 1], ['b', 2]]), dropped: new Set(['x', 'y']) }; // prettier-ignore
+    const s: State = new Map([['b', 2], ['a', 1], ['block y', 0]]); // prettier-ignore
+    const t: State = new Map([['block y', 0], ['a', 1], ['b', 2]]); // prettier-ignore
     expect(keyOf(s)).toBe(keyOf(t));
-    expect(keyOf(s)).not.toBe(keyOf({ ...s, dropped: new Set() }));
+    expect(keyOf(s)).not.toBe(keyOf(new Map([...s].slice(0, 2))));
     expect(stateOf(keyOf(s))).toEqual(t);
   });
 });
@@ -150,8 +154,7 @@ describe('what the allocator may choose from', () => {
   const open = (recipe: Partial<typeof PRESETS.fast>): ReturnType<typeof openSpace> => {
     const counts = new Map(p.analysis.groups.map((g) => [g.id, [1, 2, 4, 8, 12, 16]] as const));
     return openSpace(
-      p.analysis.groups,
-      p.blocks,
+      p.structures,
       new Map([['a0', Float64Array.from({ length: 16 }, (_, i) => (i % 2 ? -i : i))]]),
       counts,
       formulaLatency(p.model, p.analysis.groups, counts, () => 1),
@@ -159,21 +162,21 @@ describe('what the allocator may choose from', () => {
     );
   };
   const groups = ['stem', 'a0', 'a1', 'a2', 'a3'];
-  const offered = (r: Partial<typeof PRESETS.fast>): string[] => [...open(r).space.counts.keys()].sort();
+  const offered = (r: Partial<typeof PRESETS.fast>): string[] => levelsOf(open(r).space, false);
 
   it('is everything, unless the recipe says otherwise', () => {
     const { space: all, start } = open({ floor: 0 });
-    expect([...all.counts.keys()].sort()).toEqual([...groups].sort());
-    expect(all.counts.get('a1')).toEqual([1, 2, 4, 8, 12, 16]);
-    expect([...all.droppable]).toEqual(['b0', 'b1', 'b2', 'b3']);
-    expect(start).toEqual({ keep: new Map(), dropped: new Set() });
+    expect(levelsOf(all, false)).toEqual([...groups].sort());
+    expect(all.levels.get('a1')).toEqual([1, 2, 4, 8, 12, 16]);
+    expect(levelsOf(all, true)).toEqual(['block b0', 'block b1', 'block b2', 'block b3']);
+    expect(start).toEqual(new Map());
     expect(all.order.get('a0')).toEqual([15, 13, 11, 9, 7, 5, 3, 1, 0, 2, 4, 6, 8, 10, 12, 14]);
     expect(all.order.get('a1')).toEqual(Array.from({ length: 16 }, (_, i) => i));
   });
 
   it('has no counts below the floor', () => {
-    expect(open({ floor: 0.25 }).space.counts.get('a1')).toEqual([4, 8, 12, 16]);
-    expect(open({ floor: 0.3 }).space.counts.get('a1')).toEqual([8, 12, 16]);
+    expect(open({ floor: 0.25 }).space.levels.get('a1')).toEqual([4, 8, 12, 16]);
+    expect(open({ floor: 0.3 }).space.levels.get('a1')).toEqual([8, 12, 16]);
     expect(offered({ floor: 1 })).toEqual([]);
   });
 
@@ -185,18 +188,17 @@ describe('what the allocator may choose from', () => {
     expect(offered({ freeze: ['b1'] })).toEqual(['a0', 'a2', 'a3']);
     // A dot is a dot.
     expect(offered({ freeze: ['a.'] })).toHaveLength(5);
-    const { droppable } = open({ freeze: ['b1', 'a3'] }).space;
-    expect([...droppable]).toEqual(['b0', 'b2']);
+    expect(levelsOf(open({ freeze: ['b1', 'a3'] }).space, true)).toEqual(['block b0', 'block b2']);
     expect(offered({ channels: false })).toEqual([]);
-    expect(open({ blocks: false }).space.droppable.size).toBe(0);
+    expect(levelsOf(open({ blocks: false }).space, true)).toEqual([]);
   });
 
   it('takes keep ratios set by hand for given', () => {
     const { space: s, start } = open({ keep: { 'a*': 0.5, a1: 0.26 } });
-    expect([...s.counts.keys()]).toEqual(['stem']);
-    expect(start.keep).toEqual(new Map([['a0', 8], ['a1', 4], ['a2', 8], ['a3', 8]])); // prettier-ignore
-    expect(open({ keep: { a1: 0.001 } }).start.keep.get('a1')).toBe(1);
-    expect(open({ keep: { a1: 1 } }).start.keep.get('a1')).toBe(16);
+    expect(levelsOf(s, false)).toEqual(['stem']);
+    expect(start).toEqual(new Map([['a0', 8], ['a1', 4], ['a2', 8], ['a3', 8]])); // prettier-ignore
+    expect(open({ keep: { a1: 0.001 } }).start.get('a1')).toBe(1);
+    expect(open({ keep: { a1: 1 } }).start.get('a1')).toBe(16);
   });
 
   it('refuses a name that nothing has', () => {

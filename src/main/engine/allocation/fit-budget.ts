@@ -132,10 +132,6 @@ class Goals {
 }
 
 /** Equal states have equal keys. */
-export const keyOf = (s: State): string =>
-  JSON.stringify([[...s.keep].sort((a, b) => (a[0] < b[0] ? -1 : 1)), [...s.dropped].sort()]);
+export const keyOf = (s: State): string => JSON.stringify([...s].sort((a, b) => (a[0] < b[0] ? -1 : 1)));
 
-export function stateOf(key: string): State {
-  const [keep, dropped] = JSON.parse(key) as [[string, number][], string[]];
-  return { keep: new Map(keep), dropped: new Set(dropped) };
-}
+export const stateOf = (key: string): State => new Map(JSON.parse(key) as [string, number][]);

@@ -6,11 +6,11 @@
  */
 import {
   applyMove,
-  goneNodes,
-  isGroupGone,
+  levelOf,
   moveKey,
   movesFrom,
   predictMs,
+  replaces,
   type Move,
   type Space,
   type State,
@@ -44,14 +44,10 @@ export interface GreedyOptions {
 interface Candidate {
   readonly move: Move;
   readonly key: string;
-  /** The group or block that it changes. */
-  readonly place: string;
   /** Milliseconds, and those of them that are still missing. */
   readonly saved: number;
   readonly useful: number;
 }
-
-const placeOf = (m: Move): string => (m.kind === 'drop' ? `block ${m.block}` : `group ${m.group}`);
 
 export interface Step {
   readonly state: State;
@@ -134,8 +130,8 @@ export class GreedyPath {
     const predictedMs = predictMs(this.#space, state);
     const paid = this.#costOf(best, candidates);
     this.#steps.push({ ...now, state, move: best.move, cost: now.cost + paid, predictedMs, target, known: before });
-    // Further moves in the same place were measured from where it was before: part of their price is paid. Without this
-    // a group that was narrowed once looks too dear to be narrowed again, and is never looked at.
+    // Further moves of the same structure were measured from its level before: part of their price is paid. Without this
+    // a structure that was narrowed once looks too dear to be narrowed again, and is never looked at.
     for (const c of candidates) {
       const known = this.#known.get(c.key);
       if (known !== undefined && replaces(this.#space, c.move, best.move)) this.#known.set(c.key, known - paid);
@@ -144,7 +140,7 @@ export class GreedyPath {
     return true;
   }
 
-  /** Moves that save something to speak of, those that come first in their place first: each place is known early. */
+  /** Moves that save a noticeable time, the first of every structure first: each structure is known early. */
   #candidates(now: Step, target: number): Candidate[] {
     const least = this.#space.latency.baselineMs * (this.#options.least ?? 0.002);
     const found: (Candidate & { readonly turn: number })[] = [];
@@ -155,10 +151,9 @@ export class GreedyPath {
       if (saved < least) continue;
       // Time saved beyond the target is worth no more than what is still missing.
       const useful = Math.min(saved, Math.max(now.predictedMs - target, least));
-      const place = placeOf(move);
-      const turn = turns.get(place) ?? 0;
-      turns.set(place, turn + 1);
-      found.push({ move, place, saved, useful, key: moveKey(move), turn });
+      const turn = turns.get(move.structure) ?? 0;
+      turns.set(move.structure, turn + 1);
+      found.push({ move, saved, useful, key: moveKey(move), turn });
     }
     return found.sort((a, b) => a.turn - b.turn);
   }
@@ -186,9 +181,9 @@ export class GreedyPath {
     if (known !== undefined) return known;
     const measured = candidates.filter((o) => this.#known.has(o.key));
     // Costs grow about with the square of what is removed.
-    const alike = measured.find((o) => o.place === c.place);
+    const alike = measured.find((o) => o.move.structure === c.move.structure);
     if (alike) return Math.max(0, this.#known.get(alike.key)!) * (c.saved / alike.saved) ** 2;
-    // A place that nothing is known about comes last.
+    // A structure that nothing is known about comes last.
     return c.saved * measured.reduce((most, o) => Math.max(most, this.#known.get(o.key)! / o.saved), 1);
   }
 
@@ -206,14 +201,6 @@ export class GreedyPath {
   async #marginal(now: Step, move: Move): Promise<number> {
     return (await now.reference.cost(applyMove(now.state, move))) - now.cost;
   }
-}
-
-/** True when `next` undoes all that `done` did: it narrows the same group further, or drops the block around it. */
-function replaces(space: Space, next: Move, done: Move): boolean {
-  if (done.kind === 'drop') return false;
-  if (next.kind === 'narrow') return next.group === done.group;
-  const group = space.groups.find((g) => g.id === done.group);
-  return group !== undefined && isGroupGone(group, goneNodes(space, new Set([next.block])));
 }
 
 /**
@@ -240,8 +227,8 @@ export async function refill(
     };
     const wider = undos(space, state, floor);
     let options = wider.flatMap(between);
-    // A few groups with coarse steps leave gaps that no single step fills: one wider, another narrower may.
-    if (options.length === 0 && space.groups.length <= FEW_GROUPS)
+    // A few structures with coarse steps leave gaps that no single step fills: one wider, another narrower may.
+    if (options.length === 0 && space.structures.filter((x) => x.units > 1).length <= FEW_STRUCTURES)
       options = wider.flatMap((u) => narrowed(space, u, state, floor).flatMap(between));
     if (options.length === 0 || (left <= 0 && tries > 0)) return state;
     // The largest first: they fill the gap with the fewest steps.
@@ -265,27 +252,33 @@ export async function refill(
 
 /** Undos that are compared before one is taken, where each has to be measured. */
 const FEW = 6;
-/** Groups up to which pairs of steps are looked at: with more, single steps are fine enough. */
-const FEW_GROUPS = 16;
+/** Structures of several units up to which pairs of steps are looked at: with more, single steps are fine enough. */
+const FEW_STRUCTURES = 16;
 
-/** States with one group that `s` has at the width of `before` a step narrower; not one that is fixed by hand. */
+/** States with one structure that `s` has at the level of `before` a step lower, but not removed or fixed by hand. */
 const narrowed = (space: Space, s: State, before: State, floor: State): State[] =>
-  space.groups.flatMap((g) => {
-    const now = s.keep.get(g.id) ?? g.units;
-    if (now !== (before.keep.get(g.id) ?? g.units) || floor.keep.has(g.id)) return [];
-    const to = (space.counts.get(g.id) ?? []).findLast((c) => c < now);
-    return to === undefined ? [] : [applyMove(s, { kind: 'narrow', group: g.id, to })];
+  space.structures.flatMap((x) => {
+    const now = levelOf(x, s);
+    if (now !== levelOf(x, before) || floor.has(x.id)) return [];
+    const to = (space.levels.get(x.id) ?? []).findLast((n) => n > 0 && n < now);
+    return to === undefined ? [] : [applyMove(s, { structure: x.id, to })];
   });
 
-/** States with one narrowing widened by a step or one block put back; never below what `floor` fixes by hand. */
+/** States with one structure at a higher level; never above what `floor` fixes. */
 function undos(space: Space, s: State, floor: State): State[] {
   const out: State[] = [];
-  for (const [group, keep] of s.keep) {
-    const most = floor.keep.get(group) ?? Infinity;
-    for (const c of space.counts.get(group) ?? [])
-      if (c > keep && c <= most) out.push({ keep: new Map([...s.keep, [group, c]]), dropped: s.dropped });
+  for (const [structure, level] of s) {
+    const levels = space.levels.get(structure) ?? [];
+    const most = floor.get(structure) ?? Infinity;
+    for (const to of levels) if (to > level && to <= most) out.push(raised(s, { structure, to }, to === levels.at(-1)));
   }
-  for (const b of s.dropped)
-    if (!floor.dropped.has(b)) out.push({ keep: s.keep, dropped: new Set([...s.dropped].filter((x) => x !== b)) });
+  return out;
+}
+
+/** A structure that is whole again is absent, as in a plan that never reduced it. */
+function raised(s: State, move: Move, whole: boolean): State {
+  if (!whole) return applyMove(s, move);
+  const out = new Map(s);
+  out.delete(move.structure);
   return out;
 }

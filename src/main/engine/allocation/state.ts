@@ -1,92 +1,119 @@
-/** A plan in the making: how many units of each group stay, and which blocks are gone. Pure bookkeeping for allocators. */
+/** A plan in the making: the level of every structure. Pure bookkeeping for allocators. */
 import type { Plan } from '../../../shared/model/types.ts';
 import type { Node } from '../ir/node.ts';
 import type { LatencyModel } from '../latency/predict.ts';
-import { traitsOf } from '../ops/registry.ts';
-import type { Group, ResidualBlock } from '../structures/axes/types.ts';
+import { choiceOf } from '../structures/choices.ts';
+import type { ShapeChange, Structure } from '../structures/contract.ts';
 
 /** What an allocator chooses from. */
 export interface Space {
-  readonly groups: readonly Group[];
-  readonly blocks: readonly ResidualBlock[];
-  /** Units of each group by importance, least important first. */
+  readonly structures: readonly Structure[];
+  /** Units of each structure by importance, least important first; absent: in the order of their indices. */
   readonly order: ReadonlyMap<string, readonly number[]>;
-  /** Counts offered per group, ascending, the full width last. A group that is absent stays whole. */
-  readonly counts: ReadonlyMap<string, readonly number[]>;
-  /** Blocks that may go. */
-  readonly droppable: ReadonlySet<string>;
+  /** Levels offered per structure id, ascending, all units last. A structure that is absent stays whole. */
+  readonly levels: ReadonlyMap<string, readonly number[]>;
   readonly latency: LatencyModel;
 }
 
-export interface State {
-  /** Kept units; absent = whole. */
-  readonly keep: ReadonlyMap<string, number>;
-  readonly dropped: ReadonlySet<string>;
+/** Levels by structure id; absent = all units. */
+export type State = ReadonlyMap<string, number>;
+
+/** @internal */
+export const WHOLE: State = new Map();
+
+/** One structure brought to a lower level. */
+export interface Move {
+  readonly structure: string;
+  readonly to: number;
 }
 
-export const WHOLE: State = { keep: new Map(), dropped: new Set() };
+export const applyMove = (s: State, { structure, to }: Move): State => new Map(s).set(structure, to);
 
-export type Move =
-  | { readonly kind: 'narrow'; readonly group: string; readonly to: number }
-  | { readonly kind: 'drop'; readonly block: string };
+export const levelOf = ({ id, units }: Structure, s: State): number => s.get(id) ?? units;
 
-export function applyMove(s: State, m: Move): State {
-  if (m.kind === 'drop') return { keep: s.keep, dropped: new Set([...s.dropped, m.block]) };
-  return { keep: new Map([...s.keep, [m.group, m.to]]), dropped: s.dropped };
+/** Units removed from a structure at a level, ascending. */
+export function removedUnits(space: Space, { id, units }: Structure, level: number): number[] {
+  const order = space.order.get(id) ?? Array.from({ length: units }, (_, i) => i);
+  return order.slice(0, units - level).sort((a, b) => a - b);
 }
 
-/** Nodes that go with the dropped blocks. */
-export function goneNodes(space: Space, dropped: ReadonlySet<string>): Set<Node> {
-  const gone = new Set<Node>();
-  for (const b of space.blocks) {
-    if (!dropped.has(b.id)) continue;
-    for (const n of b.nodes) gone.add(n);
-    gone.add(b.add);
-    // The activation behind the sum is that of the block before: twice is once.
-    for (const c of b.add.output().consumers()) if (traitsOf(c).idempotent) gone.add(c);
+/** Structures by id, and their shape changes by level: asked for some hundred thousand times per allocation. */
+interface Lookups {
+  readonly byId: ReadonlyMap<string, Structure>;
+  readonly changes: Map<string, Map<number, ShapeChange>>;
+}
+const lookups = new WeakMap<Space, Lookups>();
+
+function lookupsOf(space: Space): Lookups {
+  let found = lookups.get(space);
+  if (!found)
+    lookups.set(space, (found = { byId: new Map(space.structures.map((s) => [s.id, s])), changes: new Map() }));
+  return found;
+}
+
+function changeAt(space: Space, id: string, level: number): ShapeChange {
+  const { byId, changes } = lookupsOf(space);
+  const of = changes.get(id) ?? new Map<number, ShapeChange>();
+  changes.set(id, of);
+  let change = of.get(level);
+  if (!change) {
+    const s = byId.get(id)!;
+    of.set(level, (change = s.kind.shapes(s, removedUnits(space, s, level))));
   }
+  return change;
+}
+
+/** Nodes that no longer run. */
+export function goneNodes(space: Space, s: State): Set<Node> {
+  const gone = new Set<Node>();
+  for (const [id, level] of s) for (const n of changeAt(space, id, level).gone) gone.add(n);
   return gone;
 }
 
-/** True when every node that holds the group's own weights goes with dropped blocks. */
-export function isGroupGone(g: Group, gone: ReadonlySet<Node>): boolean {
-  const sources = g.members.filter((m) => m.role === 'source');
-  return sources.length > 0 && sources.every((m) => m.nodes.every((n) => gone.has(n)));
-}
+/** True when every node that holds the structure's own weights is gone: its level has no effect. */
+export const isGone = ({ makers }: Structure, gone: ReadonlySet<Node>): boolean =>
+  makers.length > 0 && makers.every((n) => gone.has(n));
 
 /** Predicted milliseconds of a plan. */
-export const predictMs = (space: Space, s: State): number => space.latency.predict(s.keep, goneNodes(space, s.dropped));
+export function predictMs(space: Space, s: State): number {
+  const keep = new Map<string, number>();
+  for (const [id, level] of s) {
+    const left = changeAt(space, id, level).keep;
+    if (left !== undefined) keep.set(id, left);
+  }
+  return space.latency.predict(keep, goneNodes(space, s));
+}
 
-/** Units removed from a group at a keep count, ascending. */
-export const removedUnits = (space: Space, group: Group, keep: number): number[] =>
-  (space.order.get(group.id) ?? []).slice(0, group.units - keep).sort((a, b) => a - b);
-
-/** @param model sha256 of the original model file */
-export function planOf(space: Space, s: State, model: string): Plan {
-  const gone = goneNodes(space, s.dropped);
-  const groups = space.groups.flatMap((g) => {
-    const keep = s.keep.get(g.id) ?? g.units;
-    return keep >= g.units || isGroupGone(g, gone) ? [] : [{ group: g.id, removed: removedUnits(space, g, keep) }];
+/** @param files sha256 of the original model file of each component */
+export function planOf(space: Space, s: State, files: Plan['package']): Plan {
+  const gone = goneNodes(space, s);
+  const choices = space.structures.flatMap((x) => {
+    const level = levelOf(x, s);
+    // What stays of a structure that goes with another one has no effect.
+    if (level >= x.units || (level > 0 && isGone(x, gone))) return [];
+    return [choiceOf(x, removedUnits(space, x, level))];
   });
-  return { version: 1, model, groups, blocks: space.blocks.filter((b) => s.dropped.has(b.id)).map((b) => b.id) };
+  return { version: 2, package: files, choices };
 }
 
 /** Each has to be tried; with more than one ahead, a step that saves little does not hide a good one behind it. */
 const STEPS_AHEAD = 3;
 
-/** Every next step down: each group to its next lower counts, each block that is still there. */
+/** Every next step down: each structure to its next lower levels. */
 export function movesFrom(space: Space, s: State): Move[] {
-  const gone = goneNodes(space, s.dropped);
-  const narrow = space.groups.flatMap((g): Move[] => {
-    const now = s.keep.get(g.id) ?? g.units;
-    if (isGroupGone(g, gone)) return [];
-    const lower = (space.counts.get(g.id) ?? []).filter((c) => c < now);
-    return lower.slice(-STEPS_AHEAD).map((to) => ({ kind: 'narrow', group: g.id, to }));
+  const gone = goneNodes(space, s);
+  return space.structures.flatMap((x): Move[] => {
+    if (isGone(x, gone)) return [];
+    const lower = (space.levels.get(x.id) ?? []).filter((n) => n < levelOf(x, s));
+    return lower.slice(-STEPS_AHEAD).map((to) => ({ structure: x.id, to }));
   });
-  const drop = space.blocks
-    .filter((b) => space.droppable.has(b.id) && !s.dropped.has(b.id) && !b.nodes.every((n) => gone.has(n)))
-    .map((b): Move => ({ kind: 'drop', block: b.id }));
-  return [...narrow, ...drop];
 }
 
-export const moveKey = (m: Move): string => (m.kind === 'drop' ? `drop ${m.block}` : `narrow ${m.group} ${m.to}`);
+export const moveKey = ({ structure, to }: Move): string => `${structure} ${to}`;
+
+/** True when `next` undoes all that `done` did: it narrows the same structure further, or removes all that it lies in. */
+export function replaces(space: Space, next: Move, done: Move): boolean {
+  if (next.structure === done.structure) return true;
+  const structure = lookupsOf(space).byId.get(done.structure);
+  return structure !== undefined && isGone(structure, new Set(changeAt(space, next.structure, next.to).gone));
+}

@@ -96,7 +96,7 @@ export function modelCard(c: CardInput): string {
     '',
     `Recipe ${inline(r.recipe.name)}: criterion ${inline(r.recipe.criterion)}, allocation ${r.recipe.allocation}, compensation ${r.recipe.compensation}, ` +
       `recovery ${r.recipe.recovery.enabled ? `by distillation, at most ${r.recipe.recovery.seconds} s` : 'off'}.`,
-    `${r.blocksRemoved.length} blocks removed; channels kept: ${r.groups.reduce((n, g) => n + g.kept, 0)} of ${r.groups.reduce((n, g) => n + g.units, 0)} in ${r.groups.length} groups.`,
+    [`${r.blocksRemoved.length} blocks removed`, ...keptByKind(r.groups)].join('; ') + '.',
     'The recipe, the plan (removed channels and blocks) and the full report are in `secateur/`.',
   );
   if (r.skipped.length) {
@@ -137,4 +137,13 @@ export function modelCard(c: CardInput): string {
   );
   if (r.notes.length) lines.push('', '## Notes', '', ...r.notes.map((n) => `- ${inline(n)}`));
   return `${lines.join('\n')}\n`;
+}
+
+/** `channels kept: 12 of 16 in 1 group`, for each kind. */
+function keptByKind(groups: CompressReport['groups']): string[] {
+  const sum = (list: CompressReport['groups'], of: 'kept' | 'units'): number => list.reduce((n, g) => n + g[of], 0);
+  return [...Map.groupBy(groups, (g) => g.kind ?? 'channels')].map(
+    ([kind, of]) =>
+      `${kind} kept: ${sum(of, 'kept')} of ${sum(of, 'units')} in ${of.length} ${of.length === 1 ? 'group' : 'groups'}`,
+  );
 }

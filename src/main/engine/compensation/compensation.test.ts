@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { plainExecutor } from '../../../../test/support/executor.ts';
-import { difference, prepare, runOnce, type Prepared } from '../../../../test/support/prune.ts';
+import { difference, prepare, runOnce, type Prepared, choose } from '../../../../test/support/prune.ts';
 import { residualChain } from '../../../../test/support/residual-chain.ts';
 import { GraphBuilder } from '../autodiff/builder.ts';
 import type { Executor, HostTensor } from '../executor.ts';
@@ -8,7 +8,7 @@ import { cloneModel } from '../ir/clone.ts';
 import { DType, Model, f32, int, ints, toFloat32, type Attribute, type Node, type Value } from '../ir/index.ts';
 import { extractSubgraph } from '../passes/extract.ts';
 import { seededRandom } from '../random.ts';
-import type { Cut } from '../structures/axes/removal.ts';
+import type { Cut } from '../structures/choices.ts';
 import { applyPlan, type Surgery } from '../structures/apply.ts';
 import { lookAtAll } from './dense.ts';
 import { refit } from './least-squares.ts';
@@ -267,10 +267,9 @@ async function run(
   n = 8,
   dims = [3, 8, 8],
 ): Promise<Result> {
-  const cut = (): Surgery => applyPlan(p.model, p.facts, p.analysis, plan, p.blocks);
+  const cut = (): Surgery => applyPlan(p, plan);
   const surgery = cut();
-  const blocks = p.blocks.filter((b) => plan.blocks.includes(b.id));
-  const fits = await compensate(plainExecutor, p, surgery, blocks, feeds(n, 16, 1, dims), { threads: 1, kind: 'least-squares', ...options }); // prettier-ignore
+  const fits = await compensate(plainExecutor, p, surgery, feeds(n, 16, 1, dims), { threads: 1, kind: 'least-squares', ...options }); // prettier-ignore
   const error = async (m: Model): Promise<number> => {
     let [e, power] = [0, 0];
     for (const f of feeds(2, 32, 9, dims)) {
@@ -288,7 +287,7 @@ const weightsOf = (m: Model): string =>
 describe('sequential compensation', () => {
   it('lowers the error of a pruned residual network', async () => {
     const p = await prepare(residualChain({ blocks: 2, width: 8 }));
-    const plan = { groups: [{ group: 'a0', removed: [1, 4, 6] }, { group: 'a1', removed: [0, 2] }], blocks: [] }; // prettier-ignore
+    const plan = choose(p, { a0: [1, 4, 6], a1: [0, 2] }); // prettier-ignore
     const r = await run(p, plan);
     expect(r.before).toBeGreaterThan(0.001);
     expect(r.after).toBeLessThan(0.5 * r.before);
@@ -305,22 +304,22 @@ describe('sequential compensation', () => {
 
   it('does so when the residual stream itself is narrowed', async () => {
     const p = await prepare(residualChain({ blocks: 2, width: 8 }));
-    const r = await run(p, { groups: [{ group: 'stem', removed: [2, 5] }], blocks: [] });
+    const r = await run(p, choose(p, { stem: [2, 5] }));
     expect(r.after).toBeLessThan(0.7 * r.before);
     expect(r.fits.map((f) => f.node)).toEqual(['a0', 'b0', 'a1', 'b1', 'fc']);
   });
 
   it('is the same with what the original makes looked at in one pass beforehand', async () => {
     const p = await prepare(residualChain({ blocks: 2, width: 8 }));
-    const plan = { groups: [{ group: 'a0', removed: [1, 4, 6] }, { group: 'stem', removed: [2] }], blocks: [] }; // prettier-ignore
+    const plan = choose(p, { a0: [1, 4, 6], stem: [2] }); // prettier-ignore
     const batches = feeds(8);
     const looked = await lookAtAll(plainExecutor, p, batches, 1, 1e9);
     expect([...looked!.keys()]).toHaveLength(6);
     const { executor, opened } = counting();
     const fitted = async (known?: typeof looked): Promise<[Model, number]> => {
-      const surgery = applyPlan(p.model, p.facts, p.analysis, plan, p.blocks);
+      const surgery = applyPlan(p, plan);
       const before = opened();
-      await compensate(executor, p, surgery, [], batches, { threads: 1, kind: 'least-squares', ...(known && { looked: known }) }); // prettier-ignore
+      await compensate(executor, p, surgery, batches, { threads: 1, kind: 'least-squares', ...(known && { looked: known }) }); // prettier-ignore
       return [surgery.model, opened() - before];
     };
     const [plain, many] = await fitted();
@@ -336,7 +335,7 @@ describe('sequential compensation', () => {
   it('does nothing to a model that nothing was cut from', async () => {
     const p = await prepare(residualChain());
     const before = weightsOf(cloneModel(p.model).model);
-    const r = await run(p, { groups: [], blocks: [] }, {}, 1);
+    const r = await run(p, choose(p, {}), {}, 1);
     expect(r.fits).toEqual([]);
     expect(weightsOf(r.surgery.model)).toBe(before);
     expect(r.after).toBe(0);
@@ -346,8 +345,8 @@ describe('sequential compensation', () => {
     const p = await prepare(residualChain({ blocks: 3 }));
     const [b0, b1, b2] = p.blocks;
     const targetsOf = (ids: string[]): Targets => {
-      const surgery = applyPlan(p.model, p.facts, p.analysis, { groups: [], blocks: ids }, p.blocks);
-      const targets = new Targets(surgery, p.blocks.filter((b) => ids.includes(b.id))); // prettier-ignore
+      const surgery = applyPlan(p, choose(p, {}, ids));
+      const targets = new Targets(surgery);
       return Object.assign(targets, { surgery });
     };
     const target = (ids: string[], name: string): Value => {
@@ -361,14 +360,14 @@ describe('sequential compensation', () => {
     expect(target([b1!.id], 'a0')).toBe(nodeNamed(p.model, 'a0').output());
     expect(target([b1!.id, b2!.id], 'b0')).toBe(b2!.add.output());
     for (const ids of [[b0!.id], [b1!.id], [b0!.id, b1!.id], [b0!.id, b2!.id]]) {
-      const r = await run(p, { groups: [], blocks: ids });
+      const r = await run(p, choose(p, {}, ids));
       expect(r.after, ids.join()).toBeLessThan(0.8 * r.before);
     }
   });
 
   it('handles a Gemm behind Flatten', async () => {
     const p = await prepare(residualChain({ blocks: 1, width: 4, flat: true }));
-    const r = await run(p, { groups: [{ group: 'stem', removed: [1] }], blocks: [] }, {}, 200);
+    const r = await run(p, choose(p, { stem: [1] }), {}, 200);
     expect(r.fits.at(-1)).toMatchObject({ node: 'fc', how: 'least-squares' });
     expect(r.after).toBeLessThan(r.before);
   });
@@ -399,14 +398,14 @@ describe('sequential compensation', () => {
         return b.relu(named(b, 'depthwise', [mixed, w([8, 1, 3, 3])], { group: int(8) }));
       }),
     );
-    const r = await run(p, { groups: [{ group: 'first', removed: [0, 3, 6] }], blocks: [] });
+    const r = await run(p, choose(p, { first: [0, 3, 6] }));
     expect(r.fits.map((f) => [f.node, f.how])).toEqual([
       ['mix', 'least-squares'],
       ['depthwise', 'least-squares'],
       ['fc', 'least-squares'],
     ]);
     expect(r.after).toBeLessThan(r.before);
-    const bias = await run(p, { groups: [{ group: 'first', removed: [0, 3, 6] }], blocks: [] }, { kind: 'bias' });
+    const bias = await run(p, choose(p, { first: [0, 3, 6] }), { kind: 'bias' });
     // The classifier sees means alone, which biases restore as well: the layer itself shows the difference.
     const left = async (m: Model): Promise<number> => {
       let [e, power] = [0, 0];
@@ -433,7 +432,7 @@ describe('sequential compensation', () => {
         return b.relu(named(b, 'second', [b.relu(named(b, 'once', [mixed, shared])), shared]));
       }),
     );
-    const r = await run(p, { groups: [{ group: 'first', removed: [0, 3, 6] }], blocks: [] });
+    const r = await run(p, choose(p, { first: [0, 3, 6] }));
     expect(r.fits.filter((f) => f.how === 'bias').map((f) => f.node)).toEqual(['once', 'second']);
     const [a, b] = ['once', 'second'].map((n) => nodeNamed(r.surgery.model, n));
     expect(a!.input(1)).toBe(b!.input(1));
@@ -457,7 +456,7 @@ describe('sequential compensation', () => {
         return b.relu(named(b, 'last', [sum, w([8, 8, 1, 1])]));
       }),
     );
-    const r = await run(p, { groups: [{ group: 'first', removed: [0, 3, 6] }], blocks: [] });
+    const r = await run(p, choose(p, { first: [0, 3, 6] }));
     expect(r.fits.map((f) => f.node)).toEqual(['inner', 'branch', 'shortcut', 'last', 'fc']);
     expect(r.after).toBeLessThan(0.7 * r.before);
     // What the last fit says is left is what is left: it was made on the values as they are now.

@@ -6,8 +6,6 @@ import { GraphBuilder } from '../autodiff/builder.ts';
 import { importDomains } from '../autodiff/walker.ts';
 import type { Executor, HostTensor } from '../executor.ts';
 import { DType } from '../ir/dtype.ts';
-import type { Facts } from '../ir/facts.ts';
-import type { Model } from '../ir/model.ts';
 import type { Node } from '../ir/node.ts';
 import type { Value } from '../ir/value.ts';
 import { matmulNT } from '../linalg.ts';
@@ -16,6 +14,8 @@ import { traitsOf } from '../ops/registry.ts';
 import { extractSubgraph } from '../passes/extract.ts';
 import { channelGram, im2colGram, thin } from '../statistics/grams.ts';
 import type { ResidualBlock } from '../structures/axes/types.ts';
+import type { Subject } from '../structures/contract.ts';
+import { bypassesOf } from '../structures/find.ts';
 import { addGram } from './least-squares.ts';
 import { readWeights, regressionOf, sumOf, type Regression } from './regression.ts';
 import { ENOUGH, positionsOf, thinning } from './rows.ts';
@@ -44,12 +44,13 @@ export interface Layer {
 /** By operator of the model; those that are too wide, or that the samples are too few for, are left out. */
 export async function collectLayers(
   executor: Executor,
-  p: { readonly model: Model; readonly facts: Facts; readonly blocks: readonly ResidualBlock[] },
+  p: Pick<Subject, 'model' | 'facts' | 'structures'>,
   batches: readonly Readonly<Record<string, HostTensor>>[],
   threads: number,
 ): Promise<ReadonlyMap<Node, Layer>> {
   const first = p.model.graph.inputs.find((v) => !v.isInitializer)?.name ?? '';
   const samples = batches.reduce((n, f) => n + (f[first]?.dims[0] ?? 1), 0);
+  const blocks = bypassesOf(p.structures);
   const wanted = [...p.model.graph.nodes()].flatMap((node) => {
     const regression = regressionOf(node);
     const x = node.input(0)!;
@@ -64,7 +65,7 @@ export async function collectLayers(
     // Fewer rows would be learned by heart.
     if (samples * positionsOf(p.facts.get(node.output())!.shape) < ENOUGH * regression.columns) return [];
     const own = sumOf(node.output());
-    return [{ regression, x, own, later: chainOf(own, p.blocks) }];
+    return [{ regression, x, own, later: chainOf(own, blocks) }];
   });
   if (wanted.length === 0 || batches.length === 0) return new Map();
   const inputs = p.model.graph.inputs.filter((v) => !v.isInitializer);

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { plainExecutor } from '../../../../test/support/executor.ts';
-import { prepare, runOnce, type Prepared } from '../../../../test/support/prune.ts';
+import { prepare, runOnce, type Prepared, choose } from '../../../../test/support/prune.ts';
 import { residualChain } from '../../../../test/support/residual-chain.ts';
 import type { HostTensor } from '../executor.ts';
 import { DType, f32, toFloat32, type Model, type Node } from '../ir/index.ts';
 import { seededRandom } from '../random.ts';
-import type { Cut } from '../structures/axes/removal.ts';
+import type { Cut } from '../structures/choices.ts';
 import { applyPlan, type Surgery } from '../structures/apply.ts';
 import { collectLayers } from './layers.ts';
 import { LocalFits } from './local.ts';
@@ -21,7 +21,7 @@ function feeds(count: number, n = 16): Record<string, HostTensor>[] {
 }
 const nodeNamed = (m: Model, name: string): Node => [...m.graph.nodes()].find((n) => n.name === name)!;
 const weights = (m: Model, name: string): Float32Array => toFloat32(nodeNamed(m, name).input(1)!.initializer!);
-const cutOf = (p: Prepared, plan: Cut): Surgery => applyPlan(p.model, p.facts, p.analysis, plan, p.blocks);
+const cutOf = (p: Prepared, plan: Cut): Surgery => applyPlan(p, plan);
 
 async function distance(p: Prepared, m: Model, batches: Record<string, HostTensor>[]): Promise<number> {
   let [e, power] = [0, 0];
@@ -47,10 +47,10 @@ describe('refits that need no further run', () => {
     nodeNamed(model, 'a0').input(2)!.initializer = f32(bias, [6]);
     const p = await prepare(model);
     const fits = new LocalFits(await collectLayers(plainExecutor, p, feeds(8), 1));
-    const plan: Cut = { groups: [{ group: 'a0', removed: [5] }], blocks: [] };
+    const plan: Cut = choose(p, { a0: [5] });
     const plain = cutOf(p, plan);
     const fitted = cutOf(p, plan);
-    expect(fits.apply(fitted, [])).toBe(1);
+    expect(fits.apply(fitted)).toBe(1);
     const fresh = feeds(2, 5);
     expect(await distance(p, plain.model, fresh)).toBeGreaterThan(1e-3);
     // The pull towards the weights that are there leaves its own small share.
@@ -61,10 +61,10 @@ describe('refits that need no further run', () => {
     const p = await prepare(residualChain({ blocks: 2, width: 8 }));
     const batches = feeds(8);
     const fits = new LocalFits(await collectLayers(plainExecutor, p, batches, 1));
-    const plan: Cut = { groups: [{ group: 'a0', removed: [1, 4, 6] }], blocks: [] };
+    const plan: Cut = choose(p, { a0: [1, 4, 6] });
     const [local, sequential] = [cutOf(p, plan), cutOf(p, plan)];
-    fits.apply(local, []);
-    await compensate(plainExecutor, p, sequential, [], batches, {
+    fits.apply(local);
+    await compensate(plainExecutor, p, sequential, batches, {
       threads: 1,
       kind: 'least-squares',
       rounds: 1,
@@ -81,21 +81,16 @@ describe('refits that need no further run', () => {
     const fits = new LocalFits(await collectLayers(plainExecutor, p, feeds(8), 1));
     const ids = p.blocks.map((b) => b.id);
     const plans: Cut[] = [
-      { groups: [{ group: 'a0', removed: [1, 4, 6] }, { group: 'a2', removed: [0, 2] }], blocks: [] },
-      { groups: [{ group: 'stem', removed: [2, 5] }], blocks: [] },
-      { groups: [], blocks: [ids[1]!] },
-      { groups: [{ group: 'a0', removed: [3] }], blocks: [ids[1]!, ids[2]!] },
-      { groups: [{ group: 'stem', removed: [7] }], blocks: [ids[0]!] },
+      choose(p, { a0: [1, 4, 6], a2: [0, 2] }),
+      choose(p, { stem: [2, 5] }),
+      choose(p, {}, [ids[1]!]),
+      choose(p, { a0: [3] }, [ids[1]!, ids[2]!]),
+      choose(p, { stem: [7] }, [ids[0]!]),
     ]; // prettier-ignore
     const fresh = feeds(2, 8);
     for (const plan of plans) {
       const [plain, fitted] = [cutOf(p, plan), cutOf(p, plan)];
-      expect(
-        fits.apply(
-          fitted,
-          p.blocks.filter((b) => plan.blocks.includes(b.id)),
-        ),
-      ).toBeGreaterThan(0);
+      expect(fits.apply(fitted)).toBeGreaterThan(0);
       const [before, after] = [await distance(p, plain.model, fresh), await distance(p, fitted.model, fresh)];
       expect(after, JSON.stringify(plan)).toBeLessThan(0.9 * before);
     }
@@ -104,9 +99,9 @@ describe('refits that need no further run', () => {
   it('leave a model alone that nothing was cut from, and the original always', async () => {
     const p = await prepare(residualChain({ blocks: 2, width: 8 }));
     const fits = new LocalFits(await collectLayers(plainExecutor, p, feeds(2), 1));
-    expect(fits.apply(cutOf(p, { groups: [], blocks: [] }), [])).toBe(0);
+    expect(fits.apply(cutOf(p, choose(p, {})))).toBe(0);
     const before = weights(p.model, 'b0').slice();
-    expect(fits.apply(cutOf(p, { groups: [{ group: 'a0', removed: [0] }], blocks: [] }), [])).toBe(1);
+    expect(fits.apply(cutOf(p, choose(p, { a0: [0] })))).toBe(1);
     expect(weights(p.model, 'b0')).toEqual(before);
   });
 });

@@ -9,7 +9,6 @@ import type { Node } from '../ir/node.ts';
 import type { Value } from '../ir/value.ts';
 import { choleskySolveT, submatrix } from '../linalg.ts';
 import type { Surgery } from '../structures/apply.ts';
-import type { ResidualBlock } from '../structures/axes/types.ts';
 import type { Layer } from './layers.ts';
 import { factorize } from './least-squares.ts';
 import { regressionOf, writeWeights } from './regression.ts';
@@ -28,8 +27,8 @@ export class LocalFits {
   }
 
   /** Changes the weights of `surgery.model` in place. @returns operators that were refitted */
-  apply(surgery: Surgery, dropped: readonly ResidualBlock[]): number {
-    const targets = new Targets(surgery, dropped);
+  apply(surgery: Surgery): number {
+    const targets = new Targets(surgery);
     let count = 0;
     for (const node of surgery.model.graph.nodes()) {
       const out = node.outputs.length ? targets.original(node.output()) : undefined;

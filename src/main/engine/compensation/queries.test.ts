@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { plainExecutor } from '../../../../test/support/executor.ts';
-import { prepare, runOnce } from '../../../../test/support/prune.ts';
+import { prepare, runOnce, choose } from '../../../../test/support/prune.ts';
 import { Net } from '../../../../test/support/topologies.ts';
 import { int, ints } from '../ir/attribute.ts';
 import { DType } from '../ir/dtype.ts';
@@ -65,8 +65,7 @@ async function cutDimension(style: Style) {
   const group = p.analysis.groups.find(
     (g) => g.units === SIZE && g.members.some((m) => m.value === scores.input(0) && m.axis === 3),
   )!;
-  const cut = () =>
-    applyPlan(p.model, p.facts, p.analysis, { groups: [{ group: group.id, removed: [1] }], blocks: [] });
+  const cut = () => applyPlan(p, choose(p, { [group.id]: [1] }));
   return { p, cut, before: await error(p.model, cut().model) };
 }
 
@@ -83,7 +82,7 @@ describe('dimensions of queries and keys that go', () => {
       expect(await error(p.model, surgery.model)).toBeLessThan(1e-3 * before);
     }
     const whole = cut();
-    await compensate(plainExecutor, p, whole, [], batches, { threads: 1, kind: 'least-squares' });
+    await compensate(plainExecutor, p, whole, batches, { threads: 1, kind: 'least-squares' });
     expect(await error(p.model, whole.model)).toBeLessThan(0.05 * before);
   });
 
@@ -98,8 +97,11 @@ describe('dimensions of queries and keys that go', () => {
 
   it('are left alone where something else reads the queries, and where there are no samples', async () => {
     const p = await prepare(attention('positions'));
-    const plan = { groups: p.analysis.groups.filter((g) => g.units === SIZE).map((g) => ({ group: g.id, removed: [1] })), blocks: [] }; // prettier-ignore
-    const surgery = applyPlan(p.model, p.facts, p.analysis, plan);
+    const plan = choose(
+      p,
+      Object.fromEntries(p.analysis.groups.filter((g) => g.units === SIZE).map((g) => [g.id, [1]])),
+    );
+    const surgery = applyPlan(p, plan);
     expect((await queryFolds(plainExecutor, p, surgery, [feeds(32, 1)], { threads: 1 })).size).toBe(0);
     const { p: plain, cut } = await cutDimension('separate');
     expect((await queryFolds(plainExecutor, plain, cut(), [feeds(32, 1)], { threads: 1 })).size).toBe(1);

@@ -17,7 +17,6 @@ import { DType } from '../ir/dtype.ts';
 import { f32, toFloat32 } from '../ir/tensor.ts';
 import { traitsOf } from '../ops/registry.ts';
 import type { Surgery } from '../structures/apply.ts';
-import type { ResidualBlock } from '../structures/axes/types.ts';
 import { channelMeans, Dense, shapesHold, type Looked } from './dense.ts';
 import { emitMoments, inputMeans, Moments, refit, solveMoments } from './least-squares.ts';
 import { queryFolds } from './queries.ts';
@@ -66,12 +65,11 @@ export async function compensate(
   executor: Executor,
   original: { readonly model: Model; readonly facts: Facts },
   surgery: Surgery,
-  dropped: readonly ResidualBlock[],
   batches: readonly Readonly<Record<string, HostTensor>>[],
   options: CompensationOptions,
 ): Promise<Fitted[]> {
   const { threads, maxColumns = 2048 } = options;
-  const targets = new Targets(surgery, dropped);
+  const targets = new Targets(surgery);
   const dense = new Dense(executor, original, batches, threads, options.looked);
   const pruned = new ActivationCache(executor, surgery.model, batches, threads);
   const changed = new Set<Value>();

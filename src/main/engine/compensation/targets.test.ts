@@ -29,8 +29,9 @@ describe('targets in front of a dropped block', () => {
     const surgery = {
       values: new Map([x, y, sum, shortcut].map((v) => [v, v])),
       kept: () => null,
+      bypassed: [block],
     } as unknown as Surgery;
-    const readout = new Targets(surgery, [block]).readout(y, () => 1)!;
+    const readout = new Targets(surgery).readout(y, () => 1)!;
     expect(readout.base).toBe(x);
     // Applied twice, Relu and Clip change nothing: the sum takes over what the block made. A Sigmoid would.
     expect(readout.target).toBe(activation === 'Sigmoid' ? sum : later);

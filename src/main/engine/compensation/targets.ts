@@ -31,14 +31,14 @@ export class Targets {
   readonly #dropped: ReadonlyMap<Value, ResidualBlock>;
   readonly #drops: ReadonlySet<ResidualBlock>;
 
-  constructor(surgery: Surgery, dropped: readonly ResidualBlock[]) {
+  constructor(surgery: Surgery) {
     this.#surgery = surgery;
     const originals = new Map<Value, Value>();
     // Several originals may share one pruned value where blocks were dropped: the first is the one computed there.
     for (const [from, to] of surgery.values) if (!originals.has(to)) originals.set(to, from);
     this.#originals = originals;
-    this.#dropped = new Map(dropped.map((b) => [b.shortcut, b]));
-    this.#drops = new Set(dropped);
+    this.#dropped = new Map(surgery.bypassed.map((b) => [b.shortcut, b]));
+    this.#drops = new Set(surgery.bypassed);
   }
 
   original(v: Value): Value | undefined {

@@ -181,6 +181,7 @@ export const operators: readonly OperatorDef[] = [
       return n * (s * e * wide + products(1, s, s, partsOf(ctx.node, wide)[0]!, partsOf(ctx.node, wide)[2]!));
     },
     prune: { relate: relateAttention, rewrite: rewriteAttention },
+    traits: { attention: true },
     grad: none,
     examples: [
       {
@@ -202,6 +203,7 @@ export const operators: readonly OperatorDef[] = [
       return q[0]! * products(1, q[1]!, k[1]!, q.at(-1)!, ctx.out(0).at(-1)!);
     },
     prune: { relate: relateMultiHead, rewrite: (ctx) => rewriteHeads(ctx, ['num_heads']) },
+    traits: { attention: true },
     grad: none,
     examples: [
       {
@@ -231,6 +233,7 @@ export const operators: readonly OperatorDef[] = [
       return y[0]! * products(1, y[1]!, y[1]! + cached, y[2]!, y[2]!);
     },
     prune: { relate: relateGroupQuery, rewrite: (ctx) => rewriteHeads(ctx, ['num_heads', 'kv_num_heads']) },
+    traits: { attention: true },
     grad: none,
     examples: [
       {
@@ -261,6 +264,7 @@ export const operators: readonly OperatorDef[] = [
       return q[0]! * products(1, q.at(-2)!, k.at(-2)!, wide[0]!, wide[1]!);
     },
     prune: { relate: relateStandard, rewrite: (ctx) => rewriteHeads3(ctx) },
+    traits: { attention: true },
     grad: none,
     examples: [
       { name: 'four axes', opset: 23, inputs: [x([1, 4, 3, 5]), x([1, 4, 6, 5]), x([1, 4, 6, 5])] },

@@ -20,6 +20,8 @@ export interface Traits {
   readonly scaleInput?: number;
   /** Normalizes over the last axes: by mean and variance, or by the root mean square. */
   readonly normalization?: Normalization;
+  /** Mixes positions by attention, all in one operator; the channels of the output are heads. */
+  readonly attention?: true;
   /** Has a state that is carried along a sequence; `layout` 0 puts the sequence first and the batch second. */
   readonly recurrent?: true;
   /** The output is the sum of all inputs. */

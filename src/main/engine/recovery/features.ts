@@ -6,7 +6,6 @@
 import type { Value } from '../ir/value.ts';
 import { Targets } from '../compensation/targets.ts';
 import type { Surgery } from '../structures/apply.ts';
-import type { ResidualBlock } from '../structures/axes/types.ts';
 import { traitsOf } from '../ops/registry.ts';
 
 /** An activation of the pruned model, and the one of the original that it stands for. By name, so that it can be kept. */
@@ -21,8 +20,8 @@ export interface Feature {
  * Residual sums, or in a network without any the outputs of its linear operators; behind their activation where that alone
  * reads them. At most `limit`, evenly over the depth, the last one always.
  */
-export function featuresOf(surgery: Surgery, dropped: readonly ResidualBlock[], limit = 32): Feature[] {
-  const targets = new Targets(surgery, dropped);
+export function featuresOf(surgery: Surgery, limit = 32): Feature[] {
+  const targets = new Targets(surgery);
   const sums = new Map<string, Feature>();
   const others = new Map<string, Feature>();
   for (const node of surgery.model.graph.nodes()) {

@@ -1,12 +1,13 @@
-/** Applies a plan: slices weights, lets operators fix their attributes, drops blocks and what is left dead. Pure: the model given is not changed. */
-import { SecateurError } from '../../../shared/contract/errors.ts';
+/**
+ * Applies a plan: all choices together cut weights, operators adapt their attributes, kinds rewire the graph, and what is
+ * left unused is removed. Pure: the model given is not changed.
+ */
 import { int, tensorAttr } from '../ir/attribute.ts';
 import { everyNode } from '../ir/bodies.ts';
-import { cloneModel } from '../ir/clone.ts';
+import { cloneModel, type Clone } from '../ir/clone.ts';
 import { isFloat } from '../ir/dtype.ts';
 import { lostDependence } from '../ir/dependence.ts';
 import type { Facts } from '../ir/facts.ts';
-import type { Graph } from '../ir/graph.ts';
 import type { Model } from '../ir/model.ts';
 import { Node } from '../ir/node.ts';
 import { i64, type Tensor } from '../ir/tensor.ts';
@@ -17,51 +18,51 @@ import { eliminateDead } from '../passes/eliminate-dead.ts';
 import { constantOf, tensorOf } from './axes/constants.ts';
 import { pinShapeArithmetic } from './axes/pin.ts';
 import { mixedSizes } from './axes/mixed-sizes.ts';
-import { keptIndices, readCut, type Cut, type Removal } from './axes/removal.ts';
+import { keptIndices } from './axes/removal.ts';
+import { invalidPlan, readChoices, type AnyCut, type Choice } from './choices.ts';
+import type { CutCopy, CutDraft, Subject } from './contract.ts';
 import type { Follows } from './axes/follows.ts';
 import type { Lookup } from './axes/relate.ts';
 import { keepWholeSizes } from './axes/whole-sizes.ts';
 import { sliceTensor } from './axes/slice-tensor.ts';
-import type { Analysis, ResidualBlock } from './axes/types.ts';
+import type { ResidualBlock } from './axes/types.ts';
 
 export interface Surgery {
   readonly model: Model;
-  /** Original to pruned value, for values that are still there. The sum of a dropped block maps to its shortcut. */
+  /** Original to pruned value, for values that are still there. A replaced value maps to what replaces it. */
   readonly values: Map<Value, Value>;
   /** Indices of an original value's axis that stay, ascending, or null when all stay. */
   kept(value: Value, axis: number): readonly number[] | null;
-  /** Pruned value to the original value it stands for since the blocks between them were dropped. */
+  /** Pruned value to the original value that it replaces. */
   readonly aliases: Map<Value, Value>;
+  /** The sums that have become their shortcut, in execution order. */
+  readonly bypassed: readonly ResidualBlock[];
 }
 
 /**
- * @param analysis buildGroups of this model; @param blocks findResidualBlocks of this model.
- * @throws SecateurError 'plan-invalid' when the plan names unknown things, empties a group whose nodes stay, or drops
- *   blocks without which an output would no longer depend on an input.
+ * @throws SecateurError 'plan-invalid' when the plan names unknown structures or units, removes all units of a structure
+ *   whose nodes stay, or leaves an output that no longer depends on an input.
  */
 export function applyPlan(
-  model: Model,
-  facts: Facts,
-  analysis: Analysis,
-  plan: Cut,
-  blocks: readonly ResidualBlock[] = [],
+  { model, facts, structures }: Pick<Subject, 'model' | 'facts' | 'structures'>,
+  plan: AnyCut,
   lookup: Lookup = operatorFor,
 ): Surgery {
-  const removal = readCut(analysis, blocks, plan);
+  const choices = readChoices(structures, plan);
+  const { removal, rewiring } = draftOf(choices);
   const clone = cloneModel(model);
-  const graph = clone.model.graph;
   const shapeOf = (v: Value): readonly number[] => facts.get(v)?.shape ?? tensorOf(v)?.dims ?? [];
   const kept = (v: Value, axis: number): readonly number[] | null =>
     keptIndices(removal, v, axis, shapeOf(v)[axis] ?? 0);
 
-  // Nobody cuts what they make.
+  // Outputs of operators without rules are never cut.
   const whole = (n: Node): boolean => {
     const def = lookup(n.key);
     return !def || isUnsupported(def.prune);
   };
   const follows = pinShapeArithmetic(model, facts, removal, clone, whole);
   keepWholeSizes(model, facts, follows, clone, whole);
-  for (const [original, axes] of removal.removed) {
+  for (const [original, axes] of removal) {
     const v = clone.values.get(original)!;
     const keep = shapeOf(original).map((_, axis) => (axes.has(axis) ? kept(original, axis) : null));
     sliceValue(v, keep);
@@ -70,7 +71,7 @@ export function applyPlan(
   const looked = new Set(everyNode(model.graph));
   for (const [original, node] of clone.nodes) {
     if (!node.graph || !looked.has(original)) continue;
-    const touched = [...original.inputs, ...original.outputs].some((v) => v && removal.removed.get(v)?.size);
+    const touched = [...original.inputs, ...original.outputs].some((v) => v && removal.get(v)?.size);
     // A size that was computed from a width that is cut, read where the data is whole.
     const misled = original.inputs.some((v) => v && follows.has(v)) && !original.outputs.some((v) => follows.has(v));
     if (!touched && !misled) continue;
@@ -80,19 +81,43 @@ export function applyPlan(
     def.prune.rewrite?.(rewrite);
     if (node.graph) rewrite.restoreSizes(original);
   }
-  const aliases = dropBlocks(graph, removal, clone);
+  const aliases = new Map<Value, Value>();
+  const copy = copyOf(clone, aliases);
+  for (const edit of rewiring) edit(copy);
   eliminateDead.run(clone.model);
-  if (removal.blocks.length > 0) keepDependence(model, clone.model);
+  if (rewiring.length > 0) keepDependence(model, clone.model);
   const values = new Map([...clone.values].filter(([, to]) => to.graph !== null));
-  return { model: clone.model, values, kept, aliases };
+  const bypassed = choices.flatMap(({ structure: s, removed }) => (removed.length === s.units && s.bypass) || []);
+  return { model: clone.model, values, kept, aliases, bypassed };
 }
 
-/** Dropped blocks must leave every output depending on the inputs that it depended on. */
+/** The indices that all choices remove, and their edits of the graph. */
+function draftOf(choices: readonly Choice[]) {
+  const removal = new Map<Value, Map<number, Set<number>>>();
+  const rewiring: ((copy: CutCopy) => void)[] = [];
+  const draft: CutDraft = {
+    gone: new Set(choices.flatMap(({ structure: s, removed }) => s.kind.shapes(s, removed).gone)),
+    removeIndices(value, axis, indices) {
+      const axes = removal.get(value) ?? new Map<number, Set<number>>();
+      const set = axes.get(axis) ?? new Set<number>();
+      for (const i of indices) set.add(i);
+      if (set.size > 0) removal.set(value, axes.set(axis, set));
+    },
+    rewire: (edit) => void rewiring.push(edit),
+    refuse: (reason) => {
+      throw invalidPlan(reason);
+    },
+  };
+  for (const { structure: s, removed } of choices) s.kind.apply(s, removed, draft);
+  return { removal, rewiring };
+}
+
+/** Rewiring must leave every output depending on the inputs that it depended on. */
 function keepDependence(before: Model, after: Model): void {
   const lost = lostDependence(before, after);
   if (!lost) return;
-  const reason = `without the blocks it drops, output ${lost.output} would not depend on input ${lost.input}`;
-  throw new SecateurError('plan-invalid', { reason });
+  const reason = `without the structures it removes, output ${lost.output} would not depend on input ${lost.input}`;
+  throw invalidPlan(reason);
 }
 
 function sliceValue(v: Value, keep: readonly (readonly number[] | null)[]): void {
@@ -106,27 +131,29 @@ function sliceValue(v: Value, keep: readonly (readonly number[] | null)[]): void
     v.type = { ...v.type, shape: v.type.shape.map((d, i) => (typeof d === 'number' ? (keep[i]?.length ?? d) : d)) };
 }
 
-/** Replaces each dropped block's sum by its shortcut. Blocks come in execution order, so chains resolve as they go. */
-function dropBlocks(graph: Graph, removal: Removal, clone: ReturnType<typeof cloneModel>): Map<Value, Value> {
-  const aliases = new Map<Value, Value>();
-  for (const b of removal.blocks) {
-    const add = clone.nodes.get(b.add)!;
-    const shortcut = clone.values.get(b.shortcut)!;
-    const out = add.output();
-    if (graph.outputs.includes(out)) {
-      // The output keeps its name.
-      const next = add.next;
-      graph.remove(add, true);
-      const identity = new Node('Identity', [shortcut], [out], { name: add.name });
-      if (next) graph.insertBefore(next, identity);
-      else graph.append(identity);
-    } else {
-      out.replaceAllUsesWith(shortcut);
-      clone.values.set(b.add.output(), shortcut);
-    }
-    aliases.set(shortcut, b.add.output());
-  }
-  return aliases;
+/** The copy as kinds edit it. */
+function copyOf(clone: Clone, aliases: Map<Value, Value>): CutCopy {
+  const { graph } = clone.model;
+  return {
+    node: (n) => clone.nodes.get(n)!,
+    value: (v) => clone.values.get(v)!,
+    replace(value, by) {
+      const [out, next] = [clone.values.get(value)!, clone.values.get(by)!];
+      if (graph.outputs.includes(out)) {
+        // The output keeps its name.
+        const node = out.producer!;
+        const behind = node.next;
+        graph.remove(node, true);
+        const identity = new Node('Identity', [next], [out], { name: node.name });
+        if (behind) graph.insertBefore(behind, identity);
+        else graph.append(identity);
+      } else {
+        out.replaceAllUsesWith(next);
+        clone.values.set(value, next);
+      }
+      aliases.set(next, value);
+    },
+  };
 }
 
 class Rewrite implements RewriteContext {

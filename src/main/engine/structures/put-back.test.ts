@@ -1,6 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { plainExecutor } from '../../../../test/support/executor.ts';
-import { difference, feedsFor, prepare, randomPlan, runOnce, type Prepared } from '../../../../test/support/prune.ts';
+import {
+  difference,
+  feedsFor,
+  prepare,
+  randomPlan,
+  runOnce,
+  type Prepared,
+  choose,
+} from '../../../../test/support/prune.ts';
 import { residualChain } from '../../../../test/support/residual-chain.ts';
 import { TOPOLOGIES } from '../../../../test/support/topologies.ts';
 import type { HostTensor } from '../executor.ts';
@@ -8,7 +16,7 @@ import { DType } from '../ir/dtype.ts';
 import { seededRandom } from '../random.ts';
 import { compensate } from '../compensation/sequential.ts';
 import { putBack } from './put-back.ts';
-import type { Cut } from './axes/removal.ts';
+import type { Cut } from './choices.ts';
 import { applyPlan } from './apply.ts';
 
 const feeds = (seed: number, n = 32): Record<string, HostTensor> => {
@@ -17,25 +25,18 @@ const feeds = (seed: number, n = 32): Record<string, HostTensor> => {
 };
 
 async function compensated(p: Prepared, plan: Cut) {
-  const surgery = applyPlan(p.model, p.facts, p.analysis, plan, p.blocks);
-  const dropped = p.blocks.filter((b) => plan.blocks.includes(b.id));
-  await compensate(plainExecutor, p, surgery, dropped, [feeds(1), feeds(2)], { threads: 1, kind: 'least-squares' });
-  return { surgery, dropped };
+  const surgery = applyPlan(p, plan);
+  await compensate(plainExecutor, p, surgery, [feeds(1), feeds(2)], { threads: 1, kind: 'least-squares' });
+  return surgery;
 }
 
 describe('a pruned model put back into the original’s shape', () => {
-  const first: Cut = {
-    groups: [
-      { group: 'a0', removed: [1, 6] },
-      { group: 'stem', removed: [3] },
-    ],
-    blocks: ['b1'],
-  };
+  const first = (p: Prepared): Cut => choose(p, { a0: [1, 6], stem: [3] }, ['b1']);
 
   it('is the same function, with the same groups and blocks', async () => {
     const p = await prepare(residualChain({ blocks: 3, width: 8 }));
-    const { surgery, dropped } = await compensated(p, first);
-    const back = putBack(p, surgery, dropped)!;
+    const surgery = await compensated(p, first(p));
+    const back = putBack(p, surgery, first(p))!;
     expect(back.analysis.groups.map((g) => g.id)).toEqual(p.analysis.groups.map((g) => g.id));
     const f = feeds(9, 4);
     const [pruned, whole, original] = [
@@ -50,23 +51,23 @@ describe('a pruned model put back into the original’s shape', () => {
 
   it('becomes the pruned model again by the same plan, and is cut further by a larger one', async () => {
     const p = await prepare(residualChain({ blocks: 3, width: 8 }));
-    const { surgery, dropped } = await compensated(p, first);
-    const back = putBack(p, surgery, dropped)!;
-    const cut = (plan: Cut) => applyPlan(back.model, back.facts, back.analysis, plan, back.blocks).model;
+    const surgery = await compensated(p, first(p));
+    const back = putBack(p, surgery, first(p))!;
+    const cut = (plan: Cut) => applyPlan(back, plan).model;
     const f = feeds(9, 4);
-    expect(difference(await runOnce(surgery.model, f), await runOnce(cut(first), f))).toBeLessThan(1e-5);
-    const again = cut({ groups: [...first.groups, { group: 'a2', removed: [0, 2] }], blocks: ['b1'] });
+    expect(difference(await runOnce(surgery.model, f), await runOnce(cut(first(p)), f))).toBeLessThan(1e-5);
+    const again = cut({ choices: [...first(p).choices, ...choose(p, { a2: [0, 2] }).choices] });
     const conv = [...again.graph.nodes()].find((n) => n.name === 'a2')!;
     expect(conv.input(1)!.initializer!.dims).toEqual([6, 7, 3, 3]);
-    expect(difference(await runOnce(again, f), await runOnce(cut(first), f))).toBeGreaterThan(1e-4);
+    expect(difference(await runOnce(again, f), await runOnce(cut(first(p)), f))).toBeGreaterThan(1e-4);
   });
 
   it('leaves the original as it was', async () => {
     const p = await prepare(residualChain({ blocks: 3, width: 8 }));
     const f = feeds(9, 4);
     const before = await runOnce(p.model, f);
-    const { surgery, dropped } = await compensated(p, first);
-    putBack(p, surgery, dropped);
+    const surgery = await compensated(p, first(p));
+    putBack(p, surgery, first(p));
     expect(difference(before, await runOnce(p.model, f))).toBe(0);
   });
 
@@ -74,13 +75,13 @@ describe('a pruned model put back into the original’s shape', () => {
     const model = residualChain({ blocks: 1, width: 8 });
     for (const n of model.graph.nodes()) if (n.name === 'b0') n.setInput(2, null);
     const p = await prepare(model);
-    const plan: Cut = { groups: [{ group: 'a0', removed: [1, 2] }], blocks: [] };
-    const { surgery, dropped } = await compensated(p, plan);
-    const back = putBack(p, surgery, dropped)!;
+    const plan: Cut = choose(p, { a0: [1, 2] });
+    const surgery = await compensated(p, plan);
+    const back = putBack(p, surgery, plan)!;
     const f = feeds(9, 4);
     expect(difference(await runOnce(surgery.model, f), await runOnce(back.model, f))).toBeLessThan(1e-5);
-    const more: Cut = { groups: [...plan.groups, { group: 'stem', removed: [0] }], blocks: [] };
-    const cut = applyPlan(back.model, back.facts, back.analysis, more, back.blocks).model;
+    const more: Cut = { choices: [...plan.choices, ...choose(p, { stem: [0] }).choices] };
+    const cut = applyPlan(back, more).model;
     const conv = [...cut.graph.nodes()].find((n) => n.name === 'b0')!;
     expect(conv.input(2)!.initializer!.dims).toEqual([7]);
     await runOnce(cut, f);
@@ -91,12 +92,8 @@ describe('a pruned model put back into the original’s shape', () => {
     for (const t of TOPOLOGIES) {
       const p = await prepare(t.build());
       const plan = randomPlan(p, 5, 0.4, 0.5);
-      const surgery = applyPlan(p.model, p.facts, p.analysis, plan, p.blocks);
-      const back = putBack(
-        p,
-        surgery,
-        p.blocks.filter((b) => plan.blocks.includes(b.id)),
-      );
+      const surgery = applyPlan(p, plan);
+      const back = putBack(p, surgery, plan);
       if (!back) {
         not.push(`${t.name}: no`);
         continue;

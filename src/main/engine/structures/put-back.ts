@@ -1,34 +1,28 @@
 /**
  * The weights of a pruned model in a model of the original's shape, zeros in the place of what was removed: the same
- * function, which plans for the original can be applied to. So a plan can be made in stages, each judged on what
- * compensation has made of the stage before.
+ * function, which plans for the original can be applied to. A plan can therefore be made in steps, each judged on the
+ * compensated model of the step before.
  */
 import { cloneModel } from '../ir/clone.ts';
 import { DType } from '../ir/dtype.ts';
 import type { Facts } from '../ir/facts.ts';
-import type { Model } from '../ir/model.ts';
-import { Node } from '../ir/node.ts';
-import { f32, type Tensor } from '../ir/tensor.ts';
+import type { Node } from '../ir/node.ts';
+import type { Tensor } from '../ir/tensor.ts';
 import type { Value } from '../ir/value.ts';
-import { findResidualBlocks } from './blocks/residuals.ts';
-import { buildGroups } from './axes/groups.ts';
 import { spreadTensor } from './axes/slice-tensor.ts';
 import type { Surgery } from './apply.ts';
-import type { Analysis, ResidualBlock } from './axes/types.ts';
-
-interface Subject {
-  readonly model: Model;
-  readonly facts: Facts;
-  readonly analysis: Analysis;
-  readonly blocks: readonly ResidualBlock[];
-}
+import { readChoices, type AnyCut, type Choice } from './choices.ts';
+import type { Structure, Subject } from './contract.ts';
+import { findStructures } from './find.ts';
+import { maskChoices } from './mask.ts';
 
 /**
- * @param of the model that was cut, @param surgery with the weights to put back, before anything else has rewritten it
- * @returns null where shapes or groups would not be those of the original. Whether the function is the same is for the
- *   caller to see: a normalization over the channels of which some were removed counts the zeros.
+ * @param of the model that was cut by `plan`, @param surgery with the weights to put back, before anything else has
+ *   rewritten it
+ * @returns null where shapes or structures would not be those of the original. The caller checks that the function is the
+ *   same: a normalization over the channels of which some were removed counts the zeros.
  */
-export function putBack(of: Subject, surgery: Surgery, dropped: readonly ResidualBlock[]): Subject | null {
+export function putBack(of: Subject, surgery: Surgery, plan: AnyCut): Subject | null {
   const clone = cloneModel(of.model);
   const { model } = clone;
   const facts: Facts = new Map(
@@ -37,7 +31,8 @@ export function putBack(of: Subject, surgery: Surgery, dropped: readonly Residua
       return copy ? [[copy, f] as const] : [];
     }),
   );
-  const gone = new Set<Node>(dropped.flatMap((b) => [...b.nodes, b.add]));
+  const choices = readChoices(of.structures, plan);
+  const gone = new Set<Node>(choices.flatMap(({ structure: s, removed }) => s.kind.shapes(s, removed).gone));
   for (const original of of.model.graph.nodes()) {
     const out = original.outputs[0];
     const now = out && !gone.has(original) ? surgery.values.get(out)?.producer : undefined;
@@ -46,20 +41,21 @@ export function putBack(of: Subject, surgery: Surgery, dropped: readonly Residua
     for (const [i, v] of now.inputs.entries())
       if (v?.initializer?.dtype === DType.FLOAT && !put(v, i, { original, copy, of, surgery })) return null;
   }
-  const analysis = buildGroups(model, facts);
-  const blocks = findResidualBlocks(model, facts);
-  const names = (a: Analysis, b: readonly ResidualBlock[]): string =>
-    [...a.groups.map((g) => `${g.id} ${g.units}`), ...b.map((x) => x.id)].join('\n');
-  if (names(analysis, blocks) !== names(of.analysis, of.blocks)) return null;
-  for (const b of dropped) silence(clone.nodes.get(b.add)!, clone.values.get(b.shortcut)!);
-  return { model, facts, analysis, blocks };
+  const kinds = new Set(of.structures.map((s) => s.kind));
+  const { analysis, structures } = findStructures(model, facts, [...kinds]);
+  const names = (list: readonly Structure[]): string => list.map((s) => `${s.id} ${s.units}`).join('\n');
+  if (names(structures) !== names(of.structures)) return null;
+  // Weights hold zeros where units along axes were removed. All other units are masked.
+  const masked: Choice[] = choices.filter((c) => !c.structure.axes && c.removed.length > 0);
+  maskChoices(masked, { ...of, clone });
+  return { model, facts, analysis, structures };
 }
 
 /** Gives the copy's input the values of the pruned node's. */
 function put(
   v: Value,
   i: number,
-  { original, copy, of, surgery }: { original: Node; copy: Node; of: Subject; surgery: Surgery },
+  { original, copy, of, surgery }: { original: Node; copy: Node; of: Pick<Subject, 'facts'>; surgery: Surgery },
 ): boolean {
   const whole = original.input(i);
   let tensor: Tensor;
@@ -87,15 +83,4 @@ function put(
   if (held?.initializer && (held.uses().length === 1 || surgery.values.get(whole!) === v)) held.initializer = tensor;
   else copy.setInput(i, copy.graph!.addInitializer(copy.graph!.freshName(`${copy.output().name}_${i}`), tensor));
   return true;
-}
-
-/** What a dropped block adds becomes nothing. */
-function silence(add: Node, shortcut: Value): void {
-  const graph = add.graph!;
-  const zero = graph.addInitializer(graph.freshName('nothing'), f32([0], []));
-  for (const [i, v] of add.inputs.entries()) {
-    if (!v || v === shortcut) continue;
-    const [silent] = graph.emit('Mul', [v, zero], { before: add });
-    add.setInput(i, silent!);
-  }
 }

@@ -42,7 +42,7 @@ interface Fit {
 
 export const compensateStage = stage({
   name: 'compensate',
-  version: 12,
+  version: 13,
   inputs: {
     prepared: input<Prepared>(),
     calibration: input<Calibration>(),
@@ -56,15 +56,13 @@ export const compensateStage = stage({
     ctx: Pick<StageContext, 'executor' | 'artifact' | 'progress'>,
     { given },
   ): Promise<Fit> => {
-    const surgery = applyPlan(prepared.model, prepared.facts, prepared.analysis, plan, prepared.blocks);
-    const gone = new Set(plan.blocks);
-    const dropped = prepared.blocks.filter((b) => gone.has(b.id));
-    const features = featuresOf(surgery, dropped);
+    const surgery = applyPlan(prepared, plan);
+    const features = featuresOf(surgery);
     let fits: Fitted[] = [];
     if (kind !== 'none' && calibration.real) {
       const larger = await enlarged.run(given, ctx);
       const { value: looked } = await targetsStage.run({ ...given, calibration: larger }, ctx);
-      fits = await compensate(ctx.executor, prepared, surgery, dropped, larger.value.batches, {
+      fits = await compensate(ctx.executor, prepared, surgery, larger.value.batches, {
         threads,
         kind,
         rounds,

@@ -25,7 +25,7 @@ it('another budget reads what the first one saw', async () => {
   const store = new ArtifactStore(folder);
   const ctx = { executor, artifact: store.get.bind(store) } as unknown as StageContext;
   const of = async (model: string) => {
-    const prepared = keyed({ ...p, rewritten: 0 } as Prepared, model);
+    const prepared = keyed({ ...p, rewritten: 0, notes: [] } as Prepared, model);
     return (await targetsStage.run({ prepared, calibration: keyed(calibration), threads: keyed(1) }, ctx)).value;
   };
   const first = await of('a');

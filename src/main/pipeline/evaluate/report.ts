@@ -1,16 +1,15 @@
 /** The parts of a compression's report. */
-import type { CompressReport, CompressRequest, ModelMeasure, Quality } from '../../../shared/model/job.ts';
-import type { LatencyStats, Plan } from '../../../shared/model/types.ts';
+import type { CompressRequest, ModelMeasure, Quality } from '../../../shared/model/job.ts';
+import type { LatencyStats } from '../../../shared/model/types.ts';
 import { modelCosts } from '../../engine/ir/costs.ts';
 import type { Model } from '../../engine/ir/model.ts';
-import type { Space } from '../../engine/allocation/state.ts';
 import type { Meanings } from '../../engine/quality/meaning.ts';
 import { measuredHere } from '../../runtime/device.ts';
 import { collectFacts } from '../../runtime/facts.ts';
 import { profileModel } from '../../runtime/profile.ts';
 import type { StageContext } from '../context.ts';
 import { familyOf } from '../../engine/families/network.ts';
-import { groupInfo } from '../../engine/structures/axes/group-info.ts';
+import { keptUnits } from '../../engine/structures/structure-info.ts';
 import type { Prepared } from '../prepare/prepare.ts';
 import type { SizedModel } from '../prepare/sized.ts';
 import { withoutRules } from '../../engine/structures/without-rules.ts';
@@ -54,7 +53,7 @@ export async function unreachable(
 ) {
   const { threads, provider, batch } = request.budget;
   const { operators } = await profileModel(least, { threads, provider, batch, runs: 20 });
-  const nothing = prepared.analysis.groups.length + prepared.blocks.length === 0;
+  const nothing = prepared.structures.length === 0;
   return {
     met: false,
     accepted: false,
@@ -73,13 +72,7 @@ export async function unreachable(
     compensated: null,
     bundle: null,
     model: null,
-    groups: prepared.analysis.groups.map((g) => ({ ...groupInfo(g), kept: g.units })),
+    groups: keptUnits(prepared.structures, { choices: [] }),
     blocksRemoved: [],
   };
 }
-
-export const keptGroups = (space: Space, plan: Plan): CompressReport['groups'] =>
-  space.groups.map((g) => ({
-    ...groupInfo(g),
-    kept: g.units - (plan.groups.find((p) => p.group === g.id)?.removed.length ?? 0),
-  }));

@@ -53,7 +53,7 @@ describe('second sizes', () => {
 
   it('an axis at which the original runs at one size only is noted', async () => {
     const p = await prepare(baked(stacked(), 1));
-    const found = await atSecondSizes(p, { groups: [], blocks: [] }, plainExecutor);
+    const found = await atSecondSizes(p, { choices: [] }, plainExecutor);
     expect(found.faults).toEqual([]);
     expect(found.notes).toEqual(['the original runs at one size of N only (1)']);
   });

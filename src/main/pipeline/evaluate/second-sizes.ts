@@ -14,7 +14,8 @@ import type { Model } from '../../engine/ir/model.ts';
 import type { Value } from '../../engine/ir/value.ts';
 import { traitsOf } from '../../engine/ops/registry.ts';
 import { maskModel } from '../../engine/structures/mask.ts';
-import type { Cut } from '../../engine/structures/axes/removal.ts';
+import type { Cut } from '../../engine/structures/choices.ts';
+import type { Subject } from '../../engine/structures/contract.ts';
 import { applyPlan } from '../../engine/structures/apply.ts';
 import { difference } from '../../engine/quality/difference.ts';
 import { floats } from '../../engine/heads/support/values.ts';
@@ -154,15 +155,11 @@ export interface AtSizes {
 }
 
 /** Holds a cut model against the masked one at a second size of every dynamic axis, each alone and all together. */
-export async function atSecondSizes(
-  p: Pick<Prepared, 'model' | 'facts' | 'analysis' | 'blocks'>,
-  plan: Cut,
-  executor: Executor,
-): Promise<AtSizes> {
+export async function atSecondSizes(p: Subject, plan: Cut, executor: Executor): Promise<AtSizes> {
   const runs = await sizesOf(p.model, p.facts, executor);
   if (runs.others.length === 0) return { faults: [], notes: runs.notes, runs };
-  const masked = maskModel(p.model, p.facts, p.analysis, plan, p.blocks);
-  const cut = applyPlan(p.model, p.facts, p.analysis, plan, p.blocks).model;
+  const masked = maskModel(p, plan);
+  const cut = applyPlan(p, plan).model;
   return { ...(await compareAt(runs, masked, cut, steadyOutputs(p.model), executor)), runs };
 }
 

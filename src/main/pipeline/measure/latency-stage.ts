@@ -5,6 +5,8 @@ import type { Model } from '../../engine/ir/model.ts';
 import { restoreLatencyModel, storeLatencyModel, type StoredLatencyModel } from '../../engine/latency/stored.ts';
 import type { KeepCounts } from '../../engine/latency/widths.ts';
 import { applyPlan } from '../../engine/structures/apply.ts';
+import { choiceOf } from '../../engine/structures/choices.ts';
+import { axesOf } from '../../engine/structures/find.ts';
 import { buildLatencyModel, type BuiltLatencyModel, type LatencyModelOptions } from '../../runtime/latency-model.ts';
 import type { StageContext } from '../context.ts';
 import { conditionLeaves, type Machine } from '../leaves.ts';
@@ -29,9 +31,9 @@ const latencyTables = stage({
     batch: input<number>(),
   },
   run: async ({ prepared, baseline, threads, provider, batch }, ctx: LatencyTools) => {
-    const { model, facts, analysis } = prepared;
+    const { model, facts, structures } = prepared;
     const build = (feeds?: LatencyModelOptions['feeds']): Promise<BuiltLatencyModel> =>
-      buildLatencyModel(model, facts, analysis.groups, {
+      buildLatencyModel(model, facts, axesOf(structures), {
         threads,
         provider,
         batch,
@@ -66,11 +68,18 @@ export async function latencyStage(
   return restoreLatencyModel(value, [...o.prepared.value.model.graph.nodes()], preparedMs(o.baseline.value));
 }
 
-/** Keeps the first units of every group. Times do not depend on which units stay. */
-function cutCounts({ model, facts, analysis }: Prepared, keep: KeepCounts): Model {
-  const groups = analysis.groups.flatMap((g) => {
-    const k = keep.get(g.id) ?? g.units;
-    return k >= g.units ? [] : [{ group: g.id, removed: Array.from({ length: g.units - k }, (_, i) => k + i) }];
+/** Keeps the first units of every structure. Times do not depend on which units stay. */
+function cutCounts(prepared: Prepared, keep: KeepCounts): Model {
+  const choices = prepared.structures.flatMap((s) => {
+    const k = keep.get(s.id) ?? s.units;
+    return k >= s.units
+      ? []
+      : [
+          choiceOf(
+            s,
+            Array.from({ length: s.units - k }, (_, i) => k + i),
+          ),
+        ];
   });
-  return applyPlan(model, facts, analysis, { groups, blocks: [] }).model;
+  return applyPlan(prepared, { choices }).model;
 }

@@ -1,6 +1,6 @@
 /**
  * The model as the job works on it: constants folded in, batch normalization folded, shortcuts in the form that the
- * runtime fuses; its facts, groups and blocks. The file that was given stays as it is and remains the reference.
+ * runtime fuses; its facts and structures. The file that was given stays as it is and remains the reference.
  */
 import { cloneModel } from '../../engine/ir/clone.ts';
 import type { Facts } from '../../engine/ir/facts.ts';
@@ -19,11 +19,10 @@ import {
   unrollLoops,
   untieVectors,
 } from '../../engine/passes/index.ts';
-import { findResiduals } from '../../engine/structures/blocks/residuals.ts';
+import type { StructureKind, Subject } from '../../engine/structures/contract.ts';
+import { findStructures } from '../../engine/structures/find.ts';
 import { gatherShuffles } from '../../engine/structures/axes/shuffles.ts';
-import { buildGroups } from '../../engine/structures/axes/groups.ts';
 import type { Meanings } from '../../engine/quality/meaning.ts';
-import type { Analysis, ResidualBlock } from '../../engine/structures/axes/types.ts';
 import { collectFacts } from '../../runtime/facts.ts';
 import { inlineFunctions } from '../../runtime/inline.ts';
 import type { StageContext } from '../context.ts';
@@ -32,11 +31,7 @@ import { derived, input } from '../stage.ts';
 import { foldConstants } from '../../engine/passes/fold-constants.ts';
 import { factsStage } from './cached-facts.ts';
 
-export interface Prepared {
-  readonly model: Model;
-  readonly facts: Facts;
-  readonly analysis: Analysis;
-  readonly blocks: readonly ResidualBlock[];
+export interface Prepared extends Subject {
   /** How outputs are read; default: as the graph and its shapes say. */
   readonly meanings?: Meanings;
   /** Shortcuts that became convolutions. */
@@ -48,7 +43,7 @@ export interface Prepared {
 /** The prepared model of a source. Its facts are kept for the next time. */
 export const prepareModel = derived({
   name: 'prepare',
-  version: 1,
+  version: 2,
   inputs: { source: input<Model>(), batch: input<number>(), runtime: input<string>() },
   run: ({ source, batch }, ctx: Pick<StageContext, 'executor' | 'artifact'>, { given }) =>
     prepare(
@@ -57,11 +52,10 @@ export const prepareModel = derived({
       batch,
       async (model) => (await factsStage.run({ ...given, graph: graphLeaf(model) }, ctx)).value,
     ),
-  // Groups and blocks change when their detection improves; figures per group must not outlive that.
-  content: ({ model, analysis, blocks }: Prepared) => [
+  // Structures change when their detection improves; figures per structure must not outlive that.
+  content: ({ model, structures }: Prepared) => [
     structureOf(model),
-    analysis.groups.map((g) => [g.id, g.units, g.members.length]),
-    blocks.map((b) => b.id),
+    structures.map((s) => [s.kind.name, s.id, s.units, s.axes?.members.length ?? null]),
   ],
 });
 
@@ -76,12 +70,14 @@ export const withReadings = derived({
 /**
  * @param batch the batch size that latency is measured at
  * @param factsOf the facts of a model at that batch size; default: collected anew
+ * @param kinds of structures to find; default: all
  */
 export async function prepare(
   source: Model,
   ctx: Pick<StageContext, 'executor'>,
   batch: number,
   factsOf: (model: Model) => Promise<Facts> = (model) => collectFacts(model, ctx.executor, { batch }),
+  kinds?: readonly StructureKind[],
 ): Promise<Prepared> {
   const { model } = cloneModel(await inlineFunctions(source));
   const notes = initializerNotes(source);
@@ -98,10 +94,7 @@ export async function prepare(
   const shuffles = gatherShuffles(model, facts);
   const rewritten = paddedShortcutsToConv(model, facts);
   if (rewritten || shuffles) facts = await factsNow();
-  const { blocks, refused } = findResiduals(model, facts);
-  const groups = buildGroups(model, facts);
-  const analysis = { ...groups, skipped: [...groups.skipped, ...refused] };
-  return { model, facts, analysis, blocks, rewritten, notes };
+  return { model, facts, ...findStructures(model, facts, kinds), rewritten, notes };
 }
 
 /** What becomes of initializers that are inputs as well. */

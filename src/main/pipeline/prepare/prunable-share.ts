@@ -1,11 +1,12 @@
 /** How much of a model pruning can change at all. */
 import { nodeCosts } from '../../engine/ir/costs.ts';
 import type { Value } from '../../engine/ir/value.ts';
+import { axesOf } from '../../engine/structures/find.ts';
 import type { Prepared } from './prepare.ts';
 
 /** Share of the MACs in operators that a group narrows. */
-export function prunableShare(p: Pick<Prepared, 'model' | 'facts' | 'analysis'>): number {
-  const touched = new Set<Value>(p.analysis.groups.flatMap((g) => g.members.map((m) => m.value)));
+export function prunableShare(p: Pick<Prepared, 'model' | 'facts' | 'structures'>): number {
+  const touched = new Set<Value>(axesOf(p.structures).flatMap((g) => g.members.map((m) => m.value)));
   let [all, some] = [0, 0];
   for (const { node, macs } of nodeCosts(p.model, p.facts)) {
     all += macs;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { writeCompressFixture } from '../../../../test/support/compress-fixture.ts';
 import { plainExecutor, threadedExecutor } from '../../../../test/support/executor.ts';
-import { prepare, randomPlan, type Prepared } from '../../../../test/support/prune.ts';
+import { prepare, randomPlan, type Prepared, choose } from '../../../../test/support/prune.ts';
 import { residualChain } from '../../../../test/support/residual-chain.ts';
 import { smallVit } from '../../../../test/support/small-vit.ts';
 import { PRESETS } from '../../../shared/model/recipes.ts';
@@ -46,15 +46,9 @@ beforeAll(async () => {
     return row.indexOf(Math.max(...row));
   });
   dataset = { ...opened, length: opened.length, batch: (i) => opened.batch(i), close: () => opened.close(), labels };
-  const plan = {
-    groups: [
-      { group: 'a0', removed: [0, 2, 5, 6] },
-      { group: 'stem', removed: [3] },
-    ],
-    blocks: [],
-  };
-  const surgery = applyPlan(p.model, p.facts, p.analysis, plan, p.blocks);
-  features = featuresOf(surgery, []);
+  const plan = choose(p, { a0: [0, 2, 5, 6], stem: [3] });
+  const surgery = applyPlan(p, plan);
+  features = featuresOf(surgery);
   pruned = surgery.model;
 });
 afterAll(async () => {
@@ -251,11 +245,11 @@ describe('recovery of a vision transformer', () => {
     const vit = await prepare(smallVit());
     const plan = randomPlan(vit, 1, 0.3);
     // Heads, the dimensions in them, the width of the stream and that of the feed-forward part.
-    expect(plan.groups.length).toBeGreaterThanOrEqual(4);
-    const surgery = applyPlan(vit.model, vit.facts, vit.analysis, plan, vit.blocks);
+    expect(plan.choices.length).toBeGreaterThanOrEqual(4);
+    const surgery = applyPlan(vit, plan);
     const options = { recipe: { ...recipe, alpha: 1 }, dataset: { ...dataset, labels: null }, train, holdout, seed: 1, threads: 1 }; // prettier-ignore
     const ctx = { executor: plainExecutor, progress: () => undefined };
-    const features = featuresOf(surgery, []);
+    const features = featuresOf(surgery);
     expect(features.length).toBeGreaterThan(0);
     const r = await recover(vit.model, surgery.model, { ...options, features }, ctx);
     expect(r.steps).toBeGreaterThan(20);

@@ -25,7 +25,7 @@ export type AllocationTools = CostTools & Pick<StageContext, 'point'>;
 /** Another job measures anew, from costs that are kept: what is allocated depends on what this job has measured. */
 const allocation = stage({
   name: 'allocate',
-  version: 3,
+  version: 4,
   inputs: { ...costInputs, known: input<readonly Candidate[]>(), search: input<SearchScope>() },
   run: ({ search, known }, ctx: AllocationTools, { given }) => allocate(given, search, known, ctx),
   codec: candidateFile,

@@ -1,7 +1,7 @@
-/** Costs of groups and blocks by curvature. One backward pass over a few samples gives all of them; they are kept. */
-import { removedUnits, type Space } from '../../engine/allocation/state.ts';
+/** Costs of structures by curvature. One backward pass over a few samples gives all of them; they are kept. */
+import { removedUnits, type Space, type State } from '../../engine/allocation/state.ts';
 import { Curvature } from '../../engine/allocation/curvature.ts';
-import type { Group } from '../../engine/structures/axes/types.ts';
+import type { Structure } from '../../engine/structures/contract.ts';
 import type { Recipe } from '../../../shared/model/job.ts';
 import { resized, type Calibration } from '../prepare/calibration.ts';
 import type { StageContext } from '../context.ts';
@@ -11,7 +11,7 @@ import type { CompleteScores } from './scores.ts';
 
 const curvature = figures({
   name: 'curvature',
-  version: 1,
+  version: 2,
   inputs: {
     prepared: input<Prepared>(),
     calibration: input<Calibration | Lazy<Calibration>>(),
@@ -22,20 +22,25 @@ const curvature = figures({
   },
 });
 
+/** A level of a structure. */
+interface AtLevel {
+  readonly structure: Structure;
+  readonly level: number;
+}
+
 export interface CurvatureOptions {
   readonly space: Space;
-  /** Counts of groups that need a cost. */
-  readonly wanted: readonly { readonly group: Group; readonly keep: number }[];
+  /** Levels that need a cost, of structures with a closed form. */
+  readonly wanted: readonly AtLevel[];
   /** 0..1 */
   readonly onProgress?: (done: number) => void;
 }
 
-/** In the unit of a measured output change; see Curvature. */
-export interface CurvatureCosts {
-  /** Cost of keeping so many units: one of the wanted counts, or all units, which cost 0. */
-  group(g: Group, keep: number): number;
-  block(id: string): number;
-}
+/**
+ * The cost of a structure at a level: one of the wanted levels, or all units, which cost 0. In the unit of a measured
+ * output change; see Curvature.
+ */
+export type CurvatureCosts = (s: Structure, level: number) => number;
 
 /**
  * @param given lazy calibration samples are drawn only when a cost is missing
@@ -48,11 +53,8 @@ export async function curvatureCosts(
 ): Promise<CurvatureCosts> {
   const { space } = o;
   const memo = curvature.open(given, ctx);
-  const wanted = o.wanted.filter(({ group, keep }) => keep < group.units);
-  const ids = new Set(space.blocks.map((b) => b.id));
-  const known =
-    wanted.every(({ group, keep }) => memo.get(keepKey(group.id, keep)) !== undefined) &&
-    [...ids].every((id) => memo.get(dropKey(id)) !== undefined);
+  const wanted = o.wanted.filter(({ structure, level }) => level < structure.units);
+  const known = wanted.every(({ structure, level }) => memo.get(keyOf(structure, level)) !== undefined);
   if (!known) {
     const [prepared, samples] = [given.prepared.value, given.calibration.value];
     const calibration = typeof samples === 'function' ? await samples() : samples;
@@ -64,24 +66,18 @@ export async function curvatureCosts(
       compensation: calibration.real ? given.compensation.value : 'none',
       ...(o.onProgress && { onProgress: o.onProgress }),
     });
-    for (const { group, keep } of wanted)
-      memo.put(keepKey(group.id, keep), prices.groupCost(group, removedUnits(space, group, keep)));
-    for (const id of ids) memo.put(dropKey(id), prices.blockCost(id));
+    for (const { structure, level } of wanted)
+      memo.put(keyOf(structure, level), prices.cost(structure, removedUnits(space, structure, level)));
   }
-  return {
-    group: (g, keep) => (keep < g.units ? memo.get(keepKey(g.id, keep))! : 0),
-    block: (id) => memo.get(dropKey(id))!,
-  };
+  return (s, level) => (level < s.units ? memo.get(keyOf(s, level))! : 0);
 }
 
-/** The counts that an allocator may ask for: every offered count, and those that were set by hand. */
-export const offeredCounts = (space: Space, start: { readonly keep: ReadonlyMap<string, number> }) =>
-  space.groups.flatMap((group) =>
-    [...new Set([...(space.counts.get(group.id) ?? []), start.keep.get(group.id) ?? group.units])].map((keep) => ({
-      group,
-      keep,
-    })),
+/** The levels that an allocator may ask for: every offered level, and those that were set by hand. */
+export const offeredLevels = (space: Space, start: State): AtLevel[] =>
+  space.structures.flatMap((structure) =>
+    [...new Set([...(space.levels.get(structure.id) ?? []), start.get(structure.id) ?? structure.units])].map(
+      (level) => ({ structure, level }),
+    ),
   );
 
-const keepKey = (group: string, keep: number): string => `${group} ${keep}`;
-const dropKey = (block: string): string => `drop ${block}`;
+const keyOf = ({ id }: Structure, level: number): string => `${id} ${level}`;

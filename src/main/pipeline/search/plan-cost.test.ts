@@ -7,7 +7,7 @@ import { TOPOLOGIES } from '../../../../test/support/topologies.ts';
 import { PRESETS } from '../../../shared/model/recipes.ts';
 import type { Executor, HostTensor } from '../../engine/executor.ts';
 import { planOf, WHOLE, type State } from '../../engine/allocation/state.ts';
-import { applyPlan } from '../../engine/pruning/surgery.ts';
+import { applyPlan } from '../../engine/structures/apply.ts';
 import { randomFeeds } from '../../runtime/random-inputs.ts';
 import type { Prepared as WholePrepared } from '../prepare/prepare.ts';
 import type { StageContext } from '../context.ts';
@@ -19,7 +19,7 @@ async function open(p: Prepared, batches: Record<string, HostTensor>[], { memo }
   const counts = new Map(groups.map((g) => [g.id, [Math.ceil(g.units / 2), g.units]] as const));
   const latency = formulaLatency(p.model, groups, counts, () => 1);
   const recipe = { ...PRESETS.fast, allocation: 'measured' as const };
-  const { space, start } = openSpace(groups, p.blocks, new Map(), counts, latency, recipe);
+  const { space, start } = openSpace(p.structures, new Map(), counts, latency, recipe);
   let opened = 0;
   const told: number[] = [];
   let ms = 0;
@@ -54,7 +54,7 @@ async function open(p: Prepared, batches: Record<string, HostTensor>[], { memo }
     {
       space,
       start,
-      cut: (s: State) => applyPlan(p.model, p.facts, p.analysis, planOf(space, s, ''), p.blocks),
+      cut: (s: State) => applyPlan(p, planOf(space, s, {})),
       onTried: (count: number) => told.push(count),
       costSeconds,
       now: () => ms,
@@ -68,8 +68,8 @@ const chain = async () => {
   const p = await prepare(residualChain({ blocks: 3, width: 8 }));
   return { p, batches: Array.from({ length: 16 }, (_, i) => randomFeeds(p.model, { batch: 32 }, i)) };
 };
-const landing: State = { keep: new Map([['a0', 5], ['stem', 7]]), dropped: new Set(['b1']) }; // prettier-ignore
-const further: State = { keep: new Map([...landing.keep, ['a2', 4]]), dropped: landing.dropped };
+const landing: State = new Map([['a0', 5], ['stem', 7], ['block b1', 0]]); // prettier-ignore
+const further: State = new Map([...landing, ['a2', 4]]);
 
 async function judged(costs: PlanCost): Promise<number[]> {
   const ground = (await costs.rebase!(landing))!;
@@ -87,7 +87,7 @@ describe('what plans cost', () => {
     expect(more).toBeGreaterThan(compensated!);
     // The nearest ground speaks for a plan that several have judged.
     expect(costs.known(landing)).toBe(compensated);
-    expect(costs.known({ keep: new Map([['a1', 2]]), dropped: new Set() })).toBeNull();
+    expect(costs.known(new Map([['a1', 2]]))).toBeNull();
     await costs.close();
   });
 
@@ -128,7 +128,7 @@ describe('what plans cost', () => {
       Array.from({ length: 80 }, () => feedsFor(p)),
     );
     const [g] = p.analysis.groups;
-    const narrow = (keep: number): State => ({ keep: new Map([[g!.id, keep]]), dropped: new Set() });
+    const narrow = (keep: number): State => new Map([[g!.id, keep]]);
     const land = costs.rebase!;
     expect(await land(narrow(g!.units - 1))).toBeNull();
     const before = opened();

@@ -6,12 +6,14 @@ import { SecateurError } from '../../../shared/contract/errors.ts';
 import type { Recipe } from '../../../shared/model/job.ts';
 import type { Model } from '../../engine/ir/model.ts';
 import type { ReferenceModel } from '../../engine/allocation/greedy.ts';
-import { goneNodes, isGroupGone, planOf, type Space, type State } from '../../engine/allocation/state.ts';
+import { goneNodes, isGone, levelOf, planOf, type Space, type State } from '../../engine/allocation/state.ts';
 import { collectLayers } from '../../engine/compensation/layers.ts';
+import { hasClosedForm } from '../../engine/allocation/curvature.ts';
 import { LocalFits } from '../../engine/compensation/local.ts';
 import { compensate } from '../../engine/compensation/sequential.ts';
-import { putBack } from '../../engine/pruning/put-back.ts';
-import { applyPlan, type Surgery } from '../../engine/pruning/surgery.ts';
+import type { Subject } from '../../engine/structures/contract.ts';
+import { putBack } from '../../engine/structures/put-back.ts';
+import { applyPlan, type Surgery } from '../../engine/structures/apply.ts';
 import { difference } from '../../engine/quality/difference.ts';
 import { FIT_SAMPLES } from './sample-limits.ts';
 import type { PredictionBias } from './prediction-bias.ts';
@@ -21,7 +23,7 @@ import type { Figures, StageContext } from '../context.ts';
 import { stateLeaf } from '../leaves.ts';
 import { figures, input, type Given } from '../stage.ts';
 import type { Compare } from '../measure/paired-benchmark.ts';
-import { curvatureCosts, offeredCounts } from './curvature-costs.ts';
+import { curvatureCosts, offeredLevels } from './curvature-costs.ts';
 import { isSmall, judgedByCurvature } from './resolve-recipe.ts';
 import { keyOf } from '../../engine/allocation/fit-budget.ts';
 import { tidy, type Prepared } from '../prepare/prepare.ts';
@@ -93,6 +95,9 @@ export type CostTools = Pick<StageContext, 'executor' | 'memo' | 'log' | 'progre
 export async function openCost(o: CostInputs, scope: CostScope, ctx: CostTools): Promise<PlanCost> {
   if (judgedByCurvature({ allocation: o.allocation.value }, o.prepared.value)) {
     try {
+      const { structures, levels } = scope.space;
+      const other = structures.find((s) => levels.has(s.id) && !hasClosedForm(s));
+      if (other) throw new SecateurError('gradient-unsupported', { operator: other.id });
       return await openCurvature(o, scope, ctx);
     } catch (e) {
       if (!(e instanceof SecateurError && e.code === 'gradient-unsupported')) throw e;
@@ -108,16 +113,18 @@ async function openCurvature(o: CostInputs, { space, start }: CostScope, ctx: Co
     o,
     {
       space,
-      wanted: offeredCounts(space, start),
+      wanted: offeredLevels(space, start),
       onProgress: (done) => ctx.progress({ stage: 'allocate', message: 'measuring sensitivities', done: done / 2 }),
     },
     ctx,
   );
   const sum = (s: State): number => {
-    const gone = goneNodes(space, s.dropped);
+    const gone = goneNodes(space, s);
     let total = 0;
-    for (const id of s.dropped) total += price.block(id);
-    for (const g of space.groups) if (!isGroupGone(g, gone)) total += price.group(g, s.keep.get(g.id) ?? g.units);
+    for (const x of space.structures) {
+      const level = levelOf(x, s);
+      if (level === 0 || !isGone(x, gone)) total += price(x, level);
+    }
     return total;
   };
   let count = 0;
@@ -139,7 +146,7 @@ const numberOrNull = (x: number | undefined): number | null => (x === undefined 
 
 const outputChange = figures({
   name: 'output-change',
-  version: 5,
+  version: 6,
   inputs: {
     prepared: costInputs.prepared,
     calibration: costInputs.calibration,
@@ -264,11 +271,8 @@ class MeasuredCost implements PlanCost {
     const fits = new LocalFits(await collectLayers(executor, on, batches, threads));
     // The layers behind each cut are refitted, as they will be in the result.
     const fitted = (s: State): Model => {
-      const surgery = applyPlan(on.model, on.facts, on.analysis, planOf(space, s, ''), on.blocks);
-      fits.apply(
-        surgery,
-        on.blocks.filter((b) => s.dropped.has(b.id)),
-      );
+      const surgery = applyPlan(on, planOf(space, s, {}));
+      fits.apply(surgery);
       return tidied(surgery.model);
     };
     return openCutChange(executor, prepared, fitted, this.#few, threads);
@@ -292,20 +296,16 @@ class MeasuredCost implements PlanCost {
   }
 
   /** The model cut and compensated, in the original's shape; null where that computes another function. */
-  async #compensated(
-    s: State,
-    batches: Calibration['batches'],
-  ): Promise<Pick<Prepared, 'model' | 'facts' | 'analysis' | 'blocks'> | null> {
+  async #compensated(s: State, batches: Calibration['batches']): Promise<Subject | null> {
     const [prepared, threads] = [this.#prepared, this.#threads];
     const { executor } = this.#ctx;
     const surgery = this.#scope.cut(s);
-    const dropped = prepared.blocks.filter((b) => s.dropped.has(b.id));
-    await compensate(executor, prepared, surgery, dropped, batches, {
+    await compensate(executor, prepared, surgery, batches, {
       threads,
       kind: 'least-squares',
       rounds: ROUNDS,
     });
-    const back = putBack(prepared, surgery, dropped);
+    const back = putBack(prepared, surgery, planOf(this.#scope.space, s, {}));
     if (!back) return null;
     const [a, b] = [await this.#outputs(surgery.model, batches[0]!), await this.#outputs(back.model, batches[0]!)];
     const distance = difference(a, b);

@@ -14,6 +14,8 @@ import type { CriterionContext, Scores, WeightGradient } from '../../engine/crit
 import { activationsOf, sinkLinks, type SinkLink } from '../../engine/criteria/support/sinks.ts';
 import { collectLayers } from '../../engine/compensation/layers.ts';
 import { buildGroups } from '../../engine/structures/axes/groups.ts';
+import { axesOf } from '../../engine/structures/find.ts';
+import { rankUnits } from '../../engine/structures/rank.ts';
 import {
   buildStatisticsModel,
   StatisticsAccumulator,
@@ -50,13 +52,13 @@ export async function scoreGroups(
       reason: `there is no criterion ${name}; there are ${[AUTO, ...allCriteria().map((c) => c.name)].join(', ')}`,
     });
   // Batch normalization is folded in the prepared model: its scales are read where they still are.
-  const groups = name === 'bn-scale' ? await unfolded(source, ctx) : p.analysis.groups;
+  const groups = name === 'bn-scale' ? await unfolded(source, ctx) : axesOf(p.structures);
   let extra: Pick<CriterionContext, 'statistics' | 'moments' | 'gradient'> = {};
-  const links = p.analysis.groups.flatMap(sinkLinks);
+  const links = axesOf(p.structures).flatMap(sinkLinks);
   if (criterion.needs === 'activations') extra = await statisticsOf(p, links, calibration, ctx, threads, false);
   if (criterion.needs === 'gram') {
     const { batches } = firstSamples(calibration, FIT_SAMPLES);
-    const layers = await collectLayers(ctx.executor, { ...p, blocks: [] }, batches, threads);
+    const layers = await collectLayers(ctx.executor, { ...p, structures: [] }, batches, threads);
     // The Gram of channels serves where that of all kernel positions would be too wide.
     const left = links.filter(({ node }) => !layers.has(node));
     extra = { ...(await statisticsOf(p, left, calibration, ctx, threads, true)), moments: (n) => layers.get(n) };
@@ -93,7 +95,7 @@ const rawScores = stage({
   },
 });
 
-/** Scores of every group, and which of them the criterion could not rank. */
+/** Scores of every structure, and which of them the criterion could not rank. */
 export interface CompleteScores {
   readonly scores: Scores;
   readonly notes: readonly string[];
@@ -101,9 +103,12 @@ export interface CompleteScores {
 
 const complete = derived({
   name: 'complete-scores',
-  version: 1,
+  version: 2,
   inputs: { prepared: input<Prepared>(), raw: input<Scores>(), criterion: input<string>() },
-  run: ({ prepared, raw, criterion }): CompleteScores => completeScores(prepared.analysis.groups, raw, criterion),
+  run: ({ prepared: { structures }, raw, criterion }): CompleteScores => {
+    const { scores, notes } = completeScores(axesOf(structures), raw, criterion);
+    return { scores: rankUnits(structures, scores), notes };
+  },
 });
 
 /** Scores by the recipe's criterion, kept for other budgets; samples are drawn only where there are none yet. */
@@ -178,7 +183,7 @@ async function gradientsOf(
   const own = { name: output.name, meaning, own: output, shape };
   const loss = labelled ? head.labelLoss!(b, own, target) : head.loss(b, { ...own, given: target }, { temperature: 1 });
   const weights = [...p.model.graph.initializers].filter((v) => v.initializer?.dtype === DType.FLOAT && v.isUsed);
-  const inGroups = new Set(p.analysis.groups.flatMap((g) => g.members.map((m) => m.value)));
+  const inGroups = new Set(axesOf(p.structures).flatMap((g) => g.members.map((m) => m.value)));
   const wrt = weights.filter((v) => inGroups.has(v)).map((v) => values.get(v)!);
   const grads = buildBackward(b, { loss: weightedSum(b, [{ loss, weight: 1 }]), wrt, facts: (v) => shapes.get(v) });
   const names = new Map<string, string>();

@@ -5,7 +5,7 @@
 import type { HostTensor } from '../../engine/executor.ts';
 import { DType } from '../../engine/ir/dtype.ts';
 import type { Space, State } from '../../engine/allocation/state.ts';
-import { goneNodes, isGroupGone, removedUnits } from '../../engine/allocation/state.ts';
+import { goneNodes, isGone, levelOf, removedUnits } from '../../engine/allocation/state.ts';
 import { gateModel } from '../../engine/structures/mask.ts';
 import { pictureOf } from '../../engine/heads/support/detections.ts';
 import type { Look } from '../../engine/heads/contract.ts';
@@ -30,16 +30,15 @@ export async function openOutputChange(
   calibration: Calibration,
   threads: number,
 ): Promise<OutputChange> {
-  const gated = gateModel(p.model, p.facts, p.analysis, p.blocks);
+  const gated = gateModel(p);
   const session = await executor.open(gated.model, { threads });
-  const ones = (n: number): HostTensor => ({
+  const gateOf = (factors: Float32Array): HostTensor => ({
     dtype: DType.FLOAT,
-    dims: n < 0 ? [] : [n],
-    data: new Float32Array(Math.abs(n)).fill(1),
+    dims: [factors.length],
+    data: factors,
   });
   const open = new Map<string, HostTensor>();
-  for (const g of p.analysis.groups) open.set(gated.groups.get(g.id)!, ones(g.units));
-  for (const b of p.blocks) open.set(gated.blocks.get(b.id)!, ones(-1));
+  for (const { id, units } of p.structures) open.set(gated.gates.get(id)!, gateOf(new Float32Array(units).fill(1)));
   const run = (gates: ReadonlyMap<string, HostTensor>, feeds: Readonly<Record<string, HostTensor>>) =>
     session.run({ ...feeds, ...Object.fromEntries(gates) });
   const whole: Record<string, HostTensor>[] = [];
@@ -49,16 +48,14 @@ export async function openOutputChange(
   return {
     async cost(space, s) {
       const gates = new Map(open);
-      const gone = goneNodes(space, s.dropped);
-      for (const g of space.groups) {
-        const keep = s.keep.get(g.id) ?? g.units;
-        if (keep >= g.units || isGroupGone(g, gone)) continue;
-        const data = new Float32Array(g.units).fill(1);
-        for (const u of removedUnits(space, g, keep)) data[u] = 0;
-        gates.set(gated.groups.get(g.id)!, { dtype: DType.FLOAT, dims: [g.units], data });
+      const gone = goneNodes(space, s);
+      for (const x of space.structures) {
+        const level = levelOf(x, s);
+        if (level >= x.units || (level > 0 && isGone(x, gone))) continue;
+        const factors = new Float32Array(x.units).fill(1);
+        for (const u of removedUnits(space, x, level)) factors[u] = 0;
+        gates.set(gated.gates.get(x.id)!, gateOf(factors));
       }
-      for (const id of s.dropped)
-        gates.set(gated.blocks.get(id)!, { dtype: DType.FLOAT, dims: [], data: new Float32Array(1) });
       let sum = 0;
       for (const [i, feeds] of calibration.batches.entries())
         sum += references[i]!(await comparable(session, { ...feeds, ...Object.fromEntries(gates) }, whole[i]!));

@@ -1,5 +1,5 @@
 /**
- * What an allocation method is: how much of each group goes, so that the predicted latency fits. One file per method in this
+ * What an allocation method is: how much of each structure goes, so that the predicted latency fits. One file per method in this
  * folder exports `method`; registry.ts finds it.
  */
 import type { ReferenceModel } from '../greedy.ts';
@@ -19,7 +19,7 @@ export interface AllocationContext {
   readonly space: Space;
   /** What is fixed by hand; every plan removes at least that. */
   readonly start: State;
-  /** Importance per unit and group id, higher stays. */
+  /** Importance per unit and structure id, higher stays. */
   readonly scores: ReadonlyMap<string, ArrayLike<number>>;
   /** Asked by methods that name a `cost`. */
   readonly costs: Costs;

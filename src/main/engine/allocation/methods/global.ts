@@ -7,11 +7,11 @@ export const method: AllocationMethod = {
   summary: 'One ranking of all units; a baseline',
   cost: null,
   open: (ctx) =>
-    openByScores(ctx, (groups, share) =>
-      keepBest(groups, share, (g) => {
-        const s = Array.from(ctx.scores.get(g.id)!);
-        const mean = s.reduce((a, b) => a + b, 0) / s.length || 1;
-        return s.map((x) => x / mean);
+    openByScores(ctx, (structures, share) =>
+      keepBest(structures, share, ({ id }) => {
+        const scores = Array.from(ctx.scores.get(id)!);
+        const mean = scores.reduce((a, b) => a + b, 0) / scores.length || 1;
+        return scores.map((x) => x / mean);
       }),
     ),
 };

@@ -6,5 +6,6 @@ export const method: AllocationMethod = {
   name: 'uniform',
   summary: 'The same share of every group; a baseline',
   cost: null,
-  open: (ctx) => openByScores(ctx, (groups, share) => new Map(groups.map((g) => [g.id, g.units * (1 - share)]))),
+  open: (ctx) =>
+    openByScores(ctx, (structures, share) => new Map(structures.map((s) => [s.id, s.units * (1 - share)]))),
 };

@@ -79,9 +79,9 @@ function marksOf(node: Node, o: Value, facts: Facts, removal: Removal, known: Fo
   const of = (v: Value): readonly boolean[] => known.get(v) ?? new Array<boolean>(count(v)).fill(false);
   const n = count(o);
   const first = node.input(0)!;
-  if (node.key === 'Size') return [Boolean(removal.removed.get(first)?.size)];
+  if (node.key === 'Size') return [Boolean(removal.get(first)?.size)];
   if (node.key === 'Shape') {
-    const axes = removal.removed.get(first);
+    const axes = removal.get(first);
     const rank = facts.get(first)?.shape.length ?? 0;
     const from = shapeStart(node, rank);
     return Array.from({ length: n }, (_, i) => axes?.has(from + i) ?? false);

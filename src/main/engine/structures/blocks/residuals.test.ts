@@ -3,9 +3,10 @@ import { float, int, ints } from '../../ir/attribute.ts';
 import { DType } from '../../ir/dtype.ts';
 import type { Model } from '../../ir/model.ts';
 import type { Value } from '../../ir/value.ts';
-import { oracle, prepare, randomPlan } from '../../../../../test/support/prune.ts';
+import { oracle, prepare, randomPlan, choose } from '../../../../../test/support/prune.ts';
 import { Net } from '../../../../../test/support/topologies.ts';
 import { lostDependence } from '../../ir/dependence.ts';
+import { structureOf } from './kind.ts';
 import { findResiduals } from './residuals.ts';
 import { applyPlan } from '../apply.ts';
 
@@ -105,8 +106,12 @@ describe('residual blocks', () => {
     expect(p.blocks).toHaveLength(2);
     for (let seed = 1; seed <= 3; seed++)
       expect((await oracle(p, randomPlan(p, seed, 0.3, 0.6))).error).toBeLessThan(1e-4);
-    const all = { groups: [], blocks: p.blocks.map((b) => b.id) };
-    const { model } = applyPlan(p.model, p.facts, p.analysis, all, p.blocks);
+    const all = choose(
+      p,
+      {},
+      p.blocks.map((b) => b.id),
+    );
+    const { model } = applyPlan(p, all);
     expect(lostDependence(p.model, model)).toBeNull();
   });
 
@@ -115,7 +120,8 @@ describe('residual blocks', () => {
     const [add] = [...p.model.graph.nodes()].filter((n) => n.opType === 'Add');
     const [shortcut, side] = [add!.input(0)!, add!.input(1)!];
     const block = { id: 'made up', add: add!, shortcut, branch: side, nodes: [side.producer!] };
-    expect(() => applyPlan(p.model, p.facts, p.analysis, { groups: [], blocks: ['made up'] }, [block])).toThrow(
+    const structures = [structureOf(block)];
+    expect(() => applyPlan({ ...p, structures }, choose({ structures }, {}, ['made up']))).toThrow(
       expect.objectContaining({ code: 'plan-invalid', message: expect.stringContaining('would not depend on input') }),
     );
     expect(p.facts.get(shortcut)!.dtype).toBe(DType.FLOAT);

@@ -27,11 +27,7 @@ export interface Residuals {
   readonly refused: readonly Skipped[];
 }
 
-/** Finds every droppable branch. */
-export const findResidualBlocks = (model: Model, facts: Facts): ResidualBlock[] => [
-  ...findResiduals(model, facts).blocks,
-];
-
+/** Finds every droppable branch, and those that only look so. */
 export function findResiduals(model: Model, facts: Facts): Residuals {
   const weights = weightLike(model.graph, facts);
   const given = givenOut(model.graph);

@@ -1,24 +1,25 @@
-/** Allocation without a measurement of the outputs: a rule says what each group keeps when a share of everything goes. */
-import type { Group } from '../../../structures/axes/types.ts';
+/** Allocation without a measurement of the outputs: a rule says what each structure keeps when a share of everything goes. */
+import type { Structure } from '../../../structures/contract.ts';
 import { applyMove, predictMs, type State } from '../../state.ts';
 import type { AllocationContext, Allocator } from '../contract.ts';
 
-/** Units that each group keeps, not rounded, when `share` (0 to 1) of everything goes. */
-export type Shrink = (groups: readonly Group[], share: number) => ReadonlyMap<string, number>;
+/** Units that each structure keeps, not rounded, when `share` (0 to 1) of everything goes. */
+export type Shrink = (groups: readonly Structure[], share: number) => ReadonlyMap<string, number>;
 
-/** Halvings of the share: finer than any step of a group. */
+/** Halvings of the share: finer than any step of a structure. */
 const STEPS = 24;
 
 /** The plan whose predicted latency is closest to the goal from below, by bisection over the share that goes. */
 export function openByScores({ space, start }: AllocationContext, shrink: Shrink): Allocator {
-  const groups = space.groups.filter((g) => space.counts.has(g.id) && !start.keep.has(g.id));
+  // A share of a single unit is all or nothing, which no score decides.
+  const structures = space.structures.filter((s) => s.units > 1 && space.levels.has(s.id) && !start.has(s.id));
   const at = (share: number): State => {
     let s = start;
-    for (const [group, want] of shrink(groups, share)) {
-      const counts = space.counts.get(group)!;
-      // The nearest count that is offered: never below the floor, which is the smallest of them.
-      const to = counts.reduce((a, b) => (Math.abs(b - want) < Math.abs(a - want) ? b : a));
-      s = applyMove(s, { kind: 'narrow', group, to });
+    for (const [structure, want] of shrink(structures, share)) {
+      const levels = space.levels.get(structure)!;
+      // The nearest level that is offered: never below the floor, which is the smallest of them.
+      const to = levels.reduce((a, b) => (Math.abs(b - want) < Math.abs(a - want) ? b : a));
+      s = applyMove(s, { structure, to });
     }
     return s;
   };
@@ -34,16 +35,16 @@ export function openByScores({ space, start }: AllocationContext, shrink: Shrink
   return { reach, fill: reach };
 }
 
-/** Keeps the best units of all groups in one ranking. @param scores of one group, comparable between groups */
+/** Keeps the best units of all structures in one ranking. @param scores of one structure, comparable between structures */
 export function keepBest(
-  groups: readonly Group[],
+  structures: readonly Structure[],
   share: number,
-  scores: (g: Group) => ArrayLike<number>,
+  scores: (s: Structure) => ArrayLike<number>,
 ): Map<string, number> {
-  const all: { group: string; score: number }[] = [];
-  for (const g of groups) for (const score of Array.from(scores(g))) all.push({ group: g.id, score });
+  const all: { id: string; score: number }[] = [];
+  for (const s of structures) for (const score of Array.from(scores(s))) all.push({ id: s.id, score });
   all.sort((a, b) => b.score - a.score);
-  const keep = new Map(groups.map((g) => [g.id, 0]));
-  for (const { group } of all.slice(0, Math.round(all.length * (1 - share)))) keep.set(group, keep.get(group)! + 1);
+  const keep = new Map(structures.map((s) => [s.id, 0]));
+  for (const { id } of all.slice(0, Math.round(all.length * (1 - share)))) keep.set(id, keep.get(id)! + 1);
   return keep;
 }

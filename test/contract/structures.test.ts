@@ -1,4 +1,7 @@
-/** Pruned equals masked: every operator example between linear layers, and every topology that axis maps must carry. */
+/**
+ * Cut equals masked: the examples of every kind of structure at every level, every operator example between linear layers,
+ * and every topology that axis maps must carry.
+ */
 import { describe, expect, it } from 'vitest';
 import { int, ints } from '../../src/main/engine/ir/attribute.ts';
 import { DType, isFloat } from '../../src/main/engine/ir/dtype.ts';
@@ -8,12 +11,27 @@ import { f32 } from '../../src/main/engine/ir/tensor.ts';
 import { Value } from '../../src/main/engine/ir/value.ts';
 import { isUnsupported, type Example, type OperatorDef } from '../../src/main/engine/ops/contract.ts';
 import { allOperators } from '../../src/main/engine/ops/registry.ts';
+import { eliminateDead, eliminateRepeatedActivation, runPasses } from '../../src/main/engine/passes/index.ts';
+import { choiceOf, type Cut } from '../../src/main/engine/structures/choices.ts';
+import type { Structure } from '../../src/main/engine/structures/contract.ts';
 import { gateModel } from '../../src/main/engine/structures/mask.ts';
+import { KINDS } from '../../src/main/engine/structures/registry.ts';
+import type { HostTensor } from '../../src/main/engine/executor.ts';
 import { collectFacts } from '../../src/main/runtime/facts.ts';
 import { random } from '../support/example-model.ts';
 import { plainExecutor } from '../support/executor.ts';
-import { difference, feedsFor, oracle, prepare, randomPlan, runOnce } from '../support/prune.ts';
+import {
+  difference,
+  feedsFor,
+  oracle,
+  prepare,
+  randomPlan,
+  removedIn,
+  runOnce,
+  type Prepared,
+} from '../support/prune.ts';
 import { TOPOLOGIES } from '../support/topologies.ts';
+import { toyKind } from '../support/toy-kind.ts';
 
 const TOLERANCE = 1e-4;
 
@@ -83,6 +101,70 @@ async function embedded(def: OperatorDef, e: Example, from: number, to: number):
   return model;
 }
 
+/** Networks with a kind of structure: those of the kind, and a toy that the product does not have. */
+const kinds = [...KINDS, toyKind];
+
+describe.each(kinds.flatMap((kind) => kind.examples.map((e) => [kind.name, e.name, kind, e] as const)))(
+  '%s: %s',
+  (_kind, _name, kind, e) => {
+    const found = async (): Promise<{ p: Prepared; own: readonly Structure[] }> => {
+      const p = await prepare(e.build(), kinds);
+      return { p, own: p.structures.filter((s) => s.kind === kind) };
+    };
+
+    it('is found, under ids that no other structure has', async () => {
+      const { p, own } = await found();
+      expect(own.map((s) => s.units)).toEqual(e.units);
+      expect(new Set(p.structures.map((s) => s.id)).size).toBe(p.structures.length);
+    });
+
+    it('cut equals masked at every level, and removes what its shapes say', async () => {
+      const { p, own } = await found();
+      for (const s of own) {
+        const all = Array.from({ length: s.units }, (_, i) => i);
+        const levels = kind.levels(s, { steps: all.map((i) => i + 1), floor: 0 });
+        expect([...levels].sort((a, b) => a - b)).toEqual(levels);
+        expect(levels.at(-1)).toBe(s.units);
+        for (const level of levels) {
+          // Not the first units: kinds must not depend on the order.
+          const removed = all.slice(level).map((i) => s.units - 1 - i).sort((a, b) => a - b); // prettier-ignore
+          const { error, effect, pruned } = await oracle(p, { choices: [choiceOf(s, removed)] });
+          expect(error, `${s.id} at ${level}`).toBeLessThan(TOLERANCE);
+          if (level < s.units) expect(effect).toBeGreaterThan(100 * error);
+          const { gone } = kind.shapes(s, removed);
+          runPasses(pruned, [eliminateRepeatedActivation, eliminateDead]);
+          expect(pruned.graph.nodeCount).toBe(p.model.graph.nodeCount - new Set(gone).size);
+        }
+      }
+    });
+
+    it('cut equals masked and gated, beside cuts of all other structures', async () => {
+      const { p } = await found();
+      const gated = gateModel(p);
+      for (let seed = 1; seed <= 4; seed++) {
+        const plan = randomPlan(p, seed, 0.2 * seed, seed % 2 ? 0.5 : 0);
+        const { error, pruned } = await oracle(p, plan);
+        expect(error).toBeLessThan(TOLERANCE);
+        const feeds = { ...feedsFor(p), ...gatesOf(p, gated.gates, plan) };
+        expect(difference(await runOnce(pruned, feedsFor(p)), await runOnce(gated.model, feeds))).toBeLessThan(
+          TOLERANCE,
+        );
+      }
+    });
+  },
+);
+
+/** Zeros for the removed units. */
+function gatesOf(p: Prepared, gates: ReadonlyMap<string, string>, plan: Cut): Record<string, HostTensor> {
+  return Object.fromEntries(
+    p.structures.map(({ id, units }) => {
+      const data = new Float32Array(units).fill(1);
+      for (const u of removedIn(plan, id)) data[u] = 0;
+      return [gates.get(id)!, { dtype: DType.FLOAT, dims: [units], data }];
+    }),
+  );
+}
+
 /** Operators in which nothing can ever pass, and why. */
 const NEVER = new Map([
   ['Constant', 'has no input'],
@@ -144,19 +226,8 @@ describe('topologies', () => {
     const p = await prepare(t.build());
     const plan = randomPlan(p, 5, 0.4, 0.5);
     const { pruned } = await oracle(p, plan);
-    const gated = gateModel(p.model, p.facts, p.analysis, p.blocks);
-    const feeds = feedsFor(p);
-    for (const g of p.analysis.groups) {
-      const data = new Float32Array(g.units).fill(1);
-      for (const u of plan.groups.find((q) => q.group === g.id)!.removed) data[u] = 0;
-      feeds[gated.groups.get(g.id)!] = { dtype: DType.FLOAT, dims: [g.units], data };
-    }
-    for (const b of p.blocks)
-      feeds[gated.blocks.get(b.id)!] = {
-        dtype: DType.FLOAT,
-        dims: [],
-        data: Float32Array.of(plan.blocks.includes(b.id) ? 0 : 1),
-      };
+    const gated = gateModel(p);
+    const feeds = { ...feedsFor(p), ...gatesOf(p, gated.gates, plan) };
     const expected = await runOnce(pruned, feedsFor(p));
     expect(difference(expected, await runOnce(gated.model, feeds))).toBeLessThan(TOLERANCE);
   });

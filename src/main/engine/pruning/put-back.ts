@@ -1,1 +1,0 @@
-export { putBack } from '../structures/put-back.ts';

@@ -1,1 +1,0 @@
-export { applyPlan, type Surgery } from '../structures/apply.ts';

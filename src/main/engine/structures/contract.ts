@@ -1,0 +1,135 @@
+/**
+ * What a kind of structure is: how its structures are found, at which levels they are offered, how their units are ranked,
+ * masked and removed, and what that changes for the latency model. One folder per kind exports `kind` from `kind.ts`;
+ * registry.ts finds it. Everything else (allocation, plans, reports) handles structures and levels and knows no kind.
+ */
+import type { Recipe } from '../../../shared/model/job.ts';
+import type { Skipped } from '../../../shared/model/types.ts';
+import type { Facts } from '../ir/facts.ts';
+import type { Model } from '../ir/model.ts';
+import type { Node } from '../ir/node.ts';
+import type { Value } from '../ir/value.ts';
+import type { Analysis, Group, ResidualBlock } from './axes/types.ts';
+import type { KindExample } from './example.ts';
+
+/** Something that can be reduced. Its level is the number of units that it keeps. */
+export interface Structure {
+  /** Unique in the model, and stable across runs of the same model. */
+  readonly id: string;
+  /** The name in reports and recipes. Structures of different kinds may share one. */
+  readonly name: string;
+  readonly kind: StructureKind;
+  /** The word for one unit in reports. */
+  readonly unit: string;
+  readonly units: number;
+  /** Levels must be multiples of this; 1 for most. */
+  readonly multiple: number;
+  /** Nodes that hold its own weights. Where all of them are removed with another structure, its level has no effect. */
+  readonly makers: readonly Node[];
+  /** Names by which a recipe can freeze it. */
+  readonly aliases: readonly string[];
+  /**
+   * Present where units are indices along axes. Criteria, statistics, curvature and the latency tables work on these.
+   * `axes.id` is the id of the structure.
+   */
+  readonly axes?: Group;
+  /** Present where level 0 replaces a sum by one of its addends. Compensation lets the addend stand for the sum. */
+  readonly bypass?: ResidualBlock;
+}
+
+/** A model in which structures are searched. */
+export interface Analysed {
+  readonly model: Model;
+  /** Must hold the shapes of all values. */
+  readonly facts: Facts;
+  /** What the axis maps of all operators say. */
+  readonly analysis: Analysis;
+}
+
+/** A model with its structures. */
+export interface Subject extends Analysed {
+  readonly structures: readonly Structure[];
+}
+
+export interface Found {
+  readonly structures: readonly Structure[];
+  /** Structures that cannot be reduced, and the operators that prevent it. */
+  readonly skipped?: readonly Skipped[];
+}
+
+export interface LevelOptions {
+  /** Levels at which the measured latency has a step; absent where none were measured for this structure. */
+  readonly steps: readonly number[] | undefined;
+  /** Share of the units that the recipe keeps at least. */
+  readonly floor: number;
+}
+
+/** What a choice changes for the latency model. */
+export interface ShapeChange {
+  /** Units that stay along the structure's axes; absent where no axis changes. */
+  readonly keep?: number;
+  /** Nodes that no longer run. */
+  readonly gone: readonly Node[];
+}
+
+export interface StructureKind {
+  /** Names the kind in plans and reports. */
+  readonly name: string;
+  find(from: Analysed): Found;
+  /** Levels to choose from, ascending; the last one is all units. */
+  levels(s: Structure, o: LevelOptions): readonly number[];
+  /**
+   * Importance per unit, the least important first to go.
+   * @param byCriterion scores of a structure with `axes` by the recipe's criterion
+   */
+  rank(s: Structure, byCriterion: (axes: Group) => ArrayLike<number>): ArrayLike<number>;
+  /** @param removed units, ascending */
+  shapes(s: Structure, removed: readonly number[]): ShapeChange;
+  /** Adds the removal of units to a cut. */
+  apply(s: Structure, removed: readonly number[], cut: CutDraft): void;
+  /** Multiplies what the units contribute by their gates: 1 leaves the model as it is, 0 equals removal. */
+  mask(s: Structure, gate: Gate, mask: MaskDraft): void;
+  /** The level that a share of the units means where a recipe sets it by hand; absent where it cannot. */
+  levelAt?(s: Structure, share: number): number;
+  /** False where a recipe leaves the kind out; absent: never. */
+  allowed?(recipe: Pick<Recipe, 'channels' | 'blocks'>): boolean;
+  /** Networks with such structures, for generic tests. */
+  readonly examples: readonly KindExample[];
+}
+
+/** A cut of several structures in the making. Axes are cut first, then graphs are rewired in the order of structures. */
+export interface CutDraft {
+  /** Nodes that go with any structure of the plan. */
+  readonly gone: ReadonlySet<Node>;
+  /** Removes indices along an axis of a value of the original model. */
+  removeIndices(value: Value, axis: number, indices: Iterable<number>): void;
+  /** Edits the copy, when all axes have been cut. What becomes unused is removed afterwards. */
+  rewire(edit: (copy: CutCopy) => void): void;
+  /** @throws SecateurError 'plan-invalid' */
+  refuse(reason: string): never;
+}
+
+/** The copy that a cut is applied to; nodes and values of the original name their copies. */
+export interface CutCopy {
+  node(original: Node): Node;
+  value(original: Value): Value;
+  /** Everything that reads `value` reads `by` instead; an output of the model keeps its name. */
+  replace(value: Value, by: Value): void;
+}
+
+/** Factors of the units of one structure. */
+export interface Gate {
+  readonly units: number;
+  /** The factors where they are fixed; null where an input of the masked model gives them. */
+  readonly fixed: Float32Array | null;
+  /** Float32 [units] in the copy. */
+  readonly vector: Value;
+}
+
+/** A model in which units are multiplied by gates. */
+export interface MaskDraft {
+  /** Multiplies the indices of every unit by its factor, at each contraction and reduction that reads them. */
+  scaleAxes(axes: Group, gate: Gate): void;
+  /** Multiplies an input of a node by the factor of one unit. Node and value are the original's. */
+  scaleInput(node: Node, value: Value, gate: Gate, unit: number): void;
+}
