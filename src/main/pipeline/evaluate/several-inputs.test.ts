@@ -94,6 +94,7 @@ describe('a decoder with an empty cache', () => {
     const got = await judged(file(), { inputs_embeds: float([6, 5, 8]) });
     expect(got.notes).toContain('The data leave 2 caches out: they are empty.');
     expect(got.sizes.sizes).toMatchObject({ sequence: 5, past: 0, total: 5 });
+    expect(got.sizes.guessed).toEqual([]);
     expect(got.batch['past_key_values.0.key']!.dims).toEqual([1, 1, 0, 8]);
     expect(got.pruned.outputs!.find((o) => o.name === 'logits')).toMatchObject({ reading: 'tokens', samples: 6 });
     const part = { inputs_embeds: float([6, 5, 8]), 'past_key_values.0.key': float([6, 1, 3, 8]) };

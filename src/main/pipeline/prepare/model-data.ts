@@ -5,7 +5,6 @@ import type { InputSpec } from '../../data/input-spec.ts';
 import { resolvePreprocess } from '../../data/preprocess.ts';
 import type { OutputReading, Preprocess } from '../../../shared/model/job.ts';
 import { presetNamed, withPreset } from '../../../shared/model/preprocess-presets.ts';
-import { isCache } from '../../engine/families/named-inputs.ts';
 import { DType, isFloat } from '../../engine/ir/dtype.ts';
 import type { Model } from '../../engine/ir/model.ts';
 import { fedInputs, idLimit } from '../../runtime/random-inputs.ts';
@@ -13,7 +12,7 @@ import { requireLabelsWithin } from './class-labels.ts';
 import type { StageContext } from '../context.ts';
 import { figures } from '../stage.ts';
 import { dataInputs, type DataInput } from './data-input.ts';
-import { fillNotes, mayLeaveOut, withNamedInputs } from './named-fill.ts';
+import { fillNotes, mayLeaveOut, shapesFrom, withNamedInputs } from './named-fill.ts';
 
 /** Which data sets were seen to decode: their identities are the names of the figures. */
 const seenData = figures({ name: 'images', version: 2, inputs: {} });
@@ -63,18 +62,16 @@ export async function openModelData(
     ...(o.seed !== undefined && { seed: o.seed }),
     seen: seenData.open({}, ctx),
   });
-  const said = preset ? [`Preprocessing: ${preset.label}.`] : [];
+  const presetNote = preset ? [`Preprocessing: ${preset.label}.`] : [];
   const filled = inputs.inputs.filter((i) => !opened.inputs.includes(i.name));
-  const notes = [...(named ? said : found.notes), ...opened.notes, ...fillNotes(filled)];
+  const notes = [...(named ? presetNote : found.notes), ...opened.notes, ...fillNotes(filled)];
   try {
     const dataset = withNamedInputs(opened, model, inputs, { dims: o.dims, path: o.data });
     requireLabelsWithin(dataset, model, { path: o.labels ?? o.data, outputs: o.outputs });
     const open = new Set(specs.filter((s) => s.shape.some((d, axis) => d < 1 && (s.shared || axis > 0))).map((s) => s.name)); // prettier-ignore
     if (open.size === 0) return { dataset, notes, shapes: {} };
-    // The sizes of other inputs that are filled follow from these.
-    const sample = await dataset.batch([0]);
-    const sizing = new Set([...opened.inputs, ...filled.filter(isCache).map((i) => i.name)]);
-    const shapes = Object.entries(sample).flatMap(([name, t]) => (open.has(name) && sizing.has(name) ? [[name, t.dims] as const] : [])); // prettier-ignore
+    const said = Object.entries(shapesFrom(await dataset.batch([0]), model, filled, o.dims));
+    const shapes = said.filter(([name]) => open.has(name));
     return { dataset, notes, shapes: Object.fromEntries(shapes) };
   } catch (e) {
     await opened.close();

@@ -1,6 +1,7 @@
 /** Inputs that data leave out and whose names say what they hold: masks, positions, timesteps, and caches that are empty. */
 import { SecateurError } from '../../../shared/contract/errors.ts';
 import type { Dataset } from '../../data/dataset.ts';
+import type { Sample } from '../../data/input-spec.ts';
 import type { HostTensor } from '../../engine/executor.ts';
 import { aboutNamedInput, CACHE_AXIS, isCache, namedInput } from '../../engine/families/named-inputs.ts';
 import type { Model } from '../../engine/ir/model.ts';
@@ -71,4 +72,23 @@ export function withNamedInputs(
     close: () => dataset.close(),
     batch,
   };
+}
+
+/**
+ * Shapes of the inputs whose sizes the data say: those that they hold, caches that are empty, and inputs that are filled
+ * whose sizes follow from these, as the length of a mask does.
+ */
+export function shapesFrom(
+  sample: Sample,
+  model: Model,
+  filled: readonly DataInput[],
+  dims: Dims = {},
+): Record<string, readonly number[]> {
+  const follow = new Set(filled.filter((i) => !isCache(i)).map((i) => i.name));
+  const own = Object.fromEntries(Object.entries(sample).filter(([name]) => !follow.has(name)));
+  const sizes = { ...dims, ...sizesIn(model, own) };
+  // A size that changes with the guess is one.
+  const [one, other] = [0, 1].map((attempt) => inputShapes(model, { dims: sizes }, attempt));
+  const known = one!.filter((s, i) => follow.has(s.name) && s.dims.join() === other![i]!.dims.join());
+  return Object.fromEntries([...Object.entries(own), ...known.map((s) => [s.name, s] as const)].map(([n, t]) => [n, t.dims])); // prettier-ignore
 }
