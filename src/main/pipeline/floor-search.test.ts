@@ -75,7 +75,7 @@ async function search({ counts: offered = EVERY, allocation = 'uniform', agreeme
       allocation: keyed(recipe.allocation),
       compensation: keyed(recipe.compensation),
       ranking: keyed(4),
-      landing: keyed(0),
+      refit: keyed(0),
       rounds: keyed(1),
       probes: keyed(1),
       threads: keyed(1),

@@ -18,7 +18,6 @@ import {
   recipeLeaves,
   seedLeaf,
   sizesLeaf,
-  stateLeaf,
   threadsLeaf,
 } from './leaves.ts';
 
@@ -50,8 +49,6 @@ const OTHER: Record<string, readonly [Keyed<unknown>, Keyed<unknown>]> = {
   'the provider': [conditionLeaves(budget).provider, conditionLeaves({ ...budget, provider: 'webgpu' }).provider],
   'the batch of a budget': [conditionLeaves(budget).batch, conditionLeaves({ ...budget, batch: 4 }).batch],
   'units of a plan': [plan([1]), plan([1, 2])],
-  'a state': [stateLeaf(WHOLE), stateLeaf(new Map([['g', 3]]))],
-  'no state': [stateLeaf(WHOLE), stateLeaf(null)],
   'what a plan measured': [candidatesLeaf([candidate(0.5)]), candidatesLeaf([candidate(0.51)])],
   'the job': [jobLeaf('1', {}), jobLeaf('2', {})],
   'two kinds of the same identity': [seedLeaf({ seed: 1 }), threadsLeaf(1)],

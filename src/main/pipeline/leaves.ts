@@ -7,7 +7,6 @@ import type { CompressRequest, Recipe } from '../../shared/model/job.ts';
 import type { Budget, DeviceProfile, Plan } from '../../shared/model/types.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { keyOf, type Candidate } from '../engine/allocation/fit-budget.ts';
-import type { State } from '../engine/allocation/state.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { writeModelChunks } from '../engine/onnx/index.ts';
 import { meaningsKey, type Meanings } from '../engine/quality/meaning.ts';
@@ -95,7 +94,6 @@ export const limitLeaves = <T extends object>(limits: T): Fields<T> => fieldsOf(
 
 /** A plan by its choices. */
 export const planLeaf = (plan: Plan): Keyed<Plan> => leaf('plan', plan, plan);
-export const stateLeaf = (state: State | null): Keyed<State | null> => leaf('state', state && keyOf(state), state);
 /** Plans with what they measured. */
 export const candidatesLeaf = (list: readonly Candidate[]): Keyed<readonly Candidate[]> =>
   leaf(

@@ -75,7 +75,7 @@ export async function openSearch(
     allocation: inputs.recipe.allocation,
     compensation: inputs.recipe.compensation,
     ranking: limits.ranking,
-    landing: limits.landing,
+    refit: limits.refit,
     probes: limits.probes,
     rounds: limits.rounds,
     search: jobLeaf(ctx.job, scope),

@@ -77,7 +77,7 @@ async function run(
       allocation: keyed(recipe.allocation),
       compensation: keyed(recipe.compensation),
       ranking: keyed(16),
-      landing: keyed(16),
+      refit: keyed(16),
       rounds: keyed(1),
       probes: keyed(4),
       threads: keyed(1),

@@ -10,7 +10,7 @@ import { definitions, type Defined } from './stage.ts';
 import './compress.ts';
 import '../tasks/devices.ts';
 
-const COST = ['prepared', 'calibration', 'scored', 'allocation', 'compensation', 'ranking', 'landing', 'probes', 'threads']; // prettier-ignore
+const COST = ['prepared', 'calibration', 'scored', 'allocation', 'compensation', 'ranking', 'refit', 'probes', 'threads']; // prettier-ignore
 const TIMED = ['prepared', 'machine', 'threads', 'provider', 'batch'];
 
 /** What each depends on, and on nothing else. */
@@ -35,7 +35,7 @@ const INPUTS: Record<string, readonly string[]> = {
   scores: ['source', 'prepared', 'calibration', 'criterion', 'seed', 'threads'],
   'complete-scores': ['prepared', 'raw', 'criterion'],
   curvature: ['prepared', 'calibration', 'scored', 'compensation', 'probes', 'threads'],
-  'output-change': ['prepared', 'calibration', 'scored', 'compensation', 'ranking', 'landing', 'threads', 'rebased'],
+  'output-change': ['prepared', 'calibration', 'scored', 'compensation', 'ranking', 'refit', 'threads'],
   targets: ['prepared', 'calibration', 'threads'],
   // Of one job.
   'job-model': ['job'],

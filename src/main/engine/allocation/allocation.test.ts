@@ -193,36 +193,6 @@ describe('allocation by marginal cost', () => {
     expect(seen.flatMap((s) => [...keepOf(s).values()])).toEqual([6, 6, 6]);
   });
 
-  it('goes on, on the ground that it is given on the way', async () => {
-    const space = spaceOf();
-    const asked: number[] = [];
-    const path = new GreedyPath(space, WHOLE, {
-      cost: additive,
-      // What was lost up to here is made good but for a tenth, and blocks are dear from here on.
-      rebase: async (floor) => {
-        asked.push(predictMs(space, floor));
-        const at = await additive(floor);
-        const cost = async (s: State): Promise<number> =>
-          0.1 * at + ((await additive(s)) - at) + 10 * (droppedOf(s).size - droppedOf(floor).size);
-        return asked.length === 1 ? { cost, floor } : null;
-      },
-    });
-    const end = await path.reach(4);
-    expect(end.predictedMs).toBeLessThanOrEqual(4);
-    // Each time that another seventh has gone; the first time at the first step below that.
-    expect(asked.length).toBeGreaterThan(1);
-    for (const [i, ms] of asked.entries()) expect(ms).toBeLessThanOrEqual(0.85 * (asked[i - 1] ?? 17));
-    const first = path.steps.findIndex((s) => s.reference.floor !== WHOLE);
-    expect(path.steps[first]!.state).toBe(path.steps[first - 1]!.state);
-    expect(path.steps[first]!.cost).toBeCloseTo(0.1 * path.steps[first - 1]!.cost);
-    const blocks = droppedOf(path.steps[first]!.state).size;
-    expect(droppedOf(end.state).size).toBe(blocks);
-    expect(end.reference.floor).toBe(path.steps[first]!.reference.floor);
-    expect(end.cost).toBeCloseTo(await end.reference.cost(end.state));
-    // What was reached before the landing is judged as it was.
-    expect((await path.reach(16.9)).reference.floor).toBe(WHOLE);
-  });
-
   it('takes what costs least per millisecond', async () => {
     const free = new Set(['a1']);
     const cost = async (s: State): Promise<number> =>

@@ -16,21 +16,9 @@ import {
   type State,
 } from './state.ts';
 
-/** What plans are judged on from some state on. */
-export interface ReferenceModel {
-  /** Measured output change of a plan that removes at least what `floor` does. */
-  readonly cost: (s: State) => Promise<number>;
-  readonly floor: State;
-}
-
 export interface GreedyOptions {
   /** For a start: the whole model, where the change is 0, or what is fixed by hand. */
   readonly cost: (s: State) => Promise<number>;
-  /**
-   * Asked for each time the prediction has fallen by another `LANDING`: the ground that plans are judged on from this
-   * state on, where there is a better one; a model that was compensated up to here says more about the next step.
-   */
-  readonly rebase?: (s: State) => Promise<ReferenceModel | null>;
   /** Moves that save less than this share of the model's time are not considered; default 0.002. */
   readonly least?: number;
   /** Heads measured again per step at most; default 6. */
@@ -51,8 +39,7 @@ interface Candidate {
 
 export interface Step {
   readonly state: State;
-  readonly reference: ReferenceModel;
-  /** Null for the start, and where the ground changes. */
+  /** Null for the start. */
   readonly move: Move | null;
   readonly cost: number;
   readonly predictedMs: number;
@@ -62,12 +49,7 @@ export interface Step {
 interface Taken extends Step {
   readonly target: number;
   readonly known: ReadonlyMap<string, number>;
-  /** Prediction at the last landing. */
-  readonly landedMs: number;
 }
-
-/** Share of the time of the last landing at which the next one is due. */
-const LANDING = 0.85;
 
 /** A last step that ends further below the time it is asked for than this share is chosen anew for that time. */
 const OVERSHOOT = 0.02;
@@ -87,13 +69,11 @@ export class GreedyPath {
     this.#steps = [
       {
         state: start,
-        reference: { cost: options.cost, floor: start },
         move: null,
         cost: 0,
         predictedMs,
         target: predictedMs,
         known: this.#known,
-        landedMs: predictedMs,
       },
     ];
   }
@@ -120,7 +100,6 @@ export class GreedyPath {
   }
 
   async #extend(target: number): Promise<boolean> {
-    await this.#land();
     const now = this.#steps.at(-1)!;
     const before = new Map(this.#known);
     const candidates = this.#candidates(now, target);
@@ -187,19 +166,8 @@ export class GreedyPath {
     return c.saved * measured.reduce((most, o) => Math.max(most, this.#known.get(o.key)! / o.saved), 1);
   }
 
-  /** Changes the ground when that is due. */
-  async #land(): Promise<void> {
-    const now = this.#steps.at(-1)!;
-    if (!this.#options.rebase || this.#options.expired?.() || now.predictedMs > LANDING * now.landedMs) return;
-    const ground = (await this.#options.rebase(now.state)) ?? now.reference;
-    const cost = ground === now.reference ? now.cost : await ground.cost(now.state);
-    // What moves cost elsewhere says nothing here.
-    if (ground !== now.reference) this.#known = new Map();
-    this.#steps.push({ ...now, reference: ground, move: null, cost, known: this.#known, landedMs: now.predictedMs });
-  }
-
   async #marginal(now: Step, move: Move): Promise<number> {
-    return (await now.reference.cost(applyMove(now.state, move))) - now.cost;
+    return (await this.#options.cost(applyMove(now.state, move))) - now.cost;
   }
 }
 

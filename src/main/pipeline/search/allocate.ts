@@ -60,7 +60,6 @@ async function allocate(
   const tried = (ms: number, count: number): void => at(ms, `predicted ${ms.toFixed(2)} ms, ${count} plans tried`);
   // A step of the path takes as long as all the plans that it chooses from: each of them is told.
   const plans = await openCost(o, { ...scope, onTried: (count) => tried(reached, count) }, ctx);
-  const { rebase } = plans;
   const allocator = allocationMethod(o.allocation.value).open({
     space,
     start,
@@ -69,12 +68,6 @@ async function allocate(
       cost: plans.cost,
       free: plans.free,
       expired: plans.expired,
-      ...(rebase && {
-        rebase: (s: State) => {
-          at(predictMs(space, s), 'compensating what has been cut so far');
-          return rebase(s);
-        },
-      }),
     },
     onProgress: (ms) => tried(ms, plans.evaluations()),
   });
@@ -110,7 +103,7 @@ async function allocate(
 }
 
 /** What is left of the model, as it will run. */
-export function cutModel(scope: Pick<SearchScope, 'cut'>, s: State): Model {
+function cutModel(scope: Pick<SearchScope, 'cut'>, s: State): Model {
   const { model } = scope.cut(s);
   tidy(model);
   return model;

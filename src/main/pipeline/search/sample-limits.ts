@@ -20,8 +20,8 @@ const SMALL_MACS = 5e8;
 const CALIBRATION_MACS = [4e11, 1.5e11] as const;
 const CALIBRATION_ELEMENTS = 2.5e8;
 
-/** Forward passes of the samples that a model is compensated with on the way to a plan, in multiply-accumulates. */
-const LANDING_MACS = 6.5e10;
+/** Forward passes of the samples that refits of plans which are tried learn from, in multiply-accumulates. */
+const REFIT_MACS = 6.5e10;
 /** Samples that refits of plans which are only tried, and scores by what a refit leaves, learn from. */
 export const FIT_SAMPLES = 512;
 
@@ -30,8 +30,8 @@ export interface SampleLimits {
   readonly calibration: number;
   /** For every plan that is tried. */
   readonly ranking: number;
-  /** For compensation on the way to a plan. */
-  readonly landing: number;
+  /** For refits of plans that are tried. */
+  readonly refit: number;
   /** Backward passes that curvature is taken from. */
   readonly probes: number;
   /** Rounds of the activation-aware fit. */
@@ -52,13 +52,13 @@ export function sampleLimits(p: Prepared, wanted: number): SampleLimits {
   const affordable = Math.min(CALIBRATION_MACS[small ? 0 : 1] / macs, elements);
   const calibration = Math.max(16, Math.floor(Math.min(wanted, affordable)));
   const ranking = Math.max(8, Math.min(SENSITIVITY_SAMPLES, Math.floor(SENSITIVITY_MACS / macs)));
-  const landing = Math.max(16, Math.min(FIT_SAMPLES, Math.floor(LANDING_MACS / macs)));
+  const refit = Math.max(16, Math.min(FIT_SAMPLES, Math.floor(REFIT_MACS / macs)));
   const probes = Math.min(PROBES[1], Math.max(PROBES[0], Math.floor(PROBE_MACS / macs)));
   const rounds = macs > TWO_ROUNDS_MACS ? 1 : small ? 4 : 2;
   return {
     calibration,
     ranking,
-    landing,
+    refit,
     probes,
     rounds,
     batch: Math.min(64, 2 ** Math.floor(Math.log2(ranking)), calibration),

@@ -80,7 +80,7 @@ export async function openCutChange(
   return { cost: (_, s) => distance(cut(s)), close: async () => {} };
 }
 
-/** Distance of any model of the same outputs to `whole` on the samples. */
+/** Distance of any model of the same outputs to `whole` on the samples. @internal */
 export async function openDistance(
   executor: Executor,
   { model: whole, ...p }: Whole,

@@ -2,13 +2,11 @@
  * What an allocation method is: how much of each structure goes, so that the predicted latency fits. One file per method in this
  * folder exports `method`; registry.ts finds it.
  */
-import type { ReferenceModel } from '../greedy.ts';
 import type { Space, State } from '../state.ts';
 
 /** What plans cost: the change of the outputs. */
-export interface Costs extends Pick<ReferenceModel, 'cost'> {
-  /** A better reference for plans that remove at least what the state does; null where there is none. */
-  readonly rebase?: (s: State) => Promise<ReferenceModel | null>;
+export interface Costs {
+  readonly cost: (s: State) => Promise<number>;
   /** True where a cost is a sum of known figures, so that asking takes no time. */
   readonly free: boolean;
   /** True once the time for costs is used up: a plan is then chosen by what is known. Default: never. */

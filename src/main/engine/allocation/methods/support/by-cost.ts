@@ -11,9 +11,9 @@ export function openByCost({ space, start, costs, onProgress }: AllocationContex
   return {
     reach: async (ms) => (await path.reach(ms)).state,
     async fill(ms) {
-      const { state, reference } = await path.reach(ms);
+      const { state } = await path.reach(ms);
       const tries = free ? Infinity : costs.expired?.() ? 0 : TRIES;
-      return refill(space, state, ms, reference.cost, reference.floor, tries);
+      return refill(space, state, ms, costs.cost, start, tries);
     },
   };
 }
