@@ -7,6 +7,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CompareReport } from '../../src/shared/model/tasks.ts';
 import type { CompressReport } from '../../src/shared/model/job.ts';
 import { parseNpy } from '../../src/main/data/npy.ts';
+import { DType } from '../../src/main/engine/ir/dtype.ts';
+import { serializeModel } from '../../src/main/engine/onnx/index.ts';
 import { randomFeeds } from '../../src/main/runtime/random-inputs.ts';
 import { buildSteady } from '../support/jobs/build-steady.ts';
 import { writeNpz } from '../support/npz.ts';
@@ -104,6 +106,25 @@ describe('compress with data for several inputs', () => {
     expect(doc.recipe.criterion).toBe('taylor');
     expect(doc.notes.join()).toMatch(/Recovery: \d+ steps/);
     expect(doc.result!.quality!.samples).toBe(100);
+  }, 180_000);
+
+  it('gives an input without a batch axis one value for all samples', async () => {
+    const stepped = join(folder, 'step.onnx');
+    writeFileSync(stepped, serializeModel(twoInputs(32, 'N', { step: true })));
+    const step = { dtype: DType.FLOAT, dims: [], data: Float32Array.of(0.5) };
+    const arrays = await writeNpz(join(folder, 'step.npz'), { ...twoInputSamples(240), step });
+    const args = ['--data', arrays, '--output', 'y=classes', '--runs', '20', '--time-limit', '2', '--json'];
+    const r = await secateur('compress', stepped, '--budget', '0.8x', ...args, '--out', join(folder, 'c'));
+    expect(r.out, r.err).not.toBe('');
+    const doc = JSON.parse(r.out) as CompressReport;
+    expect(doc.notes.join()).toMatch(/Recovery: \d+ steps/);
+    expect(doc.result!.quality!.samples).toBe(100);
+    const verified = await secateur('verify', doc.bundle!, '--json');
+    expect(verified.out).toMatch(/"name": *"golden",\s*"ok": *true/);
+    if (interpreter !== null) {
+      const said = execFileSync(interpreter, ['run.py', arrays], { cwd: doc.bundle!, encoding: 'utf8' });
+      expect(said).toMatch(/y: \[240, 4\] float32/);
+    }
   }, 180_000);
 
   it('refuses data that do not fit, before anything is measured', async () => {

@@ -17,19 +17,26 @@ export const IDS = 5;
 const CLASSES = 4;
 const EMBEDDING = 6;
 
+/** Options of `twoInputs`. */
+interface TwoInputs {
+  /** Also a scalar without a batch axis, which scales the features of the picture. */
+  readonly step?: boolean;
+}
+
 /**
  * image [N, 3, 8, 8] goes through two convolutions, ids [N, 5] through a table and a masked mean over attention_mask
  * [N, 5]; both meet in two linear layers that give y [N, 4].
  * @param width channels of the convolutions, @param batch of all inputs
  */
-export function twoInputs(width = 16, batch: number | string = 'N'): Model {
+export function twoInputs(width = 16, batch: number | string = 'N', { step = false }: TwoInputs = {}): Model {
   const n = new Net();
   const { graph } = n.model;
   const image = graph.addInput('image', { elemType: DType.FLOAT, shape: [batch, 3, 8, 8] });
   const ids = graph.addInput('ids', { elemType: DType.INT64, shape: [batch, IDS] });
   const mask = graph.addInput('attention_mask', { elemType: DType.INT64, shape: [batch, IDS] });
   const seen = n.relu(n.conv(n.relu(n.conv(image, 3, width)), width, width));
-  const pooled = n.op('Flatten', [n.op('GlobalAveragePool', [seen])]);
+  const flat = n.op('Flatten', [n.op('GlobalAveragePool', [seen])]);
+  const pooled = step ? n.op('Mul', [flat, graph.addInput('step', { elemType: DType.FLOAT, shape: [] })]) : flat;
   const weights = n.op('Unsqueeze', [n.op('Cast', [mask], { to: int(DType.FLOAT) }), n.ints(2)]);
   const table = n.op('Gather', [n.weight(VOCABULARY, EMBEDDING), ids]);
   const read = n.op('ReduceMean', [n.op('Mul', [table, weights])], { axes: ints([1]), keepdims: int(0) });

@@ -154,14 +154,15 @@ function linearOf(v: Value): Node | null {
 /** Few samples, of the batch size that the facts were collected at. */
 function samplesOf({ model, facts }: Original, batches: readonly Readonly<Record<string, HostTensor>>[]) {
   const inputs = model.graph.inputs.filter((v) => !v.isInitializer);
-  const size = facts.get(inputs[0]!)?.shape[0] ?? 1;
   const out: Record<string, HostTensor>[] = [];
-  for (const feeds of batches)
-    for (let at = 0; out.length * size < SAMPLES; at += size) {
-      const whole = inputs.every((v) => feeds[v.name]!.dims[0]! >= at + size);
-      if (!whole) break;
-      out.push(Object.fromEntries(inputs.map((v) => [v.name, rowsAt(feeds[v.name]!, at, size)])));
-    }
+  for (const feeds of batches) {
+    // Inputs of the facts' own size have no batch axis, or the batch is of that size already.
+    const rows = inputs.filter((v) => feeds[v.name]!.dims[0] !== facts.get(v)?.shape[0]);
+    const size = facts.get((rows[0] ?? inputs[0])!)?.shape[0] ?? 1;
+    const last = rows[0] ? feeds[rows[0].name]!.dims[0]! : size;
+    for (let at = 0; at + size <= last && out.length * size < SAMPLES; at += size)
+      out.push({ ...feeds, ...Object.fromEntries(rows.map((v) => [v.name, rowsAt(feeds[v.name]!, at, size)])) });
+  }
   return out;
 }
 

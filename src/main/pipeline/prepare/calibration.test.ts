@@ -29,6 +29,16 @@ describe('random inputs where no data are given', () => {
   });
 });
 
+it('an input without a batch axis is the same in batches of any size', () => {
+  const step = { dtype: DType.FLOAT, dims: [1], data: Float32Array.of(7) };
+  const batches = [0, 1, 2, 3].map((i) => ({ x: { dtype: DType.FLOAT, dims: [1, 2], data: Float32Array.of(i, i) }, step })); // prettier-ignore
+  const c: Calibration = { input: 'x', shared: new Set(['step']), size: 1, batches, labels: [null, null, null, null], real: true }; // prettier-ignore
+  for (const feeds of [...resized(c, 2), ...inLargerBatches(c, 2).batches, ...resized(firstSamples(c, 1), 2)]) {
+    expect(feeds['step']).toEqual(step);
+    expect(feeds['x']!.dims).toEqual([2, 2]);
+  }
+});
+
 it('small batches are put together, where that divides evenly', () => {
   const x = (i: number, size: number) => ({
     x: { dtype: DType.FLOAT, dims: [size, 3], data: Float32Array.from({ length: 3 * size }, (_, k) => 100 * i + k) },
