@@ -5,7 +5,7 @@ import { seededRandom } from '../random.ts';
 import { applyPlan } from '../structures/apply.ts';
 import { allAllocationMethods, allocationMethod } from './methods/registry.ts';
 import { GreedyPath, refill } from './greedy.ts';
-import { knapsack } from './knapsack.ts';
+import { knapsack } from '../../../../test/support/knapsack.ts';
 import {
   applyMove,
   moveKey,

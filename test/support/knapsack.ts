@@ -24,7 +24,6 @@ export interface KnapsackChoice {
  * @param steps cells that the time between the fastest choice and the budget is divided into. Times are rounded up, so the
  * choice never exceeds the budget, and costs at most what is optimal for a budget that is smaller by one cell per class.
  * @returns null when even the fastest options together exceed the budget
- * @internal
  */
 export function knapsack(
   classes: readonly (readonly KnapsackOption[])[],

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { seededRandom } from '../random.ts';
+import { seededRandom } from '../../src/main/engine/random.ts';
 import { knapsack, type KnapsackOption } from './knapsack.ts';
 
 type Classes = readonly (readonly KnapsackOption[])[];
