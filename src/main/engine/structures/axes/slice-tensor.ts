@@ -63,22 +63,6 @@ function piecesOf(dims: readonly number[], kept: readonly (readonly number[] | n
   return { block, each };
 }
 
-/** The opposite: elements at the indices that were kept, zeros everywhere else. @param dims of the whole tensor */
-export function spreadTensor(t: Tensor, dims: readonly number[], kept: readonly (readonly number[] | null)[]): Tensor {
-  const bytes = byteSize(t.dtype, dims);
-  const bits = bitsOf(t.dtype);
-  if (bytes === undefined || !bits || bits % 8 !== 0) throw new RangeError(`type ${t.dtype} cannot be spread`);
-  if (dims.some((n, axis) => (kept[axis]?.length ?? n) !== t.dims[axis])) throw new RangeError('not a slice of that');
-  const [from, out] = [t.bytes(), new Uint8Array(bytes)];
-  const { block, each } = piecesOf(dims, kept, bits / 8);
-  let at = 0;
-  each((offset) => {
-    out.set(from.subarray(at, at + block), offset);
-    at += block;
-  });
-  return new MemoryTensor(t.dtype, dims, out);
-}
-
 /** Bytes. */
 const SHORT = 256;
 
