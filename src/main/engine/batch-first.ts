@@ -1,8 +1,8 @@
-/** Outputs whose samples do not lie along the first axis, as [T, N, C] or [C, N]. */
+/** Converts outputs whose samples do not lie along the first axis, such as [T, N, C] or [C, N]. */
 import type { HostTensor } from './executor.ts';
 import type { NumericArray } from './ir/tensor.ts';
 
-/** With `axis` moved to the front; the other axes keep their order. */
+/** Moves `axis` to the front. The other axes keep their order. */
 export function batchFirst(t: HostTensor, axis: number): HostTensor {
   const rows = t.dims[axis];
   if (axis === 0 || rows === undefined) return t;
@@ -17,13 +17,13 @@ export function batchFirst(t: HostTensor, axis: number): HostTensor {
   return { ...t, dims: [rows, ...t.dims.toSpliced(axis, 1)], data };
 }
 
-/** Where an axis of the output is once the batch is first. */
+/** The new index of an output's axis once the batch is first. */
 export const axisBatchFirst = (axis: number, batch: number): number =>
   axis === batch ? 0 : axis < batch ? axis + 1 : axis;
 
 /**
- * The axis along which samples lie, from the sizes at two batches: the only one that is as large as each, the first where
- * several are. undefined where none is.
+ * The batch axis, from the sizes at two batches: the first axis whose sizes equal both batches. undefined where there
+ * is none.
  */
 export function batchAxisFrom(
   a: { readonly dims: readonly number[]; readonly batch: number },

@@ -1,7 +1,7 @@
 import type { Model } from './ir/model.ts';
 import type { NumericArray } from './ir/tensor.ts';
 
-/** A tensor as the runtime takes and gives it. float16/bfloat16 hold bits in a Uint16Array, bool a Uint8Array. */
+/** A tensor as runtimes accept and return it. float16/bfloat16 hold bits in a Uint16Array, bool a Uint8Array. */
 export interface HostTensor {
   /** DType number. */
   readonly dtype: number;
@@ -10,8 +10,8 @@ export interface HostTensor {
 }
 
 /**
- * Tensors by name in the order of `names`; names without a tensor are left out. An object's own order will not do:
- * JavaScript puts keys that look like whole numbers first, and exporters name values 98 and 42.
+ * Tensors by name in the order of `names`; names without a tensor are left out. An object's own key order is not
+ * reliable: JavaScript puts keys that look like whole numbers first, and exporters use value names such as 98 and 42.
  */
 export function inOrder(
   tensors: Readonly<Record<string, HostTensor>>,
@@ -20,13 +20,13 @@ export function inOrder(
   return names.flatMap((name) => (Object.hasOwn(tensors, name) ? [[name, tensors[name]!] as const] : []));
 }
 
-/** `n` entries of the first axis, over the same memory. */
+/** `n` entries of the first axis, as a view. */
 export function rowsAt(t: HostTensor, at: number, n: number): HostTensor {
   const per = t.data.length / t.dims[0]!;
   return { ...t, dims: [n, ...t.dims.slice(1)], data: t.data.subarray(at * per, (at + n) * per) as NumericArray };
 }
 
-/** The entries of all along the first axis, copied; the other dimensions are equal. */
+/** Concatenates tensors along the first axis, with a copy. The other dimensions must be equal. */
 export function joinRows(parts: readonly HostTensor[]): HostTensor {
   const [first] = parts;
   const total = parts.reduce((n, t) => n + t.data.length, 0);
@@ -46,8 +46,8 @@ export interface SessionOptions {
   /** Intra-op threads, default 1. */
   readonly threads?: number;
   /**
-   * Whether the runtime learns in the first run how to lay out memory, default true: later runs gain a little, and the
-   * second pays for the new block. Not worth it for a few runs.
+   * Whether the runtime plans its memory layout in the first run, default true. Later runs gain a little, and the
+   * second allocates the new block. Not worth it for a few runs.
    */
   readonly memoryPattern?: boolean;
   /** 'all' (default), 'extended', 'basic' or 'disabled'. */
@@ -59,17 +59,17 @@ export interface ExecSession {
   readonly outputNames: readonly string[];
   /** Element type (DType number) of every output that is a tensor. */
   readonly outputDtypes: ReadonlyMap<string, number>;
-  /** Runs once; `fetches` defaults to all outputs. */
+  /** Runs once. `fetches` defaults to all outputs. */
   run(feeds: Readonly<Record<string, HostTensor>>, fetches?: readonly string[]): Promise<Record<string, HostTensor>>;
   release(): Promise<void>;
 }
 
-/** Runs graphs that the engine emits. The engine never imports a runtime: workers inject this. */
+/** Runs graphs that the engine emits. The engine never imports a runtime; workers inject this. */
 export interface Executor {
   open(model: Model, options?: SessionOptions): Promise<ExecSession>;
   /**
-   * Models that run one after the other as one session, on a thread of its own: each reads inputs by name, and what those
-   * before it made. Sessions of different threads run at once. Absent where there are no threads.
+   * Models that run one after another as one session on a separate thread. Each reads inputs by name, and outputs of
+   * the models before it. Sessions on different threads run concurrently. Absent where threads are not available.
    */
   readonly openThread?: (models: readonly Model[], options?: SessionOptions) => Promise<ExecSession>;
 }

@@ -1,7 +1,7 @@
-/** Git LFS: a clone without the large files holds short texts in their place, under the same names. */
+/** Git LFS pointers: a clone without the large files contains short text files with the same names instead. */
 
 const FIRST_LINE = 'version https://git-lfs.github.com/spec/';
-/** Pointers are shorter than this, as the specification of Git LFS demands. */
+/** Pointers are shorter than this, as the Git LFS specification requires. */
 export const LFS_POINTER_LIMIT = 1024;
 
 /** @param head the first bytes of a file */

@@ -1,18 +1,18 @@
 /**
- * Owns the dense linear algebra that compensation and criteria need in float64: matrix products, Cholesky factors,
- * solves with many right-hand sides, ridge regression, symmetric eigenvectors. Matrices are row-major Float64Arrays.
- * Everything rests on one kernel, C -= A B' on tiles, because dot products of contiguous rows are what a scalar engine
- * does fastest; factors and solves walk panels so that the working set stays in the cache.
+ * Dense linear algebra in float64 for compensation and criteria: matrix products, Cholesky factors, solves with many
+ * right-hand sides, ridge regression, symmetric eigenvectors. Matrices are row-major Float64Arrays. Everything uses one
+ * kernel, C -= A B' on tiles, because dot products of contiguous rows are fastest on a scalar engine. Factorizations
+ * and solves proceed by panels so that the working set stays in the cache.
  */
 
 const PANEL = 64;
 const DEPTH = 128;
-/** A tile of B, copied so that its rows lie side by side: rows of a wide matrix fall onto the same cache lines. */
+/** A tile of B, copied to contiguous rows: rows of a wide matrix map to the same cache lines. */
 const packed = new Float64Array(PANEL * DEPTH);
 
 /**
- * C[m x n] += sign A[m x k] B[n x k]' on sub-matrices given by an offset and a row stride. `lowerOnly` skips what lies above
- * the diagonal of C (for symmetric updates; entries just above it may be written).
+ * C[m x n] += sign A[m x k] B[n x k]' on sub-matrices given by an offset and a row stride. `lowerOnly` skips entries
+ * above the diagonal of C (for symmetric updates; entries just above it may be written).
  */
 function gemmNT(
   c: Float64Array,
@@ -140,7 +140,7 @@ export function matmulNT(a: Float64Array, b: Float64Array, m: number, n: number,
   return out;
 }
 
-/** A[n x k] B[n x k]' when it is known to be symmetric: half the work. */
+/** A[n x k] B[n x k]' for a product known to be symmetric: half the work. */
 export function symmetricNT(a: Float64Array, b: Float64Array, n: number, k: number): Float64Array {
   const out = new Float64Array(n * n);
   gemmNT(out, 0, n, a, 0, k, b, 0, k, n, n, k, 1, true);
@@ -267,13 +267,13 @@ export function submatrix(
 export interface RidgeFactor {
   /** The lower factor of G + lambda I. */
   readonly factor: Float64Array;
-  /** The lambda that was used: the one asked for, or the smallest tenfold of it at which the factor exists. */
+  /** The lambda used: the requested one, or the first of its tenfold increases for which the factor exists. */
   readonly lambda: number;
 }
 
 /**
- * Factors G + lambda I for a symmetric positive semi-definite G[n x n]. A Gram from float32 sums may be indefinite by
- * rounding: lambda then grows by tens, from 1e-10 of the mean diagonal.
+ * Factors G + lambda I for a symmetric positive semi-definite G[n x n]. A Gram from float32 sums can be indefinite by
+ * rounding: lambda then increases tenfold, starting at 1e-10 of the mean diagonal.
  */
 export function ridgeFactor(g: Float64Array, n: number, lambda: number): RidgeFactor {
   const scale = trace(g, n) / n || 1;

@@ -1,7 +1,7 @@
 /**
- * Seeded random numbers: the same seed gives the same numbers on every machine.
- * Generator: xoshiro128** 1.1 (Blackman and Vigna, "Scrambled linear pseudorandom number generators", 2021), its state
- * filled by splitmix32 so that neighbouring seeds give unrelated streams. Not for secrets.
+ * Seeded random numbers: the same seed gives the same numbers on every machine. Generator: xoshiro128** 1.1 (Blackman
+ * and Vigna, "Scrambled linear pseudorandom number generators", 2021), with its state filled by splitmix32 so that
+ * adjacent seeds give unrelated streams. Not for cryptography.
  */
 
 export interface Random {
@@ -13,7 +13,7 @@ export interface Random {
   normal(): number;
   /** Shuffles in place (Fisher-Yates) and returns the same array. */
   shuffle<A extends { length: number; [i: number]: unknown }>(a: A): A;
-  /** An independent generator; the same label gives the same stream whatever was drawn before. */
+  /** An independent generator. The same label gives the same stream, whatever was drawn before. */
   fork(label: number): Random;
 }
 
@@ -40,7 +40,7 @@ export function seededRandom(seed: number): Random {
     b = fill.next().value,
     c = fill.next().value,
     d = fill.next().value;
-  if ((a | b | c | d) === 0) a = 1; // the one state the generator cannot leave
+  if ((a | b | c | d) === 0) a = 1; // zero is the only state that the generator cannot leave
   let spare: number | null = null;
 
   const bits = (): number => {

@@ -1,6 +1,6 @@
 /**
- * Batch normalization by the batch in a training step. Statistics are computed by nodes, which is faster than the runtime's
- * training mode, and works with older operator sets, too.
+ * Batch normalization with batch statistics in a training step. Nodes compute the statistics, which is faster than the
+ * runtime's training mode and also works with older operator sets.
  */
 import { attrFloat, attrInt } from '../ir/attribute.ts';
 import { elementCount } from '../ir/dtype.ts';
@@ -10,21 +10,21 @@ import type { GradContext, GradRule } from '../ops/contract.ts';
 import { channelDot, channelSum, perChannel } from '../ops/support/conv-grad.ts';
 import type { GraphBuilder } from './builder.ts';
 
-/** One BatchNormalization that normalises by its batch. It stays in the graph until the backward pass is there. */
+/** One BatchNormalization that normalises by its batch. It stays in the graph until the backward pass is built. */
 export interface BatchStatistics {
   readonly node: Node;
   /** The initializers that hold the running mean and variance [C]. */
   readonly running: readonly [Value, Value];
   /** Mean and (population) variance of the batch [C]. */
   readonly batch: readonly [Value, Value];
-  /** Instead of the operator's: none of the gradient flows through the nodes that compute the statistics. */
+  /** Replaces the operator's rule: no gradient flows through the nodes that compute the statistics. */
   readonly rule: GradRule;
-  /** Puts in the node's place what normalises by the batch. */
+  /** Replaces the node by nodes that normalise by the batch. */
   readonly spell: () => void;
 }
 
 /**
- * Emits the statistics of every inference BatchNormalization whose own ones are constant.
+ * Emits the statistics of every inference BatchNormalization whose own statistics are constant.
  * @param shape shapes of values of the graph
  */
 export function batchStatistics(b: GraphBuilder, shape: (v: Value) => readonly number[]): BatchStatistics[] {
@@ -41,8 +41,8 @@ export function batchStatistics(b: GraphBuilder, shape: (v: Value) => readonly n
 }
 
 /**
- * With xc = x - mean, s = 1 / sqrt(var + eps) and a = scale s: y = a xc + bias, and as the statistics depend on x too,
- * dx = a (dY - mean(dY) - xc s^2 mean(dY xc)) (Ioffe and Szegedy 2015, arXiv:1502.03167).
+ * With xc = x - mean, s = 1 / sqrt(var + eps) and a = scale s: y = a xc + bias. The statistics depend on x too, so dx =
+ * a (dY - mean(dY) - xc s^2 mean(dY xc)) (Ioffe and Szegedy 2015, arXiv:1502.03167).
  */
 function byBatch(
   b: GraphBuilder,

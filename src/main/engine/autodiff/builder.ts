@@ -6,13 +6,13 @@ import { f32, i64, type Tensor } from '../ir/tensor.ts';
 import type { Value } from '../ir/value.ts';
 
 /**
- * Emits nodes at the end of a graph, in the spelling of the graph's operator-set version: the one place that knows
- * which versions take axes as attributes and which as inputs. All float constants are float32.
+ * Emits nodes at the end of a graph, in the form of the graph's operator-set version. The only place that knows which
+ * versions take axes as attributes and which as inputs. All float constants are float32.
  */
 export class GraphBuilder {
   readonly graph: Graph;
   readonly opset: number;
-  /** Where nodes go; null is the end of the graph. */
+  /** Nodes are inserted before this one; null is the end of the graph. */
   before: Node | null = null;
   readonly #consts = new Map<string, Value>();
 
@@ -21,7 +21,7 @@ export class GraphBuilder {
     this.opset = opset;
   }
 
-  /** Any operator; returns its first output. */
+  /** Emits any operator and returns its first output. */
   op(
     opType: string,
     inputs: readonly (Value | null)[],
@@ -123,7 +123,7 @@ export class GraphBuilder {
   less(a: Value, b: Value): Value {
     return this.op('Less', [a, b]);
   }
-  /** Of floats too, which Equal itself takes only from operator set 11 on. */
+  /** Also works for floats, which Equal itself takes only from operator set 11 on. */
   equal(a: Value, b: Value): Value {
     if (this.opset >= 11) return this.op('Equal', [a, b]);
     return this.op('Not', [this.op('Or', [this.greater(a, b), this.less(a, b)])]);
@@ -167,7 +167,7 @@ export class GraphBuilder {
         this.ints(axes),
         ...(steps ? [this.ints(steps)] : []),
       ]);
-    // Without steps: gather every so many (starts and ends must then be plain positions inside the axis).
+    // Without steps: gather every n-th index (starts and ends must then be plain positions inside the axis).
     const strided = axes.flatMap((axis, i) =>
       steps && steps[i] !== 1 ? [{ axis, from: starts[i]!, to: ends[i]!, by: steps[i]! }] : [],
     );
@@ -185,7 +185,7 @@ export class GraphBuilder {
       );
     }, cut);
   }
-  /** Zero padding; `pads` = begins of all axes, then ends. */
+  /** Zero padding. `pads` lists the begins of all axes, then the ends. */
   pad(a: Value, pads: readonly number[]): Value {
     if (this.opset >= 11) return this.op('Pad', [a, this.ints(pads)]);
     return this.op('Pad', [a], { pads: ints(pads), mode: str('constant'), value: float(0) });

@@ -1,6 +1,6 @@
 /**
- * Training losses as emitted nodes: scalars, averaged over the batch (axis 0) unless said otherwise. Class axis is 1;
- * further axes (segmentation) count as samples.
+ * Training losses as emitted nodes: scalars, averaged over the batch (axis 0) unless stated otherwise. The class axis
+ * is 1; further axes (segmentation) count as samples.
  */
 import { int } from '../ir/attribute.ts';
 import { f32 } from '../ir/tensor.ts';
@@ -9,7 +9,7 @@ import type { GraphBuilder } from './builder.ts';
 
 const product = (dims: readonly number[]): number => dims.reduce((a, b) => a * b, 1);
 
-/** [N,C,...] as [rows,C], so that classes are the last axis. */
+/** [N,C,...] as [rows,C], with the classes as last axis. */
 function asRows(b: GraphBuilder, v: Value, shape: readonly number[]): Value {
   if (shape.length === 2) return v;
   const channelsLast = shape.map((_, i) => i).filter((i) => i !== 1);
@@ -25,7 +25,7 @@ function softCrossEntropy(b: GraphBuilder, logits: Value, target: Value, rows: n
 /**
  * Softmax cross-entropy with int64 labels [N,...].
  * @param shape of the logits [N,C,...]
- * @param smoothing label smoothing: this much of the target is spread over all classes
+ * @param smoothing label smoothing: this share of the target is spread over all classes
  */
 export function crossEntropy(
   b: GraphBuilder,
@@ -65,7 +65,7 @@ export function distillation(
   return b.sub(cross, entropy);
 }
 
-/** Mean of squared differences, relative to the mean square of the target: comparable over outputs of any scale. */
+/** Mean squared error relative to the mean square of the target, hence comparable over outputs of any scale. */
 export function relativeSquaredError(b: GraphBuilder, output: Value, target: Value, shape: readonly number[]): Value {
   const axes = shape.map((_, i) => i);
   const d = b.sub(output, target);
@@ -73,7 +73,7 @@ export function relativeSquaredError(b: GraphBuilder, output: Value, target: Val
   return b.div(b.reduceSum(b.mul(d, d), axes, false), b.add(power, b.scalar(1e-12)));
 }
 
-/** Twice one less the cosine, mean over samples (axis 0): the relative squared error of directions, blind to lengths. */
+/** 2 (1 - cosine), mean over samples (axis 0): the relative squared error of unit vectors, independent of length. */
 export function directionError(b: GraphBuilder, output: Value, target: Value, shape: readonly number[]): Value {
   const rows = shape[0]!;
   const flat = (v: Value): Value =>

@@ -1,4 +1,4 @@
-/** What Muon needs beside AdamW: which parameters are matrices, and how a matrix is made orthogonal. */
+/** Muon's additions to AdamW: selects the parameters that are matrices, and orthogonalizes a matrix. */
 import { float, int } from '../ir/attribute.ts';
 import { macsOf } from '../ir/costs.ts';
 import { elementCount } from '../ir/dtype.ts';
@@ -16,7 +16,8 @@ const ITERATIONS = 5;
 const [A, B, C] = [3.4445, -4.775, 2.0315];
 
 /**
- * U V' of X = U S V', nearly: singular values end between 0.7 and 1.2. Newton and Schulz' iteration, products alone.
+ * Approximates U V' of X = U S V' by Newton-Schulz iteration, which uses only matrix products. Singular values end
+ * between 0.7 and 1.2.
  * @param x of shape [rows, cols]
  */
 export function orthogonalized(b: GraphBuilder, x: Value, [rows, cols]: MatrixShape): Value {
@@ -31,15 +32,15 @@ export function orthogonalized(b: GraphBuilder, x: Value, [rows, cols]: MatrixSh
   return y;
 }
 
-/** Multiplications that it takes. */
+/** Number of multiplications. */
 function costOf([rows, cols]: MatrixShape): number {
   const [r, c] = [Math.min(rows, cols), Math.max(rows, cols)];
   return ITERATIONS * (2 * r * r * c + r ** 3);
 }
 
 /**
- * Which parameters are stepped as matrices: weights of dense convolutions and products inside the network (its outputs'
- * own layer learns element by element, as the authors advise), the cheapest first, as far as `share` goes.
+ * Selects the parameters that are updated as matrices: weights of dense convolutions and products inside the network,
+ * cheapest first, within `share`. The output layers are left to AdamW, as the authors advise.
  */
 export function matricesOf(
   model: Model,
@@ -68,7 +69,7 @@ export function matricesOf(
   return chosen;
 }
 
-/** A weight as a matrix, output channels or input features apart from the rest; null for what is none. */
+/** A weight as a matrix, with output channels or input features as one axis; null for other parameters. */
 function shapeOf(p: Value): MatrixShape | null {
   const uses = p.uses();
   const dims = p.initializer?.dims ?? [];

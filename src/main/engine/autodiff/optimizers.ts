@@ -1,6 +1,6 @@
 /**
  * Optimiser steps as emitted nodes. Each works on one tensor of any shape: the training step packs all parameters into
- * one vector, so that a step costs a dozen operators however many parameters there are.
+ * one vector, so a step costs a dozen operators for any number of parameters.
  */
 import type { Value } from '../ir/value.ts';
 import type { GraphBuilder } from './builder.ts';
@@ -11,7 +11,7 @@ export interface AdamWOptions {
   readonly beta1?: number;
   readonly beta2?: number;
   readonly epsilon?: number;
-  /** Decoupled: each step takes lr * weightDecay of the weight. */
+  /** Decoupled weight decay: each step subtracts lr * weightDecay * weight. */
   readonly weightDecay?: number;
 }
 export interface SgdOptions {
@@ -21,13 +21,13 @@ export interface SgdOptions {
   /** Added to the gradient, as in PyTorch's SGD. */
   readonly weightDecay?: number;
 }
-/** Options of AdamW; `weightDecay` and `beta1` hold for matrices too. */
+/** Options of AdamW; `weightDecay` and `beta1` apply to matrices too. */
 export interface MuonOptions extends Omit<AdamWOptions, 'kind'> {
   readonly kind: 'muon';
-  /** Multiplications that orthogonalization may add to those of a step at most, as a share; default 0.15. */
+  /** Maximum multiplications added by orthogonalization, as a share of those of a step; default 0.15. */
   readonly share?: number;
 }
-/** A stretch of the packed vector, and its shape where it is a matrix whose steps are made orthogonal. */
+/** A slice of the packed vector, with its shape where it is a matrix whose steps are orthogonalized. */
 export interface Piece {
   readonly size: number;
   readonly matrix: MatrixShape | null;
@@ -37,17 +37,17 @@ export type OptimizerOptions = AdamWOptions | SgdOptions | MuonOptions;
 export interface UpdateInputs {
   readonly param: Value;
   readonly grad: Value;
-  /** As many as `stateCount` says, of the parameter's shape, zero at first. */
+  /** `stateCount` values of the parameter's shape, initially zero. */
   readonly state: readonly Value[];
   /** Scalar. */
   readonly lr: Value;
   /** Scalar float32: 1 at the first step. */
   readonly step: Value;
-  /** Multiplies the weight decay element-wise: 0 where there shall be none (biases, norms). Omitted: decay everywhere. */
+  /** Multiplies the weight decay element-wise: 0 excludes elements (biases, norms). Omitted: decay everywhere. */
   readonly decayMask?: Value | null;
   /** Multiplies the learning rate element-wise. Omitted: one rate for all. */
   readonly rates?: Value | null;
-  /** What the vector is made of, in order, where a step looks at matrices. */
+  /** The slices of the vector, in order, for optimisers that need matrices. */
   readonly pieces?: readonly Piece[];
 }
 export interface Updated {
@@ -66,7 +66,7 @@ function emitAdamW(b: GraphBuilder, o: AdamWOptions, i: UpdateInputs): Updated {
   return { param: b.sub(decayed(b, i, o.weightDecay ?? 0.01), b.mul(direction, rate(b, i))), state };
 }
 
-/** Adam's step for a rate of 1, and the new means of gradients and of their squares. */
+/** Adam's step for a rate of 1, and the updated means of gradients and of squared gradients. */
 function adamDirection(
   b: GraphBuilder,
   o: Omit<AdamWOptions, 'kind'>,
@@ -81,13 +81,16 @@ function adamDirection(
   return { direction: b.div(mean, b.add(root, b.scalar(epsilon))), state: [m, v] };
 }
 
-/** Root mean square of a matrix's step for a rate of 1: about what Adam's steps have (Liu et al. 2025, arXiv:2502.16982). */
+/**
+ * Root mean square of a matrix's step for a rate of 1: similar to that of Adam's steps (Liu et al. 2025,
+ * arXiv:2502.16982).
+ */
 const STEP = 0.2;
 
 /**
- * Muon (Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks"): the momentum of a matrix, with
- * Nesterov's look ahead, is made orthogonal before it is taken as a step, so that directions with small gradients are
- * learned as fast as the few with large ones. Takes fewer steps than AdamW, which what is no matrix follows.
+ * Muon (Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks"): the Nesterov momentum of a
+ * matrix is orthogonalized before it is used as a step, so that directions with small gradients are learned as fast as
+ * the few with large ones. It needs fewer steps than AdamW. Parameters that are not matrices use AdamW.
  */
 function emitMuon(b: GraphBuilder, o: MuonOptions, i: UpdateInputs): Updated {
   const { beta1 = 0.9, weightDecay = 0.01 } = o;
@@ -129,7 +132,7 @@ function decayed(b: GraphBuilder, i: UpdateInputs, weightDecay: number): Value {
   return b.sub(i.param, b.mul(b.mul(i.param, i.decayMask), share));
 }
 
-/** Scales a gradient so that its L2 norm is at most `limit`. Returns the norm before, too. */
+/** Scales a gradient so that its L2 norm is at most `limit`. Also returns the original norm. */
 export function emitClipByNorm(b: GraphBuilder, grad: Value, limit: number): { grad: Value; norm: Value } {
   const norm = b.sqrt(b.reduceSum(b.mul(grad, grad), [0], false));
   const scale = b.op('Min', [b.scalar(1), b.div(b.scalar(limit), b.add(norm, b.scalar(1e-6)))]);

@@ -8,12 +8,12 @@ import { operatorFor } from '../ops/registry.ts';
 /** Shapes, types and small constants of the forward graph: usually `facts.get` of an instrumented run. */
 export type FactsLookup = (v: Value) => TensorFacts | undefined;
 
-/** Constants above this many elements are data, not shapes or axes. */
+/** Larger constants, in elements, are data, not shapes or axes. */
 const SMALL = 4096;
 
 /**
- * Shapes of every value of a graph that grows: the facts know the original values; those emitted later are inferred
- * from the operators' shape rules, and cached.
+ * Shapes of every value of a growing graph. Facts cover the original values; shapes of values emitted later are
+ * inferred from the operators' shape rules and cached.
  */
 export class Shapes {
   readonly #facts: FactsLookup;
@@ -29,7 +29,7 @@ export class Shapes {
     this.#known.set(v, shape);
   }
 
-  /** The shape, or null when no rule tells. */
+  /** The shape, or null where no rule gives it. */
   find(v: Value): readonly number[] | null {
     const fact = this.#facts(v);
     if (fact) return fact.shape;

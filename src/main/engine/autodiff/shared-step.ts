@@ -1,7 +1,7 @@
 /**
- * A training step whose batch is shared out: sessions on threads of their own take a part of the samples each, their
- * gradients are averaged, and one update follows. The result is that of the whole batch where the loss is a mean over
- * samples. Small operators gain little from several threads; several sessions keep all of them busy.
+ * A training step that splits its batch: sessions on separate threads each take a part of the samples, their gradients
+ * are averaged, and one update follows. The result equals that of the whole batch where the loss is a mean over
+ * samples. Small operators gain little from several threads; several sessions keep all threads busy.
  */
 import { rowsAt, type ExecSession, type Executor, type HostTensor } from '../executor.ts';
 import { Graph } from '../ir/graph.ts';
@@ -13,15 +13,15 @@ import type { TrainStep } from './train-step.ts';
 
 export interface ShareOptions {
   readonly shares: number;
-  /** Of all sessions together. */
+  /** Total over all sessions. */
   readonly threads: number;
-  /** Models that run before each share, whose outputs the step reads; default: none. */
+  /** Models that run before each share and whose outputs the step reads; default: none. */
   readonly before?: readonly Model[];
 }
 
 type Threaded = Executor & Required<Pick<Executor, 'openThread'>>;
 
-/** Whether sessions can have threads here: tried with a model that does nothing. */
+/** Whether sessions can run on threads here, tested with a trivial model. */
 export async function threadsWork(executor: Executor): Promise<boolean> {
   if (!executor.openThread) return false;
   const model = new Model(new Graph());
@@ -35,17 +35,17 @@ export async function threadsWork(executor: Executor): Promise<boolean> {
     await session.release();
     return true;
   } catch {
-    // Whatever it is: one session does the same in its own time.
+    // Any failure means no threads: one session does the same work more slowly.
     return false;
   }
 }
 
 interface Halves {
-  /** From samples and weights to gradient and loss. */
+  /** Maps samples and weights to gradient and loss. */
   readonly gradient: Model;
-  /** From these to the new state. */
+  /** Maps these to the new state. */
   readonly update: Model;
-  /** Names of what a step is fed beside samples, and of the weights among them. */
+  /** Names of the step's inputs besides samples, and of the weights among them. */
   readonly state: ReadonlySet<string>;
   readonly params: string;
 }
@@ -70,8 +70,8 @@ function halves(step: TrainStep): Halves {
 }
 
 /**
- * Runs like a session of `step.model`, whose samples are those of one share: it is fed `shares` times as many.
- * Extras of the step are not there.
+ * Behaves like a session of `step.model`, where the step's batch is one share: it takes `shares` times as many samples.
+ * The step's extras are not returned.
  */
 export async function openShared(
   executor: Threaded,

@@ -11,7 +11,7 @@ import { emitClipByNorm, emitUpdate, stateCount, type OptimizerOptions } from '.
 import type { FactsLookup } from './shapes.ts';
 import { buildBackward, importDomains } from './walker.ts';
 
-/** What a loss is built from. Values are those of the training graph. */
+/** Context for building a loss. Values are those of the training graph. */
 export interface LossContext {
   readonly b: GraphBuilder;
   /** The model's outputs, in order. */
@@ -20,14 +20,14 @@ export interface LossContext {
   shape(v: Value): readonly number[];
   /** The training graph's copy of a value of the original model (an activation, for example). */
   copyOf(v: Value): Value;
-  /** Declares one more input of the training graph: labels, teacher logits. */
+  /** Declares an additional input of the training graph, such as labels or teacher logits. */
   input(name: string, dtype: number, shape: readonly number[]): Value;
-  /** Has the trainer return this value after every step. */
+  /** Makes the trainer return this value after every step. */
   extra(name: string, v: Value): void;
 }
 
 export interface TrainStepOptions {
-  /** Facts of `model` at the batch size to train with: the step is built for that size. */
+  /** Facts of `model` at the training batch size. The step is built for that size. */
   readonly facts: FactsLookup;
   /** Float32 initializers of `model` to train. */
   readonly params: readonly Value[];
@@ -38,16 +38,17 @@ export interface TrainStepOptions {
   readonly clipNorm?: number;
   /** Decay of an exponential moving average of the parameters, for example 0.999. */
   readonly ema?: number;
-  /** Which parameters weight decay applies to; default: those of more than one axis. */
+  /** Selects the parameters that weight decay applies to; default: those with more than one axis. */
   readonly decays?: (param: Value) => boolean;
   /**
-   * Learning rates are shares of each tensor's root mean square, at least `floor` (Adafactor's parameter scale, Shazeer and
-   * Stern 2018, arXiv:1804.04235): one rate then fits layers of any scale, such as those with folded normalization.
+   * Learning rates are multiplied by each tensor's root mean square, at least `floor` (Adafactor's parameter scale,
+   * Shazeer and Stern 2018, arXiv:1804.04235). One rate then fits layers of any scale, such as those with folded
+   * normalization.
    */
   readonly relativeTo?: { readonly floor: number };
   /**
-   * Normalise by batch statistics and update the running ones with this momentum (the share of the old value, 0.9
-   * usually). Omitted: statistics stay fixed.
+   * Normalises by batch statistics and updates the running ones with this momentum (the share of the old value, usually
+   * 0.9). Omitted: statistics stay fixed.
    */
   readonly batchStatistics?: { readonly momentum: number };
 }
@@ -61,7 +62,7 @@ export interface Slot {
   readonly size: number;
 }
 
-/** A tensor that a step takes in and gives back changed. */
+/** A tensor that a step takes as input and returns updated. */
 export interface StateVector {
   readonly kind: 'params' | 'optimizer' | 'ema' | 'statistics';
   readonly input: string;
@@ -69,7 +70,7 @@ export interface StateVector {
   readonly initial: Float32Array;
 }
 
-/** One step of training as a model: forward, backward, update. All trainable weights are one vector. */
+/** One training step as a model: forward, backward, update. All trainable weights are one vector. */
 export interface TrainStep {
   readonly model: Model;
   readonly params: readonly Slot[];
@@ -82,15 +83,18 @@ export interface TrainStep {
   /** Names of the outputs. */
   readonly loss: string;
   readonly gradNorm: string | null;
-  /** Names of the vectors between what looks at samples and what updates the state: gradient, statistics of the batch. */
+  /**
+   * Names of the vectors between the part that reads samples and the part that updates the state: gradient, statistics
+   * of the batch.
+   */
   readonly between: readonly string[];
-  /** Name asked for, to name of the output. */
+  /** Requested name to output name. */
   readonly extras: ReadonlyMap<string, string>;
 }
 
 /**
- * Builds the training step of a model; the model itself is not changed. Inputs: those of the model (at the batch size of
- * the facts), what the loss declares, the state vectors, learning rate and step number. Outputs: the new state vectors,
+ * Builds the training step of a model without changing the model. Inputs: those of the model (at the batch size of the
+ * facts), those declared by the loss, the state vectors, learning rate and step number. Outputs: the new state vectors,
  * the loss and the extras.
  * @throws SecateurError 'gradient-unsupported'
  */
@@ -125,7 +129,7 @@ export function buildTrainStep(source: Model, options: TrainStepOptions): TrainS
     state.push({ kind, input: input.name, output: output.name, initial });
   };
 
-  // Statistics first: what becomes batch statistics is no weight of the step.
+  // Statistics first: running statistics that are replaced by batch statistics are not weights of the step.
   const statistics = options.batchStatistics ? batchStatistics(b, shape) : [];
   const forwardOutputs = [...graph.outputs];
 
@@ -247,7 +251,7 @@ export function buildTrainStep(source: Model, options: TrainStepOptions): TrainS
   };
 }
 
-/** Lays initializers out one after another. */
+/** Packs initializers into one vector, one after another. */
 function pack(from: readonly Value[]): { slots: Slot[]; data: Float32Array } {
   const slots: Slot[] = [];
   let offset = 0;
@@ -262,7 +266,7 @@ function pack(from: readonly Value[]): { slots: Slot[]; data: Float32Array } {
   return { slots, data };
 }
 
-/** Root mean square of each slot, for each of its elements. */
+/** The root mean square of each slot, repeated for each of its elements. */
 function ratesOf(slots: readonly Slot[], data: Float32Array, floor: number): Float32Array {
   const out = new Float32Array(data.length);
   for (const { offset, size } of slots) {

@@ -6,25 +6,25 @@ import type { Slot, TrainStep } from './train-step.ts';
 
 export interface StepResult {
   readonly loss: number;
-  /** Global L2 norm of the gradient before clipping; only when clipping is on. */
+  /** Global L2 norm of the gradient before clipping; null without clipping. */
   readonly gradNorm: number | null;
   readonly extras: Record<string, HostTensor>;
 }
 
-/** Plain data. */
+/** Plain data, suitable for a checkpoint. */
 export interface TrainerState {
   readonly count: number;
   readonly vectors: ReadonlyMap<string, Float32Array>;
 }
 
-/** Holds the state of a training run and advances it; the runtime does the arithmetic. */
+/** Holds the state of a training run and advances it. The runtime does the arithmetic. */
 export class Trainer {
   readonly #session: ExecSession;
   readonly #step: TrainStep;
   readonly #state = new Map<string, HostTensor>();
   #count = 0;
 
-  /** @param session that runs the step, released with the trainer */
+  /** @param session runs the step; released with the trainer */
   constructor(session: ExecSession, step: TrainStep) {
     this.#session = session;
     this.#step = step;
@@ -36,12 +36,15 @@ export class Trainer {
     return new Trainer(await executor.open(step.model, options), step);
   }
 
-  /** Steps taken. */
+  /** Number of steps taken. */
   get count(): number {
     return this.#count;
   }
 
-  /** One step on one batch; `feeds` are the model's inputs and what the loss declared, at the batch size of the step. */
+  /**
+   * Runs one step on one batch. `feeds` are the model's inputs and those declared by the loss, at the batch size of the
+   * step.
+   */
   async step(feeds: Readonly<Record<string, HostTensor>>, lr: number): Promise<StepResult> {
     const s = this.#step;
     const out = await this.#session.run({
@@ -73,12 +76,15 @@ export class Trainer {
     return out;
   }
 
-  /** All that the run needs to go on, as plain data. */
+  /** Complete state of the run as plain data. */
   suspend(): TrainerState {
     return { count: this.#count, vectors: new Map([...this.#state].map(([k, v]) => [k, v.data as Float32Array])) };
   }
 
-  /** Goes on where a trainer of the same step was suspended. False, and unchanged, when it was another step. */
+  /**
+   * Continues from the state of a suspended trainer of the same step. Returns false, unchanged, for the state of
+   * another step.
+   */
   resume(state: unknown): boolean {
     const { count, vectors } = (state ?? {}) as Partial<TrainerState>;
     if (typeof count !== 'number' || !(vectors instanceof Map) || vectors.size !== this.#state.size) return false;

@@ -10,22 +10,22 @@ import type { GraphBuilder } from './builder.ts';
 import { Shapes, type FactsLookup } from './shapes.ts';
 
 export interface BackwardOptions {
-  /** A scalar (or any tensor: the gradient of the sum of its elements is taken). */
+  /** A scalar, or any tensor: the sum of its elements is differentiated. */
   readonly loss?: Value;
-  /** Instead of a loss: values and the gradients that arrive at them, of the same shapes; taken as constants. */
+  /** Alternative to a loss: values and their incoming gradients, of the same shapes, taken as constants. */
   readonly cotangents?: ReadonlyMap<Value, Value>;
   /** Values to differentiate by: inputs, initializers or activations. */
   readonly wrt: readonly Value[];
   readonly facts: FactsLookup;
-  /** Of single nodes, instead of their operator's. */
+  /** Rules for single nodes that replace those of their operators. */
   readonly rules?: ReadonlyMap<Node, GradRule>;
 }
 
 /**
  * Emits reverse-mode differentiation into the graph that holds the forward pass. Returns the gradient of each value of
- * `wrt`, of that value's shape; a value on which the loss does not depend has no entry.
- * Only what lies between `wrt` and the loss is differentiated. Accumulation over several readers and summing a
- * broadcast gradient down to its input's shape happen here and nowhere else.
+ * `wrt`, of that value's shape; a value that the loss does not depend on has no entry. Only nodes between `wrt` and the
+ * loss are differentiated. Accumulation over several readers and summing a broadcast gradient down to its input's shape
+ * happen only here.
  * @throws SecateurError 'gradient-unsupported' when a node on the way has no gradient rule.
  */
 export function buildBackward(b: GraphBuilder, options: BackwardOptions): Map<Value, Value> {
@@ -34,7 +34,7 @@ export function buildBackward(b: GraphBuilder, options: BackwardOptions): Map<Va
   const dependent = dependents(b.graph, wrt, shapes);
   const pending = new Map<Value, Value[]>();
   const done = new Map<Value, Value>();
-  /** All readers of a value come after its producer, so at its producer the sum is complete. */
+  /** All readers of a value come after its producer, so the sum is complete at the producer. */
   const settle = (v: Value): Value | null => {
     const parts = pending.get(v);
     if (!parts) return done.get(v) ?? null;
@@ -46,7 +46,7 @@ export function buildBackward(b: GraphBuilder, options: BackwardOptions): Map<Va
   };
   const last = [...(cotangents?.keys() ?? []), ...(loss ? [loss] : [])].filter((v) => dependent.has(v));
   if (last.length === 0) return new Map();
-  // What makes a cotangent of the outputs is no part of the way to them.
+  // Nodes that compute the cotangents are not part of the forward pass, so the list is taken first.
   const forward = [...b.graph.nodes()].reverse();
   for (const v of last) {
     const shape = shapes.get(v);
@@ -85,7 +85,7 @@ export function buildBackward(b: GraphBuilder, options: BackwardOptions): Map<Va
   return out;
 }
 
-/** Values that `wrt` can change and that a gradient can flow through (floating point, or of unknown type). */
+/** Values that depend on `wrt` and that a gradient can flow through (floating point, or of unknown type). */
 function dependents(graph: Graph, wrt: readonly Value[], shapes: Shapes): Set<Value> {
   const found = new Set(wrt);
   for (const node of graph.nodes()) {
@@ -105,7 +105,7 @@ function readsOuter(node: Node, values: ReadonlySet<Value>): boolean {
   return false;
 }
 
-/** A rule that finds a case it cannot do says so by throwing: that is an unsupported gradient like any other. */
+/** A rule that throws reports a case it does not support, which becomes an ordinary unsupported gradient. */
 function applyRule(node: Node, rule: GradRule, ctx: GradContext): ReturnType<GradRule> {
   try {
     return rule(ctx);
@@ -128,7 +128,7 @@ function unbroadcast(b: GraphBuilder, shapes: Shapes, grad: Value, node: Node, v
   const want = shapes.get(v);
   const have = shapes.find(grad);
   if (!have) {
-    // No rule tells the shape of what was emitted. Where nothing is broadcast it can only be the input's own.
+    // No rule gives the shape of the emitted gradient. Where nothing is broadcast, it can only be the input's own.
     const outputs = node.outputs.filter((o) => o.name).map((o) => shapes.find(o));
     if (!outputs.some((o) => o && o.length >= want.length && !equal(o, want) && broadcasts(want, o))) {
       shapes.set(grad, want);
@@ -152,7 +152,7 @@ const equal = (a: readonly number[], b: readonly number[]): boolean =>
 const broadcasts = (small: readonly number[], big: readonly number[]): boolean =>
   small.every((s, i) => s === 1 || s === big[i + big.length - small.length]);
 
-/** Declares the operator-set domains that emitted nodes need. Call it once after emitting into a model's graph. */
+/** Declares the operator-set domains of emitted nodes. Call it once after emitting into a model's graph. */
 export function importDomains(model: Model): void {
   for (const node of model.graph.nodes())
     if (node.domain === 'com.microsoft' && !model.opsets.has('com.microsoft')) model.opsets.set('com.microsoft', 1);

@@ -12,7 +12,7 @@ export interface CardInput {
   readonly device: DeviceProfile;
   readonly preprocess: Preprocess | null;
   readonly classes: number | null;
-  /** One line about the licence of the model. */
+  /** Licence of the model, in one line. */
   readonly licence: string;
 }
 
@@ -32,7 +32,7 @@ const big = (x: number): string =>
 const db = (x: number | null | undefined): string =>
   x === undefined ? 'not measured' : x === null ? 'exact' : `${x.toFixed(1)} dB`;
 const capital = (s: string): string => s[0]!.toUpperCase() + s.slice(1);
-/** Text inside a table cell or a line. */
+/** Makes text safe for a table cell or a line. */
 const inline = (s: string): string => s.replace(/[\r\n]+/g, ' ').replaceAll('|', '\\|');
 
 function rows(a: ModelMeasure, b: ModelMeasure): string[] {
@@ -54,7 +54,7 @@ function rows(a: ModelMeasure, b: ModelMeasure): string[] {
   return [...out, row('Signal-to-noise against the original', '-', db(q.snrDb))];
 }
 
-/** The verdict with its interval, where there is one. */
+/** The verdict, with its interval where there is one. */
 function verdictText(r: CompressReport): string {
   if (!r.latency) return r.met ? 'met' : 'not met';
   const share = (x: number): string => (Number.isFinite(x) ? `${(100 * x).toFixed(1)} %` : 'unknown');
@@ -62,7 +62,7 @@ function verdictText(r: CompressReport): string {
   return `${words} (${share(r.latency.low)} to ${share(r.latency.high)} of it, 95 % interval)`;
 }
 
-/** Sentences and tables for people who deploy the model. `report.result` must be there. */
+/** Sentences and tables for people who deploy the model. `report.result` must be present. */
 export function modelCard(c: CardInput): string {
   const { report: r, budget: b } = c,
     result = r.result!;

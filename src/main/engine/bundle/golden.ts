@@ -1,4 +1,4 @@
-/** Golden inputs and outputs: what a bundle's model must still compute on another machine, and how closely. */
+/** Golden inputs and outputs: what a bundle's model must reproduce on another machine, and within which tolerance. */
 
 export interface GoldenTensor {
   readonly name: string;
@@ -10,21 +10,21 @@ export interface GoldenFile {
   /** |got - want| <= atol + rtol * |want| for every element; atol is per output. */
   readonly rtol: number;
   readonly atol: Readonly<Record<string, number>>;
-  /** 'data': samples of the data given; 'seeded': random numbers. */
+  /** 'data': samples of the given data; 'seeded': random numbers. */
   readonly origin: 'data' | 'seeded';
   readonly seed: number;
-  /** Other sizes of dynamic axes, by axis name, at which the original and this model were seen to run; absent in old bundles. */
+  /** Other sizes of dynamic axes, by axis name, at which the original and this model ran; absent in old bundles. */
   readonly sizes?: readonly Readonly<Record<string, number>>[];
   /**
-   * True where the model draws numbers: the values of `randomOutputs` are one draw, of which only names, types, shapes and
-   * finiteness can be checked. Absent otherwise.
+   * True where the model draws random numbers. The values of `randomOutputs` are then one draw, of which only names,
+   * types, shapes and finiteness can be checked. Absent otherwise.
    */
   readonly random?: true;
   readonly randomOutputs?: readonly string[];
   readonly cases: readonly { readonly inputs: readonly GoldenTensor[]; readonly outputs: readonly GoldenTensor[] }[];
 }
 
-/** Kernels of other processors sum in another order: float32 results differ by some 1e-5 of the largest element. */
+/** Kernels on other processors sum in another order, so float32 results differ by about 1e-5 of the largest element. */
 export const RTOL = 1e-3;
 const ATOL_OF_MAX = 1e-3;
 
@@ -39,11 +39,11 @@ export interface Mismatch {
   readonly index: number;
   readonly want: number;
   readonly got: number;
-  /** |got - want| over what is allowed: above 1 fails. */
+  /** |got - want| divided by the tolerance; above 1 fails. */
   readonly excess: number;
 }
 
-/** The worst element; excess <= 1 passes. NaN where a number is wanted fails, NaN where NaN is wanted passes. */
+/** The worst element; excess <= 1 passes. NaN fails where a number is expected and passes where NaN is expected. */
 export function worstMismatch(
   want: ArrayLike<number | bigint>,
   got: ArrayLike<number | bigint>,

@@ -1,13 +1,13 @@
 /**
- * The layout of a bundle: an ONNX Runtime model package (schema 1.0, portable). manifest.json and component.json hold only
- * keys of that schema, which rejects unknown ones; our own facts stand under `additional_metadata.secateur`.
- * Source: microsoft/onnxruntime, model_package/README.md and onnxruntime/core/session/model_package/README.md.
+ * The layout of a bundle: an ONNX Runtime model package (schema 1.0, portable). manifest.json and component.json hold
+ * only keys of that schema, which rejects unknown ones. Our own facts are under `additional_metadata.secateur`. Source:
+ * microsoft/onnxruntime, model_package/README.md and onnxruntime/core/session/model_package/README.md.
  */
 import type { LatencyVerdict, OutputMeaning, Preprocess, Quality } from '../../../shared/model/job.ts';
 import type { Budget, DeviceProfile, LatencyStats, Provenance } from '../../../shared/model/types.ts';
 
 const SCHEMA_VERSION = '1.0';
-/** Of what stands under additional_metadata.secateur. */
+/** Version of the data under additional_metadata.secateur. */
 export const FORMAT = 1;
 export const MANIFEST = 'manifest.json';
 const COMPONENT = 'model';
@@ -24,12 +24,12 @@ export interface BundleMeasure {
   readonly latency: LatencyStats;
   readonly macs: number;
   readonly params: number;
-  /** Of the model file and its external data. */
+  /** The model file with its external data. */
   readonly bytes: number;
   readonly quality: Quality | null;
 }
 
-/** What we say about a bundle, in its manifest. */
+/** Our facts about a bundle, in its manifest. */
 export interface BundleFacts {
   readonly format: typeof FORMAT;
   readonly created: string;
@@ -40,23 +40,23 @@ export interface BundleFacts {
   readonly budgetMs: number;
   readonly met: boolean;
   readonly latency?: LatencyVerdict;
-  /** False: a result that is not to be relied on; `reasons` says why. */
+  /** False for a result that should not be relied on; `reasons` says why. */
   readonly accepted: boolean;
   readonly experimental: boolean;
   readonly reasons: readonly string[];
   readonly warnings: readonly string[];
-  /** How outputs were read. */
+  /** How outputs were interpreted. */
   readonly outputs: readonly OutputMeaning[];
   readonly measurements: {
     readonly original: BundleMeasure;
     readonly pruned: BundleMeasure;
-    /** What a small fixed network took in the same minute: how fast the machine was then. */
+    /** Time of a small fixed network in the same minute, which shows how fast the machine was then. */
     readonly yardstickMs: number;
-    /** Half-width of its interval. */
+    /** Half-width of the yardstick's interval. */
     readonly yardstickNoiseMs?: number;
     readonly provenance: Provenance;
   };
-  /** Null where the data passed through unchanged, or there were none. */
+  /** null where the data were not preprocessed, or there were none. */
   readonly preprocess: Preprocess | null;
   /** Paths of the other parts. */
   readonly parts: {
@@ -136,10 +136,10 @@ export function buildManifest(name: string, version: string, description: string
   };
 }
 
-/** What the name of a result that is not accepted ends in. */
+/** Name suffix of a result that is not accepted. */
 export const EXPERIMENTAL = '-experimental';
 
-/** A name that is a file name everywhere. */
+/** Makes a name that is a valid file name on every system. */
 export function safeName(name: string): string {
   const clean = name
     .normalize('NFKD')

@@ -1,4 +1,4 @@
-/** The small Python example of a bundle. It reads everything from the bundle's files, so the text is always the same. */
+/** The small Python example of a bundle. It reads everything from the bundle's files, so its text is constant. */
 
 export const RUN_PY = `"""Runs this bundle with onnxruntime.
 

@@ -1,7 +1,6 @@
 /**
- * Values of a model over all calibration batches, computed where they are asked for from the nearest values that are
- * already there. Walking through a network front to back this way costs one forward pass in total, while weights behind
- * the front may still change.
+ * Values of a model over all calibration batches, computed on demand from the nearest cached values. Visiting a network
+ * from front to back costs one forward pass in total, and weights of later layers may still change.
  */
 import { GraphBuilder } from '../autodiff/builder.ts';
 import { importDomains } from '../autodiff/walker.ts';
@@ -13,21 +12,21 @@ import type { Value } from '../ir/value.ts';
 import { readsOf } from '../ir/reads.ts';
 import { extractSubgraph } from '../passes/extract.ts';
 
-/** What `look` computes beside the values that it holds. */
+/** A request to `look`: results to compute from cached values. */
 export interface Look {
-  /** Values that are there afterwards. */
+  /** Values to keep in the cache. */
   readonly hold: readonly Value[];
-  /** Values that are only computed with. */
+  /** Values that are only used in the computation. */
   readonly use?: readonly Value[];
-  /** More inputs, one tensor per batch each. */
+  /** Additional inputs, one tensor per batch each. */
   readonly feeds?: Readonly<Record<string, readonly HostTensor[]>>;
-  /** Emits what is wanted of the values and the further inputs, by name, in float32. */
+  /** Emits the wanted results, by name, in float32, from the values and the additional inputs. */
   readonly emit: (
     b: GraphBuilder,
     at: (v: Value) => Value,
     fed: (name: string) => Value,
   ) => Readonly<Record<string, Value>>;
-  /** Takes what was emitted, batch by batch. */
+  /** Receives the emitted results, batch by batch. */
   readonly each: (out: Readonly<Record<string, HostTensor>>, batch: number) => void;
 }
 
@@ -67,18 +66,21 @@ export class ActivationCache {
     return wanted.map((v) => this.#held.get(v)!);
   }
 
-  /** Like `get`, and what is made of the values in the same session: what they need not be copied for. */
+  /**
+   * Like `get`, but also computes results from the values in the same session, so that the values need not be copied
+   * out.
+   */
   async look(o: Look): Promise<void> {
     const missing = [...new Set(o.hold.filter((v) => !this.#held.has(v)))];
     await this.#compute(missing, [...new Set([...o.hold, ...(o.use ?? [])])], o);
   }
 
-  /** Dimensions of a value in the first batch, where it is there. */
+  /** Dimensions of a value in the first batch, if it is cached. */
   dims(v: Value): readonly number[] | undefined {
     return this.#held.get(v)?.[0]?.dims;
   }
 
-  /** Values whose producer's weights changed after they were computed, and everything that was computed from them. */
+  /** Drops values whose producer's weights changed after they were computed, and everything computed from them. */
   forget(...values: readonly Value[]): void {
     const seen = new Set<Value>();
     const waiting = [...values];
@@ -91,7 +93,10 @@ export class ActivationCache {
     }
   }
 
-  /** Lets go of what `node` and those behind it need neither directly nor to compute what they read; inputs of the model stay. */
+  /**
+   * Drops values that `node` and later nodes need neither directly nor to compute their inputs. Inputs of the model
+   * stay.
+   */
   passed(node: Node): void {
     const at = this.#order.get(node) ?? 0;
     const needed = new Set<Value>();
@@ -108,7 +113,10 @@ export class ActivationCache {
     for (const v of this.#held.keys()) if (!needed.has(v) && !this.#inputs.has(v)) this.#held.delete(v);
   }
 
-  /** @param wanted values that are held afterwards, @param used those that `more` is made of */
+  /**
+   * @param wanted values to keep afterwards
+   * @param used values that `more` reads
+   */
   async #compute(wanted: readonly Value[], used: readonly Value[], more?: Look): Promise<void> {
     const cut = this.#sources([...wanted, ...used]);
     const computed = [...wanted, ...used.filter((v) => !this.#held.has(v) && !wanted.includes(v))];
@@ -160,7 +168,7 @@ export class ActivationCache {
     }
   }
 
-  /** Held values that the wanted ones are computed from. */
+  /** Cached values that the wanted ones are computed from. */
   #sources(wanted: readonly Value[]): Value[] {
     const cut = new Set<Value>();
     const seen = new Set<Value>();

@@ -1,6 +1,6 @@
 /**
- * Which channel of an earlier value each entry of a later one is, where only rearrangement and a constant factor lie in
- * between. The runtime is asked: what comes out when channel c holds the number c.
+ * Maps entries of a value to channels of an earlier value, where only rearrangement and a constant factor lie between
+ * them. The mapping is measured: the runtime is fed the number c in channel c.
  */
 import { SecateurError } from '../../../shared/contract/errors.ts';
 import type { Executor, HostTensor } from '../executor.ts';
@@ -15,11 +15,14 @@ import { seededRandom } from '../random.ts';
 export interface Channels {
   /** Per slice of the leading axes (all but the last two), the channel of each entry of the last axis. */
   readonly channels: readonly (readonly number[])[];
-  /** What every entry is multiplied by. */
+  /** Factor of every entry. */
   readonly scale: number;
 }
 
-/** Null where something else happens in between. @param axis of the channels of `from` */
+/**
+ * Null where any other operation lies between.
+ * @param axis of the channels of `from`
+ */
 export async function channelsIn(
   executor: Executor,
   { model, facts }: { readonly model: Model; readonly facts: Facts },
@@ -66,7 +69,7 @@ export async function channelsIn(
   }
 }
 
-/** The same channels at every entry of the last axis but one, or null. */
+/** The channels, if equal at every entry of the second-to-last axis, else null. */
 function slices(counted: Float32Array, shape: readonly number[], scale: number): Channels | null {
   const [rows, width] = [shape.at(-2)!, shape.at(-1)!];
   const channels: number[][] = [];
@@ -78,7 +81,7 @@ function slices(counted: Float32Array, shape: readonly number[], scale: number):
   return { channels, scale };
 }
 
-/** Known sizes on the way, to be given as they are; null where anything else comes in. */
+/** Constant sizes on the way, which are fed unchanged; null where any other value enters. */
 function constantsBetween(from: Value, to: Value, facts: Facts): Value[] | null {
   const out = new Set<Value>();
   const seen = new Set<Value>();

@@ -1,7 +1,7 @@
 /**
- * What the operators of the original make, as regressions look at it: values at some positions, and means over all. Either
- * in one pass for all of them, which later budgets of the same model can take over, or one after the other where that
- * would fill the memory.
+ * Values of the original model that regressions need: samples at some positions, and means over all. They are computed
+ * in one pass for all operators, which later budgets of the same model can reuse, or one operator after another where
+ * one pass would exceed the memory limit.
  */
 import type { GraphBuilder } from '../autodiff/builder.ts';
 import type { Executor, HostTensor } from '../executor.ts';
@@ -22,13 +22,13 @@ interface Original {
 }
 
 export interface Looked {
-  /** Of the channels; positions are thinned where it is 1. */
+  /** Axis of the channels. Positions are thinned where it is 1. */
   readonly axis: number;
-  /** Values at the positions that are looked at, per batch. */
+  /** Values at the sampled positions, per batch. */
   readonly tensors: readonly HostTensor[];
-  /** Positions are taken as `thinning` says of the whole value. */
+  /** Positions are thinned as `thinning` gives for the whole value. */
   readonly every: number;
-  /** Means over everything but the channels. */
+  /** Means over all axes but the channels. */
   readonly mean: Float64Array;
 }
 
@@ -37,7 +37,7 @@ export class Dense {
   readonly #original: Original;
   readonly #known: ReadonlyMap<string, Looked>;
 
-  /** @param known what `lookAtAll` made of the same batches, by the names of values */
+  /** @param known results of `lookAtAll` for the same batches, by value name */
   constructor(
     executor: Executor,
     original: Original,
@@ -50,7 +50,10 @@ export class Dense {
     this.#known = known ?? new Map();
   }
 
-  /** Null for a value that is no float32. @param axis of its channels */
+  /**
+   * Null for a value that is not float32.
+   * @param axis of its channels
+   */
   async look(v: Value, axis: number): Promise<Looked | null> {
     const known = this.#known.get(v.name);
     if (known?.axis === axis) return known;
@@ -63,7 +66,7 @@ export class Dense {
     return { axis, every, ...looks.take(whole!.length) };
   }
 
-  /** Lets go of what is not needed to compute what comes after the value. */
+  /** Drops values that are not needed to compute those after `v`. */
   passed(v: Value): void {
     if (v.producer && !this.#known.has(v.name)) this.#stream.passed(v.producer);
   }
@@ -77,9 +80,9 @@ function emitLook(b: GraphBuilder, v: Value, dims: readonly number[], axis: numb
   };
 }
 
-/** Means of a value over everything but its channels. */
+/** Means of a value over all axes but its channels. */
 export function channelMeans(b: GraphBuilder, v: Value, rank: number, axis: number): Value {
-  // Pooling takes the mean where the values lie; a reduction would move them first.
+  // Pooling averages in place; a reduction would transpose first.
   const pooled = axis === 1 && rank > 2 ? b.op('GlobalAveragePool', [v]) : v;
   const rest = Array.from({ length: rank }, (_, i) => i).filter((i) => i !== axis);
   return b.reduceMean(pooled, rest, false);
@@ -97,7 +100,7 @@ function emptyLooks(channels: number) {
   };
 }
 
-/** True where the facts' shapes, but for the batch, are those of the batches. */
+/** True where the facts' shapes, except for the batch, match the batches. */
 export function shapesHold({ model, facts }: Original, batches: Batches): boolean {
   const fed = model.graph.inputs.filter((v) => !v.isInitializer);
   return fed.every((v) => {
@@ -107,8 +110,8 @@ export function shapesHold({ model, facts }: Original, batches: Batches): boolea
 }
 
 /**
- * Everything that a linear operator may be fitted to, in one pass.
- * @param maxBytes of all the values; more gives null, as do batches whose sizes are not those of the facts
+ * Computes all values that linear operators may be fitted to, in one pass.
+ * @param maxBytes limit for all values; returns null above it, and for batches whose sizes differ from the facts
  */
 export async function lookAtAll(
   executor: Executor,

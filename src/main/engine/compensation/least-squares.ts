@@ -1,6 +1,6 @@
 /**
- * The weights of one linear operator that best reproduce a target, by ridge regression towards the weights it has.
- * Gram matrices are made by the runtime in float32 per batch, and added and solved in float64.
+ * Fits the weights of one linear operator to a target by ridge regression towards its present weights. The runtime
+ * computes Gram matrices in float32 per batch; they are added and solved in float64.
  */
 import { GraphBuilder } from '../autodiff/builder.ts';
 import { importDomains } from '../autodiff/walker.ts';
@@ -20,11 +20,11 @@ const OPSET = 17;
 export interface Samples {
   /** Input of the operator, per batch. */
   readonly x: readonly HostTensor[];
-  /** At the positions that are looked at. */
+  /** Values at the sampled positions. */
   readonly target: readonly HostTensor[];
-  /** Channels of the target that stay, or null. */
+  /** Channels of the target that stay, or null for all. */
   readonly kept: readonly number[] | null;
-  /** At all positions. */
+  /** Values at all positions. */
   readonly base: readonly HostTensor[] | null;
 }
 
@@ -32,30 +32,30 @@ export interface FitOptions {
   readonly threads: number;
   /** Strength of the pull towards the present weights, relative to the mean of the Gram's diagonal. */
   readonly ridge: number;
-  /** Only what the activation lets through has to match: where target and prediction are both cut off, any value will do. */
+  /** Only the activation's output must match: where it cuts off both target and prediction, any value is correct. */
   readonly activation: 'relu' | null;
-  /** Takes each so-manieth output position along each spatial axis. */
+  /** Samples every n-th output position along each spatial axis. */
   readonly every?: number;
 }
 
-/** Of one group: what a refit on the same inputs can take over. Only the target may differ. */
+/** Factorization for one group. A refit on the same inputs can reuse it; only the target may differ. */
 export interface Normal {
-  /** Lower factor of the Gram of the inputs and a one, [columns + 1, columns + 1], with the pull on its diagonal. */
+  /** Lower factor of the Gram of the inputs and a one, [columns + 1, columns + 1], with the ridge on its diagonal. */
   readonly factor: Float64Array;
   readonly pull: number;
 }
 
-/** Moments of one regression over the batches that were added. */
+/** Moments of one regression, summed over the added batches. */
 export class Moments {
   readonly regression: Regression;
-  /** Of the inputs and a one, [columns + 1, columns + 1] per group. */
+  /** Moments of the inputs and a one, [columns + 1, columns + 1] per group. */
   readonly grams: readonly Float64Array[];
-  /** Of the target with the inputs and a one, [rows, columns + 1]. */
+  /** Moments of the target with the inputs and a one, [rows, columns + 1]. */
   readonly cross: Float64Array;
-  /** Of the target with itself. */
+  /** Sum of squares of the target. */
   power = 0;
 
-  /** @param inputs false where only the target's moments are added */
+  /** @param inputs false to add only the target's moments */
   constructor(regression: Regression, inputs = true) {
     const n = regression.columns + 1;
     this.regression = regression;
@@ -63,7 +63,10 @@ export class Moments {
     this.cross = new Float64Array(regression.rows * n);
   }
 
-  /** @param out what `emitMoments` made of a batch, @param target of that batch */
+  /**
+   * @param out results of `emitMoments` for a batch
+   * @param target of that batch
+   */
   add(out: Readonly<Record<string, HostTensor>>, target: HostTensor): void {
     const { rows, columns: k } = this.regression;
     const data = (name: string): Float32Array => out[name]!.data as Float32Array;
@@ -82,8 +85,8 @@ export class Moments {
 }
 
 /**
- * Refits weight and bias in place (a missing bias is added). The error is the relative one that is left, NaN where there
- * is no solution.
+ * Refits weight and bias in place; adds a missing bias. Returns the remaining relative error, NaN where there is no
+ * solution.
  */
 export async function refit(
   executor: Executor,
@@ -103,7 +106,7 @@ export async function refit(
   return solveMoments(executor, moments, o, known);
 }
 
-/** What `refit` does once the moments are there. */
+/** The second half of `refit`: solves for the weights once the moments are complete. */
 export async function solveMoments(
   executor: Executor,
   { regression: r, grams, cross, power }: Moments,
@@ -117,13 +120,13 @@ export async function solveMoments(
   if (!r.affine) for (let m = 0; m < r.rows; m++) cross[m * n + k] = 0;
   const normal = known ?? grams.map((gram) => factorize(gram, n, o.ridge));
   if (normal.every((x) => x === null)) return { error: NaN, normal };
-  // W = (C + d W0)(G + d I)^-1 per output; the bias (last column) is not pulled.
+  // W = (C + d W0)(G + d I)^-1 per output. The bias (last column) is not regularized.
   const w0 = readWeights(r);
   const weights = w0.slice();
   // |Y - WX|^2 = |Y|^2 - 2 tr(W C') + tr(W G W'), where W G = C + d (W0 - W).
   let error = power;
   for (const [g, found] of normal.entries()) {
-    // Inputs that are all zero say nothing: what they meet stays as it is.
+    // Inputs that are always zero carry no information: their weights stay unchanged.
     if (!found) continue;
     const rows = cross.subarray(g * per * n, (g + 1) * per * n);
     const old = w0.subarray(g * per * n, (g + 1) * per * n);
@@ -142,13 +145,13 @@ export async function solveMoments(
   return { error: power > 0 ? Math.max(0, error) / power : 0, normal };
 }
 
-/** Makes the last column a problem of its own, whose solution is its right-hand side: zero. */
+/** Decouples the last column, so that its solution equals its right-hand side, which is zero. */
 function withoutBias(gram: Float64Array, n: number): void {
   for (let a = 0; a < n; a++) gram[a * n + n - 1] = gram[(n - 1) * n + a] = 0;
   gram[n * n - 1] = 1;
 }
 
-/** From here on, in multiplications, the runtime's product of float64 matrices is worth its session. */
+/** From this number of multiplications on, the runtime's float64 matrix product is worth the cost of a session. */
 const LARGE = 2e7;
 
 /** B (L L')^-1 for B[m, n]. */
@@ -160,7 +163,7 @@ async function solveRows(
   m: number,
   threads: number,
 ): Promise<Float64Array> {
-  // The inverse takes as long as solving for some 2/3 n rows.
+  // The inverse takes as long as solving for about 2/3 n rows.
   if (m < n || m * n * n < LARGE) return choleskySolveT(factor, right, n, m);
   const model = new Model(new Graph());
   model.opsets.set('', OPSET);
@@ -179,7 +182,7 @@ async function solveRows(
   }
 }
 
-/** Adds moments of `count` rows of k inputs to those of the inputs and a one, [k + 1, k + 1]. */
+/** Adds the moments of `count` rows of k inputs to those of the inputs and a one, [k + 1, k + 1]. */
 export function addGram(
   gram: Float64Array,
   g: ArrayLike<number>,
@@ -195,7 +198,7 @@ export function addGram(
   gram[k * (k + 1) + k]! += count;
 }
 
-/** `ridge` is relative to the mean of the diagonal; tenfold where the factor does not exist. */
+/** `ridge` is relative to the mean of the diagonal. It is increased tenfold while the factor does not exist. */
 export function factorize(gram: Float64Array, n: number, ridge: number): Normal | null {
   let mean = 0;
   for (let a = 0; a < n - 1; a++) mean += gram[a * n + a]! / (n - 1);
@@ -213,20 +216,20 @@ export function factorize(gram: Float64Array, n: number, ridge: number): Normal 
 export interface MomentInputs {
   readonly x: Value;
   readonly xShape: readonly number[];
-  /** At the positions that are looked at, as its shape says. */
+  /** Target at the sampled positions, of the shape given. */
   readonly target: Value;
   readonly targetShape: readonly number[];
-  /** At all positions, as its shape says; it may be broadcast. */
+  /** Base at all positions, of the shape given; may be broadcast. */
   readonly base: Value | null;
   readonly baseShape: readonly number[] | null;
   readonly kept: readonly number[] | null;
   readonly activation: 'relu' | null;
   readonly every: number;
-  /** False leaves out what depends on x alone. */
+  /** False leaves out moments that depend on x alone. */
   readonly inputs: boolean;
 }
 
-/** What `Moments` adds up, by name. With an activation the present weights predict along. */
+/** Emits the terms that `Moments` adds up, by name. With an activation, the present weights also predict. */
 export function emitMoments(b: GraphBuilder, r: Regression, s: MomentInputs): Record<string, Value> {
   const { node } = r;
   const { x, xShape, every } = s;
@@ -269,7 +272,7 @@ export function emitMoments(b: GraphBuilder, r: Regression, s: MomentInputs): Re
   };
 }
 
-/** Mean of the inputs that meet each column of the weights, [groups x columns]. */
+/** Mean of the inputs for each column of the weights, [groups x columns]. */
 export function inputMeans(b: GraphBuilder, r: Regression, x: Value, xShape: readonly number[]): Value {
   const { node } = r;
   if (r.linear.slides) return im2colMeans(b, x, xShape, convGeometry(node, xShape, node.input(1)!.initializer!.dims));
@@ -278,7 +281,7 @@ export function inputMeans(b: GraphBuilder, r: Regression, x: Value, xShape: rea
   return b.reduceMean(x, rest, false);
 }
 
-/** x, target (and base) in; moments of the regression out. */
+/** A model from x, target (and base) to the moments of the regression. */
 function momentsModel(r: Regression, s: Samples, o: FitOptions, inputs: boolean): Model {
   const graph = new Graph();
   const model = new Model(graph);

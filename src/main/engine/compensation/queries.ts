@@ -1,8 +1,8 @@
 /**
- * Compensation inside attention. Where dimensions of queries and keys go, what they added to the products of the two is
- * predicted from the dimensions that stay, and goes into the query projection: with Q_P = Q_S B_Q + c_Q and K_P = K_S B_K
- * (+ a constant that softmax does not see), Q K' = (Q_S (I + B_Q B_K') + c_Q B_K') K_S' per head, a linear map of the
- * queries alone. (CORP, 2025, solves for the same matrix between Q_S and K_S; it is split over both projections there.)
+ * Compensation inside attention. When dimensions of queries and keys are removed, their contribution to the products is
+ * predicted from the remaining dimensions and folded into the query projection: with Q_P = Q_S B_Q + c_Q and K_P = K_S
+ * B_K (+ a constant that softmax cancels), Q K' = (Q_S (I + B_Q B_K') + c_Q B_K') K_S' per head, a linear map of the
+ * queries alone. (CORP, 2025, solves for the same matrix between Q_S and K_S and splits it over both projections.)
  */
 import { rowsAt, type Executor, type HostTensor } from '../executor.ts';
 import { elementCount } from '../ir/dtype.ts';
@@ -19,7 +19,7 @@ import { channelsIn } from './channels.ts';
 import { channelAxis, isLinear, readWeights, regressionOf, writeWeights, type Regression } from './regression.ts';
 import { ActivationCache } from './activation-cache.ts';
 
-/** Samples that say enough about one head: each has all its tokens. */
+/** Samples that are sufficient for one head: each has all its tokens. */
 const SAMPLES = 128;
 
 interface Original {
@@ -31,7 +31,7 @@ interface Original {
 interface Product {
   readonly queries: Value;
   readonly keys: Value;
-  /** Of the original's query projection, result with bias. */
+  /** Output of the original's query projection, bias included. */
   readonly projection: Value;
   readonly kept: readonly number[];
 }
@@ -43,7 +43,7 @@ interface HeadMoments {
   rows: number;
 }
 
-/** Folds to apply to the query projections of the pruned model, each once its own weights are final. */
+/** Folds for the query projections of the pruned model. Apply each once its projection's own weights are final. */
 export async function queryFolds(
   executor: Executor,
   original: Original,
@@ -76,7 +76,7 @@ export async function queryFolds(
       const weights = readWeights(regression);
       for (const l of lists.values()) {
         const places = h.kept.map((d) => at.get(h.channels[l]![d]!));
-        if (places.some((i) => i === undefined)) continue; // the head is gone
+        if (places.some((i) => i === undefined)) continue; // the head is removed
         const fit = fitHead(
           moments[k]!.queries[l]!,
           moments[k]!.keys[l]!,
@@ -92,13 +92,13 @@ export async function queryFolds(
   return folds;
 }
 
-/** Of the channels of a product's query projection. */
+/** Axis of the channels of a product's query projection. */
 function axisOf({ projection }: Product, facts: Facts): number {
   const r = regressionOf(linearOf(projection)!) as Regression;
   return channelAxis(r, facts.get(projection)!.shape.length);
 }
 
-/** Products of two activations in front of a softmax whose inner axis was cut, with linear queries. */
+/** Products of two activations before a softmax whose inner axis was cut, with linear queries. */
 function productsIn({ model, facts }: Original, surgery: Surgery): Product[] {
   const out: Product[] = [];
   for (const n of model.graph.nodes()) {
@@ -113,7 +113,7 @@ function productsIn({ model, facts }: Original, surgery: Surgery): Product[] {
   return out;
 }
 
-/** True where a softmax reads a value, scaled, masked or in another shape. */
+/** True where a softmax reads the value, possibly scaled, masked or reshaped. */
 function reachesSoftmax(v: Value, depth = 8): boolean {
   const scales = (n: Node): boolean => traitsOf(n).elementwise !== undefined || keepsOrder(n);
   return (
@@ -121,12 +121,13 @@ function reachesSoftmax(v: Value, depth = 8): boolean {
   );
 }
 
-/** Takes a part of a value, or its sizes: the other readers then read other channels. */
+/** True for nodes that read a part of a value, or its sizes: the other readers then read other channels. */
 const takesPart = (n: Node): boolean => traitsOf(n).movement === 'part' || readsSizes(n);
 
 /**
- * The result, with its bias, of the only linear operator that a value is rearranged from. Null where anything else reads
- * the same queries (decomposed relative positions do): what is folded for one reader is wrong for the other.
+ * The output, bias included, of the only linear operator that the value is rearranged from. Null where another node
+ * reads the same queries (as with decomposed relative positions), because a fold for one reader would be wrong for the
+ * other.
  */
 function projectionBehind(v: Value, facts: Facts): Value | null {
   for (let at: Value = v, steps = 0; steps < 32; steps++) {
@@ -141,7 +142,7 @@ function projectionBehind(v: Value, facts: Facts): Value | null {
   return null;
 }
 
-/** The linear operator whose result with its bias a value is. */
+/** The linear operator whose output, bias included, is this value. */
 function linearOf(v: Value): Node | null {
   const n = v.producer;
   if (!n) return null;
@@ -151,7 +152,7 @@ function linearOf(v: Value): Node | null {
   return typeof r !== 'string' && r.groups === 1 && r.out === v ? behind : null;
 }
 
-/** Few samples, of the batch size that the facts were collected at. */
+/** A few samples, at the batch size of the facts. */
 function samplesOf({ model, facts }: Original, batches: readonly Readonly<Record<string, HostTensor>>[]) {
   const inputs = model.graph.inputs.filter((v) => !v.isInitializer);
   const out: Record<string, HostTensor>[] = [];
@@ -166,7 +167,7 @@ function samplesOf({ model, facts }: Original, batches: readonly Readonly<Record
   return out;
 }
 
-/** Per product and leading slice; slices with the same channels share theirs. */
+/** Moments per product and leading slice. Slices with the same channels share theirs. */
 async function momentsOf(
   executor: Executor,
   original: Original,
@@ -228,7 +229,7 @@ async function momentsOf(
   return out;
 }
 
-/** q' = q map + shift, over the dimensions that stay. */
+/** q' = q map + shift, over the remaining dimensions. */
 interface HeadFit {
   readonly map: Float64Array;
   readonly shift: Float64Array;
@@ -254,7 +255,7 @@ function fitHead(q: HeadMoments, k: HeadMoments, kept: readonly number[], ridge:
   return { map, shift: matmul(bq.constant, transpose(bk.b, s, p), 1, s, p) };
 }
 
-/** Rows of a projection, its outputs, through the map; `scale` lies between the projection and the product. */
+/** Applies the map to rows (outputs) of a projection. `scale` lies between the projection and the product. */
 function foldRows(weights: Float64Array, r: Regression, places: readonly number[], fit: HeadFit, scale: number): void {
   const n = r.columns + 1;
   const rows = places.map((i) => weights.slice(i * n, (i + 1) * n));

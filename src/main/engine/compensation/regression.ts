@@ -1,4 +1,4 @@
-/** A linear operator as a regression: what its weights are as a matrix, and how they are read and written back. */
+/** A linear operator as a regression: its weights as a matrix, and how they are read and written. */
 import { DType } from '../ir/dtype.ts';
 import type { Node } from '../ir/node.ts';
 import { f32, toFloat32, type Tensor } from '../ir/tensor.ts';
@@ -9,39 +9,39 @@ import type { Linear } from '../ops/traits.ts';
 export interface Regression {
   readonly node: Node;
   readonly linear: Linear;
-  /** Where the result with its bias is: the node's output, or that of the Add of a constant vector behind it. */
+  /** Value of the output with its bias: the node's output, or that of the following Add of a constant vector. */
   readonly out: Value;
   /** Axis of the channels of input and output; -1 is the last one. */
   readonly axis: number;
-  /** Rows of the weight: outputs; columns: inputs times kernel positions, of one group. */
+  /** Rows of the weight: outputs. Columns: inputs times kernel positions, of one group. */
   readonly rows: number;
   readonly columns: number;
-  /** Groups of a convolution: as many regressions that share nothing, rows / groups outputs each. */
+  /** Number of groups of a convolution: independent regressions of rows / groups outputs each. */
   readonly groups: number;
-  /** The stored weight holds one output after another. */
+  /** The weight is stored output by output. */
   readonly rowMajor: boolean;
-  /** False where there is no place for a bias: no input for it, and no constant vector that is added. */
+  /** False where a bias has no place: the node has no input for it, and no constant vector is added. */
   readonly affine: boolean;
 }
 
-/** Has weights that compensation may change. */
+/** True for operators whose weights compensation may change. */
 export const isLinear = (node: Node): boolean => traitsOf(node).linear !== undefined;
 
-/** The other addend of a sum of two, null where that is not one activation. */
+/** The other addend of a sum of two, null unless it is a single activation. */
 export function otherAddend(sum: Node, addend: Value): Value | null {
   if (!traitsOf(sum).sum || sum.inputs.length !== 2) return null;
   const other = sum.input(0) === addend ? sum.input(1) : sum.input(0);
   return other === null || other === addend || other.isInitializer ? null : other;
 }
 
-/** The residual sum that an operator's result enters alone, or the result itself. */
+/** The residual sum that alone reads an operator's output, else the output itself. */
 export function sumOf(out: Value): Value {
   const [reader, ...others] = out.consumers();
   if (!reader || reader.graph !== out.graph || others.length || out.isGraphOutput) return out;
   return otherAddend(reader, out) ? reader.output() : out;
 }
 
-/** The regression of a node, or why there is none. */
+/** The regression of a node, or the reason why there is none. */
 export function regressionOf(node: Node): Regression | string {
   const w = node.input(1)?.initializer;
   if (!w || w.dtype !== DType.FLOAT) return 'its weights are no float32 constant';
@@ -55,7 +55,7 @@ export function regressionOf(node: Node): Regression | string {
   return { node, linear, out, axis: linear.channelAxis, ...matrix, affine: linear.bias !== null || added !== null };
 }
 
-/** The Add of a constant vector of its own that alone reads a product without an input for a bias. */
+/** The Add of an unshared constant vector, where it is the only reader of a product without a bias input. */
 export function biasOf(node: Node): Node | null {
   const y = node.output();
   const [add, ...others] = y.consumers();
@@ -69,7 +69,10 @@ export function biasOf(node: Node): Node | null {
 export const channelAxis = ({ axis }: Pick<Regression, 'axis'>, rank: number): number =>
   axis < 0 ? rank + axis : axis;
 
-/** The value that holds the bias of a linear operator: its own input, or that of the Add behind it. Null where there is none. */
+/**
+ * The value that holds the bias of a linear operator: its own input, or that of the following Add. Null where there is
+ * none.
+ */
 export function heldBias(node: Node): Value | null {
   const input = traitsOf(node).linear!.bias;
   return input === null ? vectorOf(biasOf(node)) : node.input(input);
@@ -101,7 +104,7 @@ export function writeWeights({ node, rows, columns, rowMajor, affine }: Regressi
 
 export const vectorOf = (add: Node | null): Value | null => add?.inputs.find((v) => v?.isInitializer) ?? null;
 
-/** Gives the node a bias initializer of its own: at its input, or in the Add behind it. */
+/** Gives the node an unshared bias initializer: at its input, or in the following Add. */
 export function setBias(node: Node, bias: Tensor): void {
   const input = traitsOf(node).linear!.bias;
   if (input === null) return setAddedBias(node, bias);

@@ -4,8 +4,8 @@ import { sourceMembers, unitSums, weightMembers } from './support/tensors.ts';
 
 /**
  * |gamma| of the normalisations that the units pass (Liu et al., "Learning Efficient Convolutional Networks through
- * Network Slimming", ICCV 2017). Where there is none (folded into the convolution) the norm of a unit's own weights takes
- * its place, for folding multiplies them by gamma.
+ * Network Slimming", ICCV 2017). Where there is none (folded into the convolution), the norm of a unit's own weights is
+ * used, because folding multiplies them by gamma.
  */
 export const criterion: Criterion = {
   name: 'bn-scale',

@@ -1,14 +1,17 @@
-/** Groups whose units the recipe's criterion does not rank: told, and ranked by the norm of their weights instead. */
+/**
+ * Fills in groups whose units the recipe's criterion does not rank: they are reported and ranked by the norm of their
+ * weights.
+ */
 import { criterionFor } from './registry.ts';
 import type { Group } from '../structures/axes/types.ts';
 import type { Scores } from './contract.ts';
 
-/** Needs no data and ranks whatever has weights. */
+/** The fallback criterion: it needs no data and ranks everything with weights. */
 const INSTEAD = 'l2';
 
 /**
- * Scores for every group. A group without scores, with scores that are no numbers, or with the same score for every unit
- * gets L2 norms; where those say nothing either, its units go in the order of their indices. Notes name both.
+ * Scores for every group. A group without scores, with NaN or infinite scores, or with equal scores for all units gets
+ * L2 norms. Where those do not rank it either, its units are removed in index order. Notes name both cases.
  */
 export function completeScores(
   groups: readonly Group[],
@@ -42,6 +45,6 @@ export function completeScores(
   };
 }
 
-/** True when the scores are numbers, one per unit, and not all alike. */
+/** True when there is one finite score per unit and not all are equal. */
 const ranks = (score: Float64Array, units: number): boolean =>
   score.length === units && score.every((s) => Number.isFinite(s)) && (units < 2 || score.some((s) => s !== score[0]));

@@ -208,7 +208,7 @@ describe('criteria with activations', () => {
     const energy = q.reduce((s, v, j) => s + v * norms[j]!, 0);
     const want = q.map((v, j) => (0.5 * norms[j]! * (v + damping)) / energy);
     close(score('osscar', { group, statistics: () => eye }), want);
-    // Without a Gram the same without damping.
+    // Expected scores without a Gram, hence without damping.
     const plain = q.map((v, j) => (0.5 * norms[j]! * v) / energy);
     const { gram: _, ...diagonal } = eye;
     close(score('osscar', { group, statistics: () => diagonal }), plain);
@@ -222,7 +222,7 @@ describe('criteria with activations', () => {
     const gram = new Float64Array(n * n);
     for (let s = 0; s < samples; s++) {
       const z = Float64Array.from({ length: n - 1 }, () => random.normal());
-      // Means differ from zero: without the bias these would have to be made up by weights.
+      // The means are not zero: without the bias, the weights would have to compensate for them.
       const x = [...[...matmul(z, mix, 1, n - 1, n - 1)].map((v, i) => v + i), 1];
       for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) gram[i * n + j]! += x[i]! * x[j]!;
     }
@@ -267,7 +267,7 @@ describe('criteria with activations', () => {
   it('osscar removes what the others can replace, where magnitude would keep it', () => {
     const { group } = network([1, 1, 1, 1, 1, 1], [3, 3, 3, 3, 0.8, 0.8]);
     const random = seededRandom(5);
-    // Channels 0 and 1 are copies but for a little noise; channel 2 is small in weight and independent.
+    // Channels 0 and 1 are nearly copies; channel 2 has small weights and is independent.
     const rows = Array.from({ length: 50 }, () => {
       const x = random.normal();
       return [x, x + 0.01 * random.normal(), random.normal()];
@@ -300,7 +300,7 @@ describe('criteria with activations', () => {
     const hessian = stats.gram!.map((v, i) => v + (Math.floor(i / n) === i % n ? (0.01 * trace) / n : 0));
     const w = Float64Array.from(weights);
     const energy = stats.meanSquare.reduce((s, q, j) => s + q * (w[2 * j]! ** 2 + w[2 * j + 1]! ** 2), 0);
-    // 1/2 tr(W_P' (H_PP - H_PS H_SS^-1 H_SP) W_P): what is left when the kept weights are refitted.
+    // 1/2 tr(W_P' (H_PP - H_PS H_SS^-1 H_SP) W_P): the error left after refitting the kept weights.
     const costOf = (gone: readonly number[]): number => {
       const stay = [...Array(n).keys()].filter((i) => !gone.includes(i));
       const wP = Float64Array.from(gone.flatMap((j) => [w[2 * j]!, w[2 * j + 1]!]));
@@ -321,7 +321,7 @@ describe('criteria with activations', () => {
     const first = costs.indexOf(Math.min(...costs));
     expect(got.indexOf(Math.min(...got))).toBe(first);
     expect(got[first]).toBeCloseTo(costs[first]!, 9);
-    // After refitting, the second to go costs what both cost together less what the first did.
+    // After refitting, the cost of the second removal is the cost of both minus that of the first.
     const rest = [0, 1, 2].filter((u) => u !== first);
     const further = rest.map((u) => costOf([...units[first]!, ...units[u]!]) - costs[first]!);
     const second = rest[further.indexOf(Math.min(...further))]!;

@@ -3,8 +3,8 @@ import type { Criterion } from './contract.ts';
 import { axisRows, sourceMembers } from './support/tensors.ts';
 
 /**
- * Sum of distances to all other units' filters: those near the geometric median are the most replaceable (He et al.,
- * "Filter Pruning via Geometric Median", CVPR 2019). Filters of coupled sources are joined into one vector.
+ * Sum of distances to all other units' filters: filters near the geometric median are the most replaceable (He et al.,
+ * "Filter Pruning via Geometric Median", CVPR 2019). Filters of coupled sources are concatenated into one vector.
  */
 export const criterion: Criterion = {
   name: 'fpgm',

@@ -2,9 +2,9 @@ import type { Criterion } from './contract.ts';
 import { matrixMembers, unitSums } from './support/tensors.ts';
 
 /**
- * Squared norm over the sum of squared norms of all units that are at least as large, itself included: the largest always
- * scores 1, which makes layers comparable (Lee et al., "Layer-adaptive Sparsity for the Magnitude-based Pruning", ICLR
- * 2021; here on units instead of single weights).
+ * Squared norm divided by the sum of squared norms of all units that are at least as large, itself included. The
+ * largest unit always scores 1, which makes layers comparable (Lee et al., "Layer-adaptive Sparsity for the
+ * Magnitude-based Pruning", ICLR 2021; here on units instead of single weights).
  */
 export const criterion: Criterion = {
   name: 'lamp',

@@ -3,27 +3,27 @@ import type { Criterion, CriterionContext } from './contract.ts';
 import { inverseHessian, layerProblems, squaredNorm, type LayerProblem } from './support/least-squares.ts';
 import { matrixMembers, unitSums } from './support/tensors.ts';
 
-/** Removal goes in this many rounds; scores inside one round come from the same inverse. */
+/** Number of rounds of removal. Scores inside one round come from the same inverse. */
 const ROUNDS = 24;
 
-/** What is left of one consumer: rows that still stand, their weights and the inverse of their Hessian. */
+/** State of one consumer: the remaining rows, their weights and the inverse of their Hessian. */
 interface State {
   rows: number[];
   weights: Float64Array;
   inverse: Float64Array;
   readonly width: number;
   readonly unitOf: Int32Array;
-  /** 1 / output energy: consumers of one group are weighed by relative error. */
+  /** 1 / output energy, so that consumers of one group are weighted by relative error. */
   readonly scale: number;
 }
 
 /**
  * Backward selection for layer-wise reconstruction: H = X'X + damping of the consumer's input; removing unit g costs
- * 1/2 tr(W_g' [(H^-1)_gg]^-1 W_g) when all other weights are refitted. Units leave in rounds, cheapest first, and W and
- * H^-1 are updated after each (Meng et al., "OSSCAR: One-Shot Structured Pruning in Vision and Language Models with
- * Combinatorial Optimization", ICML 2024). The score is the cost at the time of removal, never below an earlier one.
- * Where the moments of all kernel positions are known, each position of a channel is a row of its own, and the bias is
- * refitted too; where they are not, the Gram of the input channels serves, all positions refitted alike.
+ * 1/2 tr(W_g' [(H^-1)_gg]^-1 W_g) when all other weights are refitted. Units are removed in rounds, cheapest first, and
+ * W and H^-1 are updated after each (Meng et al., "OSSCAR: One-Shot Structured Pruning in Vision and Language Models
+ * with Combinatorial Optimization", ICML 2024). The score is the cost at the time of removal, never below an earlier
+ * one. Where the moments of all kernel positions are known, each position of a channel is a separate row, and the bias
+ * is refitted too. Elsewhere, the Gram of the input channels is used, with all positions refitted alike.
  */
 export const criterion: Criterion = {
   name: 'osscar',
@@ -31,7 +31,7 @@ export const criterion: Criterion = {
   needs: 'gram',
   score(ctx) {
     const problems = layerProblems(ctx);
-    // Without a constant consumer there is nothing to reconstruct: magnitude decides.
+    // Without a constant consumer there is nothing to reconstruct, so magnitude decides.
     if (!problems.length) return unitSums(ctx.group.units, matrixMembers(ctx.group), (w) => w * w).map(Math.sqrt);
     const fixed = new Float64Array(ctx.group.units);
     for (const p of problems) if (!p.gram) addUncorrelated(p, fixed);
@@ -45,7 +45,7 @@ export const criterion: Criterion = {
 
 const scaleOf = (p: LayerProblem): number => (p.energy > 0 ? 1 / p.energy : 1);
 
-/** A consumer too wide for a Gram: its channels count as uncorrelated, so nothing can be refitted. */
+/** Adds a consumer too wide for a Gram: its channels count as uncorrelated, so nothing can be refitted. */
 function addUncorrelated(p: LayerProblem, cost: Float64Array): void {
   p.unitOf.forEach((u, i) => {
     if (u >= 0) cost[u]! += 0.5 * p.meanSquare[i]! * squaredNorm(p.weights, i * p.width, p.width) * scaleOf(p);
@@ -63,7 +63,7 @@ function stateOf(p: LayerProblem, gram: Float64Array): State {
   };
 }
 
-/** `fixed` is what each unit costs in consumers without a Gram. */
+/** @param fixed cost of each unit in consumers without a Gram */
 function backwardSelection({ group }: CriterionContext, states: readonly State[], fixed: Float64Array): Float64Array {
   const scores = new Float64Array(group.units);
   const left = Array.from({ length: group.units }, (_, u) => u);
@@ -73,7 +73,7 @@ function backwardSelection({ group }: CriterionContext, states: readonly State[]
     for (const s of states) addCosts(s, cost);
     left.sort((a, b) => cost[a]! - cost[b]! || a - b);
     const going = left.splice(0, Math.ceil(group.units / ROUNDS));
-    // Ties inside the monotone envelope keep the order of removal.
+    // Equal scores inside the monotone envelope keep the order of removal.
     for (const u of going) scores[u] = floor = Math.max(floor * (1 + 1e-12), cost[u]!);
     if (!left.length) break;
     const gone = new Set(going);
@@ -82,7 +82,7 @@ function backwardSelection({ group }: CriterionContext, states: readonly State[]
   return scores;
 }
 
-/** Positions (in the state's rows) of every unit that still stands. */
+/** Positions (in the state's rows) of every remaining unit. */
 function positions(s: State): Map<number, number[]> {
   const out = new Map<number, number[]>();
   s.rows.forEach((row, at) => {
@@ -111,7 +111,7 @@ function addCosts(s: State, cost: Float64Array): void {
   }
 }
 
-/** W -= H^-1[:,P] (H^-1[P,P])^-1 W[P]; H^-1 likewise; then the rows P leave. */
+/** W -= H^-1[:,P] (H^-1[P,P])^-1 W[P]; H^-1 likewise; then the rows P are dropped. */
 function remove(s: State, units: ReadonlySet<number>): void {
   const n = s.rows.length;
   const gone: number[] = [],
@@ -138,7 +138,10 @@ function rowsOf(a: Float64Array, width: number, rows: readonly number[]): Float6
   return out;
 }
 
-/** Sub-blocks of a positive definite inverse are definite; rounding after many updates may need a little help. */
+/**
+ * Sub-blocks of a positive definite inverse are positive definite. Rounding over many updates may require a small
+ * addition to the diagonal.
+ */
 function factorOf(a: Float64Array, n: number): Float64Array {
   for (let nudge = 0; ; nudge = nudge ? nudge * 10 : 1e-12) {
     const copy = a.slice();

@@ -1,7 +1,7 @@
 import { seededRandom } from '../random.ts';
 import type { Criterion } from './contract.ts';
 
-/** A number of its own for every group, so that groups of equal width do not lose the same units. */
+/** A different number for every group, so that groups of equal width do not lose the same units. */
 function hash(s: string): number {
   let h = 0x811c9dc5;
   for (let i = 0; i < s.length; i++) h = Math.imul(h ^ s.charCodeAt(i), 0x01000193);

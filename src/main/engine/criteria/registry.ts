@@ -1,6 +1,6 @@
 import type { Criterion } from './contract.ts';
 
-// Every file of this folder that exports `criterion` is in: adding a criterion is adding one file.
+// Finds every file of this folder that exports `criterion`: a new criterion is one new file.
 const modules = import.meta.glob<{ criterion?: Criterion }>(
   ['./*.ts', '!./*.test.ts', '!./contract.ts', '!./registry.ts'],
   { eager: true },

@@ -2,9 +2,9 @@ import type { Criterion } from './contract.ts';
 import { sinkScores } from './support/sinks.ts';
 
 /**
- * Weighted input feature variance: Var(x_j) sum_i W_ij^2, what removing channel j costs when its mean goes into the bias.
- * Standardised inside the group, so that scores of different layers can be ranked together (An et al., "Fluctuation-based
- * Adaptive Structured Pruning" (FLAP), AAAI 2024).
+ * Weighted input feature variance: Var(x_j) sum_i W_ij^2, the cost of removing channel j when its mean is moved into
+ * the bias. Standardised inside the group, so that scores of different layers can be ranked together (An et al.,
+ * "Fluctuation-based Adaptive Structured Pruning" (FLAP), AAAI 2024).
  */
 export const criterion: Criterion = {
   name: 'wifv',

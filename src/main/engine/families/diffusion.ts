@@ -1,11 +1,11 @@
-/** Diffusion pipelines: text encoders once, the denoiser for every step, the latent decoder once. */
+/** Diffusion pipelines: text encoders run once, the denoiser once per step, the latent decoder once. */
 import type { Phase } from '../../../shared/model/package.ts';
 import type { ComponentShape, FamilyRule, PackageShape } from './contract.ts';
 import { configNumber, configOf, dimsFor, hasInput, withRole } from './ports.ts';
 
 const denoiserOf = (pkg: PackageShape): ComponentShape | undefined => withRole(pkg, 'denoiser')[0];
 
-/** Side of the latent picture. */
+/** Side of the latent image. */
 function latentSide(pkg: PackageShape): number {
   const denoiser = denoiserOf(pkg);
   const said = denoiser && configOf(pkg, denoiser)['sample_size'];
@@ -14,7 +14,7 @@ function latentSide(pkg: PackageShape): number {
 
 const textTokens = (pkg: PackageShape): number => {
   const most = configNumber(pkg, ['model_max_length', 'max_position_embeddings']);
-  // Tokenizers without a limit say 1e30.
+  // Tokenizers without a limit use 1e30.
   return most !== null && most < 100_000 ? most : 77;
 };
 

@@ -1,4 +1,4 @@
-/** CLIP and its kin: a picture and a text become vectors of the same space. */
+/** CLIP and similar models: an image and a text become vectors of the same space. */
 import type { FamilyRule, PackageShape, WorkloadParts } from './contract.ts';
 import { configNumber, dimsFor, withRole } from './ports.ts';
 

@@ -1,4 +1,4 @@
-/** Phases of a decoder that writes tokens one by one: the prompt at once, then a run for each further token. */
+/** Phases of a decoder that generates tokens one by one: the whole prompt at once, then one run per token. */
 import type { Metric, Phase } from '../../../shared/model/package.ts';
 import type { ComponentShape, PackageShape, Setting } from './contract.ts';
 import { configNumber, dimsFor, hasCache } from './ports.ts';
@@ -11,7 +11,7 @@ export const TOKENS: Setting = {
   default: () => 32,
 };
 
-/** Head size of a cache whose last axis is open. */
+/** Head size of a cache whose last axis is dynamic. */
 const headSizeOf = (pkg: PackageShape): number | undefined => {
   const direct = configNumber(pkg, ['head_size', 'head_dim'], ['text_config', 'decoder']);
   if (direct !== null) return direct;
@@ -25,16 +25,16 @@ const headSizeOf = (pkg: PackageShape): number | undefined => {
 export interface Generation {
   readonly decoder: ComponentShape;
   readonly embedding: ComponentShape | undefined;
-  /** Tokens of the prompt, pictures included. */
+  /** Prompt length in tokens, images included. */
   readonly prompt: number;
   readonly tokens: number;
-  /** Tokens of an encoder that the decoder looks at, or that are merged into the prompt. */
+  /** Number of encoder tokens that the decoder attends to, or that are merged into the prompt. */
   readonly encoded?: number;
 }
 
 /**
- * The phases `embed`, `prefill`, `embed-step` and `decode`. The cache of `decode` is as long as it is half way through the
- * answer. A decoder without a cache reads everything again for each token.
+ * The phases `embed`, `prefill`, `embed-step` and `decode`. `decode` uses the cache length at the middle of the answer.
+ * A decoder without a cache reads the whole sequence again for each token.
  */
 export function generationPhases(pkg: PackageShape, g: Generation): Phase[] {
   const { decoder, embedding, prompt, tokens, encoded } = g;
@@ -58,7 +58,10 @@ export function generationPhases(pkg: PackageShape, g: Generation): Phase[] {
   ];
 }
 
-/** Total, first token and per token. @param before phases that run once before the decoder */
+/**
+ * Metrics: total, first token, and per token.
+ * @param before phases that run once before the decoder
+ */
 export function generationMetrics(phases: readonly Phase[], about: string): Metric[] {
   const isStep = (p: Phase): boolean => p.name === 'decode' || p.name === 'embed-step';
   const weights = (list: readonly Phase[], of: (p: Phase) => number): Record<string, number> =>

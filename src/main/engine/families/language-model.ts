@@ -1,4 +1,4 @@
-/** Language models, mixtures of experts among them: a prompt, then token by token. */
+/** Language models, including mixtures of experts: a prompt, then token by token. */
 import type { FamilyRule, PackageShape } from './contract.ts';
 import { configNumber, hasInput, withRole } from './ports.ts';
 import { generationMetrics, generationPhases, TOKENS } from './generation.ts';

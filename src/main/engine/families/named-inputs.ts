@@ -1,4 +1,4 @@
-/** Values for inputs whose names say what they hold: positions, masks, timesteps, switches. */
+/** Values for inputs whose names determine their content: positions, masks, timesteps, switches. */
 import type { HostTensor } from '../executor.ts';
 import { DType, elementCount } from '../ir/dtype.ts';
 import { numberToHalf, type NumericArray } from '../ir/tensor.ts';
@@ -9,14 +9,17 @@ export interface InputDims {
   readonly dims: readonly number[];
 }
 
-/** In the middle of the thousand steps that denoisers are trained with. */
+/** The middle of the thousand steps that denoisers are trained with. */
 const TIMESTEP = 500;
 
 interface NamedRule {
   readonly name: RegExp;
-  /** The values, in words. */
+  /** Description of the values. */
   readonly about: string;
-  /** The value at a place of the tensor. @param all inputs of the same run */
+  /**
+   * The value at an index of the tensor.
+   * @param all inputs of the same run
+   */
   readonly at: (input: InputDims, all: readonly InputDims[]) => (i: number) => number;
 }
 
@@ -42,8 +45,8 @@ const RULES: readonly NamedRule[] = [
 const ruleOf = (name: string): NamedRule | undefined => RULES.find((r) => r.name.test(name));
 
 /**
- * The value of an input, null where its name says nothing.
- * @param all inputs of the same run: positions begin behind the cache
+ * The value of an input, null where its name does not determine one.
+ * @param all inputs of the same run: positions start after the cache
  */
 export function namedInput(input: InputDims, all: readonly InputDims[]): HostTensor | null {
   const rule = ruleOf(input.name);
@@ -52,10 +55,10 @@ export function namedInput(input: InputDims, all: readonly InputDims[]): HostTen
   return { dtype, dims, data: dataOf(dtype, dims, rule.at(input, all)) };
 }
 
-/** The values that an input gets by its name, in words; null where the name says nothing. */
+/** Description of the values that an input gets by its name; null where the name does not determine them. */
 export const aboutNamedInput = (name: string): string | null => ruleOf(name)?.about ?? null;
 
-/** Time, rows and columns of patches; the number of rows is even where that is possible. */
+/** Time, rows and columns of patches. The number of rows is even where possible. */
 function gridOf(all: readonly InputDims[]): (i: number) => number {
   const patches = all.find((p) => /pixel_values/i.test(p.name))?.dims[0] ?? 4;
   let rows = Math.max(1, Math.floor(Math.sqrt(patches)));
@@ -63,14 +66,14 @@ function gridOf(all: readonly InputDims[]): (i: number) => number {
   return (i) => [1, rows, patches / rows][i % 3]!;
 }
 
-/** Keys or values of the tokens before this run, [batch, heads, tokens, width]. */
+/** True for an input that holds keys or values of earlier tokens, [batch, heads, tokens, width]. */
 export const isCache = ({ name, dims }: Pick<InputDims, 'name' | 'dims'>): boolean =>
   /^past_|^past\./i.test(name) && dims.length === 4;
 
-/** Axis of a cache along which its tokens lie. */
+/** The token axis of a cache. */
 export const CACHE_AXIS = 2;
 
-/** Tokens in the cache of a run. */
+/** Number of cached tokens in a run. */
 const pastLength = (all: readonly InputDims[]): number => all.find(isCache)?.dims[CACHE_AXIS] ?? 0;
 
 function dataOf(dtype: number, dims: readonly number[], at: (i: number) => number): NumericArray {

@@ -1,4 +1,4 @@
-/** The kind of network, told from its operators and ports. A guess that users can correct. */
+/** Guesses the kind of network from its operators and ports. Users can correct it. */
 import type { Family } from '../../../shared/model/types.ts';
 import type { Model } from '../ir/model.ts';
 import type { Node } from '../ir/node.ts';
@@ -25,11 +25,11 @@ export function familyOf(model: Model): Family {
   if (experts > 0) return 'moe';
   if (time && image) return 'diffusion';
   if (image && tokens) return 'vlm';
-  // Some CNNs have an attention block or two; a transformer is attention all the way.
+  // Some CNNs have one or two attention blocks; a transformer has attention throughout.
   if (softmaxOfProducts >= 4 && softmaxOfProducts * 3 >= convolutions) return 'vit';
   if (convolutions > 0) return 'cnn';
   return softmaxOfProducts > 0 && image ? 'vit' : 'unknown';
 }
 
-/** Multiplies and accumulates without sliding a weight. */
+/** True for operators that multiply and accumulate without a sliding kernel. */
 const isProduct = (n: Node): boolean => operatorFor(n.key)?.macs !== undefined && !traitsOf(n).linear?.slides;

@@ -1,23 +1,23 @@
-/** Sizes of the dynamic axes of a component, from what its ports are called in the libraries' exports. */
+/** Sizes of a component's dynamic axes, derived from the port names of common exporters. */
 import type { ComponentShape, PackageShape } from './contract.ts';
 
 export interface Sizes {
   readonly batch: number;
   /** New tokens of this run. */
   readonly fresh?: number;
-  /** Tokens in the cache. */
+  /** Number of cached tokens. */
   readonly past?: number;
-  /** Tokens that an encoder gave. */
+  /** Number of encoder tokens. */
   readonly encoded?: number;
-  /** Side of a picture or a latent, in its own units. */
+  /** Side of an image or a latent, in its own units. */
   readonly side?: number;
-  /** Width of a head, where a cache leaves it open. */
+  /** Head width, where a cache leaves it dynamic. */
   readonly headSize?: number;
 }
 
 /**
- * Sizes by axis name. An axis whose name is an expression has a size too: some exporters write its parts by names that no
- * axis has.
+ * Sizes by axis name. An axis whose name is an expression also gets a size, because some exporters use operand names
+ * that no axis has.
  */
 export function dimsFor(component: ComponentShape, sizes: Sizes): Record<string, number> {
   const dims: Record<string, number> = {};
@@ -37,7 +37,7 @@ export function dimsFor(component: ComponentShape, sizes: Sizes): Record<string,
       set(shape[rank - 2], sizes.batch);
       set(shape[rank - 1], sizes.fresh);
     } else if (/encoder_hidden_states|image_features/i.test(name)) {
-      // Features that are merged into a prompt come without a batch.
+      // Features that are merged into a prompt have no batch axis.
       if (rank === 3) set(shape[0], sizes.batch);
       set(shape[rank - 2], sizes.encoded);
     } else if (/input_ids|inputs_embeds/i.test(name)) {
@@ -45,7 +45,7 @@ export function dimsFor(component: ComponentShape, sizes: Sizes): Record<string,
       set(shape[1], sizes.fresh);
     } else if (rank >= 4) {
       set(shape[0], sizes.batch);
-      // [batch, images, channels, height, width] of packages that take several pictures.
+      // [batch, images, channels, height, width] for packages that take several images.
       if (rank === 5) set(shape[1], 1);
       for (const axis of [rank - 2, rank - 1]) set(shape[axis], sizes.side);
     } else set(shape[0], sizes.batch);
@@ -64,8 +64,8 @@ export const hasInput = (c: ComponentShape, name: RegExp): boolean => c.inputs.s
 export const hasCache = (c: ComponentShape): boolean => hasInput(c, /^past_|^past\.|cache_(key|value)/i);
 
 /**
- * The first number with one of the names in the configuration of the package, nested sections included.
- * @param sections names of sections that are looked at first
+ * The first number with one of the names in the package's configuration, nested sections included.
+ * @param sections names of sections to search first
  */
 export function configNumber(
   pkg: PackageShape,
@@ -95,7 +95,7 @@ export function configNumber(
   return null;
 }
 
-/** The configuration beside a component, else an empty one. */
+/** The configuration beside a component, or an empty one. */
 export function configOf(pkg: PackageShape, c: ComponentShape): Readonly<Record<string, unknown>> {
   const folder = c.file.split('/').slice(0, -1).join('/');
   return (pkg.configs[folder === '' ? 'config.json' : `${folder}/config.json`] ?? {}) as Record<string, unknown>;

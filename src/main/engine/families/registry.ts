@@ -16,8 +16,8 @@ const rules: readonly FamilyRule[] = Object.values(modules)
   .sort((a, b) => b.priority - a.priority);
 
 /**
- * The rule that describes a package. The rule of single models describes every package: a family that lacks its components
- * runs every component once.
+ * The rule that describes a package. The rule of single models matches every package: if a family lacks its components,
+ * every component runs once.
  */
 function ruleFor(pkg: PackageShape, asked?: Family): { rule: FamilyRule; family: Family } {
   if (asked !== undefined) return { rule: rules.find((r) => r.serves?.(pkg, asked))!, family: asked };
@@ -30,8 +30,8 @@ function ruleFor(pkg: PackageShape, asked?: Family): { rule: FamilyRule; family:
 
 /**
  * One use of a package.
- * @param settings by name; the others have the family's defaults
- * @param asked the family as the user has it; default: as detected
+ * @param settings by name; missing ones have the family's defaults
+ * @param asked the family that the user set; default: as detected
  * @throws 'workload-setting' for a setting that the family does not have, or outside its range
  */
 export function workloadOf(

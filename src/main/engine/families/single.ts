@@ -1,4 +1,4 @@
-/** Packages that nothing more is known of: every component runs once. A model in one file is the case of one phase. */
+/** Packages without a more specific family: every component runs once. A model in one file has one phase. */
 import type { FamilyRule } from './contract.ts';
 
 export const family: FamilyRule = {

@@ -1,4 +1,4 @@
-/** Vision-language models and captioning: a picture is encoded, then a decoder writes an answer. */
+/** Vision-language models and captioning: an image is encoded, then a decoder generates an answer. */
 import type { ComponentShape, FamilyRule, PackageShape } from './contract.ts';
 import { generationMetrics, generationPhases, TOKENS } from './generation.ts';
 import { configNumber, dimsFor, hasInput, withRole } from './ports.ts';
@@ -9,7 +9,7 @@ const partsOf = (pkg: PackageShape) => ({
   embedding: withRole(pkg, 'embedding')[0],
 });
 
-/** Tokens that one picture becomes. */
+/** Number of tokens per image. */
 function imageTokens(pkg: PackageShape): number {
   const said = configNumber(pkg, ['image_seq_len', 'image_seq_length', 'mm_tokens_per_image']);
   if (said !== null) return said;
@@ -18,7 +18,7 @@ function imageTokens(pkg: PackageShape): number {
   if (side === null || patch === null) return 64;
   const scale = configNumber(pkg, ['scale_factor']) ?? 1;
   const patches = Math.floor(side / patch) ** 2 / scale ** 2;
-  // Encoders whose output goes to cross-attention keep their class token.
+  // Encoders whose output feeds cross-attention keep their class token.
   const crossed = partsOf(pkg).decoder;
   return Math.max(1, Math.round(patches)) + (crossed && hasInput(crossed, /encoder_hidden_states/i) ? 1 : 0);
 }
@@ -45,7 +45,7 @@ export const family: FamilyRule = {
     const { prompt, image, tokens } = settings as { prompt: number; image: number; tokens: number };
     const crossed = hasInput(decoder!, /encoder_hidden_states/i);
     const about = `one picture of ${image} tokens, a prompt of ${prompt} and an answer of ${tokens}`;
-    // Towers for pictures of any size take patches: the tokens are patches that were merged two by two.
+    // Encoders for images of any size take patches; tokens are patches merged two by two.
     const merge = configNumber(pkg, ['spatial_merge_size'], ['vision_config']) ?? 2;
     const patches = vision!.inputs.find((p) => /pixel_values/i.test(p.name) && p.shape.length === 2)?.shape[0];
     const side = configNumber(pkg, ['image_size'], ['vision_config', 'encoder']);
@@ -62,7 +62,7 @@ export const family: FamilyRule = {
       ...generationPhases(pkg, {
         decoder: decoder!,
         embedding,
-        // With cross-attention the picture is no part of the prompt.
+        // With cross-attention, the image is not part of the prompt.
         prompt: crossed ? prompt : prompt + image,
         tokens,
         encoded: image,

@@ -1,4 +1,4 @@
-/** Boxes: the detections of one or several outputs, compared by what is found. */
+/** Boxes: the detections of one or several outputs, compared as sets of boxes. */
 import type { OutputMeaning } from '../../../shared/model/job.ts';
 import type { Head, Joint, JointJudge, Look, Outputs } from './contract.ts';
 import { STRENGTH } from './contract.ts';
@@ -12,7 +12,7 @@ import { LOGITS, queryPair, setDistance, setLoss } from './support/set-predictio
 import { refuse, requireFloat, SET, squaredError } from './support/squared-error.ts';
 import { floats } from './support/values.ts';
 
-/** Only logits of queries, beside their boxes, have an axis of classes. */
+/** Only logits of queries that come with boxes have an axis of classes. */
 const queryAxis = (o: Output, e: Evidence): Pick<OutputMeaning, 'axis'> =>
   e.layouts?.boxes?.length === 2 && LOGITS.test(o.name) ? { axis: 2 } : {};
 
@@ -39,7 +39,7 @@ function judge(layout: BoxLayout, picture: Look['picture']): JointJudge {
   };
 }
 
-/** The loss of anchors and of queries; boxes that the model chose are compared as numbers. */
+/** The loss of anchors and of queries. Boxes selected inside the model are compared as numbers. */
 function lossOf(layout: BoxLayout): Pick<Joint, 'distance' | 'loss'> {
   if (layout.kind === 'chosen') return {};
   if (layout.kind === 'set') {
@@ -66,7 +66,7 @@ function together(outputs: Outputs, { order, picture, meanings }: Look): Joint |
   const layout = boxLayout(outputs, order, picture);
   if (!layout) return null;
   const names = layoutNames(layout);
-  // The user may have said that one of the two means something else.
+  // The user may have set another reading for one of the two.
   if (layout.kind === 'set' && !names.every((name) => meanings.get(name)?.reading === 'boxes')) return null;
   return {
     reading: 'boxes',
@@ -96,7 +96,7 @@ export const head: Head = {
       refuse(o, 'boxes', `no layout of boxes that is known fits it; ${shapeText(o)}`);
     return { ...SET, ...queryAxis(o, e) };
   },
-  /** Where the layout is not known: scores of queries as distributions, everything else as numbers. */
+  /** For an unknown layout: scores of queries as distributions, everything else as numbers. */
   distance(want, meaning) {
     const a = meaning?.axis === undefined ? null : floats(want);
     if (!a) return squaredError.distance(want, meaning);
@@ -108,13 +108,13 @@ export const head: Head = {
       ? squaredError.loss(b, output, o)
       : rowDistillation(b, output.own, output.given, output.shape, o.temperature),
   noise: (meaning) => (meaning?.axis === undefined ? 'normal' : 'gumbel'),
-  /** The scores of queries: a class is drawn for each, weighed by the number of queries. */
+  /** For scores of queries: a class is drawn for each query, weighted by the number of queries. */
   cotangent(b, o) {
     if (o.meaning?.axis === undefined) return squaredError.cotangent(b, o);
     const queries = o.shape[1]!;
     return b.mul(drawnClass(b, o.out, o.noise, o.meaning.axis, o.probabilities), b.scalar(1 / Math.sqrt(queries)));
   },
-  /** Of an output whose layout is not known: nothing is judged. */
+  /** An output with an unknown layout is not judged. */
   judge: () => ({ add: () => undefined, figures: () => ({ samples: 0 }) }),
   floor: 'agreement',
   layoutIn(outputs, order, picture) {

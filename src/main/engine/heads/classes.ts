@@ -1,4 +1,7 @@
-/** Classes: one row of scores per sample, the largest of which is the answer; or one yes or no per value. */
+/**
+ * Classes: one row of scores per sample whose largest entry is the predicted class, or one yes-or-no decision per
+ * value.
+ */
 import type { OutputMeaning } from '../../../shared/model/job.ts';
 import { crossEntropy, distillation } from '../autodiff/losses.ts';
 import type { Claim, Found, Head, Judge } from './contract.ts';
@@ -15,10 +18,10 @@ import { floats } from './support/values.ts';
 /** Widths of ImageNet-1k with and without background, and of ImageNet-21k. */
 const IMAGENET = [1000, 1001, 21841, 21843];
 
-/** True where a row of scores decides: such rows are compared as distributions. */
+/** True where a row of scores decides. Such rows are compared as distributions. */
 const isScored = (m: OutputMeaning | undefined): boolean => m?.axis !== undefined;
 
-/** A Sigmoid decides each value by itself, unless labels name one class of several. */
+/** Each value after a Sigmoid is a separate decision, unless labels name one class of several. */
 function decision(o: Output, e: Evidence): Pick<OutputMeaning, 'axis' | 'threshold'> {
   if (o.width === 1) return { threshold: o.end.end === 'sigmoid' ? 0.5 : 0 };
   return o.end.end === 'sigmoid' && !fitsLabels(o, e.largestLabel) ? { threshold: 0.5 } : { axis: 1 };
@@ -60,7 +63,10 @@ function accept(o: Output, e: Evidence): Found {
   return { ...SET, ...decision(o, e) };
 }
 
-/** One class per sample. @param scored false: the output names the class (ArgMax) */
+/**
+ * One class per sample.
+ * @param scored false where the output holds class indices (ArgMax)
+ */
 function oneClass(scored: boolean): Judge {
   let [n, agree, klSum, klCount, labelled, top1, top5] = [0, 0, 0, 0, 0, 0, 0];
   let hasTop5 = false;
@@ -104,7 +110,7 @@ function oneClass(scored: boolean): Judge {
   };
 }
 
-/** Each value is a yes or no. With one value: one of two classes. With several: F1 of the yeses. */
+/** Each value is a yes or no. One value: one of two classes. Several values: F1 of the positive decisions. */
 function decisions(threshold: number): Judge {
   let [n, agree, labelled, top1] = [0, 0, 0, 0];
   const [seen, told] = [new Map<number, number>(), new Map<number, number>()];

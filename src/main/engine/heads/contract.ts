@@ -1,11 +1,11 @@
 /**
- * The contract of a head: what one meaning of an output implies wherever outputs are compared. One file per head in this
- * folder exports `head`; registry.ts finds it. A head says how it is recognised, how far an output is from the original's
- * (search), which loss recovers it (recovery), which cotangent stands for its divergence (curvature), how its quality is
- * judged and what a prediction looks like in words.
+ * The contract of a head: how outputs with one meaning are compared. One file per head in this folder exports `head`;
+ * registry.ts finds it. A head defines how it is recognised, the distance from the original's output (search), the loss
+ * that recovers it (recovery), the cotangent that represents its divergence (curvature), how its quality is judged, and
+ * how a prediction is described in words.
  *
- * Outputs are batches with the samples along the first axis. An output whose samples lie along another axis is compared by
- * the head of numbers (`comparedBy` in registry.ts).
+ * Outputs are batches with the samples along the first axis. An output whose samples lie along another axis is compared
+ * by the head of numbers (`comparedBy` in registry.ts).
  */
 import type { OutputMeaning, OutputReading } from '../../../shared/model/job.ts';
 import type { OutputQuality } from '../../../shared/model/quality.ts';
@@ -17,9 +17,9 @@ import type { Evidence, Output } from './support/output.ts';
 export type Meanings = ReadonlyMap<string, OutputMeaning>;
 export type Outputs = Readonly<Record<string, HostTensor>>;
 
-/** How strongly something speaks for a reading. The head with the strongest evidence reads the output. */
+/** Strength of evidence for a reading. The head with the strongest evidence reads the output. */
 export const STRENGTH = {
-  /** Nothing speaks for another reading. */
+  /** No evidence for any specific reading. */
   none: 0,
   guess: 1,
   /** The last operator computes features. */
@@ -27,36 +27,36 @@ export const STRENGTH = {
   /** Width or size. */
   shape: 3,
   name: 4,
-  /** The last operator decides each value by itself (Sigmoid). */
+  /** The last operator makes a separate decision per value (Sigmoid). */
   decision: 5,
-  /** Labels, class names, a time step among the inputs. */
+  /** Labels, class names, or a time step among the inputs. */
   data: 6,
-  /** The last operator leaves no doubt (Softmax, scaling to unit length). */
+  /** The last operator determines the reading (Softmax, scaling to unit length). */
   end: 7,
-  /** Element type or rank leave nothing else. */
+  /** Element type or rank allow only this reading. */
   type: 8,
-  /** Values or sizes of several tensors fit together. */
+  /** Values or sizes of several tensors match. */
   layout: 9,
-  /** Of several rows of numbers this one fits the labels. */
+  /** This row of numbers fits the labels best among several. */
   labels: 10,
 } as const;
 
-/** What a head finds in an output: the meaning without what is the same for all heads. */
+/** A head's findings about an output: the meaning without the parts common to all heads. */
 export type Found = Pick<OutputMeaning, 'guessed' | 'why' | 'threshold' | 'axis'>;
 export interface Claim extends Found {
   readonly strength: number;
 }
 
-/** How to read the outputs of a model. */
+/** How to interpret the outputs of a model. */
 export interface Look {
   /** Names of the outputs in the graph's order. */
   readonly order: readonly string[];
   readonly meanings: Meanings;
-  /** Height and width of the input, where it is a picture. */
+  /** Height and width of the input; null where it is not an image. */
   readonly picture: readonly [number, number] | null;
 }
 
-/** Distance of a batch of outputs from the reference that it was made for, mean per sample; 0 for equal outputs. */
+/** Distance of a batch of outputs from its reference, mean per sample; 0 for equal outputs. */
 export type Distance = (other: Outputs) => number;
 
 export interface LossOutput {
@@ -69,17 +69,17 @@ export interface LossOutput {
 }
 
 export interface LossOptions {
-  /** Of distillation (Hinton et al. 2015). */
+  /** Temperature of distillation (Hinton et al. 2015). */
   readonly temperature: number;
 }
 
 export interface CotangentOutput {
   readonly meaning: OutputMeaning | undefined;
   readonly out: Value;
-  /** Random numbers of the output's shape, drawn as `noise` says. */
+  /** Random numbers of the output's shape, drawn as `noise` specifies. */
   readonly noise: Value;
   readonly shape: readonly number[];
-  /** Samples of one probe. */
+  /** Number of samples of one probe. */
   readonly batch: number;
   /** The output is a Softmax already. */
   readonly probabilities: boolean;
@@ -89,7 +89,7 @@ export interface CotangentOutput {
 export interface Rows {
   readonly ref: ArrayLike<number>;
   readonly out: ArrayLike<number>;
-  /** Samples, and elements of each. */
+  /** Number of samples, and of elements per sample. */
   readonly count: number;
   readonly size: number;
   /** Sizes of the output. */
@@ -97,7 +97,7 @@ export interface Rows {
   readonly labels?: ArrayLike<number> | null | undefined;
 }
 
-/** Figures that stand in `Quality` beside those of the output. */
+/** Additional figures of an output in `Quality`. */
 export interface Extra {
   readonly top1?: number;
   readonly top1Interval?: OutputQuality['interval'];
@@ -108,37 +108,40 @@ export interface Extra {
 }
 export type Figures = Omit<OutputQuality, 'name' | 'reading'>;
 
-/** Takes an output batch by batch and gives its figures. */
+/** Accumulates an output batch by batch and returns its figures. */
 export interface Judge {
   add(rows: Rows): void;
   figures(): Figures;
   extra?(): Extra;
 }
 
-/** A prediction of one sample in a few words, before and after. */
+/** A short description of the prediction for one sample, before and after. */
 export interface Said {
   readonly before: string;
   readonly after: string;
 }
 
-/** Several outputs that mean something together, as the original's outputs show it. */
+/** Several outputs that have a joint meaning, recognised from the original's outputs. */
 export interface Joint {
   readonly reading: OutputReading;
-  /** The outputs that belong together, in the order in which they are compared. The figures stand under the first. */
+  /** The outputs that belong together, in the order of comparison. Their figures are listed under the first. */
   readonly names: readonly [string, ...string[]];
-  /** The number of rows is the model's own choice: other counts are compared as nothing. */
+  /** The model chooses the number of rows. Other counts are compared as if empty. */
   readonly varies: boolean;
-  /** Absent: each output is compared by itself. */
+  /** Absent: each output is compared separately. */
   distance?(reference: Outputs): Distance;
-  /** Absent: each output has a loss of its own. @param outputs those of `names` */
+  /**
+   * Absent: each output has a separate loss.
+   * @param outputs those of `names`
+   */
   loss?(b: GraphBuilder, outputs: readonly LossOutput[], o: LossOptions): Value;
   judge(): JointJudge;
-  /** Of the first sample. */
+  /** Describes the first sample. */
   say(before: Outputs, after: Outputs): Said;
 }
 
 export interface JointJudge {
-  /** @param o.nothing the candidate found nothing: what its outputs hold is not its own */
+  /** @param o.nothing the candidate found nothing: its outputs hold values that are not its own */
   add(reference: Outputs, candidate: Outputs, o: { readonly nothing: boolean }): void;
   figures(): Figures;
   extra(): Extra;
@@ -146,11 +149,14 @@ export interface JointJudge {
 
 export interface Head {
   readonly reading: OutputReading;
-  /** How strongly an output looks like this reading; null where nothing speaks for it. */
+  /** Evidence that an output has this reading; null where there is none. */
   claim(o: Output, e: Evidence): Claim | null;
-  /** For a reading that the user sets. @throws ImpossibleReading where the output cannot be read so */
+  /**
+   * For a reading that the user set.
+   * @throws ImpossibleReading where the output cannot have this reading
+   */
   accept(o: Output, e: Evidence): Found;
-  /** Distance of one output; null where it holds nothing that can be compared (integers). */
+  /** Distance of one output; null where it holds only values that cannot be compared (integers). */
   distance(want: HostTensor, meaning: OutputMeaning | undefined): ((have: HostTensor) => number) | null;
   /** A scalar, mean over the samples; 0 for equal outputs. */
   loss(b: GraphBuilder, output: LossOutput, o: LossOptions): Value;
@@ -158,32 +164,32 @@ export interface Head {
    * Random cotangent v of the output: 1/(2 batch) E[(v' d)^2] is the distance of a small change d. @returns [...shape]
    */
   cotangent(b: GraphBuilder, o: CotangentOutput): Value;
-  /** How the random numbers of the cotangent are drawn. */
+  /** Distribution of the random numbers of the cotangent. */
   noise(meaning: OutputMeaning | undefined): 'normal' | 'gumbel';
   judge(meaning: OutputMeaning | undefined): Judge;
   /** The figure that the quality floor limits. */
   readonly floor: 'agreement' | 'psnrDb';
-  /** Integers of this output name something and are judged. */
+  /** Integers of this output are identifiers and are judged. */
   readonly integers?: boolean;
-  /** Of the first sample. Absent: the cosine with the original's output is told. */
+  /** Describes the first sample. Absent: the cosine with the original's output is shown. */
   say?(
     before: HostTensor,
     after: HostTensor,
     o: { meaning: OutputMeaning; names: readonly string[] | null },
   ): Said | null;
-  /** Loss against labels [N], where labels can be about this output. */
+  /** Loss against labels [N], where labels can apply to this output. */
   labelLoss?(b: GraphBuilder, output: Omit<LossOutput, 'given'>, labels: Value): Value;
-  /** True where `labelLoss` serves an output of this meaning. */
+  /** True where `labelLoss` supports an output of this meaning. */
   takesLabels?(meaning: OutputMeaning | undefined): boolean;
-  /** Names of the outputs whose values lie as those of this reading; evidence for `claim`. */
+  /** Names of the outputs whose values have the layout of this reading; evidence for `claim`. */
   layoutIn?(outputs: Outputs, order: readonly string[], picture: Look['picture']): readonly string[];
-  /** The same by names and shapes alone, where no values were seen. */
+  /** The same from names and shapes alone, without values. */
   layoutOf?(outputs: readonly Output[]): readonly string[];
-  /** Several outputs of this reading that mean something together; null: each stands for itself. */
+  /** Several outputs of this reading with a joint meaning; null: each output is separate. */
   together?(outputs: Outputs, look: Look): Joint | null;
-  /** True where the loss of outputs of these shapes can be told only from values (`together`). */
+  /** True where the loss for outputs of these shapes can only be determined from values (`together`). */
   needsValues?(outputs: readonly Pick<LossOutput, 'name' | 'shape' | 'meaning'>[]): boolean;
 }
 
-/** A reading that an output cannot have, or an output that is not there. */
+/** A reading that an output cannot have, or an output that does not exist. */
 export class ImpossibleReading extends Error {}

@@ -1,4 +1,4 @@
-/** Embeddings: a row per sample of which only the direction counts. */
+/** Embeddings: one row per sample of which only the direction matters. */
 import { directionError } from '../autodiff/losses.ts';
 import type { Claim, Head, Judge } from './contract.ts';
 import { STRENGTH } from './contract.ts';
@@ -18,7 +18,7 @@ function claim(o: Output): Claim | null {
     : null;
 }
 
-/** The mean cosine. Chance is the cosine of the samples with the direction that all have in common. */
+/** The mean cosine. Its chance level is the cosine of the samples with their common direction. */
 function judge(): Judge {
   const cosines: number[] = [];
   let mean: Float64Array | null = null;
@@ -52,7 +52,7 @@ export const head: Head = {
     if (o.dims.length < 2) refuse(o, 'embedding', `an embedding is a row per sample; ${shapeText(o)}`);
     return SET;
   },
-  /** Twice one less the cosine, mean per sample: the relative squared error of directions. */
+  /** 2 (1 - cosine), mean per sample: the relative squared error of unit vectors. */
   distance(want) {
     const a = floats(want);
     if (!a) return null;
@@ -70,7 +70,10 @@ export const head: Head = {
   },
   loss: (b, { own, given, shape }) => directionError(b, own, given, shape),
   noise: () => 'normal',
-  /** Noise across a sample's direction, relative to its length: noise along it changes no cosine. */
+  /**
+   * Noise orthogonal to a sample's direction, relative to its length. Noise along the direction does not change the
+   * cosine.
+   */
   cotangent(b, { out, noise, shape }) {
     const axes = shape.map((_, i) => i).slice(1);
     const power = b.add(b.reduceSum(b.mul(out, out), axes, true), b.scalar(1e-12));

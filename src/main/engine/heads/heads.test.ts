@@ -21,7 +21,7 @@ const float = (dims: readonly number[], data: ArrayLike<number>): HostTensor => 
 const read = (name: string, reading: OutputReading, more: Partial<OutputMeaning> = {}): [string, OutputMeaning] => [name, { name, reading, source: 'given', why: '', ...more }]; // prettier-ignore
 
 type Shapes = Readonly<Record<string, readonly number[]>>;
-/** Outputs of these names and shapes, each made by a Gemm. */
+/** A model with outputs of these names and shapes, each computed by a Gemm. */
 function network(outputs: Shapes): Model {
   const graph = new Graph();
   const x = graph.addInput('x', { elemType: DType.FLOAT, shape: [1] });
@@ -60,13 +60,13 @@ describe('tokens', () => {
   it('are judged by the token of each position', () => {
     const meanings = new Map([read('y', 'tokens', { axis: 2 })]);
     const meter = createQualityMeter({ order: ['y'], meanings });
-    // Two samples of three positions and four tokens; one of six differs.
+    // Two samples of three positions and four tokens. One of six positions differs.
     const want = [0, 1, 2, 1, 3, 0].flatMap((t) => [0, 1, 2, 3].map((k) => (k === t ? 5 : 0)));
     const have = [0, 1, 3, 1, 3, 0].flatMap((t) => [0, 1, 2, 3].map((k) => (k === t ? 5 : 0)));
     meter.add({ y: float([2, 3, 4], want) }, { y: float([2, 3, 4], have) }, 2);
     const [y] = meter.result().outputs!;
     expect(y).toMatchObject({ reading: 'tokens', samples: 2, agreement: 5 / 6, chance: 1 / 3 });
-    // One position in six has its largest probability elsewhere: p = e^5 / (e^5 + 3), KL = 5 (p - q).
+    // One of six positions has its largest probability elsewhere: p = e^5 / (e^5 + 3), KL = 5 (p - q).
     const [p, q] = [Math.exp(5), 1].map((e) => e / (Math.exp(5) + 3));
     expect(y!.kl).toBeCloseTo((5 * (p! - q!)) / 6, 6);
     const look = { order: ['y'], meanings, picture: null };
@@ -91,7 +91,7 @@ describe('latents', () => {
 
   it('are judged by signal and noise', () => {
     const meter = createQualityMeter({ order: ['y'], meanings: new Map([read('y', 'latent')]) });
-    // Power 4 in each sample, its mean 0; noise 0.04.
+    // Signal power 4 in each sample, the mean of sample 0 is 0; noise 0.04.
     meter.add({ y: float([2, 4], [1, -1, 1, -1, 1, 1, -1, -1]) }, { y: float([2, 4], [1.2, -1, 1, -1, 1, 1.2, -1, -1]) }, 2); // prettier-ignore
     const [y] = meter.result().outputs!;
     expect(y).toMatchObject({ reading: 'latent', samples: 2 });
@@ -105,7 +105,7 @@ describe('latents', () => {
 
 describe('queries of a detection transformer', () => {
   const outputs = { pred_logits: [1, 100, 92], pred_boxes: [1, 100, 4] };
-  /** Three queries over two classes and no object: a box of class 1, one of class 0, nothing. */
+  /** Three queries over two classes and no object: a box of class 1, one of class 0, and no object. */
   const logits = [0, 6, 0, 6, 0, 0, 0, 0, 6];
   const boxes = [0.5, 0.5, 0.2, 0.4, 0.25, 0.75, 0.1, 0.1, 0.9, 0.9, 0.1, 0.1];
   const detected = (b = boxes, l = logits) => ({ logits: float([1, 3, 3], l), boxes: float([1, 3, 4], b) });
@@ -161,14 +161,14 @@ describe('queries of a detection transformer', () => {
     const at = (query: number): number => distance(detected(boxes.map((x, i) => (i === 4 * query ? x - 0.1 : x))));
     expect(at(0)).toBeGreaterThan(0.005);
     expect(at(2)).toBeLessThan(1e-4 * at(0));
-    // The user can say that they are something else.
+    // The user can set another reading.
     const numbers: Meanings = new Map([read('logits', 'numbers'), read('boxes', 'boxes')]);
     expect(distanceFrom(detected(), { ...look, meanings: numbers })(detected(boxes.map((x, i) => (i === 8 ? x - 0.1 : x))))).toBeGreaterThan(1e-3); // prettier-ignore
   });
 });
 
 describe('a further head', () => {
-  /** Values of which only the sign counts. It stands in this file alone. */
+  /** A reading for values of which only the sign matters. It exists only in this file. */
   const SIGN = 'sign' as OutputReading;
   const sign: Head = {
     ...HEADS.of('numbers'),

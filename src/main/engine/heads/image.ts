@@ -1,11 +1,11 @@
-/** Images: pictures of 1 or 3 channels, compared by their peak signal-to-noise ratio. */
+/** Images: outputs of 1 or 3 channels, compared by their peak signal-to-noise ratio. */
 import type { Claim, Head, Judge } from './contract.ts';
 import { STRENGTH } from './contract.ts';
 import { decibels, difference } from './support/metrics.ts';
 import { channelsOf, endOf, isFloat, pictureInput, shapeText, type Evidence, type Output } from './support/output.ts';
 import { refuse, requireFloat, SET, squaredError } from './support/squared-error.ts';
 
-/** A Sigmoid of one channel is a mask, never a picture. */
+/** A Sigmoid of one channel is a mask, not an image. */
 function claim(o: Output, e: Evidence): Claim | null {
   const channels = channelsOf(o.dims);
   if (!isFloat(o) || o.flat || channels === null) return null;
@@ -17,7 +17,7 @@ function claim(o: Output, e: Evidence): Claim | null {
     : null;
 }
 
-/** The peak is that of the original's values, from 0 or from the least one where that is negative. */
+/** The peak is that of the original's values, measured from 0 or from the minimum where that is negative. */
 function judge(): Judge {
   let [samples, noise, elements, min, max] = [0, 0, 0, Infinity, -Infinity];
   return {

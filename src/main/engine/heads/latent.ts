@@ -1,7 +1,7 @@
 /**
- * Latents: states that another network reads on, such as the noise of a diffusion step or the input of a decoder. They are
- * compared by their relative squared error and told as a signal-to-noise ratio. Nothing in a graph tells latents from other
- * numbers, so that only the user sets this reading.
+ * Latents: states that another network reads, such as the noise of a diffusion step or the input of a decoder. They are
+ * compared by their relative squared error, shown as a signal-to-noise ratio. A graph does not distinguish latents from
+ * other numbers, so only the user sets this reading.
  */
 import type { Head, Judge } from './contract.ts';
 import { decibels, difference } from './support/metrics.ts';
@@ -10,7 +10,7 @@ import { clipped, unexplained } from './support/shares.ts';
 import { refuse, requireFloat, SET, squaredError } from './support/squared-error.ts';
 import { floats } from './support/values.ts';
 
-/** Agreement: the share of each sample's variance around its own mean that is explained. */
+/** Agreement: the explained share of each sample's variance around its own mean. */
 function judge(): Judge {
   const noises: number[] = [];
   let [signal, variance] = [0, 0];
@@ -18,7 +18,7 @@ function judge(): Judge {
     add({ ref, out, count, size }) {
       for (let i = 0; i < count; i++) {
         const d = difference(ref, out, i * size, size);
-        // Values that are not finite explain nothing: they count as zeros would.
+        // Non-finite values explain nothing: they count as zeros.
         noises.push(d.nonFinite ? Math.max(d.noise, d.signal) : d.noise);
         signal += d.signal;
         let [sum, n] = [0, 0];

@@ -1,4 +1,4 @@
-/** Maps: a class per position, or a yes or no per position (a mask). */
+/** Maps: a class per position, or a yes-or-no decision per position (a mask). */
 import type { OutputMeaning } from '../../../shared/model/job.ts';
 import type { Claim, Found, Head, Judge } from './contract.ts';
 import { STRENGTH } from './contract.ts';
@@ -20,7 +20,7 @@ import {
 import { f1Of } from './support/shares.ts';
 import { refuse, SET, squaredError } from './support/squared-error.ts';
 
-/** The axis of the classes, or a threshold where each channel is a mask of its own. */
+/** The axis of the classes, or a threshold where each channel is a separate mask. */
 function decision(o: Output): Pick<OutputMeaning, 'axis' | 'threshold'> {
   if (o.end.end === 'sigmoid') return { threshold: 0.5 };
   const rank = o.dims.length;
@@ -65,17 +65,17 @@ function accept(o: Output): Found {
   return isFloat(o) ? { ...SET, ...decision(o) } : SET;
 }
 
-/** Share of the pixels from which a class counts: F1 of a handful of pixels is noise. */
+/** Minimum share of pixels for a class to count, because F1 of a handful of pixels is noise. */
 const LEAST_SHARE = 1e-3;
 
-/** Pixels of one class: seen by both models, by the original, by the candidate. */
+/** Pixels of one class: predicted by both models, by the original, by the candidate. */
 interface Count {
   both: number;
   wanted: number;
   got: number;
 }
 
-/** Mean F1 of the classes that the original sees; of masks F1 of the yeses. */
+/** Mean F1 of the classes that the original predicts; for masks, F1 of the positive decisions. */
 function judge(m: OutputMeaning | undefined): Judge {
   const masks = f1Of();
   const parts: number[] = [];
@@ -126,7 +126,7 @@ function judge(m: OutputMeaning | undefined): Judge {
       if (present.length === 0) return { samples };
       const f1 = present.reduce((a, c) => a + (2 * c.both) / (c.wanted + c.got), 0) / present.length;
       const iou = present.reduce((a, c) => a + c.both / (c.wanted + c.got - c.both), 0) / present.length;
-      // As wide as that of the pixels: classes differ in how often they are seen, not in which samples were drawn.
+      // The interval has the width of the pixel interval: classes differ in frequency, not in which samples were drawn.
       const around = ratioInterval(parts, wholes);
       const half = (around.high - around.low) / 2;
       const one = present.length === 1 && { unjudged: 'the original sees one class everywhere' };
@@ -137,7 +137,10 @@ function judge(m: OutputMeaning | undefined): Judge {
   };
 }
 
-/** The class at every position of the sample that begins at an element. @param axis absent: values name classes */
+/**
+ * The class at every position of the sample that starts at the given element.
+ * @param axis absent: values are class indices
+ */
 function classesAt(axis: number | undefined, dims: readonly number[], size: number) {
   const product = (list: readonly number[]): number => list.reduce((a, b) => a * b, 1);
   if (axis === undefined)

@@ -1,4 +1,4 @@
-/** Numbers: values without a closer meaning, such as regressions, states and noise. */
+/** Numbers: values without a more specific meaning, such as regressions, states and noise. */
 import type { Claim, Head, Judge } from './contract.ts';
 import { STRENGTH } from './contract.ts';
 import { difference } from './support/metrics.ts';
@@ -8,7 +8,7 @@ import { requireFloat, SET, squaredError } from './support/squared-error.ts';
 
 const TIME = /^(t|timesteps?|time_?steps?|sigmas?)$/i;
 
-/** Every output can be read as numbers: where nothing speaks for it, the reason says what is missing. */
+/** Every output can be read as numbers. Where no other reading applies, the reason says what is missing. */
 function claim(o: Output, e: Evidence): Claim {
   const none = (why: string): Claim => ({ strength: STRENGTH.none, why });
   const guess = (why: string, readings: string): Claim => ({ strength: STRENGTH.none, guessed: true, why: `${why}; ${correct(o.name, readings)}` }); // prettier-ignore
@@ -44,7 +44,7 @@ function claim(o: Output, e: Evidence): Claim {
 /** Outputs with more elements share one mean. */
 const OWN_MEANS = 2 ** 20;
 
-/** Share of the variance over the samples that is explained: 0 for an output that always gives the mean. */
+/** Explained share of the variance over the samples: 0 for an output that always gives the mean. */
 function judge(): Judge {
   const noises: number[] = [];
   let sums: Float64Array | null = null;

@@ -1,4 +1,4 @@
-/** All heads: every file of this folder that exports `head` is in. */
+/** Finds every file of this folder that exports `head`. */
 import type { OutputMeaning, OutputReading } from '../../../shared/model/job.ts';
 import type { Head } from './contract.ts';
 
@@ -10,7 +10,7 @@ export class Heads {
   readonly #table: ReadonlyMap<string, Head>;
   readonly #numbers: Head;
 
-  /** @param list with a head of 'numbers', which compares whatever no other head can */
+  /** @param list must contain a head of 'numbers', which compares every output that no other head supports */
   constructor(list: readonly Head[]) {
     this.#table = new Map(list.map((h) => [h.reading, h]));
     const numbers = this.#table.get('numbers');
@@ -22,12 +22,12 @@ export class Heads {
     return [...this.#table.values()];
   }
 
-  /** The head of a reading; of an output that is not read the head of numbers. */
+  /** The head of a reading; the head of numbers where there is no reading. */
   of(reading: OutputReading | undefined): Head {
     return (reading && this.#table.get(reading)) ?? this.#numbers;
   }
 
-  /** The head that compares an output. Rows that do not lie one after the other are compared as numbers. */
+  /** The head that compares an output. Rows that are not contiguous are compared as numbers. */
   comparedBy(m: OutputMeaning | undefined): Head {
     return m?.batchAxis ? this.#numbers : this.of(m?.reading);
   }

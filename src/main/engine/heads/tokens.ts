@@ -1,4 +1,4 @@
-/** Tokens: logits along a sequence, [N, S, V]: at every position the scores of the next token, or of this one's class. */
+/** Tokens: logits along a sequence, [N, S, V]. Each position has the scores of the next token, or of its own class. */
 import type { Claim, Head, Judge } from './contract.ts';
 import { STRENGTH } from './contract.ts';
 import { ratioInterval } from './support/intervals.ts';
@@ -12,7 +12,10 @@ import { floats } from './support/values.ts';
 const AXIS = 2;
 const INTEGERS: readonly (number | undefined)[] = [DType.INT64, DType.INT32];
 
-/** Scores by end or name, at the positions of an integer input [N, S], or [..., N, S] as positions along several axes. */
+/**
+ * Scores recognised by graph end or name, at the positions of an integer input [N, S], or [..., N, S] for positions
+ * along several axes.
+ */
 function claim(o: Output, e: Evidence): Claim | null {
   if (!isFloat(o) || o.flat || o.dims.length !== 3) return null;
   const softmax = o.end.end === 'softmax';
@@ -87,7 +90,7 @@ export const head: Head = {
     b.mul(drawnClass(b, o.out, o.noise, AXIS, o.probabilities), b.scalar(1 / Math.sqrt(o.shape[1]!))),
   judge,
   floor: 'agreement',
-  /** The token at the last position, and how many positions are the same. */
+  /** The token at the last position, and the number of equal positions. */
   say(before, after) {
     const [a, b] = [floats(before), floats(after)];
     if (!a || !b || a.length !== b.length) return null;

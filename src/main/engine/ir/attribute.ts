@@ -1,7 +1,10 @@
 import type { Graph } from './graph.ts';
 import type { Tensor } from './tensor.ts';
 
-/** A node's attribute. `raw` keeps what we do not interpret (sparse tensors, types, future kinds) as encoded protobuf. */
+/**
+ * A node's attribute. `raw` keeps kinds that are not interpreted (sparse tensors, types, future kinds) as encoded
+ * protobuf.
+ */
 export type Attribute = (
   | { readonly kind: 'float'; readonly value: number }
   | { readonly kind: 'int'; readonly value: bigint }
@@ -18,7 +21,7 @@ export type Attribute = (
   /** The whole AttributeProto as encoded, name included. */
   | { readonly kind: 'raw'; readonly value: Uint8Array }
 ) & {
-  /** Documentation and fields that we do not know, encoded. */
+  /** Documentation and unknown fields, encoded. */
   readonly extra?: Uint8Array;
 };
 
@@ -33,7 +36,7 @@ export const str = (s: string): Attribute => ({ kind: 'string', value: utf8.enco
 export const tensorAttr = (t: Tensor): Attribute => ({ kind: 'tensor', value: t });
 export const graphAttr = (g: Graph): Attribute => ({ kind: 'graph', value: g });
 
-/** Reads with defaults; a wrong kind reads as absent. */
+/** Reads an attribute with a default. An attribute of the wrong kind counts as absent. */
 export const attrInt = (a: Attribute | undefined, or: number): number => (a?.kind === 'int' ? Number(a.value) : or);
 export const attrFloat = (a: Attribute | undefined, or: number): number => (a?.kind === 'float' ? a.value : or);
 export const attrString = (a: Attribute | undefined, or: string): string =>

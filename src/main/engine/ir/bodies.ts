@@ -1,6 +1,6 @@
 /**
- * Bodies that run as a part of the graph around them: those of Loop and Scan. What is in them has units like everything
- * else. Bodies within bodies, and the branches of an If, of which one run sees only one, are not looked into.
+ * Bodies that run as part of the surrounding graph: those of Loop and Scan. Values in them have units like all others.
+ * Bodies within bodies are not followed, nor are the branches of an If, of which one run executes only one.
  */
 import { traitsOf } from '../ops/registry.ts';
 import { attrInt, attrInts } from './attribute.ts';
@@ -8,14 +8,14 @@ import type { Graph } from './graph.ts';
 import type { Node } from './node.ts';
 import type { Value } from './value.ts';
 
-/** How the values around a body meet those in it. */
+/** Links between the values around a body and those in it. */
 export interface BodyLinks {
   readonly body: Graph;
-  /** Carried from one iteration to the next: the four have one shape. */
+  /** Values carried from one iteration to the next; the four have one shape. */
   readonly carried: readonly { initial: Value; input: Value; output: Value; last: Value | null }[];
   /** Read slice by slice along an axis. */
   readonly sliced: readonly { whole: Value; axis: number; slice: Value }[];
-  /** Put together slice by slice along an axis. */
+  /** Concatenated slice by slice along an axis. */
   readonly stacked: readonly { whole: Value; axis: number; slice: Value }[];
 }
 
@@ -27,8 +27,8 @@ export function bodyOf(node: Node): Graph | null {
 }
 
 /**
- * What belongs together at a Loop or Scan (operator set 9 and later), or null where the counts do not fit.
- * Source: onnx/docs/Operators.md, Loop and Scan.
+ * The links of a Loop or Scan (operator set 9 and later), or null where the counts do not match. Source:
+ * onnx/docs/Operators.md, Loop and Scan.
  */
 export function bodyLinks(node: Node): BodyLinks | null {
   const body = bodyOf(node);
@@ -59,7 +59,7 @@ export function bodyLinks(node: Node): BodyLinks | null {
   return complete ? { body, carried, sliced, stacked } : null;
 }
 
-/** Every node of the graph and of the bodies in it, in execution order: what is in a body before the node that runs it. */
+/** Every node of the graph and of its bodies, in execution order: nodes of a body come before the node that runs it. */
 export function* everyNode(graph: Graph): Generator<Node> {
   for (const node of graph.nodes()) {
     const body = bodyOf(node);
@@ -68,7 +68,7 @@ export function* everyNode(graph: Graph): Generator<Node> {
   }
 }
 
-/** Every value of the graph and of the bodies in it. */
+/** Every value of the graph and of its bodies. */
 export function* everyValue(graph: Graph): Generator<Value> {
   yield* graph.values();
   yield* bodyValues(graph);

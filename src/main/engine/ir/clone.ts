@@ -11,7 +11,7 @@ export interface Clone {
   readonly nodes: Map<Node, Node>;
 }
 
-/** A copy of the whole structure. Tensors and encoded bytes are shared: they are never changed in place. */
+/** A copy of the whole structure. Tensors and encoded bytes are shared, because they are never changed in place. */
 export function cloneModel(from: Model): Clone {
   const values = new Map<Value, Value>();
   const nodes = new Map<Node, Node>();
@@ -32,7 +32,7 @@ export function cloneModel(from: Model): Clone {
   return { model, values, nodes };
 }
 
-/** Copies what describes a value; links and graph membership are the caller's. */
+/** Copies the properties of a value. The caller sets links and graph membership. */
 export function copyValue(v: Value): Value {
   const c = new Value(v.name, v.type);
   c.initializer = v.initializer;
@@ -43,7 +43,10 @@ export function copyValue(v: Value): Value {
   return c;
 }
 
-/** Copies a node onto copied values; `values` must know its inputs (outer values that it does not know stay as they are). */
+/**
+ * Copies a node onto copied values. `values` must contain copies of its inputs; outer values that it does not contain
+ * stay unchanged.
+ */
 export function copyNode(n: Node, values: Map<Value, Value>, nodes: Map<Node, Node>): Node {
   const outputs = n.outputs.map((o) => {
     const c = copyValue(o);

@@ -1,4 +1,4 @@
-/** Multiply-accumulates and parameters per node and of a whole model, from facts. */
+/** Multiply-accumulates and parameters per node and of a whole model, computed from facts. */
 import type { ShapeContext } from '../ops/contract.ts';
 import { operatorFor } from '../ops/registry.ts';
 import { bodyOf, everyNode, everyValue } from './bodies.ts';
@@ -10,7 +10,7 @@ import type { Value } from './value.ts';
 
 export interface NodeCost {
   readonly node: Node;
-  /** Multiply-accumulates of one run at the batch of the facts. 0 for operators we do not know. */
+  /** Multiply-accumulates of one run at the batch of the facts; 0 for unknown operators. */
   readonly macs: number;
   /** Elements of float initializers that this node is the first to read (shared ones count once). */
   readonly params: number;
@@ -23,7 +23,7 @@ export interface ModelCosts {
   readonly bytes: number;
 }
 
-/** The view of a node that macs rules take; shapes are [] where the facts know nothing. */
+/** A node as macs rules see it. Shapes are [] where the facts have none. */
 function shapeContext(model: Model, node: Node, facts: Pick<Facts, 'get'>): ShapeContext {
   return {
     node,
@@ -43,7 +43,7 @@ function shapeContext(model: Model, node: Node, facts: Pick<Facts, 'get'>): Shap
   };
 }
 
-/** One entry per top-level node, in execution order; what is in the body of a Loop or Scan counts as often as it runs. */
+/** One entry per top-level node, in execution order. Nodes in the body of a Loop or Scan count once per iteration. */
 export function nodeCosts(model: Model, facts: Facts): NodeCost[] {
   const counted = new Set<Value>();
   const out: NodeCost[] = [];
@@ -60,7 +60,7 @@ export function nodeCosts(model: Model, facts: Facts): NodeCost[] {
   return out;
 }
 
-/** Multiply-accumulates of one node; what is in its body counts as often as it runs, what no rule knows nothing. */
+/** Multiply-accumulates of one node. Nodes in its body count once per iteration; nodes without a rule count 0. */
 export function macsOf(model: Model, node: Node, facts: Pick<Facts, 'get' | 'has'>): number {
   let inside = 0;
   for (const n of bodyOf(node)?.nodes() ?? [])

@@ -24,7 +24,7 @@ describe('dependence', () => {
       graph.emit('RandomNormalLike', [x])[0]!,
     ];
     const depends = dataDependent(model);
-    // Chance is what no shape settles.
+    // Only values that shapes do not determine count as random.
     expect(values.map((v) => depends.has(v))).toEqual([false, false, false, true]);
     expect(values.map((v) => inputDependence(model).has(v))).toEqual([false, false, false, false]);
     const [cast] = graph.emit('CastLike', [x, one]);

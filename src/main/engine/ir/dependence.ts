@@ -1,11 +1,14 @@
-/** Which values depend on the data of the graph's inputs, as opposed to their shapes alone. */
+/** Determines which values depend on the data of the graph's inputs, as opposed to their shapes alone. */
 import type { Model } from './model.ts';
 import type { Node } from './node.ts';
 import { traitsOf } from '../ops/registry.ts';
 import { capturedBy } from './reads.ts';
 import type { Value } from './value.ts';
 
-/** Whether runs with the same inputs may give other results, as operators that draw numbers do. Subgraphs included. */
+/**
+ * Whether runs with equal inputs can give different results, as operators that draw random numbers do. Subgraphs
+ * included.
+ */
 export function isRandom(node: Node): boolean {
   const { random } = traitsOf(node);
   if (typeof random === 'function' ? random(node) : random) return true;
@@ -13,17 +16,17 @@ export function isRandom(node: Node): boolean {
   return false;
 }
 
-/** Everything that a node reads for more than its shape and type; what its subgraphs read included. */
+/** Everything that a node reads for more than its shape and type, including reads of its subgraphs. */
 function* contentsRead(node: Node): Generator<Value> {
   const { shapeInputs = [] } = traitsOf(node);
   for (const [i, v] of node.inputs.entries()) if (v && !shapeInputs.includes(i)) yield v;
   yield* capturedBy(node);
 }
 
-/** Names of the graph's outputs that runs with the same inputs may give other numbers for. */
+/** Names of the graph's outputs whose values can differ between runs with equal inputs. */
 export interface RandomOutputs {
   readonly names: ReadonlySet<string>;
-  /** Those of them whose sizes are drawn too. */
+  /** The subset of outputs whose sizes are random too. */
   readonly unsized: ReadonlySet<string>;
 }
 
@@ -33,11 +36,11 @@ export function randomOutputs(model: Model): RandomOutputs {
   for (const node of model.graph.nodes()) {
     const { selection, sizeInputs = [], shapeInputs = [] } = traitsOf(node);
     const reads = [...contentsRead(node)];
-    // Sizes that are drawn are a result of chance for who reads shapes.
+    // A random size makes everything that reads shapes random.
     const shapes = shapeInputs.some((i) => unsized.has(node.input(i)!));
     if (!shapes && !reads.some((v) => random.has(v)) && !isRandom(node)) continue;
     const sizes = sizeInputs.some((i) => random.has(node.input(i)!));
-    // Subgraphs may draw how often they are run.
+    // Subgraphs can have a random number of iterations.
     const counted = sizes || selection?.counted || shapes || reads.some((v) => unsized.has(v));
     for (const v of node.outputs) {
       random.add(v);
@@ -49,7 +52,10 @@ export function randomOutputs(model: Model): RandomOutputs {
   return { names: names(random), unsized: names(unsized) };
 }
 
-/** Top-level values whose contents depend on the data of the inputs (or on chance). Everything else is constant for given shapes. */
+/**
+ * Top-level values whose contents depend on the data of the inputs, or on chance. All other values are constant for
+ * given shapes.
+ */
 export function dataDependent(model: Model): Set<Value> {
   const out = new Set<Value>(model.graph.inputs.filter((v) => !v.isInitializer));
   for (const node of model.graph.nodes()) {
@@ -61,8 +67,8 @@ export function dataDependent(model: Model): Set<Value> {
 }
 
 /**
- * The inputs of the graph that the contents of each top-level value depend on, as bits in the order of `graph.inputs`.
- * Shapes and chance do not count: noise in the shape of an input depends on nothing. Values without bits are left out.
+ * The graph inputs that the contents of each top-level value depend on, as bits in the order of `graph.inputs`. Shapes
+ * and chance do not count: noise in the shape of an input depends on nothing. Values without bits are left out.
  */
 export function inputDependence(model: Model): Map<Value, bigint> {
   const out = new Map<Value, bigint>();
@@ -77,7 +83,9 @@ export function inputDependence(model: Model): Map<Value, bigint> {
   return out;
 }
 
-/** The first output that depended on an input and no longer does, or null. Outputs and inputs go by their names. */
+/**
+ * The first output that no longer depends on an input it depended on, or null. Outputs and inputs are matched by name.
+ */
 export function lostDependence(before: Model, after: Model): { output: string; input: string } | null {
   const was = inputDependence(before);
   const is = inputDependence(after);

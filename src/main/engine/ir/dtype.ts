@@ -1,4 +1,4 @@
-/** Element types, numbered as in onnx.proto3 (TensorProto.DataType). Numbers unknown to us are kept as they are. */
+/** Element types, numbered as in onnx.proto3 (TensorProto.DataType). Unknown numbers are kept unchanged. */
 export const DType = {
   UNDEFINED: 0,
   FLOAT: 1,

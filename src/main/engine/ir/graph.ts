@@ -14,9 +14,9 @@ export class Graph {
   readonly outputs: Value[] = [];
   readonly initializers = new Set<Value>();
   metadata: ReadonlyMap<string, string> = new Map();
-  /** Quantization annotations and fields we do not know, encoded. */
+  /** Quantization annotations and unknown fields, encoded. */
   unknown: Uint8Array | null = null;
-  /** For a subgraph: the outermost graph, whose names it must not take. Set where models are read and copied. */
+  /** For a subgraph: the outermost graph, whose names it must not reuse. Set when models are read and copied. */
   outermost: Graph | null = null;
   #first: Node | null = null;
   #last: Node | null = null;
@@ -33,13 +33,13 @@ export class Graph {
     return this.#last;
   }
 
-  /** Iterates in order. The current node may be removed and nodes may be inserted anywhere meanwhile. */
+  /** Iterates in order. During iteration, the current node may be removed and nodes may be inserted anywhere. */
   *nodes(): Generator<Node> {
     let n = this.#first;
     while (n) {
       const next = n.next;
       yield n;
-      // When the current node stayed, follow its present link, so that nodes inserted after it are seen.
+      // If the current node stayed, its present link is followed, so that nodes inserted after it are visited.
       n = n.graph === this ? n.next : next;
       while (n && n.graph !== this) n = n.next;
     }
@@ -81,7 +81,7 @@ export class Graph {
     return node;
   }
 
-  /** Takes the node out; its outputs must have no readers left unless `force`. */
+  /** Removes the node. Its outputs must have no readers left unless `force`. */
   remove(node: Node, force = false): void {
     if (node.graph !== this) throw new Error(`node ${node.label} is not in this graph`);
     if (!force)
@@ -93,7 +93,7 @@ export class Graph {
     if (node.next) node.next.prev = node.prev;
     else this.#last = node.prev;
     node.graph = null;
-    // prev/next stay as they were, so that a running iteration goes on.
+    // prev/next are kept, so that a running iteration continues.
     this.#count--;
     for (const o of node.outputs) o.graph = null;
   }
@@ -142,7 +142,7 @@ export class Graph {
     return outs;
   }
 
-  /** A name no value of this graph has (subgraphs share the name space and are counted). */
+  /** A name that no value of this graph has. Subgraphs share the name space and are included. */
   freshName(base: string): string {
     if (this.outermost) return this.outermost.freshName(base);
     this.#names ??= new Set(this.#allNames());
@@ -161,7 +161,7 @@ export class Graph {
     }
   }
 
-  /** Every value: inputs, initializers and node outputs (omitted outputs left out). */
+  /** Every value: inputs, initializers and node outputs (without omitted outputs). */
   *values(): Iterable<Value> {
     yield* this.inputs;
     for (const v of this.initializers) if (!this.inputs.includes(v)) yield v;
@@ -174,7 +174,7 @@ export class Graph {
   }
 }
 
-/** Tells the subgraphs of a graph that they are in it: a name inside must not hide one outside. */
+/** Links the subgraphs of a graph to the outermost graph: an inner name must not hide an outer one. */
 export function shareNames(graph: Graph, outermost = graph): void {
   for (const n of graph.nodes())
     for (const sub of n.subgraphs()) {

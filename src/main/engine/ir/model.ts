@@ -1,6 +1,6 @@
 import { Graph } from './graph.ts';
 
-/** A FunctionProto, kept encoded; its identity is read so that calls can be told from unknown operators. */
+/** A FunctionProto, kept encoded. Its identity is read so that calls can be distinguished from unknown operators. */
 export interface FunctionDef {
   readonly domain: string;
   readonly name: string;
@@ -10,7 +10,7 @@ export interface FunctionDef {
 
 export class Model {
   irVersion = 8;
-  /** What the file declares, where it is older than what it was opened as. */
+  /** The file's declared version, where it is older than the version in memory. */
   fileIrVersion: number | null = null;
   /** Operator-set version per domain; the default domain is ''. */
   readonly opsets = new Map<string, number>();
@@ -21,9 +21,9 @@ export class Model {
   docString = '';
   readonly metadata = new Map<string, string>();
   readonly functions: FunctionDef[] = [];
-  /** Training info and fields we do not know, encoded. */
+  /** Training info and unknown fields, encoded. */
   unknown: Uint8Array | null = null;
-  /** Sizes of dynamic axes by name, as runs of this copy use them. Never written to a file. */
+  /** Sizes of dynamic axes by name for runs of this copy. Never written to a file. */
   sizes: ReadonlyMap<string, number> = new Map();
   readonly graph: Graph;
 

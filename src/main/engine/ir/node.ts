@@ -10,7 +10,7 @@ export class Node {
   docString = '';
   readonly attributes: Map<string, Attribute>;
   metadata: ReadonlyMap<string, string> = new Map();
-  /** Fields of the NodeProto that we do not know, encoded. */
+  /** Unknown fields of the NodeProto, encoded. */
   unknown: Uint8Array | null = null;
   graph: Graph | null = null;
   /** Neighbours in the graph's order; only Graph writes them. */
@@ -37,7 +37,7 @@ export class Node {
   get key(): string {
     return this.domain ? `${this.domain}::${this.opType}` : this.opType;
   }
-  /** A name to show: its own, or one made from its first output. */
+  /** A name for display: its own, or one made from its first output. */
   get label(): string {
     return this.name || `${this.opType}(${this.#outputs.find((o) => o.name)?.name ?? ''})`;
   }
@@ -87,7 +87,7 @@ export class Node {
     }
   }
 
-  /** Lets go of every input; the node must not be used afterwards. */
+  /** Detaches every input. The node must not be used afterwards. */
   detachInputs(): void {
     this.truncateInputs(0);
   }

@@ -2,8 +2,8 @@ import type { Node } from './node.ts';
 import type { Value } from './value.ts';
 
 /**
- * Puts nodes in an order where each follows what it reads, keeping the given order where that is possible already.
- * `captured` names values that a node's subgraphs read from around it. Returns null when the nodes form a cycle.
+ * Sorts nodes so that each follows the nodes it reads from, and keeps the given order where possible. `captured` names
+ * outer values that a node's subgraphs read. Returns null when the nodes form a cycle.
  */
 export function orderNodes(
   nodes: readonly Node[],
@@ -20,7 +20,7 @@ export function orderNodes(
     for (const v of captured(n) ?? []) if (v.producer && members.has(v.producer)) yield v.producer;
   }
 
-  // A stack of our own: a chain of nodes in reverse order may be longer than the call stack is deep.
+  // An explicit stack: a chain of nodes in reverse order can exceed the call stack.
   const stack: { node: Node; rest: Iterator<Node> }[] = [];
   const enter = (node: Node): void => {
     state.set(node, WAITING);

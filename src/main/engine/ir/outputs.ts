@@ -1,19 +1,22 @@
 /**
- * Outputs that must have a name. ONNX lets trailing and optional outputs be left out by an empty name; the runtime's
- * kernels of some operators write to every output all the same, and end the process where one is missing.
+ * Outputs that must have a name. ONNX allows trailing and optional outputs to be omitted with an empty name. The
+ * runtime's kernels of some operators write to every output anyway, and crash the process where one is missing.
  */
 import { traitsOf } from '../ops/registry.ts';
 import type { Graph } from './graph.ts';
 import type { Model } from './model.ts';
 import type { Node } from './node.ts';
 
-/** True when an unnamed output in the list of the node makes it one that the runtime refuses or crashes on. */
+/** True when an unnamed output makes the runtime refuse the node or crash on it. */
 export function needsEveryOutput(node: Node): boolean {
   const { writesEveryOutput } = traitsOf(node);
   return typeof writesEveryOutput === 'function' ? writesEveryOutput(node) : writesEveryOutput === true;
 }
 
-/** Names what must have a name, in subgraphs too; changes the model in place. Returns how many outputs got one. */
+/**
+ * Names the required outputs, in subgraphs too. Changes the model in place.
+ * @returns number of outputs named
+ */
 export function nameRequiredOutputs(model: Model): number {
   let count = 0;
   const name = (g: Graph): void => {

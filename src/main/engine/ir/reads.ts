@@ -2,7 +2,7 @@ import type { Graph } from './graph.ts';
 import type { Node } from './node.ts';
 import type { Value } from './value.ts';
 
-/** Values from outside that the subgraphs of a node read, as node inputs or directly as subgraph outputs. */
+/** Outer values that the subgraphs of a node read, as node inputs or directly as subgraph outputs. */
 export function capturedBy(node: Node): Set<Value> {
   const out = new Set<Value>();
   const inside = new Set<Graph>();
@@ -18,13 +18,13 @@ export function capturedBy(node: Node): Set<Value> {
   return out;
 }
 
-/** Everything a node needs: its inputs and what its subgraphs read from around it. */
+/** Everything a node depends on: its inputs and the outer values that its subgraphs read. */
 export function* readsOf(node: Node): Iterable<Value> {
   for (const v of node.inputs) if (v) yield v;
   yield* capturedBy(node);
 }
 
-/** Values that the graph or any subgraph gives out: their readers are not all among `Value.uses()`. */
+/** Outputs of the graph or of any subgraph. `Value.uses()` does not include this kind of reader. */
 export function givenOut(g: Graph, into = new Set<Value>()): Set<Value> {
   for (const v of g.outputs) into.add(v);
   for (const n of g.nodes()) for (const sub of n.subgraphs()) givenOut(sub, into);

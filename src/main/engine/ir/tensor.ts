@@ -1,17 +1,20 @@
 import { DType, byteSize, elementCount } from './dtype.ts';
 
 /**
- * A constant tensor. An interface, so that the data may be in memory, in an external file or computed lazily.
- * `dims` in elements; bytes are little-endian, row-major, sub-byte types packed low nibble first.
+ * A constant tensor. An interface, so that the data can be in memory, in an external file or computed lazily. `dims` in
+ * elements; bytes are little-endian, row-major, sub-byte types packed low nibble first.
  */
 export interface Tensor {
   readonly dtype: number;
   readonly dims: readonly number[];
   /** Bytes of the dense data; 0 for strings. */
   readonly byteLength: number;
-  /** The whole data. May read a file: call it only when the data is needed. */
+  /** The whole data. Can read a file, so call it only when the data is needed. */
   bytes(): Uint8Array;
-  /** The data in pieces, for streaming copies that keep memory flat. Each piece is valid until the next is asked for. */
+  /**
+   * The data in pieces, for streaming copies that keep memory use flat. Each piece is valid until the next is
+   * requested.
+   */
   chunks(maxBytes?: number): Iterable<Uint8Array>;
   /** Elements of a STRING tensor (UTF-8 bytes each); undefined otherwise. */
   readonly strings?: readonly Uint8Array[];
@@ -63,7 +66,7 @@ export class MemoryTensor implements Tensor {
 
 const asBytes = (a: NumericArray): Uint8Array => new Uint8Array(a.buffer, a.byteOffset, a.byteLength);
 
-/** What a runtime gave, as a tensor over the same memory. */
+/** A runtime's output as a tensor over the same memory. */
 export const tensorFrom = (t: { dtype: number; dims: readonly number[]; data: NumericArray }): MemoryTensor =>
   new MemoryTensor(t.dtype, t.dims, new Uint8Array(t.data.buffer, t.data.byteOffset, t.data.byteLength));
 
@@ -76,7 +79,7 @@ export const i64 = (data: readonly (number | bigint)[], dims: readonly number[] 
 
 export const scalarF32 = (x: number): Tensor => f32([x], []);
 
-/** bfloat16/float16 bits to a number. */
+/** Converts bfloat16/float16 bits to a number. */
 export function halfToNumber(h: number): number {
   const s = h & 0x8000 ? -1 : 1,
     e = (h >> 10) & 31,
@@ -106,7 +109,7 @@ function roundEven(x: number): number {
   return d > 0.5 || (d === 0.5 && f % 2 === 1) ? f + 1 : f;
 }
 
-// A copy by the constructor: slice() of a Node Buffer is a view.
+// Copied with the constructor: slice() of a Node Buffer is a view.
 const aligned = (b: Uint8Array, size: number): Uint8Array => (b.byteOffset % size === 0 ? b : new Uint8Array(b));
 
 /** The tensor's own typed array (a view where alignment allows); half types come as Uint16Array, bool as Uint8Array. */

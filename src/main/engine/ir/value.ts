@@ -9,7 +9,7 @@ export interface ValueType {
   readonly elemType: number;
   /** Absent when only the element type is declared. */
   readonly shape?: readonly Dim[];
-  /** Sequences, maps, optionals, sparse tensors, denotations: the encoded TypeProto, written back as it is. */
+  /** Sequences, maps, optionals, sparse tensors, denotations: the encoded TypeProto, written back unchanged. */
   readonly raw?: Uint8Array;
 }
 
@@ -19,25 +19,25 @@ export interface Use {
 }
 
 /**
- * An edge of the graph. Linked by identity: nodes hold Values, Values know their producer and their uses.
- * The name matters only at the edges (files, the runtime).
+ * An edge of the graph. Linked by identity: nodes hold Values, Values know their producer and their uses. The name
+ * matters only at the boundaries (files, the runtime).
  */
 export class Value {
   name: string;
   type: ValueType | null = null;
-  /** The node that makes it, or null for graph inputs, initializers and values of an outer scope. */
+  /** The node that computes it, or null for graph inputs, initializers and values of an outer scope. */
   producer: Node | null = null;
-  /** Which output of the producer. */
+  /** Output index at the producer. */
   index = 0;
   /** The data, when this value is an initializer. */
   initializer: Tensor | null = null;
   /** A SparseTensorProto initializer, kept encoded. */
   sparse: Uint8Array | null = null;
-  /** The graph that owns it: where it is input, initializer or node output. */
+  /** The graph that owns it as input, initializer or node output. */
   graph: Graph | null = null;
   docString = '';
   metadata: ReadonlyMap<string, string> = new Map();
-  /** Fields of the ValueInfoProto that we do not know, encoded. */
+  /** Unknown fields of the ValueInfoProto, encoded. */
   unknown: Uint8Array | null = null;
   readonly #uses = new Map<Node, Set<number>>();
 
@@ -46,7 +46,7 @@ export class Value {
     this.type = type;
   }
 
-  /** A snapshot: safe to change the graph while iterating. Uses inside subgraphs count. */
+  /** A snapshot, so the graph may be changed while iterating. Uses inside subgraphs are included. */
   uses(): Use[] {
     const out: Use[] = [];
     for (const [node, at] of this.#uses) for (const index of at) out.push({ node, index });
@@ -70,7 +70,10 @@ export class Value {
     return this.initializer !== null || this.sparse !== null;
   }
 
-  /** Makes every reader, and graph outputs, read `other` instead. Graph outputs keep their own name only if the caller renames. */
+  /**
+   * Makes every reader, and graph outputs, read `other` instead. The caller must rename `other` where graph outputs
+   * should keep their name.
+   */
   replaceAllUsesWith(other: Value): void {
     if (other === this) return;
     for (const { node, index } of this.uses()) node.setInput(index, other);

@@ -7,9 +7,10 @@ import { needsEveryOutput } from './outputs.ts';
 import type { Value } from './value.ts';
 
 /**
- * Checks that the links of a model agree with one another: the list of nodes, producers, uses, ownership, order, names,
- * what subgraphs read, and that initializers have as much data as their shape asks for. Throws model-invalid naming the
- * first thing that is wrong. Linear in the size of the model; no tensor data is read.
+ * Checks that the links of a model are consistent: the list of nodes, producers, uses, ownership, order, names,
+ * subgraph reads, and that initializers have as much data as their shape requires. Linear in the size of the model;
+ * reads no tensor data.
+ * @throws 'model-invalid' with the first inconsistency
  */
 export function verifyModel(model: Model): void {
   const uses: Uses = new Map();
@@ -29,7 +30,10 @@ function fail(reason: string): never {
 
 type Uses = Map<Value, { node: Node; index: number }[]>;
 
-/** `visible` holds what may be read: values of outer graphs, and of this one as it goes on; left as it was found. */
+/**
+ * `visible` holds readable values: those of outer graphs, and those of this one as checking proceeds. It is restored at
+ * the end.
+ */
 function verifyGraph(g: Graph, visible: Set<Value>, uses: Uses): void {
   const names = new Set<string>();
   const mine: Value[] = [];
@@ -61,7 +65,7 @@ function verifyNodes(g: Graph, visible: Set<Value>, uses: Uses, own: (v: Value, 
   let count = 0;
   let last: Node | null = null;
   for (let n = g.firstNode; n; n = n.next) {
-    // More nodes than the graph counts: the list has run into itself or into another graph's.
+    // More nodes than the graph counts: the list forms a cycle or continues in another graph's list.
     if (n.graph !== g || ++count > g.nodeCount) fail(`the list of nodes is broken at ${n.label}`);
     if (n.prev !== last) fail(`${n.label} does not follow its predecessor`);
     last = n;

@@ -14,7 +14,7 @@ it('names units that a group narrows and that have no time at some width', () =>
     table('never', ['a'], [NaN, NaN]),
     table('partly', ['a'], [NaN, 2]),
     table('none', ['a'], [0, 2]),
-    // No group changes it: what it costs in the whole model is what it costs.
+    // No group changes this unit: its cost in the whole model is constant.
     table('fixed', [], [NaN]),
     { ...table('crowded', ['a', 'b'], [3]), grid: [] },
   ];

@@ -1,14 +1,20 @@
-/** Units whose price does not follow their width, although their width can change: said, since plans are made by prices. */
+/**
+ * Reports units whose measured time does not decrease with their width although their width can change, because plans
+ * are chosen by these times.
+ */
 import type { UnitTable } from './predict.ts';
 
-/** Names and operators of units that a group narrows and that cost the same, or partly the same, at any width. @internal */
+/**
+ * Names and operators of units that a group narrows and whose time is constant, or partly constant, over widths.
+ * @internal
+ */
 export function flatUnits(tables: readonly UnitTable[]): string[] {
   return tables
     .filter(({ unit, grid, ms }) => unit.groups.length > 0 && (grid.length === 0 || ms.some((x) => !(x > 0))))
     .map(({ unit }) => `${unit.opType} ${unit.name}`);
 }
 
-/** At most so many are named. */
+/** Maximum number of units named. */
 const NAMED = 8;
 
 /** One sentence for a report, or none. */

@@ -1,10 +1,10 @@
 /**
- * Graphs that let units be timed in many widths in one session. Every case is a branch:
- *   seed -> producer -> the unit's own nodes at the wanted shapes -> pooled to one number,
- * and each branch's seed depends on the number of the one before, so that the runtime executes them one after another and
- * an input is in the cache when it is read, as in the real model. The producer of a blocked input is a 1x1 convolution:
- * it writes the runtime's blocked layout, so the layout changes that a width causes are there to be timed.
- * Reference cases stand between: what disturbs the machine slows them as well, and times are taken relative to theirs.
+ * Graphs that time units at many widths in one session. Every case is a branch:
+ *    seed -> producer -> the unit's own nodes at the wanted shapes -> pooled to one number,
+ * and each branch's seed depends on the number of the one before. The runtime therefore executes them one after
+ * another, and an input is in the cache when it is read, as in the real model. The producer of a blocked input is a 1x1
+ * convolution: it writes the runtime's blocked layout, so the layout changes that a width causes are timed too.
+ * Reference cases lie between: disturbances of the machine slow them as well, and times are taken relative to theirs.
  */
 import { DType } from '../ir/dtype.ts';
 import { attrInt, int } from '../ir/attribute.ts';
@@ -20,21 +20,21 @@ import { Value } from '../ir/value.ts';
 import { traitsOf } from '../ops/registry.ts';
 import type { UnitSpec } from './signature.ts';
 
-/** One reference case before so many cases. */
+/** Number of cases per reference case. */
 const REFERENCE_EVERY = 8;
 
 export interface MicroGraph {
   readonly model: Model;
-  /** Reference cases; they are numbered after the specs. */
+  /** Number of reference cases; they are numbered after the specs. */
   readonly references: number;
   /** Inputs to feed: name, dtype, dims. */
   readonly inputs: readonly { name: string; dtype: number; dims: readonly number[] }[];
 }
 
-/** Names of everything that belongs to case k begin so. */
+/** Prefix of all names that belong to case k. */
 const casePrefix = (k: number): string => `case${k}.`;
 
-/** @param like gives the operator-set versions. */
+/** @param like gives the operator-set versions */
 export function microGraph(specs: readonly UnitSpec[], facts: Facts, like: Model): MicroGraph {
   const graph = new Graph();
   const model = new Model(graph);
@@ -57,7 +57,7 @@ export function microGraph(specs: readonly UnitSpec[], facts: Facts, like: Model
 
   let chain: Value | null = null;
   let references = 0;
-  /** The yardstick: a 3x3 convolution in the blocked layout and a plain addition, the same in every session. */
+  /** The reference case: a 3x3 convolution in the blocked layout and a plain addition, identical in every session. */
   const reference = (): void => {
     const k = specs.length + references++;
     const w1 = graph.addInitializer(`pre${k}_w`, noise(DType.FLOAT, [32, 1, 1, 1]));
@@ -95,7 +95,7 @@ export function microGraph(specs: readonly UnitSpec[], facts: Facts, like: Model
       const w = graph.addInitializer(`${at}_w`, noise(DType.FLOAT, [dims[1]!, 1, 1, 1]));
       const x = one('Conv', [chained, w], at);
       map.set(v, x);
-      // A second reader keeps the runtime from fusing the unit's addition into this convolution.
+      // A second reader prevents the runtime from fusing the unit's addition into this convolution.
       if (spec.unit.inputs.length > 1)
         numbers.push(one('ReduceMean', [one('GlobalAveragePool', [x], `${at}_pool`)], `${at}_mean`, KEEP));
     });
@@ -128,7 +128,7 @@ export function microGraph(specs: readonly UnitSpec[], facts: Facts, like: Model
         facts.get(v)!.shape.length === 4 ? one('GlobalAveragePool', [y], graph.freshName(`post${k}_pool`)) : y;
       numbers.push(one('ReduceMean', [pooled], graph.freshName(`post${k}_mean`), KEEP));
     }
-    // A sigmoid keeps the chain between 0 and 1, whatever random weights do.
+    // A sigmoid keeps the chain between 0 and 1 for any random weights.
     if (numbers.length)
       chain = one(
         'Sigmoid',
@@ -145,7 +145,7 @@ export function microGraph(specs: readonly UnitSpec[], facts: Facts, like: Model
   };
 }
 
-/** Facts hold numbers; "to the end" (2^63 - 1) is no double. */
+/** Facts hold numbers; "to the end" (2^63 - 1) is not representable as a double. */
 const asInt64 = (x: number): bigint => {
   const limit = 2n ** 63n - 1n;
   const b = BigInt(Math.trunc(x));
@@ -156,7 +156,7 @@ const KEEP: [string, ReturnType<typeof int>][] = [['keepdims', int(0)]];
 const sameDims = (a: readonly number[], b: readonly number[]): boolean =>
   a.length === b.length && a.every((d, i) => d === b[i]);
 
-/** Names by case, declared types dropped (the shapes differ), and the group count of convolutions made to fit. */
+/** Renames values by case, drops declared types (the shapes differ), and adapts the group count of convolutions. */
 function rename(copy: Node, spec: UnitSpec, original: Node, name: string): Node {
   copy.name = name;
   copy.outputs.forEach((o, i) => {
@@ -171,7 +171,7 @@ function rename(copy: Node, spec: UnitSpec, original: Node, name: string): Node 
   return copy;
 }
 
-/** What stands in a body: weights in the wanted shapes, and no declared shapes, which differ. */
+/** Adapts the values in a body: weights get the wanted shapes, and declared shapes, which differ, are dropped. */
 function narrow(v: Value, copy: Value, spec: UnitSpec): void {
   const own = copy.initializer;
   const dims = own ? spec.shape(v) : [];
@@ -180,7 +180,9 @@ function narrow(v: Value, copy: Value, spec: UnitSpec): void {
 }
 
 let pattern = new Float32Array(0);
-/** Positive numbers about 0.05: no denormals, no negative variances. Contents do not change the time of dense kernels. */
+/**
+ * Positive numbers near 0.05: no denormals, no negative variances. Contents do not change the time of dense kernels.
+ */
 function noise(dtype: number, dims: readonly number[]): Tensor {
   const n = elementCount(dims);
   if (dtype === DType.FLOAT) {
@@ -194,9 +196,10 @@ function noise(dtype: number, dims: readonly number[]): Tensor {
 }
 
 /**
- * Adds up kernel times per case: the unit's kernels, and the layout changes whose result one of them reads.
- * NaN for a case of which no kernel was seen.
- * @param fused the runtime's dump of the optimized micro-graph; times by node name of it.
+ * Sums kernel times per case: the unit's kernels, and the layout changes whose result one of them reads. NaN for a case
+ * without any kernel.
+ * @param fused the runtime's dump of the optimized micro-graph
+ * @param times by node name of `fused`
  */
 export function timesPerCase(cases: number, fused: Model, times: ReadonlyMap<string, number>): number[] {
   const caseOf = (n: Node): number => {
@@ -214,7 +217,7 @@ export function timesPerCase(cases: number, fused: Model, times: ReadonlyMap<str
       if (k >= 0 && k < cases) add(k, node);
       continue;
     }
-    // One layout change may serve several readers of the same case, but never several cases.
+    // One layout change can serve several readers of the same case, but never several cases.
     for (const reader of node.output().consumers()) {
       const k = isReorder(reader) ? -1 : caseOf(reader);
       if (k < 0 || k >= cases) continue;

@@ -1,4 +1,4 @@
-/** Splits a model into latency units, from the kernels that the runtime was seen to execute. */
+/** Splits a model into latency units, from the kernels that the runtime executed. */
 import { bodyOf } from '../ir/bodies.ts';
 import { dataDependent } from '../ir/dependence.ts';
 import type { Model } from '../ir/model.ts';
@@ -18,7 +18,9 @@ export interface ProfiledKernel {
 
 export interface Partition {
   readonly units: readonly LatencyUnit[];
-  /** Time of kernels that belong to no node of the model (layout changes): spread over the units by the calibration. */
+  /**
+   * Time of kernels that belong to no node of the model (layout changes). The calibration spreads it over the units.
+   */
   readonly otherMs: number;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Predicted latency of a model at any keep counts: the sum over units of measured times, each corrected by what the same
- * unit took inside the whole model, and one factor that makes the sum equal to the measured baseline.
+ * Predicts the latency of a model at any keep counts: the sum of the units' measured times, each corrected by the
+ * unit's time inside the whole model, times one factor that makes the sum equal to the measured baseline.
  */
 import { calibratedMs, unitMs as tableMs, type GridAxis } from '../../../shared/model/latency-table.ts';
 import type { Node } from '../ir/node.ts';
@@ -24,7 +24,7 @@ export interface LatencyModelData {
   readonly baselineMs: number;
 }
 
-/** A whole model cut to given widths, measured end to end. */
+/** A whole model cut to given widths and measured end to end. */
 export interface CalibrationPoint {
   readonly keep: KeepCounts;
   readonly gone?: ReadonlySet<Node>;
@@ -37,7 +37,7 @@ export class LatencyModel {
   readonly tables: readonly UnitTable[];
   readonly #byGroup = new Map<string, UnitTable[]>();
   #scale: number;
-  /** Added per unit: what a kernel costs alone beyond what it costs among its neighbours. Not above 0. */
+  /** Milliseconds added per unit: corrects the difference between a kernel's cost alone and among other kernels. */
   #offset = 0;
   readonly #owner = new Map<Node, UnitTable>();
   #points: readonly CalibrationPoint[] = [];
@@ -55,8 +55,8 @@ export class LatencyModel {
   }
 
   /**
-   * Corrects scale and offset by whole models measured end to end, in the same run as the baseline: least squares through
-   * the baseline. One cut model is enough; pairs too close to the baseline are ignored.
+   * Corrects scale and offset by whole models measured end to end, in the same run as the baseline: least squares
+   * through the baseline. One cut model is sufficient; models too close to the baseline are ignored.
    */
   calibrate(points: readonly CalibrationPoint[]): void {
     this.#points = points;
@@ -76,17 +76,17 @@ export class LatencyModel {
       xx += x * x;
     }
     if (xx === 0) return;
-    // At most half of the mean unit: the correction must not turn small units into gains.
+    // At most half of the mean unit, because the correction must not turn small units into gains.
     this.#offset = Math.max(-0.5 * (this.baselineMs / units), Math.min(0.5 * (this.baselineMs / units), xy / xx));
     this.#scale = (this.baselineMs - this.#offset * units) / full;
   }
 
-  /** Of the calibration: a factor, and milliseconds per unit. */
+  /** The calibration: a factor, and milliseconds per unit. */
   get correction(): { readonly scale: number; readonly offset: number } {
     return { scale: this.#scale, offset: this.#offset };
   }
 
-  /** What it was calibrated with. */
+  /** The models used for calibration. */
   get points(): readonly CalibrationPoint[] {
     return this.#points;
   }
@@ -97,19 +97,22 @@ export class LatencyModel {
     return sum;
   }
 
-  /** Calibrated milliseconds of one unit. Between the counts of the grid: linear. */
+  /** Calibrated milliseconds of one unit, linear between the counts of the grid. */
   unitMs(t: UnitTable, keep: KeepCounts): number {
     return calibratedMs(rawMs(t, keep), this.#scale, this.#offset);
   }
 
-  /** Milliseconds of the whole model. `gone`: nodes of removed blocks. */
+  /**
+   * Milliseconds of the whole model.
+   * @param gone nodes of removed blocks
+   */
   predict(keep: KeepCounts, gone: ReadonlySet<Node> = new Set()): number {
     let sum = 0;
     for (const t of this.tables) if (!isGone(t, gone)) sum += this.unitMs(t, keep);
     return sum;
   }
 
-  /** Units of which something is left when these nodes go. */
+  /** Units that remain, at least partly, when these nodes are removed. */
   unitsLeft(gone: ReadonlySet<Node>): readonly UnitTable[] {
     return this.tables.filter((t) => !isGone(t, gone));
   }
@@ -119,13 +122,16 @@ export class LatencyModel {
     return this.#byGroup.get(group) ?? [];
   }
 
-  /** Milliseconds of the units that a group changes, at a count of it and the given counts of others. */
+  /** Milliseconds of the units that a group changes, at `count` units of it and the given counts of other groups. */
   groupMs(group: string, count: number, keep: KeepCounts = new Map()): number {
     const at = new Map(keep).set(group, count);
     return this.unitsOf(group).reduce((a, t) => a + this.unitMs(t, at), 0);
   }
 
-  /** Milliseconds that go with these nodes: units of which nothing is left (an Add fused into a kept one goes free). */
+  /**
+   * Milliseconds saved by removing these nodes: those of units that disappear completely. An Add fused into a kept unit
+   * saves nothing.
+   */
   nodesMs(nodes: Iterable<Node>, keep: KeepCounts = new Map()): number {
     const gone = new Set(nodes);
     let sum = 0;
@@ -135,13 +141,16 @@ export class LatencyModel {
   }
 }
 
-/** Nothing is left of a unit when its linear nodes go: an addition fused into a removed branch goes with the kernel. */
+/**
+ * A unit disappears when its linear nodes are removed: an addition fused into a removed branch disappears with the
+ * kernel.
+ */
 function isGone(t: UnitTable, gone: ReadonlySet<Node>): boolean {
   if (gone.size === 0) return false;
   const linear = t.unit.nodes.filter((n) => n.inputs.some((v) => v?.isInitializer));
   return (linear.length ? linear : t.unit.nodes).every((n) => gone.has(n));
 }
 
-/** Uncalibrated. */
+/** Uncalibrated milliseconds. */
 const rawMs = (t: UnitTable, keep: KeepCounts): number =>
   tableMs({ profiledMs: t.unit.profiledMs, grid: t.grid, ms: t.ms }, keep);

@@ -1,6 +1,6 @@
 /**
- * What is timed together (a unit: the nodes that one kernel of the runtime executes) and the text that a measurement is
- * filed under: operator types, attributes, shapes, dtypes, layout of the inputs, provider and threads.
+ * A latency unit (the nodes that one kernel of the runtime executes) and its signature, the key of a measurement:
+ * operator types, attributes, shapes, dtypes, layout of the inputs, provider and threads.
  */
 import type { Attribute } from '../ir/attribute.ts';
 import { dtypeName } from '../ir/dtype.ts';
@@ -12,16 +12,16 @@ import type { Value } from '../ir/value.ts';
 export interface LatencyUnit {
   /** Label of the first node. */
   readonly name: string;
-  /** Operator of the kernel, as the runtime calls it. */
+  /** Operator type of the kernel in the runtime's naming. */
   readonly opType: string;
   readonly nodes: readonly Node[];
-  /** Values computed elsewhere that depend on the input's data. */
+  /** Values computed by other units that depend on the input's data. */
   readonly inputs: readonly Value[];
   /** Those of `inputs` that arrive in the runtime's blocked layout. */
   readonly blockedInputs: ReadonlySet<Value>;
   /** Initializers and values that do not depend on data. */
   readonly constants: readonly Value[];
-  /** Values that other units, or nobody but the caller, read. */
+  /** Values that other units, or only the caller, read. */
   readonly outputs: readonly Value[];
   /** Ids of the groups that change its shapes. */
   readonly groups: readonly string[];
@@ -41,7 +41,7 @@ export interface MeasureConditions {
   readonly threads: number;
 }
 
-/** Constants longer than this do not decide the time. */
+/** Longer constants do not affect the time. */
 const LONGEST_CONSTANT = 16;
 
 const plain = (a: Attribute): string => {
@@ -85,7 +85,7 @@ export function signatureOf(
   const nodes = unit.nodes.map(line);
   function line(n: Node): string {
     const attributes = [...n.attributes]
-      // The group count follows the widths; a number from before the surgery would split equal cases.
+      // The group count follows the widths; the count from before surgery would split equal cases.
       .filter(([k]) => k !== 'group')
       .map(([k, a]) => `${k}=${a.kind === 'graph' ? inside(a.value) : plain(a)}`)
       .sort();

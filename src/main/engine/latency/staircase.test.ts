@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { seededRandom } from '../random.ts';
 import { continuePattern, edges, periodOf, thin, windowCounts } from './staircase.ts';
 
-/** A step at every multiple of 16, and a penalty off multiples of 4, as blocked convolutions have. */
+/** A step at every multiple of 16, and a penalty at counts that are not multiples of 4, as in blocked convolutions. */
 const stairs = (k: number): number => Math.ceil(k / 16) * 10 + (k % 4 ? 25 : 0);
 const curve = (counts: readonly number[]): Map<number, number> => new Map(counts.map((k) => [k, stairs(k)]));
 

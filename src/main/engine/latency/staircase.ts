@@ -1,14 +1,14 @@
 /**
- * Latency against width is a staircase whose steps depend on the processor and the runtime. This file finds the counts
- * worth offering: the largest count of each step. Nothing about the steps is assumed: they are looked for.
+ * Latency over width is a step function whose steps depend on the processor and the runtime. This file finds the counts
+ * worth offering: the largest count of each step. It assumes nothing about the steps.
  */
 
-/** Relative difference that counts as a step: below it a measurement is noise. */
+/** Relative difference that counts as a step. Smaller ones are measurement noise. */
 const TOLERANCE = 0.02;
 
 /**
- * Counts of `points` (count -> ms) that no larger count matches: keeping more there would cost nothing, so anything else
- * is a waste. Ascending; the largest count is always in.
+ * Counts of `points` (count -> ms) without an equally fast larger count: any other count wastes units that cost
+ * nothing. Ascending; the largest count is always included.
  */
 export function edges(points: ReadonlyMap<number, number>, tolerance = TOLERANCE): number[] {
   const out: number[] = [];
@@ -23,7 +23,10 @@ export function edges(points: ReadonlyMap<number, number>, tolerance = TOLERANCE
   return out.reverse();
 }
 
-/** Counts to measure first: all of them up to `exhaustive`, otherwise every count of a window about the middle and the full width. */
+/**
+ * Counts to measure first: all of them up to `exhaustive`, otherwise every count of a window around the middle, and the
+ * full width.
+ */
 export function windowCounts(units: number, multiple: number, exhaustive = 48): number[] {
   const out: number[] = [];
   const span = 32 * multiple;
@@ -36,9 +39,10 @@ export function windowCounts(units: number, multiple: number, exhaustive = 48): 
 const alignUp = (x: number, m: number): number => Math.ceil(x / m) * m;
 
 /**
- * Counts over the whole range that continue the pattern of a measured window: its period, and the place within it where
- * the time is lowest against the trend. At most `most`, spread evenly; the full width is always in.
- * @param units full width of the group whose window it is, @param over that of the group it is continued over
+ * Counts over the whole range that continue the pattern of a measured window: its period, and the offset within it
+ * where the time is lowest relative to the trend. At most `most`, spread evenly; the full width is always included.
+ * @param units full width of the group that the window belongs to
+ * @param over full width of the group that it is continued over
  */
 export function continuePattern(
   window: ReadonlyMap<number, number>,
@@ -55,15 +59,16 @@ export function continuePattern(
   return [...thin(all, most - 1), over];
 }
 
-/** Better than a straight line by this factor, or there are no steps. */
+/** Steps must fit better than a straight line by this factor. */
 const CLEARLY = 0.5;
-/** Variances from so few points differ by this much although nothing is behind it. */
+/** Variances from so few points can differ by this factor by chance. */
 const ABOUT = 1.5;
 
 /**
- * The period of a curve, and the place within it (0..period-1) with the lowest time against the trend: least squares of
- * t(k) = a k + f(k mod period) for every period that the points show twice. Residuals are weighed against the number of
- * parameters, so that noise is no pattern; the shortest period that explains the curve about as well as the best one wins.
+ * The period of a curve, and the offset within it (0..period-1) with the lowest time relative to the trend: least
+ * squares of t(k) = a k + f(k mod period) for every period that the points cover twice. Residuals are weighted by the
+ * number of parameters, so that noise does not count as a pattern. The shortest period that explains the curve about as
+ * well as the best one wins.
  * @internal
  */
 export function periodOf(points: ReadonlyMap<number, number>): { period: number; place: number } {
@@ -76,7 +81,7 @@ export function periodOf(points: ReadonlyMap<number, number>): { period: number;
 }
 
 function fitPeriod(points: ReadonlyMap<number, number>, period: number) {
-  // Within a class of equal k mod period the slope is that of the deviations from the class's means.
+  // Within a class of equal k mod period, the slope is that of the deviations from the class means.
   const classes = new Map<number, [number, number][]>();
   for (const [k, t] of points) classes.set(k % period, [...(classes.get(k % period) ?? []), [k, t]]);
   let [xy, xx] = [0, 0];
@@ -101,7 +106,7 @@ function fitPeriod(points: ReadonlyMap<number, number>, period: number) {
   return { period, place, variance: error / Math.max(1, points.size - classes.size - 1) };
 }
 
-/** At most n of them, evenly spread by place, the first and last included. */
+/** At most n of them, evenly spread by index, with the first and last included. */
 export function thin(counts: readonly number[], n: number): number[] {
   if (counts.length <= n) return [...counts];
   if (n <= 1) return counts.slice(-1);

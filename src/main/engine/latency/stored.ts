@@ -1,4 +1,4 @@
-/** A latency model as JSON and back. Nodes are named by their place in the model's order. */
+/** Converts a latency model to JSON and back. Nodes are identified by their index in the model's order. */
 import type { StoredUnit } from '../../../shared/model/latency-table.ts';
 import type { Node } from '../ir/node.ts';
 import { LatencyModel, type CalibrationPoint } from './predict.ts';
@@ -35,7 +35,7 @@ export function storeLatencyModel(
   };
 }
 
-/** @param baselineMs of this run: what was measured in another one is scaled to it */
+/** @param baselineMs of this run; times measured in another run are scaled to it */
 export function restoreLatencyModel(
   stored: StoredLatencyModel,
   nodes: readonly Node[],

@@ -1,6 +1,6 @@
 /**
- * Which of the model's nodes each kernel of the runtime executes. Runtimes fuse (Conv + BatchNormalization + Relu + Add)
- * and change layouts, so what is timed and what is pruned are different graphs; this file joins the two.
+ * Maps each kernel of the runtime to the model's nodes. Runtimes fuse (Conv + BatchNormalization + Relu + Add) and
+ * change layouts, so the timed graph and the pruned graph differ; this file links the two.
  */
 import { dataDependent } from '../ir/dependence.ts';
 import type { Model } from '../ir/model.ts';
@@ -13,7 +13,7 @@ export interface Kernel {
   readonly name: string;
   /** The model's nodes it executes, in execution order. Empty for layout changes. */
   readonly nodes: Node[];
-  /** Its output is in the runtime's blocked layout. */
+  /** Whether its output is in the runtime's blocked layout. */
   readonly blocked: boolean;
 }
 
@@ -21,8 +21,9 @@ const BLOCKED_DOMAIN = 'com.microsoft.nchwc';
 const BLOCKED_SUFFIX = /_nchwc(_token_\d+)?$/;
 
 /**
- * @param fused the runtime's own dump of the optimized model, when there is one: it tells which value each kernel writes.
- * @param names kernels seen in a trace.
+ * @param fused the runtime's own dump of the optimized model, if available: it gives the value that each kernel
+ *   writes
+ * @param names kernels in a trace
  */
 export function mapKernels(model: Model, fused: Model | null, names: readonly string[]): Map<string, Kernel> {
   const order = new Map<Node, number>();
@@ -53,9 +54,9 @@ export function mapKernels(model: Model, fused: Model | null, names: readonly st
   const dependent = dataDependent(model);
   const pending: Node[] = [];
   for (const node of model.graph.nodes()) {
-    // Folded into constants at load.
+    // Folded into constants when the model is opened.
     if (owner.has(node) || !node.outputs.some((o) => dependent.has(o))) continue;
-    // What was fused away belongs to the kernel before it.
+    // A fused node belongs to the kernel before it.
     const before = traitsOf(node).startsKernel ? undefined : latest(node, owner, order);
     if (before) owner.set(node, before);
     else pending.push(node);

@@ -8,7 +8,7 @@ describe('the verdict on a latency', () => {
     ['met', [0.95, 0.97, 0.96, 0.94, 0.96, 0.97]],
     ['missed', [1.05, 1.07, 1.06, 1.04, 1.06, 1.07]],
     ['too-close', [0.95, 1.03, 0.97, 1.02, 0.98, 1.01]],
-    // The best of several openings, and their mean, would be within it.
+    // The best of several openings, and their mean, would be within the budget.
     ['too-close', [0.9, 1.05, 0.98, 1.06, 0.92, 1.03]],
     // One opening says nothing about the next.
     ['too-close', [0.5]],

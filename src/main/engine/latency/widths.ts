@@ -1,20 +1,22 @@
-/** Shapes after pruning, from keep counts per group: what surgery will make, without doing it. */
+/** Shapes after pruning, computed from keep counts per group without performing the surgery. */
 import type { Facts } from '../ir/facts.ts';
 import type { Value } from '../ir/value.ts';
 import { overlapOf } from '../structures/axes/overlap.ts';
 import type { Group, GroupMember } from '../structures/axes/types.ts';
 
-/** Kept units per group id; groups that are absent stay whole. */
+/** Kept units per group id; absent groups stay whole. */
 export type KeepCounts = ReadonlyMap<string, number>;
 
-/** Elements of one axis that a group's units hold. */
+/** Elements of one axis that belong to a group's units. */
 interface Part {
   readonly group: string;
   readonly member: GroupMember;
   readonly elements: number;
-  /** Elements that the first k units hold, for k = 0..units. */
+  /** Number of elements in the first k units, for k = 0..units. */
   readonly upTo: readonly number[];
-  /** Groups that cut across the same elements or some of them (dimensions of heads): what stays is a product. */
+  /**
+   * Groups whose units divide the same elements or some of them (dimensions of heads): the kept elements are a product.
+   */
   inner: Part[];
 }
 
@@ -34,12 +36,12 @@ export class Widths {
     for (const [v, of] of members) this.#parts.set(v, partsOf(of));
   }
 
-  /** Ids of the groups that change a value. */
+  /** Ids of the groups that change a value's shape. */
   groupsOf(v: Value): string[] {
     return (this.#parts.get(v) ?? []).flatMap(groupsIn);
   }
 
-  /** The shape of a value at these keep counts (units are taken to be alike); undefined when the facts do not know it. */
+  /** The shape of a value at these keep counts, assuming equal units; undefined when the facts have no shape. */
   shape(v: Value, keep: KeepCounts): readonly number[] | undefined {
     const full = this.#facts.get(v)?.shape;
     const parts = this.#parts.get(v);
@@ -50,7 +52,7 @@ export class Widths {
   }
 }
 
-/** Elements of a part that stay. */
+/** Kept elements of a part. */
 function left(p: Part, keep: KeepCounts): number {
   const k = keep.get(p.group) ?? p.upTo.length - 1;
   const inside = p.inner.reduce((n, q) => n - (q.elements - left(q, keep)), p.elements);
@@ -69,7 +71,7 @@ function partsOf(members: readonly { group: string; member: GroupMember }[]): Pa
   return parts;
 }
 
-/** With one more: inside of one that it cuts across, or around those that cut across it. */
+/** Adds a part to the list: inside a part that it divides, or around the parts that divide it. */
 function placed(parts: readonly Part[], p: Part): Part[] {
   const how = new Map(
     parts.map((q) => [

@@ -4,32 +4,32 @@ import { TENSOR } from './schema.ts';
 import type { ByteSource } from './source.ts';
 import { BYTES, WireReader } from './wire-reader.ts';
 
-/** Where the data of a tensor that was read stands. */
+/** Location of a read tensor's data. */
 export type TensorData =
-  /** raw_data, or external data: bytes of a source as they are. */
+  /** raw_data or external data: bytes of a source, unchanged. */
   | { readonly kind: 'range'; readonly source: ByteSource; readonly start: number; readonly external: boolean }
   /** float_data, int32_data, ...: the encoded fields. */
   | { readonly kind: 'typed'; readonly source: ByteSource; readonly ranges: readonly number[] }
-  /** Shape and type only. Models come like that when the weights are published apart. */
+  /** Shape and type only. Some models are published this way, with the weights separate. */
   | { readonly kind: 'missing' }
-  /** External data that nothing can resolve: the model came without a folder. */
+  /** External data that cannot be resolved: the model came without a folder. */
   | { readonly kind: 'unresolved'; readonly location: string };
 
-/** Fits the second-level cache: a copy through it costs what a copy inside the kernel costs, a larger one twice that. */
+/** Fits the second-level cache. Copying through a larger buffer takes twice as long as a copy inside the kernel. */
 const CHUNK = 256 << 10;
 
-/** A tensor of a model that was read; its data stays where it is until asked for. */
+/** A tensor of a model file. Its data is read on demand. */
 export class EncodedTensor implements Tensor {
   readonly dtype: number;
   readonly dims: readonly number[];
   readonly byteLength: number;
   readonly data: TensorData;
-  /** The name inside the TensorProto; for an initializer the Value's name counts instead. */
+  /** The name inside the TensorProto. For an initializer, the Value's name applies instead. */
   readonly name: string;
   readonly docString: string;
-  /** Fields that we do not interpret (segment, metadata, future ones), encoded. */
+  /** Fields that are not interpreted (segment, metadata, future ones), encoded. */
   readonly extra: Uint8Array | null;
-  /** Decoding or reading again is cheap compared to holding gigabytes: the collector decides. */
+  /** Decoding or reading again is cheap compared to holding gigabytes, so the garbage collector decides. */
   #cache: WeakRef<Uint8Array> | null = null;
   #strings: readonly Uint8Array[] | undefined;
 
@@ -71,7 +71,7 @@ export class EncodedTensor implements Tensor {
       for (let at = 0; at < b.length; at += maxBytes) yield b.subarray(at, Math.min(at + maxBytes, b.length));
       return;
     }
-    // One buffer for all pieces where the source can fill it: fresh ones would cost as much as the copy itself.
+    // One buffer for all pieces where the source can fill it: new ones would cost as much as the copy itself.
     const { source } = d;
     const buffer = source.readInto ? new Uint8Array(Math.min(maxBytes, this.byteLength)) : null;
     for (let at = 0; at < this.byteLength; at += maxBytes) {
@@ -101,7 +101,7 @@ export class EncodedTensor implements Tensor {
 /** True for a tensor that was read with shape and type but without data. */
 export const isMissing = (t: Tensor): t is EncodedTensor => t instanceof EncodedTensor && t.data.kind === 'missing';
 
-/** Which repeated field of TensorProto holds elements of this type; undefined where only raw_data can. */
+/** The repeated field of TensorProto for elements of this type; undefined where only raw_data is possible. */
 export function typedFieldOf(dtype: number): number | undefined {
   switch (dtype) {
     case DType.FLOAT:
@@ -122,7 +122,10 @@ export function typedFieldOf(dtype: number): number | undefined {
   }
 }
 
-/** How many entries that field must have; sub-byte types have one entry per packed byte, complex ones two per element. */
+/**
+ * Number of entries that the field must have. Sub-byte types have one entry per packed byte, complex ones two per
+ * element.
+ */
 export function typedEntries(dtype: number, dims: readonly number[]): number {
   const n = elementCount(dims);
   const bits = bitsOf(dtype) ?? 8;
@@ -130,7 +133,7 @@ export function typedEntries(dtype: number, dims: readonly number[]): number {
   return bits < 8 ? Math.ceil((n * bits) / 8) : n;
 }
 
-/** The readers of each stretch of entries: a packed field is one stretch, an unpacked entry one of its own. */
+/** A reader for each run of entries: a packed field is one run, an unpacked entry a run by itself. */
 function* entries(
   data: { readonly source: ByteSource; readonly ranges: readonly number[] },
   field: number,
@@ -156,7 +159,7 @@ function* entries(
   }
 }
 
-/** Entries that the field holds, counted without decoding. */
+/** Number of entries in the field, counted without decoding. */
 export function countEntries(
   data: { readonly source: ByteSource; readonly ranges: readonly number[] },
   field: number,

@@ -1,7 +1,7 @@
 import type { Tensor } from '../ir/index.ts';
 import { checkLocation } from './external.ts';
 
-/** Where a tensor's bytes go in the data file. */
+/** Position of a tensor's bytes in the data file. */
 export interface Placement {
   readonly location: string;
   readonly offset: number;
@@ -13,11 +13,11 @@ export interface ExternalOptions {
   readonly location: string;
   /** Initializers of at least this many bytes go to the data file. */
   readonly thresholdBytes: number;
-  /** Offsets of large tensors are multiples of it, so that they can be mapped into memory. Default 4096. */
+  /** Offsets of large tensors are multiples of this, so that they can be memory-mapped. Default 4096. */
   readonly alignment?: number;
 }
 
-/** Below this a tensor is not worth a page of its own. */
+/** Smaller tensors are not aligned to a page. */
 const LARGE = 1 << 20;
 const SMALL_ALIGNMENT = 16;
 
@@ -27,18 +27,18 @@ export class ExternalLayout {
   readonly #placed = new Map<Tensor, Placement>();
   #size = 0;
 
-  /** Throws external-data-outside. */
+  /** @throws 'external-data-outside' */
   constructor(options: ExternalOptions) {
     checkLocation('', options.location);
     this.options = options;
   }
 
-  /** Bytes of the data file. */
+  /** Size of the data file in bytes. */
   get size(): number {
     return this.#size;
   }
 
-  /** The place for a tensor, or null when it stays in the model. */
+  /** The position of a tensor, or null when it stays in the model. */
   place(t: Tensor): Placement | null {
     if (t.strings || t.byteLength === 0 || t.byteLength < this.options.thresholdBytes) return null;
     const had = this.#placed.get(t);
@@ -51,7 +51,7 @@ export class ExternalLayout {
     return p;
   }
 
-  /** The data file in pieces, tensor after tensor; each piece is read when asked for. */
+  /** The data file in pieces, tensor after tensor. Each piece is read on demand. */
   *chunks(): Iterable<Uint8Array> {
     let at = 0;
     for (const [t, p] of this.#placed) {

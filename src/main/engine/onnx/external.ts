@@ -1,8 +1,8 @@
 import { SecateurError } from '../../../shared/contract/errors.ts';
 
 /**
- * Refuses a location that leaves the model's folder by its words alone: absolute, a drive, `..`, a null byte.
- * Links are the business of who resolves it (storage/model-files.ts).
+ * Refuses a location that lexically leaves the model's folder: absolute, a drive, `..`, a null byte. Links are checked
+ * by the resolver (storage/model-files.ts).
  */
 export function checkLocation(tensor: string, location: string): void {
   const parts = location.split(/[/\\]/);

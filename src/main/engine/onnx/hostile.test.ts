@@ -45,7 +45,7 @@ describe('broken encodings', () => {
     for (let n = 0; n < whole.length; n += 7) {
       try {
         const m = readModel(whole.slice(0, n));
-        // What was cut off were whole fields after the graph.
+        // Only whole fields after the graph were cut off.
         expect(m.graph.name).toBe('graph');
       } catch (e) {
         expect(['model-truncated', 'model-not-protobuf']).toContain((e as { code: string }).code);

@@ -5,7 +5,7 @@ import { ATTRIBUTE, ATTRIBUTE_TYPE } from './schema.ts';
 import { BYTES, FIXED32, Spans, VARINT, type WireReader } from './wire-reader.ts';
 import type { EncodedTensor } from './encoded-tensor.ts';
 
-/** Subgraphs are read after the names of the enclosing graph are known. */
+/** Subgraphs are read once the names of the enclosing graph are known. */
 export type GraphReader = (start: number, end: number) => Graph;
 
 type Kind = keyof typeof ATTRIBUTE_TYPE;
@@ -24,7 +24,7 @@ const FIELD_OF: Record<Kind, number> = {
 };
 const KIND_BY_FIELD = new Map<number, Kind>(Object.entries(FIELD_OF).map(([k, f]) => [f, k as Kind]));
 
-/** Reads an AttributeProto in [start, end). What has no kind of ours comes back raw, whole. */
+/** Reads an AttributeProto in [start, end). Unknown kinds are returned raw, as a whole. */
 export function readAttribute(r: WireReader, ctx: ReadContext, readGraph: GraphReader): [string, Attribute] {
   const start = r.pos,
     end = r.end;
@@ -40,7 +40,7 @@ export function readAttribute(r: WireReader, ctx: ReadContext, readGraph: GraphR
     }
     return [head.name, withExtra({ kind: 'ref', value: head.refName, type: head.type }, extra.take(r))];
   }
-  // IR version 1 had no type field: the field that is there tells.
+  // IR version 1 had no type field, so the field that is present decides.
   const kind = head.type ? KIND_OF.get(head.type) : head.guess;
   if (!kind) return raw();
 

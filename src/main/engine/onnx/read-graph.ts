@@ -8,14 +8,14 @@ import { NO_METADATA, addEntry, applyInfo, readValueInfo, type ValueInfo } from 
 import { GRAPH, NODE, SPARSE, TENSOR } from './schema.ts';
 import { BYTES, Spans, type WireReader } from './wire-reader.ts';
 
-/** Names of one graph, and the values of outer graphs that it (or a graph inside it) reads. */
+/** Names of one graph, and the outer values that it (or a graph inside it) reads. */
 interface Scope {
   readonly names: Map<string, Value>;
   readonly outer: Scope | null;
   readonly captured: Set<Value>;
 }
 
-/** Where the parts of a graph stand: pairs of start and end. */
+/** Positions of a graph's parts, as pairs of start and end. */
 interface Parts {
   readonly nodes: number[];
   readonly initializers: number[];
@@ -26,8 +26,8 @@ interface Parts {
 }
 
 /**
- * Reads the GraphProto in [start, end). Nodes are put in a valid order when the file's is not one.
- * Throws model-invalid on duplicate or unknown names and on cycles.
+ * Reads the GraphProto in [start, end). Nodes are sorted when the file's order is not valid.
+ * @throws 'model-invalid' on duplicate or unknown names and on cycles
  */
 export function readGraph(
   r: WireReader,
@@ -71,7 +71,7 @@ export function readGraph(
   each(r, parts.infos, (at) => {
     const info = readValueInfo(at, ctx);
     const v = scope.names.get(info.name);
-    // An entry for an initializer repeats the tensor's own shape, one for no value says nothing.
+    // An entry for an initializer repeats the tensor's own shape, and an entry without a value is meaningless.
     if (v?.producer) applyInfo(v, info);
   });
   each(r, parts.outputs, (at) => {
@@ -113,7 +113,9 @@ function locate(r: WireReader, graph: Graph, ctx: ReadContext): Parts {
   return parts;
 }
 
-/** An initializer may share its name with a graph input (required before IR version 4): then it is the same Value. */
+/**
+ * An initializer may share its name with a graph input (required before IR version 4); both are then the same Value.
+ */
 function initializerValue(
   r: WireReader,
   graph: Graph,
@@ -268,7 +270,7 @@ function readNodeHead(r: WireReader, ctx: ReadContext, define: (v: Value, what: 
   };
 }
 
-/** Finds a name here or in an outer graph; every graph on the way notes that it reads that value. */
+/** Finds a name here or in an outer graph. Every graph on the way records that it reads the value. */
 function lookUp(scope: Scope, name: string): Value | undefined {
   for (let s: Scope | null = scope; s; s = s.outer) {
     const v = s.names.get(name);
@@ -279,7 +281,9 @@ function lookUp(scope: Scope, name: string): Value | undefined {
   return undefined;
 }
 
-/** A graph output may also stand in value_info; what the output says counts where it says something. */
+/**
+ * A graph output may also be listed in value_info. The output's own declaration has precedence where it is not empty.
+ */
 function mergeInfo(v: Value, info: ValueInfo): void {
   const t = info.type;
   if (t && (t.shape || t.raw || t.elemType !== DType.UNDEFINED || !v.type)) v.type = t;

@@ -9,16 +9,16 @@ import { MemorySource, type ByteSource, type DataResolver } from './source.ts';
 import { BYTES, Spans, VARINT, WireReader } from './wire-reader.ts';
 
 export interface ReadOptions {
-  /** Finds external data files; without it such tensors read as present but throw when their data is asked for. */
+  /** Finds external data files. Without it, such tensors are present but throw when their data is requested. */
   readonly resolve?: DataResolver;
-  /** Named in errors. */
+  /** Path for error messages. */
   readonly path?: string;
 }
 
 /**
- * Reads an ONNX model of any IR version. The structure is read at once, tensor data only when asked for, so the source
- * must stay readable while the model lives. Models above 2 GiB in one file can be read.
- * Throws model-not-protobuf, model-truncated, model-invalid, model-too-large, external-data-*.
+ * Reads an ONNX model of any IR version. The structure is read at once, tensor data on demand, so the source must stay
+ * readable while the model is in use. Models above 2 GiB in one file are supported.
+ * @throws 'model-not-protobuf', 'model-truncated', 'model-invalid', 'model-too-large', 'external-data-*'
  */
 export function readModel(source: ByteSource | Uint8Array, options: ReadOptions = {}): Model {
   const from = source instanceof Uint8Array ? new MemorySource(source) : source;
@@ -91,7 +91,7 @@ function readHead(r: WireReader, ctx: ReadContext) {
       known = true;
     }
   } catch (e) {
-    // A file of something else rarely parses up to a field of ours: say what it is rather than where it broke.
+    // Other file types rarely parse up to a known field, so report the file type rather than the position.
     if (e instanceof SecateurError && !known)
       throw new SecateurError('model-not-protobuf', { path: r.path, reason: 'the header is missing' }, { cause: e });
     throw e;

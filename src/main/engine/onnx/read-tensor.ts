@@ -7,7 +7,7 @@ import { ENTRY, TENSOR } from './schema.ts';
 import { BYTES, FIXED32, FIXED64, Spans, VARINT, type WireReader } from './wire-reader.ts';
 
 const MAX_RANK = 1024;
-/** A tensor without data may claim no more than this: it could be filled, nothing larger could be written into a file. */
+/** Limit for tensors without data: they may be filled later, and more could not be written to a file. */
 const MAX_MISSING = 2 ** 31;
 
 /** Reads the TensorProto that fills the reader's present message. The data is located and checked, not read. */
@@ -76,7 +76,7 @@ export function readTensor(r: WireReader, ctx: ReadContext): EncodedTensor {
   return made({ kind: 'missing' }, bytes ?? 0);
 }
 
-/** A StringStringEntryProto that fills the reader's present message. */
+/** Reads the StringStringEntryProto that fills the reader's present message. */
 export function readEntry(r: WireReader): [string, string] {
   let key = '',
     value = '';
@@ -105,7 +105,7 @@ function isTypedData(field: number, wire: number): boolean {
   }
 }
 
-/** Bytes that shape and type ask for; undefined for strings and types we do not know. */
+/** Bytes required by shape and type; undefined for strings and unknown types. */
 function claimedBytes(name: string, dtype: number, dims: readonly number[]): number | undefined {
   if (dims.some((d) => d < 0))
     throw new SecateurError('model-invalid', { reason: `tensor ${name} has a negative axis` });

@@ -38,7 +38,7 @@ export function readValueInfo(r: WireReader, ctx: ReadContext): ValueInfo {
   return { name, type, docString, metadata: metadata ?? NO_METADATA, unknown: unknown.take(r) };
 }
 
-/** Reads a StringStringEntryProto under the cursor into a map, which is made when there is none. */
+/** Reads a StringStringEntryProto under the cursor into a map, which is created if needed. */
 export function addEntry(r: WireReader, into: Map<string, string> | null, ctx: ReadContext): Map<string, string> {
   ctx.spend(2);
   const outer = r.enter();
@@ -54,7 +54,7 @@ export function applyInfo(v: Value, info: ValueInfo): void {
   v.unknown = info.unknown;
 }
 
-/** Plain tensor types become {elemType, shape}; whatever else is in a TypeProto keeps it encoded as a whole. */
+/** Plain tensor types become {elemType, shape}. Any other TypeProto is kept encoded as a whole. */
 function readType(r: WireReader, ctx: ReadContext): ValueType {
   const start = r.pos,
     end = r.end;

@@ -16,7 +16,7 @@ import { cloneModel } from '../ir/clone.ts';
 import { verifyModel } from '../ir/verify.ts';
 import { readModel, serializeModel, writeModelChunks, type ByteSource } from './index.ts';
 
-/** A source that is not in memory: every read is a copy, and reads are counted. */
+/** A source outside memory: every read is a copy, and reads are counted. */
 class CountingSource implements ByteSource {
   readonly data: Uint8Array;
   bytesRead = 0;
@@ -71,7 +71,7 @@ describe('a model with everything in it', () => {
   it('links subgraphs to the values around them', () => {
     const g = readModel(bytes).graph;
     const w = g.findValue('w')!;
-    // The first node reads w itself and in its two graphs; the If reads it in every branch.
+    // The first node reads w directly and in its two graphs; the If reads it in every branch.
     expect(w.consumers().filter((n) => n.graph !== g).length).toBeGreaterThan(4);
     const everything = g.firstNode!;
     expect(everything.inputs.map((v) => v?.name ?? null)).toEqual(['x', null, 'w', null]);
@@ -190,7 +190,7 @@ describe('writing', () => {
     });
     expect(asked).toEqual(['d/x.data']);
     expect(Buffer.compare(again.graph.findValue('two')!.initializer!.bytes(), data)).toBe(0);
-    // Taken in again, it is the model it was.
+    // With the external data embedded again, the model equals the original.
     expect(canonical(serializeModel(again))).toEqual(canonical(serializeModel(m)));
   });
 

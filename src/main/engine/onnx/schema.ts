@@ -62,7 +62,7 @@ export const ATTRIBUTE = {
   sparseTensors: 23,
 } as const;
 
-/** AttributeProto.AttributeType, by the kind we give it. */
+/** AttributeProto.AttributeType, by our attribute kind. */
 export const ATTRIBUTE_TYPE = {
   float: 1,
   int: 2,

@@ -4,7 +4,10 @@ import { TENSOR_TYPE } from './schema.ts';
 import { MemorySource } from './source.ts';
 import { BYTES, VARINT, WireReader } from './wire-reader.ts';
 
-/** Kinds of TypeProto besides tensors, by field; all hold their element as field 1, maps a key there and a value as 2. */
+/**
+ * Kinds of TypeProto other than tensors, by field. All have their element as field 1, except that maps have the key
+ * there and the value as field 2.
+ */
 const KINDS = new Map([
   [4, 'sequence'],
   [5, 'map'],
@@ -12,10 +15,10 @@ const KINDS = new Map([
   [8, 'sparse_tensor'],
   [9, 'optional'],
 ]);
-/** Types nest; more than this deep is nothing that anybody wrote on purpose. */
+/** Maximum nesting of types. No legitimate type is deeper. */
 const DEEPEST = 8;
 
-/** How a declared type that is no tensor is spelled, `sequence(map(int64, float32))`; null for tensors. */
+/** Name of a declared non-tensor type, such as `sequence(map(int64, float32))`; null for tensors. */
 export function nonTensorName(type: ValueType | null): string | null {
   if (!type?.raw) return null;
   const name = nameOf(new WireReader(new MemorySource(type.raw)), 0);

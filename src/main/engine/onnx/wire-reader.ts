@@ -8,14 +8,14 @@ export const BYTES = 2;
 export const FIXED32 = 5;
 
 const WINDOW = 256 * 1024;
-/** Kept-as-encoded fields are copied into memory when the source is a file; more than this is refused. */
+/** Fields kept as encoded are copied into memory when the source is a file. Larger ones are refused. */
 const MAX_COPY = 512 * 1024 * 1024;
 
 interface Window {
   data: Uint8Array;
   start: number;
   end: number;
-  /** Nothing from here on is wanted. */
+  /** End of the range that is read. */
   readonly limit: number;
 }
 
@@ -25,18 +25,18 @@ const lenient = new TextDecoder('utf-8', { ignoreBOM: true });
 /**
  * Reads protobuf fields from a source of any size, by offset. Large length-delimited fields are skipped, not read.
  * Every length is checked against the enclosing message before anything is allocated.
- * Throws model-truncated, model-not-protobuf, model-invalid.
+ * @throws 'model-truncated', 'model-not-protobuf', 'model-invalid'
  */
 export class WireReader {
   readonly source: ByteSource;
   readonly path: string | undefined;
   pos: number;
   end: number;
-  /** Of the field under the cursor, after `next()`. */
+  /** Number of the field under the cursor, after `next()`. */
   field = 0;
   wire = 0;
   fieldStart = 0;
-  /** Shared by readers derived from one another, so that going in and out of messages reads a file once. */
+  /** Shared by readers derived from one another, so that entering and leaving messages reads a file only once. */
   #window: Window;
   #lo = 0;
   #hi = 0;
@@ -63,7 +63,7 @@ export class WireReader {
     return true;
   }
 
-  /** Whether the field under the cursor is this one, encoded in this way. */
+  /** Whether the field under the cursor has this number and wire type. */
   is(field: number, wire: number): boolean {
     return this.field === field && this.wire === wire;
   }
@@ -78,7 +78,7 @@ export class WireReader {
     this.#varint();
     return BigInt.asIntN(64, (BigInt(this.#hi) << 32n) | BigInt(this.#lo));
   }
-  /** An int64 as a number: exact within 2^53, else rounded. */
+  /** An int64 as a number: exact within 2^53, otherwise rounded. */
   int64AsNumber(): number {
     this.#varint();
     return (this.#hi | 0) * 0x1_0000_0000 + this.#lo;
@@ -100,7 +100,7 @@ export class WireReader {
     this.pos += n;
     return this.slice(at, at + n);
   }
-  /** A name: must be UTF-8. */
+  /** A name, which must be valid UTF-8. */
   string(): string {
     const b = this.bytes();
     try {
@@ -109,7 +109,7 @@ export class WireReader {
       return this.invalid(`a name at byte ${this.pos - b.length} is not UTF-8`);
     }
   }
-  /** A text for people; what is not UTF-8 is replaced. */
+  /** Display text. Invalid UTF-8 is replaced. */
   text(): string {
     return lenient.decode(this.bytes());
   }
@@ -120,7 +120,7 @@ export class WireReader {
     if (n > this.end - this.pos) this.overrun(n);
     return n;
   }
-  /** Goes into a length-delimited field as a message; give the result to `leave`. */
+  /** Enters a length-delimited field as a message. Pass the result to `leave`. */
   enter(): number {
     const n = this.length();
     const outer = this.end;
@@ -144,7 +144,7 @@ export class WireReader {
     }
   }
 
-  /** Any range of the source, without moving. */
+  /** Any range of the source, without moving the cursor. */
   slice(start: number, end: number): Uint8Array {
     if (this.source instanceof MemorySource) return this.source.data.subarray(start, end);
     const w = this.#window;
@@ -154,7 +154,7 @@ export class WireReader {
     return this.source.read(start, end - start);
   }
 
-  /** A reader of its own over part of the same source. */
+  /** A separate reader over a part of the same source. */
   at(start: number, end: number): WireReader {
     const r = new WireReader(this.source, this.path, start, end);
     r.#window = this.#window;
@@ -176,7 +176,7 @@ export class WireReader {
     throw new SecateurError('model-invalid', { path: this.path, reason });
   }
 
-  /** 64 bits into two unsigned words: bigint arithmetic per byte would be slow. */
+  /** Reads 64 bits into two unsigned words, because bigint arithmetic per byte would be slow. */
   #varint(): void {
     let lo = 0,
       hi = 0;
@@ -204,7 +204,7 @@ export class WireReader {
     return w.data[this.pos++ - w.start]!;
   }
 
-  /** Makes `n` (small) bytes addressable, steps over them and returns their index in the window. */
+  /** Makes the next `n` (few) bytes addressable, advances past them and returns their index in the window. */
   #need(n: number): number {
     if (n > this.end - this.pos) this.overrun(n);
     const w = this.#window;
@@ -224,7 +224,7 @@ export class WireReader {
   }
 }
 
-/** Ranges of encoded fields to keep; contiguous ones are merged, so the cost is linear. */
+/** Ranges of encoded fields to keep. Contiguous ones are merged, so the cost is linear. */
 export class Spans {
   readonly ranges: number[] = [];
 

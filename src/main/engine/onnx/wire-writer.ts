@@ -1,20 +1,20 @@
 import { BYTES, FIXED32, VARINT } from './wire-reader.ts';
 
-/** Data put into the output by reference, so that large tensors are never copied while the structure is built. */
+/** Data added to the output by reference, so that large tensors are not copied while the structure is built. */
 export interface DataPart {
   readonly byteLength: number;
   chunks(): Iterable<Uint8Array>;
 }
 
 const utf8 = new TextEncoder();
-/** Below this a copy is cheaper than a part of its own. */
+/** Below this size, a copy is cheaper than a separate part. */
 const INLINE = 4096;
 
 /** Builds protobuf messages: small parts in a growing buffer, large data by reference. */
 export class WireWriter {
   #buffer = new Uint8Array(128);
   #used = 0;
-  /** Finished pieces before the buffer. */
+  /** Completed pieces before the buffer. */
   #parts: (Uint8Array | DataPart)[] = [];
   #partBytes = 0;
 
@@ -39,7 +39,7 @@ export class WireWriter {
   stringField(field: number, value: string): void {
     this.bytesField(field, utf8.encode(value));
   }
-  /** A text that is left out when empty, as proto3 does. */
+  /** A string that is omitted when empty, as in proto3. */
   optionalString(field: number, value: string): void {
     if (value) this.stringField(field, value);
   }
@@ -80,7 +80,7 @@ export class WireWriter {
     new DataView(this.#buffer.buffer).setFloat32(this.#used, value, true);
     this.#used += 4;
   }
-  /** Bytes that are encoded already. */
+  /** Bytes that are already encoded. */
   raw(value: Uint8Array): void {
     if (value.length > INLINE) {
       this.#part(value);

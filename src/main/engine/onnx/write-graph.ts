@@ -14,7 +14,7 @@ export function writeGraph(w: WireWriter, graph: Graph, layout: ExternalLayout |
     if (v.sparse) w.bytesField(GRAPH.sparseInitializer, v.sparse);
     const t = v.initializer;
     if (!t) continue;
-    // The documentation of an initializer that is also an input stands in the input's own entry.
+    // The documentation of an initializer that is also an input is in the input's own entry.
     const own = t instanceof EncodedTensor ? t.docString : '';
     const docString = inputs.has(v) ? own : v.docString;
     w.messageField(GRAPH.initializer, (m) => writeTensor(m, t, { name: v.name, docString }, layout));
@@ -107,7 +107,7 @@ function writeAttribute(
       w.messageField(ATTRIBUTE.g, (m) => writeGraph(m, a.value, layout));
       break;
     case 'floats':
-      // onnx.proto declares these unpacked, and some readers take nothing else.
+      // onnx.proto declares these unpacked, and some readers accept nothing else.
       for (const x of a.value) w.floatField(ATTRIBUTE.floats, x);
       break;
     case 'ints':

@@ -5,27 +5,33 @@ import { MODEL, OPSET } from './schema.ts';
 import { WireWriter } from './wire-writer.ts';
 import { writeEntries, writeGraph } from './write-graph.ts';
 
-/** Protobuf messages end below 2 GiB. */
+/** Protobuf messages must be smaller than 2 GiB. */
 const MAX_FILE_BYTES = 2 ** 31 - 1;
 
 export interface WriteOptions {
-  /** Put large initializers into a data file. A model above 2 GiB does so in any case. */
+  /** Puts large initializers into a data file. A model above 2 GiB always does so. */
   readonly externalData?: ExternalOptions;
 }
 
-/** A model ready to be written: pieces come one after another, so memory stays flat. Iterate each only once at a time. */
+/**
+ * A model ready to be written. Pieces are generated one after another, so memory use stays flat. Do not run two
+ * iterations of the same sequence at once.
+ */
 export interface WritePlan {
   readonly model: Iterable<Uint8Array>;
   readonly modelBytes: number;
   readonly data?: Iterable<Uint8Array>;
   readonly dataBytes: number;
-  /** File name of the data, as the model refers to it. */
+  /** File name of the data, as referenced by the model. */
   readonly location?: string;
 }
 
 const DEFAULT_EXTERNAL: ExternalOptions = { location: 'model.onnx.data', thresholdBytes: 1024 };
 
-/** Plans the bytes of a model file and, where wanted or needed, its data file. Throws model-over-2gib. */
+/**
+ * Plans the bytes of a model file and, where requested or required, its data file.
+ * @throws 'model-over-2gib'
+ */
 export function writeModelChunks(model: Model, options: WriteOptions = {}): WritePlan {
   let layout = options.externalData ? new ExternalLayout(options.externalData) : null;
   let w = encode(model, layout);
@@ -39,7 +45,10 @@ export function writeModelChunks(model: Model, options: WriteOptions = {}): Writ
   return { ...base, data: layout.chunks(), dataBytes: layout.size, location: layout.options.location };
 }
 
-/** The whole model as one file's bytes, external data taken in. Throws model-over-2gib. */
+/**
+ * The whole model as the bytes of one file, with external data embedded.
+ * @throws 'model-over-2gib'
+ */
 export function serializeModel(model: Model): Uint8Array {
   const w = encode(model, null);
   if (w.size > MAX_FILE_BYTES) throw new SecateurError('model-over-2gib', { bytes: w.size });

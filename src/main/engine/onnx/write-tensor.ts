@@ -5,8 +5,8 @@ import { ENTRY, TENSOR } from './schema.ts';
 import type { WireWriter } from './wire-writer.ts';
 
 /**
- * Writes the fields of a TensorProto. Data that came in float_data and the like goes out as it was encoded; raw and
- * external data goes out raw, or to the data file when `layout` takes it.
+ * Writes the fields of a TensorProto. Data from float_data and similar fields is written as it was encoded. Raw and
+ * external data is written raw, or to the data file when `layout` accepts it.
  */
 export function writeTensor(
   w: WireWriter,

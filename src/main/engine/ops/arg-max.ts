@@ -9,7 +9,7 @@ const axisOf = (node: Node, rank: number): number => {
   return a < 0 ? a + rank : a;
 };
 
-/** The index along an axis: removing entries would renumber the answer, so the axis is frozen. */
+/** The index along an axis. Removing entries would renumber the result, so the axis is frozen. */
 const argument = (opType: string): OperatorDef => ({
   opType,
   traits: { outputType: DType.INT64, selection: {}, ...(opType === 'ArgMax' && { yields: 'argmax' }) },

@@ -22,8 +22,9 @@ function relate(ctx: PruneContext): void {
 }
 
 /**
- * With a = scale / sqrt(var + eps). Fixed statistics: dx = a dY. Batch statistics (training_mode): the mean and variance
- * depend on x too, dx = a (dY - mean(dY) - xhat mean(dY xhat)), gathered into one multiply-add over x and one over dY.
+ * With a = scale / sqrt(var + eps). Fixed statistics: dx = a dY. Batch statistics (training_mode): the mean and
+ * variance depend on x too, so dx = a (dY - mean(dY) - xhat mean(dY xhat)), collected into one multiply-add over x and
+ * one over dY.
  */
 function grad(ctx: GradContext): (Value | null)[] {
   const { b, node } = ctx;
@@ -35,7 +36,7 @@ function grad(ctx: GradContext): (Value | null)[] {
   const training = isTraining(node);
   const epsilon = attrFloat(node.attributes.get('epsilon'), 1e-5);
   const momentum = attrFloat(node.attributes.get('momentum'), 0.9);
-  // The running statistics hold what the batch contributed.
+  // Recovers the batch's contribution to the running statistics.
   const batch = (running: Value, old: Value): Value =>
     momentum === 0 ? running : b.mul(b.sub(running, b.mul(old, b.scalar(momentum))), b.scalar(1 / (1 - momentum)));
   const mean = training ? batch(node.output(1), meanIn!) : meanIn!;
@@ -46,7 +47,7 @@ function grad(ctx: GradContext): (Value | null)[] {
   const statistics = ctx.needs(3) || ctx.needs(4);
   const needSums = training ? ctx.needs(0) || ctx.needs(1) : ctx.needs(1) || ctx.needs(4);
   const dBias = ctx.needs(2) || needSums || statistics ? channelSum(b, dY, shape) : null;
-  // sum(dY (x - mean)), of each channel
+  // sum(dY (x - mean)) per channel
   const centred = needSums ? b.sub(channelDot(b, dY, x!, shape), b.mul(mean, dBias!)) : null;
   const dScale = centred ? b.mul(centred, inv) : null;
   if (!training)
@@ -75,7 +76,8 @@ export const operator: OperatorDef = {
     trainable: [1, 2],
     scaleInput: 1,
     writesEveryOutput: isTraining,
-    // Training mode was told by the number of outputs, and statistics per position by an attribute.
+    // In older versions, the number of outputs selected training mode, and an attribute selected statistics per
+    // position.
     changedIn: (node) => (node.outputs.length > 1 || isTraining(node) || node.attributes.has('spatial') ? [15] : []),
   },
   shape: (ctx) => ctx.node.outputs.map((_, i) => (i === 0 ? ctx.in(0)! : ctx.in(1)!)),

@@ -2,7 +2,7 @@ import { f32, i64 } from '../ir/tensor.ts';
 import type { OperatorDef } from './contract.ts';
 import { c, relateAxes, sameShapeRule, withGrad, x } from './support/elementwise.ts';
 
-/** Only the type of the second input counts, so that its axes may go as they like. */
+/** Only the type of the second input counts, so its axes are free. */
 export const operator: OperatorDef = {
   opType: 'CastLike',
   traits: { movement: 'as-is', shapeInputs: [1] },
@@ -14,7 +14,7 @@ export const operator: OperatorDef = {
       if (like !== value) ctx.shape(like).forEach((_, axis) => ctx.free({ value: like, axis }));
     },
   },
-  // Gradients are float32 throughout: a change of precision lets one pass, and nothing else is trained through.
+  // Gradients are float32 throughout. A change of precision passes them; other casts are not trained through.
   grad: withGrad((dY) => [dY, null]),
   examples: [
     { name: 'float like float', inputs: [x([2, 3, 4]), c(f32([1], [1]))] },

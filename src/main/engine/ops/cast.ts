@@ -8,7 +8,7 @@ export const operator: OperatorDef = {
   traits: { movement: 'as-is' },
   shape: sameShapeRule,
   prune: { relate: (ctx) => relateAxes(ctx, ctx.node.input(0)!, ctx.node.output()) },
-  // Gradients are float32 throughout, so only a change of precision lets one pass.
+  // Gradients are float32 throughout, so only a change of precision passes them.
   grad: withGrad((dY, { node }) => [isFloat(attrInt(node.attributes.get('to'), 0)) ? dY : null]),
   examples: [
     { name: 'float to float', attributes: [['to', int(DType.FLOAT)]], inputs: [x([2, 3, 4])] },

@@ -2,13 +2,13 @@ import { float } from '../ir/attribute.ts';
 import type { OperatorDef } from './contract.ts';
 import { cFloat, equal, keepWhere, relateAxes, sameShapeRule, withGrad, x } from './support/elementwise.ts';
 
-/** Bounds are attributes before opset 11, scalar inputs since. */
+/** Bounds are attributes before opset 11 and scalar inputs since. */
 export const operator: OperatorDef = {
   opType: 'Clip',
   traits: { elementwise: 'function', idempotent: true, changedIn: () => [11] },
   shape: sameShapeRule,
   prune: { relate: (ctx) => relateAxes(ctx, ctx.node.input(0)!, ctx.node.output()) },
-  // Where the value passed unchanged, whatever the bounds were; bounds themselves are not trained.
+  // The gradient passes where the value is unchanged, for any bounds. Bounds themselves are not trained.
   grad: withGrad((dY, { b, node }) => [
     keepWhere(b, equal(b, node.input(0)!, node.output()), dY),
     ...node.inputs.slice(1).map(() => null),

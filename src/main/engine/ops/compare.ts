@@ -7,7 +7,7 @@ const examples = (opset: number): Example[] => [
   { name: 'broadcast', opset, inputs: [x([2, 3, 4]), w([3, 1])], noGrad: 'boolean output' },
 ];
 
-/** Comparisons: booleans, no gradient. */
+/** Comparisons: boolean output, no gradient. */
 export const operators: readonly OperatorDef[] = (
   [
     ['Equal', 11],

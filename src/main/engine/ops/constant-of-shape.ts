@@ -2,7 +2,7 @@ import { tensorAttr } from '../ir/attribute.ts';
 import { f32, i64 } from '../ir/tensor.ts';
 import type { OperatorDef } from './contract.ts';
 
-/** Every index holds the same number, so any may go. */
+/** Every index holds the same number, so any may be removed. */
 export const operator: OperatorDef = {
   opType: 'ConstantOfShape',
   traits: { sizeInputs: [0] },
@@ -15,7 +15,7 @@ export const operator: OperatorDef = {
     rewrite(ctx) {
       const y = ctx.node.output();
       const shape = ctx.shapeAfter(y);
-      // Where nothing is cut here, a computed shape may still be made of a width that is cut elsewhere.
+      // Even where nothing is cut here, a computed shape may depend on a width that is cut elsewhere.
       if (shape.some((_, axis) => ctx.kept(y, axis)) || !ctx.node.input(0)!.isInitializer) ctx.setSizes(0, shape);
     },
   },

@@ -3,14 +3,14 @@ import { f32 } from '../ir/tensor.ts';
 import { tensorOf } from '../passes/constants-to-initializers.ts';
 import type { OperatorDef } from './contract.ts';
 
-/** Surgery slices the tensor itself, as it does with initializers. */
+/** Surgery slices the tensor itself, as with initializers. */
 export const operator: OperatorDef = {
   opType: 'Constant',
   shape: (ctx) => [tensorOf(ctx.node.attributes)?.dims ?? null],
   prune: {
     relate(ctx) {
       const value = ctx.node.output();
-      // Single numbers, strings and sparse tensors stay as they are.
+      // Scalars, strings and sparse tensors stay unchanged.
       if (ctx.node.attributes.get('value')?.kind === 'tensor' && ctx.facts.has(value))
         ctx.shape(value).forEach((_, axis) => ctx.free({ value, axis }));
     },

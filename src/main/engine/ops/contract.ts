@@ -1,7 +1,7 @@
 /**
- * What one operator tells the engine. One file per operator in this folder exports `operator: OperatorDef`
- * (or `operators: OperatorDef[]` where one rule serves a family), and `described: DescribedOperator[]` for operators without
- * rules; registry.ts finds it. Nothing else changes.
+ * The definition of one operator. One file per operator in this folder exports `operator: OperatorDef` (or `operators:
+ * OperatorDef[]` where one rule serves a family), and `described: DescribedOperator[]` for operators without rules.
+ * registry.ts finds it; nothing else changes.
  */
 import type { GraphBuilder } from '../autodiff/builder.ts';
 import type { Facts } from '../ir/facts.ts';
@@ -12,7 +12,7 @@ import type { Traits } from './traits.ts';
 
 export type { Traits } from './traits.ts';
 
-/** A rule that does not exist, visible in the coverage report. */
+/** A missing rule, visible in the coverage report. */
 export interface Unsupported {
   readonly unsupported: string;
 }
@@ -24,7 +24,7 @@ export interface OperatorDef {
   readonly opType: string;
   /** '' is ai.onnx. */
   readonly domain?: string;
-  /** What the operator is: the facts that other parts of the engine ask for. */
+  /** Facts about the operator that other parts of the engine need. */
   readonly traits?: Traits;
   /** Output shapes from input shapes and constants; null where they depend on data. Checked against the runtime. */
   readonly shape: ShapeRule;
@@ -32,11 +32,11 @@ export interface OperatorDef {
   readonly macs?: (ctx: ShapeContext) => number;
   readonly prune: PruneRule | Unsupported;
   readonly grad: GradRule | Unsupported;
-  /** Walked by the generic suite: shape against the runtime, gradient against finite differences, prune against mask. */
+  /** Used by the generic suite: shape against the runtime, gradient against finite differences, prune against mask. */
   readonly examples: readonly Example[];
 }
 
-/** An operator that has no rules, so that what touches it stays whole, and of which a fact is known all the same. */
+/** An operator without rules, so that everything connected to it stays whole, but with known facts. */
 export interface DescribedOperator {
   readonly opType: string;
   /** '' is ai.onnx. */
@@ -50,7 +50,7 @@ export interface ShapeContext {
   readonly opset: number;
   /** Shape of input i, or null when the input is omitted. */
   in(i: number): readonly number[] | null;
-  /** Shape of output i (from the facts); only for macs. */
+  /** Shape of output i, from the facts. Only for macs. */
   out(i: number): readonly number[];
   /** Small constant value of input i, or null when it is unknown or omitted. */
   constant(i: number): readonly number[] | null;
@@ -65,9 +65,9 @@ export interface AxisRef {
 }
 
 /**
- * Axis maps. The group builder gives every index of every axis of every value an atom, and joins atoms that must go
- * together. A rule says how the indices of its inputs' axes correspond to those of its outputs.
- * An axis (of extent > 1) of an input or output that the rule does not mention is frozen: nothing may be removed there.
+ * Axis maps. The group builder assigns an atom to every index of every axis of every value, and joins atoms that must
+ * be removed together. A rule states how the indices of its inputs' axes correspond to those of its outputs. An axis
+ * (of extent > 1) of an input or output that the rule does not mention is frozen: nothing may be removed there.
  */
 export interface PruneContext {
   readonly node: Node;
@@ -77,9 +77,12 @@ export interface PruneContext {
   shape(v: Value): readonly number[];
   /** Small constant value (shapes, axes, pads), or null. */
   constant(v: Value | null): readonly number[] | null;
-  /** Index i of `a` goes exactly when index i of `b` goes. Extents must be equal; extent-1 pairs are ignored. */
+  /** Index i of `a` is removed exactly when index i of `b` is. Extents must be equal; extent-1 pairs are ignored. */
   same(a: AxisRef, b: AxisRef): void;
-  /** Index i of `a` goes exactly when index j = to(i) of `b` goes; to(i) = -1: no partner. Many-to-one and one-to-many both join. */
+  /**
+   * Index i of `a` is removed exactly when index j = to(i) of `b` is; to(i) = -1: no partner. Many-to-one and
+   * one-to-many both join.
+   */
   map(a: AxisRef, b: AxisRef, to: (i: number) => number): void;
   /**
    * A contraction: the operator sums over `activation`'s axis against `weight`'s axis (Conv input channels, MatMul K).
@@ -88,21 +91,25 @@ export interface PruneContext {
    */
   sink(activation: AxisRef, weight: AxisRef, to?: (i: number) => number): void;
   /**
-   * The operator reduces this axis to one number, so that its units need not match anything: 'sum' where zero is the same as
-   * absent, 'mean' where the divisor becomes the number of units that stay, 'normalize' where mean and variance are those
-   * of the units that stay. Masked models compute the same.
+   * The operator reduces this axis to one number, so its units need not match anything: 'sum' where zero is the same as
+   * absent, 'mean' where the divisor becomes the number of remaining units, 'normalize' where mean and variance are
+   * those of the remaining units. Masked models compute the same.
    */
   reduce(a: AxisRef, how: ReductionKind): void;
-  /** Mentions an axis that is independent of all others here (weight output channels are `same` with the output instead). */
+  /**
+   * Mentions an axis that is independent of all others here (weight output channels are `same` with the output
+   * instead).
+   */
   free(a: AxisRef): void;
-  /** Nothing may be removed along this axis; the reason names what blocks. */
+  /** Nothing may be removed along this axis. The reason names what blocks it. */
   freeze(a: AxisRef, reason: string): void;
   /** True when every index of the axis is frozen already (nodes are visited in execution order). */
   isFrozen(a: AxisRef): boolean;
   /**
-   * Several legal readings (for example: remove whole convolution groups, or the same channel of every group).
-   * Returns the reading in force for this node, the first by default; the builder retries others when all is frozen.
-   * @param equal those that may hold beside the first one, each with units of its own (heads, and dimensions of heads)
+   * Several valid readings (for example: remove whole convolution groups, or the same channel of every group). Returns
+   * the reading in force for this node, by default the first; the builder tries others when everything is frozen.
+   * @param equal readings that may hold besides the first one, each with separate units (heads, and dimensions of
+   *   heads)
    */
   choose<const T extends string>(readings: readonly T[], equal?: readonly T[]): T;
 }
@@ -112,8 +119,8 @@ export type ReductionKind = 'sum' | 'mean' | 'normalize';
 export interface PruneRule {
   relate(ctx: PruneContext): void;
   /**
-   * After surgery sliced the initializers: fix attributes and constant inputs (group counts, split sizes, reshape targets,
-   * pads). Omitted when nothing depends on the width.
+   * Runs after surgery has sliced the initializers: adapts attributes and constant inputs (group counts, split sizes,
+   * reshape targets, pads). Omitted when nothing depends on the width.
    */
   rewrite?(ctx: RewriteContext): void;
 }
@@ -129,18 +136,18 @@ export interface RewriteContext {
   kept(v: Value, axis: number): readonly number[] | null;
   /** Small constant value before the surgery. */
   constant(v: Value | null): readonly number[] | null;
-  /** True when the axis's size may differ from run to run (batch, dynamic height). */
+  /** True when the axis's size can differ between runs (batch, dynamic height). */
   isDynamic(v: Value, axis: number): boolean;
-  /** True when two axes were equally long before the surgery, at every size of the inputs that was tried. */
+  /** True when two axes had equal lengths before the surgery, at every size of the inputs that was tried. */
   sameLength(v: Value, axis: number, other: Value, otherAxis: number): boolean;
-  /** Replaces input i by a fresh int64 initializer (other readers of the old one are untouched). */
+  /** Replaces input i by a new int64 initializer. Other readers of the old one are unaffected. */
   setInts(input: number, values: readonly number[]): void;
   /**
-   * Like setInts for sizes of which some may follow the sizes of the inputs: those go on being computed, the others are
-   * written. `values` are what the input holds after the surgery at the sizes of the instrumented run.
+   * Like setInts for sizes of which some may follow the sizes of the inputs: those continue to be computed, the others
+   * are written. `values` are the input's contents after the surgery at the sizes of the instrumented run.
    */
   setSizes(input: number, values: readonly number[]): void;
-  /** Replaces input i by any fresh initializer. */
+  /** Replaces input i by any new initializer. */
   setTensor(input: number, tensor: Tensor): void;
   /** Replaces the whole node by a Gather of its first input: output index i along `axis` is input index indices[i]. */
   replaceByGather(axis: number, indices: readonly number[]): void;
@@ -152,24 +159,25 @@ export interface GradContext {
   readonly node: Node;
   readonly opset: number;
   readonly b: GraphBuilder;
-  /** Gradient of the loss for output i, or null when nothing depends on it. Same shape as the output. */
+  /** Gradient of the loss with respect to output i, or null when nothing depends on it. Same shape as the output. */
   dY(i?: number): Value | null;
-  /** True when the gradient of input i is wanted; computing others wastes time. */
+  /** True when the gradient of input i is needed. Computing others wastes time. */
   needs(i: number): boolean;
   shape(v: Value): readonly number[];
   constant(v: Value | null): readonly number[] | null;
 }
 /**
- * Emits the backward nodes; returns one gradient per input (null: none). A gradient may have the broadcast shape of the
- * output: the walker sums it down to the input's shape. Accumulation over several readers is the walker's, too.
+ * Emits the backward nodes and returns one gradient per input (null: none). A gradient may have the broadcast shape of
+ * the output: the walker sums it down to the input's shape. The walker also accumulates over several readers.
  */
 export type GradRule = (ctx: GradContext) => (Value | null)[];
 
 // ---------------------------------------------------------------- examples
 
 /**
- * A tiny case. Inputs of kind 'x' are runtime inputs with seeded random data (differentiated when float); kind 'w' are
- * initializers with random data (differentiated when float, pruned); kind 'c' are constants with the given values.
+ * A small test case. Inputs of kind 'x' are runtime inputs with seeded random data (differentiated when float); kind
+ * 'w' are initializers with random data (differentiated when float, pruned); kind 'c' are constants with the given
+ * values.
  */
 export interface Example {
   readonly name: string;
@@ -179,9 +187,9 @@ export interface Example {
   readonly inputs: readonly ExampleInput[];
   /** Number of outputs, default 1. */
   readonly outputs?: number;
-  /** Outputs whose gradient counts; all float ones by default (statistics, for example, are not differentiated). */
+  /** Outputs whose gradient is checked; by default all float ones (statistics, for example, are not differentiated). */
   readonly gradOutputs?: readonly number[];
-  /** Skip the gradient check, with the reason (integer outputs, a kink at every sample). */
+  /** Skips the gradient check, with the reason (integer outputs, a kink at every sample). */
   readonly noGrad?: string;
 }
 export type ExampleInput =

@@ -46,7 +46,7 @@ function grad(ctx: GradContext): (Value | null)[] {
   const [xs, ws, ys] = [ctx.shape(x), ctx.shape(w), ctx.shape(ctx.node.output())];
   const geo = convTransposeGeometry(ctx.node, xs, ws);
   const places = xs.slice(2);
-  // The mirrored Conv must give exactly x's places: what output_padding left over at the end is cut off.
+  // The mirrored Conv must give exactly x's positions: the positions that output_padding added at the end are cut off.
   const reach = places.map((p, i) => (p - 1) * geo.strides[i]! + (geo.kernel[i]! - 1) * geo.dilations[i]! + 1);
   const end = reach.map((r, i) => r - geo.begin[i]! - ys[i + 2]!);
   const axes = places.map((_, i) => i + 2);
@@ -83,7 +83,7 @@ export const operator: OperatorDef = {
       slides: true,
       matrix: () => 'ConvTranspose has no regression',
       outputs: ({ attributes }, dims) => {
-        // The group of an input channel tells which stretch of outputs it makes.
+        // The group of an input channel determines its range of outputs.
         const group = attrInt(attributes.get('group'), 1);
         const [inner, width, perGroup] = [elementCount(dims.slice(2)), dims[1]!, dims[0]! / group];
         return {

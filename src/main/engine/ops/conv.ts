@@ -6,8 +6,8 @@ import { channelSum, convInputGradient, convWeightGradient } from './support/con
 import { convGeometry } from './support/spatial.ts';
 
 /**
- * Input [N,C,...], weight [M,C/g,...], bias [M]. With g groups two readings are exact: whole groups go ('outer', the
- * only one of a depthwise convolution), or the same channel of every group goes ('inner').
+ * Input [N,C,...], weight [M,C/g,...], bias [M]. With g groups, two readings are exact: whole groups are removed
+ * ('outer', the only one of a depthwise convolution), or the same channel of every group is removed ('inner').
  */
 function relate(ctx: PruneContext): void {
   const [x, w, b] = [ctx.node.input(0)!, ctx.node.input(1)!, ctx.node.input(2)];

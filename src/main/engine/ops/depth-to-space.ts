@@ -1,7 +1,9 @@
 import { attrInt, attrString, int, str } from '../ir/attribute.ts';
 import type { OperatorDef } from './contract.ts';
 
-/** [N, C b b, H, W] -> [N, C, H b, W b]; a channel takes b b input channels, C apart (DCR) or side by side (CRD). */
+/**
+ * [N, C b b, H, W] -> [N, C, H b, W b]. An output channel reads b b input channels, C apart (DCR) or adjacent (CRD).
+ */
 export const operator: OperatorDef = {
   opType: 'DepthToSpace',
   traits: { movement: 'permuted' },

@@ -7,8 +7,8 @@ import { sameAxes } from './support/axes.ts';
 import { likeFirst } from './traits.ts';
 
 /**
- * True where the third input (operator set 12) is not known to be false, and the second, the share that is dropped, not known
- * to be zero. Without a second input half are dropped.
+ * True where the third input (operator set 12) is not known to be false and the second, the dropped share, is not known
+ * to be zero. Without a second input, half of the elements are dropped.
  */
 function dropsByChance(node: Node): boolean {
   const [ratio, training] = [node.input(1), node.input(2)];
@@ -25,14 +25,14 @@ function attributeOf(v: Value): Tensor | null {
   return value?.kind === 'tensor' ? value.value : null;
 }
 
-/** Inference only: the data passes unchanged and the optional mask is all true. */
+/** Inference only: the data passes through unchanged and the optional mask is all true. */
 export const operator: OperatorDef = {
   opType: 'Dropout',
   traits: {
     movement: 'as-is',
     nonNegative: likeFirst,
     random: dropsByChance,
-    // The share became an input.
+    // The dropped share became an input.
     changedIn: (node) => (node.attributes.has('ratio') ? [12] : []),
   },
   shape: (ctx) => ctx.node.outputs.map(() => ctx.in(0)),

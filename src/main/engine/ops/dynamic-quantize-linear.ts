@@ -1,6 +1,6 @@
 import type { DescribedOperator } from './contract.ts';
 
-/** Quantizes by the range of the data; gives the scale and the zero point, too. */
+/** Quantizes by the range of the data; also returns the scale and the zero point. */
 export const described: readonly DescribedOperator[] = [
   { opType: 'DynamicQuantizeLinear', traits: { writesEveryOutput: true } },
 ];

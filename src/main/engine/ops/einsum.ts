@@ -31,7 +31,10 @@ function termsOf(node: Node, ranks: readonly number[]): Terms | null {
   return inputs.some((t) => new Set(t).size < t.length) ? null : { inputs, output };
 }
 
-/** A label of the output passes; one that two terms share without it is summed over, like the inner axis of a product. */
+/**
+ * A label of the output passes through. A label that two terms share and the output lacks is summed over, like the
+ * inner axis of a product.
+ */
 function relate(ctx: PruneContext): void {
   const { node } = ctx;
   const y = node.output();
@@ -58,7 +61,7 @@ function relate(ctx: PruneContext): void {
   }
 }
 
-/** Of two terms: the other one times dY, with the labels of this one as output. */
+/** For two terms: the gradient of one is the other times dY, with the labels of the first as output. */
 function grad(ctx: GradContext): (Value | null)[] {
   const { b, node } = ctx;
   const dY = ctx.dY();
@@ -68,7 +71,7 @@ function grad(ctx: GradContext): (Value | null)[] {
     node,
     shapes.map((s) => s.length),
   );
-  // Labels of an ellipsis as letters that the equation does not use.
+  // Replaces labels of an ellipsis by letters that the equation does not use.
   const used = new Set(terms?.inputs.flat());
   const free = [...'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ'].filter((l) => !used.has(l));
   const letter = new Map([...used].map((l, i) => [l, l.startsWith('.') ? free[i]! : l]));

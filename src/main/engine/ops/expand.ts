@@ -24,7 +24,7 @@ export const operator: OperatorDef = {
       const [from, to] = [ctx.shapeAfter(x), ctx.shapeAfter(y)];
       if (!to.some((_, axis) => ctx.kept(y, axis))) return;
       const shift = to.length - from.length;
-      // 1 keeps the input's own size, whatever it is at run time; a stretched axis may be 1 long in this run only.
+      // 1 keeps the input's own size, whatever it is at run time. A stretched axis may have size 1 in this run only.
       const own = (n: number, axis: number): boolean =>
         axis >= shift &&
         from[axis - shift] === n &&
@@ -34,7 +34,7 @@ export const operator: OperatorDef = {
           1,
           to.map((n, axis) => (own(n, axis) ? 1 : n)),
         );
-      // Axes that the target does not name are the input's own.
+      // Axes missing from the target are the input's own.
       const named = ctx.constant(ctx.node.input(1)) ?? to;
       const first = to.length - named.length;
       ctx.setSizes(

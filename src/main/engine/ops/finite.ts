@@ -2,7 +2,7 @@ import { DType } from '../ir/dtype.ts';
 import type { OperatorDef } from './contract.ts';
 import { relateAxes, sameShapeRule, x, zeroGrad } from './support/elementwise.ts';
 
-/** Which elements are no numbers: booleans, no gradient. */
+/** Tests for NaN and infinity: boolean output, no gradient. */
 export const operators: readonly OperatorDef[] = (
   [
     ['IsNaN', 9],

@@ -1,4 +1,4 @@
-/** Gradient of a table whose rows are taken by ids that are fed: the examples of operators have constant indices. */
+/** Gradient of a table indexed by fed ids. The operators' examples have only constant indices. */
 import { expect, it } from 'vitest';
 import { plainExecutor } from '../../../../test/support/executor.ts';
 import { collectFacts } from '../../runtime/facts.ts';
@@ -26,7 +26,7 @@ it.each([
   graph.outputs.push(y);
   const facts = await collectFacts(model, plainExecutor);
   const shape = facts.get(y)!.shape;
-  // Weights of the outputs are their places, so that every part of the gradient can be told.
+  // The outputs' weights are their positions, so that every part of the gradient is distinguishable.
   const places = Float32Array.from({ length: shape.reduce((p, q) => p * q, 1) }, (_, i) => i + 1);
   const wrt = buildBackward(b, { cotangents: new Map([[y, b.tensor(f32(places, shape))]]), wrt: [table], facts: (v) => facts.get(v) }); // prettier-ignore
   const gradient = wrt.get(table)!;

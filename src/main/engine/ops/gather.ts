@@ -6,7 +6,7 @@ import type { GradContext, OperatorDef } from './contract.ts';
 import { normalizeAxis } from './support/axes.ts';
 import { scatterAxis, scatterRows } from './support/scatter.ts';
 
-/** Of indices that a run computes or is fed, such as the ids of an embedding table. */
+/** Gradient for indices that are computed or fed at run time, such as the ids of an embedding table. */
 function gradientByRun({ b, node, shape }: GradContext, dY: Value, axis: number): Value {
   const [data, at] = [shape(node.input(0)!), shape(node.input(1)!)];
   const [rows, m] = [data[axis]!, elementCount(at)];
@@ -37,7 +37,7 @@ export const operator: OperatorDef = {
       const n = ctx.shape(data)[axis]!;
       for (let i = 0; i < rank; i++)
         if (i !== axis) ctx.same({ value: data, axis: i }, { value: y, axis: i < axis ? i : i + inner - 1 });
-      // Indices that follow the sizes of the inputs are no fixed choice of units.
+      // Indices that follow the sizes of the inputs are not a fixed selection of units.
       const indices = ctx.facts.get(at)?.varies ? null : ctx.constant(at);
       if (indices && inner === 1) {
         ctx.map({ value: y, axis }, { value: data, axis }, (i) => normalizeAxis(indices[i]!, n));

@@ -36,5 +36,5 @@ const gelu = (domain: string, opset: number): OperatorDef =>
     domain,
   );
 
-/** The standard operator, and the one that exporters and the runtime's own optimizer write. */
+/** The standard operator, and the variant that exporters and the runtime's own optimizer write. */
 export const operators: readonly OperatorDef[] = [gelu('', 20), gelu('com.microsoft', 17)];

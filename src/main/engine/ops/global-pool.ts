@@ -4,7 +4,7 @@ import type { GradRule, OperatorDef } from './contract.ts';
 import { equal, relateAxes, withGrad, x } from './support/elementwise.ts';
 import { likeFirst } from './traits.ts';
 
-/** [N,C,spatial...] to [N,C,1...]: channels pass through, the spatial axes must stay whole. */
+/** [N,C,spatial...] to [N,C,1...]: channels pass through; the spatial axes must stay whole. */
 const globalPool = (opType: string, grad: GradRule): OperatorDef => ({
   opType,
   traits: { yields: 'pooled', landmark: true, nonNegative: likeFirst },
@@ -36,7 +36,7 @@ export const operators: readonly OperatorDef[] = [
     withGrad((dY, { b, node, shape }) => {
       const s = shape(node.input(0)!);
       const n = elementCount(s.slice(2));
-      // One product both scales and stretches.
+      // One product both scales and broadcasts.
       return [b.mul(dY, b.tensor(f32(new Float32Array(n).fill(1 / n), [1, 1, ...s.slice(2)])))];
     }),
   ),

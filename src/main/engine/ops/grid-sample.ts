@@ -2,7 +2,7 @@ import { elementCount } from '../ir/dtype.ts';
 import { unsupported, type OperatorDef } from './contract.ts';
 import { w, x } from './support/elementwise.ts';
 
-/** x [N,C,...places] sampled at grid [N,...out,rank]: channels pass, the grid names places. */
+/** x [N,C,...spatial] sampled at grid [N,...out,rank]: channels pass through; the grid addresses spatial positions. */
 export const operator: OperatorDef = {
   opType: 'GridSample',
   shape: (ctx) => {

@@ -7,8 +7,8 @@ import { sameShapeRule } from './support/elementwise.ts';
 import { normalize, normInputGradient } from './support/norm-grad.ts';
 
 /**
- * x [N,C,...]. scale and bias are [groups] in operator set 18, [C] from 21 on. A group's statistics mix its channels, so
- * only whole groups can go without changing what stays.
+ * x [N,C,...]. scale and bias are [groups] in operator set 18, [C] from 21 on. A group's statistics mix its channels,
+ * so only whole groups can be removed without changing the remaining values.
  */
 function relate(ctx: PruneContext): void {
   const [x, y] = [ctx.node.input(0)!, ctx.node.output()];

@@ -1,6 +1,9 @@
 import type { DescribedOperator } from './contract.ts';
 
-/** One run sees one of its two branches. A condition that is settled lets its branch take its place (take-branches.ts). */
+/**
+ * One run executes only one of the two branches. A branch replaces the If where the condition is constant
+ * (take-branches.ts).
+ */
 export const described: readonly DescribedOperator[] = [
   { opType: 'If', traits: { selection: { counted: true }, writesEveryOutput: true } },
 ];

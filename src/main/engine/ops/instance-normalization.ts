@@ -6,7 +6,7 @@ import { channelDot, channelSum } from './support/conv-grad.ts';
 import { sameShapeRule } from './support/elementwise.ts';
 import { normalize, normInputGradient } from './support/norm-grad.ts';
 
-/** x [N,C,...], scale and bias [C]; each channel of each sample by itself, over its places. */
+/** x [N,C,...], scale and bias [C]. Each channel of each sample is normalised separately over its positions. */
 function relate(ctx: PruneContext): void {
   const [x, y] = [ctx.node.input(0)!, ctx.node.output()];
   ctx.same({ value: x, axis: 0 }, { value: y, axis: 0 });

@@ -1,4 +1,4 @@
-/** Linear operators on integers. They have no rules: nothing of them can be cut or refitted. */
+/** Linear operators on integers. They have no rules: they can be neither cut nor refitted. */
 import type { DescribedOperator } from './contract.ts';
 
 export const described: readonly DescribedOperator[] = [

@@ -10,8 +10,8 @@ const axisOf = (ctx: { node: GradContext['node'] }, rank: number): number => {
 };
 
 /**
- * Normalises over `axis` and all later ones. Over the last one alone, statistics may be those of the units that stay; over
- * several, or where they are given out, nothing may go there.
+ * Normalises over `axis` and all later ones. Over the last one alone, statistics may be those of the remaining units.
+ * Over several axes, or where the statistics are outputs in use, nothing may be removed there.
  */
 function relate(ctx: PruneContext): void {
   const [x, y] = [ctx.node.input(0)!, ctx.node.output()];
@@ -29,7 +29,7 @@ function relate(ctx: PruneContext): void {
       if (free) ctx.same({ value, axis: i }, { value: y, axis });
       else ctx.freeze({ value, axis: i }, 'LayerNormalization averages over this axis');
     });
-  // Statistics that nothing reads.
+  // Statistics that are not read.
   for (const value of ctx.node.outputs.slice(1))
     if (value.name && !given) ctx.shape(value).forEach((_, i) => ctx.free({ value, axis: i }));
 }
@@ -45,7 +45,7 @@ function grad(ctx: GradContext): (Value | null)[] {
   const scaled = b.reshape(b.mul(dY, node.input(1)!), rows);
   return [
     ctx.needs(0) ? b.reshape(normInputGradient(b, norm, scaled, rows), shape) : null,
-    // Of the output's shape: summed down to the parameters' by the walker.
+    // In the output's shape: the walker sums it down to the parameters' shape.
     ctx.needs(1) ? b.mul(dY, b.reshape(norm.xhat, shape)) : null,
     ctx.needs(2) ? dY : null,
   ];

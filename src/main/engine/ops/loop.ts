@@ -1,6 +1,6 @@
 /**
- * Loop and Scan: what they carry from one iteration to the next has one width before, inside and behind; what they read or
- * put together slice by slice has the width of the slice. Nothing is rewritten: widths are those of the weights in the body.
+ * Loop and Scan: carried values have one width before, inside and after the loop. Values that are read or stacked slice
+ * by slice have the width of the slice. Nothing is rewritten: widths follow from the weights in the body.
  */
 import { graphAttr, int, ints, type Attribute } from '../ir/attribute.ts';
 import { bodyLinks } from '../ir/bodies.ts';
@@ -13,10 +13,10 @@ import { cBool, x } from './support/elementwise.ts';
 
 function relate(ctx: PruneContext): void {
   const links = bodyLinks(ctx.node);
-  // Nothing is mentioned, so that everything stays.
+  // No axis is mentioned, so everything stays whole.
   if (!links) return;
   const alike = (a: Value, b: Value): void => {
-    // A shape that changes on the way (a list that grows) belongs to no width.
+    // A shape that changes between iterations (a growing list) has no fixed width.
     if (ctx.shape(a).length !== ctx.shape(b).length) return;
     ctx.shape(a).forEach((_, axis) => ctx.same({ value: a, axis }, { value: b, axis }));
   };
@@ -33,7 +33,7 @@ function relate(ctx: PruneContext): void {
   }
 }
 
-/** h' = tanh(h W) + u, or + what is read slice by slice; gives out each h', too. Widths of 4, rows of 2. */
+/** h' = tanh(h W) + u, or + a slice per iteration; also returns each h'. Width 4, 2 rows. */
 function body(kind: 'Loop' | 'Scan'): Attribute {
   const g = new Graph();
   g.name = 'body';
@@ -62,7 +62,8 @@ export const operators: OperatorDef[] = [
   {
     opType: 'Loop',
     traits: {
-      // The number of iterations and whether to run; the body takes the iteration, and says whether to go on.
+      // Loop inputs: the number of iterations and whether to run. The body takes the iteration number and returns
+      // whether to continue.
       body: { before: 2, inside: 2, said: 1, slices: false },
       selection: { counted: true },
       writesEveryOutput: true,

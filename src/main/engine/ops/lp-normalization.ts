@@ -2,7 +2,7 @@ import { attrInt, int } from '../ir/attribute.ts';
 import type { OperatorDef } from './contract.ts';
 import { relateAxes, sameShapeRule, withGrad, x } from './support/elementwise.ts';
 
-/** Divides by the L1 or L2 norm along one axis: a unit that is zero there is as if it were absent. */
+/** Divides by the L1 or L2 norm along one axis, where a zero unit is the same as an absent one. */
 export const operator: OperatorDef = {
   opType: 'LpNormalization',
   traits: { yields: 'unit-length' },

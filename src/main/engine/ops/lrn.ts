@@ -2,7 +2,10 @@ import { attrInt, int } from '../ir/attribute.ts';
 import { unsupported, type OperatorDef } from './contract.ts';
 import { relateAxes, sameShapeRule, x } from './support/elementwise.ts';
 
-/** Local response normalization (Krizhevsky et al. 2012): each channel is divided by its neighbours, so channels stay. */
+/**
+ * Local response normalization (Krizhevsky et al. 2012): each channel is divided by a norm over its neighbours, so
+ * channels stay.
+ */
 export const operator: OperatorDef = {
   opType: 'LRN',
   shape: sameShapeRule,

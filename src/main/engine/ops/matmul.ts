@@ -41,7 +41,7 @@ function grad(ctx: GradContext): (Value | null)[] {
   let dW: Value | null = null;
   if (ctx.needs(0)) dX = squeeze(matmulTransB(b, dY, right), sx, [...batch, rows, inner]);
   if (ctx.needs(1)) {
-    // A matrix shared by the whole batch: one product over batch and rows spares the sum over the batch.
+    // With a matrix shared by the whole batch, one product over batch and rows avoids the sum over the batch.
     const shared = sw.length <= 2 && sx.length > 2;
     const length = elementCount(batch) * rows;
     dW = shared

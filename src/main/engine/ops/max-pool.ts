@@ -14,7 +14,7 @@ const example = (
   opset = 17,
 ): Example => ({ name, opset, attributes, inputs: [x(shape)] });
 
-/** The node's second output: where each maximum stood, counted over the whole input. Added when it has none. */
+/** The node's second output: the position of each maximum, counted over the whole input. Added when missing. */
 function indicesOf(node: Node): Value {
   const known = node.outputs[1];
   if (known?.name) return known;
@@ -23,7 +23,7 @@ function indicesOf(node: Node): Value {
   return indices;
 }
 
-/** Where windows tile the input: the elements equal to their window's maximum; ties share. */
+/** Where windows tile the input: the gradient goes to the elements equal to their window's maximum; ties share it. */
 function gradTiles(dY: Value, { b, node }: GradContext, s: readonly number[], g: PoolGeometry): Value {
   const v = node.input(0)!;
   const at = b.maskFloat(equal(b, v, repeat(b, node.output(), s, g)));
@@ -38,8 +38,8 @@ function gradTiles(dY: Value, { b, node }: GradContext, s: readonly number[], g:
 }
 
 /**
- * Windows that overlap: the runtime's MaxUnpool writes, it does not add. So the windows are dealt out to classes whose
- * members do not overlap (every second one for kernel 3, stride 2), and the classes are summed.
+ * Overlapping windows: the runtime's MaxUnpool overwrites instead of adding. The windows are therefore divided into
+ * classes without overlap (every second one for kernel 3, stride 2), and the classes are summed.
  */
 function gradIndices(dY: Value, { b, node }: GradContext, g: PoolGeometry): Value {
   const indices = indicesOf(node);

@@ -2,7 +2,7 @@ import { int } from '../ir/attribute.ts';
 import { unsupported, type OperatorDef } from './contract.ts';
 import { broadcastPrune, broadcastRule, cInts, w, x } from './support/elementwise.ts';
 
-/** Remainders: index arithmetic in exported models. */
+/** Remainders, which exported models use for index arithmetic. */
 export const operator: OperatorDef = {
   opType: 'Mod',
   traits: { elementwise: 'arithmetic' },

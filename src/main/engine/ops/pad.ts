@@ -6,7 +6,7 @@ import { normalizeAxis } from './support/axes.ts';
 
 interface AxisPad {
   readonly axis: number;
-  /** Added before and after; negative: removed. */
+  /** Number of entries added before and after; negative: removed. */
   readonly begin: number;
   readonly end: number;
 }
@@ -15,7 +15,7 @@ const modeOf = (node: Node): string => attrString(node.attributes.get('mode'), '
 
 /** Pads per axis, or null when they depend on data. */
 function padsOf(node: Node, rank: number, constant: (i: number) => readonly number[] | null): AxisPad[] | null {
-  // `paddings` until opset 2, an input since 11, with its own axes since 18.
+  // `paddings` until opset 2, an input since 11, with separate axes since 18.
   const pads = attrInts(node.attributes.get('pads')) ?? (node.input(1) ? constant(1) : null);
   if (!pads || (node.input(3) && !constant(3))) return null;
   const axes = node.input(3) ? constant(3)! : Array.from({ length: rank }, (_, i) => i);
@@ -28,7 +28,7 @@ export const operator: OperatorDef = {
     movement: 'joined',
     sizeInputs: [1, 3],
     startsKernel: true,
-    // A value of its own may be negative.
+    // An explicit pad value may be negative.
     nonNegative: (node, input) => node.input(2) === null && !node.attributes.has('value') && input(node.input(0)),
     changedIn: () => [11],
   },
@@ -48,7 +48,7 @@ export const operator: OperatorDef = {
       ctx.shape(x).forEach((_, axis) => {
         const p = pads.find((q) => q.axis === axis);
         if (!p || (p.begin === 0 && p.end === 0)) ctx.same({ value: x, axis }, { value: y, axis });
-        // Reflected and repeated borders copy other indices: such an axis stays whole.
+        // Reflected and repeated borders copy other indices, so such an axis stays whole.
         else if (modeOf(ctx.node) === 'constant') ctx.map({ value: x, axis }, { value: y, axis }, (i) => i + p.begin);
       });
     },

@@ -1,4 +1,4 @@
-/** QuantizeLinear and DequantizeLinear: channels pass, with scales and zero points of their own where they have them. */
+/** QuantizeLinear and DequantizeLinear: channels pass through, together with per-channel scales and zero points. */
 import { attrInt, int } from '../ir/attribute.ts';
 import { DType } from '../ir/dtype.ts';
 import { MemoryTensor } from '../ir/tensor.ts';

@@ -1,4 +1,4 @@
-/** Operators that draw numbers. They have no rules: nothing can be pruned or trained through chance. */
+/** Operators that draw random numbers. They have no rules: random results can be neither pruned nor trained. */
 import type { DescribedOperator } from './contract.ts';
 
 export const described: readonly DescribedOperator[] = [

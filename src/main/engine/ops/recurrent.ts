@@ -1,12 +1,12 @@
-/** LSTM, GRU and RNN: a hidden unit goes with all of its gates, its recurrent inputs and its states. */
+/** LSTM, GRU and RNN: a hidden unit is removed together with all of its gates, recurrent inputs and states. */
 import { int } from '../ir/attribute.ts';
 import type { Value } from '../ir/value.ts';
 import { unsupported, type AxisRef, type OperatorDef, type PruneContext, type RewriteContext } from './contract.ts';
 import { w, x } from './support/elementwise.ts';
 
 /**
- * x [T,B,I], w [D,gH,I], r [D,gH,H], bias [D,2gH], lengths [B], states [D,B,H]; y [T,D,B,H], last states [D,B,H]. Gates lie
- * one after another, H rows each. `layout` 1 (batch first) is read as it is: only the place of the axes differs.
+ * x [T,B,I], w [D,gH,I], r [D,gH,H], bias [D,2gH], lengths [B], states [D,B,H]; y [T,D,B,H], last states [D,B,H]. Gates
+ * follow one another, H rows each. `layout` 1 (batch first) is supported: only the order of the axes differs.
  */
 const relateWith =
   (states: number) =>
@@ -30,7 +30,7 @@ const relateWith =
       ctx.same({ value: s, axis: 1 }, { value: value!, axis: 1 });
     }
     if (lengths) ctx.same({ value: lengths, axis: 0 }, { value: value!, axis: 1 });
-    // What a unit gives to the others, step by step, ends in the recurrent weights.
+    // A unit's contributions to other units all pass through the recurrent weights.
     ctx.sink({ value: wr!, axis: 2 }, unit);
     node.outputs.forEach((y, i) => {
       if (!y.name) return;

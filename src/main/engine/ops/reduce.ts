@@ -11,7 +11,9 @@ const VERB: Record<string, string> = {
   ReduceProd: 'multiplies',
 };
 
-/** Where absent is the same as zero, or as a smaller divisor. Elsewhere a masked unit would still count. */
+/**
+ * Reductions where an absent unit equals zero, or a smaller divisor. In the others, a masked unit would still count.
+ */
 const ABSENT: Record<string, ReductionKind> = {
   ReduceMean: 'mean',
   ReduceSum: 'sum',
@@ -22,7 +24,10 @@ const ABSENT: Record<string, ReductionKind> = {
 
 const TRAITS: Record<string, Traits> = { ReduceSum: { changedIn: () => [13] }, ReduceMean: { yields: 'pooled' } };
 
-/** Axes that are not reduced pass through; reduced ones may lose units where the result is then that of the others. */
+/**
+ * Axes that are not reduced pass through. Reduced ones may lose units where the result is then that of the remaining
+ * units.
+ */
 function relate(ctx: PruneContext): void {
   const value = ctx.node.input(0)!,
     y = ctx.node.output(),
@@ -49,7 +54,7 @@ function relate(ctx: PruneContext): void {
 /** Slope of the reduction at every element, given dY and y with the reduced axes kept; null: one everywhere. */
 type Slope = (ctx: GradContext, dY: Value, v: Value, y: Value, axes: readonly number[]) => Value;
 
-/** The target of an Expand that stretches the reduced axes alone: other sizes may differ from run to run. */
+/** The target of an Expand that broadcasts only the reduced axes: other sizes may differ between runs. */
 const stretch = (shape: readonly number[], axes: readonly number[]): number[] =>
   shape.map((extent, i) => (axes.includes(i) ? extent : 1));
 

@@ -7,7 +7,7 @@ interface OperatorModule {
   readonly described?: readonly DescribedOperator[];
 }
 
-// Every file of this folder that exports `operator`, `operators` or `described` is in: adding an operator is adding a file.
+// Finds every file of this folder that exports `operator`, `operators` or `described`: a new operator is one new file.
 const modules = import.meta.glob<OperatorModule>(
   ['./*.ts', '!./*.test.ts', '!./contract.ts', '!./registry.ts', '!./traits.ts'],
   { eager: true },
@@ -28,22 +28,22 @@ for (const m of Object.values(modules)) {
 
 const NONE: Traits = {};
 
-/** The definition for `Node.key`, or undefined for an operator that has no rules. */
+/** The definition for `Node.key`, or undefined for an operator without rules. */
 export const operatorFor = (key: string): OperatorDef | undefined => table.get(key);
 export const allOperators = (): Iterable<OperatorDef> => table.values();
 
-/** The traits of a node's operator; none of an operator that no file describes. */
+/** The traits of a node's operator; empty for an operator without a file. */
 export const traitsOf = (node: Pick<Node, 'key'>): Traits => known.get(node.key) ?? NONE;
 /** Keys of all operators that have rules or traits. */
 export const operatorKeys = (): ReadonlySet<string> => new Set([...table.keys(), ...known.keys()]);
 
-/** True for an operator whose result is numbers that say how large its input is. */
+/** True for an operator whose result contains sizes of its input. */
 export const readsSizes = (node: Pick<Node, 'key'>): boolean => {
   const { shapeInputs, outputType } = traitsOf(node);
   return outputType !== undefined && (shapeInputs?.includes(0) ?? false);
 };
 
-/** True for an operator whose result is every element of its first input once, in the same order in memory. */
+/** True for an operator whose result contains every element of its first input once, in the same memory order. */
 export const keepsOrder = (node: Pick<Node, 'key'>): boolean => {
   const { movement } = traitsOf(node);
   return movement === 'as-is' || movement === 'in-order';

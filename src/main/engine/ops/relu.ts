@@ -1,7 +1,7 @@
 import { keepWhere, unary, withTraits, withGrad } from './support/elementwise.ts';
 import { always } from './traits.ts';
 
-/** The output alone decides, so that the runtime may still fuse the activation into what precedes it. */
+/** The gradient depends on the output alone, so the runtime may still fuse the activation into the node before it. */
 export const operator = withTraits(
   { idempotent: true, nonNegative: always },
   unary(

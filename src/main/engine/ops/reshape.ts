@@ -28,7 +28,7 @@ function newTarget(ctx: RewriteContext): number[] | null {
   return target;
 }
 
-/** What a computed target is to hold: its own -1 and 0, run-time sizes as they are computed, and the new widths. */
+/** The contents of a computed target: its own -1 and 0, run-time sizes as computed, and the new widths. */
 function computedTarget(ctx: RewriteContext): number[] {
   const [x, y] = [ctx.node.input(0)!, ctx.node.output()];
   const was = ctx.constant(ctx.node.input(1));
@@ -42,7 +42,7 @@ function computedTarget(ctx: RewriteContext): number[] {
 function rewrite(ctx: RewriteContext): void {
   const [x, y] = [ctx.node.input(0)!, ctx.node.output()];
   const changed = [x, y].some((v) => ctx.shapeBefore(v).some((_, axis) => ctx.kept(v, axis) !== null));
-  // A target that is computed may be computed from a width that is cut elsewhere.
+  // A computed target may depend on a width that is cut elsewhere.
   if (!changed && ctx.node.input(1)!.isInitializer) return;
   const target = newTarget(ctx);
   if (target) ctx.setInts(1, target);

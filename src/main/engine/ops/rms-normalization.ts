@@ -1,4 +1,7 @@
-/** Normalization by the root mean square (Zhang and Sennrich 2019), and both normalizations fused with the sum before them. */
+/**
+ * Normalization by the root mean square (Zhang and Sennrich 2019), and RMS and layer normalization fused with the
+ * preceding sum.
+ */
 import { attrFloat, attrInt, float } from '../ir/attribute.ts';
 import { elementCount } from '../ir/dtype.ts';
 import type { Value } from '../ir/value.ts';
@@ -10,7 +13,7 @@ const axisOf = (ctx: Pick<PruneContext, 'node'>, rank: number): number => {
   return axis < 0 ? axis + rank : axis;
 };
 
-/** Like LayerNormalization: over the last axis alone, the statistics may be those of the units that stay. */
+/** As in LayerNormalization: over the last axis alone, the statistics may be those of the remaining units. */
 function relate(ctx: PruneContext): void {
   const [value, scale, y] = [ctx.node.input(0)!, ctx.node.input(1)!, ctx.node.output()];
   const rank = ctx.shape(value).length;

@@ -2,7 +2,7 @@ import { attrInt, int } from '../ir/attribute.ts';
 import { unsupported, type OperatorDef } from './contract.ts';
 import { cFloat, cInts, x } from './support/elementwise.ts';
 
-/** x [N,C,H,W], boxes [R,4], picture of each box [R] to [R,C,h,w]: channels pass. */
+/** x [N,C,H,W], boxes [R,4], image index of each box [R] to [R,C,h,w]: channels pass through. */
 export const operator: OperatorDef = {
   opType: 'RoiAlign',
   shape: (ctx) => {

@@ -1,6 +1,6 @@
 /**
- * Rotary position embedding (Su et al. 2021), com.microsoft and ai.onnx 23: pairs within each head are rotated, so heads pass
- * whole and their sizes stay.
+ * Rotary position embedding (Su et al. 2021), com.microsoft and ai.onnx 23: pairs within each head are rotated, so
+ * heads pass as a whole and their sizes stay.
  */
 import { attrInt, int } from '../ir/attribute.ts';
 import type { Node } from '../ir/node.ts';
@@ -14,14 +14,14 @@ import {
 } from './contract.ts';
 import { cInts, x } from './support/elementwise.ts';
 
-/** The table of cosines, half as wide as what is rotated of a head. */
+/** The table of cosines, half as wide as the rotated part of a head. */
 const cosines = (node: Node): Value => node.input(node.domain === '' ? 1 : 2)!;
 
-/** Heads of a [B,S,heads*size] input, or 0 where it is not told. */
+/** Number of heads of a [B,S,heads*size] input, or 0 where unknown. */
 function headsOf(ctx: PruneContext): number {
   const named = attrInt(ctx.node.attributes.get('num_heads'), 0);
   if (named) return named;
-  // Without a number all of a head is rotated.
+  // Without a rotary size, the whole head is rotated.
   const size = 2 * ctx.shape(cosines(ctx.node)).at(-1)!;
   const width = ctx.shape(ctx.node.output())[2]!;
   return width % size ? 0 : width / size;
@@ -32,7 +32,7 @@ function relate(ctx: PruneContext): void {
   const [value, y] = [node.input(0)!, node.output()];
   const rank = ctx.shape(y).length;
   ctx.same({ value, axis: 0 }, { value: y, axis: 0 });
-  // Tables and positions are given for every sample.
+  // Tables and positions are per sample.
   ctx.freeze({ value: y, axis: 0 }, 'samples have positions of their own');
   if (rank === 4) {
     ctx.same({ value, axis: 1 }, { value: y, axis: 1 });

@@ -1,4 +1,6 @@
-/** Operators that write to, or read from, places that another tensor names. What is named stays; other axes pass. */
+/**
+ * Operators that write to, or read from, positions given by another tensor. Indexed axes stay; other axes pass through.
+ */
 import { attrInt, int } from '../ir/attribute.ts';
 import { DType } from '../ir/dtype.ts';
 import { unsupported, type OperatorDef, type PruneContext, type Traits } from './contract.ts';
@@ -8,7 +10,7 @@ import { scatterElements } from './support/scatter.ts';
 
 const places = unsupported('places come from data');
 
-/** data, indices [..., k], updates: axes from k on are written as wholes. */
+/** data, indices [..., k], updates: axes from k on are written as a whole. */
 function relateScatterNd(ctx: PruneContext): void {
   const [data, at, updates] = [ctx.node.input(0)!, ctx.node.input(1)!, ctx.node.input(2)!];
   const y = ctx.node.output();
@@ -19,11 +21,14 @@ function relateScatterNd(ctx: PruneContext): void {
     ctx.same({ value: data, axis }, { value: y, axis });
     ctx.same({ value: updates, axis: lead + axis - k }, { value: y, axis });
   });
-  // The number of updates may be anything, as long as both have it.
+  // The number of updates is free, as long as both tensors have it.
   for (let axis = 0; axis < lead; axis++) ctx.same({ value: at, axis }, { value: updates, axis });
 }
 
-/** data and indices of one rank: along other axes than the one that is named, entry i of one is entry i of the other. */
+/**
+ * data and indices have the same rank: along all axes except the indexed one, entry i of one corresponds to entry i of
+ * the other.
+ */
 const relateElements =
   (from: readonly number[]) =>
   (ctx: PruneContext): void => {
@@ -38,7 +43,7 @@ const relateElements =
     });
   };
 
-/** Batch axes and those behind the named ones pass. */
+/** Batch axes and those after the indexed ones pass through. */
 function relateGatherNd(ctx: PruneContext): void {
   const [data, at, y] = [ctx.node.input(0)!, ctx.node.input(1)!, ctx.node.output()];
   const batch = attrInt(ctx.node.attributes.get('batch_dims'), 0);
@@ -51,7 +56,7 @@ function relateGatherNd(ctx: PruneContext): void {
   });
 }
 
-/** What selects, counts or makes positions: nothing can be named along its axes any more. */
+/** Operators that select, count or produce positions: the mapping along their axes is lost. */
 const whole = (opType: string, reason: string, traits: Traits, examples: OperatorDef['examples']): OperatorDef => ({
   opType,
   traits,

@@ -1,4 +1,7 @@
-/** Operators on sequences, optionals and maps. They have no width that could be cut (take-sequences.ts replaces what it can). */
+/**
+ * Operators on sequences, optionals and maps. They have no width that could be cut (take-sequences.ts replaces some of
+ * them).
+ */
 import type { DescribedOperator } from './contract.ts';
 
 export const described: readonly DescribedOperator[] = [

@@ -4,8 +4,8 @@ import type { OperatorDef } from './contract.ts';
 import { normalizeAxis } from './support/axes.ts';
 
 /**
- * Reads sizes only, so any axis of its input may shrink: what reads the sizes follows, or is fixed by its own rewrite.
- * Sizes that become floating-point factors are kept by the surgery.
+ * Reads only sizes, so any axis of its input may shrink: readers of the sizes follow, or their own rewrite fixes them.
+ * Surgery preserves sizes that become floating-point factors.
  */
 export const operator: OperatorDef = {
   opType: 'Shape',

@@ -1,4 +1,4 @@
-/** Activations that are zero, or shifted, up to a threshold. */
+/** Activations that are zero, or shifted, below a threshold. */
 import { attrFloat, float } from '../ir/attribute.ts';
 import type { OperatorDef } from './contract.ts';
 import { keepWhere, unary, unaryExamples, withGrad } from './support/elementwise.ts';

@@ -1,7 +1,7 @@
 import { DType } from '../ir/dtype.ts';
 import type { OperatorDef } from './contract.ts';
 
-/** The number of elements is a divisor more often than a shape: axes whose product it tells stay whole. */
+/** The number of elements is more often a divisor than a shape, so the axes it counts stay whole. */
 export const operator: OperatorDef = {
   opType: 'Size',
   traits: { shapeInputs: [0], outputType: DType.INT64 },

@@ -8,7 +8,7 @@ import { likeFirst } from './traits.ts';
 
 interface AxisSlice {
   readonly axis: number;
-  /** First index taken, distance between indices, and how many. */
+  /** First index, step, and number of indices. */
   readonly start: number;
   readonly step: number;
   readonly count: number;
@@ -52,7 +52,8 @@ function rewrite(ctx: RewriteContext): void {
     const at = outputs.map((i) => inputs.indexOf(s.start + i * s.step));
     const step = at.length > 1 ? at[1]! - at[0]! : s.step > 0 ? 1 : -1;
     if (at.some((p, i) => p !== at[0]! + i * step)) {
-      // What is left is no regular slice; with other sliced axes in the same node this one cannot become a Gather.
+      // The remaining indices are not a regular slice. With other sliced axes in the same node, this one cannot become
+      // a Gather.
       if (slices.length > 1) throw new Error(`Slice ${node.label} of several axes, one of them pruned irregularly`);
       ctx.replaceByGather(s.axis, at);
       return;

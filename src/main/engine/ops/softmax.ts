@@ -3,7 +3,7 @@ import type { GradContext, OperatorDef, PruneContext } from './contract.ts';
 import { relateAxes, sameShapeRule, unaryExamples, withGrad, x } from './support/elementwise.ts';
 import { always } from './traits.ts';
 
-/** Axes that are normalised together: one since opset 13, all from `axis` on before. */
+/** Axes that are normalised together: one since opset 13, all from `axis` on in older versions. */
 function normalised(node: PruneContext['node'], opset: number, rank: number): number[] {
   const axis = attrInt(node.attributes.get('axis'), opset >= 13 ? -1 : 1);
   const first = axis < 0 ? axis + rank : axis;

@@ -7,7 +7,10 @@ import type { OperatorDef } from './contract.ts';
 import { intsOf, normalizeAxis, relateReshape } from './support/axes.ts';
 import { likeFirst } from './traits.ts';
 
-/** Which dynamic axes have one entry is known when the model runs: a Reshape to the sizes that are not 1, or that `stay`. */
+/**
+ * Which dynamic axes have size 1 is known only at run time. Replaces the node by a Reshape to the sizes that are not 1,
+ * or that `stay`.
+ */
 function squeezeAtRunTime(node: Node, x: Value, stay: readonly boolean[]): void {
   const graph = node.graph!;
   const emit = (op: string, inputs: Value[], attributes: [string, ReturnType<typeof int>][] = []): Value =>
@@ -42,7 +45,7 @@ export const operator: OperatorDef = {
       const x = node.input(0)!;
       if (node.attributes.has('axes') || node.input(1)) return;
       const [before, after] = [ctx.shapeBefore(x), ctx.shapeAfter(x)];
-      // Without axes every axis of one entry goes: one that has been cut to a single unit must stay.
+      // Without axes, every axis of size 1 is removed; an axis that was cut to a single unit must stay.
       const narrowed = after.map((n, axis) => n === 1 && before[axis] !== 1);
       if (!narrowed.includes(true)) return;
       if (before.some((_, axis) => ctx.isDynamic(x, axis))) {

@@ -20,7 +20,7 @@ export const operator: OperatorDef = {
     rewrite(ctx) {
       const [x, y] = [ctx.node.input(0)!, ctx.node.output()];
       const [from, to, before] = [ctx.shapeAfter(x), ctx.shapeAfter(y), ctx.shapeBefore(x)];
-      // Copies of wider axes go together and need no other count.
+      // Copies of wider axes are removed together and need no other count.
       if (!from.some((_, axis) => before[axis] === 1 && ctx.kept(y, axis))) return;
       ctx.setSizes(
         1,

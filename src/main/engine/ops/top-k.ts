@@ -3,7 +3,7 @@ import { unsupported, type OperatorDef } from './contract.ts';
 import { normalizeAxis } from './support/axes.ts';
 import { cInts, x } from './support/elementwise.ts';
 
-/** The largest along an axis, and where they are: that axis is searched, the others pass. */
+/** The largest entries along an axis and their indices: that axis is searched, the others pass through. */
 export const operator: OperatorDef = {
   opType: 'TopK',
   traits: {

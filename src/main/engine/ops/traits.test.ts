@@ -7,7 +7,7 @@ import { allOperators, operatorFor, operatorKeys, readsSizes, traitsOf } from '.
 
 const linear = [...allOperators()].filter((o) => o.traits?.linear);
 
-/** The shapes of an example's inputs, with a node of its attributes. */
+/** The input shapes of each example, with a node that has its attributes. */
 function cases(o: OperatorDef) {
   return o.examples.flatMap((e) => {
     const shapes = e.inputs.map((i) => (i === null ? null : i.kind === 'c' ? i.tensor.dims : i.shape));

@@ -1,4 +1,4 @@
-/** Waves and other smooth functions of one tensor that position codes and activations are made of. */
+/** Periodic and other smooth functions of one tensor, as used in position encodings and activations. */
 import type { GraphBuilder } from '../autodiff/builder.ts';
 import type { Value } from '../ir/value.ts';
 import type { OperatorDef } from './contract.ts';

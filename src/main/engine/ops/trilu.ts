@@ -2,7 +2,7 @@ import { attrInt, int } from '../ir/attribute.ts';
 import { relateAxes, sameShapeRule, withGrad, x } from './support/elementwise.ts';
 import type { OperatorDef } from './contract.ts';
 
-/** Keeps a triangle of the last two axes, which are positions; the axes before them pass. */
+/** Keeps a triangle of the last two axes, which are positions. The axes before them pass through. */
 export const operator: OperatorDef = {
   opType: 'Trilu',
   shape: sameShapeRule,

@@ -1,4 +1,4 @@
-/** Selections that have no rules: what they keep depends on data. */
+/** Selections without rules: their results depend on data. */
 import type { DescribedOperator } from './contract.ts';
 
 export const described: readonly DescribedOperator[] = [

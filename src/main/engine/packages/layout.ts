@@ -1,16 +1,16 @@
 /**
- * Which files of a folder are the components of a package. Exporters name a component by its folder
+ * Determines which files of a folder are the components of a package. Exporters name a component by its folder
  * (`unet/model.onnx`) or by its file (`onnx/vision_encoder.onnx`), and write the same graph in several precisions.
  */
 import type { ComponentRole } from '../../../shared/model/package.ts';
 
-/** Suffixes of one graph in other precisions, as transformers.js and optimum write them. */
+/** Precision suffixes of transformers.js and optimum. */
 const PRECISION = /[_.-](fp16|float16|fp32|q4f16|q4|q8|int8|uint8|bnb4|quantized)$/i;
 
-/** Names that say nothing about a component: its folder names it. */
+/** Generic file names: the folder names the component. */
 const PLAIN = /^(model|model_merged)$/i;
 
-/** Folders that hold components and name none. */
+/** Folders that contain components without naming one. */
 const CONTAINER = /^(onnx|models?|weights)$/i;
 
 export interface FoundComponent {
@@ -35,7 +35,7 @@ export function componentsOf(files: readonly string[]): FoundComponent[] {
   return mergeDecoders(found);
 }
 
-/** Full precision first: a file without a suffix, then fp32, then whatever comes. */
+/** Sort key, full precision first: no suffix, then fp32, then any other. */
 const rank = (precision: string): number => (precision === '' ? 0 : /fp32/i.test(precision) ? 1 : 2);
 
 function nameOf(file: string): { id: string; precision: string } {
@@ -48,7 +48,7 @@ function nameOf(file: string): { id: string; precision: string } {
   return { id: PLAIN.test(name) ? folder : `${folder}_${name}`, precision };
 }
 
-/** A merged decoder holds the one with a cache and the one without: these are other forms of it. */
+/** A merged decoder contains the one with a cache and the one without, so those two become its variants. */
 function mergeDecoders(found: FoundComponent[]): FoundComponent[] {
   const merged = found.find((c) => /decoder.*_merged$/i.test(c.id));
   if (!merged) return found;
@@ -58,7 +58,7 @@ function mergeDecoders(found: FoundComponent[]): FoundComponent[] {
   return found.filter((c) => !others.includes(c)).map((c) => (c === merged ? { ...c, variants } : c));
 }
 
-/** Names of ports of a component, in the graph's order. */
+/** Port names of a component, in the graph's order. */
 export interface PortNames {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
@@ -75,7 +75,7 @@ const ROLE_BY_NAME: readonly (readonly [RegExp, ComponentRole])[] = [
   [/^encoder/i, 'encoder'],
 ];
 
-/** The role of a component: its ports decide where they are unmistakable, else its name. */
+/** The role of a component: decided by its ports where they are unambiguous, else by its name. */
 export function roleOf(id: string, { inputs, outputs }: PortNames): ComponentRole {
   const takes = (r: RegExp): boolean => inputs.some((n) => r.test(n));
   const gives = (r: RegExp): boolean => outputs.some((n) => r.test(n));

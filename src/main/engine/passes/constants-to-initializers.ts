@@ -3,7 +3,9 @@ import { isMissing } from '../onnx/index.ts';
 import { givenOut } from '../ir/reads.ts';
 import type { Pass } from './pass.ts';
 
-/** Turns Constant nodes into initializers, in subgraphs too. Constants given out by a graph, and sparse ones, stay. */
+/**
+ * Turns Constant nodes into initializers, in subgraphs too. Constants that are graph outputs, and sparse ones, stay.
+ */
 export const constantsToInitializers: Pass = {
   name: 'constants-to-initializers',
   run(model) {
@@ -14,7 +16,7 @@ export const constantsToInitializers: Pass = {
         for (const sub of n.subgraphs()) modified = convert(sub) || modified;
         if (n.key !== 'Constant' || given.has(n.output())) continue;
         const tensor = tensorOf(n.attributes);
-        // Before IR version 4 an initializer had to be a graph input as well: the node is the better form there.
+        // Before IR version 4, an initializer had to be a graph input as well, so the node is the better form there.
         if (!tensor || isMissing(tensor) || model.irVersion < 4) continue;
         const v = n.output();
         g.remove(n, true);
@@ -32,7 +34,7 @@ export const constantsToInitializers: Pass = {
   },
 };
 
-/** The tensor a Constant node gives, from whichever attribute holds it. */
+/** The tensor of a Constant node, from whichever attribute holds it. */
 export function tensorOf(attributes: ReadonlyMap<string, Attribute>): Tensor | null {
   for (const [name, a] of attributes) {
     switch (a.kind) {

@@ -12,7 +12,7 @@ import {
   type Value,
 } from '../ir/index.ts';
 
-/** The tensor of an initializer that no caller can override, else null. */
+/** The tensor of an initializer that callers cannot override, else null. */
 export function constantOf(model: Model, v: Value | null): Tensor | null {
   if (!v?.initializer) return null;
   // From IR version 4 on, an initializer that is also an input is a default that callers may replace.
@@ -51,8 +51,8 @@ const bytesOf = (dtype: number, dims: readonly number[], a: Float32Array | Float
   new MemoryTensor(dtype, dims, new Uint8Array(a.buffer, a.byteOffset, a.byteLength));
 
 /**
- * Gives one input of a node new constant data: in place when nothing else reads the initializer, else a new one beside
- * it. An absent input is added.
+ * Gives one input of a node new constant data: in place when nothing else reads the initializer, else in a new one. A
+ * missing input is added.
  */
 export function setConstantInput(graph: Graph, node: Node, index: number, tensor: Tensor, suffix: string): Value {
   const v = node.input(index);

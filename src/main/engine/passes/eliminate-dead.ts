@@ -2,9 +2,9 @@ import type { Graph, Value } from '../ir/index.ts';
 import type { Pass } from './pass.ts';
 
 /**
- * Removes nodes whose outputs nothing reads and initializers that nothing reads, in subgraphs too. ONNX operators have
- * no side effects, so this never changes a result. Graph inputs stay: they are the model's signature. Before IR version
- * 4 every initializer had to be listed as an input; there, unused ones go.
+ * Removes nodes whose outputs are not read and initializers that are not read, in subgraphs too. ONNX operators have no
+ * side effects, so this never changes a result. Graph inputs stay, because they are the model's signature. Before IR
+ * version 4, every initializer had to be listed as an input; there, unused ones are removed.
  */
 export const eliminateDead: Pass = {
   name: 'eliminate-dead',
@@ -15,7 +15,7 @@ export const eliminateDead: Pass = {
   },
 };
 
-/** How many (sub)graphs give a value out: uses know only readers among nodes. */
+/** Number of (sub)graphs that have a value as output: uses cover only readers among nodes. */
 type Given = Map<Value, number>;
 
 function countOutputs(g: Graph, given: Given, by: 1 | -1): void {
@@ -48,7 +48,7 @@ function sweep(g: Graph, given: Given, listedInitializers: boolean): boolean {
   return modified;
 }
 
-/** Takes a graph apart, so that it no longer counts as a reader of outer values. */
+/** Dissolves a graph, so that it no longer counts as a reader of outer values. */
 export function dissolve(g: Graph): void {
   for (const n of g.nodesReversed()) {
     for (const sub of n.subgraphs()) dissolve(sub);

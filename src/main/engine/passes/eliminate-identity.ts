@@ -3,8 +3,8 @@ import { givenOut } from '../ir/reads.ts';
 import type { Pass } from './pass.ts';
 
 /**
- * Removes Identity and inference Dropout. A graph output keeps its name: the value that takes its place is the output
- * Value itself where the producer allows it, else the node stays (an input or initializer cannot be renamed to an output).
+ * Removes Identity and inference Dropout. A graph output keeps its name: the producer takes over the output Value
+ * itself where possible, else the node stays (an input or initializer cannot be renamed to an output).
  */
 export const eliminateIdentity: Pass = {
   name: 'eliminate-identity',
@@ -19,7 +19,7 @@ export const eliminateIdentity: Pass = {
 function isIdentity(model: Model, n: Node): boolean {
   if (n.key === 'Identity') return true;
   if (n.key !== 'Dropout') return false;
-  // The mask output is another function of the input; training_mode (opset 12) must be absent or constant false.
+  // The mask output is another function of the input. training_mode (opset 12) must be absent or constant false.
   const mask = n.outputs[1];
   if (mask?.name && (mask.isUsed || mask.isGraphOutput)) return false;
   const training = n.input(2);
@@ -37,7 +37,8 @@ function bypass(n: Node, given: ReadonlySet<Value>): boolean {
     graph.remove(n);
     return true;
   }
-  // The output's name is part of the signature: the producer of x makes y directly, if x itself is not given out too.
+  // The output's name is part of the signature: the producer of x makes y directly, unless x itself is also a graph
+  // output.
   const producer = x.producer;
   if (!producer || producer.graph !== graph || given.has(x)) return false;
   const index = x.index;

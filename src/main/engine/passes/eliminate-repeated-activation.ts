@@ -4,12 +4,12 @@ import { traitsOf } from '../ops/registry.ts';
 import { eliminateDead } from './eliminate-dead.ts';
 import type { Pass } from './pass.ts';
 
-/** Steps back that are looked at. */
+/** Maximum number of nodes to look back. */
 const DEPTH = 16;
 
 /**
- * Drops activations that change nothing: Relu of what is not negative already, Clip of the same Clip. A dropped residual
- * block leaves such pairs behind, and each costs a kernel.
+ * Removes activations without effect: Relu of values that are already non-negative, and a repeated Clip. Dropped
+ * residual blocks leave such pairs, and each costs a kernel.
  */
 export const eliminateRepeatedActivation: Pass = {
   name: 'eliminate-repeated-activation',
@@ -38,7 +38,7 @@ function isRepeated(n: Node, x: Value): boolean {
   });
 }
 
-/** The same value, or two constants with the same bytes: exporters write the bounds of every Clip anew. */
+/** The same value, or two constants with the same bytes: exporters write separate bounds for every Clip. */
 function isSame(a: Value | null, b: Value | null): boolean {
   if (a === b) return true;
   const [s, t] = [a?.initializer, b?.initializer];

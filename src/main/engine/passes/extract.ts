@@ -5,10 +5,10 @@ import { readsOf } from '../ir/reads.ts';
 
 /**
  * A new Model that computes `outputs` from `inputs`, both values of the model's main graph. Its inputs are copies of
- * `inputs` with their names and declared types (set `type` first where a runtime needs it), its nodes copies of those in
- * between, tensors shared. Graph inputs of the model that are needed but not named in `inputs` are an error, as is an
- * output that depends on nothing given.
- * Throws model-invalid.
+ * `inputs` with their names and declared types (set `type` first where a runtime needs it). Its nodes are copies of
+ * those in between; tensors are shared. Graph inputs of the model that are needed but missing in `inputs` are an error,
+ * as is an output that depends on none of `inputs`.
+ * @throws 'model-invalid'
  */
 export function extractSubgraph(model: Model, inputs: readonly Value[], outputs: readonly Value[]): Model {
   const cut = new Set(inputs);
@@ -20,7 +20,7 @@ export function extractSubgraph(model: Model, inputs: readonly Value[], outputs:
   for (const [d, v] of model.opsets) to.opsets.set(d, v);
   to.producerName = model.producerName;
   to.producerVersion = model.producerVersion;
-  // Functions come along: their calls look like nodes of any other domain.
+  // Functions are kept: their calls look like nodes of any other domain.
   to.functions.push(...model.functions);
 
   const values = new Map<Value, Value>();
@@ -42,7 +42,7 @@ export function extractSubgraph(model: Model, inputs: readonly Value[], outputs:
   const spares: Value[] = [];
   for (const n of model.graph.nodes())
     if (nodes.has(n)) graph.append(copyKeepingInputs(n, values, copies, cut, spares));
-  // Once every other name is known.
+  // Named once every other name is known.
   for (const v of spares) v.name = graph.freshName(`${v.name}_again`);
   for (const v of new Set(outputs)) graph.outputs.push(values.get(v)!);
   return to;
@@ -67,8 +67,8 @@ function needed(cut: ReadonlySet<Value>, outputs: readonly Value[]): { nodes: Se
 }
 
 /**
- * A node may make a value that is an input of the part beside one that is needed: the copy of the former goes to `spares`.
- * It is named later and not left out: some operators must write to every output.
+ * A node may produce a value that is an input of the part besides one that is needed. The copy of the former is added
+ * to `spares`. It is named later and not omitted, because some operators must write to every output.
  */
 function copyKeepingInputs(
   n: Node,

@@ -8,7 +8,7 @@ import { DType, Model, f32, i64, type Tensor } from '../ir/index.ts';
 import { tensorFrom } from '../ir/tensor.ts';
 import { choicesOf, fixSelections } from './fix-selections.ts';
 
-/** The two largest of x, and twice the entries of x that are above zero; the latter's count was written down as 3. */
+/** The two largest entries of x, and twice the entries of x above zero, whose count the graph fixes at 3. */
 function model(): Model {
   const m = new Model();
   m.opsets.set('', 17);
@@ -47,7 +47,7 @@ it('a model runs on with the choices of another run', async () => {
   const first = feed(5, -1, 2, -3, 4, -6);
   const other = feed(1, 7, -2, -3, -4, -6);
   const want = await run(m, first);
-  // Two entries above zero: the sum of three has no partner.
+  // Two entries above zero: the sum of three has no matching shape.
   await expect(run(m, other)).rejects.toThrow();
 
   const probe = cloneModel(m).model;
@@ -61,7 +61,7 @@ it('a model runs on with the choices of another run', async () => {
   expect(fixSelections(m, recorded)).toBe(2);
   const same = await run(m, first);
   expect(same.map((t) => [...(t.data as Float32Array)])).toEqual(want.map((t) => [...(t.data as Float32Array)]));
-  // What was chosen stays; what it is chosen from is read anew: entries 0 and 4, and 0, 2 and 4.
+  // The selection stays, and values are read from the new input: entries 0 and 4, and 0, 2 and 4.
   const [largest, where, sum] = await run(m, other);
   expect([...(largest!.data as Float32Array)]).toEqual([1, -4]);
   expect([...(where!.data as BigInt64Array)]).toEqual([0n, 4n]);

@@ -1,7 +1,7 @@
 /**
- * Detectors choose boxes by their scores, and some exporters write down how many were chosen when the graph was traced: a
- * model that chooses others (pruned, or with made-up weights) then does not even run. With the choices of one run put in
- * as constants, what comes before and behind them can still be counted, timed and compared.
+ * Detectors select boxes by score, and some exporters fix the number of selected boxes at tracing. A model that selects
+ * others (pruned, or with random weights) then fails to run. With the selections of one run inserted as constants, the
+ * parts before and after them can still be counted, timed and compared.
  */
 import { attrInt, int } from '../ir/attribute.ts';
 import type { Graph } from '../ir/graph.ts';
@@ -17,18 +17,18 @@ import { runPasses } from './pass.ts';
 const chooses = (g: Graph): boolean =>
   [...g.nodes()].some((n) => traitsOf(n).selection?.chosen || [...n.subgraphs()].some(chooses));
 
-/** What one node chooses: values that may become constants. */
+/** Selections of one node: values that may become constants. */
 function chosenBy(node: Node, depends: ReadonlySet<Value>): Value[] {
   const values = [...(traitsOf(node).selection?.chosen?.(node) ?? [])];
   if (node.key === 'If') values.push(node.input(0));
-  // Suppression is often wrapped in a condition.
+  // Suppression is often wrapped in an If.
   if ([...node.subgraphs()].some(chooses)) values.push(...node.outputs);
   return values.filter((v): v is Value => v != null && v.name !== '' && depends.has(v));
 }
 
 /**
- * Values that a run chooses by its data: indices and conditions. What a loop or a condition with a choice in it gives may
- * also be numbers, which are not chosen.
+ * Values that a run selects by its data: indices and conditions. Outputs of a loop or an If that contains a selection
+ * can also be ordinary numbers.
  */
 export function choicesOf(model: Model): Value[] {
   const depends = dataDependent(model);
@@ -36,9 +36,9 @@ export function choicesOf(model: Model): Value[] {
 }
 
 /**
- * Puts recorded choices into a model, by the names of their values; in place. What is largest along an axis is gathered by
- * the recorded indices instead.
- * @returns how many became constants
+ * Inserts recorded selections into a model by value name, in place. The largest entries along an axis are instead
+ * gathered by the recorded indices.
+ * @returns number of values that became constants
  */
 export function fixSelections(model: Model, recorded: ReadonlyMap<string, Tensor>): number {
   const { graph } = model;
@@ -64,7 +64,7 @@ export function fixSelections(model: Model, recorded: ReadonlyMap<string, Tensor
   return count;
 }
 
-/** Where it is read; what the model gives out stays. */
+/** Replaces the value at its readers; graph outputs stay. */
 function replaceReaders(v: Value, by: Value): void {
   for (const { node, index } of [...v.uses()]) node.setInput(index, by);
 }

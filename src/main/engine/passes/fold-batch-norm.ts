@@ -5,10 +5,10 @@ import { constantOf, fromFloat64, setConstantInput, toFloat64 } from './constant
 import type { Pass } from './pass.ts';
 
 /**
- * Folds an inference BatchNormalization into the linear operator before it, where that has an input for a bias, its weights
- * are constant initializers and nothing else reads what lies between. Arithmetic is float64, rounded once:
- * y = s (W x + b - mean) + beta with s = scale / sqrt(var + epsilon) per output channel (Ioffe and Szegedy 2015,
- * algorithm 2). Run `constants-to-initializers` first where weights may come from Constant nodes.
+ * Folds an inference BatchNormalization into the linear operator before it, where that has a bias input, its weights
+ * are constant initializers and nothing else reads the values in between. Arithmetic is float64, rounded once: y = s (W
+ * x + b - mean) + beta with s = scale / sqrt(var + epsilon) per output channel (Ioffe and Szegedy 2015, algorithm 2).
+ * Run `constants-to-initializers` first where weights may come from Constant nodes.
  */
 export const foldBatchNorm: Pass = {
   name: 'fold-batch-norm',
@@ -61,7 +61,7 @@ function fold(model: Model, bn: Node, given: ReadonlySet<Value>): boolean {
   return true;
 }
 
-/** The present bias per output channel (zeros when there is none), or null when it is not a plain constant. */
+/** The present bias per output channel (zeros without one), or null when it is not a plain constant. */
 function oldBias(model: Model, layer: Node, channels: number): Float64Array | null {
   const v = layer.input(2);
   if (!v) return new Float64Array(channels);

@@ -11,7 +11,7 @@ import { inlineFunctions } from '../../runtime/inline.ts';
 import { randomFeeds } from '../../runtime/random-inputs.ts';
 import { foldConstants } from './fold-constants.ts';
 
-/** x [N, 3] times a matrix that is transposed and scaled at run time, plus a row of ones made by Expand. */
+/** x [N, 3] times a matrix that is transposed and scaled at run time, plus a row of ones from Expand. */
 function detour(): Model {
   const model = new Model();
   model.opsets.set('', 17);
@@ -45,7 +45,7 @@ describe('constants', () => {
     const ones = (name: string, dims: number[]) =>
       graph.addInitializer(name, f32(new Float32Array(1000).fill(1), dims));
     const [table] = graph.emit('MatMul', [ones('column', [1000, 1]), ones('row', [1, 1000])]);
-    // It meets the input, so that the table itself is what would be stored.
+    // The Add reads the graph input, so the table itself would have to be stored.
     const [z] = graph.emit('Add', [table!, graph.emit('ReduceSum', [graph.outputs[0]!])[0]!], { outputName: 'z' });
     z!.type = { elemType: DType.FLOAT };
     graph.outputs[0] = z!;

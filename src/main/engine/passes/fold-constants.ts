@@ -1,6 +1,7 @@
 /**
- * What is computed from constants alone becomes a constant: the runtime does that whenever it opens a model, and here it
- * spares the analysis exporters' detours (tables of positions, biases put together from parts, transposed weights).
+ * Replaces values that are computed from constants alone by constants. The runtime does so whenever it opens a model.
+ * Here it removes exporters' detours from the analysis (position tables, biases assembled from parts, transposed
+ * weights).
  */
 import type { Executor } from '../executor.ts';
 import { isRandom } from '../ir/dependence.ts';
@@ -13,10 +14,13 @@ import { isMissing } from '../onnx/index.ts';
 import { eliminateDead, extractSubgraph, runPasses } from './index.ts';
 import { traitsOf } from '../ops/registry.ts';
 
-/** Results larger than all that they are made of, in bytes, stay computed. */
+/** A result that exceeds the total size of its sources by more than this, in bytes, stays computed. */
 const GROWTH = 1 << 20;
 
-/** Changes the model in place; returns how many values became constants. */
+/**
+ * Changes the model in place.
+ * @returns number of values that became constants
+ */
 export async function foldConstants(model: Model, executor: Executor): Promise<number> {
   const { graph } = model;
   const fixed = new Set<Value>();
@@ -25,7 +29,7 @@ export async function foldConstants(model: Model, executor: Executor): Promise<n
   const made = new Set<Node>();
   for (const n of graph.nodes()) {
     const inputs = n.inputs.filter((v) => v !== null);
-    // Quantized weights are stored small on purpose; Dropout goes by a pass of its own.
+    // Quantized weights are stored small on purpose. Dropout has a separate pass.
     const kept = traitsOf(n).quantizes || n.key === 'Dropout';
     if (n.domain !== '' || kept || isRandom(n) || inputs.length === 0) continue;
     if ([...n.subgraphs()].length > 0) continue;
@@ -56,7 +60,7 @@ export async function foldConstants(model: Model, executor: Executor): Promise<n
   return count;
 }
 
-/** Bytes of the constants that a value is made of, where nothing else reads them. */
+/** Bytes of the constants that a value is computed from, counting only those without other readers. */
 function sourceBytes(v: Value, fixed: ReadonlySet<Value>): number {
   const seen = new Set<Value>();
   const waiting = [v];

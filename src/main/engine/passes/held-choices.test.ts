@@ -1,4 +1,4 @@
-/** Detectors whose graph does not run without boxes: a cut model that finds none is judged, it does not end the job. */
+/** Detectors whose graph does not run without boxes: a cut model that finds none is judged and does not end the job. */
 import { expect, it } from 'vitest';
 import { detector, spotted } from '../../../../test/support/detector.ts';
 import { plainExecutor } from '../../../../test/support/executor.ts';
@@ -9,7 +9,7 @@ it('counts samples without boxes, and compares numbers with the choices of the o
   expect(got.original).toMatchObject({ samples: 3, agreement: 1 });
   expect(got.pruned).toMatchObject({ samples: 3, agreement: 0 });
   expect(got.notes).toEqual([expect.stringContaining('own boxes on 3 of 3 samples')]);
-  // Boxes and scores of the same places are near; those of none would be at 0 dB.
+  // Boxes and scores at the same positions are similar; without any boxes, the SNR would be 0 dB.
   expect(got.pruned.snrDb).toBeGreaterThan(3);
 });
 

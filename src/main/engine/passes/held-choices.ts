@@ -1,6 +1,7 @@
 /**
- * Detectors whose graph runs only with as many boxes as its exporter saw, or with one at least: a cut model that chooses
- * others fails, by its choice and not by its numbers. With the original's choices held fixed it is judged all the same.
+ * Detectors whose graph runs only with the number of boxes from tracing, or with at least one box. A cut model that
+ * selects other boxes fails because of its selection, not its numbers. It is judged with the original's selections
+ * instead.
  */
 import { SecateurError } from '../../../shared/contract/errors.ts';
 import type { ExecSession, Executor, HostTensor, SessionOptions } from '../executor.ts';
@@ -13,7 +14,7 @@ import { choicesOf, eliminateDead, fixSelections, runPasses } from './index.ts';
 type Feeds = Readonly<Record<string, HostTensor>>;
 type Outputs = Readonly<Record<string, HostTensor>>;
 
-/** What a model chooses for the given inputs, by the names of the values; null where it chooses nothing. */
+/** Selections of a model for the given inputs, by value name; null where it selects nothing. */
 export async function recordChoices(
   source: Model,
   feeds: Feeds,
@@ -24,7 +25,7 @@ export async function recordChoices(
   if (choices.length === 0) return null;
   model.graph.outputs.splice(0, Infinity, ...choices);
   for (const v of choices) v.type = null;
-  // What comes behind them may not run.
+  // Later nodes may not run.
   runPasses(model, [eliminateDead]);
   const session = await executor.open(model, { threads: 1, optimization: 'basic' });
   try {
@@ -39,14 +40,17 @@ export async function recordChoices(
 
 export interface HoldOptions extends SessionOptions {
   readonly executor: Executor;
-  /** The original in the form that the cut model was made from: its values have the same names. Asked for when needed. */
+  /**
+   * The original in the form that the cut model was made from, so that its values have the same names. Called only when
+   * needed.
+   */
   readonly prepared: () => Promise<Model>;
 }
 
 /**
- * Runs a cut model; where it fails because of its own choices, again with the original's.
- * @returns outputs, and whether the choices in them are the original's
- * @throws what the run threw, where the model chooses nothing or fails with the original's choices too
+ * Runs a cut model; where it fails because of its own selections, runs it again with the original's.
+ * @returns outputs, and whether the selections in them are the original's
+ * @throws the error of the run, where the model selects nothing or also fails with the original's selections
  */
 export async function runHeld(
   model: Model,
@@ -65,7 +69,7 @@ export async function runHeld(
     try {
       return { outputs: await again.run(feeds), held: true };
     } catch {
-      // Not its choices are to blame: the first message says what is.
+      // The selections are not the cause, so the first error is reported.
       throw e;
     } finally {
       await again.release();
@@ -73,6 +77,6 @@ export async function runHeld(
   }
 }
 
-/** What a report says of samples that a cut model did not run on by its own choices. */
+/** The report's note on samples that a cut model could not run on with its own selections. */
 export const heldNote = (held: number, samples: number): string =>
   `The pruned model does not run with its own boxes on ${held} of ${samples} samples. These samples count as having no boxes, and their numbers come from runs with the original's choices.`;

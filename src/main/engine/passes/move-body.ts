@@ -1,10 +1,13 @@
-/** What is in a graph within a model, copied into the graph around it. */
+/** Copies the contents of a graph into the graph around it. */
 import { copyNode, copyValue } from '../ir/clone.ts';
 import type { Graph } from '../ir/graph.ts';
 import type { Node } from '../ir/node.ts';
 import type { Value } from '../ir/value.ts';
 
-/** Its constants, each once. @returns each with its copy */
+/**
+ * Copies its constants, each once.
+ * @returns each with its copy
+ */
 export function copyInitializers(graph: Graph, body: Graph): Map<Value, Value> {
   const values = new Map<Value, Value>();
   for (const v of body.initializers) {
@@ -18,8 +21,8 @@ export function copyInitializers(graph: Graph, body: Graph): Map<Value, Value> {
 }
 
 /**
- * Its nodes, before `at`.
- * @param values what its inputs and constants became; gets what its other values became
+ * Copies its nodes before `at`.
+ * @param values replacements of its inputs and constants; extended by those of its other values
  * @param called the name of a copy, by that of its node; default: the same
  */
 export function copyNodes(
@@ -34,7 +37,7 @@ export function copyNodes(
     if (c.name) c.name = called(c.name);
     for (const o of c.outputs) {
       if (o.name) o.name = graph.freshName(o.name);
-      // Symbolic sizes of a body mean nothing outside of it, and may bear the names of others.
+      // Symbolic sizes of a body have no meaning outside of it and can collide with other names.
       if (!o.type?.raw) o.type = null;
     }
     graph.insertBefore(at, c);

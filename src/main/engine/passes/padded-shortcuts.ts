@@ -1,7 +1,8 @@
 /**
- * Shortcuts without weights (He et al. 2016, option A: every second pixel, zero channels around) as 1x1 convolutions.
- * The result is the same to the bit; the runtime keeps its blocked layout through a convolution but not through Slice and
- * Pad, and can then fuse the residual addition and its activation. Whether that is faster is for a measurement to say.
+ * Replaces shortcuts without weights (He et al. 2016, option A: every second pixel, zero channels around) by 1x1
+ * convolutions. The result is bit-identical. The runtime keeps its blocked layout through a convolution but not through
+ * Slice and Pad, and can then fuse the residual addition and its activation. A measurement decides whether that is
+ * faster.
  */
 import { attrInts, int, ints } from '../ir/attribute.ts';
 import { DType } from '../ir/dtype.ts';
@@ -12,12 +13,16 @@ import { f32, toNumbers } from '../ir/tensor.ts';
 import { Value } from '../ir/value.ts';
 import { eliminateDead } from './eliminate-dead.ts';
 
-/** Changes the model in place. @param facts of this model @returns how many shortcuts were replaced */
+/**
+ * Changes the model in place.
+ * @param facts of this model
+ * @returns number of shortcuts replaced
+ */
 export function paddedShortcutsToConv(model: Model, facts: Facts): number {
   const { graph } = model;
   let count = 0;
   for (const pad of graph.nodes()) {
-    // A value that is given out keeps its name, and so its producer.
+    // A graph output keeps its name, and therefore its producer.
     if (pad.key !== 'Pad' || pad.output().isGraphOutput) continue;
     const pads = padsOf(pad, facts);
     const out = facts.get(pad.output());
@@ -58,7 +63,7 @@ export function paddedShortcutsToConv(model: Model, facts: Facts): number {
   return count;
 }
 
-/** Pads of a constant-zero Pad, or null. */
+/** Pads of a zero-filling Pad, or null. */
 function padsOf(pad: Node, facts: Facts): readonly number[] | null {
   const mode = pad.attributes.get('mode');
   if (mode?.kind === 'string' && new TextDecoder().decode(mode.value) !== 'constant') return null;
@@ -73,7 +78,7 @@ function padsOf(pad: Node, facts: Facts): readonly number[] | null {
 const numbers = (v: Value, facts: Facts): readonly number[] | null =>
   v.initializer ? toNumbers(v.initializer) : (facts.get(v)?.constant ?? null);
 
-/** Exporters write the largest integer of 32 or 64 bits for the end of an axis. */
+/** Exporters use the largest 32- or 64-bit integer for the end of an axis. */
 const ENDLESS = 2 ** 31 - 1;
 
 /** Follows Slices of whole spatial axes with positive steps back to their source. */
@@ -93,7 +98,7 @@ function throughSlices(from: Value, facts: Facts): { value: Value; strides: [num
     for (const [i, axis] of axes.entries()) {
       const at = axis < 0 ? axis + shape.length : axis;
       const step = steps[i]!;
-      // An axis that was short in the run that told the facts may be longer in another one.
+      // A dynamic axis that was short in the run behind the facts can be longer in another run.
       const whole = dynamic?.[at] != null ? ends[i]! >= ENDLESS : ends[i]! >= shape[at]!;
       if (starts[i] !== 0 || !whole || step < 1) return null;
       if (step > 1 && at < 2) return null;

@@ -4,10 +4,10 @@ import { verifyModel } from '../ir/verify.ts';
 /** A rewrite of a model. It may change the model it is given. */
 export interface Pass {
   readonly name: string;
-  /** Throws when the model is not one the pass can take. */
+  /** Throws when the pass does not support the model. */
   readonly requires?: (model: Model) => void;
   run(model: Model): PassResult;
-  /** Throws when the result is not what the pass promises; called when verifying. */
+  /** Throws when the result violates the pass's guarantee; called when verifying. */
   readonly ensures?: (model: Model) => void;
 }
 
@@ -16,7 +16,7 @@ export interface PassResult {
   readonly modified: boolean;
 }
 
-/** Runs passes one after another; with `verify` the model is checked after each (tests always do). */
+/** Runs passes one after another. With `verify` (always in tests), the model is checked after each. */
 export function runPasses(model: Model, passes: readonly Pass[], options: { verify?: boolean } = {}): PassResult {
   let modified = false;
   let current = model;

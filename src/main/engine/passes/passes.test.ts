@@ -50,7 +50,7 @@ describe('passes (what they compute is held against the runtime in test/contract
     expect(raised(12, more('Softmax'))).toBe(12);
     expect(raised(10, more('Clip'))).toBe(10);
     expect(raised(11, more('Clip'))).toBe(15);
-    // Batch statistics that are already asked for come in another form before 14.
+    // Batch statistics that are already requested have another form before 14.
     expect(raised(13, (g) => void [...g.nodes()].find((n) => n.name === 'bn1')!.attributes.set('training_mode', { kind: 'int', value: 1n }))).toBe(13); // prettier-ignore
   });
 
@@ -154,7 +154,7 @@ describe('extractSubgraph', () => {
     const cut = [...m.graph.nodes()].find((n) => n.opType === 'Add')!.output();
     const part = extractSubgraph(m, [cut], [m.graph.outputs[1]!]);
     verifyModel(part);
-    // Everything begins at x, which was not given.
+    // Everything starts at x, which is not among the inputs.
     expect(() => extractSubgraph(m, [], [m.graph.outputs[1]!])).toThrow(
       expect.objectContaining({ code: 'model-invalid' }),
     );
@@ -168,7 +168,7 @@ describe('extractSubgraph', () => {
     const g = m.graph;
     const x = g.addInput('x', { elemType: DType.FLOAT, shape: [1, 4] });
     const [a, b] = g.emit('Split', [x], { attributes: [['axis', int(1)]], outputs: 2, outputName: 'part' });
-    // Takes the name that the copy would get first.
+    // Occupies the name that the copy would get first.
     const again = g.emit('Neg', [b!], { outputName: `${a!.name}_again` })[0]!;
     g.outputs.push(g.emit('Add', [a!, again], { outputName: 'y' })[0]!);
     const part = extractSubgraph(m, [x, a!], [g.outputs[0]!]);

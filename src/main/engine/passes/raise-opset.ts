@@ -2,12 +2,14 @@ import type { Model, Node } from '../ir/index.ts';
 import { traitsOf } from '../ops/registry.ts';
 import type { Pass } from './pass.ts';
 
-/** From here on BatchNormalization gives the batch's own mean and variance, without a node for each step of it. */
+/**
+ * From this version on, BatchNormalization returns the batch's own mean and variance without a separate node per step.
+ */
 const TARGET = 15;
 
 /**
- * Declares operator set 15 where every operator of the model means the same there, for what only newer operators can do.
- * A model that holds one that changed, a subgraph or a function stays as it is.
+ * Declares operator set 15 where every operator of the model has the same meaning there, to enable newer operators. A
+ * model stays unchanged if it contains an operator that changed, a subgraph or a function.
  */
 export const raiseOpset: Pass = {
   name: 'raise-opset',

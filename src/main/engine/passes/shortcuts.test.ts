@@ -91,7 +91,7 @@ describe('padded-shortcuts-to-conv', () => {
     const m = others[name]!();
     const before = types(m);
     const facts = await collectFacts(m, plainExecutor, { batch: 3 }).catch((e: unknown) => {
-      // The shapes of a network whose branches do not fit would make the test say nothing.
+      // Shapes that do not fit would make the test meaningless.
       throw new Error(`${name} does not run: ${String(e)}`);
     });
     expect(paddedShortcutsToConv(m, facts)).toBe(0);
@@ -109,7 +109,7 @@ describe('padded-shortcuts-to-conv', () => {
   });
 });
 
-/** x [2, 3, 4, 4] -> y, with what `make` emits. */
+/** x [2, 3, 4, 4] -> y, through the nodes that `make` emits. */
 function line(make: (b: GraphBuilder, x: Value) => Value, opset = 13): Model {
   const model = new Model();
   model.opsets.set('', opset);

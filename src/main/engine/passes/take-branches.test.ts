@@ -14,12 +14,12 @@ import { Value } from '../ir/value.ts';
 import { verifyModel } from '../ir/verify.ts';
 import { takeBranches } from './take-branches.ts';
 
-/** A branch that convolves x with its own weights, or gives x itself. */
+/** A branch that convolves x with separate weights, or returns x itself. */
 function branch(n: Net, x: Value, channels: number, convolves: boolean): Graph {
   const g = new Graph();
   g.name = 'branch';
   if (!convolves) {
-    // The runtime wants a node of its own in front of what a branch gives.
+    // The runtime requires a node before a branch's output.
     g.outputs.push(g.emit('Identity', [x], { outputName: 'as_it_is' })[0]!);
     return g;
   }
@@ -31,7 +31,7 @@ function branch(n: Net, x: Value, channels: number, convolves: boolean): Graph {
   return g;
 }
 
-/** Convolutions around an If that asks whether the size of an axis is what `want` says. */
+/** Convolutions around an If whose condition is that the size of an axis equals `want`. */
 function network(axis: number, want: number): Model {
   const n = new Net();
   const x = n.relu(n.conv(n.input('batch', 3, 4, 4), 3, 6));
@@ -65,7 +65,7 @@ describe('conditions that are settled', () => {
     expect(operators(m)).not.toContain('If');
     expect(operators(m).filter((o) => o === 'Conv')).toHaveLength(convolutions);
     expect(await runOnce(m, feeds)).toEqual(before);
-    // What was in the branch is pruned like everything else.
+    // Nodes from the branch are pruned like all others.
     const p = await prepare(m);
     expect(p.analysis.groups.map((g) => g.units)).toEqual(convolutions === 2 ? [6, 6] : [6]);
     expect((await oracle(p, randomPlan(p, 2, 0.4))).error).toBeLessThan(1e-5);

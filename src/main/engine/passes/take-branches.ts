@@ -1,6 +1,6 @@
 /**
- * Conditions that are settled: exporters of scripted code ask for ranks and sizes that never change (a squeeze of an axis
- * that may be 1 becomes an If). The branch that is always taken takes the place of the If, and what is in it can be pruned.
+ * Resolves constant conditions: exporters of scripted code test ranks and sizes that never change (a squeeze of an axis
+ * that may be 1 becomes an If). The branch that is always taken replaces the If, so its contents can be pruned.
  */
 import type { Facts } from '../ir/facts.ts';
 import type { Graph } from '../ir/graph.ts';
@@ -13,7 +13,11 @@ import { dissolve } from './eliminate-dead.ts';
 import { copyInitializers, copyNodes } from './move-body.ts';
 import { readsSizes } from '../ops/registry.ts';
 
-/** Changes the model in place, branches in branches included. @param facts of this model @returns how many conditions went */
+/**
+ * Changes the model in place, nested branches included.
+ * @param facts of this model
+ * @returns number of conditions removed
+ */
 export function takeBranches(model: Model, facts: Facts): number {
   const { graph } = model;
   let count = 0;
@@ -30,7 +34,7 @@ export function takeBranches(model: Model, facts: Facts): number {
   return count;
 }
 
-/** True where a condition depends on a size that differs from run to run, or may. */
+/** True where a condition depends on a size that differs between runs, or may. */
 function mayChange(condition: Value, facts: Facts): boolean {
   const seen = new Set<Value>();
   const waiting = [condition];
@@ -56,7 +60,7 @@ function mayChange(condition: Value, facts: Facts): boolean {
 const indicesOf = (v: Value | null, facts: Facts): readonly number[] | null =>
   v?.initializer ? toNumbers(v.initializer) : ((v && facts.get(v)?.constant) ?? null);
 
-/** Whether one of the axes is dynamic; null where it is not known. */
+/** Whether one of the axes is dynamic; null where unknown. */
 function dynamicAt(v: Value, axes: readonly number[] | null, facts: Facts): boolean | null {
   const f = facts.get(v);
   if (!f || !axes) return null;
@@ -77,7 +81,7 @@ function inline(graph: Graph, node: Node, branch: Graph): void {
       out.replaceAllUsesWith(result);
       return;
     }
-    // What is given out keeps its name.
+    // A graph output keeps its name.
     const same = new Node('Identity', [result], [out], { name: node.name ? `${node.name}_${i}` : '' });
     if (after) graph.insertBefore(after, same);
     else graph.append(same);

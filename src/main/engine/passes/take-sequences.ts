@@ -1,6 +1,6 @@
 /**
- * Lists of tensors (ONNX sequences) whose entries are known: who reads an entry gets the tensor itself, and a list that is
- * joined becomes a Concat. Lists that grow by the data, or are taken apart at run-time sizes, stay.
+ * Resolves lists of tensors (ONNX sequences) with known entries: a reader of an entry gets the tensor itself, and a
+ * joined list becomes a Concat. Lists that grow with the data, or are split at run-time sizes, stay.
  */
 import { attrInt, int, ints } from '../ir/attribute.ts';
 import type { Facts } from '../ir/facts.ts';
@@ -13,10 +13,14 @@ import { fixedNumbers, takePlace } from './sequences.ts';
 
 type List = readonly Value[];
 
-/** Lists longer than this stay: every entry would be an output of its own. */
+/** Longer lists stay, because every entry would be a separate output. */
 const LONGEST = 1024;
 
-/** Changes the model in place. @param facts of this model @returns how many readers of lists went */
+/**
+ * Changes the model in place.
+ * @param facts of this model
+ * @returns number of list readers replaced
+ */
 export function takeSequences(model: Model, facts: Facts): number {
   const { graph } = model;
   const lists = new Map<Value, List>();
@@ -39,10 +43,10 @@ export function takeSequences(model: Model, facts: Facts): number {
   return count;
 }
 
-/** The entries of the list that a node makes; null for any other node and where they are not known. */
+/** The entries of the list that a node makes; null for any other node, and where they are unknown. */
 function listOf(model: Model, node: Node, lists: ReadonlyMap<Value, List>, facts: Facts): List | null {
   const from = node.input(0) ? (lists.get(node.input(0)!) ?? null) : null;
-  /** Where an optional position points at, of `places`; negative ones count from the end. */
+  /** Resolves an optional position among `places`; negative ones count from the end. */
   const place = (v: Value | null, places: number, otherwise: number): number | null => {
     const at = v ? fixedNumbers(v, facts)?.[0] : otherwise;
     if (at === undefined || at >= places || at < -places) return null;
@@ -56,7 +60,7 @@ function listOf(model: Model, node: Node, lists: ReadonlyMap<Value, List>, facts
     case 'Identity':
       return from;
     case 'SequenceInsert': {
-      // At the end by default, which a position may name as well.
+      // Inserted at the end by default; a position may also name the end.
       const last = from?.length ?? 0;
       const given = node.input(2) ? fixedNumbers(node.input(2)!, facts)?.[0] : last;
       const at = given === last ? last : place(node.input(2), last, last);
@@ -73,7 +77,7 @@ function listOf(model: Model, node: Node, lists: ReadonlyMap<Value, List>, facts
   }
 }
 
-/** The parts of a tensor that is taken apart at fixed sizes; null where a size follows the inputs. */
+/** The parts of a tensor that is split at fixed sizes; null where a size follows the inputs. */
 function partsOf(model: Model, node: Node, facts: Facts): List | null {
   const graph = node.graph!;
   const x = node.input(0)!;
@@ -103,7 +107,7 @@ function partsOf(model: Model, node: Node, facts: Facts): List | null {
   return parts.map((p) => reaxis(model, node, 'Squeeze', p, axis));
 }
 
-/** What a reader of a known list gives; null for any other node and where that is not known. */
+/** The result of a reader of a known list; null for any other node, and where it is unknown. */
 function readingOf(model: Model, node: Node, list: List, facts: Facts): Value | null {
   const graph = node.graph!;
   switch (node.key) {
@@ -129,7 +133,7 @@ function readingOf(model: Model, node: Node, list: List, facts: Facts): Value | 
 const ints64 = (graph: Graph, values: readonly number[]): Value =>
   graph.addInitializer(graph.freshName('sizes'), i64(values));
 
-/** Adds or drops one axis of extent 1 in front of `before`. */
+/** Adds or removes one axis of size 1 before `before`. */
 function reaxis(model: Model, before: Node, op: 'Squeeze' | 'Unsqueeze', v: Value, axis: number): Value {
   const graph = before.graph!;
   const input = model.opset >= 13;

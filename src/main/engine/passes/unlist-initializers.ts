@@ -1,6 +1,6 @@
 /**
- * Initializers that are inputs of the graph as well. Before IR version 4 every one had to be, and it meant nothing; since
- * then it makes the initializer a default that callers may replace, and a weight that may be replaced is no constant.
+ * Initializers that are also graph inputs. Before IR version 4, every initializer had to be listed, without further
+ * meaning. Since then, listing makes it a default that callers may replace, and a replaceable weight is not a constant.
  */
 import type { Model } from '../ir/index.ts';
 import type { Pass } from './pass.ts';
@@ -9,8 +9,8 @@ import type { Pass } from './pass.ts';
 const FREE = 4;
 
 /**
- * Lifts a model of an older IR version to 4: initializers leave the inputs, everything else stays. Only so may
- * initializers be added. Changes the model in place; false where the version is new enough.
+ * Lifts a model of an older IR version to 4: initializers are removed from the inputs, everything else stays. Without
+ * this, initializers could not be added. Changes the model in place; returns false where the version is recent enough.
  */
 export function liftIrVersion(model: Model): boolean {
   if (model.irVersion >= FREE) return false;
@@ -21,8 +21,8 @@ export function liftIrVersion(model: Model): boolean {
 }
 
 /**
- * Takes initializers out of the inputs where all of them are listed: exporters do so by an old habit, and nobody replaces
- * every weight. Where some are listed they are meant to be replaced, and stay.
+ * Removes initializers from the inputs where all of them are listed: exporters do this by convention, and nobody
+ * replaces every weight. If only some are listed, they are meant to be replaced and stay.
  */
 export const unlistInitializers: Pass = {
   name: 'unlist-initializers',

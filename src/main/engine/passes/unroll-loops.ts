@@ -1,7 +1,7 @@
 /**
- * Loops that put a list together a known number of times: exporters write one where a tensor is taken apart at given places
- * (tensor_split, chunk), often for a single turn. A list has no width that could be cut, so the turns are written out one
- * after another; what the list holds is then found by `takeSequences`.
+ * Unrolls loops that build a list in a known number of iterations. Exporters write such loops where a tensor is split
+ * at given positions (tensor_split, chunk), often with a single iteration. A list has no width that could be cut, so
+ * the iterations are written out; `takeSequences` then resolves the entries.
  */
 import { bodyLinks, type BodyLinks } from '../ir/bodies.ts';
 import { DType } from '../ir/dtype.ts';
@@ -15,18 +15,22 @@ import { dissolve } from './eliminate-dead.ts';
 import { copyInitializers, copyNodes } from './move-body.ts';
 import { fixedNumbers, isListMaker, takePlace } from './sequences.ts';
 
-/** More turns, or more nodes in all, are left as they are. */
+/** Loops with more iterations, or more nodes in total, stay. */
 const MOST_TURNS = 32;
 const MOST_NODES = 2048;
 
-/** Changes the model in place. @param facts of this model @returns how many loops were written out */
+/**
+ * Changes the model in place.
+ * @param facts of this model
+ * @returns number of loops unrolled
+ */
 export function unrollLoops(model: Model, facts: Facts): number {
   let count = 0;
   for (const node of [...model.graph.nodes()]) {
     const links = node.key === 'Loop' ? bodyLinks(node) : null;
     const turns = links && turnsOf(node, links, facts);
     if (!links || turns === null || !links.carried.some((c) => makesList(c.initial))) continue;
-    // What is stacked turn by turn, and graphs inside the body, are not what lists are put together by.
+    // Stacked outputs, and graphs inside the body, do not occur in loops that build lists.
     if (links.stacked.length || [...links.body.nodes()].some((n) => [...n.subgraphs()].length)) continue;
     if (turns * links.body.nodeCount > MOST_NODES) continue;
     writeOut(model.graph, node, links, turns);
@@ -37,7 +41,7 @@ export function unrollLoops(model: Model, facts: Facts): number {
 
 const makesList = (v: Value): boolean => v.producer !== null && isListMaker(v.producer);
 
-/** How often a loop runs at any size and for any data; null where that is not known. */
+/** Number of iterations for any size and any data; null where unknown. */
 function turnsOf(node: Node, { body }: BodyLinks, facts: Facts): number | null {
   const [most, goOn] = [node.input(0), node.input(1)];
   const turns = most && fixedNumbers(most, facts);
@@ -51,7 +55,7 @@ function turnsOf(node: Node, { body }: BodyLinks, facts: Facts): number | null {
 
 function writeOut(graph: Graph, node: Node, { body, carried }: BodyLinks, turns: number): void {
   const shared = copyInitializers(graph, body);
-  // The runtime hands both over as the body declares them: a scalar, or a vector of one.
+  // The runtime passes both as the body declares them: a scalar, or a vector of one.
   const dims = (i: number): number[] => (body.inputs[i]!.type?.shape?.length === 1 ? [1] : []);
   const goOn = new MemoryTensor(DType.BOOL, dims(1), Uint8Array.of(1));
   shared.set(body.inputs[1]!, graph.addInitializer(graph.freshName('go_on'), goOn));

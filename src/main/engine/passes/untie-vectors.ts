@@ -3,9 +3,10 @@ import { givenOut } from '../ir/reads.ts';
 import type { Pass } from './pass.ts';
 
 /**
- * Gives every reader of a shared float vector (one axis longer than 1) an initializer of its own. Exporters merge equal
- * constants, so that unrelated layers read the same zero bias or unit scale: pruning would have to treat all of them alike.
- * Shared matrices are left: those are shared on purpose. The data is shared in memory, and written once per reader.
+ * Gives every reader of a shared float vector (one axis longer than 1) a separate initializer. Exporters merge equal
+ * constants, so unrelated layers read the same zero bias or unit scale, and pruning would have to treat all of them
+ * alike. Shared matrices stay, because they are shared on purpose. The data is shared in memory and written once per
+ * reader.
  */
 export const untieVectors: Pass = {
   name: 'untie-vectors',

@@ -1,4 +1,4 @@
-/** What a finished compression says about itself: accepted or not, and why. */
+/** Decides whether a finished compression is accepted, and gives the reasons. */
 import type { CompressReport, KeptFloor, LatencyVerdict, Quality, QualityFloor } from '../../../shared/model/job.ts';
 import { DEFAULT_FLOOR } from '../../../shared/model/quality.ts';
 import { latencyReason } from '../latency/verdict.ts';
@@ -8,13 +8,13 @@ import type { Meanings } from './meaning.ts';
 type Told = Required<Pick<CompressReport, 'accepted' | 'reasons' | 'warnings' | 'floor'>> &
   Pick<CompressReport, 'keptFloor'>;
 
-/** @param kept undefined where nothing was searched for */
+/** @param kept undefined where no search took place */
 export function acceptance(o: {
   readonly original: Quality | null;
   readonly result: Quality | null;
   readonly floor: QualityFloor | undefined;
   readonly met: boolean;
-  /** Of the final measurement; absent where none was made. */
+  /** Latency of the final measurement; absent without one. */
   readonly latency?: LatencyVerdict | undefined;
   readonly meanings: Meanings;
   readonly kept?: KeptFloor | null | undefined;
@@ -24,7 +24,7 @@ export function acceptance(o: {
   const reasons = [...verdict.reasons];
   if (o.kept) {
     const fastest = `the fastest cut within the quality floor takes ${o.kept.ms.toPrecision(3)} ms (${o.kept.ratio.toFixed(2)}x), and the budget is ${o.budgetMs.toPrecision(3)} ms.`;
-    // A short look on a noisy machine may find it within: then they do not contradict each other.
+    // A short measurement on a noisy machine can be within the budget, so the two do not contradict each other.
     reasons.push(
       o.kept.ms > o.budgetMs
         ? `Budget and floor contradict each other: ${fastest}`

@@ -1,4 +1,4 @@
-/** How far two runs are apart, for equality up to rounding. */
+/** Difference between two runs, for equality up to rounding. */
 import type { HostTensor } from '../executor.ts';
 
 /**

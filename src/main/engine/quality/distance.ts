@@ -1,4 +1,7 @@
-/** Distance of a model's outputs from the original's, by what each output means. Plans and recovered weights rank by it. */
+/**
+ * Distance of a model's outputs from the original's, by the meaning of each output. Plans and recovered weights are
+ * ranked by it.
+ */
 import { inOrder } from '../executor.ts';
 import type { Distance, Look, Outputs } from '../heads/contract.ts';
 import { HEADS } from '../heads/registry.ts';
@@ -6,7 +9,7 @@ import { jointOf } from './joint.ts';
 
 /**
  * Distance of a batch of outputs from the given one, mean per sample, summed over the outputs.
- * @param outputs of the original, in which layouts that only values show are found
+ * @param outputs of the original; layouts that only values show are found in them
  */
 export function distanceFrom(outputs: Outputs, look: Look, heads = HEADS): Distance {
   const joint = jointOf(outputs, look, heads);

@@ -10,7 +10,7 @@ const tensor = (dims: number[], values: ArrayLike<number>): HostTensor => ({
   dims,
   data: Float32Array.from(values),
 });
-/** Original and candidate on the same samples. */
+/** Quality of original and candidate on the same samples. */
 function measured(
   how: Partial<OutputMeaning> & Pick<OutputMeaning, 'reading'>,
   ref: HostTensor,
@@ -60,7 +60,7 @@ describe('the floor', () => {
     const q = measured(CLASSES, rows(labels), worse, labels);
     expect(judgeQuality(...q).reasons[0]).toMatch(/Top-1 fell from 100.0 % to 85.0 %/);
     expect(judgeQuality(...q, { maxDrop: 0.2 }).reasons).toEqual([]);
-    // A result that is no worse may answer otherwise.
+    // A result that is no worse may differ from the original.
     const wrong = measured(CLASSES, worse, rows(labels), labels);
     expect(judgeQuality(...wrong).reasons).toEqual([]);
   });
@@ -86,7 +86,7 @@ describe('the floor', () => {
     expect(judgeQuality(...constant).reasons[0]).toMatch(/a constant output/);
     const one = measured(CLASSES, rows(mostly.map(() => 0)), rows(mostly.map(() => 0)));
     expect(judgeQuality(...one).reasons[0]).toMatch(/same class for every sample/);
-    // All embeddings share a direction: a constant has a high cosine with each of them.
+    // All embeddings share a direction, so a constant has a high cosine with each of them.
     const n = 60;
     const shared = tensor([n, 3], Array.from({ length: n }, (_, i) => [9, Math.cos(i), Math.sin(i)]).flat());
     const flat = tensor([n, 3], Array.from({ length: n }, () => [9, 0, 0]).flat());

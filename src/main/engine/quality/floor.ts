@@ -1,4 +1,4 @@
-/** Whether a result kept enough quality to be called accepted, and what limits the trust in that. */
+/** Decides whether a result kept enough quality to be accepted, and what limits the confidence in that. */
 import type { Quality, QualityFloor } from '../../../shared/model/job.ts';
 import {
   DEFAULT_FLOOR,
@@ -12,18 +12,21 @@ import { HEADS } from '../heads/registry.ts';
 import { wilson } from '../heads/support/intervals.ts';
 
 export interface Verdict {
-  /** Why it is not accepted, worst first, as sentences. Empty: it is. */
+  /** Reasons why it is not accepted, worst first, as sentences; empty when it is accepted. */
   readonly reasons: readonly string[];
   readonly warnings: readonly string[];
-  /** True where the quality itself is too low: a wider cut may keep it. False where it could not be judged. */
+  /** True where the quality itself is too low: keeping more units may raise it. False where it could not be judged. */
   readonly ruined: boolean;
 }
 
 const NOT_MEASURED = 'Quality was not measured, because no data were given.';
 
-/** Half of what lies between chance and perfect agreement, at least: a high share is no merit where all samples are alike. */
+/**
+ * Minimum share of the range between chance and perfect agreement: high agreement means little where all samples are
+ * alike.
+ */
 const OVER_CHANCE = 0.5;
-/** Of the original's accuracy, where nothing was asked for: ten points are too many of fifteen. */
+/** Maximum relative drop of the original's accuracy by default: ten points are too many out of fifteen. */
 const RELATIVE_DROP = 0.2;
 
 const percent = (x: number): string => `${(100 * x).toFixed(1)} %`;
@@ -31,9 +34,10 @@ const between = (i: Interval | undefined): string =>
   i ? ` (95 % interval ${(100 * i.low).toFixed(1)} to ${(100 * i.high).toFixed(1)} %)` : '';
 
 /**
- * @param original its own quality on the same samples; @param given what the user asks for, the rest is `DEFAULT_FLOOR`
- * With labels accuracy decides about classes, and agreement only where it was asked for: a result may differ from the
- * original and be as right.
+ * Judges a result. With labels, accuracy decides about classes, and agreement only where it was requested: a result may
+ * differ from the original and be equally correct.
+ * @param original its own quality on the same samples
+ * @param given the user's limits; the others come from `DEFAULT_FLOOR`
  */
 export function judgeQuality(original: Quality | null, q: Quality | null, given: QualityFloor = {}): Verdict {
   if (!q || !original) return { reasons: [NOT_MEASURED], warnings: [], ruined: false };
@@ -53,7 +57,7 @@ export function judgeQuality(original: Quality | null, q: Quality | null, given:
     else if (reason) unknown.push(reason);
   }
   if (!judged && !unknown.length) unknown.push('No output could be judged.');
-  // One output that says nothing on these data does not keep the others from being judged.
+  // An output that these data cannot judge does not prevent others from being judged.
   const blocking = judged ? unknown.filter((u) => u.startsWith(CHANCE)) : unknown;
   const warnings = unknown.filter((u) => !blocking.includes(u));
   if (q.samples < TOO_FEW_SAMPLES)
@@ -67,7 +71,7 @@ export function judgeQuality(original: Quality | null, q: Quality | null, given:
 
 const CHANCE = 'The original itself';
 
-/** The output that labels were compared with. */
+/** The output that was compared with the labels. */
 const labelledOf = (outputs: readonly OutputQuality[]): OutputQuality | undefined =>
   outputs.find((o) => o.labelChance !== undefined) ?? outputs.find((o) => o.reading === 'classes');
 

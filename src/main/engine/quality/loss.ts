@@ -1,4 +1,4 @@
-/** The loss of a model's outputs against the original's, by what each output means. */
+/** The loss of a model's outputs against the original's, by the meaning of each output. */
 import type { GraphBuilder } from '../autodiff/builder.ts';
 import type { Value } from '../ir/value.ts';
 import type { Joint, LossOptions, LossOutput } from '../heads/contract.ts';
@@ -10,8 +10,8 @@ export interface OutputLoss {
 }
 
 /**
- * Scalars to add up, each with the outputs that it is about.
- * @param joint outputs that have one loss together, as `jointOf` finds them
+ * Scalars to add up, each with its outputs.
+ * @param joint outputs with a common loss, as `jointOf` finds them
  */
 export function outputLosses(
   b: GraphBuilder,

@@ -18,7 +18,7 @@ const chain =
   (...ops: Emit[]): Emit =>
   (g, x) =>
     ops.reduce((v, o) => o(g, v), x);
-/** x / ||x||, as exporters write it. */
+/** x / ||x||, in the form that exporters write. */
 const unit: Emit = (g, x) => {
   const [length] = g.emit('ReduceL2', [x]);
   const [clipped] = g.emit('Clip', [length!]);

@@ -1,8 +1,7 @@
 /**
- * The meaning of each output of a model. Every head says how strongly the output looks like its reading (the end of the
- * graph, labels and class names that came with data, its name, its shape), and the strongest evidence decides. Nothing is
- * taken for classes only because it has two axes: an embedding or a regression would be trained and judged by a class that
- * it does not have.
+ * The meaning of each output of a model. Every head states the strength of its evidence (the end of the graph, labels
+ * and class names from the data, the output's name and shape), and the strongest evidence decides. Two axes alone are
+ * no evidence for classes: an embedding or a regression would be trained and judged by classes that it does not have.
  */
 import type { OutputMeaning } from '../../../shared/model/job.ts';
 import {
@@ -21,7 +20,10 @@ import type { Model } from '../ir/model.ts';
 
 export { ImpossibleReading, type Evidence, type Meanings };
 
-/** In the graph's order. @throws ImpossibleReading where a reading that was set does not fit */
+/**
+ * Meanings in the graph's order.
+ * @throws ImpossibleReading where a reading that the user set does not fit
+ */
 export function outputMeanings(model: Model, evidence: Evidence, heads = HEADS): Meanings {
   const known = model.graph.outputs.map((v) => v.name);
   for (const name of Object.keys(evidence.given ?? {}))
@@ -36,7 +38,7 @@ export function outputMeanings(model: Model, evidence: Evidence, heads = HEADS):
     const { name } = o;
     const wanted = e.given?.[name];
     const mine = labelled?.name === name && labelled.fits;
-    // Labels are about one output: they say nothing about the others.
+    // Labels apply to one output and are no evidence about the others.
     const own: Evidence = mine ? { ...e, ...(labelled.guessed && { chosen: labelled }) } : { ...e, largestLabel: null };
     const head = wanted ? heads.of(wanted) : null;
     const found = head ? { reading: head.reading, ...head.accept(o, own) } : strongest(o, own, heads);
@@ -78,7 +80,7 @@ function strongest(o: Output, e: Evidence, heads: Heads): Read {
   return best!.read;
 }
 
-/** Without data: from the graph and the shapes of its instrumented run. */
+/** Meanings without data: from the graph and the shapes of its instrumented run. */
 export function meaningsOf(p: {
   readonly model: Model;
   readonly facts: Facts;
@@ -100,13 +102,13 @@ export function meaningsOf(p: {
   });
 }
 
-/** The output that labels are compared with, else the first one of classes. */
+/** The output that labels are compared with, else the first output of classes. */
 export function classesIn(meanings: Meanings, order: Iterable<string> = meanings.keys()): string | undefined {
   const names = [...order].filter((name) => meanings.get(name)?.reading === 'classes');
   return names.find((name) => meanings.get(name)!.labels) ?? names[0];
 }
 
-/** The parts of the meanings that results depend on. */
+/** The parts of the meanings that affect results. */
 export const meaningsKey = (meanings: Meanings): unknown =>
   [...meanings.values()].map(({ name, reading, axis, threshold, labels, batchAxis }) => [
     name,

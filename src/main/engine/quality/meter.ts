@@ -23,8 +23,8 @@ export interface OutputFigures {
 
 export interface QualityMeter {
   /**
-   * Adds a batch. All outputs have the batch as first axis (others count as one sample's); `labels` are class numbers of
-   * the batch, used by the first output of classes. The original is measured by giving its outputs twice.
+   * Adds a batch. All outputs have the batch as first axis (others count as one sample's). `labels` are class numbers
+   * of the batch, used by the first output of classes. To measure the original, pass its outputs twice.
    */
   add(
     reference: Outputs,
@@ -34,23 +34,23 @@ export interface QualityMeter {
     options?: AddOptions,
   ): void;
   result(): Quality;
-  /** Per output. */
+  /** Figures per output. */
   outputs(): OutputFigures[];
 }
 
 export interface AddOptions {
-  /** The candidate found nothing in this batch: boxes among its outputs are not its own. */
+  /** The candidate found nothing in this batch: boxes in its outputs are not its own. */
   readonly noBoxes?: boolean;
 }
 
 export interface MeterOptions {
   /** Names of the outputs in the graph's order. */
   readonly order: readonly string[];
-  /** How they are read; what is not in it are numbers. */
+  /** Meanings of the outputs; outputs without an entry are read as numbers. */
   readonly meanings: Meanings;
-  /** Height and width of the input, where it is a picture: boxes of a detector lie in it. */
+  /** Height and width of the input, where it is an image: boxes of a detector refer to it. */
   readonly picture?: readonly [number, number] | null;
-  /** Default: all. */
+  /** Default: all heads. */
   readonly heads?: Heads;
 }
 
@@ -68,7 +68,10 @@ interface Pair {
   readonly floating: boolean;
 }
 
-/** Elements of both as numbers; null where they are not compared. @param integers whether integers are */
+/**
+ * Elements of both as numbers; null where they are not compared.
+ * @param integers whether integers are compared
+ */
 function comparable(t: HostTensor, other: HostTensor, integers = false): Pair | null {
   const [floating, also] = [floats(t), floats(other)];
   const ref = floating ?? (integers ? indices(t) : null);
@@ -76,7 +79,7 @@ function comparable(t: HostTensor, other: HostTensor, integers = false): Pair | 
   return ref && out ? { ref, out, floating: floating !== null } : null;
 }
 
-/** @param broken gets the rows with values that are not finite where the original's are */
+/** @param broken collects the rows with non-finite values where the original's are finite */
 function addRows(
   sum: Totals,
   { ref, out, rows, size }: Pick<Pair, 'ref' | 'out'> & { readonly rows: number; readonly size: number },
@@ -90,7 +93,7 @@ function addRows(
     over.maxAbs = Math.max(over.maxAbs, d.maxAbs);
     if (d.nonFinite) broken.add(i);
     if (d.signal > 0 || d.other > 0) {
-      // A sample that is zero on one side only has no direction: it counts as unlike.
+      // A sample that is zero on one side only has no direction, so its cosine counts as 0.
       over.cosine += d.signal > 0 && d.other > 0 ? d.dot / Math.sqrt(d.signal * d.other) : 0;
       over.cosines++;
     }
@@ -121,7 +124,7 @@ export function createQualityMeter({ order, meanings, picture = null, heads = HE
     const read = order.flatMap((name): OutputQuality[] => {
       const reading = meanings.get(name)?.reading ?? 'numbers';
       const total = totals.get(name);
-      // Outputs that are judged together have no figures of their own.
+      // Outputs that are judged together have no separate figures.
       return heads.of(reading).together || !total ? [] : [{ name, reading, ...total.judge.figures() }];
     });
     if (!joint || !together) return read;
@@ -146,7 +149,7 @@ export function createQualityMeter({ order, meanings, picture = null, heads = HE
         if (ref.length !== out.length) {
           if (!joint?.varies)
             throw new RangeError(`output ${name} has ${out.length} elements, the original ${ref.length}`);
-          // Another number of boxes cannot be compared value by value: it counts as zeros.
+          // A different number of boxes cannot be compared value by value, so it counts as zeros.
           const power = difference(ref, new Float32Array(ref.length), 0, ref.length).signal;
           sum.signal += power;
           sum.noise += power;
@@ -164,7 +167,7 @@ export function createQualityMeter({ order, meanings, picture = null, heads = HE
     result() {
       if (!samples) return { samples: 0, snrDb: null };
       const all = [...totals.values()];
-      // Noise without any signal would divide by zero: it is as bad as it gets.
+      // Noise without any signal would divide by zero, so it counts as the largest ratio.
       const ratio = (t: Totals): number => (t.noise === 0 ? 0 : t.noise / Math.max(t.signal, Number.MIN_VALUE));
       const mean = all.reduce((a, t) => a + ratio(t), 0) / Math.max(1, all.length);
       const outputs = figures();

@@ -1,4 +1,4 @@
-/** Predictions of one sample in a few words, before and after the cut. */
+/** Short descriptions of the predictions for one sample, before and after pruning. */
 import { inOrder } from '../executor.ts';
 import type { Look, Outputs, Said } from '../heads/contract.ts';
 import { HEADS } from '../heads/registry.ts';
@@ -7,9 +7,10 @@ import { floats } from '../heads/support/values.ts';
 import { jointOf } from './joint.ts';
 
 /**
- * Of the outputs that mean something together, else of the first output that holds floats: as its head says it, else by the
- * cosine to the original's.
- * @param before outputs of one sample; @param names of the classes, where they have names
+ * Describes outputs with a joint meaning if there are any, else the first output that holds floats: as its head
+ * describes it, or by the cosine to the original's.
+ * @param before outputs of one sample
+ * @param names of the classes, if known
  */
 export function sayPrediction(
   before: Outputs,

@@ -3,12 +3,12 @@ import type { Random } from '../random.ts';
 import { picturesIn } from './pictures.ts';
 
 export interface AugmentOptions {
-  /** Largest shift as a share of the picture's side; 0.125 is 4 pixels of 32. */
+  /** Largest shift as a share of the image's side; 0.125 is 4 pixels of 32. */
   readonly shift: number;
   readonly mirror: boolean;
 }
 
-/** How one sample is changed. Shifts in shares of the picture's side. */
+/** Changes to one sample. Shifts are shares of the image's side. */
 export interface View {
   readonly dx: number;
   readonly dy: number;
@@ -22,8 +22,8 @@ export const drawView = (o: AugmentOptions, random: Random): View => ({
 });
 
 /**
- * Shifts (zeros come in: the mean colour, since inputs are normalised) and left-right mirror images of a batch
- * of pictures. Anything else comes back unchanged.
+ * Shifts (filled with zeros: the mean colour, since inputs are normalised) and mirrors a batch of images left to right.
+ * Other inputs are returned unchanged.
  * @param views one per sample
  */
 export function applyViews(x: HostTensor, views: readonly View[]): HostTensor {

@@ -3,7 +3,7 @@ import type { HostTensor } from '../executor.ts';
 import { seededRandom } from '../random.ts';
 import { mixPatches } from './mix.ts';
 
-/** Pictures whose every element tells where it is: sample, channel, row and column. */
+/** Images whose elements encode their position: sample, channel, row and column. */
 function pictures(n: number, c: number, h: number, w: number, last: boolean): HostTensor {
   const dims = last ? [n, h, w, c] : [n, c, h, w];
   const data = new Float32Array(n * c * h * w);

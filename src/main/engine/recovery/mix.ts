@@ -2,20 +2,20 @@ import type { HostTensor } from '../executor.ts';
 import type { Random } from '../random.ts';
 import { picturesIn } from './pictures.ts';
 
-/** Largest area of a patch: what a label says about the picture stays true of most of it. */
+/** Largest area of a patch, so that a label stays true of most of the image. */
 const LARGEST = 0.5;
 
 /**
- * Some pictures of a batch get a rectangle of another one, at the same place (CutMix, Yun et al. 2019, arXiv:1905.04899). Trained on the pictures themselves, an original is sure of all of them; of these it is not, and
- * what it says then is what a model that learns from it has to know about pictures it has not seen. What
- * holds no pictures, and a batch of one, comes back unchanged.
- * @param share of the pictures, 0 to 1
+ * Replaces a rectangle of some images of a batch by the same rectangle of another one (CutMix, Yun et al. 2019,
+ * arXiv:1905.04899). The original is certain about its training images but not about these, so its outputs here teach
+ * the student about unseen images. Inputs that are not images, and a batch of one, are returned unchanged.
+ * @param share of the images, 0 to 1
  */
 export function mixPatches(x: HostTensor, share: number, random: Random): HostTensor {
   const pictures = picturesIn(x);
   if (!pictures || pictures.n < 2) return x;
   const { data: from, n, channels, height, width, last } = pictures;
-  // Rows of a picture in memory: one per channel and line, or one per line with the channels inside.
+  // Rows of an image in memory: one per channel and line, or one per line with the channels inside.
   const [planes, pixel] = last ? [1, channels] : [channels, 1];
   const line = width * pixel;
   const size = planes * height * line;

@@ -47,7 +47,7 @@ test('inserted normalization changes nothing, and folds away again', async () =>
   const model = network();
   const before = await run(model);
   const values = normalizable(model);
-  // The last convolution is the model's output: its name and its scale stay.
+  // The last convolution is the model's output, so its name and scale stay.
   expect(values.map((v) => v.producer!.name)).toEqual(['a']);
   insertNormalization(
     model,

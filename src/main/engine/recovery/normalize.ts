@@ -1,7 +1,8 @@
 /**
- * Batch normalization put back for training: behind every convolution a BatchNormalization whose scale and shift are the
- * deviation and mean that the output has, so that the model computes what it did. Folded networks bear only tiny steps;
- * with normalization in between they train like the network they came from. Folding makes the model what it was before.
+ * Reinserts batch normalization for training: after every convolution a BatchNormalization whose scale and shift are
+ * the deviation and mean of the output, so that the model's function is unchanged. Folded networks tolerate only small
+ * steps; with normalization they train like the network they came from. Folding restores the original form of the
+ * model.
  */
 import { float } from '../ir/attribute.ts';
 import { DType } from '../ir/dtype.ts';
@@ -17,7 +18,7 @@ export interface Moments {
 
 const EPSILON = 1e-5;
 
-/** Convolutions whose output may be normalized: float weights, and not an output of the model itself. */
+/** Convolution outputs that may be normalized: float weights, and not an output of the model itself. */
 export function normalizable(model: Model): Value[] {
   const out: Value[] = [];
   for (const n of model.graph.nodes()) {
@@ -29,7 +30,10 @@ export function normalizable(model: Model): Value[] {
   return out;
 }
 
-/** Changes the model in place. @param moments per channel of each value, over samples and positions */
+/**
+ * Changes the model in place.
+ * @param moments per channel of each value, over samples and positions
+ */
 export function insertNormalization(model: Model, moments: ReadonlyMap<Value, Moments>): void {
   const { graph } = model;
   for (const [y, { mean, variance }] of moments) {

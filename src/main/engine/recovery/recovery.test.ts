@@ -5,7 +5,7 @@ import { seededRandom, type Random } from '../random.ts';
 import { applyViews, drawView, type AugmentOptions } from './augment.ts';
 import { cosine } from './schedule.ts';
 
-/** Every element has its own value, none is zero. */
+/** Every element has a different value, none is zero. */
 const pictures = (dims: number[]): HostTensor => ({
   dtype: DType.FLOAT,
   dims,
@@ -103,7 +103,7 @@ describe('cosine', () => {
     expect(at[100]).toBeCloseTo(0.01);
     expect(at[55]).toBeCloseTo((0.5 * 1.02) / 2, 9);
     expect(at[0]).toBeGreaterThan(0);
-    // Past the plan, when the last step began just before the end.
+    // Past the planned end, when the last step started just before it.
     expect(cosine(1.2, 0.5, { floor: 0.02 })).toBeCloseTo(0.01);
   });
 });

@@ -1,6 +1,6 @@
 /**
- * Cosine decay with a linear warm-up (Loshchilov and Hutter 2017, arXiv:1608.03983) over a share of the time or the steps
- * that are planned.
+ * Cosine decay with a linear warm-up (Loshchilov and Hutter 2017, arXiv:1608.03983) over a share of the planned time or
+ * steps.
  * @param done 0..1
  */
 export function cosine(done: number, peak: number, options: { warmup?: number; floor?: number } = {}): number {

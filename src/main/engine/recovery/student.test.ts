@@ -49,7 +49,7 @@ async function open(): Promise<{ student: Student; model: Model }> {
 }
 const learn = (s: Student, i: number, lr = 0.01): Promise<number> => s.learn({ x: batches[i % 4]!, target }, lr);
 
-/** The loss of the model as it would be deployed. */
+/** The loss of the model in its deployed form. */
 async function deployed(model: Model, weights: ReadonlyMap<string, Float32Array>, x: HostTensor): Promise<number> {
   const candidate = cloneModel(model).model;
   writeParameters(candidate, weights);
@@ -69,7 +69,7 @@ describe('a student', () => {
       for (let i = 0; i < 6; i++) await learn(student, i);
       const moving = student.weights();
       expect(student.moving).toBe(true);
-      // Batches normalized by their own statistics compute something else.
+      // Normalizing by batch statistics computes another function.
       expect(Math.abs((await learn(student, 0, 0)) / (await deployed(model, moving, batches[0]!)) - 1)).toBeGreaterThan(1e-3); // prettier-ignore
       const before = student.weights();
       const average = student.weights('average');
@@ -79,7 +79,7 @@ describe('a student', () => {
       expect(student.weights('average')).toEqual(average);
       const wanted = await deployed(model, before, batches[0]!);
       expect((await learn(student, 0)) / wanted).toBeCloseTo(1, 4);
-      // Weights go on changing, statistics do not.
+      // Weights continue to change, statistics do not.
       const after = student.weights();
       const changed = [...before]
         .filter(([name, v]) => v.some((x, i) => x !== after.get(name)![i]))
@@ -103,7 +103,7 @@ describe('a student', () => {
       expect([other.moving, other.count]).toEqual([false, 4]);
       expect(await learn(other, 4)).toBeCloseTo(await learn(one, 4), 6);
       expect(other.weights('average')).toEqual(one.weights('average'));
-      // Begun anew, it is what it was at first.
+      // After a restart, the state is the initial one.
       expect(await other.resume(fresh)).toBe(true);
       expect([other.moving, other.count]).toEqual([true, 0]);
       const { student: third } = await open();

@@ -1,7 +1,8 @@
 /**
- * The model that recovers, and what trains it, in two phases: first every batch is normalized by its own statistics, then
- * by the running ones, which are held still. The first phase bears large steps. The second trains the very function that is
- * deployed: the noise of batch statistics keeps the first from coming as near, and blurs every look at how near it is.
+ * The model to recover and its training, in two phases: first, every batch is normalized by its own statistics; then by
+ * the running ones, which are frozen. The first phase tolerates large steps. The second trains exactly the deployed
+ * function: the noise of batch statistics keeps the first phase from converging as closely, and makes measurements of
+ * the loss less precise.
  */
 import { writeParameters, type Trainer, type TrainerState } from '../autodiff/trainer.ts';
 import type { TrainStep } from '../autodiff/train-step.ts';
@@ -11,19 +12,22 @@ import type { Model } from '../ir/model.ts';
 type Values = ReadonlyMap<string, Float32Array>;
 
 export interface StudentOptions {
-  /** Its statistics are overwritten when they are held still. */
+  /** Its statistics are overwritten when they are frozen. */
   readonly model: Model;
-  /** The training step of `model` as it is. @param moving whether batches are normalized by their own statistics */
+  /**
+   * The training step of `model` in its present state.
+   * @param moving whether batches are normalized by their own statistics
+   */
   readonly build: (moving: boolean) => TrainStep;
   readonly open: (step: TrainStep) => Promise<Trainer>;
-  /** Whether it begins with moving statistics. */
+  /** Whether training starts with moving statistics. */
   readonly moving: boolean;
 }
 
 /** Plain data. */
 interface StudentState {
   readonly trainer: TrainerState;
-  /** Statistics that are held still, or null while they move. */
+  /** Frozen statistics, or null while they move. */
   readonly still: Values | null;
 }
 
@@ -48,7 +52,7 @@ export class Student {
     return new Student(o, step, await o.open(step));
   }
 
-  /** Steps taken. */
+  /** Number of steps taken. */
   get count(): number {
     return this.#trainer.count;
   }
@@ -68,11 +72,11 @@ export class Student {
     return new Map([...(this.#still ?? []), ...this.#trainer.parameters(which)]);
   }
 
-  /** From here on statistics stay as they are; weights, their average and the optimizer's memory go on. Once is enough. */
+  /** Freezes the statistics. Weights, their average and the optimizer's state continue. Later calls have no effect. */
   async settle(): Promise<void> {
     if (!this.moving) return;
     const { count, vectors } = this.#trainer.suspend();
-    // The vectors of both steps come in the same order, those of the statistics aside.
+    // The vectors of both steps have the same order, except for those of the statistics.
     const carried = this.#step.state.filter((s) => s.kind !== 'statistics').map((s) => vectors.get(s.input)!);
     const now = this.#trainer.parameters();
     await this.#turn(new Map(this.#step.statistics.map((s) => [s.name, now.get(s.name)!])));
@@ -83,7 +87,10 @@ export class Student {
     return { trainer: this.#trainer.suspend(), still: this.#still };
   }
 
-  /** Goes on where a student of the same model was suspended, in either phase. False when it was another model. */
+  /**
+   * Continues from the state of a suspended student of the same model, in either phase. Returns false for another
+   * model.
+   */
   async resume(state: unknown): Promise<boolean> {
     const { trainer, still = null } = (state ?? {}) as Partial<StudentState>;
     if (still !== this.#still) await this.#turn(still);
@@ -95,10 +102,10 @@ export class Student {
     this.#open = null;
   }
 
-  /** Changes the phase; the training begins anew. */
+  /** Switches the phase; the training step is built again. */
   async #turn(still: Values | null): Promise<void> {
     if (still) writeParameters(this.#o.model, still);
-    // A step may take a third of the memory: the old one goes first.
+    // A step can take a third of the memory, so the old one is released first.
     await this.release();
     this.#step = this.#o.build(this.#o.moving && still === null);
     this.#still = still;

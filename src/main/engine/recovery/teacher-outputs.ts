@@ -1,29 +1,29 @@
-/** What the original says about samples, for a model that learns from it: its outputs, and activations on the way. */
+/** The original's outputs and inner activations for samples, as training targets. */
 import type { ExecSession, Executor, HostTensor } from '../executor.ts';
 import { cloneModel } from '../ir/clone.ts';
 import { DType } from '../ir/dtype.ts';
 import type { Model } from '../ir/model.ts';
 import type { Value } from '../ir/value.ts';
 
-/** Bytes of kept answers. */
+/** Maximum bytes of cached outputs. */
 const KEPT = 2 ** 29;
 
 export interface TeacherOptions {
   /** Outputs and inner values of the original, float32. */
   readonly names: readonly string[];
-  /** Of one sample's answers. */
+  /** Size of one sample's outputs. */
   readonly bytes: number;
-  /** How many there are, views counted. */
+  /** Number of samples, counting each view. */
   readonly samples: number;
   readonly threads: number;
 }
 
-/** Answers are computed once per sample and view where all of them fit into memory, and every time where they do not. */
+/** Outputs are computed once per sample and view where all of them fit into memory, and every time otherwise. */
 export class TeacherOutputs {
   readonly #executor: Executor;
   readonly #original: Model;
   readonly #o: TeacherOptions;
-  /** Whether answers are kept: then a key that comes again costs nothing. */
+  /** Whether outputs are cached; a repeated key is then free. */
   readonly keeps: boolean;
   readonly #kept = new Map<string, readonly Float32Array[]>();
   #teacher: ExecSession | null = null;
@@ -36,7 +36,10 @@ export class TeacherOutputs {
     this.keeps = o.bytes * o.samples < KEPT;
   }
 
-  /** The original with the answers as its outputs. @param called what an answer is called there, by the value's name */
+  /**
+   * The original with the wanted values as its outputs.
+   * @param called name of an output there, by the value's name
+   */
   model(called: (name: string) => string): Model {
     const { model } = cloneModel(this.#original);
     const asked = new Map<string, Value>();
@@ -51,7 +54,7 @@ export class TeacherOutputs {
     return model;
   }
 
-  /** @param keys one per sample of the feeds: the same key, the same answer */
+  /** @param keys one per sample of the feeds; equal keys mean equal outputs */
   async of(feeds: Readonly<Record<string, HostTensor>>, keys: readonly string[]): Promise<Record<string, HostTensor>> {
     const { names, threads } = this.#o;
     const known = keys.map((k) => this.#kept.get(k));
@@ -72,7 +75,7 @@ export class TeacherOutputs {
     const out = await this.#teacher.run(feeds, names);
     this.#dims = names.map((name) => out[name]!.dims);
     const whole = names.map((name) => out[name]!.data as Float32Array);
-    // Outputs without the batch as first axis cannot be told apart by sample.
+    // Outputs without the batch as first axis cannot be separated by sample.
     if (this.keeps && this.#dims.every((d) => d[0] === keys.length))
       keys.forEach((k, i) =>
         this.#kept.set(

@@ -1,7 +1,7 @@
 /**
  * The sample network: a small residual classifier with batch normalization, untrained. The layout is that of the CIFAR
- * networks of He et al. 2016 ("Deep residual learning for image recognition", section 4.2), with strided 1x1 convolutions
- * as shortcuts where the width changes, without biases before a normalization, and with the first stage strided as well.
+ * networks of He et al. 2016 ("Deep residual learning for image recognition", section 4.2), but with strided 1x1
+ * convolutions as shortcuts where the width changes, no biases before a normalization, and a strided first stage.
  */
 import { float, int, ints } from '../ir/attribute.ts';
 import { DType } from '../ir/dtype.ts';

@@ -19,7 +19,7 @@ it('gives every class the same share', () => {
 });
 
 it('keeps colours and places independent of the class', () => {
-  // Mean colour and its spread per class: the difference between classes stays within sampling error.
+  // Mean colour and its spread per class: differences between classes stay within the sampling error.
   const n = 1000;
   const { images, labels } = makeScenes(2, n);
   const sum = new Float64Array(10);

@@ -1,7 +1,8 @@
 /**
- * The sample task: small procedural scenes with one shape among clutter, to be named whatever its place, size, rotation,
- * colour and texture. Everything is drawn from a seed, so that a data set is its seed and its length. Pixels carry no
- * class by themselves (colours and places are independent of the shape), hence a linear model cannot solve it.
+ * The sample task: small procedural scenes with one shape among clutter. The shape must be recognised for any position,
+ * size, rotation, colour and texture. Everything is drawn from a seed, so a data set is given by its seed and length.
+ * Single pixels carry no class information (colours and positions are independent of the shape), so a linear model
+ * cannot solve it.
  */
 import { seededRandom, type Random } from '../random.ts';
 import { SHAPES } from './shapes.ts';
@@ -21,7 +22,10 @@ type Colour = readonly [number, number, number];
 /** Colour at a pixel; x and y in pixels. */
 type Paint = (x: number, y: number) => Colour;
 
-/** Scenes `first` to `first + count - 1` of the endless series that `seed` names. Classes take turns: equal shares. */
+/**
+ * Scenes `first` to `first + count - 1` of the infinite series of `seed`. Classes take turns, so they have equal
+ * shares.
+ */
 export function makeScenes(seed: number, count: number, first = 0): Scenes {
   const size = SCENE_SIZE * SCENE_SIZE * 3;
   const images = new Uint8Array(count * size);
@@ -44,7 +48,10 @@ const mix = (a: Colour, b: Colour, t: number): Colour => [
   a[2] + (b[2] - a[2]) * t,
 ];
 
-/** A colour at least `far` from another; the corner opposite in the colour cube is always far enough to fall back on. */
+/**
+ * A colour at least `far` from another. The fallback is the opposite corner of the colour cube, which is always far
+ * enough.
+ */
 function colourAwayFrom(r: Random, other: Colour, far: number): Colour {
   for (let i = 0; i < 20; i++) {
     const c = randomColour(r);
@@ -53,7 +60,7 @@ function colourAwayFrom(r: Random, other: Colour, far: number): Colour {
   return [other[0] < 0.5 ? 1 : 0, other[1] < 0.5 ? 1 : 0, other[2] < 0.5 ? 1 : 0];
 }
 
-/** Plain, gradient, stripes, checks or blotches between two near colours. */
+/** Plain, gradient, stripes, checks or blotches between two similar colours. */
 function texture(r: Random, base: Colour, depth: number): Paint {
   const other = mix(base, randomColour(r), depth);
   const angle = between(r, 0, Math.PI);
@@ -80,7 +87,7 @@ function texture(r: Random, base: Colour, depth: number): Paint {
   }
 }
 
-/** An area: where a point is in it, and a circle (centre, radius) outside which nothing is. */
+/** An area: a test for points, and a circle (centre, radius) that contains it. */
 interface Area {
   readonly inside: (x: number, y: number) => boolean;
   readonly cx: number;
@@ -111,7 +118,7 @@ function bar(cx: number, cy: number, angle: number, half: number, length: number
   return { inside, cx, cy, reach: half + length };
 }
 
-/** A dot or a short stroke somewhere: clutter that is not a shape of the task. */
+/** A dot or a short stroke at a random position: clutter that is not a shape of the task. */
 function clutter(r: Random, canvas: Float32Array): void {
   const [cx, cy] = [between(r, 0, SCENE_SIZE), between(r, 0, SCENE_SIZE)];
   const colour = randomColour(r);
@@ -142,7 +149,7 @@ function drawScene(r: Random, label: number, out: Uint8Array): void {
     inside(((x - cx) * c + (y - cy) * s) * stretch, ((y - cy) * c - (x - cx) * s) / stretch);
   fill(canvas, { inside: placed, cx, cy, reach: radius * 1.5 }, texture(r, colourAwayFrom(r, back, 0.6), 0.22));
 
-  // Something in front: strokes anywhere, and often a bar right across the shape.
+  // Occlusion: strokes anywhere, and often a bar across the shape.
   for (let n = r.int(3); n > 0; n--) clutter(r, canvas);
   if (r.next() < 0.4) {
     const off = between(r, -0.7, 0.7) * radius;

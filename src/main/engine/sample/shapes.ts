@@ -1,6 +1,6 @@
 /**
- * The ten shapes of the sample task, each as a test of whether a point lies inside. Coordinates are local: the shape is
- * centred on the origin, upright, and reaches about 1 from the centre.
+ * The ten shapes of the sample task, each as a test whether a point lies inside. Coordinates are local: the shape is
+ * centred on the origin, upright, and extends to about 1 from the centre.
  */
 export interface Shape {
   readonly name: string;
@@ -10,7 +10,7 @@ export interface Shape {
 const inDisc = (u: number, v: number, r: number): boolean => u * u + v * v < r * r;
 const inSquare = (u: number, v: number, half: number): boolean => Math.abs(u) < half && Math.abs(v) < half;
 
-/** Five points: the radius falls linearly, in angle, from a point to the next notch. */
+/** Five points: the radius decreases linearly, in angle, from a point to the next notch. */
 function inStar(u: number, v: number): boolean {
   const r = Math.hypot(u, v);
   const turn = ((Math.atan2(u, -v) / (2 * Math.PI)) * 5 + 5) % 1;
@@ -26,7 +26,7 @@ function inHeart(u: number, v: number): boolean {
   return q * q * q < x * x * y * y * y;
 }
 
-/** The order is the order of the class numbers. */
+/** In the order of the class numbers. */
 export const SHAPES: readonly Shape[] = [
   { name: 'disc', inside: (u, v) => inDisc(u, v, 0.88) },
   { name: 'ring', inside: (u, v) => inDisc(u, v, 0.95) && !inDisc(u, v, 0.52) },

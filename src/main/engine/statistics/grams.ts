@@ -1,7 +1,7 @@
 /**
  * Emits Gram matrices as graphs: X'X of activations, per channel or per im2col column, and cross products Y X' with a
- * target. One float32 matrix product per batch; accumulate the results of batches in float64 (statistics.ts).
- * Sizes that are not channels or spatial (batch, tokens) may differ from run to run.
+ * target. One float32 matrix product per batch; results of batches are accumulated in float64 (statistics.ts). Sizes
+ * other than channels and spatial sizes (batch, tokens) may differ between runs.
  */
 import { int } from '../ir/attribute.ts';
 import { f32 } from '../ir/tensor.ts';
@@ -61,7 +61,7 @@ export function channelGram(
     };
   }
   if (axis !== 1) {
-    // Any other axis comes to the end first.
+    // Any other axis is first moved to the end.
     const perm = [...shape.keys()].filter((i) => i !== axis).concat(axis);
     const moved = (t: Target): Target => ({ value: b.transpose(t.value, perm), shape: perm.map((i) => t.shape[i]!) });
     const x = moved({ value, shape });
@@ -72,9 +72,9 @@ export function channelGram(
 }
 
 /**
- * Each `every`-th position along each of the last `spatial` axes of a value, which may have fewer axes, or axes of one entry,
- * where it is broadcast.
- * @param dims of the value; only those of the spatial axes are looked at
+ * Every n-th position, n = `every`, along each of the last `spatial` axes of a value. A broadcast value may have fewer
+ * axes, or axes of size 1.
+ * @param dims of the value; only those of the spatial axes are used
  */
 export function thin(b: GraphBuilder, value: Value, dims: readonly number[], spatial: number, every: number): Value {
   if (every === 1) return value;
@@ -93,9 +93,10 @@ const pick = (b: GraphBuilder, v: Value, axis: number, from: number, step: numbe
   );
 
 /**
- * Emits the im2col Gram of a convolution's input [N,C,spatial...]. Column order is that of the flattened weight: channel,
- * then kernel position. With `groups` > 1 everything is per group. `every` takes each `every`-th output position along
- * each spatial axis: a sample that costs less. `target` (the layer's output at those positions, see `thin`) adds Y X'.
+ * Emits the im2col Gram of a convolution's input [N,C,spatial...]. Column order is that of the flattened weight:
+ * channel, then kernel position. With `groups` > 1, everything is per group. `every` = n samples every n-th output
+ * position along each spatial axis, which costs less. `target` (the layer's output at those positions, see `thin`) adds
+ * Y X'.
  */
 export function im2colGram(
   b: GraphBuilder,
@@ -115,8 +116,8 @@ export function im2colGram(
 }
 
 /**
- * Means of the im2col columns over samples and positions, [C x taps]. What a kernel position sees along one axis is a sum
- * over some of its entries: a product with a small matrix per axis, instead of a shifted copy per kernel position.
+ * Means of the im2col columns over samples and positions, [C x taps]. A kernel position's input along one axis is a sum
+ * over some of its entries: one product with a small matrix per axis, instead of a shifted copy per kernel position.
  */
 export function im2colMeans(b: GraphBuilder, value: Value, shape: readonly number[], geometry: Im2colGeometry): Value {
   const { kernel, out } = geometry;
@@ -142,7 +143,7 @@ export function im2colMeans(b: GraphBuilder, value: Value, shape: readonly numbe
   return b.reshape(x, [-1]);
 }
 
-/** [N,C,T,out...] (T left out for kernels of one element): a shifted, strided slice of the input per kernel position. */
+/** [N,C,T,out...] (without T for kernels of one element): a shifted, strided slice of the input per kernel position. */
 function im2col(b: GraphBuilder, value: Value, g: Im2colGeometry, every: number): Value {
   const slices = tapsOf(b, value, g, every);
   if (slices.length === 1) return slices[0]!;
@@ -152,7 +153,7 @@ function im2col(b: GraphBuilder, value: Value, g: Im2colGeometry, every: number)
   );
 }
 
-/** What each kernel position sees, [N,C,out...] each. */
+/** The input at each kernel position, [N,C,out...] each. */
 function tapsOf(b: GraphBuilder, value: Value, g: Im2colGeometry, every: number): Value[] {
   const rank = g.kernel.length,
     axes = g.kernel.map((_, i) => i + 2),
@@ -163,7 +164,7 @@ function tapsOf(b: GraphBuilder, value: Value, g: Im2colGeometry, every: number)
   for (const k of g.kernel) taps = taps.flatMap((t) => Array.from({ length: k }, (_, i) => [...t, i]));
   const dense = rank === 0 || (taps.length === 1 && !padded && steps.every((s) => s === 1));
   if (dense) return [x];
-  // Taps of the same row share what is taken of the first axis.
+  // Taps of the same row share the selection along the first axis.
   const shared = new Map<string, Value>();
   const picked = (v: Value, i: number, start: number): Value => {
     const key = `${v.name} ${i} ${start}`;
@@ -180,8 +181,9 @@ function tapsOf(b: GraphBuilder, value: Value, g: Im2colGeometry, every: number)
 }
 
 /**
- * Products of row matrices: a tensor [N, rows, size] in memory order. Long rows go sample by sample and are summed; short
- * ones are first joined to one long matrix, since a product pays only when its inner size is large.
+ * Products of row matrices: a tensor [N, rows, size] in memory order. Long rows are multiplied sample by sample and
+ * summed. Short ones are first joined to one long matrix, because a product is efficient only when its inner size is
+ * large.
  */
 function rowGram(b: GraphBuilder, x: Target, rows: number, size: number, groups: number, target?: Target): Gram {
   const perSample = size >= rows / groups;

@@ -13,9 +13,9 @@ import { channelGram } from './grams.ts';
 
 export interface StatisticsRequest {
   readonly value: Value;
-  /** The channel axis; all others are summed over. */
+  /** The channel axis. All others are summed over. */
   readonly axis: number;
-  /** Shape from the facts: rank, channels and spatial sizes are used, the batch may differ. */
+  /** Shape from the facts: rank, channels and spatial sizes are used; the batch may differ. */
   readonly shape: readonly number[];
   /** 'moments' (sum and sum of squares) always; 'abs' adds the sum of |x|, 'gram' X'X [C, C]. */
   readonly kinds: readonly ('moments' | 'abs' | 'gram')[];
@@ -38,8 +38,8 @@ export interface StatisticsModel {
 }
 
 /**
- * The part of `model` that makes the requested values, with their sums as outputs. The original is not changed.
- * Graph inputs that nothing needs are left out: feed what `model.graph.inputs` of the result names.
+ * The part of `model` that computes the requested values, with their sums as outputs. The original is not changed.
+ * Unused graph inputs are left out: feed the inputs that `model.graph.inputs` of the result lists.
  */
 export function buildStatisticsModel(model: Model, requests: readonly StatisticsRequest[]): StatisticsModel {
   const wanted = [...new Set(requests.map((r) => r.value))];
@@ -78,16 +78,16 @@ function emit(b: GraphBuilder, x: Value, { axis, shape, kinds }: StatisticsReque
   };
 }
 
-/** Sum over all axes but one, those behind it first: the runtime is fastest on trailing axes. */
+/** Sum over all axes but one, starting with those after it: the runtime is fastest on trailing axes. */
 function total(b: GraphBuilder, v: Value, shape: readonly number[], axis: number): Value {
   const behind = [...shape.keys()].filter((i) => i > axis),
     before = [...shape.keys()].filter((i) => i < axis);
   const inner = behind.length ? b.reduceSum(v, behind, false) : v;
-  // A vector is copied by a reduction over nothing: outputs must be values of their own.
+  // A vector is copied by an Identity: outputs must be separate values.
   return before.length ? b.reduceSum(inner, before, false) : behind.length ? inner : b.op('Identity', [inner]);
 }
 
-/** Of one channel axis, over all samples and positions seen. */
+/** Statistics of one channel axis, over all samples and positions seen. */
 export interface ChannelStatistics {
   /** Samples times positions. */
   readonly count: number;
@@ -139,7 +139,7 @@ export class StatisticsAccumulator {
     this.#sums = built.names.map((n) => new Sums(n.channels));
   }
 
-  /** One batch's outputs, as `ExecSession.run` gives them. */
+  /** One batch's outputs, as returned by `ExecSession.run`. */
   add(outputs: Readonly<Record<string, HostTensor>>): void {
     this.#names.forEach((names, i) => {
       const s = this.#sums[i]!,
@@ -152,7 +152,7 @@ export class StatisticsAccumulator {
     });
   }
 
-  /** Of request `i`. */
+  /** Statistics of request `i`. */
   result(i: number): ChannelStatistics {
     const s = this.#sums[i]!,
       c = s.sum.length;

@@ -2,8 +2,8 @@ import type { CriterionContext } from '../contract.ts';
 import { addUnits, axisSums, floats, weightMembers } from './tensors.ts';
 
 /**
- * Per unit: the sum of term(weight, mean gradient, mean squared gradient) over all coupled parameters, biases and scales
- * included. Parameters that the loss does not depend on add nothing.
+ * Per unit: the sum of term(weight, mean gradient, mean squared gradient) over all coupled parameters, biases and
+ * scales included. Parameters that the loss does not depend on add nothing.
  */
 export function gradientSums(
   ctx: CriterionContext,

@@ -5,24 +5,27 @@ import { sinkLinks, statisticsFor, type SinkLink } from './sinks.ts';
 import { axisRows } from './tensors.ts';
 
 export interface LayerProblem {
-  /** Input channels of this problem, or channels times kernel positions and a one. */
+  /** Number of input channels of this problem, or channels times kernel positions plus a column of ones. */
   readonly columns: number;
   /** X'X of the columns up to a factor, [columns x columns]; null where no full Gram was collected. */
   readonly gram: Float64Array | null;
-  /** Its diagonal. */
+  /** The diagonal of the Gram. */
   readonly meanSquare: Float64Array;
   /** [columns x width]: every weight that multiplies the column. */
   readonly weights: Float64Array;
   readonly width: number;
-  /** Unit of each column, -1 for those that belong to other groups. */
+  /** Unit of each column; -1 for columns of other groups. */
   readonly unitOf: Int32Array;
-  /** Power of the output, in the units of the Gram. */
+  /** Output power, in the units of the Gram. */
   readonly energy: number;
-  /** Share of the mean diagonal that is added to the Gram. */
+  /** Damping added to the Gram, as a share of its mean diagonal. */
   readonly damping: number;
 }
 
-/** A share of the diagonal for Grams of channels, and for those of all kernel positions: more columns, more samples. */
+/**
+ * Shares of the diagonal for Grams of channels and of all kernel positions. The latter have more columns and more
+ * samples.
+ */
 const DAMPING = { channels: 0.01, positions: 0.001 };
 
 /** One problem per consumer, one per group of a grouped convolution. */
@@ -33,7 +36,7 @@ export function layerProblems(ctx: CriterionContext): LayerProblem[] {
   });
 }
 
-/** All kernel positions of a channel are columns of their own; the bias is refitted with what stays. */
+/** All kernel positions of a channel are separate columns; the bias is refitted with the remaining weights. */
 function positionsProblem({ gram, weights: given, channels }: ReadMoments, { activation }: SinkLink): LayerProblem {
   const columns = Math.sqrt(gram.length);
   const width = given.length / columns;
@@ -56,7 +59,10 @@ function positionsProblem({ gram, weights: given, channels }: ReadMoments, { act
   };
 }
 
-/** Summed squares of the outputs about their means. @param weights [width, columns], the column of ones last */
+/**
+ * Summed squared deviation of the outputs from their means.
+ * @param weights [width, columns], the column of ones last
+ */
 function variance(gram: Float64Array, weights: Float64Array, columns: number, width: number): number {
   const made = matmulNT(weights, gram, width, columns, columns);
   const count = gram.at(-1)!;
@@ -82,7 +88,7 @@ function problemsOf(ctx: CriterionContext, { weight, activation }: SinkLink): La
     const channels = Array.from({ length: perGroup }, (_, i) => g * perGroup + i);
     const gram = stats.gram && groups > 1 ? submatrix(stats.gram, total, channels, channels) : (stats.gram ?? null);
     const meanSquare = stats.meanSquare.subarray(g * perGroup, (g + 1) * perGroup);
-    // Rows of a grouped weight hold the outputs of all groups, one after the other.
+    // Rows of a grouped weight hold the outputs of all groups, one after another.
     const share = width / groups;
     const weights = new Float64Array(perGroup * share);
     for (let i = 0; i < perGroup; i++)
@@ -107,7 +113,7 @@ export function squaredNorm(a: Float64Array, from: number, count: number): numbe
 }
 
 const inverses = new WeakMap<Float64Array, Float64Array>();
-/** (G + damping mean(diag G) I)^-1, kept per Gram: the consumers of one activation share it. */
+/** (G + damping mean(diag G) I)^-1, cached per Gram because the consumers of one activation share it. */
 export function inverseHessian(gram: Float64Array, n: number, damping: number): Float64Array {
   let inverse = inverses.get(gram);
   if (!inverse) {

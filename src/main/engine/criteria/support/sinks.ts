@@ -1,4 +1,4 @@
-/** Where a group's units are summed over: consumer weights with the activation that enters each. */
+/** Where a group's units are summed over: consumer weights with the activation that each multiplies. */
 import type { Node } from '../../ir/node.ts';
 import type { Value } from '../../ir/value.ts';
 import { tensorOf } from '../../structures/axes/constants.ts';
@@ -14,8 +14,8 @@ export interface SinkLink {
 }
 
 /**
- * Consumers of a group with constant weights. A product of two activations (attention) has no weight and is not listed, nor
- * is what happens in the body of a Loop, where nobody looks.
+ * Consumers of a group with constant weights. A product of two activations (attention) has no weight and is not listed.
+ * Consumers in the body of a Loop are not listed either, because no statistics are collected there.
  */
 export function sinkLinks(group: Group): SinkLink[] {
   const activations = new Map(group.members.filter((m) => m.role === 'through').map((m) => [m.value, m]));
@@ -26,7 +26,7 @@ export function sinkLinks(group: Group): SinkLink[] {
     );
 }
 
-/** Nodes that bring a weight and one of the activations together; what only re-arranges the weight is passed through. */
+/** Nodes that multiply a weight with one of the activations. Nodes that only rearrange the weight are followed. */
 function readers(weight: Value, activations: ReadonlyMap<Value, unknown>): [Node, Value][] {
   return weight.consumers().flatMap((node): [Node, Value][] => {
     if (node.graph?.outermost) return [];
@@ -37,14 +37,14 @@ function readers(weight: Value, activations: ReadonlyMap<Value, unknown>): [Node
   });
 }
 
-/** The activations whose statistics criteria need for these links, each once. */
+/** The activations whose statistics criteria need for these links, without repetition. */
 export function activationsOf(links: readonly SinkLink[]): { value: Value; axis: number }[] {
   const seen = new Map<Value, { value: Value; axis: number }>();
   for (const { activation } of links) seen.set(activation.value, { value: activation.value, axis: activation.axis });
   return [...seen.values()];
 }
 
-/** @throws Error when the caller did not collect what the criterion needs. */
+/** @throws Error when the caller did not collect the statistics that the criterion needs */
 export function statisticsFor(ctx: CriterionContext, activation: GroupMember): ChannelStatistics {
   const s = ctx.statistics?.(activation.value, activation.axis);
   if (!s) throw new Error(`no statistics of ${activation.value.name} for group ${ctx.group.id}`);
@@ -52,9 +52,9 @@ export function statisticsFor(ctx: CriterionContext, activation: GroupMember): C
 }
 
 /**
- * Per unit, summed over all sinks: sum over the unit's input channels j of feature(j) times the sum of term(weight) over
- * the weights that multiply j. In grouped layouts, where a unit has more activation channels than weight slices, the
- * mean feature is taken.
+ * Per unit, summed over all sinks: sum over the unit's input channels j of feature(j) times the sum of term(weight)
+ * over the weights that multiply j. In grouped layouts, where a unit has more activation channels than weight slices,
+ * the mean feature is used.
  */
 export function sinkScores(
   ctx: CriterionContext,
@@ -62,7 +62,7 @@ export function sinkScores(
   term: (w: number) => number,
 ): Float64Array {
   const links = sinkLinks(ctx.group);
-  // Where no consumer is seen, magnitude decides.
+  // Without a known consumer, magnitude decides.
   if (!links.length) return unitSums(ctx.group.units, matrixMembers(ctx.group), (w) => w * w).map(Math.sqrt);
   const out = new Float64Array(ctx.group.units);
   for (const { weight, activation } of links) {

@@ -8,7 +8,7 @@ export interface WeightMember extends GroupMember {
   readonly tensor: Tensor;
 }
 
-/** Members with data of their own. */
+/** Members with tensor data. */
 export function weightMembers(group: Group): WeightMember[] {
   return group.members.flatMap((m) => {
     const tensor = tensorOf(m.value);
@@ -16,22 +16,22 @@ export function weightMembers(group: Group): WeightMember[] {
   });
 }
 
-/** Weight matrices and kernels that make units or sum over them: what magnitude criteria look at. */
+/** Weight matrices and kernels that produce units or sum over them: the weights that magnitude criteria use. */
 export const matrixMembers = (group: Group): WeightMember[] =>
   weightMembers(group).filter((m) => m.role !== 'through' && m.tensor.dims.length > 1);
 
 export const sourceMembers = (group: Group): WeightMember[] => matrixMembers(group).filter((m) => m.role === 'source');
 
-// One tensor is usually asked for several times in a row (by several groups, or several criteria).
+// Several groups or criteria usually ask for the same tensor in a row.
 const converted = new WeakMap<Tensor, Float32Array>();
-/** Data as float32; do not write into it. */
+/** Data as float32. Do not write to it. */
 export function floats(t: Tensor): Float32Array {
   let data = converted.get(t);
   if (!data) converted.set(t, (data = toFloat32(t)));
   return data;
 }
 
-/** Extents before, at and behind an axis. */
+/** Extents before, at and after an axis. */
 function strides(dims: readonly number[], axis: number): [number, number, number] {
   let outer = 1,
     inner = 1;
@@ -74,7 +74,7 @@ export function unitSums(units: number, members: readonly WeightMember[], term: 
   return out;
 }
 
-/** The matrix [extent x rest] with the axis in front, as float64. */
+/** The matrix [extent x rest], with the axis in front, as float64. */
 export function axisRows(t: Tensor, axis: number): { rows: Float64Array; width: number } {
   const [outer, extent, inner] = strides(t.dims, axis),
     data = floats(t),

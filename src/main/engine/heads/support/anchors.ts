@@ -1,4 +1,4 @@
-/** Raw anchors of a detector: how they lie in one output, their boxes, their distance and their loss. */
+/** Raw anchors of a detector: their layout in one output, their boxes, distance and loss. */
 import { relativeSquaredError, weightedSum } from '../../autodiff/losses.ts';
 import type { GraphBuilder } from '../../autodiff/builder.ts';
 import type { HostTensor } from '../../executor.ts';
@@ -7,18 +7,24 @@ import type { Value } from '../../ir/value.ts';
 import { FAINT, withoutDuplicates, type Box } from './box.ts';
 import { isDistribution } from './metrics.ts';
 
-/** A raw output, which holds every anchor of every sample. */
+/** Layout of a raw output, which holds every anchor of every sample. */
 export type AnchorLayout =
-  /** [N, A, 5 + classes] (centre, size, objectness, class scores); `grid` where centre and size are relative to cells. */
+  /**
+   * [N, A, 5 + classes] (centre, size, objectness, class scores). `grid` is set where centre and size are relative to
+   * cells.
+   */
   | { readonly kind: 'anchors'; readonly output: string; readonly grid: readonly number[] | null }
   /** [N, 4 + classes, A] (centre, size, class scores). */
   | { readonly kind: 'anchor-free'; readonly output: string };
 
 const STRIDES = [8, 16, 32, 64, 128];
-/** Rows of fewer are taken for something else. */
+/** Fewer rows are not taken for anchors. */
 const FEWEST_ANCHORS = 100;
 
-/** The layout of a model's only output; null where it holds no anchors. @param picture height and width of the input */
+/**
+ * The layout of a model's only output; null where it does not hold anchors.
+ * @param picture height and width of the input
+ */
 export function rawLayout(
   output: string,
   t: HostTensor,
@@ -36,9 +42,10 @@ export function rawLayout(
     return true;
   };
   const rows = (r: number, k: number): number => r * b + k;
-  // Rows that add up to one are classes of something, with no boxes before them.
+  // Rows that sum to one are class distributions without boxes.
   if (a >= FEWEST_ANCHORS && b >= 6 && b < a && share(4, b, rows, a) && !isDistribution(data, 0, b)) {
-    // Of a grid the centre is an offset within its cell and the size an exponent: both small. In pixels neither is.
+    // In grid form, the centre is an offset within its cell and the size an exponent, both small. In pixels, neither is
+    // small.
     const strides = gridOf(a, height, width);
     let largest = 0;
     for (let r = 0; r < a; r++) for (let k = 0; k < 4; k++) largest = Math.max(largest, Math.abs(data[rows(r, k)]!));
@@ -50,7 +57,9 @@ export function rawLayout(
   return null;
 }
 
-/** Strides of the feature maps whose cells are the anchors, finest first; null where no such maps have so many cells. */
+/**
+ * Strides of the feature maps whose cells are the anchors, finest first; null where no such maps have this many cells.
+ */
 function gridOf(anchors: number, height: number, width: number): number[] | null {
   for (let from = 0; from < STRIDES.length; from++) {
     let cells = 0;
@@ -74,7 +83,7 @@ function cellsOf(strides: readonly number[], [height, width]: readonly [number, 
   });
 }
 
-/** Boxes of every sample, without duplicates, the surest first. */
+/** Boxes of every sample, without duplicates, highest score first. */
 export function readAnchors(t: HostTensor, layout: AnchorLayout, picture: readonly [number, number] | null): Box[][] {
   const data = t.data as Float32Array;
   const { samples, anchors, width, first, at } = anchorsOf(t, layout);
@@ -97,7 +106,9 @@ export function readAnchors(t: HostTensor, layout: AnchorLayout, picture: readon
   });
 }
 
-/** How the anchors of a raw output lie: attributes are centre and size, objectness where `first` is 5, then classes. */
+/**
+ * Layout of the anchors of a raw output: attributes are centre and size, objectness where `first` is 5, then classes.
+ */
 function anchorsOf(t: Pick<HostTensor, 'dims'>, layout: AnchorLayout) {
   const [samples, d1, d2] = t.dims as [number, number, number];
   if (layout.kind === 'anchors')
@@ -112,13 +123,13 @@ function anchorsOf(t: Pick<HostTensor, 'dims'>, layout: AnchorLayout) {
 }
 
 /**
- * Distance of raw anchors from the given ones: the relative squared errors of objectness, of the scores of classes, and of
- * boxes as far as there is an object, added up. Nearly all anchors are background, whose boxes mean nothing.
+ * Distance of raw anchors from the given ones: the sum of the relative squared errors of objectness, of class scores,
+ * and of boxes weighted by objectness. Nearly all anchors are background, whose boxes are meaningless.
  */
 export function anchorDistance(want: HostTensor, layout: AnchorLayout): (have: HostTensor) => number {
   const { samples, anchors, width, first, at } = anchorsOf(want, layout);
   const a = want.data as Float32Array;
-  // Error and, against nothing, power of the three parts.
+  // Error of the three parts; against zero, their power.
   const sums = (b: Float32Array | null): number[] => {
     const out = [0, 0, 0];
     for (let s = 0; s < samples; s++)
@@ -141,8 +152,8 @@ export function anchorDistance(want: HostTensor, layout: AnchorLayout): (have: H
 }
 
 /**
- * The same as a graph: relative squared errors of objectness, of the scores of classes, and of centre and size as far as
- * the original sees an object.
+ * The same as a graph: relative squared errors of objectness, of class scores, and of centre and size weighted by the
+ * original's objectness.
  * @param shape [N, anchors, 5 + classes], or [N, 4 + classes, anchors] where `free`
  */
 export function anchorLoss(

@@ -1,4 +1,4 @@
-/** Boxes, their overlap, and which of two lists of boxes are the same. */
+/** Boxes, their overlap, and matching of two lists of boxes. */
 
 export interface Box {
   readonly x1: number;
@@ -9,14 +9,14 @@ export interface Box {
   readonly label: number;
 }
 
-/** Fainter boxes are not told from background, as COCO tools set it for a picture. */
+/** Minimum score of a box, as COCO tools use for display. Lower scores are treated as background. */
 export const FAINT = 0.25;
-/** Boxes of one class that overlap more are one. */
+/** Boxes of one class with a larger overlap are duplicates. */
 const DUPLICATE = 0.45;
-/** Overlap at which two boxes are the same find (PASCAL VOC, Everingham et al. 2010). */
+/** Overlap from which two boxes count as the same detection (PASCAL VOC, Everingham et al. 2010). */
 const SAME = 0.5;
 
-/** Greedy suppression per class; the surest box stays. */
+/** Greedy suppression per class; the box with the highest score stays. */
 export function withoutDuplicates(boxes: readonly Box[]): Box[] {
   const kept: Box[] = [];
   for (const b of [...boxes].sort((p, q) => q.score - p.score))
@@ -33,7 +33,10 @@ export function overlap(a: Box, b: Box): number {
   return (w * h) / (area(a) + area(b) - w * h);
 }
 
-/** Pairs of boxes of one class that overlap by half: each box once, the candidate's surest first. */
+/**
+ * Number of matched pairs: boxes of one class that overlap by at least half. Each box is used once, the candidate's
+ * highest scores first.
+ */
 export function matchedBoxes(reference: readonly Box[], candidate: readonly Box[]): number {
   const free = new Set(reference);
   let pairs = 0;

@@ -20,13 +20,13 @@ const box = (x1: number, y1: number, x2: number, y2: number, label = 0, score = 
   score,
 });
 
-/** Anchors of a 64x64 picture at strides 8, 16 and 32: 64 + 16 + 4; a row is centre, size, objectness, two classes. */
+/** Anchors of a 64x64 image at strides 8, 16 and 32: 64 + 16 + 4. A row is centre, size, objectness, two classes. */
 function anchors(set: Record<number, number[]>, n = 1): HostTensor {
   const data = new Float32Array(n * 84 * 7);
   for (const [a, row] of Object.entries(set)) data.set(row, Number(a) * 7);
   return float([n, 84, 7], data);
 }
-/** The same for a 128x128 picture, whose anchors are enough to be told: 256 + 64 + 16. */
+/** The same for a 128x128 image, which has enough anchors to be recognised: 256 + 64 + 16. */
 function many(rows: Record<number, number[]>): HostTensor {
   const data = new Float32Array(336 * 7);
   for (const [a, row] of Object.entries(rows)) data.set(row, Number(a) * 7);
@@ -94,7 +94,7 @@ describe('boxes', () => {
   it('are not seen where there are none', () => {
     expect(boxLayout({ y: float([1, 10], new Float32Array(10)) }, ['y'], PICTURE)).toBeNull();
     expect(boxLayout({ y: float([1, 8, 32, 32], new Float32Array(8192)) }, ['y'], PICTURE)).toBeNull();
-    // Numbers outside 0..1 are no scores; tokens of a transformer are no anchors.
+    // Numbers outside 0..1 are not scores; tokens of a transformer are not anchors.
     expect(boxLayout({ y: float([1, 336, 7], new Float32Array(336 * 7).fill(2)) }, ['y'], PICTURE)).toBeNull();
     expect(boxLayout({ y: anchors({}) }, ['y'], null)).toBeNull();
   });
@@ -107,7 +107,7 @@ describe('agreement of detectors', () => {
   const two = { 0: [0.5, 0.25, 0, 0, 0.8, 0.1, 0.9], 265: [0, 0, 1, 1, 1, 0.6, 0.2] };
   it('is that of boxes, not of numbers', () => {
     const meter = createQualityMeter({ order: ['y'], picture: PICTURE, meanings: BOXES });
-    // One box moves a little, the other is lost, and a third one comes.
+    // One box moves a little, the other is lost, and a third one is added.
     const other = { 0: [0.55, 0.3, 0, 0, 0.7, 0.1, 0.9], 300: [0, 0, 1, 1, 1, 0.6, 0.2] };
     meter.add({ y: many(two) }, { y: many(other) }, 1);
     expect(meter.result()).toMatchObject({ agreement: 0.5, boxes: 2 });

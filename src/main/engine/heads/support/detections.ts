@@ -1,7 +1,7 @@
 /**
- * Boxes in a model's outputs. Detectors are compared by what they find, not by raw numbers: a box that moved by a pixel is
- * the same box, and most elements of a raw output are background. Finds out how boxes lie in the outputs, reads them,
- * suppresses duplicates, and matches them one to one.
+ * Boxes in a model's outputs. Detectors are compared by their detections, not by raw numbers: a box that moved by a
+ * pixel is the same box, and most elements of a raw output are background. Recognises the layout of boxes in the
+ * outputs, reads them, suppresses duplicates, and matches them one to one.
  */
 import { inOrder, type HostTensor } from '../../executor.ts';
 import { DType } from '../../ir/dtype.ts';
@@ -9,9 +9,9 @@ import { rawLayout, readAnchors, type AnchorLayout } from './anchors.ts';
 import { FAINT, type Box } from './box.ts';
 import { readSet, setLayout, type SetLayout } from './set-prediction.ts';
 
-/** How boxes lie in a model's outputs. */
+/** Layout of boxes in a model's outputs. */
 export type BoxLayout =
-  /** Boxes, scores and labels of one sample, as the model itself chose them. */
+  /** Boxes, scores and labels of one sample, as selected inside the model. */
   | { readonly kind: 'chosen'; readonly boxes: string; readonly scores: string; readonly labels: string }
   | AnchorLayout
   | SetLayout;
@@ -19,9 +19,9 @@ export type BoxLayout =
 type Outputs = Readonly<Record<string, HostTensor>>;
 
 /**
- * The layout, or null where outputs are no boxes that we know how to read.
+ * The layout, or null where the outputs are not boxes of a known layout.
  * @param order names of the outputs in the graph's order
- * @param picture height and width of the input, where it is a picture
+ * @param picture height and width of the input, where it is an image
  */
 export function boxLayout(
   outputs: Outputs,
@@ -50,20 +50,20 @@ function chosenLayout(all: Named): BoxLayout | null {
   return null;
 }
 
-/** Height and width of a batch of pictures, whichever way their channels lie. */
+/** Height and width of a batch of images with either position of the channels. */
 export function pictureOf(dims: readonly number[] | undefined): readonly [number, number] | null {
   if (dims?.length !== 4) return null;
   const [, a, b, c] = dims as [number, number, number, number];
   return a <= 4 ? [b, c] : c <= 4 ? [a, b] : null;
 }
 
-/** The outputs that a layout is about, the boxes first. */
+/** The outputs that a layout uses, the boxes first. */
 export function layoutNames(layout: BoxLayout): [string, ...string[]] {
   if (layout.kind === 'chosen') return [layout.boxes, layout.scores, layout.labels];
   return layout.kind === 'set' ? [layout.boxes, layout.logits] : [layout.output];
 }
 
-/** Boxes of every sample, without duplicates, the surest first. */
+/** Boxes of every sample, without duplicates, highest score first. */
 export function readBoxes(outputs: Outputs, layout: BoxLayout, picture: readonly [number, number] | null): Box[][] {
   if (layout.kind === 'chosen') {
     const [boxes, scores, labels] = [layout.boxes, layout.scores, layout.labels].map((name) => outputs[name]!);
@@ -76,7 +76,7 @@ export function readBoxes(outputs: Outputs, layout: BoxLayout, picture: readonly
       score,
       label: Number(labels!.data[i]),
     }));
-    // The model has suppressed duplicates already.
+    // The model has already suppressed duplicates.
     return [found.filter((b) => b.score >= FAINT)];
   }
   if (layout.kind === 'set') return readSet(outputs, layout);

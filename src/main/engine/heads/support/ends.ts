@@ -1,25 +1,27 @@
-/** What the end of a graph says about an output: the last operators that compute something. */
+/** Evidence about an output from the end of its graph: the last operators that compute something. */
 import type { Node } from '../../ir/node.ts';
 import type { Value } from '../../ir/value.ts';
 import { traitsOf } from '../../ops/registry.ts';
 import type { Yields } from '../../ops/traits.ts';
 
-/** What the last operator makes: `Yields` of the operator, or the result of a normalization or a linear operator. */
+/**
+ * Kind of the last operator's result: `Yields` of the operator, or the result of a normalization or a linear operator.
+ */
 export type End = Yields | 'normalized' | 'linear' | 'other';
 
 export interface GraphEnd {
   readonly end: End;
-  /** The operator, as it is called. */
+  /** Operator name. */
   readonly operator: string;
-  /** Axis of a Softmax where nothing moved it since; counted from the front, or negative. */
+  /** Axis of a Softmax, unless moved since; counted from the front, or negative. */
   readonly axis: number | null;
-  /** Names on the way: of the output, of what makes it. */
+  /** Names on the way: of the output, and of the nodes that compute it. */
   readonly names: readonly string[];
-  /** True where something was resized on the way. */
+  /** True where the value was resized on the way. */
   readonly resized: boolean;
 }
 
-/** How far back a divisor is followed. */
+/** Maximum number of operators between a divisor and its source. */
 const DEPTH = 10;
 
 export function graphEnd(output: Value): GraphEnd {
@@ -47,7 +49,10 @@ export function graphEnd(output: Value): GraphEnd {
   return { end: 'other', operator: '', axis: null, names, resized };
 }
 
-/** Changes places, types or resolution of one input: the meaning stays. What is picked by data has another one. */
+/**
+ * True for nodes that change order, type or resolution of one input, which keeps the meaning. Selection by data changes
+ * it.
+ */
 function isPassive(node: Node): boolean {
   const { movement, quantizes, sizeInputs = [] } = traitsOf(node);
   if (quantizes) return true;
@@ -65,7 +70,7 @@ function kindOf(node: Node): End {
   if (yields) return yields;
   if (scaleInput !== undefined) return 'normalized';
   if (isLinear(node)) return 'linear';
-  // A bias that is added by a node of its own.
+  // A bias added by a separate node.
   if (node.key === 'Add' && node.inputs.some((v) => v?.isInitializer)) {
     const before = node.inputs.find((v) => v && !v.isInitializer)?.producer;
     return before && isLinear(before) ? 'linear' : 'other';
@@ -80,13 +85,13 @@ function kindOf(node: Node): End {
   return 'other';
 }
 
-/** True where `v` is the Euclidean length of `of`, or something made of it. */
+/** True where `v` is the Euclidean length of `of`, or computed from it. */
 const isLength = (v: Value | null, of: Value | null): boolean =>
   comesFrom(v, of, ['ReduceL2']) ||
   comesFrom(v, of, ['ReduceSumSquare']) ||
   (comesFrom(v, of, ['ReduceSum']) && (comesFrom(v, of, ['Sqrt']) || comesFrom(v, of, ['Pow'])));
 
-/** True where `v` is made from `of`, a few operators back, through one of these. */
+/** True where `v` is computed from `of` within a few operators, through one of `through`. */
 function comesFrom(v: Value | null, of: Value | null, through: readonly string[]): boolean {
   const walk = (at: Value | null, seen: boolean, depth: number): boolean => {
     if (!at || depth > DEPTH) return false;

@@ -1,10 +1,12 @@
-/** How far figures from few samples can be trusted: 95 % intervals. */
+/** 95 % intervals of figures from few samples. */
 import type { Interval } from '../../../../shared/model/quality.ts';
 
-/** Quantile of the normal distribution for 95 % on both sides together. */
+/** Two-sided 95 % quantile of the normal distribution. */
 const Z = 1.959963984540054;
 
-/** Of a share, `hits` of `n` (Wilson 1927); it stays within 0..1 and has a width even where all or none hit. */
+/**
+ * Interval of a share, `hits` of `n` (Wilson 1927). It stays within 0..1 and has a width even where all or none hit.
+ */
 export function wilson(hits: number, n: number): Interval {
   if (n <= 0) return { low: 0, high: 1 };
   const p = hits / n;
@@ -15,9 +17,9 @@ export function wilson(hits: number, n: number): Interval {
 }
 
 /**
- * Of a quotient of sums over samples, such as F1 over all boxes: samples are what was drawn, not boxes, so the spread is
- * that of each sample's contribution (linearised; Cochran 1977, Sampling Techniques, ch. 6). Where that spread vanishes,
- * as when all samples agree, the interval is that of a share of as many samples.
+ * Interval of a ratio of sums over samples, such as F1 over all boxes. Samples were drawn, not boxes, so the spread is
+ * that of each sample's contribution (linearised; Cochran 1977, Sampling Techniques, ch. 6). Where that spread
+ * vanishes, as when all samples agree, the interval is that of a share of as many samples.
  */
 export function ratioInterval(parts: readonly number[], wholes: readonly number[]): Interval {
   const n = parts.length;
@@ -32,7 +34,7 @@ export function ratioInterval(parts: readonly number[], wholes: readonly number[
   return floor ? share : { low: Math.max(0, ratio - half), high: Math.min(1, ratio + half) };
 }
 
-/** Of a mean over samples, within 0..1. */
+/** Interval of a mean over samples, within 0..1. */
 export const meanInterval = (values: readonly number[]): Interval =>
   ratioInterval(
     values,

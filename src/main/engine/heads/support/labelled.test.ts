@@ -8,7 +8,7 @@ import { classesIn, outputMeanings } from '../../quality/meaning.ts';
 
 type End = 'Gemm' | 'Softmax' | 'LpNormalization' | 'Sigmoid';
 
-/** Rows of numbers of these widths, by the names of the outputs. */
+/** Rows of numbers of these widths, by output name. */
 function read(
   outputs: readonly [name: string, width: number, end?: End][],
   largestLabel: number,

@@ -1,39 +1,40 @@
 /**
- * Which output labels are about. Labels name one class per sample, so at most one output takes them: the one that means
- * classes by its graph, its name or the class names; where none does, the row of numbers whose width fits the labels best.
+ * Selects the output that labels apply to. Labels name one class per sample, so at most one output takes them: the one
+ * recognised as classes by its graph, its name or the class names; otherwise the row of numbers whose width fits the
+ * labels best.
  */
 import type { OutputReading } from '../../../../shared/model/job.ts';
 import { FLOATS, named, type Layouts, type Output } from './output.ts';
 
 export interface LabelEvidence {
-  /** The largest label; -1 where there are none that count. */
+  /** The largest label; -1 where no labels count. */
   readonly largestLabel: number;
   readonly classNames?: number | null | undefined;
-  /** By the user. */
+  /** Readings that the user set. */
   readonly given?: Readonly<Record<string, OutputReading>> | undefined;
-  /** Outputs that belong together, as boxes, scores and labels do. */
+  /** Outputs that belong together, such as boxes, scores and labels. */
   readonly layouts?: Layouts | undefined;
 }
 
 export interface Labelled {
   readonly name: string;
-  /** How many classes it has; Infinity where it names the class itself (ArgMax). */
+  /** Number of classes; Infinity where the output holds the class index itself (ArgMax). */
   readonly classes: number;
   /** False where the largest label lies outside its classes. */
   readonly fits: boolean;
-  /** True where the graph, a name or the user says that it holds classes. */
+  /** True where the graph, a name or the user identifies it as classes. */
   readonly told: boolean;
-  /** True where only its width says so, and other outputs may be meant. */
+  /** True where only its width does, and other outputs are possible. */
   readonly guessed: boolean;
 }
 
-/** How much says that an output holds classes. Plain: a row of numbers that nothing is known about. */
+/** Strength of the evidence that an output holds classes. Plain: a row of numbers without any evidence. */
 const RANK = { none: 0, other: 1, plain: 2, named: 3, names: 4, end: 5, given: 6 } as const;
 
-/** What recurrent layers hand on. */
+/** Names of states that recurrent layers pass on. */
 const STATE = /hidden|state|(^|[^a-z])h[nc]?$/i;
 
-/** Labels reach at least half of the classes: an embedding with labels of something else is wider, as a rule. */
+/** Labels should reach at least half of the classes: an embedding is usually wider than the labels of another task. */
 export const fitsLabels = (o: Pick<Output, 'width'>, largestLabel: number | null | undefined): boolean =>
   typeof largestLabel === 'number' && largestLabel < o.width && 2 * (largestLabel + 1) >= o.width;
 
@@ -45,7 +46,7 @@ export function labelledOutput(outputs: readonly Output[], e: LabelEvidence): La
   const plain = ranked.filter((c) => c.rank === RANK.plain);
   const others = ranked.filter((c) => c.rank === RANK.other && fitsLabels(c.o, e.largestLabel));
   const pool = told.length ? told : plain.length ? plain : others;
-  // What fits better comes first; among equals the order of the graph decides.
+  // Better fits come first. The graph's order decides among equals.
   const best = [...pool].sort(
     (a, b) => Number(holds(b)) - Number(holds(a)) || b.rank - a.rank || narrower(a.classes, b.classes, holds(a)),
   )[0];
@@ -61,7 +62,7 @@ export function labelledOutput(outputs: readonly Output[], e: LabelEvidence): La
   };
 }
 
-/** The nearest to the labels: the narrowest that holds them, the widest where none does. */
+/** Compares widths by closeness to the labels: the narrowest width that holds them, or the widest where none does. */
 const narrower = (a: number, b: number, hold: boolean): number => (a === b ? 0 : a < b === hold ? -1 : 1);
 
 const classesOf = (o: Output): number => (!FLOATS.includes(o.dtype) ? Infinity : o.width === 1 ? 2 : o.width);

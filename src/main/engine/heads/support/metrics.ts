@@ -1,6 +1,6 @@
-/** Figures over single output arrays. Everything is accumulated in double precision. */
+/** Figures over single output arrays, accumulated in double precision. */
 
-/** Index of the largest element of a strided row; the first on ties. NaN never wins. */
+/** Index of the largest element of a strided row; the first one on ties. NaN never wins. */
 export function argmax(a: ArrayLike<number>, at: number, n: number, stride = 1): number {
   let best = -1,
     value = -Infinity;
@@ -14,7 +14,7 @@ export function argmax(a: ArrayLike<number>, at: number, n: number, stride = 1):
   return best;
 }
 
-/** Whether `label` is among the `k` largest of a row; ties count for the earlier class. */
+/** Whether `label` is among the `k` largest of a row. Ties count for the earlier class. */
 export function inTop(a: ArrayLike<number>, at: number, n: number, label: number, k: number): boolean {
   const own = a[at + label]!;
   if (Number.isNaN(own)) return false;
@@ -26,7 +26,7 @@ export function inTop(a: ArrayLike<number>, at: number, n: number, label: number
   return ahead < k;
 }
 
-/** Whether a row is a distribution already: no negatives, sum 1. */
+/** Whether a row is a probability distribution: no negatives, sum 1. */
 export function isDistribution(a: ArrayLike<number>, at: number, n: number): boolean {
   let sum = 0;
   for (let k = 0; k < n; k++) {
@@ -37,7 +37,7 @@ export function isDistribution(a: ArrayLike<number>, at: number, n: number): boo
   return Math.abs(sum - 1) < 1e-3;
 }
 
-/** log softmax of a row; of a distribution its logarithm. Log-probabilities come out as they are. */
+/** log softmax of a row, or the logarithm of a distribution. Log-probabilities are returned unchanged. */
 export function logProbabilities(a: ArrayLike<number>, at: number, n: number, distribution: boolean): Float64Array {
   const out = new Float64Array(n);
   if (distribution) {
@@ -57,11 +57,11 @@ export function logProbabilities(a: ArrayLike<number>, at: number, n: number, di
 export function klDivergence(logP: Float64Array, logQ: Float64Array): number {
   let sum = 0;
   for (let k = 0; k < logP.length; k++) if (logP[k]! > -700) sum += Math.exp(logP[k]!) * (logP[k]! - logQ[k]!);
-  return Math.max(0, sum); // rounding can leave a few ulp below zero
+  return Math.max(0, sum); // rounding can give a few ulp below zero
 }
 
 export interface Difference {
-  /** Sums of squares: of the reference, of the other, of their difference; and their inner product. */
+  /** Sums of squares of the reference, of the other and of their difference, and their inner product. */
   readonly signal: number;
   readonly other: number;
   readonly noise: number;
@@ -70,11 +70,11 @@ export interface Difference {
   /** Smallest and largest element of the reference. */
   readonly min: number;
   readonly max: number;
-  /** Non-finite elements where the reference is finite. They are left out of the sums. */
+  /** Number of non-finite elements where the reference is finite. They are left out of the sums. */
   readonly nonFinite: number;
 }
 
-/** Compares `n` elements from `at` on. Elements that are not finite in the reference are left out. */
+/** Compares `n` elements starting at `at`. Elements that are not finite in the reference are left out. */
 export function difference(ref: ArrayLike<number>, out: ArrayLike<number>, at = 0, n = ref.length): Difference {
   let signal = 0,
     other = 0,
@@ -104,7 +104,7 @@ export function difference(ref: ArrayLike<number>, out: ArrayLike<number>, at = 
   return { signal, other, noise, dot, maxAbs, min, max, nonFinite };
 }
 
-/** 10 log10(signal / noise), kept within +-200 dB; null for no noise at all. */
+/** 10 log10(signal / noise), limited to +-200 dB; null without any noise. */
 export function decibels(signal: number, noise: number): number | null {
   if (noise === 0) return null;
   return Math.min(200, Math.max(-200, 10 * Math.log10(signal / noise)));

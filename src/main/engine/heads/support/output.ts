@@ -1,4 +1,4 @@
-/** What is known about an output when its meaning is inferred, and questions about it that several heads ask. */
+/** Known facts about an output whose meaning is inferred, and queries that several heads share. */
 import type { OutputReading } from '../../../../shared/model/job.ts';
 import { axisBatchFirst } from '../../batch-first.ts';
 import type { Value } from '../../ir/value.ts';
@@ -8,39 +8,39 @@ import type { Labelled } from './labelled.ts';
 
 export interface Output {
   readonly name: string;
-  /** Sizes with the batch first; empty where they are unknown. */
+  /** Sizes with the batch first; empty where unknown. */
   readonly dims: readonly number[];
   readonly dtype: number;
   readonly end: GraphEnd;
-  /** Rank 2 once trailing axes of one are gone. */
+  /** Whether the rank is 2 without trailing axes of size one. */
   readonly flat: boolean;
-  /** Of a flat output. */
+  /** Width of a flat output. */
   readonly width: number;
 }
 
 /** Names of outputs by reading. */
 export type Layouts = Readonly<Partial<Record<OutputReading, readonly string[]>>>;
 
-/** What is known about a model's outputs beside their graph. */
+/** Known facts about a model's outputs besides their graph. */
 export interface Evidence {
-  /** Sizes and type of an output, the batch first; undefined where it was not seen. */
+  /** Sizes and type of an output, the batch first; undefined where it was not observed. */
   readonly shapeOf: (name: string) => { readonly dims: readonly number[]; readonly dtype: number } | undefined;
-  /** Axis of an output's samples as the model gives it; default 0. */
+  /** Batch axis of an output in the model's own layout; default 0. */
   readonly batchAxisOf?: (name: string) => number | undefined;
-  /** Sizes and types of the inputs that are fed. */
+  /** Sizes and types of the fed inputs. */
   readonly inputs: readonly { readonly name: string; readonly dims: readonly number[]; readonly dtype?: number }[];
-  /** The largest label, where there are labels and they are about this output. */
+  /** The largest label, where there are labels and they apply to this output. */
   readonly largestLabel?: number | null;
   readonly classNames?: number | null;
-  /** Outputs that belong together, by the reading that their layout shows. */
+  /** Outputs that belong together, by the reading of their layout. */
   readonly layouts?: Layouts;
-  /** This output was chosen for the labels by its width alone, among several. */
+  /** This output was selected for the labels by its width alone, among several. */
   readonly chosen?: Labelled;
-  /** By the user. */
+  /** Readings that the user set. */
   readonly given?: Readonly<Record<string, OutputReading>>;
 }
 
-/** @param seen sizes and type of it, as far as they are known */
+/** @param seen its sizes and type, as far as known */
 export function outputOf(
   v: Value,
   seen: { readonly dims: readonly number[]; readonly dtype: number } | undefined,
@@ -62,14 +62,17 @@ export function outputOf(
 
 export const isFloat = (o: Pick<Output, 'dtype'>): boolean => FLOATS.includes(o.dtype);
 
-/** The last operator as a clause. */
+/** A clause that names the last operator. */
 export const endOf = (o: Output): string => `the graph ends in ${o.end.operator}`;
 
-/** A guess ends with this. @param readings what it may be instead, as 'classes|embedding' */
+/**
+ * The end of every guess.
+ * @param readings alternative readings, such as 'classes|embedding'
+ */
 export const correct = (name: string, readings: string): string =>
   `guessed: --output ${name}=${readings} says otherwise`;
 
-/** Channels of a batch of pictures of 8 pixels a side or more: 1 or 3, else null. */
+/** Channels of a batch of images of at least 8 pixels a side: 1 or 3, else null. */
 export function channelsOf(dims: readonly number[]): number | null {
   if (dims.length !== 4) return null;
   const [, a, b, c] = dims as [number, number, number, number];
@@ -77,13 +80,13 @@ export function channelsOf(dims: readonly number[]): number | null {
   return (c === 1 || c === 3) && Math.min(a, b) >= 8 ? c : null;
 }
 
-/** Channels of the only input that is a picture, else null. */
+/** Channels of the only input that is an image, else null. */
 export function pictureInput(e: Evidence): number | null {
   const pictures = e.inputs.map((i) => channelsOf(i.dims)).filter((c) => c !== null);
   return pictures.length === 1 ? pictures[0]! : null;
 }
 
-/** The axis of classes of a map: the one that is narrower than the others, 1 or the last. With three axes the last. */
+/** The class axis of a map: the one narrower than the others, 1 or the last. The last one for three axes. */
 export function classAxis({ dims }: Pick<Output, 'dims'>): number | null {
   const last = dims.length - 1;
   if (dims.length === 3) return last;
@@ -94,11 +97,11 @@ export function classAxis({ dims }: Pick<Output, 'dims'>): number | null {
   return null;
 }
 
-/** True where an input of four axes has as many channels at the same axis. */
+/** True where an input of four axes has the same number of channels on the same axis. */
 export const sameChannels = (o: Output, e: Evidence, axis: number): boolean =>
   e.inputs.some((i) => i.dims.length === 4 && i.dims[axis] === o.dims[axis]);
 
-/** Sizes as messages show them. */
+/** Sizes for messages. */
 export const shapeText = (o: Output): string => `its shape is [${o.dims.join(', ')}]`;
 
 export const FLOATS: readonly number[] = [DType.FLOAT, DType.FLOAT16, DType.DOUBLE];

@@ -1,4 +1,4 @@
-/** Rows of class scores compared as distributions, by KL divergence: classes, tokens, queries of a set prediction. */
+/** Rows of class scores compared as distributions by KL divergence: classes, tokens, queries of a set prediction. */
 import { distillation } from '../../autodiff/losses.ts';
 import type { GraphBuilder } from '../../autodiff/builder.ts';
 import { DType } from '../../ir/dtype.ts';
@@ -8,7 +8,8 @@ import { isDistribution, klDivergence, logProbabilities } from './metrics.ts';
 type Numbers = Float32Array | Float64Array;
 
 /**
- * Mean KL(want || have) of rows of `classes` scores, in nats. Logits and probabilities are told apart by the first row.
+ * Mean KL(want || have) of rows of `classes` scores, in nats. The first row decides whether they are logits or
+ * probabilities.
  * @param want [rows * classes]
  */
 export function rowDivergence(want: Numbers, classes: number): (have: Numbers) => number {
@@ -23,7 +24,10 @@ export function rowDivergence(want: Numbers, classes: number): (have: Numbers) =
   };
 }
 
-/** T^2 KL of rows of logits that lie along the last axis, mean over the rows. @param shape [..., classes] */
+/**
+ * T^2 KL of rows of logits along the last axis, mean over the rows.
+ * @param shape [..., classes]
+ */
 export function rowDistillation(
   b: GraphBuilder,
   own: Value,
@@ -38,8 +42,9 @@ export function rowDistillation(
 }
 
 /**
- * A one for a class drawn from the model's own probabilities, less those: its covariance is the Fisher information of the
- * logits. The class is the largest of logits plus Gumbel noise. For probabilities q instead of logits: the one over q.
+ * A one-hot class drawn from the model's own probabilities, minus those probabilities: its covariance is the Fisher
+ * information of the logits. The class is the largest of logits plus Gumbel noise. For probabilities q instead of
+ * logits, the one-hot divided by q.
  * @param axis of the classes
  */
 export function drawnClass(b: GraphBuilder, out: Value, gumbel: Value, axis: number, probabilities: boolean): Value {

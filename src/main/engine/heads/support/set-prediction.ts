@@ -1,7 +1,7 @@
 /**
- * Set predictions of detection transformers (DETR, Carion et al. 2020): scores [N, Q, C] and boxes [N, Q, 4] of Q queries,
- * the boxes as centre and size in shares of the picture. Queries keep their places when a model is cut, so that distance
- * and loss compare them one by one.
+ * Set predictions of detection transformers (DETR, Carion et al. 2020): scores [N, Q, C] and boxes [N, Q, 4] of Q
+ * queries, with boxes as centre and size relative to the image. Queries keep their positions when a model is cut, so
+ * distance and loss compare them one by one.
  */
 import { relativeSquaredError } from '../../autodiff/losses.ts';
 import type { GraphBuilder } from '../../autodiff/builder.ts';
@@ -16,7 +16,7 @@ export interface SetLayout {
   readonly kind: 'set';
   readonly boxes: string;
   readonly logits: string;
-  /** 'softmax': one class per query, the last one means no object. 'sigmoid': every class decides by itself. */
+  /** 'softmax': one class per query; the last one means no object. 'sigmoid': one decision per class. */
   readonly scores: 'softmax' | 'sigmoid';
 }
 
@@ -26,7 +26,7 @@ type Outputs = Readonly<Record<string, HostTensor>>;
 export const LOGITS = /(^|_)logits$/i;
 const BOXES = /(^|_)boxes$/i;
 
-/** The names of the logits and boxes of queries, by name and shape; null where there is no such pair, or several. */
+/** The names of the logits and boxes of queries, by name and shape; null unless there is exactly one such pair. */
 export function queryPair(
   outputs: readonly { readonly name: string; readonly dims: readonly number[]; readonly dtype: number }[],
 ): { readonly logits: string; readonly boxes: string } | null {
@@ -38,7 +38,7 @@ export function queryPair(
   return b.dims[0] === l.dims[0] && b.dims[1] === l.dims[1] ? { logits: l.name, boxes: b.name } : null;
 }
 
-/** The layout by names, shapes and values: boxes outside the picture's shares are something else. */
+/** The layout by names, shapes and values. Boxes outside 0..1 have another meaning. */
 export function setLayout(all: readonly (readonly [name: string, tensor: HostTensor])[]): SetLayout | null {
   const pair = queryPair(all.map(([name, t]) => ({ name, dims: t.dims, dtype: t.dtype })));
   if (!pair) return null;
@@ -49,7 +49,9 @@ export function setLayout(all: readonly (readonly [name: string, tensor: HostTen
   return { kind: 'set', ...pair, scores: scoring(t.data as Float32Array, t.dims[2]!) };
 }
 
-/** With a Sigmoid a query that holds nothing has negative logits only; with a Softmax its last logit is the largest. */
+/**
+ * With a Sigmoid, a query without an object has only negative logits; with a Softmax, its last logit is the largest.
+ */
 function scoring(logits: Float32Array, classes: number): SetLayout['scores'] {
   const queries = logits.length / classes;
   let negative = 0;
@@ -59,7 +61,7 @@ function scoring(logits: Float32Array, classes: number): SetLayout['scores'] {
 
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 
-/** Probabilities of the classes that are objects, [queries, objects]. */
+/** Probabilities of the object classes, [queries, objects]. */
 function objectScores(logits: Float32Array, classes: number, scores: SetLayout['scores']): Float32Array[] {
   return Array.from({ length: logits.length / classes }, (_, q) => {
     const row = logits.subarray(q * classes, (q + 1) * classes);
@@ -71,7 +73,7 @@ function objectScores(logits: Float32Array, classes: number, scores: SetLayout['
   });
 }
 
-/** Boxes of every sample in shares of the picture. Queries do not repeat each other: nothing is suppressed. */
+/** Boxes of every sample, relative to the image. Queries do not repeat each other, so none is suppressed. */
 export function readSet(outputs: Outputs, layout: SetLayout): Box[][] {
   const logits = outputs[layout.logits]!;
   const xywh = outputs[layout.boxes]!.data as Float32Array;
@@ -89,8 +91,9 @@ export function readSet(outputs: Outputs, layout: SetLayout): Box[][] {
 }
 
 /**
- * Error of the scores plus the squared error of the boxes as far as the original sees an object, relative to their
- * squares. Scores: KL divergence per query (Softmax), or the relative squared error of the probabilities (Sigmoid).
+ * Error of the scores plus the squared error of the boxes, weighted by the original's object score and relative to
+ * their squares. Scores: KL divergence per query (Softmax), or the relative squared error of the probabilities
+ * (Sigmoid).
  */
 export function setDistance(reference: Outputs, layout: SetLayout): (other: Outputs) => number {
   const { logits, boxes, scores } = layout;
@@ -100,7 +103,7 @@ export function setDistance(reference: Outputs, layout: SetLayout): (other: Outp
   const seen = own.map((row) => row.reduce((a, b) => Math.max(a, b), 0));
   const places = reference[boxes]!.data as Float32Array;
   const divergence = scores === 'softmax' ? rowDivergence(want, classes) : null;
-  /** Squared error against other values, or against zeros. */
+  /** Squared error against other values, or against zero. */
   const placeError = (other: Float32Array | null): number =>
     places.reduce((sum, x, i) => sum + (seen[i >> 2]! * (x - (other?.[i] ?? 0))) ** 2, 0);
   const scoreError = (other: readonly Float32Array[] | null): number =>
@@ -118,7 +121,10 @@ interface Side {
   readonly boxes: Value;
 }
 
-/** `setDistance` as a graph, the divergence at a temperature. @param shape of the logits, [N, Q, C] */
+/**
+ * `setDistance` as a graph, with the divergence at a temperature.
+ * @param shape of the logits, [N, Q, C]
+ */
 export function setLoss(
   b: GraphBuilder,
   own: Side,

@@ -1,11 +1,14 @@
-/** Figures that several judges count: shares of samples, and F1 over yes-or-no decisions. */
+/** Figures that several judges compute: shares of samples, and F1 over yes-or-no decisions. */
 import type { Figures } from '../contract.ts';
 import { ratioInterval, wilson } from './intervals.ts';
 
-/** From this share on all samples are alike: agreement on them proves nothing. */
+/** From this share on, all samples are considered alike: agreement on them proves nothing. */
 const CONSTANT = 1 - 1e-9;
 
-/** Agreement of `agree` of `n` samples. @param seen how often the original gives each class */
+/**
+ * Agreement of `agree` of `n` samples.
+ * @param seen how often the original predicts each class
+ */
 export function shares(n: number, agree: number, seen: ReadonlyMap<number, number>): Figures {
   if (n === 0) return { samples: 0 };
   const chance = Math.max(...seen.values()) / n;
@@ -23,15 +26,15 @@ export const labelChance = (told: ReadonlyMap<number, number>, labelled: number)
   labelled > 0 ? { labelChance: Math.max(...told.values()) / labelled } : {};
 
 export interface F1 {
-  /** Begins a sample. */
+  /** Starts a sample. */
   sample(): void;
   /** A decision of the current sample. */
   add(wanted: boolean, got: boolean): void;
-  /** @param nothing why there is no figure where both say no to everything */
+  /** @param nothing reason for a missing figure where both models decide no everywhere */
   figures(nothing: string): Figures;
 }
 
-/** F1 over decisions, with its interval from the spread between samples. */
+/** F1 over decisions, with an interval from the spread between samples. */
 export function f1Of(): F1 {
   const parts: number[] = [];
   const wholes: number[] = [];
@@ -56,7 +59,7 @@ export function f1Of(): F1 {
   };
 }
 
-/** Unexplained share of the variance, with two standard errors of the noise on one side. */
+/** Unexplained share of the variance, shifted by two standard errors of the noise to one side. */
 export function unexplained(noises: readonly number[], variance: number, side: 1 | -1): number {
   const n = noises.length;
   const mean = noises.reduce((a, b) => a + b, 0) / n;
@@ -64,5 +67,5 @@ export function unexplained(noises: readonly number[], variance: number, side: 1
   return (n * (mean + (side * 1.96 * sd) / Math.sqrt(n))) / variance;
 }
 
-/** Within 0..1. */
+/** Limits to 0..1. */
 export const clipped = (x: number): number => Math.min(1, Math.max(0, x));

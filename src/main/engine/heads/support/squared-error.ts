@@ -1,6 +1,6 @@
 /**
- * Outputs compared by their relative squared error: the distance, loss and cotangent of whatever has no closer meaning.
- * An error in every value bounds whatever is read from the values.
+ * Comparison by relative squared error: the distance, loss and cotangent of outputs without a more specific meaning. An
+ * error bound on every value also bounds everything computed from the values.
  */
 import { relativeSquaredError } from '../../autodiff/losses.ts';
 import type { Head } from '../contract.ts';
@@ -19,7 +19,7 @@ export const squaredError: Pick<Head, 'distance' | 'loss' | 'cotangent' | 'noise
     for (const x of a) power += (x - mean) ** 2;
     return (have) => {
       const b = floats(have)!;
-      // Another number of elements cannot be compared: it is as far away as zeros.
+      // Another number of elements cannot be compared: its distance is that of zeros.
       if (b.length !== a.length) return a.length > 0 ? 1 : 0;
       let error = 0;
       for (let i = 0; i < a.length; i++) error += (a[i]! - b[i]!) ** 2;
@@ -28,7 +28,7 @@ export const squaredError: Pick<Head, 'distance' | 'loss' | 'cotangent' | 'noise
   },
   loss: (b, { own, given, shape }) => relativeSquaredError(b, own, given, shape),
   noise: () => 'normal',
-  /** Noise whose square weighs the error against the spread of the values. */
+  /** Noise whose square weights the error by the spread of the values. */
   cotangent(b, { out, noise, shape, batch }) {
     const axes = shape.map((_, i) => i);
     const deviation = b.sub(out, b.reduceMean(out, axes, true));

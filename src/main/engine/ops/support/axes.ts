@@ -1,4 +1,4 @@
-/** Axis lists as attributes or inputs, and axis maps that several data-movement operators share. */
+/** Axis lists as attributes or inputs, and axis maps shared by data-movement operators. */
 import { attrInt, attrInts } from '../../ir/attribute.ts';
 import type { Node } from '../../ir/node.ts';
 import type { Value } from '../../ir/value.ts';
@@ -23,8 +23,9 @@ export function sameAxes(ctx: PruneContext, x: Value, y: Value, except: readonly
 }
 
 /**
- * Axes of the same row-major data in two shapes. The shapes are cut into runs of equal size; inside a run the strides of
- * both sides refine each other into factors, and one factor of each run may carry units (several: a choice).
+ * Axes of the same row-major data in two shapes. The shapes are split into runs of equal size. Inside a run, the
+ * strides of both sides are refined into common factors, and one factor of each run may carry units (several: a
+ * choice).
  */
 export function relateReshape(ctx: PruneContext, x: Value, y: Value): void {
   for (const run of runs(ctx.shape(x), ctx.shape(y))) {
@@ -40,7 +41,7 @@ export function relateReshape(ctx: PruneContext, x: Value, y: Value): void {
 interface Axis {
   readonly axis: number;
   readonly extent: number;
-  /** Elements of the run per step of this axis. */
+  /** Elements of the run per step along this axis. */
   readonly stride: number;
 }
 interface Run {
@@ -83,7 +84,7 @@ function axesOf(shape: readonly number[], from: number, to: number): Axis[] {
   return out;
 }
 
-/** True when single entries of the axis are read by themselves, behind a change of the order of axes perhaps. */
+/** True when single entries of the axis are read separately, possibly after a transposition. */
 function takenApart(ctx: PruneContext, value: Value, axis: number): boolean {
   return value.consumers().some((n) => {
     if (n.key === 'Transpose') {
@@ -113,9 +114,10 @@ function relateRun(ctx: PruneContext, x: Value, y: Value, run: Run): void {
   const factors = refined ? cuts.slice(1).map((stride, k) => ({ stride, extent: cuts[k]! / stride })) : [];
   const holders = (c: { stride: number }): typeof sides =>
     sides.filter((a) => a.stride <= c.stride && c.stride < a.stride * a.extent);
-  // A factor is open when no axis that holds it is frozen as a whole already.
+  // A factor is open when no axis that contains it is already frozen as a whole.
   const open = factors.filter((c) => holders(c).every((a) => !ctx.isFrozen({ value: a.value, axis: a.axis })));
-  // Parts that are taken out one by one further on (query, key and value of one projection) carry no units: read last.
+  // Parts that are taken out one by one later (query, key and value of one projection) carry no units, so they come
+  // last.
   const split = new Set(t.filter((a) => takenApart(ctx, y, a.axis)).map((a) => a.axis));
   const late = (c: { stride: number }): number => (holders(c).some((a) => a.value === y && split.has(a.axis)) ? 1 : 0);
   open.sort((a, b) => late(a) - late(b));
@@ -128,7 +130,7 @@ function relateRun(ctx: PruneContext, x: Value, y: Value, run: Run): void {
     if (!carriers.includes(a))
       ctx.freeze({ value: a.value, axis: a.axis }, 'reshaped together with another axis that carries the units');
   if (!chosen) return;
-  // Index of the chosen factor within an axis; its first index with that factor stands for the factor.
+  // Index of the chosen factor within an axis. The axis's first index with that factor represents it.
   const part = (a: Axis, i: number): number => Math.floor((i * a.stride) / chosen.stride) % chosen.extent;
   const first = (a: Axis, k: number): number => (k * chosen.stride) / a.stride;
   const lead = carriers.find((a) => a.extent === chosen.extent) ?? carriers[0]!;

@@ -1,6 +1,6 @@
 /**
- * Gradients of convolutions, written as forward operators that the runtime is fast at.
- * Shapes: x [N,C,...], w [M,C/g,...], dY [N,M,...].
+ * Gradients of convolutions, expressed as forward operators that are fast in the runtime. Shapes: x [N,C,...], w
+ * [M,C/g,...], dY [N,M,...].
  */
 import type { GraphBuilder } from '../../autodiff/builder.ts';
 import { int, ints } from '../../ir/attribute.ts';
@@ -11,14 +11,14 @@ import type { ConvGeometry } from './spatial.ts';
 
 const range = (n: number, from = 0): number[] => Array.from({ length: n }, (_, i) => from + i);
 
-/** A [..,M,K] times B [..,N,K] transposed; the runtime's fused product spares the transpose. */
+/** A [..,M,K] times B [..,N,K] transposed. The runtime's fused product avoids the transpose. */
 export function matmulTransB(b: GraphBuilder, x: Value, y: Value): Value {
   return b.op('FusedMatMul', [x, y], { transB: int(1) }, 'com.microsoft');
 }
 
 /**
- * Gradient for the input. Stride 1: a Conv of dY with the weight flipped and its channels swapped (a third faster than
- * ConvTranspose in ONNX Runtime on CPU); otherwise ConvTranspose, which takes the weight as it is.
+ * Gradient of the input. Stride 1: a Conv of dY with the weight flipped and its channels swapped (a third faster than
+ * ConvTranspose in ONNX Runtime on CPU). Otherwise ConvTranspose, which takes the weight unchanged.
  */
 export function convInputGradient(
   b: GraphBuilder,
@@ -59,13 +59,13 @@ function swapAndFlip(b: GraphBuilder, w: Value, shape: readonly number[], group:
     const t = group === 1 ? b.reshape(w, [m, c]) : b.reshape(w, [group, m / group, c]);
     return b.reshape(swap ? b.transpose(t, group === 1 ? [1, 0] : [0, 2, 1]) : w, target);
   }
-  // Taps first, so that reversing them moves whole blocks.
+  // Taps first, so that the reversal moves whole blocks.
   const t = b.transpose(b.reshape(w, [group, m / group, c, taps]), [3, 0, 2, 1]);
   const reversed = b.gather(t, range(taps).reverse(), 0);
   return b.reshape(b.transpose(reversed, [1, 2, 3, 0]), target);
 }
 
-/** Gradient for the weight; the way is chosen by shape (measured with ONNX Runtime 1.30 on CPU). */
+/** Gradient of the weight. The method depends on the shape (measured with ONNX Runtime 1.30 on CPU). */
 export function convWeightGradient(
   b: GraphBuilder,
   x: Value,
@@ -78,7 +78,8 @@ export function convWeightGradient(
   const outPerGroup = wShape[0]! / geo.group;
   const places = elementCount(geo.out);
   if (wShape[1] === 1 && outPerGroup === 1) return depthwiseTaps(b, x, dY, xShape, wShape, geo);
-  // One small product per sample is written out and summed: too much where products outweigh the patches.
+  // One small product per sample is materialised and summed, which is too expensive where products are larger than the
+  // patches.
   if (outPerGroup > 2 * places || taps > 9 * outPerGroup) return shiftedMatMuls(b, x, dY, xShape, wShape, geo);
   const pairs = geo.kernel.length === 2 && geo.kernel.every((k) => k > 1) && geo.strides.every((s) => s === 1);
   if (pairs && wShape[1]! >= 8 && outPerGroup >= 8 && places >= 256) return shiftedPairs(b, x, dY, xShape, wShape, geo);
@@ -143,8 +144,8 @@ function shiftedPairs(
 }
 
 /**
- * Every output place's input patch, [N, C*taps, ...out], its taps in reverse order on demand: a depthwise Conv with
- * one-hot kernels copies it faster than slices do.
+ * The input patch of every output position, [N, C*taps, ...out], with its taps optionally in reverse order. A depthwise
+ * Conv with one-hot kernels copies it faster than slices do.
  */
 function patches(b: GraphBuilder, x: Value, channels: number, geo: ConvGeometry, reversed = false): Value {
   const taps = elementCount(geo.kernel);
@@ -173,7 +174,7 @@ function patches(b: GraphBuilder, x: Value, channels: number, geo: ConvGeometry,
   });
 }
 
-/** Input values that each tap of the kernel meets: one slice [.., ...out] per tap of the padded x. */
+/** Input values at each tap of the kernel: one slice [.., ...out] per tap of the padded x. */
 function tapSlices(b: GraphBuilder, x: Value, geo: ConvGeometry): Value[] {
   const axes = range(geo.kernel.length, 2);
   const padded = [...geo.begin, ...geo.end].some((p) => p > 0) ? b.pad(x, [0, 0, ...geo.begin, 0, 0, ...geo.end]) : x;
@@ -189,7 +190,7 @@ function tapSlices(b: GraphBuilder, x: Value, geo: ConvGeometry): Value[] {
   });
 }
 
-/** Channels first, then one product over batch and places per tap. */
+/** Channels first, then one product over batch and positions per tap. */
 function shiftedMatMuls(
   b: GraphBuilder,
   x: Value,
@@ -210,7 +211,7 @@ function shiftedMatMuls(
   return b.reshape(perTap.length === 1 ? perTap[0]! : b.concat(perTap, 2), wShape);
 }
 
-/** One channel in, one out: no product to share, so multiply and sum per tap. */
+/** Depthwise: there is no product to share, so multiply and sum per tap. */
 function depthwiseTaps(
   b: GraphBuilder,
   x: Value,
@@ -224,22 +225,25 @@ function depthwiseTaps(
   return b.reshape(perTap.length === 1 ? perTap[0]! : b.concat(perTap, 1), wShape);
 }
 
-/** A vector of the channels as it meets values of the shape. */
+/** Reshapes a vector of the channels to broadcast against values of the shape. */
 export const perChannel = (b: GraphBuilder, v: Value, shape: readonly number[]): Value =>
   shape.length === 2 ? v : b.reshape(v, [shape[1]!, ...shape.slice(2).map(() => 1)]);
 
-/** Gradient for a bias of the channels: dY summed over batch and places. */
+/** Gradient of a per-channel bias: dY summed over batch and positions. */
 export function channelSum(b: GraphBuilder, dY: Value, shape: readonly number[]): Value {
   const [n, c, places] = [shape[0]!, shape[1]!, elementCount(shape.slice(2))];
-  // Rows first: the runtime takes three times as long for the outer and the inner axis together.
+  // Rows first: reducing the outer and the inner axis together takes the runtime three times as long.
   const rows = places === 1 ? dY : b.reduceSum(b.reshape(dY, [n * c, places]), [1], false);
   return b.reduceSum(b.reshape(rows, [n, c]), [0], false);
 }
 
-/** From so many places on, dot products of rows are faster than a product that is written out and summed. */
+/** From this number of positions on, dot products of rows are faster than a product that is materialised and summed. */
 const LONG_ROWS = 512;
 
-/** Sums of products over batch and places, of each channel. @param shape of both */
+/**
+ * Sums of products over batch and positions, per channel.
+ * @param shape of both
+ */
 export function channelDot(b: GraphBuilder, p: Value, q: Value, shape: readonly number[]): Value {
   const [n, c, places] = [shape[0]!, shape[1]!, elementCount(shape.slice(2))];
   if (places < LONG_ROWS) return channelSum(b, b.mul(p, q), shape);

@@ -1,4 +1,4 @@
-/** Shapes, axis maps and example inputs that element-wise operators share. */
+/** Shapes, axis maps and example inputs shared by element-wise operators. */
 import type { Attribute } from '../../ir/attribute.ts';
 import { f32, i64, MemoryTensor, type Tensor } from '../../ir/tensor.ts';
 import { DType } from '../../ir/dtype.ts';
@@ -17,7 +17,7 @@ import type {
   Traits,
 } from '../contract.ts';
 
-/** numpy broadcasting: shapes aligned at the right, extent 1 stretches. */
+/** numpy broadcasting: shapes are aligned at the right, and extent 1 stretches. */
 export function broadcastShape(...shapes: readonly (readonly number[])[]): number[] {
   const rank = Math.max(0, ...shapes.map((s) => s.length));
   const out = new Array<number>(rank).fill(1);
@@ -28,7 +28,7 @@ export function broadcastShape(...shapes: readonly (readonly number[])[]): numbe
   return out;
 }
 
-/** Shapes of the inputs that are given. */
+/** Shapes of the inputs that are present. */
 function givenShapes(ctx: ShapeContext): (readonly number[])[] {
   const shapes: (readonly number[])[] = [];
   for (let i = 0; i < ctx.node.inputs.length; i++) {
@@ -41,7 +41,7 @@ function givenShapes(ctx: ShapeContext): (readonly number[])[] {
 export const broadcastRule: ShapeRule = (ctx) => [broadcastShape(...givenShapes(ctx))];
 export const sameShapeRule: ShapeRule = (ctx) => [ctx.in(0)];
 
-/** Joins every axis of every input with the output's axis it is aligned with; an axis of extent 1 joins nothing. */
+/** Joins every axis of every input with the aligned axis of the output. An axis of extent 1 joins nothing. */
 function relateBroadcast(ctx: PruneContext, inputs: readonly (Value | null)[] = ctx.node.inputs): void {
   const y = ctx.node.output(),
     out = ctx.shape(y);
@@ -56,7 +56,7 @@ function relateBroadcast(ctx: PruneContext, inputs: readonly (Value | null)[] = 
 }
 export const broadcastPrune: PruneRule = { relate: (ctx) => relateBroadcast(ctx) };
 
-/** Joins all axes of `a` and `b` but those listed. */
+/** Joins all axes of `a` and `b` except those listed. */
 export function relateAxes(ctx: PruneContext, a: Value, b: Value, except: readonly number[] = []): void {
   ctx.shape(a).forEach((extent, axis) => {
     if (extent > 1 && !except.includes(axis)) ctx.same({ value: a, axis }, { value: b, axis });
@@ -66,7 +66,7 @@ export function relateAxes(ctx: PruneContext, a: Value, b: Value, except: readon
 /** A rule for operators whose output is piecewise constant: no gradient flows. */
 export const zeroGrad: GradRule = (ctx) => ctx.node.inputs.map(() => null);
 
-/** dY, or null when nothing depends on output 0; rules wrap themselves in this. */
+/** Wraps a rule: passes dY, and skips the rule when nothing depends on output 0. */
 export const withGrad =
   (rule: (dY: Value, ctx: GradContext) => (Value | null)[]): GradRule =>
   (ctx) => {
@@ -74,11 +74,11 @@ export const withGrad =
     return dY ? rule(dY, ctx) : ctx.node.inputs.map(() => null);
   };
 
-/** a == b for floats, also before opset 11, where Equal takes integers alone. */
+/** a == b for floats, also before opset 11, where Equal accepts only integers. */
 export const equal = (b: GraphBuilder, l: Value, r: Value): Value =>
   b.opset >= 11 ? b.op('Equal', [l, r]) : b.op('Not', [b.op('Or', [b.less(l, r), b.greater(l, r)])]);
 
-/** v where the condition holds, else 0. A product, because Where came with opset 9; it costs the same. */
+/** v where the condition holds, else 0. Uses a product, because Where needs opset 9; the cost is the same. */
 export const keepWhere = (b: GraphBuilder, cond: Value, v: Value): Value => b.mul(v, b.maskFloat(cond));
 
 // ---------------------------------------------------------------- examples
@@ -94,7 +94,7 @@ export const cInts = (data: readonly number[], dims: readonly number[] = [data.l
 export const cBool = (data: readonly number[], dims: readonly number[]): ExampleInput =>
   c(new MemoryTensor(DType.BOOL, dims, Uint8Array.from(data)));
 
-/** The cases of a two-operand broadcasting operator; `range` bounds the right operand. */
+/** Examples of a two-operand broadcasting operator. `range` bounds the right operand. */
 export function binaryExamples(range?: readonly [number, number], left?: readonly [number, number]): Example[] {
   const a = (shape: readonly number[]): ExampleInput => x(shape, left);
   return [
@@ -110,7 +110,7 @@ export function binaryExamples(range?: readonly [number, number], left?: readonl
   ];
 }
 
-/** The cases of an operator of one tensor: 1-D to 4-D. */
+/** Examples of an operator of one tensor: 1-D to 4-D. */
 export function unaryExamples(
   range?: readonly [number, number],
   attributes?: readonly (readonly [string, Attribute])[],
@@ -125,7 +125,7 @@ export function unaryExamples(
   ];
 }
 
-/** An operator that maps each element by itself: same shape, every axis passes through. */
+/** An operator that maps each element separately: same shape, every axis passes through. */
 export function unary(
   opType: string,
   grad: OperatorDef['grad'],
@@ -143,7 +143,7 @@ export function unary(
   };
 }
 
-/** The operator with more traits, or others. */
+/** The operator with added or overridden traits. */
 export const withTraits = (traits: Traits, operator: OperatorDef): OperatorDef => ({
   ...operator,
   traits: { ...operator.traits, ...traits },

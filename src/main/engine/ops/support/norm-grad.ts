@@ -2,7 +2,7 @@ import type { GraphBuilder } from '../../autodiff/builder.ts';
 import type { Value } from '../../ir/value.ts';
 
 export interface Normalized {
-  /** (x - mean) / sqrt(var + eps), of the shape `rows`. */
+  /** (x - mean) / sqrt(var + eps), of shape `rows`. */
   readonly xhat: Value;
   readonly inv: Value;
 }
@@ -17,7 +17,7 @@ export function normalize(b: GraphBuilder, x: Value, rows: readonly number[], ep
   return { xhat: b.mul(centred, inv), inv };
 }
 
-/** dx = (g - mean(g) - xhat mean(g xhat)) / sd over the last axis; g = scale dY, of the shape `rows`. */
+/** dx = (g - mean(g) - xhat mean(g xhat)) / sd over the last axis; g = scale dY, of shape `rows`. */
 export function normInputGradient(b: GraphBuilder, n: Normalized, g: Value, rows: readonly number[]): Value {
   const last = [rows.length - 1];
   const along = b.mul(n.xhat, b.reduceMean(b.mul(g, n.xhat), last, true));

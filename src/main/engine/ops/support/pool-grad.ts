@@ -1,4 +1,4 @@
-/** Backward graphs of pooling: placing a gradient per window back onto the windows' elements. */
+/** Backward graphs of pooling: distributes a gradient per window over the window's elements. */
 import { ints } from '../../ir/attribute.ts';
 import { elementCount } from '../../ir/dtype.ts';
 import { f32 } from '../../ir/tensor.ts';
@@ -27,8 +27,8 @@ const spread = (b: GraphBuilder, v: Value, channels: number, sizes: readonly num
   b.reshape(v, [-1, channels, ...sizes.flatMap((s) => [s, 1])]);
 
 /**
- * Repeats every window's value over its kernel: [N,C,out] to [N,C,in], for windows that tile the input. Elements that no
- * window covers get 0.
+ * Repeats every window's value over its kernel: [N,C,out] to [N,C,in], for windows that tile the input. Elements
+ * outside all windows get 0.
  */
 export function repeat(b: GraphBuilder, v: Value, x: readonly number[], g: PoolGeometry): Value {
   const wide = b.expand(spread(b, v, x[1]!, g.out), [1, 1, ...g.kernel.flatMap((k) => [1, k])]);
@@ -37,7 +37,7 @@ export function repeat(b: GraphBuilder, v: Value, x: readonly number[], g: PoolG
 }
 
 /**
- * The transpose of summing over windows: [N,C,out] to [N,C,in], any stride, padding and dilation. The values are set
+ * The transpose of summing over windows: [N,C,out] to [N,C,in], any stride, padding and dilation. The values are placed
  * `stride` apart with zeros between, and a sum pool of stride 1 spreads them: pooling is far faster than a transposed
  * convolution here.
  */
@@ -70,16 +70,17 @@ export function spreadSums(b: GraphBuilder, v: Value, x: readonly number[], g: P
     want,
   );
   const dilated = dilations.some((d) => d !== 1);
-  // The product also keeps the runtime from fusing the Pad into the pool, which fails for pads wider than the kernel.
+  // The product also prevents the runtime from fusing the Pad into the pool, which fails for pads wider than the
+  // kernel.
   const scaled = b.mul(placed, b.scalar(elementCount(kernel)));
   return b.op('AveragePool', [scaled], {
     kernel_shape: ints(kernel),
-    // An attribute of AveragePool since opset 19: only a graph that has it can need it.
+    // An attribute of AveragePool since opset 19; older graphs cannot need it.
     ...(dilated && { dilations: ints(dilations) }),
   });
 }
 
-/** 1 / (number of elements that AveragePool divides by), [1,1,out...]; a plain number when all windows are alike. */
+/** 1 / (AveragePool's divisor), [1,1,out...]; a plain number when all windows are alike. */
 export function divisors(x: readonly number[], g: PoolGeometry, includePad: boolean): number | ReturnType<typeof f32> {
   const perAxis = g.out.map((count, i) =>
     Array.from({ length: count }, (_, o) => {
@@ -88,7 +89,7 @@ export function divisors(x: readonly number[], g: PoolGeometry, includePad: bool
       for (let t = 0; t < g.kernel[i]!; t++) {
         const at = start + t * g.dilations[i]!;
         const inside = at >= 0 && at < x[i + 2]!;
-        // With ceil_mode a window may reach beyond the declared padding: that part counts for nothing.
+        // With ceil_mode, a window may extend beyond the declared padding; that part does not count.
         if (inside || (includePad && at >= -g.begin[i]! && at < x[i + 2]! + g.end[i]!)) n++;
       }
       return n;

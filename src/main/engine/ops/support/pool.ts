@@ -39,7 +39,7 @@ export function poolGeometry(node: Node, x: readonly number[]): PoolGeometry {
     }
     const steps = (size + before + after - span) / stride;
     let count = (ceil ? Math.ceil(steps) : Math.floor(steps)) + 1;
-    // A window that would start in the padding behind the data does not exist.
+    // A window that would start in the padding after the data is dropped.
     if (ceil && (count - 1) * stride >= size + before) count--;
     begin.push(before);
     end.push(after);
@@ -48,7 +48,7 @@ export function poolGeometry(node: Node, x: readonly number[]): PoolGeometry {
   return { kernel, strides, dilations, begin, end, out };
 }
 
-/** True when windows tile the input side by side: no padding, no dilation, stride = kernel. */
+/** True when windows tile the input without gaps or overlap: no padding, no dilation, stride = kernel. */
 export function tiles(g: PoolGeometry): boolean {
   return g.kernel.every(
     (k, i) => g.strides[i] === k && g.begin[i] === 0 && g.end[i] === 0 && (g.dilations[i] === 1 || k === 1),

@@ -1,4 +1,4 @@
-/** Which axes a Reduce* node takes, in every spelling of the specification. */
+/** The axes of a Reduce* node, in every form of the specification. */
 import { attrInt, attrInts } from '../../ir/attribute.ts';
 import type { Node } from '../../ir/node.ts';
 
@@ -9,8 +9,8 @@ export interface Reduction {
 }
 
 /**
- * `constant` is the value of the axes input. Null when the axes are given by an input that is not constant. An axes
- * input exists since opset 13 (ReduceSum) or 18; a node that has one is read by it.
+ * `constant` is the value of the axes input. Null when the axes come from an input that is not constant. The axes input
+ * exists since opset 13 (ReduceSum) or 18; it has precedence where a node has one.
  */
 export function reduction(node: Node, rank: number, constant: readonly number[] | null): Reduction | null {
   const keepdims = attrInt(node.attributes.get('keepdims'), 1) !== 0;

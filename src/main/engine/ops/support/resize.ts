@@ -1,15 +1,18 @@
-/** Resize and Upsample as separable linear maps: one interpolation matrix per axis, as the ONNX specification words it. */
+/**
+ * Resize and Upsample as separable linear maps: one interpolation matrix per axis, as defined in the ONNX
+ * specification.
+ */
 import { attrFloat, attrInt, attrInts, attrString } from '../../ir/attribute.ts';
 import type { Node } from '../../ir/node.ts';
 
-/** What scales an axis: its factor and its output size. */
+/** Scaling of one axis: its factor and its output size. */
 export interface AxisScale {
   readonly axis: number;
   readonly scale: number;
   readonly size: number;
 }
 
-/** Where the scales are, per operator and version: Upsample until 9, Resize 10, Resize since 11 with sizes. */
+/** Position of the scales, per operator and version: Upsample until 9, Resize 10, Resize since 11 with sizes. */
 export interface ResizeInputs {
   readonly scales: number;
   readonly sizes: number;
@@ -42,7 +45,7 @@ export function axisScales(
     : null;
 }
 
-/** Why this node has no interpolation matrix, or null when it has one. */
+/** The reason why this node has no interpolation matrix, or null when it has one. */
 export function notSeparable(node: Node): string | null {
   if (attrString(node.attributes.get('coordinate_transformation_mode'), '') === 'tf_crop_and_resize')
     return 'tf_crop_and_resize';
@@ -50,7 +53,7 @@ export function notSeparable(node: Node): string | null {
   return attrInt(node.attributes.get('exclude_outside'), 0) ? 'exclude_outside' : null;
 }
 
-/** Row-major [size, n]: output index o is the sum of weights times input indices. */
+/** Row-major [size, n]: output o is the sum of weights times inputs. */
 export function interpolation(node: Node, opset: number, n: number, { scale, size }: AxisScale): Float32Array {
   const old = node.opType === 'Upsample' || opset < 11;
   const place = attrString(node.attributes.get('coordinate_transformation_mode'), old ? 'asymmetric' : 'half_pixel');
@@ -81,7 +84,7 @@ export function interpolation(node: Node, opset: number, n: number, { scale, siz
   return out;
 }
 
-/** The place in the input that output index o reads. */
+/** The input position that output index o reads. */
 function position(place: string, o: number, n: number, size: number, scale: number, nearest: boolean): number {
   switch (place) {
     case 'asymmetric':

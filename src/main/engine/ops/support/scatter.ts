@@ -1,11 +1,11 @@
-/** Gradients of taking elements: the taken places receive the gradient, the others zero. */
+/** Gradients of selecting elements: selected positions receive the gradient, the others zero. */
 import { int, str } from '../../ir/attribute.ts';
 import { DType } from '../../ir/dtype.ts';
 import { f32 } from '../../ir/tensor.ts';
 import type { Value } from '../../ir/value.ts';
 import type { GraphBuilder } from '../../autodiff/builder.ts';
 
-/** Zeros of a shape. */
+/** Zeros of the given shape. */
 export const zeros = (b: GraphBuilder, shape: readonly number[]): Value =>
   b.expand(
     b.tensor(
@@ -24,7 +24,7 @@ export interface Strided {
   readonly count: number;
 }
 
-/** Spreads dY back over the shape x that strided slices took it from. */
+/** Scatters dY back to shape x, from which strided slices selected it. */
 export function strideGradient(b: GraphBuilder, dY: Value, x: readonly number[], slices: readonly Strided[]): Value {
   const pads = x.map(() => [0, 0] as [number, number]);
   let g = dY;
@@ -47,7 +47,9 @@ export function strideGradient(b: GraphBuilder, dY: Value, x: readonly number[],
   return b.pad(g, [...pads.map((p) => p[0]), ...pads.map((p) => p[1])]);
 }
 
-/** Up to so many entries a product with ones and zeros spreads the last axis faster than elements are copied. */
+/**
+ * Up to this number of entries, a product with a 0/1 matrix spreads the last axis faster than copying elements does.
+ */
 const SPREAD_BY_PRODUCT = 64;
 
 function spreadLast(b: GraphBuilder, g: Value, { start, step, count }: Strided, extent: number): Value {
@@ -58,7 +60,7 @@ function spreadLast(b: GraphBuilder, g: Value, { start, step, count }: Strided, 
 
 /**
  * Gradient of taking indices along one axis: entry i of dY is added at indices[i] of an axis of `extent`. Repeated
- * indices need one Gather per repetition; places that nobody took read an appended zero.
+ * indices need one Gather per repetition; positions that were not selected read an appended zero.
  */
 export function scatterAxis(
   b: GraphBuilder,
@@ -71,7 +73,7 @@ export function scatterAxis(
   const takers: number[][] = Array.from({ length: extent }, () => []);
   indices.forEach((to, i) => takers[to]!.push(i));
   const repeats = Math.max(1, ...takers.map((t) => t.length));
-  // Appends one zero along the axis: a Pad needs the rank, which the indices do not tell; a zeroed slice does as well.
+  // Appends one zero along the axis. A Pad needs the rank, which the indices do not give; a slice times zero does not.
   const zero = b.mul(b.slice(dY, [0], [1], [axis]), b.scalar(0));
   const padded = b.concat([dY, zero], axis);
   let sum: Value | null = null;
@@ -86,11 +88,12 @@ export function scatterAxis(
   return sum!;
 }
 
-/** Since this operator set ScatterElements adds up what falls on one place. */
+/** From this operator set on, ScatterElements can add updates at equal positions. */
 const SCATTER_ADDS = 16;
 
 /**
- * Gradient of taking elements along an axis at indices of the gradient's own shape: what falls on one place is added up.
+ * Gradient of taking elements along an axis at indices of the gradient's own shape. Values at equal positions are
+ * added.
  * @param shape of the result
  * @throws Error where the operator set has no ScatterElements that adds
  */
@@ -106,8 +109,11 @@ export function scatterElements(
 }
 
 /**
- * Gradient of taking rows of a table at indices that only a run knows: row i of dY is added to the table's row indices[i].
- * @param dY [m, width], @param indices [m], negative ones count from the end, @returns [rows, width]
+ * Gradient of taking rows of a table at indices known only at run time: row i of dY is added to the table's row
+ * indices[i].
+ * @param dY [m, width]
+ * @param indices [m]; negative ones count from the end
+ * @returns [rows, width]
  */
 export function scatterRows(
   b: GraphBuilder,
@@ -119,7 +125,7 @@ export function scatterRows(
     const places = b.expand(b.reshape(indices, [m, 1]), [m, width]);
     return scatterElements(b, dY, places, 0, [rows, width]);
   }
-  // Before, a product with ones and zeros adds them up. Numbers of rows are exact in float32 below 2 ** 24.
+  // In older versions, a product with a 0/1 matrix adds them up. Row numbers are exact in float32 below 2 ** 24.
   const given = b.cast(b.reshape(indices, [1, m]), DType.FLOAT);
   const wrapped = b.add(given, b.mul(b.maskFloat(b.less(given, b.scalar(0))), b.scalar(rows)));
   const each = b.tensor(f32(Array.from({ length: rows }, (_, i) => i), [rows, 1]), 'rows'); // prettier-ignore

@@ -1,4 +1,4 @@
-/** Geometry of convolutions: attributes of Conv and ConvTranspose with their defaults filled in. Sizes in elements. */
+/** Geometry of convolutions: attributes of Conv and ConvTranspose with defaults filled in. Sizes in elements. */
 import { attrInt, attrInts, attrString } from '../../ir/attribute.ts';
 import type { Node } from '../../ir/node.ts';
 
@@ -62,7 +62,7 @@ export function convTransposeGeometry(node: Node, x: readonly number[], w: reado
     const same = autoPad === 'SAME_UPPER' || autoPad === 'SAME_LOWER';
     if (autoPad === 'VALID') begin[i] = end[i] = 0;
     if (wanted || same) {
-      // The specification halves the total padding; which side takes the odd one depends on auto_pad.
+      // The specification halves the total padding; auto_pad determines which side gets the odd one.
       const size = wanted ? wanted[i]! : x[i + 2]! * strides[i]!;
       const total = Math.max(0, full - size);
       const half = Math.floor(total / 2);
