@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { ROOT } from '../support/files.ts';
 import { importsOf } from './imports.ts';
 
-/** Packages that the built file loads, itself or through the chunks it imports. */
+/** Packages that the built file loads, directly or through the chunks it imports. */
 function packagesOf(entry: string): Set<string> {
   const packages = new Set<string>();
   const seen = new Set<string>();

@@ -27,7 +27,8 @@ describe('direction of imports', () => {
     expect(of(`import type { A } from './a.ts';`)).toEqual([]);
   });
 
-  // Canaries: what the check must refuse. Without these a checker that sees nothing would pass.
+  // Canaries: imports that the check must refuse. Without them, a checker that finds nothing would
+  // pass.
   const refused: [string, string, string][] = [
     ['shared importing the engine', 'src/shared/model/x.ts', `import { Graph } from '../../main/engine/ir/graph.ts';`],
     ['shared importing a package', 'src/shared/model/x.ts', `import { z } from 'zod';`],

@@ -1,4 +1,5 @@
-// Which room may import which: the table, and a checker over the TypeScript syntax tree. Test files are exempt.
+// The table of imports allowed between rooms, and a checker over the TypeScript syntax tree. Test
+// files are exempt.
 import { dirname, join } from 'node:path/posix';
 import ts from 'typescript';
 
@@ -9,7 +10,7 @@ interface Room {
   readonly packages: readonly string[];
 }
 
-/** Read: `engine` may import `shared`, and no package at all. Everything may import its own room. */
+/** For example, `engine` may import `shared` and no package. Every room may import itself. */
 export const ROOMS: Record<string, Room> = {
   shared: { rooms: [], packages: [] },
   engine: { rooms: ['shared'], packages: [] },
@@ -21,12 +22,12 @@ export const ROOMS: Record<string, Room> = {
   jobs: { rooms: ['shared', 'storage'], packages: ['node:', 'zod'] },
   services: { rooms: ['engine', 'storage', 'jobs', 'shared'], packages: ['node:', 'zod'] },
   transport: { rooms: ['services', 'shared'], packages: ['node:', 'zod'] },
-  // The command line's commands and their output.
+  // Commands of the command line and their output.
   cli: { rooms: ['services', 'shared'], packages: ['node:', 'commander'] },
   app: { rooms: ['services', 'transport', 'jobs', 'shared'], packages: ['node:', 'electron'] },
   preload: { rooms: ['shared'], packages: ['electron'] },
   renderer: { rooms: ['shared'], packages: ['svelte', 'bits-ui', 'layerchart', 'd3-scale', '@xyflow/svelte', 'elkjs'] },
-  // Entry files compose. Only the worker's entry loads what carries native code or heavy work.
+  // Entry files compose. Only the worker's entry loads native code and heavy modules.
   'entry:worker': {
     rooms: ['shared', 'engine', 'runtime', 'data', 'storage', 'tasks', 'jobs'],
     packages: ['node:'],
@@ -41,8 +42,8 @@ export const ROOMS: Record<string, Room> = {
 };
 
 /**
- * The rooms of the pipeline in the order in which data pass through them. Each may import those before it; the files beside
- * them compose.
+ * The pipeline's rooms in the order of the data flow. Each may import earlier ones; the files
+ * beside them compose.
  */
 export const PIPELINE = [
   'prepare',
@@ -55,16 +56,16 @@ export const PIPELINE = [
   'verify',
 ] as const;
 
-/** Interfaces of a stage's surroundings: the rooms that provide them may name them, as types only. */
+/** Interfaces of a stage's context: the rooms that implement them may import them as types only. */
 const TYPE_CONTRACTS: Record<string, readonly string[]> = {
   'src/main/pipeline/context.ts': ['jobs', 'runtime', 'storage', 'services'],
 };
 
-/** Modules that read and write protobuf bytes: the codec's own business, whoever else needs one has a leak. */
+/** Modules that read and write protobuf bytes. Only the codec may import them. */
 export const WIRE_ONLY_IN = 'src/main/engine/onnx/';
 const WIRE_FILE = /^src\/main\/engine\/onnx\/(?!index\.ts$)/;
 
-/** The room of a repository path such as `src/main/engine/ir/node.ts`, or undefined outside src/. */
+/** The room of a repository path such as `src/main/engine/ir/node.ts`; undefined outside src/. */
 export function roomOf(path: string): string | undefined {
   const parts = path.split('/');
   if (parts[0] !== 'src') return undefined;
@@ -78,10 +79,14 @@ interface Import {
   readonly kind: 'value' | 'type' | 'glob';
 }
 
-/** Imports of the sources read so far: parsing takes most of the time of the checks, and several of them read every file. */
+/**
+ * Imports per source. Parsing takes most of the checks' time, and several checks read every file.
+ */
 const parsed = new Map<string, { readonly source: string; readonly imports: Import[] }>();
 
-/** Specifiers of every static, dynamic and type-only import, re-export and glob of a file, with their lines. */
+/**
+ * Specifiers and lines of every static, dynamic and type-only import, re-export and glob of a file.
+ */
 export function importsOf(path: string, source: string): Import[] {
   let entry = parsed.get(path);
   if (entry?.source !== source) parsed.set(path, (entry = { source, imports: parseImports(path, source) }));
@@ -116,7 +121,9 @@ function parseImports(path: string, source: string): Import[] {
   return found;
 }
 
-/** Keeps line numbers: everything outside <script> becomes empty lines. */
+/**
+ * Returns the content of <script> with unchanged line numbers: everything else becomes empty lines.
+ */
 export function scriptOf(svelte: string): string {
   let out = '';
   let at = 0;
@@ -128,7 +135,7 @@ export function scriptOf(svelte: string): string {
   return out;
 }
 
-/** What is wrong with the imports of one file, as `path:line: sentence`; empty when nothing is. */
+/** Faults in the imports of one file, as `path:line: sentence`. */
 export function violations(path: string, source: string): string[] {
   const room = roomOf(path);
   if (room === undefined) return [];
@@ -157,7 +164,9 @@ export function violations(path: string, source: string): string[] {
   return out;
 }
 
-/** The pipeline's room of a path: -1 for a file that composes, undefined outside the pipeline. */
+/**
+ * Index of the path's pipeline room: -1 for a file that composes, undefined outside the pipeline.
+ */
 function stageIndex(path: string): number | undefined {
   const parts = path.split('/');
   if (parts[2] !== 'pipeline') return undefined;
@@ -165,17 +174,22 @@ function stageIndex(path: string): number | undefined {
 }
 const stageOf = (path: string): string | undefined => PIPELINE[stageIndex(path) ?? -1];
 
-/** True for an import of a later room of the pipeline, or of a file that composes them; SHARED_BY_STAGES may be read by all. */
+/**
+ * True for an import of a later pipeline room, or of a file that composes them. All rooms may
+ * import SHARED_BY_STAGES.
+ */
 function isUpstream(path: string, target: string): boolean {
   const [from, to] = [stageIndex(path), stageIndex(target)];
   if (from === undefined || to === undefined || from === -1 || SHARED_BY_STAGES.has(target)) return false;
   return to === -1 || to > from;
 }
 
-/** Files beside the pipeline's rooms that say what a stage may use. */
+/** Files beside the pipeline's rooms that define the interface of a stage. */
 const SHARED_BY_STAGES = new Set(['context', 'leaves', 'stage', 'stopwatch'].map((f) => `src/main/pipeline/${f}.ts`));
 
-/** Circles among files, each as its files in order; type imports do not count, since nothing is loaded by them. */
+/**
+ * Import cycles, each as its files in order. Type imports do not count, since they load nothing.
+ */
 export function circles(files: ReadonlyMap<string, string>): string[][] {
   const reads = new Map<string, string[]>();
   for (const [path, source] of files)

@@ -4,7 +4,7 @@ import { operatorKeys } from '../../src/main/engine/ops/registry.ts';
 import { sourceFiles } from '../support/files.ts';
 import { ALLOWED, OPERATORS, operatorLists } from './operator-names.ts';
 
-/** Operators that no file describes. */
+/** Operators without a file of their own. */
 const OTHERS = [
   'MatMulNBits', 'DeformConv', 'LpPool', 'GlobalLpPool',
   'MaxUnpool', 'MaxRoiPool', 'MoE', 'QMoE', 'FusedConv', 'FusedGemm', 'BiasGelu', 'FastGelu', 'QuickGelu',
@@ -29,7 +29,8 @@ describe('lists of operator names', () => {
     expect(Object.keys(ALLOWED).filter((place) => !places.has(place))).toEqual([]);
   });
 
-  // Canaries: what the check must refuse. Without these a checker that sees nothing would pass.
+  // Canaries: lists that the check must refuse. Without them, a checker that finds nothing would
+  // pass.
   it.each([
     ['an array', `const LINEAR = ['Conv', 'Gemm'];`],
     ['a set', `const LINEAR = new Set(['Conv', 'ConvTranspose']);`],
@@ -50,7 +51,7 @@ describe('lists of operator names', () => {
     ['a string that is split', `const WAVES = 'Sin Cos Atan'.split(' ');`],
   ])('are refused: %s', (_name, source) => expect(found(source)).toHaveLength(1)); // prettier-ignore
 
-  // What looks alike and is none.
+  // Similar code that is not a list of operators.
   it.each([
     ['one operator', `const isConstant = (n) => n.key === 'Constant';`],
     ['one operator, twice', `const f = (n, m) => n.key === 'Relu' || m.key === 'Relu';`],

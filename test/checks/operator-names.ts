@@ -1,6 +1,7 @@
 /**
- * Lists of operator names: what an operator is stands in its own file in src/main/engine/ops/ as a trait, and other code asks
- * the registry. A checker over the TypeScript syntax tree finds collections and comparisons that tell operators by name.
+ * Finds lists of operator names. The properties of an operator stand in its own file in
+ * src/main/engine/ops/ as traits, and other code asks the registry. This checker over the
+ * TypeScript syntax tree finds collections and comparisons that distinguish operators by name.
  */
 import ts from 'typescript';
 
@@ -8,8 +9,8 @@ import ts from 'typescript';
 export const OPERATORS = 'src/main/engine/ops/';
 
 /**
- * Places that may name several operators, as `path: what`, and why. A pass that is about one operator needs no entry; a place
- * that tells kinds of operators apart does not belong here.
+ * Places that may name several operators, as `path: name`, with the reason. A pass about a single
+ * operator needs no entry; code that distinguishes kinds of operators does not belong here.
  */
 export const ALLOWED: Readonly<Record<string, string>> = {
   'src/main/engine/passes/take-sequences.ts: a switch': 'carries out what each operator on sequences does',
@@ -22,13 +23,13 @@ export const ALLOWED: Readonly<Record<string, string>> = {
 };
 
 export interface OperatorList {
-  /** `path: what`, as in ALLOWED. */
+  /** `path: name`, as in ALLOWED. */
   readonly place: string;
   /** `path:line: sentence`. */
   readonly fault: string;
 }
 
-/** Lists of operators in one file. @param names types of operators */
+/** Finds lists of operators in one file. @param names operator types */
 export function operatorLists(path: string, source: string, names: ReadonlySet<string>): OperatorList[] {
   if (path.startsWith(OPERATORS)) return [];
   if (new Set(source.match(/[A-Za-z][A-Za-z0-9]+/g)?.filter((w) => names.has(w))).size < 2) return [];
@@ -60,7 +61,7 @@ export function operatorLists(path: string, source: string, names: ReadonlySet<s
 
 const text = (node: ts.Node): string[] => (ts.isStringLiteralLike(node) ? [node.text] : []);
 
-/** A string, or the first entry of a nested list: `['Conv', 1]`. */
+/** The string, or the first entry of a nested list: `['Conv', 1]`. */
 function firstText(node: ts.Expression): string[] {
   if (ts.isAsExpression(node)) return firstText(node.expression);
   const first = ts.isArrayLiteralExpression(node) ? node.elements[0] : node;
@@ -79,7 +80,10 @@ const EQUALITY = new Set([
   ts.SyntaxKind.ExclamationEqualsToken,
 ]);
 
-/** Strings that one function, or the top of a file, compares each operand with. Functions in it are looked at by themselves. */
+/**
+ * Strings that one function, or the top level of a file, compares with each operand. Nested
+ * functions are checked separately.
+ */
 function comparisons(root: ts.Node): Map<string, string[]> {
   const out = new Map<string, string[]>();
   const visit = (node: ts.Node): void => {

@@ -32,7 +32,7 @@ it('svelte-check refuses wrong types and Node in a component', () => {
 });
 
 it('the linter refuses a lost promise, a loose comparison and a thrown string', async () => {
-  // Linted under the name of a real source file, so that the rules of that place apply.
+  // Linted under the path of a real source file, so that the rules for that path apply.
   const eslint = new ESLint({ cwd: ROOT });
   const source = readFileSync(join(ROOT, 'test/support/canary/lint/floating.ts'), 'utf8');
   const [result] = await eslint.lintText(source, { filePath: join(ROOT, 'src/shared/contract/errors.ts') });

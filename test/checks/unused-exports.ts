@@ -3,11 +3,11 @@ import { dirname, join, matchesGlob } from 'node:path/posix';
 import ts from 'typescript';
 import { roomOf, scriptOf } from './imports.ts';
 
-/** Names that a file exports and imports; '*' stands for every name of a module. */
+/** Exported and imported names of a file; '*' stands for every name of a module. */
 interface Names {
   readonly exports: readonly Export[];
   readonly imports: readonly { readonly from: string; readonly name: string }[];
-  /** Modules whose names the file exports as its own. */
+  /** Modules whose names the file re-exports. */
   readonly passesOn: readonly string[];
   /** Patterns of import.meta.glob, relative to the file. */
   readonly globs: readonly string[];
@@ -16,16 +16,17 @@ interface Names {
 interface Export {
   readonly name: string;
   readonly line: number;
-  /** A type that the file names elsewhere: part of its signatures. */
+  /** A type that the file also uses in its own signatures. */
   readonly isNamedType: boolean;
-  /** Marked `@internal`: exported for tests alone. */
+  /** Marked `@internal`: exported only for tests. */
   readonly isInternal: boolean;
 }
 
 /**
- * Exports of src/ that nothing imports, as `path:line: name`. An export marked `@internal` needs a test that imports it.
+ * Exports of src/ that no file imports, as `path:line: name`. An export marked `@internal` needs a
+ * test that imports it.
  * @param files sources by path: src/ without tests, bench/ and scripts/
- * @param tests sources of tests and of what only they use, by path
+ * @param tests sources of tests and of their support files, by path
  */
 export function unusedExports(files: ReadonlyMap<string, string>, tests: ReadonlyMap<string, string>): string[] {
   const read = (sources: ReadonlyMap<string, string>): Map<string, Names> =>
@@ -46,11 +47,13 @@ export function unusedExports(files: ReadonlyMap<string, string>, tests: Readonl
   return out;
 }
 
-/** Files that something other than an import starts. */
+/** Files that are started instead of imported. */
 const isEntry = (path: string): boolean =>
   roomOf(path)?.startsWith('entry:') === true || path === 'src/renderer/app/main.ts' || path.startsWith('src/preload/');
 
-/** Keys `path#name` of every import. A name that a module passes on counts for the modules that it comes from, too. */
+/**
+ * Keys `path#name` of every import. A re-exported name also counts for the module that declares it.
+ */
 function usedNames(names: ReadonlyMap<string, Names>): Set<string> {
   const used = new Set<string>();
   const use = (path: string, name: string): void => {
@@ -63,7 +66,10 @@ function usedNames(names: ReadonlyMap<string, Names>): Set<string> {
   return used;
 }
 
-/** Identifiers of the registry whose glob matches the file, and of its contract: the exports that it reads. */
+/**
+ * Export names that a registry reads: those of the registry whose glob matches the file, and of its
+ * contract.
+ */
 function registryOf(
   path: string,
   names: ReadonlyMap<string, Names>,
@@ -130,7 +136,10 @@ function importedNames(clause: ts.ImportClause | undefined): string[] {
   return names;
 }
 
-/** True for a declaration with the modifier `export`; `export default` is for entries and components. */
+/**
+ * True for a declaration with the modifier `export`. Entry files and components use `export
+ * default`.
+ */
 function isExported(node: ts.Node): boolean {
   const modifiers = ts.canHaveModifiers(node) ? (ts.getModifiers(node) ?? []) : [];
   const has = (kind: ts.SyntaxKind): boolean => modifiers.some((m) => m.kind === kind);

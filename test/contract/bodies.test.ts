@@ -1,4 +1,7 @@
-/** Widths that begin, end or pass in the body of a Loop or Scan: pruned equals masked; what cannot be seen stays whole. */
+/**
+ * Axes that begin, end or pass in the body of a Loop or Scan: the pruned model equals the masked
+ * one, and axes that cannot be traced stay whole.
+ */
 import { describe, expect, it } from 'vitest';
 import { graphAttr, int, ints, type Attribute } from '../../src/main/engine/ir/attribute.ts';
 import { everyNode } from '../../src/main/engine/ir/bodies.ts';
@@ -26,7 +29,7 @@ import { Net } from '../support/topologies.ts';
 
 const float = (...shape: (number | string)[]) => ({ elemType: DType.FLOAT, shape });
 
-/** Emits into a body; names are made as exporters do, without regard to those outside. */
+/** Emits nodes into a body. Names are made as exporters make them, regardless of outer names. */
 class Body {
   readonly graph = new Graph();
   readonly prefix: string;
@@ -61,7 +64,10 @@ function run(n: Net, op: 'Loop' | 'Scan', inputs: (Value | null)[], body: Body, 
 }
 const times = (n: Net, count: number): Value => n.model.graph.addInitializer('count', i64([count], []));
 
-/** A recurrent cell over a sequence [T, B, 5], weights outside of the body or in it; 8 hidden units. */
+/**
+ * A recurrent cell over a sequence [T, B, 5], with weights outside the body or in it; 8 hidden
+ * units.
+ */
 function recurrent(own: boolean): Model {
   const n = new Net();
   const x = n.input(6, 'batch', 5);
@@ -79,7 +85,10 @@ function recurrent(own: boolean): Model {
   return n.out(n.gemm(last!, 8, 3), n.linear(all!, 8, 4));
 }
 
-/** Three rounds of x + w2 relu(w1 norm(x)), on what a linear layer makes: 12 hidden units, 6 carried ones. */
+/**
+ * Three iterations of x + w2 relu(w1 norm(x)) on the output of a linear layer: 12 hidden units, 6
+ * carried ones.
+ */
 function refined(count: (n: Net) => Value, extra: (b: Body, h: Value) => Value = (_, h) => h): Model {
   const n = new Net();
   const x = n.linear(n.input('batch', 4), 4, 6);
@@ -93,7 +102,7 @@ function refined(count: (n: Net) => Value, extra: (b: Body, h: Value) => Value =
   return n.out(n.gemm(y!, 6, 3));
 }
 
-/** Convolutions in a Loop, with a squeezed gate over their channels. */
+/** Convolutions in a Loop, with a squeeze gate over their channels. */
 function convolved(): Model {
   const n = new Net();
   const x = n.relu(n.conv(n.input(1, 3, 6, 6), 3, 8));
@@ -108,7 +117,7 @@ function convolved(): Model {
   return n.out(n.head(last!, 8), n.op('ReduceMax', [pooled!], { axes: ints([2]) }));
 }
 
-/** Groups with their units, by what makes them. */
+/** Unit counts by the name of the producing node. */
 const widths = async (m: Model): Promise<Record<string, number>> =>
   Object.fromEntries(
     buildGroups(m, await collectFacts(m, plainExecutor)).groups.map((g) => [g.id.replace(/_\d+$/, ''), g.units]),
@@ -176,7 +185,7 @@ describe('bodies of Loop and Scan', () => {
 
   it('that never run, read sizes or hold another choice stay as they are', async () => {
     expect(await widths(refined((n) => times(n, 0)))).toEqual({});
-    // The size of the hidden width becomes a factor.
+    // The size of the hidden axis becomes a factor.
     const sized = (b: Body, h: Value): Value => {
       const size = b.op('Gather', [b.op('Shape', [h]), b.graph.addInitializer('last', i64([1], []))]);
       return b.op('Div', [h, b.op('Sqrt', [b.op('Cast', [size], { to: int(DType.FLOAT) })])]);
@@ -200,7 +209,7 @@ describe('bodies of Loop and Scan', () => {
   });
 
   it('hold other bodies, whose readings keep what they read whole', async () => {
-    // A Loop in the Loop adds up the hidden units, which it reads from outside of itself.
+    // A nested Loop adds up the hidden units, which it reads from the outer scope.
     const nested = (b: Body, h: Value): Value => {
       const inner = new Body('Loop', 'deep');
       const total = inner.graph.addInput('total', float(1));
@@ -271,7 +280,7 @@ describe('bodies of Loop and Scan', () => {
     for (const name of ['wifv', 'activation-norm', 'osscar']) {
       const seen = sinkLinks(group!).map((l) => l.node.graph === p.model.graph);
       expect(seen).toEqual([true, true]);
-      // Without the two heads nothing is left to look at, and magnitude decides.
+      // Without the two heads nothing can be evaluated, so the magnitude criterion decides.
       const alone = {
         ...group!,
         members: group!.members.filter((m) => m.nodes.every((n) => n.graph !== p.model.graph)),

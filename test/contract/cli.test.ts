@@ -1,4 +1,4 @@
-/** The command line from outside: exit codes, one JSON document on standard output, Ctrl-C. */
+/** Tests the command line as a whole: exit codes, one JSON document on standard output, Ctrl-C. */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -24,7 +24,7 @@ interface Run {
   readonly err: string;
 }
 
-/** In this process, with the worker of the tests. */
+/** Runs in this process, with the tests' worker. */
 async function run(...args: string[]): Promise<Run> {
   let out = '';
   let err = '';

@@ -1,6 +1,6 @@
 /**
- * The whole job from outside: a budget in, a bundle out, with a command line and its worker process. Latencies of whole
- * models are given figures there: what a busy machine would make of a budget is no matter of these tests.
+ * Tests a whole job through the command line and its worker process: a budget in, a bundle out.
+ * Latencies of whole models are fixed figures, so that a busy machine cannot change a verdict.
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ import { serializeModel } from '../../src/main/engine/onnx/index.ts';
 import { writeCompressFixture, type CompressFixture } from '../support/compress-fixture.ts';
 import { buildSteady } from '../support/jobs/build-steady.ts';
 
-/** One data directory for all: operators are timed once. */
+/** One data folder for all tests, so that operators are timed once. */
 let folder: string;
 let fixture: CompressFixture;
 let cli: string;
@@ -53,7 +53,7 @@ const report = (r: Run): CompressReport => {
   expect(r.out, r.err).not.toBe('');
   return JSON.parse(r.out) as CompressReport;
 };
-/** How good the result of a few seconds is depends on the machine; the code says what the report says. */
+/** The quality after a few seconds depends on the machine; the exit code must match the report. */
 const codeOf = (r: CompressReport): number => {
   const slow = r.reasons!.includes('The budget is not met.');
   expect(slow).toBe(!r.met);
@@ -68,7 +68,7 @@ const planOf = (bundle: string): Plan => {
 
 const levelsOf = (plan: Plan): [string, number][] => plan.choices.map((c) => [c.structure, c.level]);
 
-/** The verdict follows from the figures in the report. */
+/** Checks that the verdict follows from the figures in the report. */
 function expectConsistent(r: CompressReport, ratio: number): ModelMeasure {
   expect(r.baseline.p95Ms).toBeGreaterThanOrEqual(r.baseline.p50Ms);
   expect(r.budgetMs).toBeCloseTo(ratio * r.baseline.p50Ms, 9);
@@ -85,7 +85,10 @@ function expectConsistent(r: CompressReport, ratio: number): ModelMeasure {
   return result;
 }
 
-/** The claimed latency is a given figure, and what it takes here says nothing; everything else does. */
+/**
+ * Verifies the bundle except its latency: the claimed latency is a fixed figure, which this machine
+ * does not reproduce.
+ */
 async function expectVerified(bundle: string): Promise<void> {
   const r = await start('verify', bundle, '--json').done;
   const { ok, checks } = JSON.parse(r.out) as {
@@ -124,7 +127,7 @@ describe('compress', () => {
     }
     expect(doc.notes.join()).toMatch(/Recovery: \d+ steps/);
     expect(doc.recipe.recovery.seconds).toBe(2);
-    // The model that is in the bundle is the one that was measured.
+    // The model in the bundle is the measured one.
     expect(readFileSync(doc.model!).length).toBe(result.bytes);
     expect(planOf(doc.bundle!).choices.filter((c) => c.level > 0)).toHaveLength(
       doc.groups.filter((g) => g.kept < g.units).length,
@@ -140,7 +143,8 @@ describe('compress', () => {
     writeFileSync(file, serializeModel(model));
     const args = ['--budget', '0.7x', '--runs', '20', '--data', fixture.data, '--time-limit', '2', '--json'];
     const doc = report(await start('compress', file, ...args, '--out', join(folder, 'fixed')).done);
-    // One sample at a time there are no batch statistics, and many more steps than epochs times batches.
+    // Batches of one sample have no batch statistics and allow many more steps than epochs times
+    // batches.
     const [, steps, epochs] = /Recovery: (\d+) steps \(([\d.]+) epochs/.exec(doc.notes.join())!;
     expect(Number(epochs) / Number(steps)).toBeGreaterThan(0.3);
     const shipped = readModelFile(doc.model!);
@@ -204,7 +208,7 @@ describe('a job that is killed', () => {
     const doc = report(resumed);
     expectConsistent(doc, 0.6);
     expect(resumed.code).toBe(codeOf(doc));
-    // No second allocation was made, and the plan in the bundle is the stored one.
+    // No second allocation ran, and the plan in the bundle is the stored one.
     expect(plans()).toEqual(before);
     const plan = planOf(doc.bundle!);
     const kept = new Map([...doc.groups.map((g) => [g.id, g.units] as const), ...levelsOf(plan)]);
@@ -226,7 +230,7 @@ describe('a job that is killed', () => {
   });
 
   it('with its worker alone is a typed failure that can be resumed', async () => {
-    // Long enough that the job is still there when it has been asked for its worker.
+    // The time limit keeps the job alive until its worker has been looked up.
     const child = compress('0.6x', '--data', fixture.data, '--time-limit', '6', '--out', join(folder, 'g'));
     await running(child, 'allocate');
     const { workerPid, id } = await show();

@@ -1,4 +1,7 @@
-/** `secateur coverage` from outside: files and folders in, one row per model out, whatever happens to a model. */
+/**
+ * Tests `secateur coverage` as a whole: files and folders in, one row per model out, even for
+ * models that fail.
+ */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -29,7 +32,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
 
-/** One linear layer, whose width is that of the output. */
+/** One linear layer whose width is the output's. */
 function whole(): Model {
   const model = new Model();
   model.opsets.set('', 17);
@@ -79,7 +82,10 @@ it('prints a table for people, and refuses what is not there or not a share', ()
   expect(coverage('models', '--ratio', '1.5').code).toBe(2);
 });
 
-/** Entries of a map that exceed 0.2, and a constant for each of them: as many as there are in the run that was traced. */
+/**
+ * Entries of a map that exceed 0.2, plus a constant for each of them: the count is that of the
+ * traced run.
+ */
 async function choosing(): Promise<Model> {
   const model = new Model();
   model.opsets.set('', 17);

@@ -1,4 +1,7 @@
-/** Every graph that the engine emits for a model whose Split outputs go on at different depths holds together. */
+/**
+ * Every graph that the engine emits is valid, for models whose Split outputs are used at different
+ * depths.
+ */
 import { describe, expect, it } from 'vitest';
 import type { Executor, HostTensor } from '../../src/main/engine/executor.ts';
 import { int } from '../../src/main/engine/ir/attribute.ts';
@@ -13,7 +16,7 @@ import { plainExecutor } from '../support/executor.ts';
 import { oracle, prepare, randomPlan } from '../support/prune.ts';
 import { Net } from '../support/topologies.ts';
 
-/** Refuses graphs that do not hold together: the runtime ends the process for some of them. */
+/** Refuses invalid graphs before the runtime sees them, because some of them crash the process. */
 const verifying: Executor = {
   open: (model, options) => {
     verifyModel(model);
@@ -31,7 +34,7 @@ function c2f(): Net {
   return n;
 }
 
-/** Res2Net: each part is added to what the part before became. */
+/** Res2Net: each part is added to the result of the previous part. */
 function res2net(): Net {
   const n = new Net();
   const x = n.relu(n.conv(n.input('N', 3, 8, 8), 3, 12, 1));

@@ -1,4 +1,7 @@
-/** Distance, loss, cotangent, scores and quality of every reading on fixed arrays: figures that a change of the code keeps. */
+/**
+ * Distance, loss, cotangent, scores and quality of every reading on fixed arrays. Refactoring must
+ * not change these figures.
+ */
 import { describe, expect, it } from 'vitest';
 import type { OutputMeaning, Recipe } from '../../src/shared/model/job.ts';
 import { PRESETS } from '../../src/shared/model/recipes.ts';
@@ -30,13 +33,13 @@ interface Case {
   readonly meaning: Omit<OutputMeaning, 'name' | 'source' | 'why'>;
   readonly dims: readonly number[];
   readonly fill?: Fill;
-  /** How the network of the cotangents ends. */
+  /** Final layer of the network for the cotangents. */
   readonly end: 'row' | 'probabilities' | 'map';
   readonly labels?: readonly number[];
 }
 
 const ANCHORS = [2, 336, 7];
-/** Centre and size in pixels of a picture of 128 a side, objectness and two class scores. */
+/** Centre and size in pixels of a 128-pixel image, objectness and two class scores. */
 const anchor: Fill = (i, random) => {
   const k = i % 7;
   if (k < 2) return 20 + 90 * random();
@@ -60,7 +63,10 @@ const CASES: Readonly<Record<string, Case>> = {
 
 const tensorOf = (dims: readonly number[], data: Float32Array): HostTensor => ({ dtype: DType.FLOAT, dims, data });
 
-/** The original's output and one that is off by a tenth of its values; of detectors the boxes stay scores between 0 and 1. */
+/**
+ * The original's output and one that differs by a tenth of its values; for detectors, scores stay
+ * between 0 and 1.
+ */
 function pair(c: Case): { want: HostTensor; have: HostTensor } {
   const random = seededRandom(11);
   const fill = c.fill ?? (() => random.normal());
@@ -178,7 +184,7 @@ async function figuresOf(name: string): Promise<Record<string, unknown>> {
   };
 }
 
-/** Numbers as equal as other processors compute them; everything else exactly. */
+/** Compares numbers within the differences between processors; everything else exactly. */
 function close(have: unknown, want: unknown): unknown {
   if (typeof want === 'number' && typeof have === 'number')
     return Math.abs(have - want) <= 1e-3 * Math.abs(want) + 1e-6 ? want : have;

@@ -1,4 +1,7 @@
-/** Heads as graphs that the runtime runs: the gradient of every loss, and cotangents that stand for the distance. */
+/**
+ * Heads as graphs in the runtime: the gradient of every loss, and cotangents that represent the
+ * distance.
+ */
 import { describe, expect, it } from 'vitest';
 import type { OutputMeaning, OutputReading } from '../../src/shared/model/job.ts';
 import { READINGS } from '../../src/shared/model/readings.ts';
@@ -58,7 +61,7 @@ const meaningsOf = (c: Case): Meanings =>
     ]),
   );
 
-/** The original's outputs and others, a little off. */
+/** The original's outputs and slightly different ones. */
 function outputsOf(c: Case, seed: number, off = 0.1): { want: Outputs; have: Outputs } {
   const random = seededRandom(seed);
   const want = Object.fromEntries(
@@ -100,7 +103,7 @@ async function lossSession(c: Case, want: Outputs, temperature: number) {
   })); // prettier-ignore
   const joint = jointOf(want, { order: Object.keys(c.outputs), meanings, picture: PICTURE });
   const terms = outputLosses(b, outputs, { temperature, joint });
-  // Outputs that mean something together have one loss.
+  // Outputs that belong together have one loss.
   if (c.reading === 'boxes') expect(terms).toHaveLength(1);
   const loss = terms.map((t) => t.loss).reduce((x, y) => b.add(x, y));
   const grads = buildBackward(b, { loss, wrt: outputs.map((o) => o.own), facts: (v) => shapes.get(v) as never });
@@ -141,7 +144,7 @@ describe('the loss of a head', () => {
       expect(largest).toBeGreaterThan(0);
       const data = have[output]!.data as Float32Array;
       const step = name.includes('anchors') ? 0.05 : 0.02;
-      // A sample of the elements, the one with the largest gradient among them.
+      // A sample of the elements, including the one with the largest gradient.
       const every = Math.ceil(data.length / 20);
       for (const i of data.keys()) {
         if (i % every !== 0 && Math.abs(grad[i]!) !== largest) continue;
@@ -210,7 +213,7 @@ async function quadratic(
 
 describe('the cotangent of a head', () => {
   const single = Object.entries(CASES).filter(([, c]) => Object.keys(c.outputs).length === 1);
-  // Anchors have a distance by values and a cotangent of numbers.
+  // Anchors have a distance by values but a cotangent of numbers.
   it.each(single.filter(([name]) => !name.includes('anchors')).map(([name]) => name))(
     'stands for the distance of small changes: %s',
     async (name) => {

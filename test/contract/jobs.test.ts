@@ -1,4 +1,4 @@
-/** Jobs with real processes: what dies, what is cancelled, what is resumed. */
+/** Tests jobs with real processes: crashes, cancellation and resuming. */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -58,7 +58,7 @@ const steps = (extra: object = {}): object => ({
 const openGate = (): void => writeFileSync(join(home, 'gate'), '');
 const temporary = (): string[] => readdirSync(join(home, 'artifacts')).filter((n) => n.startsWith('.tmp-'));
 
-/** Another process that runs a job. */
+/** Starts another process that runs a job. */
 async function host(kind: string, input: object): Promise<{ id: string; child: ChildProcess }> {
   const script = join(import.meta.dirname, '../support/jobs/host.ts');
   const child = spawn(process.execPath, [script, home, kind, JSON.stringify(input)], {
@@ -106,7 +106,7 @@ describe('a worker that ends before its task', () => {
   });
 });
 
-/** A process of this number is there. */
+/** True when a process with this id exists. */
 function running(pid: number): boolean {
   try {
     return process.kill(pid, 0);
@@ -286,7 +286,7 @@ describe('cancel', () => {
     const worker = identityOf(await waitingPid());
     expect(await services().jobs.cancel(id)).toMatchObject({ status: 'cancelled', error: { code: 'cancelled' } });
     expect(isAlive(worker)).toBe(false);
-    // The host lives on, told by the death of its worker, and ends by itself.
+    // The host survives the death of its worker, receives the error and ends by itself.
     await until('the host has ended', () => child.exitCode === 0);
     await expect(services().jobs.cancel(id)).rejects.toMatchObject({ code: 'job-not-running' });
   });
@@ -299,7 +299,7 @@ it('runs one measuring job at a time, whichever process started it', async () =>
   const s = services();
   const mine = s.jobs.start('compress', { log, steps: ['mine'] }, { onWaiting: (other) => waiting.push(other) });
   await until('the job waits', () => waiting.length > 0);
-  // Others need no quiet machine.
+  // The other job does not measure, so it need not wait.
   expect(s.jobs.show(mine.id).status).toBe('queued');
   expect(await services().jobs.start('talk', {}).done).toEqual({ kind: 'done', value: 'done' });
   expect(lines().filter((l) => l === 'made mine')).toEqual([]);
@@ -320,7 +320,7 @@ it('survives kill -9 of host and worker at any moment', async () => {
     child.kill('SIGKILL');
     await until('the host is gone', () => child.signalCode ?? child.exitCode !== null);
     const s = services();
-    // Whatever was reached, the job is either finished or can be finished.
+    // The job is either finished or can be finished.
     if (s.jobs.show(id).status !== 'done') {
       interrupted++;
       const outcome = await (await s.jobs.resume(id)).done;

@@ -1,4 +1,6 @@
-/** Models whose initializers are inputs of the graph as well are cut like all others, whatever their IR version. */
+/**
+ * Models whose initializers are also graph inputs are pruned like all others, for every IR version.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,7 +21,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
-/** @param which initializers become inputs, by index */
+/** @param which selects by index the initializers that become inputs */
 function listed(irVersion: number, which: (i: number) => boolean): Model {
   const n = new Net(11);
   const scale = n.model.graph.addInitializer('scale', f32([2], [1]));
@@ -58,7 +60,7 @@ describe('initializers among the inputs', () => {
   });
 
   it('stay where some are, declared as they were cut', async () => {
-    // The scale, and the weights of the first convolution.
+    // The scale and the weights of the first convolution.
     const model = listed(8, (i) => i < 2);
     expect(runPasses(model, [unlistInitializers]).modified).toBe(false);
     const p = await prepare(model);

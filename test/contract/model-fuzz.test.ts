@@ -9,7 +9,10 @@ import { random } from '../support/example-model.ts';
 import { exoticModel } from '../support/exotic-model.ts';
 import { smallNetwork } from '../support/small-network.ts';
 
-/** Files of real exporters join in where they are. Small ones: what is mutated is mostly structure then. */
+/**
+ * Files of real exporters are added where available. Small files, so that most mutations hit
+ * structure instead of weights.
+ */
 const real = [
   zooPath('alexnet.onnx'),
   zooPath('resnet18.onnx'),
@@ -26,7 +29,10 @@ const subjects: [string, () => Uint8Array, number][] = [
   ),
 ];
 
-/** Changes of a seeded kind: bits, bytes, numbers made long, pieces cut, doubled, moved, and the end cut off. */
+/**
+ * Seeded mutations: flipped bits, changed bytes, lengthened numbers, removed, duplicated or moved
+ * pieces, and truncation.
+ */
 function mutate(original: Uint8Array, next: () => number): Uint8Array {
   const upTo = (n: number): number => Math.floor(next() * n);
   let b: Uint8Array = original.slice();
@@ -91,7 +97,7 @@ describe('mutated files', () => {
         const model = readModel(bytes, { resolve: () => new MemorySource(new Uint8Array(64)) });
         verifyModel(model);
         for (const v of model.graph.values()) void v.initializer?.strings?.length;
-        // What was read can be written and read again.
+        // A model that was read can be written and read again.
         const again = serializeModel(model);
         expect(Buffer.compare(serializeModel(readModel(again)), again)).toBe(0);
         opened++;
@@ -100,7 +106,7 @@ describe('mutated files', () => {
         refused++;
       }
     }
-    // Otherwise the mutations do nothing, or everything fails at once.
+    // Otherwise the mutations have no effect, or every file fails at once.
     expect(opened).toBeGreaterThan(rounds / 100);
     expect(refused).toBeGreaterThan(rounds / 100);
   });

@@ -29,7 +29,7 @@ const files = (folder: string | null): string[] =>
 const assets = files(assetPath('models'));
 const zoo = files(zooPath('.'));
 
-/** Runs without the runtime's own rewrites, so that what differs is ours. */
+/** Runs without the runtime's own rewrites, so that differences come from the codec. */
 async function run(model: Uint8Array, feeds: Record<string, ort.Tensor> | null) {
   const session = await ort.InferenceSession.create(model, {
     graphOptimizationLevel: 'disabled',
@@ -57,7 +57,7 @@ function randomFeeds(session: ort.InferenceSession): Record<string, ort.Tensor> 
   );
 }
 
-/** As text: a deep comparison of such trees by the test library takes many seconds. */
+/** Compares as text: the test library's deep comparison of such trees takes many seconds. */
 const saysTheSame = (a: Uint8Array, b: Uint8Array): boolean =>
   JSON.stringify(canonical(a)) === JSON.stringify(canonical(b));
 
@@ -102,7 +102,7 @@ describe.skipIf(!zoo.length)('architectures (skipped where ../shared/zoo is abse
     },
   );
 
-  // Small ones that have batch norms to fold.
+  // Small models with batch norms to fold.
   it.each(['resnet18.onnx', 'mobilenet_v3_small.onnx', 'shufflenet_v2_x1_0.onnx', 'regnet_y_400mf.onnx'])(
     '%s: the clean-up passes keep its function',
     async (name) => {
@@ -126,7 +126,7 @@ describe('a small network made here', () => {
   });
 });
 
-/** In units of the largest element. */
+/** Relative to the largest element. */
 function largestDifference(a: ort.Tensor, b: ort.Tensor): number {
   const x = a.data as Float32Array,
     y = b.data as Float32Array;

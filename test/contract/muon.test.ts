@@ -1,4 +1,4 @@
-/** Muon as the engine emits it, run by the runtime and compared with the same arithmetic in float64. */
+/** Compares the emitted Muon step, run by the runtime, with the same arithmetic in float64. */
 import { describe, expect, it } from 'vitest';
 import { buildTrainStep, matricesOf, Trainer } from '../../src/main/engine/autodiff/index.ts';
 import { GraphBuilder } from '../../src/main/engine/autodiff/builder.ts';
@@ -20,7 +20,7 @@ const times = (a: Matrix, b: Matrix): Matrix => a.map((row) => b[0]!.map((_, j) 
 const turned = (a: Matrix): Matrix => a[0]!.map((_, j) => a.map((row) => row[j]!));
 const sum = (...terms: [number, Matrix][]): Matrix => terms[0]![1].map((row, i) => row.map((_, j) => terms.reduce((n, [f, m]) => n + f * m[i]![j]!, 0))); // prettier-ignore
 
-/** Newton and Schulz as published, on float64. */
+/** Newton-Schulz iteration as published, in float64. */
 function orthogonal(g: Matrix): Matrix {
   if (g.length > g[0]!.length) return turned(orthogonal(turned(g)));
   let x = sum([1 / (Math.hypot(...g.flat()) + 1e-12), g]);
@@ -83,7 +83,7 @@ describe('Muon', () => {
       }
       const ahead = Array.from({ length: rows }, (_, r) => Array.from({ length: cols }, (_, c) => 0.9 * m![r * cols + c]! + 0.1 * g[r * cols + c]!)); // prettier-ignore
       const x = orthogonal(ahead);
-      // Rows (or columns) of unit length, nearly, whatever the gradient's own scale was.
+      // Rows (or columns) have nearly unit length, whatever the scale of the gradient.
       const small = rows > cols ? times(turned(x), x) : times(x, turned(x));
       small.forEach((row, i) => expect(row[i]).toBeGreaterThan(0.2));
       small.forEach((row, i) => expect(row[i]).toBeLessThan(1.6));
@@ -117,8 +117,8 @@ describe('Muon', () => {
       ['dense', [6, 27]],
       ['hidden', [6, 40]],
     ]);
-    // Behind the pooling there is one place per sample: orthogonalizing costs more than the layer, and a tenth of all no more
-    // than the convolution needs.
+    // After the pooling there is one position per sample: orthogonalizing costs more than the layer
+    // itself, and a tenth of all work is only enough for the convolution.
     expect(chosen(0.1)).toEqual([['dense', [6, 27]]]);
     expect(chosen(0)).toEqual([]);
 

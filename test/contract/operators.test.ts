@@ -1,4 +1,7 @@
-/** Every operator's every example: its shape rule against the runtime, its gradient against finite differences. */
+/**
+ * Every example of every operator: its shape rule against the runtime, its gradient against finite
+ * differences.
+ */
 import { describe, expect, it } from 'vitest';
 import { GraphBuilder } from '../../src/main/engine/autodiff/builder.ts';
 import { buildBackward, importDomains } from '../../src/main/engine/autodiff/walker.ts';
@@ -56,7 +59,10 @@ async function checkShape(def: OperatorDef, example: Example): Promise<void> {
 }
 
 const STEP = 1e-2;
-/** Elements tried per input: enough to meet every position of a tiny example, bounded for the larger ones. */
+/**
+ * Elements tried per input: enough to cover every position of a tiny example, bounded for the
+ * larger ones.
+ */
 const TRIED = 40;
 
 async function checkGradient(def: OperatorDef, example: Example): Promise<void> {
@@ -84,7 +90,7 @@ async function checkGradient(def: OperatorDef, example: Example): Promise<void> 
     data[at] = was - step;
     const [low, down] = [data[at]!, loss(await session.run(feedsOf(m)))];
     data[at] = was;
-    // Differences before the sum, so that untouched elements cancel exactly.
+    // Differences are taken before the sum, so that unaffected elements cancel exactly.
     return up.reduce((s, x, i) => s + (x - down[i]!), 0) / (high - low);
   };
   for (const { value, host } of m.floats) {
@@ -96,7 +102,8 @@ async function checkGradient(def: OperatorDef, example: Example): Promise<void> 
       const at = count === data.length ? k : Math.floor(rand() * data.length);
       const near = await slope(data, at, STEP / 2);
       const far = await slope(data, at, STEP);
-      // Richardson: removes the error of the second order. Where the two disagree there is a kink between them.
+      // Richardson extrapolation removes the second-order error. When the two estimates disagree,
+      // there is a kink between them.
       const want = (4 * near - far) / 3;
       const scale = Math.max(1, Math.abs(want));
       if (Math.abs(near - far) > 0.01 * scale) {
@@ -113,7 +120,10 @@ async function checkGradient(def: OperatorDef, example: Example): Promise<void> 
   await session.release();
 }
 
-/** Gradients of sum(output * weight) for every float input, by name, through the emitted backward graph. */
+/**
+ * Gradients of sum(output * weight) for every float input, by name, from the emitted backward
+ * graph.
+ */
 async function analytic(
   def: OperatorDef,
   example: Example,
@@ -135,7 +145,7 @@ async function analytic(
   const grads = buildBackward(b, { loss, wrt: m.floats.map((f) => f.value), facts: (v) => m.facts.get(v) });
   const names = new Map<string, string>();
   for (const [v, g] of grads) {
-    // A gradient may be another value itself: give each output a name of its own.
+    // A gradient may be an existing value, so each output gets a name of its own.
     const out = b.op('Identity', [g]);
     names.set(v.name, out.name);
     m.model.graph.outputs.push(out);

@@ -1,4 +1,4 @@
-/** Pruned equals masked on real models, at random plans. */
+/** The pruned model equals the masked one on real models, for random plans. */
 import { describe, expect, it } from 'vitest';
 import { amplifySignals, fillZoo } from '../support/zoo.ts';
 import { assetPath, zooPath } from '../support/assets.ts';
@@ -8,7 +8,7 @@ import { openModelFile } from '../../src/main/storage/model-files.ts';
 
 const ASSETS = ['resnet20_cifar10', 'resnet20_cifar10_bn', 'mobilenet_v2_imagenet', 'resnet8_cifar10', 'superres_x3'];
 const ZOO: string[] = ['alexnet', 'shufflenet_v2_x1_0'];
-// SECATEUR_ZOO=all (or names) widens the run: minutes instead of seconds.
+// SECATEUR_ZOO=all (or names) widens the run, which then takes minutes instead of seconds.
 const wanted = process.env['SECATEUR_ZOO']?.split(',');
 
 const timed = (f: () => void): number => {
@@ -37,7 +37,7 @@ async function check(path: string, zoo: boolean): Promise<void> {
   expect(p.analysis.groups.length).toBeGreaterThan(0);
   expect(result.error).toBeLessThan(2e-4);
   expect(result.effect).toBeLessThan(Infinity);
-  // Masking must change far more than rounding does, or the comparison says nothing.
+  // Masking must change far more than rounding does; otherwise the comparison proves nothing.
   expect(result.effect).toBeGreaterThan(100 * result.error);
 }
 

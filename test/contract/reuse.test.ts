@@ -1,4 +1,6 @@
-/** What a second job takes from the first one's stages, seen from outside: the folders and files that it adds. */
+/**
+ * Tests which stages a second job takes from the first one, by the folders and files that it adds.
+ */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -21,7 +23,10 @@ afterAll(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
 const RECIPE = { base: 'fast', recovery: { enabled: true, seconds: 1 } };
 const seen = new Set<string>();
 
-/** Runs a job and says which stages ran and which figures were begun, by the names of what was added. */
+/**
+ * Runs a job and returns the stages that ran and the figures that were begun, by the names of added
+ * files.
+ */
 async function added(budget: string, recipe: object): Promise<Set<string>> {
   const path = join(folder, 'recipe.json');
   writeFileSync(path, JSON.stringify(recipe));
@@ -49,7 +54,10 @@ async function added(budget: string, recipe: object): Promise<Set<string>> {
   return fresh;
 }
 
-/** What a job has of its own, and what a plan has. A plan on the way to another budget has costs of its own. */
+/**
+ * Stages that belong to one job, and those that belong to one plan. Plans tried for another budget
+ * have costs of their own.
+ */
 const OWN = ['job-model', 'allocate', 'widen', 'second-look', 'compensate', 'recover', 'output-change'];
 
 it('another budget, another recovery and other runs use what the first job made of the model', async () => {

@@ -1,4 +1,7 @@
-/** A whole job on a model of several inputs, with data for all of them: from the archive of arrays to the bundle. */
+/**
+ * A whole job on a model of several inputs, with data for all of them: from the array archive to
+ * the bundle.
+ */
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -71,7 +74,7 @@ describe('compress with data for several inputs', () => {
     expect(doc.notes).toContain('The data leave attention_mask out: it is filled with ones.');
     expect(doc.notes.join()).toMatch(/Recovery: \d+ steps/);
     expect(doc.outputs).toMatchObject([{ name: 'y', reading: 'classes', labels: true }]);
-    // The samples are labelled by the model itself.
+    // The model itself labels the samples.
     expect(doc.baseline.quality).toMatchObject({ top1: 1, agreement: 1, samples: 100 });
     expect(doc.result!.quality!.top1).toBeGreaterThan(0.7);
     expect(doc.groups.some((g) => g.kept < g.units)).toBe(true);
@@ -148,7 +151,10 @@ describe('compress with data for several inputs', () => {
   }, 60_000);
 });
 
-/** run.py replays the golden inputs, and gives the outputs of an archive as the runtime here does. */
+/**
+ * run.py replays the golden inputs and computes, for an archive, the same outputs as the runtime
+ * here.
+ */
 function expectPython(bundle: string): void {
   const run = (...args: string[]) => execFileSync(interpreter!, ['run.py', ...args], { cwd: bundle, encoding: 'utf8' });
   expect(run()).toMatch(/case 1 y: \[1, 4\] within tolerance/);

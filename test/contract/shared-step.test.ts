@@ -1,4 +1,7 @@
-/** Training steps whose batch is shared out to sessions on threads, compared with the same steps in one session. */
+/**
+ * Compares training steps whose batch is split over sessions on threads with the same steps in one
+ * session.
+ */
 import { describe, expect, it } from 'vitest';
 import {
   buildTrainStep,

@@ -1,4 +1,4 @@
-/** Groups that are cut to a single unit: axes of one entry change what some operators do. */
+/** Groups cut to a single unit: some operators treat axes of size 1 differently. */
 import { describe, expect, it } from 'vitest';
 import { int } from '../../src/main/engine/ir/attribute.ts';
 import { DType } from '../../src/main/engine/ir/dtype.ts';
@@ -9,7 +9,7 @@ import { applyPlan } from '../../src/main/engine/structures/apply.ts';
 import { difference, prepare, runOnce, type Prepared } from '../support/prune.ts';
 import { Net } from '../support/topologies.ts';
 
-/** Everything but the first unit of each group. */
+/** Removes every unit of each group but the first. */
 const least = (p: Prepared): Cut => ({
   choices: p.structures
     .filter((s) => s.axes)

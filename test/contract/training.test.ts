@@ -1,4 +1,7 @@
-/** Training steps that the engine emits, run by the runtime and compared with the same arithmetic written out here. */
+/**
+ * Compares the emitted training steps, run by the runtime, with the same arithmetic written out
+ * here.
+ */
 import { describe, expect, it } from 'vitest';
 import {
   buildTrainStep,
@@ -71,7 +74,7 @@ const open = async (n: Net, o: Omit<TrainStepOptions, 'facts' | 'params'>, batch
 describe('optimisers', () => {
   const x = uniform(12);
   const target = uniform(8);
-  /** Gradients of the mean squared error of the linear model, by hand. */
+  /** Loss and gradients of the mean squared error of the linear model, computed by hand. */
   const byHand = (w: Float64Array, bias: Float64Array): { loss: number; grad: Float64Array } => {
     const grad = new Float64Array(8);
     let loss = 0;
@@ -219,7 +222,7 @@ describe('the loss of a detector', () => {
 });
 
 describe('batch normalization trained with batch statistics', () => {
-  /** conv - BN - relu - pool - linear: separates two textures that have the same mean. */
+  /** conv - BN - relu - pool - linear: separates two textures with the same mean. */
   function textureNet(opset: number): Net {
     const n = net(opset);
     const { b, model } = n;
@@ -321,7 +324,8 @@ describe('batch normalization trained with batch statistics', () => {
       last = loss;
     }
     expect(last).toBeLessThan(0.2 * first);
-    // The trained values, running statistics included, in the inference model: other data, same classes.
+    // Writes the trained values, including running statistics, to the inference model: other data,
+    // same classes.
     writeParameters(n.model, trainer.parameters());
     await trainer.release();
     const session = await plainExecutor.open(n.model);

@@ -1,4 +1,5 @@
-// The same requests over every transport: a call in this process, HTTP, and Electron's IPC up to the channel itself.
+// The same requests over every transport: a call in this process, HTTP, and Electron's IPC up to
+// the channel.
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'; // prettier-ignore
 import { request as httpRequest } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -56,7 +57,7 @@ const overHttp: Ask = async (route, input) => {
 };
 const inProcess: Ask = (route, input) => router.call(route, input, { transport: 'local' });
 
-/** What Electron hands to the handler of a request: the window's own main frame on its own address. */
+/** Calls the handler as Electron would: from the window's own main frame at its own address. */
 const overIpc: Ask = async (route, input) => {
   const channels = new Map<string, (event: unknown, ...args: unknown[]) => unknown>();
   const put = (name: string, handler: (event: unknown) => unknown): unknown => channels.set(name, handler);
@@ -68,7 +69,7 @@ const overIpc: Ask = async (route, input) => {
     log: (line) => lines.push(line),
   });
   const event = { sender: webContents, senderFrame: { url: 'app://secateur/index.html', parent: null } };
-  // As the structured clone of a message does.
+  // A message over IPC is passed as a structured clone.
   return structuredClone(await channels.get('request')!(event, route, structuredClone(input))) as Reply<unknown>;
 };
 
@@ -193,24 +194,24 @@ describe('files of the machine that serves', () => {
         folder: join(outside, 'models'),
         entries: [{ name: 'net.onnx', kind: 'file', bytes: 1 }],
       });
-      // A whole path may be typed: that of a file leads to its folder.
+      // A whole path may be typed; the path of a file leads to its folder.
       expect(await list(join(outside, 'models/net.onnx'))).toMatchObject({
         folder: join(outside, 'models'),
         file: join(outside, 'models/net.onnx'),
       });
 
-      // The listing has chosen nothing.
+      // Listing a folder does not choose it.
       const named = join(outside, 'linked/net.onnx');
       const reveal = (path: string): Promise<Reply<unknown>> => overHttp('bundles.reveal', { path });
       expect(await reveal(named)).toMatchObject({ ok: false, error: { code: 'path-refused' } });
-      // A link keeps its name, which has the ending, in the folder that it is in.
+      // A link keeps its name, with the extension, in its own folder.
       expect(await overHttp('files.pick', { path: named })).toEqual({
         ok: true,
         data: { path: join(outside, 'models/net.onnx'), kind: 'file' },
       });
       expect(await reveal(named)).toMatchObject({ ok: true });
       expect(await reveal(join(outside, 'blobs'))).toMatchObject({ ok: false, error: { code: 'path-refused' } });
-      // Led elsewhere meanwhile, it is no longer what was chosen.
+      // A link that now leads elsewhere is no longer the chosen file.
       rmSync(join(outside, 'models/net.onnx'));
       symlinkSync('/etc/hostname', join(outside, 'models/net.onnx'));
       expect(await reveal(named)).toMatchObject({ ok: false, error: { code: 'path-refused' } });
@@ -239,7 +240,7 @@ describe('files of the machine that serves', () => {
     const path = join(folder, 'a folder/net.onnx');
     expect(JSON.parse((await put('a%20folder/net.onnx', 'abc')).body)).toEqual({ ok: true, data: { path } });
     expect(readFileSync(path, 'utf8')).toBe('abc');
-    // It needs no further choice.
+    // A bundle needs no further choice.
     expect(await overHttp('bundles.reveal', { path })).toMatchObject({ ok: true });
     for (const name of ['..%2fx', '%2e%2e/x', 'a/..%5cx', 'a//b', '%00', '%zz']) {
       expect((await put(name, 'x')).status, name).toBeGreaterThanOrEqual(400);
@@ -262,7 +263,7 @@ describe('the token', () => {
     const other = await keptToken(path, 1);
     expect(other).not.toBe(served.token);
     expect(await lastPort(path)).toBe(1);
-    // Others may have read it.
+    // Others may have read the file.
     chmodSync(path, 0o644);
     expect(await keptToken(path, 1)).not.toBe(other);
     expect(statSync(path).mode & 0o777).toBe(0o600);
@@ -317,7 +318,7 @@ describe('HTTP', () => {
     let text = '';
     while (!text.includes('}]\n')) text += (await reader.read()).value ?? '';
     expect(JSON.parse(text.trim())).toEqual([{ topic: 'jobs', event: { paused: true } }]);
-    // Whoever listens hears that the server is there, though nothing happens.
+    // The heartbeat tells a listener that the server is there, even without events.
     expect((await reader.read()).value).toMatch(/^\n+$/);
     await reader.cancel();
     await router.call('jobs.pause', { paused: false }, { transport: 'local' });
@@ -325,7 +326,7 @@ describe('HTTP', () => {
 });
 
 describe('a request that the page gives up', () => {
-  /** Answers nothing; tells the signal of the request. */
+  /** A router that never answers and exposes the signal of the request. */
   function waiting(): { router: Router; signal: Promise<AbortSignal> } {
     let tell: (signal: AbortSignal) => void;
     const signal = new Promise<AbortSignal>((done) => (tell = done));

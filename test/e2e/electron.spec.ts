@@ -1,4 +1,4 @@
-// The built app in Electron, or on the stand-in for it: what only the app's own process can get wrong.
+// The built app in Electron or on its stand-in: tests of the app's own process.
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -88,7 +88,7 @@ test('the page goes nowhere else, and opens nothing', async ({ app: { page } }) 
     link.target = '_blank';
     link.click();
   });
-  // Long enough for a page that is let go to have gone.
+  // Long enough for an abandoned page to have gone.
   await page.waitForTimeout(500);
   expect(page.context().pages()).toHaveLength(1);
   expect(page.url()).toBe(start);
@@ -122,7 +122,7 @@ test('files are opened once they were chosen: in the dialog, or dropped', async 
 });
 
 test('the menu speaks to the window', async ({ app }) => {
-  // Listening is over and done before the menu speaks, however busy the machine is.
+  // Listening starts before the menu sends its command, however busy the machine is.
   await app.page.evaluate(() => {
     Object.assign(globalThis, { heard: new Promise((done) => secateur.on('menu', done)) });
   });
@@ -139,7 +139,7 @@ test('the page objects of served mode drive this window too', async ({ app }) =>
   await expect(w.heading).toHaveText(steps.budget.title);
 });
 
-/** Starts a job over the bundled sample and waits until it is under way. */
+/** Starts a job on the built-in sample and waits until it runs. */
 async function startJob(app: ElectronWindow, home: string): Promise<string> {
   const { page } = app;
   const samples = await request(page, 'models.samples', {});
@@ -156,7 +156,7 @@ async function startJob(app: ElectronWindow, home: string): Promise<string> {
       out: join(home, 'bundle'),
       seed: 0,
     });
-  // The folder was not chosen: nothing is written to it.
+  // The folder was not chosen, so nothing is written to it.
   expect(await refusal(start())).toBe('path-refused');
   await app.answer('showOpenDialog', { canceled: false, filePaths: [home] });
   await request(page, 'files.choose', { kind: 'folder' });

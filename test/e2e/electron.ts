@@ -1,4 +1,5 @@
-// Starts the built app: in Electron where its binary is, otherwise on the stand-in of test/support/electron.
+// Starts the built app: in Electron when its binary is installed, otherwise on the stand-in of
+// test/support/electron.
 import { fork, type ChildProcess } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
@@ -11,7 +12,7 @@ const STARTED_MS = 300_000;
 const ENDED_MS = 60_000;
 
 export interface LaunchOptions {
-  /** The data directory. */
+  /** The data folder. */
   readonly home: string;
   /** Folder of the app's package.json and out/; this repository by default. */
   readonly app?: string;
@@ -19,23 +20,23 @@ export interface LaunchOptions {
 
 export interface ElectronWindow {
   readonly page: Page;
-  /** Whether this is Electron itself. */
+  /** True for Electron itself, false for the stand-in. */
   readonly real: boolean;
-  /** What the next dialog of that name answers. Without one the user backs out. */
+  /** Sets the answer of the next dialog of that name. Without an answer the dialog is cancelled. */
   answer(dialog: DialogName, answer: unknown): Promise<void>;
-  /** Dialogs that were shown so far (on the stand-in). */
+  /** Dialogs shown so far (on the stand-in). */
   readonly dialogs: readonly { readonly dialog: DialogName; readonly options: unknown }[];
-  /** Makes a file of this path one that the page may be given: by its name, on the stand-in. */
+  /** Makes a path available to the page as a dropped file: by its name, on the stand-in. */
   fileAt(path: string): Promise<void>;
   /** Chooses an item of the menu by its id. */
   menu(id: string): Promise<void>;
-  /** As the user closes the window: jobs are asked about. */
+  /** Closes the window as the user does, with the question about running jobs. */
   closeWindow(): Promise<void>;
   /** Resolves with the exit code when the app has ended. */
   readonly ended: Promise<number | null>;
-  /** What the app has printed. */
+  /** Output of the app so far. */
   output(): string;
-  /** Ends the app without asking. */
+  /** Ends the app without a question. */
   close(): Promise<void>;
 }
 
@@ -48,7 +49,7 @@ export function electronBinary(root = ROOT): string | null {
   return existsSync(path) ? path : null;
 }
 
-/** Opens the window. Throws with what the app printed when it does not open. */
+/** Opens the window. Throws with the app's output when it does not open. */
 export function launchElectron({ home, app = ROOT }: LaunchOptions): Promise<ElectronWindow> {
   const binary = electronBinary();
   const env = { ...process.env, SECATEUR_HOME: home } as Record<string, string>;
@@ -77,7 +78,7 @@ async function launchReal(executablePath: string, app: string, env: Record<strin
     ended: exitOf(child),
     output: said,
     close: async () => {
-      // Without asking, as on the stand-in.
+      // Without a question, as on the stand-in.
       await electron.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows().forEach((w) => w.destroy()));
       await electron.close();
     },

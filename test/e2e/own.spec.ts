@@ -1,4 +1,5 @@
-// A user's own ONNX file and folder of images, from the window's list of files to a verified bundle; and the library after.
+// A user's own ONNX file and folder of images: from the window's file list to a verified bundle,
+// then the library.
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -12,7 +13,7 @@ import { expect, test } from './served.ts';
 const CLASSES = ['blue', 'green', 'red', 'white'];
 const EACH = 16;
 
-/** One folder per class, with pictures of noise around its colour. */
+/** Writes one folder per class, with noise images around the colour of the class. */
 async function writeImages(folder: string): Promise<void> {
   const random = seededRandom(7);
   for (const [label, name] of CLASSES.entries()) {
@@ -29,7 +30,7 @@ async function writeImages(folder: string): Promise<void> {
   }
 }
 
-// Which verdict it is does not matter here: no time goes into measuring.
+// The verdict does not matter here, so latencies are fixed figures.
 test.use({ ownFiles: true, steady: true });
 
 test('from an own model and a folder of images to a verified bundle', async ({ window, served, problems }) => {
@@ -40,7 +41,7 @@ test('from an own model and a folder of images to a verified bundle', async ({ w
   await w.chooseOwn(['own', 'tiny.onnx']);
   await expect(w.panel('tiny.onnx').getByText(t.params)).toBeVisible();
 
-  // The structure is one stop of the keyboard: arrow keys move in it, and Enter shows the facts of a box.
+  // The structure is one Tab stop: arrow keys move in it, and Enter shows the facts of a box.
   const graph = window.getByTestId('graph');
   await expect(graph.and(window.locator('[data-ready=true]'))).toBeVisible();
   await expect(graph.locator('[tabindex="0"]')).toHaveCount(0);
@@ -51,7 +52,7 @@ test('from an own model and a folder of images to a verified bundle', async ({ w
   await window.keyboard.press('Escape');
   await expect(window.getByTestId('box-facts')).toHaveCount(0);
 
-  // What it was taken for can be corrected, and stays corrected.
+  // The detected family can be corrected, and the correction is stored.
   const family = w.panel('tiny.onnx').getByRole('combobox');
   await expect(family).toHaveValue('cnn');
   await family.selectOption('vit');
@@ -69,7 +70,7 @@ test('from an own model and a folder of images to a verified bundle', async ({ w
   await w.next();
   await w.preset('fast');
   await window.getByText(t.advanced, { exact: true }).click();
-  // What is out of range or no number is not taken, and the field shows what is.
+  // An invalid number is rejected, and the field shows the value in force.
   const rate = window.getByLabel(t.learningRate);
   await expect(rate).toHaveAttribute('placeholder', t.automatic);
   await expect(rate).toHaveValue('');
@@ -89,7 +90,8 @@ test('from an own model and a folder of images to a verified bundle', async ({ w
   await expect(seconds).toHaveValue('0');
   await seconds.fill('60');
   await seconds.blur();
-  // Where the only block goes, nothing is left to move: which of the two is cheaper is a matter of this machine's noise.
+  // Removing the only block would leave no slider to move; which plan is cheaper depends on this
+  // machine's noise.
   await window.getByLabel(t.removeBlocks).uncheck();
   const frozen = await w.panel(t.frozen).locator('label .id').first().textContent();
   await w.panel(t.frozen).getByRole('checkbox').first().check();
@@ -99,14 +101,14 @@ test('from an own model and a folder of images to a verified bundle', async ({ w
   await expect(w.panel(t.ownSamples).getByRole('img')).not.toHaveCount(0);
   await expect(w.panel(t.pareto)).toBeVisible();
 
-  // There is nothing to move at the frozen group, and something at another.
+  // The frozen group has nothing to move, and another group has.
   await expect(w.panel(t.sliders).getByRole('slider')).not.toHaveCount(0);
   await expect(w.panel(t.sliders).getByText(frozen!, { exact: true })).toHaveCount(0);
   await w.next();
   const verdict = await w.verdict();
   await w.verify();
 
-  // The library knows all of it.
+  // The library lists all results.
   await w.button(t.library).click();
   const row = window.getByRole('row').filter({ hasText: 'compression' });
   await expect(row).toContainText(presets.fast!.title);
@@ -146,7 +148,7 @@ test('from an own model and a folder of images to a verified bundle', async ({ w
   await expect(bundle).toContainText(t.gone);
   expect([existsSync(path!), existsSync(`${path}.zip`)]).toEqual([false, false]);
 
-  // Another budget: the wizard stands where that job was started from.
+  // For another budget, the wizard is set to the request of that job.
   await w.tab(t.jobs);
   await window.getByRole('row').filter({ hasText: 'compression' }).getByRole('button', { name: t.duplicate }).click();
   await expect(window.getByRole('slider')).toHaveValue('0.8');

@@ -1,4 +1,5 @@
-// A package of three components, from its folder to a component that was pruned under a budget on one use of the package.
+// A package of three components: from its folder to a component pruned to a budget on one use of
+// the package.
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { roles, t } from '../../src/renderer/app/strings.ts';
@@ -6,7 +7,7 @@ import { ROOT } from '../support/files.ts';
 import { noSeriousViolations, showIn, Window } from './pages.ts';
 import { expect, test } from './served.ts';
 
-// Which verdict it is does not matter here: no time goes into measuring.
+// The verdict does not matter here, so latencies are fixed figures.
 test.use({ ownFiles: true, steady: true });
 
 const COMPONENT = 'vision_encoder';
@@ -17,12 +18,12 @@ test('from the folder of a package to one of its components within a budget on t
   problems,
 }, info) => {
   const folder = join(served.home, 'own', 'small');
-  // Node alone cannot run what makes the models: it needs the registry of operators.
+  // Building the models needs the registry of operators, which plain Node cannot load.
   execFileSync(process.execPath, ['scripts/run.mjs', 'test/support/write-package.ts', folder], { cwd: ROOT });
   const w = new Window(window);
   await w.chooseFile(t.dropServed, ['own', 'small'], true);
 
-  // Components with their roles, and what can be pruned of each.
+  // Components with their roles and prunable shares.
   const components = w.panel(t.components);
   await expect(components).toBeVisible();
   for (const role of [roles.decoder, roles.embedding, roles['vision-encoder']])
@@ -31,7 +32,7 @@ test('from the folder of a package to one of its components within a budget on t
   await expect(w.panel(COMPONENT).getByText(t.prunable)).toBeVisible();
   await expect(w.panel('small').getByRole('combobox')).toHaveValue('vlm');
 
-  // One use, at settings of the user.
+  // One use, at the user's settings.
   const use = w.panel(t.oneUse);
   await use.getByLabel(/tokens of the answer/).fill('5');
   await use.getByLabel(/tokens of the answer/).blur();
@@ -50,7 +51,7 @@ test('from the folder of a package to one of its components within a budget on t
   ).toContainText('%');
   await noSeriousViolations(window, 'package');
 
-  // The family is corrected: the use is another one; and back.
+  // Correcting the family changes the use; correcting it back restores the use.
   await w.panel('small').getByRole('combobox').selectOption('lm');
   await expect(use).toContainText('a prompt of 64 tokens');
   await w.panel('small').getByRole('combobox').selectOption('vlm');

@@ -1,17 +1,17 @@
-// The window as a user walks through it: what every runner drives, whatever opened the page.
+// Page objects for the steps of the window; every runner uses them, however it opened the page.
 import AxeBuilder from '@axe-core/playwright';
 import { expect, type Locator, type Page } from '@playwright/test';
 import { presets, steps, t } from '../../src/renderer/app/strings.ts';
 import type { StepName } from '../../src/renderer/state/names.ts';
 import type { Verdict } from '../../src/renderer/state/verdict.ts';
 
-/** Shows the page in that scheme, and waits until it has taken it. */
+/** Switches the page's colour scheme and waits until it is applied. */
 export async function showIn(page: Page, colorScheme: 'light' | 'dark'): Promise<void> {
   await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
   await page.locator(`html[data-theme=${colorScheme}]`).waitFor();
 }
 
-/** In both themes. */
+/** Checks accessibility in both themes. */
 export async function noSeriousViolations(page: Page, where: string): Promise<void> {
   for (const colorScheme of ['dark', 'light'] as const) {
     await showIn(page, colorScheme);
@@ -21,7 +21,7 @@ export async function noSeriousViolations(page: Page, where: string): Promise<vo
   }
 }
 
-/** What measures takes its time, and waits for whatever else measures on this machine. */
+/** Measuring takes long, and waits for other measurements on this machine. */
 const MEASURED = { timeout: 900_000 };
 
 export class Window {
@@ -50,18 +50,21 @@ export class Window {
   preset(name: string): Promise<void> {
     return this.page.getByRole('radio', { name: presets[name]!.title }).check();
   }
-  /** On the budget step: until it shows what this device can reach. */
+  /** Waits on the Budget step until it shows the reachable budgets. */
   async reached(): Promise<void> {
     await expect(this.panel(t.reachable).getByRole('img').first()).toBeVisible(MEASURED);
   }
-  /** Starts the job of the recipe step. A budget that is met already, or out of reach by what was measured, is asked about. */
+  /**
+   * Starts the job from the Recipe step. Confirms the question about a budget that is already met
+   * or out of reach.
+   */
   async start(): Promise<void> {
     await this.button(t.start).click();
     const question = this.page.getByRole('alertdialog');
     await expect(question.or(this.status)).toBeVisible();
     if (await question.isVisible()) await this.answer(t.startAnyway);
   }
-  /** Of the question that is open. */
+  /** Answers the open question with its button. */
   async answer(name: string): Promise<void> {
     const question = this.page.getByRole('alertdialog');
     await question.getByRole('button', { name, exact: true }).click();
@@ -71,11 +74,11 @@ export class Window {
     await this.panel(t.samples).getByRole('button', { name: t.choose }).click();
     await this.panel('scenes-resnet.onnx').getByText(t.params).waitFor();
   }
-  /** A model by its path below a folder that the window may look at. */
+  /** Opens a model by its path below a folder that the window may list. */
   chooseOwn(path: readonly string[]): Promise<void> {
     return this.chooseFile(t.dropServed, path);
   }
-  /** By the window's own list of files: from the folder it shows to the file, or to the folder itself. */
+  /** Uses the window's own file list: from its first folder to the file, or to a folder. */
   async chooseFile(field: string, path: readonly string[], folder = false): Promise<void> {
     await this.page.getByRole('button', { name: `${t.choose}: ${field}` }).click();
     const dialog = this.page.getByRole('dialog');
@@ -83,13 +86,13 @@ export class Window {
       await dialog.getByRole('button', { name: folder || i < path.length - 1 ? `${name}/` : name }).click();
     if (folder) await dialog.getByRole('button', { name: t.useFolder }).click();
   }
-  /** What the job that is shown came to, as the window says it. */
+  /** Verdict of the shown job, as displayed. */
   async verdict(): Promise<Verdict> {
     return (await this.page.getByTestId('outcome').getAttribute('data-verdict')) as Verdict;
   }
   /**
-   * To the bundle on the export step, by the question that stands before one that was not accepted. How the budget is judged
-   * is a matter of the minute, so that both ways are right.
+   * Opens the bundle on the Export step, confirming the question for a result that was not
+   * accepted. The verdict depends on the measurement, so both cases are handled.
    */
   async openBundle(): Promise<void> {
     if ((await this.verdict()) === 'accepted') {
@@ -105,13 +108,13 @@ export class Window {
     }
     await expect(this.panel(`${t.where} (${t.experimental})`)).toBeVisible();
   }
-  /** The bundle of the export step. Its panel holds every check: where one fails, the report of this says which. */
+  /** Verifies the bundle on the Export step. The failure message lists all checks. */
   async verify(): Promise<void> {
     await this.openBundle();
     await this.button(t.verify).click();
     const checks = this.panel(t.checks);
     await expect(checks).toBeVisible(MEASURED);
-    // Whether the latency holds is a matter of the minute: that verdict is tested on given figures.
+    // The latency check depends on the machine's load; it is tested with fixed figures elsewhere.
     await expect(checks.getByRole('row').filter({ hasText: '✗' }).filter({ hasNotText: 'latency' })).toHaveCount(0);
     await expect(checks.getByRole('row').filter({ hasText: 'golden' })).toContainText('✓');
   }

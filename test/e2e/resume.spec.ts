@@ -1,5 +1,5 @@
-// The worker of a job is killed in the middle of each stage. The window says so and offers to resume, and the job ends with
-// the plan that was allocated once.
+// The worker of a job is killed in the middle of each stage. The window reports it and offers to
+// resume, and the job ends with the plan that was allocated once.
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { stages, status, t } from '../../src/renderer/app/strings.ts';
@@ -22,8 +22,8 @@ const planOf = (bundle: string): Plan => {
 };
 
 /**
- * Kills the worker once the stage is under way, or a later one: a short stage may be over before anybody has looked. False
- * when the job has ended before that.
+ * Kills the worker once the stage, or a later one, is running: a short stage may end before it is
+ * seen. Returns false when the job ended before that.
  */
 async function killIn(stage: string, order: readonly string[], url: string, id: string): Promise<boolean> {
   for (;;) {
@@ -38,14 +38,14 @@ async function killIn(stage: string, order: readonly string[], url: string, id: 
   }
 }
 
-// Plans are compared here: what they were measured at is given.
+// Plans are compared, so measurements are fixed figures.
 test.use({ steady: true });
 
 test('a job whose worker is killed in the middle of any stage ends with the same plan', async ({ window, served }) => {
   const { model, data } = writeCompressFixture(served.home, 48, 192);
   const allocations = (): string[] =>
     readdirSync(join(served.home, 'artifacts')).filter((name) => name.startsWith('allocate-'));
-  // The model, the data and the folder of the bundle lie in it.
+  // The folder holds the model, the data and the bundle's folder.
   await ask(served.url, 'files.pick', { path: served.home });
   const start = async (out: string): Promise<string> => {
     const input: CompressInput = {
@@ -70,7 +70,7 @@ test('a job whose worker is killed in the middle of any stage ends with the same
       await w.button(t.library).click();
       await window.getByRole('row').filter({ hasText: 'tiny.onnx' }).getByRole('button', { name: t.show }).click();
     }
-    // The window hears of it by itself.
+    // The window learns of it by an event.
     await expect(w.status).toHaveText(status.failed);
     await expect(window.getByRole('alert').filter({ hasText: 'worker' })).toBeVisible();
     await expect(window.getByText(t.broken)).toBeVisible();
@@ -85,8 +85,8 @@ test('a job whose worker is killed in the middle of any stage ends with the same
   expect(attempts).toBe(seen.length + 1);
   const plan = planOf((result as CompressReport).bundle!);
 
-  // What the run that was killed in the stage after had allocated is still there; a second look at what was built on it
-  // may have sent it back: that depends on what was measured. The bundle holds the last plan.
+  // The allocation of the run that was killed in a later stage is still stored. A second look at
+  // the plan may have replaced it, depending on measurements. The bundle holds the last plan.
   const all = allocations();
   expect(all).toContain(allocated);
   const states = all.map((name) => {
@@ -107,9 +107,10 @@ test('a job whose worker is killed in the middle of any stage ends with the same
       const { units } = groups.find((g) => g.id === structure)!;
       return kept.get(structure) === level && (bundled ?? units) === level;
     });
-  // Another plan that is asked for after a missed verdict may come out the same.
+  // Another plan requested after a missed verdict may be identical.
   expect(new Set(states.filter(isBundled).map((state) => JSON.stringify(state))).size).toBe(1);
-  // Runs and resumes of one job file their plans alike: only what was known to be too slow differs.
+  // Runs and resumes of one job store their plans under the same keys, except for the known limit
+  // of what is too slow.
   const keys = all.map((name) => {
     const path = join(served.home, 'artifacts', name, '.complete.json');
     const { key } = JSON.parse(readFileSync(path, 'utf8')) as { key: { inputs: Record<string, string> } };

@@ -7,7 +7,7 @@ import { STEPS } from '../../src/renderer/state/names.ts';
 import { noSeriousViolations, showIn, Window } from './pages.ts';
 import { expect, test } from './served.ts';
 
-// Every verdict is of the models alone, and no time goes into measuring.
+// Latencies are fixed figures, so verdicts depend on the models alone.
 test.describe('on given latencies', () => {
   test.use({ steady: true });
   test('from the start to a verified bundle of the sample, as its recipe has it', async ({ window, problems }) => {
@@ -27,11 +27,12 @@ test.describe('on given latencies', () => {
     await w.next();
     await window.getByText(t.advanced, { exact: true }).click();
     await noSeriousViolations(window, 'recipe');
-    // How many samples there are says nothing about the window.
+    // The number of samples does not matter for the window.
     const calibration = window.getByRole('spinbutton', { name: t.calibration });
     await calibration.fill('64');
     await calibration.blur();
-    // The window hears of the job by events: whoever keeps asking takes the processor from what is measured.
+    // The window learns of the job by events; polling would take processor time from the
+    // measurement.
     let asked = 0;
     window.on('request', (r) => (asked += r.postData()?.includes('"jobs.get"') ? 1 : 0));
     await w.start();
@@ -41,12 +42,13 @@ test.describe('on given latencies', () => {
     await expect(w.status).toHaveText('done', { timeout: 900_000 });
     expect(asked).toBeGreaterThan(0);
     expect(asked).toBeLessThan(10);
-    // Which verdict is a matter of this machine's noise; that the figures bear it out is tested with the job.
+    // The verdict depends on this machine's noise; the job's own tests check that it follows from
+    // the figures.
     await expect(window.getByTestId('outcome')).toContainText(t.budget);
-    // What ran is ticked, and what did not is not.
+    // Only stages that ran are ticked.
     await expect(window.locator('.stages li.done').filter({ hasText: stages['baseline']! })).toBeVisible();
     await expect(window.locator('.stages li.skipped').filter({ hasText: stages['recover']! })).toBeVisible();
-    // A reload comes back to the job.
+    // A reload shows the job again.
     await window.reload();
     await expect(w.status).toHaveText('done');
     await expect(w.panel(t.thisJob)).toContainText('scenes-resnet.onnx');
@@ -55,7 +57,7 @@ test.describe('on given latencies', () => {
     await expect(w.panel(t.ownSamples).getByRole('img').first()).toBeVisible();
     await noSeriousViolations(window, 'review');
 
-    // A slider moves the prediction at once.
+    // A slider changes the prediction at once.
     const prediction = w.panel(t.sliders).locator('.prediction');
     const before = await prediction.textContent();
     await w.panel(t.sliders).getByRole('slider').first().fill('1');
@@ -85,7 +87,8 @@ test('what cannot be done yet says why, and errors come with a remedy', async ({
   await dialog.getByRole('button', { name: 'docs/' }).click();
   await dialog.getByRole('button', { name: 'images/' }).click();
   await expect(dialog).toContainText(t.emptyFolder);
-  // Anywhere that the user may read; a path that leads nowhere says so, and the list stays.
+  // The list shows any folder the user may read; an invalid path gives an error and leaves the list
+  // unchanged.
   const path = dialog.getByRole('textbox', { name: t.typedPath });
   await path.fill('/no/such/folder');
   await path.press('Enter');
@@ -109,7 +112,7 @@ test('a dropped model is uploaded; a server that is gone is shown, and found aga
   expect(readdirSync(join(served.home, 'uploads'))).toHaveLength(1);
 
   const alert = window.getByRole('alert').filter({ hasText: t.lost });
-  // It hangs: no connection is closed.
+  // The process hangs, and no connection is closed.
   process.kill(served.pid, 'SIGSTOP');
   await expect(alert).toBeVisible();
   process.kill(served.pid, 'SIGCONT');
@@ -120,7 +123,7 @@ test('a dropped model is uploaded; a server that is gone is shown, and found aga
   try {
     expect(again.url).toBe(served.url);
     await expect(alert).toBeHidden();
-    // What happened while nobody listened is fetched, and what was chosen before can still be used.
+    // Events that were missed are fetched, and earlier choices of files are still valid.
     await window.getByRole('button', { name: t.measureTime }).click();
     await expect(window.getByText(t.perRun)).toBeVisible({ timeout: 900_000 });
   } finally {
@@ -159,7 +162,7 @@ for (const scheme of ['light', 'dark'] as const)
         for (const where of ['model', 'recipe', 'library', 'settings'] as const) {
           if (where === 'model' || where === 'recipe') await w.step(where);
           else await w.button(t[where]).click();
-          // The check of the page before has left it in the other one.
+          // The previous page's check changed the theme.
           await showIn(window, scheme);
           const over = await window.evaluate(() => {
             const main = document.querySelector('main')!;

@@ -1,4 +1,5 @@
-// Served mode in a browser: the built command line serves the built window, as a user on a headless machine has it.
+// Served mode in a browser: the built command line serves the built window, as on a machine without
+// a screen.
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +11,7 @@ import { STEADY_CLI } from './set-up.ts';
 
 export interface Served {
   readonly url: string;
-  /** Data folder of this window alone. */
+  /** Data folder of this window only. */
   readonly home: string;
   readonly pid: number;
 }
@@ -25,9 +26,12 @@ interface Fixtures {
 }
 
 export const test = base.extend<Fixtures>({
-  /** Whether the files that the window lists first are those of its data folder, not of this repository. */
+  /** Whether the file list begins with the data folder instead of this repository. */
   ownFiles: [false, { option: true }],
-  /** Whether latencies of whole models are given figures: no verdict is then a matter of the minute. */
+  /**
+   * Whether latencies of whole models are fixed figures, so that verdicts do not depend on the
+   * machine.
+   */
   steady: [false, { option: true }],
   served: async ({ ownFiles, steady }, use) => {
     base.skip(!existsSync(executablePath), `there is no Chromium at ${executablePath}`);

@@ -1,4 +1,5 @@
-// Set-up of a run of the window's tests: a data directory of its own, and the command line whose latencies are given figures.
+// Set-up of the window's tests: a data folder of their own, and the command line with fixed
+// latencies.
 import { join } from 'node:path';
 import { ROOT } from '../support/files.ts';
 import { buildSteady } from '../support/jobs/build-steady.ts';

@@ -1,4 +1,4 @@
-/** Packages in the layouts that exporters write: each opens, and every phase of its workload runs. */
+/** Packages in the layouts of exporters: each opens, and every phase of its workload runs. */
 import { existsSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -10,7 +10,7 @@ import { openModelFile } from '../../src/main/storage/model-files.ts';
 const folder = resolve(import.meta.dirname, '../../../shared/packages');
 const names = existsSync(folder) ? readdirSync(folder).filter((n) => !n.endsWith('.md')) : [];
 
-/** Family by the beginning of a package's name. */
+/** Family by the prefix of a package's name. */
 const FAMILIES: Readonly<Record<string, string>> = {
   smolvlm: 'vlm',
   llava: 'vlm',

@@ -5,11 +5,14 @@ const shared = fileURLToPath(new URL('../../../shared/', import.meta.url));
 
 const found = (path: string): string | null => (existsSync(path) ? path : null);
 
-/** A file of the real models and data that stand beside the repository, or null where they are not: skip the test then. */
+/**
+ * Path of a real model or data file beside the repository, or null when it is absent; the test is
+ * then skipped.
+ */
 export const assetPath = (rel: string): string | null => found(`${shared}assets/${rel}`);
 
-/** One of the small models that each show a kind of fault, or data for one. */
+/** Path of a small model that shows one kind of fault, or of its data. */
 export const casePath = (rel: string): string | null => found(`${shared}cases/${rel}`);
 
-/** A file of the architectures without weights; see `fillZoo`. */
+/** Path of an architecture without weights; see `fillZoo`. */
 export const zooPath = (rel: string): string | null => found(`${shared}zoo/${rel}`);

@@ -64,7 +64,10 @@ const measure = (p50Ms: number, bytes: number): ModelMeasure => ({
   quality: { samples: 100, agreement: 0.97, top1: 0.8, snrDb: 21.5 },
 });
 
-/** Everything writeBundle needs. The claimed latency is generous: these tests are about claims, not about time. */
+/**
+ * The complete input of writeBundle. The claimed latency is generous, because these tests check
+ * claims and not time.
+ */
 export async function bundleInput(dir: string, externalData = false): Promise<BundleInput> {
   const from = join(dir, 'in');
   await mkdir(from, { recursive: true });

@@ -1,9 +1,13 @@
 /**
- * What an encoded ONNX model says, as plain data to compare, with a protobuf parser of its own (not the codec's). Order
- * of fields, packed or not, and optional fields written out as empty do not count. value_info and metadata are sets.
+ * Decodes an ONNX model to plain data for comparisons, with a protobuf parser that is independent
+ * of the codec. The order of fields, packing, and empty optional fields do not count. value_info
+ * and metadata are sets.
  */
 
-/** Which fields are messages (name of another entry), which lists of numbers, and which carry meaning when empty. */
+/**
+ * Fields that are messages (with the name of their entry), lists of numbers, or meaningful when
+ * empty.
+ */
 interface Shape {
   readonly messages?: Record<number, string>;
   readonly numbers?: readonly number[];

@@ -1,10 +1,15 @@
-/** Plans of a residual chain for tests of the loops that look for one: the space, and models that stand for plans. */
+/**
+ * Plans of a residual chain, for tests of search loops: the space, and models that represent plans.
+ */
 import type { Model } from '../../src/main/engine/ir/model.ts';
 import type { Space, State } from '../../src/main/engine/allocation/state.ts';
 import type { Prepared } from './prune.ts';
 import { formulaLatency } from './residual-chain.ts';
 
-/** Inside its blocks every count is offered, and no block can go; the stem takes a third of the time of the others. */
+/**
+ * Inside blocks every count is offered, and no block can be dropped; the stem takes a third of the
+ * others' time.
+ */
 export function chainSpace({ model, analysis, structures }: Prepared): Space {
   const inner = analysis.groups.filter((g) => g.id.startsWith('a'));
   const counts = new Map(inner.map((g) => [g.id, Array.from({ length: g.units }, (_, i) => i + 1)]));
@@ -16,7 +21,10 @@ export function chainSpace({ model, analysis, structures }: Prepared): Space {
   };
 }
 
-/** For a loop that cuts and measures where nothing looks into the model: each stands for its plan. */
+/**
+ * Stand-in models for a loop that cuts and measures but never reads the model: each represents its
+ * plan.
+ */
 export function standIns(model: Model): {
   readonly cut: (s: State) => Model;
   readonly planOf: (m: Model) => State;

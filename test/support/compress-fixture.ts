@@ -1,4 +1,4 @@
-/** A model of a few kilobytes and samples for it, as files: enough for a whole job in seconds. */
+/** Writes a model of a few kilobytes and its samples: enough for a whole job in seconds. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { encodeNpy } from '../../src/main/data/npy.ts';
@@ -13,7 +13,10 @@ export interface CompressFixture {
   readonly data: string;
 }
 
-/** @param width channels of the network, @param samples of 3 x 8 x 8 numbers with labels 0..3 */
+/**
+ * @param width channels of the network
+ * @param samples number of samples of 3 x 8 x 8 numbers, with labels 0..3
+ */
 export function writeCompressFixture(folder: string, width = 32, samples = 96): CompressFixture {
   const [model, data] = [join(folder, 'tiny.onnx'), join(folder, 'tiny.npz')];
   writeFileSync(model, serializeModel(residualExample(width)));

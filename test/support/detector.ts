@@ -1,4 +1,4 @@
-/** A tiny detector that does not run where it finds no box, and pictures for it. */
+/** A tiny detector that fails to run when it finds no box, and images for it. */
 import type { Dataset } from '../../src/main/data/dataset.ts';
 import { GraphBuilder } from '../../src/main/engine/autodiff/builder.ts';
 import { int, ints } from '../../src/main/engine/ir/attribute.ts';
@@ -7,9 +7,9 @@ import { DType, Model, f32, i64 } from '../../src/main/engine/ir/index.ts';
 const PLACES = 4;
 
 /**
- * x [1, 1, 8, 8] scores four boxes by its corners, times `gain`: those above one half are suppressed, gathered and given
- * out. What takes the first of them fails when there are none. `fault` breaks the model
- * for good.
+ * x [1, 1, 8, 8] scores four boxes by its corners, times `gain`; boxes above one half go through
+ * non-maximum suppression and are gathered as the output. Code that takes the first box fails when
+ * there are none. `fault` makes the model fail for every input.
  */
 export function detector(gain: number, { fault = false, chosenName = 'chosen' } = {}): Model {
   const m = new Model();
@@ -23,7 +23,7 @@ export function detector(gain: number, { fault = false, chosenName = 'chosen' } 
   chosen.name = chosenName;
   const which = b.op('Squeeze', [b.slice(chosen, [2], [3], [1], [1]), b.tensor(i64([1]))]);
   const own = b.op('Gather', [b.reshape(b.add(boxes, b.mul(b.op('ReduceSum', [scores], { keepdims: int(0) }), b.scalar(0.01))), [PLACES, 4]), which], { axis: int(0) }); // prettier-ignore
-  // Some exports take the first box for the scale of all.
+  // Some exports use the first box to scale all boxes.
   const first = b.op('Gather', [own, b.tensor(i64([fault ? PLACES + 1 : 0]))], { axis: int(0) });
   const back = b.add(own, b.mul(first, b.scalar(0.001)));
   const sure = b.op('Gather', [b.reshape(scores, [PLACES]), which], { axis: int(0) });
@@ -36,7 +36,10 @@ export function detector(gain: number, { fault = false, chosenName = 'chosen' } 
   return m;
 }
 
-/** Bright spots in 1, 2 and 3 corners: scores of 0.9 there, 0.1 elsewhere; with a gain of 0.5 none is above one half. */
+/**
+ * Images with bright spots in 1, 2 and 3 corners: scores of 0.9 there, 0.1 elsewhere; with a gain
+ * of 0.5 none is above one half.
+ */
 const spots = [[0], [27 + 9], [0, 7, 63]];
 export const spotted = {
   length: spots.length,

@@ -22,12 +22,17 @@ export interface ExampleModel {
   readonly model: Model;
   readonly node: Node;
   readonly outputs: readonly Value[];
-  /** Float inputs with their data: runtime inputs of the model, weights too, so that they can be varied. */
+  /**
+   * Float inputs with their data. They are all fed at run time, including weights, so that they can
+   * be varied.
+   */
   readonly floats: readonly { readonly value: Value; readonly host: HostTensor }[];
   readonly facts: Map<Value, TensorFacts>;
 }
 
-/** One node of an operator's example as a model; constants are initializers, all else is fed. */
+/**
+ * One node of an operator's example as a model; constants are initializers, everything else is fed.
+ */
 export function exampleModel(def: OperatorDef, example: Example, seed = 1): ExampleModel {
   const rand = random(seed);
   const model = new Model();

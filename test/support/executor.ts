@@ -6,5 +6,5 @@ import { ROOT } from './files.ts';
 export const plainExecutor = createExecutor();
 
 const threaded = createExecutor(join(ROOT, 'src/main/session.ts'));
-/** The same with sessions on threads. */
+/** The same, with sessions on threads. */
 export const threadedExecutor = { ...threaded, openThread: threaded.openThread! };

@@ -1,4 +1,4 @@
-/** A model, encoded by hand, that uses whatever ONNX has and models rarely show. Not one a runtime would accept. */
+/** A model, encoded by hand, that uses rarely seen parts of ONNX. A runtime would not accept it. */
 
 const utf8 = new TextEncoder();
 
@@ -77,7 +77,7 @@ function tensors(): Encoded[] {
   for (const [dtype, width] of Object.entries(widths)) add(Number(dtype), 3, raw(3 * width));
   for (const dtype of [21, 22, 23]) add(dtype, 3, raw(2));
   for (const dtype of [25, 26]) add(dtype, 5, raw(2));
-  add(99, 3, raw(7)); // a type of the future
+  add(99, 3, raw(7)); // a future type
   add(1, 2, bytes(4, [...f32(1.5), ...f32(-0)]));
   add(1, 2, float(4, 1.5), float(4, NaN));
   add(14, 1, bytes(4, [...f32(1), ...f32(2)]));
@@ -98,7 +98,10 @@ function tensors(): Encoded[] {
   return out;
 }
 
-/** A subgraph that reads `x` and `w` of the graph around it, and holds another that does as well. */
+/**
+ * A subgraph that reads `x` and `w` of the outer graph, and contains another subgraph that does so
+ * too.
+ */
 const branch = (name: string, depth: number): Encoded =>
   [
     node('Add', ['x', 'w'], [`${name}_sum`]),

@@ -1,4 +1,4 @@
-// Files of the repository, for tests that read the source or the build.
+// Lists files of the repository, for tests that read the source or the build.
 import { readdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 

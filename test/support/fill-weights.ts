@@ -1,7 +1,7 @@
 /**
- * Weights for models that are stored without them. Their tensors have a shape and a type but no data, and their doc_string
- * says `random mean=M std=S min=A max=B`. Filled with seeded normal numbers, such a model has the structure, cost and speed
- * of the trained model.
+ * Fills models that are stored without weights. Their tensors have a shape and a type but no data,
+ * and their doc_string says `random mean=M std=S min=A max=B`. Filled with seeded normal numbers,
+ * such a model has the structure, cost and speed of the trained model.
  */
 import { SecateurError } from '../../src/shared/contract/errors.ts';
 import {
@@ -19,8 +19,9 @@ import { isMissing, type EncodedTensor } from '../../src/main/engine/onnx/encode
 import { seededRandom } from '../../src/main/engine/random.ts';
 
 /**
- * Fills initializers and Constant nodes that came without data, subgraphs too. In place; returns the number of tensors filled.
- * @throws SecateurError 'model-invalid' when a tensor without data does not say what to fill it with
+ * Fills initializers and Constant nodes without data, including those of subgraphs. Works in place;
+ * returns the number of tensors filled.
+ * @throws SecateurError 'model-invalid' when a tensor without data does not describe its numbers
  */
 export function fillMissing(model: Model, seed: number): number {
   const random = seededRandom(seed);
@@ -68,7 +69,8 @@ function fillArray(t: EncodedTensor, n: number, one: () => number): Float32Array
 }
 
 /**
- * Gives normal numbers to matrices whose entries are all equal (heads and scales at the start of training). In place.
+ * Replaces matrices whose entries are all equal (heads and scales at the start of training) by
+ * normal numbers, in place.
  * @returns the number of such matrices
  */
 export function disturbZeros(model: Model, seed: number, deviation: number): number {

@@ -1,4 +1,7 @@
-/** Figures of test/contract/head-figures.test.ts, as computed before heads had files of their own. */
+/**
+ * Expected figures of test/contract/head-figures.test.ts, computed before heads had files of their
+ * own.
+ */
 export const GOLDEN = {
   'classes as logits': {
     distance: 0.001032405,

@@ -2,10 +2,10 @@
 import { leaf, type Keyed } from '../../src/main/pipeline/stage.ts';
 import type { Figures } from '../../src/shared/model/figures.ts';
 
-/** A value under a key that the test names. */
+/** A value under a key given by the test. */
 export const keyed = <T>(value: T, name: unknown = 'test'): Keyed<T> => leaf('test', name, value);
 
-/** Figures in memory, as a job's memo keeps them on disk. */
+/** In-memory figures in place of a job's stored memo. */
 export function memos(): { memo: (name: string, key: unknown) => Figures; names: () => string[] } {
   const all = new Map<string, Map<string, number>>();
   const memo = (name: string, key: unknown): Figures => {

@@ -1,8 +1,8 @@
-/** Models with functions of their own, as files hold them. */
+/** Models with local functions, as stored in files. */
 import type { Model } from '../../src/main/engine/ir/model.ts';
 import { WireWriter } from '../../src/main/engine/onnx/wire-writer.ts';
 
-/** One node of a body: values by name, '' for an input that is left out. */
+/** One node of a function body: values by name, '' for an omitted input. */
 export interface Call {
   readonly op: string;
   readonly domain?: string;
@@ -10,7 +10,7 @@ export interface Call {
   readonly output: string;
 }
 
-/** Adds `own::name(v) -> w` to a model; its body's values are named in `body`, the last of which makes `w`. */
+/** Adds `own::name(v) -> w` to a model. `body` names its values; its last node makes `w`. */
 export function addFunction(model: Model, name: string, body: readonly Call[]): void {
   // FunctionProto: name 1, input 4, output 5, node 7, operator sets 9, domain 10.
   const w = new WireWriter();

@@ -1,4 +1,4 @@
-// A network of as many operators as one likes: residual blocks of small convolutions, one after the other.
+// A network with any number of operators: residual blocks of small convolutions in sequence.
 import { ints } from '../../src/main/engine/ir/attribute.ts';
 import { DType } from '../../src/main/engine/ir/dtype.ts';
 import { Model } from '../../src/main/engine/ir/model.ts';

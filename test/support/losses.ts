@@ -1,7 +1,7 @@
 import type { GraphBuilder } from '../../src/main/engine/autodiff/builder.ts';
 import type { Value } from '../../src/main/engine/ir/value.ts';
 
-/** Mean of squared differences over all elements of two tensors of `shape`. */
+/** Mean squared difference over all elements of two tensors of `shape`. */
 export function meanSquaredError(b: GraphBuilder, output: Value, target: Value, shape: readonly number[]): Value {
   const d = b.sub(output, target);
   const axes = shape.map((_, i) => i);

@@ -1,4 +1,5 @@
-// Set-up of a whole run of tests: a data directory of its own, so that no run waits for another one or for the user's jobs.
+// Set-up of a whole test run: a data folder of its own, so that no run waits for another one or for
+// the user's jobs.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

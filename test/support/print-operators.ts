@@ -1,4 +1,5 @@
-// Run by test/checks/scripts.test.ts through scripts/run.mjs: prints how many operators the registry found, and its arguments.
+// Started by test/checks/scripts.test.ts through scripts/run.mjs: prints the number of operators in
+// the registry, and its arguments.
 import { allOperators } from '../../src/main/engine/ops/registry.ts';
 
 export default async function main(args: string[]): Promise<void> {

@@ -61,7 +61,10 @@ export const removedIn = ({ choices }: Cut, structure: string): readonly number[
 export const blocksIn = ({ choices }: Cut): string[] =>
   choices.filter((c) => c.kind === 'blocks' && c.level === 0).map((c) => c.structure.replace('block ', ''));
 
-/** The networks of these tests are classifiers, though nothing in their graphs says so: as users would say with --output. */
+/**
+ * The readings of these tests' networks: classifiers, set as users would with --output, since the
+ * graphs do not show it.
+ */
 function classifier(p: Pick<Prepared, 'model' | 'facts'>): Meanings {
   const rows = p.model.graph.outputs.filter((v) => {
     const fact = p.facts.get(v);
@@ -73,7 +76,7 @@ function classifier(p: Pick<Prepared, 'model' | 'facts'>): Meanings {
   return found;
 }
 
-/** Random inputs of the sizes that the facts were collected at. */
+/** Random inputs of the sizes at which the facts were collected. */
 export const feedsFor = (p: Pick<Subject, 'model' | 'facts'>): Record<string, HostTensor> =>
   Object.fromEntries(
     fedInputs(p.model).map((v, i) => [v.name, randomTensor(p.facts.get(v)!.dtype, p.facts.get(v)!.shape, i + 1)]),
@@ -109,8 +112,9 @@ export async function runOnce(
 }
 
 /**
- * Gives out what every linear operator of unchangeable width makes, which surgery keeps whole anyway: behind a softmax or a
- * selection of boxes the model's own outputs may be empty or all alike, and agree whatever was done to the model.
+ * Adds the results of linear operators with unchangeable width as outputs; surgery keeps these
+ * whole anyway. After a softmax or a selection of boxes, the model's own outputs may be empty or
+ * constant and then agree regardless of the cut.
  */
 export function exposeFrozen(p: Prepared): void {
   const { graph } = p.model;
@@ -120,14 +124,14 @@ export function exposeFrozen(p: Prepared): void {
 }
 
 export interface OracleResult {
-  /** Pruned against masked: the rewrite is right when this is rounding. */
+  /** Pruned against masked; rounding error when the rewrite is correct. */
   readonly error: number;
-  /** Masked against the original: the check means something when this is not zero. */
+  /** Masked against original; the check is meaningful when this is not zero. */
   readonly effect: number;
   readonly pruned: Model;
 }
 
-/** Pruned and masked models on the same random inputs. */
+/** Compares pruned and masked models on the same random inputs. */
 export async function oracle(
   p: Subject,
   plan: Cut,

@@ -13,10 +13,10 @@ const IMPURE = new Set([
   'node:worker_threads',
 ]);
 
-/** Checks over the source text. The other checks start tools or read the build. */
+/** Checks over source text. The other checks start tools or read the build. */
 const CHECKS = ['test/checks/imports.test.ts', 'test/checks/unused-exports.test.ts'];
 
-// Types are erased, so `import type` loads nothing. Globs stay in the room of the file that has them.
+// Types are erased, so `import type` loads nothing. Globs stay in the room of their file.
 const IMPORT = /^(?:import|export)\s(?!type\s)(?:[^;'"]*?\sfrom\s)?'([^']+)'|\bimport\('([^']+)'\)/gm;
 
 /** Specifiers of the modules that a source loads. */

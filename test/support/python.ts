@@ -1,11 +1,11 @@
-/** An interpreter of Python that has onnxruntime, for what bundles ship. */
+/** Finds a Python interpreter with onnxruntime, for the scripts in bundles. */
 import { execFileSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /**
- * Python with onnxruntime, numpy and pillow: the one that SECATEUR_PYTHON names, the system's, or one in a fresh environment
- * when SECATEUR_INTEROP=1 asks for it.
+ * Python with onnxruntime, numpy and pillow: the one named by SECATEUR_PYTHON, the system's, or one
+ * in a fresh environment when SECATEUR_INTEROP=1.
  */
 export function python(): string | null {
   const works = (bin: string): boolean => {

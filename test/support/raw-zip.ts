@@ -1,15 +1,15 @@
-/** Zip archives byte by byte, so that tests can write what no honest tool would. */
+/** Builds zip archives byte by byte, so that tests can write invalid ones. */
 import { crc32 } from 'node:zlib';
 
 export interface RawEntry {
   readonly name: string;
   readonly data: Uint8Array;
-  /** Compressed bytes; stored as they are without them. */
+  /** Compressed bytes; without them the entry is stored uncompressed. */
   readonly deflated?: Uint8Array;
-  /** What the headers claim, where it differs from the truth. */
+  /** False sizes for the headers; default: the true ones. */
   readonly size?: number;
   readonly crc?: number;
-  /** Unix mode; default a regular file. */
+  /** Unix mode; default: a regular file. */
   readonly mode?: number;
   readonly localName?: string;
 }

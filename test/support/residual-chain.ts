@@ -1,4 +1,7 @@
-/** Residual networks of any depth for tests of pruning: a stem, `blocks` pairs of convolutions, a classifier. */
+/**
+ * Residual networks of any depth for pruning tests: a stem, `blocks` pairs of convolutions, a
+ * classifier.
+ */
 import { ints } from '../../src/main/engine/ir/attribute.ts';
 import { DType } from '../../src/main/engine/ir/dtype.ts';
 import { Model } from '../../src/main/engine/ir/model.ts';
@@ -62,8 +65,8 @@ export function residualChain({ blocks = 2, width = 8, flat = false, seed = 3 }:
 }
 
 /**
- * A latency model by formula: every convolution and the classifier is a unit whose time is `ms` times the share of its
- * widths that is kept; everything else is free.
+ * A latency model by formula: every convolution and the classifier is a unit that takes `ms` times
+ * the kept share of its widths; everything else is free.
  */
 export function formulaLatency(
   model: Model,

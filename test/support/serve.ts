@@ -1,4 +1,4 @@
-// The built command line in served mode, and requests to it from beside the window.
+// Starts the built command line in served mode and sends requests to it without a window.
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import type { Reply } from '../../src/shared/contract/routes.ts';
@@ -6,7 +6,7 @@ import { ROOT } from './files.ts';
 
 export const BUILT_CLI = join(ROOT, 'out/main/cli.js');
 
-/** Serves the built window; the files that it lists first are those of `cwd`. */
+/** Serves the built window; its file list begins with `cwd`. */
 export async function serve(
   home: string,
   cwd = ROOT,
@@ -37,7 +37,7 @@ export async function serve(
   };
 }
 
-/** As the window asks, from beside it. Throws what is refused. */
+/** Sends a request as the window does. Throws the error of a refused request. */
 export async function ask<T>(url: string, route: string, input: unknown): Promise<T> {
   const { origin, hash } = new URL(url);
   const response = await fetch(`${origin}/api/request`, {

@@ -1,9 +1,10 @@
 import { DType, Model, f32, float, i64, int, ints, str, type Value } from '../../src/main/engine/ir/index.ts';
 
 /**
- * A convolutional network that has what the passes look for: batch norms after Conv (grouped, without a bias), after
- * ConvTranspose (grouped) and after Gemm (scaled bias), Identity, inference Dropout, dead nodes, a shared weight.
- * `next` gives numbers in [0, 1). Input x [N, 4, 6, 6], outputs y [N, 5] and z [N, 6, 7, 7].
+ * A convolutional network with targets for the passes: batch norms after Conv (grouped, without a
+ * bias), after ConvTranspose (grouped) and after Gemm (scaled bias), Identity, inference Dropout,
+ * dead nodes, a shared weight. `next` returns numbers in [0, 1). Input x [N, 4, 6, 6], outputs y
+ * [N, 5] and z [N, 6, 7, 7].
  */
 export function smallNetwork(next: () => number): Model {
   const model = new Model();

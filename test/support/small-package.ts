@@ -1,4 +1,4 @@
-/** A vision-language package of three components, as exporters lay it out, with random weights. */
+/** A vision-language package of three components in an exporter's layout, with random weights. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { int, ints } from '../../src/main/engine/ir/attribute.ts';
@@ -10,7 +10,7 @@ import { Net } from './topologies.ts';
 
 const WIDTH = 8;
 const VOCABULARY = 11;
-/** A picture of 16 x 16 in patches of 4 x 4. */
+/** An image of 16 x 16 in patches of 4 x 4. */
 export const IMAGE_TOKENS = 16;
 
 const named = (model: Model, v: Value, name: string): void => {
@@ -37,7 +37,10 @@ export function embedTokens(): Model {
   return n.model;
 }
 
-/** One layer with one head and a cache, then a feed-forward part of 32; logits [batch, sequence, 11]. */
+/**
+ * One layer with one head and a cache, then a feed-forward part of 32; logits [batch, sequence,
+ * 11].
+ */
 export function decoder(): Model {
   const n = new Net();
   const { graph } = n.model;
@@ -61,7 +64,7 @@ export function decoder(): Model {
   return n.model;
 }
 
-/** Writes the package to a folder that need not exist. */
+/** Writes the package to a folder, which is created if needed. */
 export function writeSmallPackage(folder: string): string {
   mkdirSync(join(folder, 'onnx'), { recursive: true });
   saveModelFile(visionEncoder(), join(folder, 'onnx/vision_encoder.onnx'));

@@ -5,8 +5,9 @@ import type { Value } from '../../src/main/engine/ir/value.ts';
 import { Net } from './topologies.ts';
 
 /**
- * A vision transformer as exporters write it, with random weights: patches of 4x4, one block of attention with three heads
- * and a feed-forward part, the mean over the tokens. `x` [N,3,8,8] -> `out0` [N,4].
+ * A vision transformer as exporters write it, with random weights: patches of 4x4, one attention
+ * block with three heads and a feed-forward part, the mean over the tokens. `x` [N,3,8,8] -> `out0`
+ * [N,4].
  */
 export function smallVit(width = 12, heads = 3): Model {
   const n = new Net();

@@ -1,5 +1,5 @@
-// Latency on a machine that is never busy: milliseconds follow from a model's multiply-accumulates. In the place of the task
-// `measure` it makes every verdict of a job a matter of the models alone.
+// Deterministic latency: milliseconds are computed from a model's multiply-accumulates. It replaces
+// the task `measure`, so that every verdict of a job depends on the models alone.
 import { modelCosts } from '../../src/main/engine/ir/costs.ts';
 import type { CandidateResult } from '../../src/main/runtime/bench.ts';
 import { collectFacts } from '../../src/main/runtime/facts.ts';
@@ -9,7 +9,7 @@ import { openModelFile } from '../../src/main/storage/model-files.ts';
 import { createExecutor } from '../../src/main/runtime/executor.ts';
 import { applySizes, settleSizes } from '../../src/main/runtime/settle-sizes.ts';
 
-/** A run takes this long, and a millisecond per million multiply-accumulates. */
+/** Base time of a run; each million multiply-accumulates adds a millisecond. */
 const BASE_MS = 0.01;
 
 export async function steadyMeasure({ models, yardstick, options }: MeasureInput): Promise<CandidateResult[]> {
@@ -40,8 +40,8 @@ export async function steadyMeasure({ models, yardstick, options }: MeasureInput
 }
 
 /**
- * Of operators, in the place of the machine's table: they follow from the sizes that a signature names, so that no operator
- * is timed. What is stored is not read.
+ * Replaces the machine's operator table: times are computed from the sizes in a signature, so no
+ * operator is timed. Stored times are not read.
  */
 export const steadyTable: LatencyTable = {
   get(signature) {
@@ -60,7 +60,7 @@ export const steadyTable: LatencyTable = {
   put: () => undefined,
 };
 
-/** The context of a task whose measurements are steady; everything else is as it was. */
+/** The context of a task with deterministic measurements; everything else is unchanged. */
 export const steadily = (ctx: StageContext): StageContext => ({
   ...ctx,
   inSubprocess: (task, input) =>

@@ -14,7 +14,7 @@ export interface Topology {
   readonly skipped?: readonly { readonly group: string; readonly by: string }[];
 }
 
-/** Writes small networks: random weights, shapes left to the runtime. */
+/** Builds small networks with random weights; the runtime infers the shapes. */
 export class Net {
   readonly model = new Model();
   readonly #rand = random(11);

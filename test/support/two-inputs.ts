@@ -1,4 +1,4 @@
-/** A small classifier of a picture and a row of ids, and labelled samples for it. */
+/** A small classifier of an image and a row of ids, and labelled samples for it. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { int, ints } from '../../src/main/engine/ir/attribute.ts';
@@ -24,9 +24,10 @@ interface TwoInputs {
 }
 
 /**
- * image [N, 3, 8, 8] goes through two convolutions, ids [N, 5] through a table and a masked mean over attention_mask
- * [N, 5]; both meet in two linear layers that give y [N, 4].
- * @param width channels of the convolutions, @param batch of all inputs
+ * image [N, 3, 8, 8] goes through two convolutions, ids [N, 5] through a table and a masked mean
+ * over attention_mask [N, 5]; both meet in two linear layers that compute y [N, 4].
+ * @param width channels of the convolutions
+ * @param batch batch size of all inputs
  */
 export function twoInputs(width = 16, batch: number | string = 'N', { step = false }: TwoInputs = {}): Model {
   const n = new Net();
@@ -49,7 +50,7 @@ export function twoInputs(width = 16, batch: number | string = 'N', { step = fal
   return n.model;
 }
 
-/** Weights around zero, as large as their fan-in bears: every class comes up. */
+/** Zero-centred weights scaled by fan-in, so that every class occurs. */
 function spread({ dims }: Tensor): Tensor {
   const random = seededRandom(dims.reduce((a, b) => 31 * a + b, 7));
   const fan = dims.length === 4 ? elementCount(dims.slice(1)) : dims[0]!;
@@ -60,7 +61,7 @@ function spread({ dims }: Tensor): Tensor {
 /** Samples for `twoInputs` without its mask. */
 export function twoInputSamples(samples: number) {
   const random = seededRandom(5);
-  // A colour for every picture: what the network pools differs between samples.
+  // Each image has a colour of its own, so that the pooled values differ between samples.
   const colours = Array.from({ length: 3 * samples }, () => random.normal());
   const image = Float32Array.from(
     { length: samples * 192 },
@@ -73,7 +74,7 @@ export function twoInputSamples(samples: number) {
   };
 }
 
-/** The model's own classes. */
+/** Classes predicted by the model itself. */
 async function labelsFor(model: Model, feeds: Readonly<Record<string, HostTensor>>): Promise<HostTensor> {
   const rows = feeds['image']!.dims[0]!;
   const attention_mask = { dtype: DType.INT64, dims: [rows, IDS], data: new BigInt64Array(rows * IDS).fill(1n) };
@@ -90,7 +91,7 @@ async function labelsFor(model: Model, feeds: Readonly<Record<string, HostTensor
   }
 }
 
-/** Writes the model and its samples, labelled by itself, as two.onnx and two.npz. */
+/** Writes two.onnx and two.npz: the model, and its samples with the model's own labels. */
 export async function writeTwoInputs(
   folder: string,
   width = 32,

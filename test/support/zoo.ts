@@ -1,11 +1,11 @@
-// Architectures without weights as models that tests and benchmarks can run.
+// Turns architectures without weights into models that tests and benchmarks can run.
 import { cloneModel } from '../../src/main/engine/ir/clone.ts';
 import type { Model } from '../../src/main/engine/ir/index.ts';
 import { randomFeeds } from '../../src/main/runtime/random-inputs.ts';
 import { disturbZeros, fillMissing, scaleMatrices } from './fill-weights.ts';
 import { difference, runOnce } from './prune.ts';
 
-/** The model, with tensors that came without data filled in place. */
+/** Returns the model after filling tensors without data, in place. */
 export function fillZoo(model: Model, seed: number): Model {
   fillMissing(model, seed);
   return model;
@@ -13,15 +13,16 @@ export function fillZoo(model: Model, seed: number): Model {
 
 const ROUNDS = 12;
 const GAIN = 1.3;
-/** Relative difference between the results of two inputs at which a masked unit would show. */
+/** Relative difference between the results of two inputs at which a masked unit is visible. */
 const VISIBLE = 0.005;
 
 /**
- * Scales the weights of a filled model, in place, until two inputs give visibly different results at the last linear
- * operators. Signals fade in some architectures with fresh weights, and the outputs then hold nothing but biases.
+ * Scales the weights of a filled model, in place, until two inputs give visibly different results
+ * at the last linear operators. Signals fade in some architectures with fresh weights, and the
+ * outputs then contain only biases.
  */
 export async function amplifySignals(model: Model): Promise<void> {
-  // Heads start at zero, and layer scales near it.
+  // Heads are initialized to zero, and layer scales near it.
   disturbZeros(model, 3, 0.05);
   for (let round = 0; round < ROUNDS; round++) {
     const probe = cloneModel(model).model;

@@ -1,4 +1,4 @@
-// The app's life, and what hangs on it: theme, screens, session.
+// The stand-in's `app`: its life cycle, theme, screens and session.
 import { EventEmitter } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,7 +9,7 @@ import { launch, quitChromium } from './chromium.ts';
 import { onDeed, report } from './control.ts';
 import { Menu } from './desktop.ts';
 
-/** Folder of the package.json that names the main file which runs. */
+/** Folder of the package.json that names the running main file. */
 function appPath(): string {
   for (let at = dirname(process.argv[1] ?? '.'); ; at = dirname(at)) {
     try {
@@ -28,14 +28,14 @@ class Application extends EventEmitter {
 
   constructor() {
     super();
-    // After the main file has run: what must be set before the app is ready is set there.
+    // Runs after the main file, which sets options that are required before the app is ready.
     setImmediate(() => void this.whenReady());
     process.on('SIGTERM', () => this.quit());
     process.on('disconnect', () => this.exit(0));
   }
 
   whenReady(): Promise<void> {
-    // The main file may ask before it has set its paths.
+    // The main file may call this before it has set its paths.
     return (this.#ready ??= new Promise((done) => setImmediate(done)).then(async () => {
       const port = await launch(this.getPath('userData'), () => {
         if (BrowserWindow.getAllWindows().length > 0) this.exit(1);
@@ -53,7 +53,7 @@ class Application extends EventEmitter {
   requestSingleInstanceLock = (): boolean => true;
   enableSandbox(): void {}
 
-  /** Every window is asked first, then the app itself. */
+  /** Asks every window first, then the app itself. */
   quit(): void {
     if (this.#prevented('before-quit')) return;
     for (const window of BrowserWindow.getAllWindows()) window.close();
@@ -101,7 +101,7 @@ onDeed((deed) => {
   if (deed.do === 'menu') Menu.getApplicationMenu()?.getMenuItemById(deed.id)?.click();
   if (deed.do === 'close') window?.close();
   if (deed.do === 'end') {
-    // Without asking: the test is over.
+    // Closes without a question: the test is over.
     window?.destroy();
     app.quit();
   }

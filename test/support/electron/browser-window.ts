@@ -1,4 +1,4 @@
-// Windows and what they show.
+// The stand-in's windows and their contents.
 import { EventEmitter } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type {
@@ -50,7 +50,7 @@ type Offered = 'send' | 'setWindowOpenHandler' | 'getURL' | 'reload' | 'isDestro
 class WebContents extends EventEmitter implements PageOwner, Pick<RealContents, Offered> {
   readonly session = session.defaultSession;
   readonly page: Promise<Page>;
-  /** Where the app itself sends the page: that is not asked about. */
+  /** Target of a navigation by the app itself, which is allowed without an event. */
   #going: string | null = null;
   #gone = false;
   /** Electron's own default. */
@@ -71,7 +71,7 @@ class WebContents extends EventEmitter implements PageOwner, Pick<RealContents, 
       page.on('close', () => (this.#gone = true));
       return page;
     });
-    // Electron tells at once, before the caller has the window.
+    // Electron emits this at once, before the caller has the window.
     app.emit('web-contents-created', {}, this);
   }
 
@@ -84,7 +84,7 @@ class WebContents extends EventEmitter implements PageOwner, Pick<RealContents, 
   setWindowOpenHandler(handler: (details: HandlerDetails) => WindowOpenHandlerResponse): void {
     this.#openHandler = handler;
   }
-  /** What is sent to a page that is being replaced is lost, as in Electron. */
+  /** Messages to a page that is being replaced are lost, as in Electron. */
   send(channel: string, ...args: unknown[]): void {
     const message = { inbox: INBOX, channel, args };
     const deliver = (m: typeof message): void => {
@@ -144,7 +144,7 @@ export class BrowserWindow extends EventEmitter {
     this.emit('ready-to-show');
     app.emit('stand-in-loaded');
   }
-  /** As the user closes it. */
+  /** Closes the window as the user does. */
   close(): void {
     const event = preventable();
     this.emit('close', event);

@@ -1,4 +1,4 @@
-// The browser that shows the windows, without a way to anything outside this process.
+// The browser that shows the windows; it cannot reach anything outside this process.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
@@ -13,11 +13,11 @@ import { executablePath } from '../chromium-path.ts';
 import { BINDING } from './page-side.ts';
 import { answer, fromChromium } from './protocol.ts';
 
-/** What a window does with what happens in its page. */
+/** Handlers of a window for events in its page. */
 export interface PageOwner {
-  /** A page or frame wants to go somewhere; false keeps it where it is. */
+  /** Decides whether a page or frame may navigate; false cancels the navigation. */
   mayNavigate(frame: Frame, url: string): boolean;
-  /** Something wants a page of its own. */
+  /** Called when a page asks for a new page. */
   opened(url: string): void;
   called(frame: Frame, kind: 'invoke' | 'send', channel: string, args: unknown[]): Promise<unknown>;
 }
@@ -25,7 +25,7 @@ export interface PageOwner {
 let context: BrowserContext | undefined;
 const owners = new Map<Page, PageOwner>();
 
-/** Starts Chromium; its files are below `userData`, where Electron has its own. */
+/** Starts Chromium; its files are stored below `userData`, where Electron stores its own. */
 export async function launch(userData: string, onGone: () => void): Promise<number> {
   context = await chromium.launchPersistentContext(userData, {
     executablePath,
@@ -42,7 +42,7 @@ export async function launch(userData: string, onGone: () => void): Promise<numb
   return Number(readFileSync(join(userData, 'DevToolsActivePort'), 'utf8').split('\n')[0]);
 }
 
-/** A page for a window. */
+/** Creates a page for a window. */
 export async function newPage(owner: PageOwner): Promise<Page> {
   if (!context) throw new Error('a window is opened before the app is ready');
   const [first] = context.pages();
@@ -62,9 +62,10 @@ async function serve(route: Route): Promise<void> {
   if (request.isNavigationRequest()) {
     const frame = frameOf(request);
     const owner = frame && owners.get(frame.page());
-    // The first request of a page that a page opens: Chromium drops it when this is aborted.
+    // The first request of a new page that was opened by a page; aborting it makes Chromium drop
+    // the page.
     if (!owner) for (const each of owners.values()) each.opened(url);
-    // "Aborted" keeps the page that is shown; any other error would replace it.
+    // "Aborted" keeps the current page; any other error would replace it.
     if (!frame || !owner?.mayNavigate(frame, url)) return route.abort('aborted');
   }
   const response = await answer(url, request.method());
@@ -73,7 +74,7 @@ async function serve(route: Route): Promise<void> {
   return route.fulfill({ status: response.status, headers: Object.fromEntries(response.headers), body });
 }
 
-/** Null for a page that is only just being opened. */
+/** Null for a page that is still being opened. */
 function frameOf(request: PageRequest): Frame | null {
   try {
     return request.frame();
@@ -82,7 +83,7 @@ function frameOf(request: PageRequest): Frame | null {
   }
 }
 
-/** A page that was opened without an address. */
+/** Closes a page that was opened without an address. */
 async function closePopup(page: Page): Promise<void> {
   const opener = await page.opener();
   if (!opener) return;

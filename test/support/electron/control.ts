@@ -1,8 +1,9 @@
-// Between the test and the stand-in's process: what the test does as the user, what it is told.
+// Messages between the test and the stand-in's process: the user's actions, and reports to the
+// test.
 
-/** The user's side. */
+/** Actions of the user. */
 export type Deed =
-  /** The next dialog of that name gives this answer. */
+  /** Sets the answer of the next dialog of that name. */
   | { readonly do: 'answer'; readonly dialog: DialogName; readonly answer: unknown }
   | { readonly do: 'menu'; readonly id: string }
   | { readonly do: 'close' }

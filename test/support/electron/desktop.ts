@@ -1,4 +1,5 @@
-// What belongs to the system: dialogs that answer what the test said, the menu without a screen, the file manager.
+// The system's parts: dialogs with answers from the test, the menu without a screen, the file
+// manager.
 import type {
   BaseWindow,
   Dialog,
@@ -12,7 +13,10 @@ import { onDeed, report, type DialogName } from './control.ts';
 const answers: { readonly dialog: DialogName; readonly answer: unknown }[] = [];
 onDeed((deed) => void (deed.do === 'answer' && answers.push(deed)));
 
-/** The answer the test gave for the next dialog of that name; otherwise that of a user who backs out. */
+/**
+ * Returns the test's answer for the next dialog of that name; otherwise the answer of a user who
+ * cancels.
+ */
 function ask<T>(dialog: DialogName, options: unknown, otherwise: T): Promise<T> {
   report({ said: 'dialog', dialog, options });
   const at = answers.findIndex((a) => a.dialog === dialog);

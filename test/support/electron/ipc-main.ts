@@ -1,4 +1,4 @@
-// The main process's end of IPC.
+// The main process's side of IPC.
 import { EventEmitter } from 'node:events';
 import type { IpcMain, IpcMainInvokeEvent } from 'electron';
 
@@ -19,7 +19,10 @@ export const ipcMain = new Main() satisfies Pick<IpcMain, 'handle' | 'removeHand
 
 export type Outcome = { readonly value: unknown } | { readonly error: string };
 
-/** What `ipcRenderer.invoke` gets: of an error that is thrown only the message arrives, as in Electron. */
+/**
+ * Handles `ipcRenderer.invoke`. Only the message of a thrown error reaches the page, as in
+ * Electron.
+ */
 export async function invoke(event: IpcMainInvokeEvent, channel: string, args: unknown[]): Promise<Outcome> {
   const handler = handlers.get(channel);
   try {

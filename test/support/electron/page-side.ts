@@ -1,17 +1,23 @@
-// Runs in the page, as text: what a sandboxed preload gets from require('electron').
+// Runs in the page, as text: the module that a sandboxed preload gets from require('electron').
 
-/** Name of the binding to the stand-in's process, and of what it calls in the page. */
+/**
+ * Name of the binding to the stand-in's process, and of the object that the process calls in the
+ * page.
+ */
 export const BINDING = '__standInCall';
 export const INBOX = '__standInInbox';
 
-/** What the page has for the stand-in. */
+/** The page's interface for the stand-in. */
 export interface Inbox {
   deliver(channel: string, args: unknown[]): void;
-  /** Paths of files by their names, for webUtils. */
+  /** Paths of files by name, for webUtils. */
   readonly paths: Map<string, string>;
 }
 
-/** The script that runs before the page's own: `source` is a preload in CommonJS. Frames inside the page get none. */
+/**
+ * Returns the script that runs before the page's own: `source` is a preload in CommonJS. It does
+ * not run in subframes.
+ */
 export function preloadScript(source: string): string {
   const setUp = `(${pageSide.toString()})(${JSON.stringify(BINDING)}, ${JSON.stringify(INBOX)})`;
   return `if (window.top === window) (() => {
@@ -20,7 +26,7 @@ export function preloadScript(source: string): string {
   })();`;
 }
 
-/** Self-contained: nothing from outside its own braces is there in the page. */
+/** Must be self-contained: the page has no access to anything outside its body. */
 function pageSide(binding: string, inboxName: string): (name: string) => unknown {
   type Listener = (event: object, ...args: unknown[]) => void;
   type Call = (kind: string, channel: string, args: unknown[]) => Promise<{ value?: unknown; error?: string }>;

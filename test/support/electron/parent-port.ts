@@ -1,4 +1,5 @@
-// Inside a utility process of the stand-in: process.parentPort, and no channel of Node's.
+// Runs inside a utility process of the stand-in: provides process.parentPort and hides Node's
+// channel.
 import { EventEmitter } from 'node:events';
 
 const send = process.send?.bind(process);
@@ -9,7 +10,7 @@ class ParentPort extends EventEmitter {
 }
 const parentPort = new ParentPort();
 process.on('message', (data) => parentPort.emit('message', { data, ports: [] }));
-// Chromium ends the utility processes of an app that is gone.
+// Chromium ends the utility processes of a dead app.
 process.on('disconnect', () => process.exit(0));
 process.on('error', () => process.exit(0));
 Object.assign(process, { parentPort, send: undefined });

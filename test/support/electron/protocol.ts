@@ -1,4 +1,4 @@
-// Custom schemes, and the addresses that stand for them in Chromium.
+// Custom schemes, and the addresses that represent them in Chromium.
 import type { CustomScheme, Protocol } from 'electron';
 
 type Handler = (request: Request) => Response | Promise<Response>;
@@ -16,14 +16,17 @@ export const protocol = {
   },
 } satisfies Partial<Protocol>;
 
-/** app://host/path -> https://host.app.invalid/path, for schemes that were registered; others stay as they are. */
+/**
+ * Maps app://host/path to https://host.app.invalid/path for registered schemes; other addresses
+ * stay unchanged.
+ */
 export function toChromium(url: string): string {
   const { protocol: scheme, host, pathname, search, hash } = new URL(url);
   const name = scheme.slice(0, -1);
   return standard.has(name) ? `https://${host}.${name}.invalid${pathname}${search}${hash}` : url;
 }
 
-/** The way back; anything else stays as it is. */
+/** The inverse of `toChromium`; other addresses stay unchanged. */
 export function fromChromium(url: string): string {
   const parsed = URL.parse(url);
   const [, host, name] = /^(.*)\.([a-z]+)\.invalid$/.exec(parsed?.host ?? '') ?? [];
@@ -31,7 +34,7 @@ export function fromChromium(url: string): string {
   return `${name}://${host}${parsed.pathname}${parsed.search}${parsed.hash}`;
 }
 
-/** What the app's handler answers, or null when the scheme has none. */
+/** The response of the app's handler, or null when the scheme has no handler. */
 export async function answer(url: string, method: string): Promise<Response | null> {
   const handler = handlers.get(new URL(url).protocol.slice(0, -1));
   return handler ? await handler(new Request(url, { method })) : null;

@@ -1,4 +1,5 @@
-// node --import ./test/support/electron/register.ts out/main/index.js: `electron` is the stand-in beside this file.
+// node --import ./test/support/electron/register.ts out/main/index.js: makes `electron` resolve to
+// the stand-in beside this file.
 import { registerHooks } from 'node:module';
 
 const standIn = new URL('./index.ts', import.meta.url).href;

@@ -1,4 +1,4 @@
-// Utility processes as children of Node that find Electron's port instead of Node's channel.
+// Utility processes as children of Node, with Electron's port instead of Node's channel.
 import { fork, type ChildProcess } from 'node:child_process';
 import { EventEmitter } from 'node:events';
 import { constants } from 'node:os';
@@ -7,7 +7,7 @@ import type { ForkOptions, UtilityProcess as Real } from 'electron';
 type Offered = 'pid' | 'stdout' | 'stderr' | 'kill' | 'postMessage';
 class UtilityProcess extends EventEmitter implements Pick<Real, Offered> {
   readonly #child: ChildProcess;
-  /** Known once the process runs, as in Electron. */
+  /** Set once the process runs, as in Electron. */
   pid: number | undefined;
 
   constructor(path: string, args: string[] = [], options: ForkOptions = {}) {
@@ -27,7 +27,7 @@ class UtilityProcess extends EventEmitter implements Pick<Real, Offered> {
     this.#child.on('error', () => undefined);
     this.#child.on('exit', (code, signal) => {
       this.pid = undefined;
-      // Electron tells the bare number.
+      // Electron reports only the number.
       this.emit('exit', code ?? (signal ? constants.signals[signal] : 1));
     });
   }

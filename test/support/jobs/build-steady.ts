@@ -1,10 +1,12 @@
-// Builds the command line over the worker whose latencies are given figures. Node alone cannot run the sources: registries
-// of operators are globs that the build resolves.
+// Builds the command line with the worker of fixed latencies. Plain Node cannot run the sources,
+// since registries of operators are globs that the build resolves.
 import { join } from 'node:path';
 import { build } from 'vite';
 import { ROOT } from '../files.ts';
 
-/** Below the repository, where packages are found. @returns the command line's file */
+/**
+ * Builds below the repository, so that packages are found. @returns path of the command line's file
+ */
 export async function buildSteady(name: string): Promise<string> {
   const outDir = join(ROOT, 'out', name);
   await build({

@@ -1,4 +1,5 @@
-// A process that runs one job, to be killed: node host.ts HOME KIND JSON. Prints the job's id, then its outcome.
+// A process that runs one job and is killed by tests: node host.ts HOME KIND JSON. Prints the job's
+// id, then its outcome.
 import { openTestServices } from './open.ts';
 
 const [home, kind, input] = process.argv.slice(2);

@@ -1,4 +1,4 @@
-// Services over a data directory of their own and the worker of these tests.
+// Opens services with a data folder of their own and the tests' worker.
 import { join } from 'node:path';
 import { forkSpawner } from '../../../src/main/jobs/child-process.ts';
 import { openServices } from '../../../src/main/services/index.ts';

@@ -1,5 +1,5 @@
-// The command line, its served window included, over the worker whose latencies are given figures. Built before it runs: see
-// build-steady.ts.
+// The command line, including its served window, with the worker of fixed latencies. It must be
+// built before it runs: see build-steady.ts.
 import { join, resolve } from 'node:path';
 import { processIo } from '../../../src/main/cli/io.ts';
 import { runCli } from '../../../src/main/cli/run.ts';
@@ -9,7 +9,7 @@ import { openServices } from '../../../src/main/services/index.ts';
 import { dataHome } from '../../../src/main/storage/paths.ts';
 import { serveHere } from '../../../src/main/transport/serve.ts';
 
-// Built, this file lies two folders below the repository.
+// The built file lies two folders below the repository.
 const root = resolve(import.meta.dirname, '../..');
 const version = '0.0.0';
 

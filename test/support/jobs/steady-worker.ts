@@ -1,4 +1,4 @@
-// The real tasks in a worker process, on a machine that is never busy: latencies of whole models are given figures.
+// A worker process with the real tasks, in which latencies of whole models are fixed figures.
 import { join } from 'node:path';
 import { parentChannel } from '../../../src/main/jobs/parent-channel.ts';
 import { serveTask, type TaskTable } from '../../../src/main/jobs/worker-side.ts';

@@ -1,4 +1,4 @@
-// A worker process with tasks that misbehave in every way a real one can.
+// A worker process whose tasks misbehave in every way that a real one can.
 import { appendFileSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,10 +11,10 @@ import { Memo } from '../../../src/main/storage/memo.ts';
 import { homePaths } from '../../../src/main/storage/paths.ts';
 
 interface Steps {
-  /** Every made artifact adds a line. */
+  /** File that gets a line for every artifact made. */
   readonly log: string;
   readonly steps: readonly string[];
-  /** The step that waits in the middle until `gate` exists; without a gate it passes. */
+  /** The step that waits in its middle until `gate` exists; without a gate it does not wait. */
   readonly waitIn?: string;
   readonly gate?: string;
 }
@@ -58,12 +58,12 @@ const tasks = {
   async throwError(): Promise<void> {
     throw new RangeError('an unexpected thing');
   },
-  /** As session.run() does: nothing in this process reacts any more. */
+  /** Blocks this process, as session.run() does. */
   async block(input: { log: string }): Promise<void> {
     appendFileSync(input.log, `blocked ${process.pid}\n`);
     for (;;);
   },
-  /** Has another task run apart; what that fails with is this one's failure. */
+  /** Runs another task in a subprocess; its failure becomes this task's failure. */
   async ask(input: { log?: string; task: string; input: unknown }, ctx: StageContext): Promise<unknown> {
     if (input.log) appendFileSync(input.log, `asking ${process.pid}\n`);
     return { mine: process.pid, answer: await ctx.inSubprocess(input.task, input.input) };
@@ -80,7 +80,7 @@ const tasks = {
   },
 };
 
-/** The kind that measures, and so waits for others that do. */
+/** A measuring kind, which waits for other measuring jobs. */
 const measuring = { compress: tasks.steps };
 
 if (process.env['TEST_SILENT_WORKER'] === '1') setInterval(() => undefined, 1000);

@@ -1,4 +1,5 @@
-// All that the engine may see beyond the language: what every JavaScript host has. No Node, no DOM.
+// The only globals that the engine may use beyond the language: those of every JavaScript host. No
+// Node, no DOM.
 /// <reference types="vite/types/importMeta.d.ts" />
 
 declare class TextEncoder {
