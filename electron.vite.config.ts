@@ -7,8 +7,8 @@ const here = import.meta.dirname;
 
 const { version } = JSON.parse(readFileSync(resolve(here, 'package.json'), 'utf8')) as { version: string };
 
-// Entry files: composition only. `index` is the window's process, `cli` and `worker` run without Electron, `session` is a
-// thread of a worker.
+// Entry files only compose. `index` is the app's main process, `cli` and `worker` run without
+// Electron, `session` is a thread of a worker.
 const mainEntries = Object.fromEntries(
   ['index', 'cli', 'worker', 'session']
     .map((name) => [name, resolve(here, `src/main/${name}.ts`)] as const)
@@ -20,7 +20,7 @@ export default defineConfig({
     build: {
       outDir: 'out/main',
       target: 'node22',
-      // Traces must be readable in bug reports.
+      // Stack traces must be readable in bug reports.
       minify: false,
       sourcemap: false,
       rollupOptions: {

@@ -1,7 +1,9 @@
-// Small models that each show a kind of fault: compressed by the command line, then run at other sizes by the runtime alone.
+// Small models that each show a kind of fault: compressed by the command line, then run at other
+// sizes by the runtime alone.
 //   npm run bench -- cases [CASE...] [--folder DIR] [--python PYTHON]
-// Needs ../shared/cases. What is right for each case stands in its README and, as checks, in `cases` below. With a Python
-// that has onnx and onnxruntime (--python), results also go through onnx.checker and Python's runtime.
+// Needs ../shared/cases. The expected behaviour of each case is described in its README and checked
+// by `cases` below. With a Python that has onnx and onnxruntime (--python), results also go through
+// onnx.checker and Python's runtime.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -22,19 +24,25 @@ interface Answer {
 }
 
 interface Case {
-  /** Data in the folder of the cases. */
+  /** Data file in the folder of the cases. */
   readonly data?: string;
   /** Default 0.9x. */
   readonly budget?: string;
-  /** Sizes of dynamic axes to run at: the first is the usual one. */
+  /** Sizes of dynamic axes to run at; the first is the usual one. */
   readonly sizes?: Sizes;
-  /** Its time hardly follows its widths: that the budget is out of reach is right as well, and `coverage` cuts it. */
+  /**
+   * True when the model's time hardly depends on its widths. An unreachable budget is then correct
+   * as well, and `coverage` cuts the model.
+   */
   readonly outOfReach?: boolean;
-  /** All of it lies in the branches of an If that depends on an input: nothing can be pruned, in words that match. */
+  /**
+   * Set when the whole model lies in branches of an If that depends on an input, so that nothing
+   * can be pruned: the expected reason.
+   */
   readonly whole?: RegExp;
-  /** The command must refuse, in words that match. */
+  /** Set when the command must refuse the model: the expected message. */
   readonly refused?: RegExp;
-  /** More that must hold of the report of `compress`; a sentence where it does not. */
+  /** A further check of the report of `compress`; returns a sentence when it fails. */
   readonly also?: (a: Answer, run: Run) => string | null;
 }
 
@@ -49,7 +57,7 @@ const cases: Readonly<Record<string, Case>> = {
   '65_optionA_dyn_zeros': { sizes: batch },
   '64_numeric_first': { data: 'cls6.npz', sizes: batch, also: sameTop1 },
   '64b_named_first': { data: 'cls6.npz', sizes: batch, also: sameTop1 },
-  // Low enough that blocks would go.
+  // Low enough for blocks to be dropped.
   '72_noise_injection': { sizes: {}, budget: '0.3x', outOfReach: true },
   '28b_wav2vec_dyn': { sizes: { N: [1, 2], T: [1600, 2000] } },
   '38_gqa_decoder': { sizes: { N: [1, 2], S: [4, 6], P: [3, 5] }, also: headsAndUnits },
@@ -62,15 +70,15 @@ const cases: Readonly<Record<string, Case>> = {
   '46_zipmap': { refused: /output_probability/ },
 };
 
-/** The original's own top-1 on its data, in whichever order its outputs are named: 100 %. */
+/** The original's top-1 on its own data is 100 %, whatever the order of its outputs. */
 function sameTop1({ json }: Answer): string | null {
   const quality = (json?.['baseline'] as { quality?: { top1?: number } } | undefined)?.quality;
   return quality?.top1 === 1 ? null : `top-1 of the original is ${quality?.top1}, not 1`;
 }
 
 /**
- * Heads within each KV group, hidden units and the stream are groups. The KV groups themselves are as wide as the caches
- * that the model takes, and stay with that reason.
+ * Heads within each KV group, hidden units and the residual stream are groups. The KV groups
+ * themselves are as wide as the model's cache inputs and stay whole for that reason.
  */
 function headsAndUnits({ json }: Answer): string | null {
   const groups = (json?.['groups'] as unknown[] | undefined)?.length ?? 0;
@@ -87,7 +95,7 @@ function benchRuns(_: Answer, run: Run): string | null {
 
 function bundleVerifies({ json }: Answer, run: Run): string | null {
   const a = run('verify', String(json?.['bundle']));
-  // On a busy machine latency may differ from the claim; what counts here is the golden check.
+  // On a busy machine the latency may differ from the claim; only the golden check counts here.
   const golden = JSON.stringify(a.json ?? {});
   return /random/i.test(golden)
     ? null
@@ -113,13 +121,13 @@ const run: Run = (...args) => {
   try {
     json = JSON.parse(r.stdout) as Record<string, unknown>;
   } catch {
-    // Nothing but one JSON document may be on standard output: what else was there is shown.
+    // Standard output must hold exactly one JSON document; any other output is shown.
   }
   const error = (json?.['error'] as { message?: string; code?: string } | undefined) ?? null;
   return { exit: r.status, json, text: error ? `${error.code}: ${error.message}` : json ? '' : r.stdout.slice(0, 300) };
 };
 
-/** Everything that is wrong about one case. */
+/** All problems of one case. */
 async function problemsOf(name: string, c: Case): Promise<{ got: string; problems: string[] }> {
   const model = join(values.folder, `${name}.onnx`);
   const data = c.data ? ['--data', join(values.folder, c.data)] : [];

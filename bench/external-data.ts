@@ -1,7 +1,9 @@
 /**
- * Opens and saves a 4 GiB model with external data, against `cp` of the same bytes in the same run.
- * Marks: open under 1 s and 300 MiB; save, with one layer sliced, at no less than a third of the speed of `cp`, memory
- * flat. Run: `node_modules/.bin/node bench/external-data.ts` (needs 13 GiB of free disk; `--gib N` for another size).
+ * Opens and saves a 4 GiB model with external data, compared with `cp` of the same bytes in the
+ * same run. Targets: open in under 1 s and 300 MiB; save, with one layer sliced, at no less than a
+ * third of the speed of `cp`, with constant memory.
+ * Run: `node_modules/.bin/node bench/external-data.ts` (needs 13 GiB of free disk; `--gib N` for
+ * another size).
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statfsSync, statSync } from 'node:fs';
@@ -14,7 +16,7 @@ const MIB = 2 ** 20,
   LAYER = 16 * MIB;
 const [task, dir] = process.argv.slice(2);
 
-/** One layer's weights, made on the way: nothing of this size is held. */
+/** One layer's weights, generated on demand, so that the whole model is never in memory. */
 function weights(seed: number): Tensor {
   const piece = new Uint8Array(MIB).map((_, i) => (i * 31 + seed * 7 + (i >> 8)) & 255);
   return {
@@ -40,7 +42,7 @@ function make(folder: string, gib: number): void {
 }
 
 const peakMib = (): number => {
-  // VmHWM counts file pages too where they are mapped; nothing is mapped here.
+  // VmHWM also counts mapped file pages, but nothing is mapped here.
   const line = /VmHWM:\s+(\d+) kB/.exec(process.platform === 'linux' ? readFileSync('/proc/self/status', 'utf8') : '');
   return (line ? Number(line[1]) : process.resourceUsage().maxRSS) / 1024;
 };
@@ -67,7 +69,7 @@ const timed = (f: () => void): number => {
 };
 
 if (task === 'open' || task === 'save') {
-  // A process of its own each: peaks of memory do not go down.
+  // Each step runs in a process of its own, because peak memory never goes down.
   let model: Model | null = null;
   const open = timed(() => (model = openModelFile(join(dir!, 'model.onnx'))));
   let save = 0;

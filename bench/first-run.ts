@@ -1,4 +1,5 @@
-// From an empty data folder to a verified bundle of the sample in the window, with the default choices: when each step was reached.
+// Measures when each step is reached, from an empty data folder to a verified bundle of the sample,
+// in the window with its default choices.
 //   node scripts/run.mjs bench/first-run.ts
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

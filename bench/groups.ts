@@ -1,5 +1,6 @@
-// How long the analysis of large graphs takes: groups of every model given (default: the zoo), and from the file to the
-// pruned file by L2 norm, without measuring anything. Weights that are missing are made up and not counted.
+// Time to analyse large graphs: groups of every given model (default: the zoo), and the way from
+// the file to the file pruned by L2 norm, without measurements. Missing weights are generated,
+// which is not counted.
 //   node scripts/run.mjs bench/groups.ts [MODEL.onnx...]
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

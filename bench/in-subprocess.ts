@@ -1,4 +1,4 @@
-// What a job's host does for it: a task in a process of its own. Benchmarks run jobs without a host.
+// Runs tasks in subprocesses as a job's host does. Benchmarks run jobs without a host.
 import { join, resolve } from 'node:path';
 import { forkSpawner } from '../src/main/jobs/child-process.ts';
 import { runTask } from '../src/main/jobs/host.ts';

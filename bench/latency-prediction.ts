@@ -1,7 +1,7 @@
 /**
- * Predicted against measured latency: models cut to several uniform and mixed widths by the real surgery, measured end to
- * end beside the original. Prints the error of the prediction, as ratios to the original.
- * Usage: node scripts/run.mjs bench/latency-prediction.ts MODEL.onnx ...
+ * Predicted against measured latency: models cut to several uniform and mixed widths by the real
+ * surgery and measured end to end beside the original. Prints the error of the prediction, as
+ * ratios to the original. Usage: node scripts/run.mjs bench/latency-prediction.ts MODEL.onnx ...
  */
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';

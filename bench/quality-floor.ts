@@ -1,5 +1,6 @@
-// Is a ruined result told from a good one? Real models at several budgets with the recipe fast: quality before and after, the
-// samples behind it, and the verdict. Rows are printed as they finish.
+// Is a ruined result told from a good one? Real models at several budgets with the recipe fast:
+// quality before and after, the number of samples, and the verdict. Rows are printed as they
+// finish.
 //   node scripts/run.mjs bench/quality-floor.ts [--only NAME,...] [--budgets 0.8,0.7,0.6]
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,7 +17,10 @@ interface Case {
   readonly model: string;
   readonly data: string;
   readonly labels?: string;
-  /** A file of ours, or what to write into one. Default: what lies beside the model. */
+  /**
+   * A preprocessing file of this repository, or the content to write into one. Default: the file
+   * beside the model.
+   */
   readonly preprocess?: string | Preprocess;
 }
 const plain = { layout: 'NCHW', dtype: 'float32' } as const;
@@ -72,7 +76,9 @@ function figure(q: Quality | null, of: string): string {
   return percent(q.agreement);
 }
 
-/** By rules of its own, wider than those of the floor: nobody would use such a result. */
+/**
+ * A separate definition with wider limits than the floor's: such a result is certainly unusable.
+ */
 function isRuined(before: Quality | null, after: Quality | null): boolean {
   if (!before || !after) return true;
   if (before.top1 !== undefined && after.top1 !== undefined) return after.top1 < before.top1 - 0.15;

@@ -1,5 +1,6 @@
-// Quality at a measured latency: ResNet-56 on CIFAR-10, one thread, batch 1. Top-1 on the 10,000 test images, which no
-// stage has seen; the 10,000 training images are given. Without arguments: one-shot table over criteria and allocations.
+// Quality at a measured latency: ResNet-56 on CIFAR-10, one thread, batch 1. Top-1 on the 10,000
+// test images, which no stage uses; the job gets the 10,000 training images. Without arguments:
+// one-shot table over criteria and allocations.
 //   node scripts/run.mjs bench/quality.ts [--budget 0.5x] [--recover SECONDS] [--only CRITERION/ALLOCATION] [--samples N] [--model FILE]
 import { parseArgs } from 'node:util';
 import { asset, cifar, compress, haveAssets, onTest, percent, table } from './support.ts';

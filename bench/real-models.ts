@@ -1,5 +1,6 @@
-// Real models that are no classifiers, or were trained by others: pruned to a share of their latency, compensated, and held
-// against the original on pictures that no stage has seen. Detectors by matched boxes, segmentation per pixel.
+// Real models that are not classifiers, or were trained elsewhere: pruned to a share of their
+// latency, compensated, and compared with the original on images that no stage uses. Detectors are
+// judged by matched boxes, segmentation per pixel.
 //   node scripts/run.mjs bench/real-models.ts [MODEL...] [--ratio 0.7] [--recover SECONDS]
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,10 +16,10 @@ const { values, positionals } = parseArgs({
 interface Case {
   readonly model: string;
   readonly preprocess: Preprocess;
-  /** What the job learns from. */
+  /** Data given to the job. */
   readonly data: string;
   readonly labels?: string;
-  /** Judged on these; default: what the job holds out. */
+  /** Data for the judgement; default: the job's holdout. */
   readonly test?: { readonly data: string; readonly labels?: string };
 }
 const plain = { layout: 'NCHW', dtype: 'float32' } as const;

@@ -1,5 +1,6 @@
-// From the command to the pruned, compensated file, without recovery, for a model of the size of ResNet-50; then a second
-// budget for the same model, which finds operator times, scores and costs of plans in the store.
+// Time from the command to the pruned and compensated file, without recovery, for a model of the
+// size of ResNet-50; then the time for a second budget of the same model, which finds operator
+// times, scores and costs of plans in the store.
 //   node scripts/run.mjs bench/speed.ts [--model FILE] [--budgets 0.6x,0.5x]
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,7 +20,7 @@ if (!haveAssets()) {
   console.log('skipped: ../shared is not here');
   process.exit(0);
 }
-// A data folder of its own: nothing is known about the model or this machine.
+// A fresh data folder, so that nothing is cached about the model or this machine.
 const home = mkdtempSync(join(tmpdir(), 'secateur-speed-'));
 try {
   const model = join(home, 'model.onnx');
@@ -29,7 +30,7 @@ try {
     const started = performance.now();
     const r = await compress({ model, budget, data: asset('data/imagenet'), home });
     const total = (performance.now() - started) / 1000;
-    // What comes after the file is there: quality, the final measurement and the bundle.
+    // Stages after the file is written: quality, the final measurement and the bundle.
     const after = ['evaluate', 'measure', 'bundle'].reduce((s, k) => s + (r.seconds[k] ?? 0), 0);
     const where = Object.entries(r.seconds).map(([k, s]) => `${k} ${s.toFixed(1)}`); // prettier-ignore
     rows.push([

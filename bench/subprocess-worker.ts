@@ -1,4 +1,4 @@
-// The process of `inSubprocess`: it can measure, and loads little more than that takes.
+// The process of `inSubprocess`: it can measure, and loads little else.
 import { parentChannel } from '../src/main/jobs/parent-channel.ts';
 import { serveTask } from '../src/main/jobs/worker-side.ts';
 import { createExecutor } from '../src/main/runtime/executor.ts';

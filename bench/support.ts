@@ -1,4 +1,5 @@
-// Shared by the benchmarks: runs the compress task in this process, with a data folder of its own, and tables.
+// Shared code of the benchmarks: runs the compress task in this process with a data folder of its
+// own, and prints tables.
 import { existsSync, mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { CompressReport, CompressRequest, Quality, Recipe } from '../src/shared/model/job.ts';
@@ -38,16 +39,16 @@ export interface RunOptions {
   readonly recovery?: Partial<Recipe['recovery']>;
   readonly seed?: number;
   readonly quiet?: boolean;
-  /** Data folder of its own; default: out/bench, which later runs profit from. */
+  /** Data folder; default: out/bench, whose cached results later runs use. */
   readonly home?: string;
 }
 
-/** Node runs it as it is. */
+/** Node runs this TypeScript file directly. */
 export const sessionThread = join(root, 'src/main/session.ts');
 
 let jobs = 0;
 
-/** One job in this process; measurements have processes of their own, as in every job. */
+/** Runs one job in this process; measurements run in processes of their own, as in every job. */
 export async function compress(o: RunOptions): Promise<CompressReport> {
   const home = o.home ?? kept;
   mkdirSync(home, { recursive: true });
@@ -85,7 +86,7 @@ export async function compress(o: RunOptions): Promise<CompressReport> {
   });
 }
 
-/** Quality of a result on the CIFAR-10 test images, which no stage has seen. */
+/** Quality of a result on the CIFAR-10 test images, which no stage uses. */
 export async function onTest(original: string, pruned: string): Promise<{ original: Quality; pruned: Quality }> {
   return compareOn(original, pruned, {
     data: asset('data/cifar10_test_images.npy'),
@@ -116,7 +117,7 @@ export async function compareOn(
 
 export const percent = (x: number | undefined): string => (x === undefined ? '-' : (100 * x).toFixed(2));
 
-/** Columns aligned, first line the head. */
+/** Aligns columns; the first row is the head. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]!.map((_, i) => Math.max(...rows.map((r) => (r[i] ?? '').length)));
   return rows

@@ -1,9 +1,10 @@
 // Training throughput of ResNet-20 (images a second, forward + backward + SGD step) against PyTorch on the CPU.
 /*
  * Arguments: [model.onnx] [--batch 128] [--threads 2] [--rounds 7] [--steps 3] [--profile]
- * The model defaults to ../shared/assets/models/resnet20_cifar10_bn.onnx, trained with batch statistics. Both sides run
- * in turns, so that what else the machine does hits both; the figure is the median of each side, and the median ratio.
- * PyTorch 2.13.0 is installed into a virtual environment in the temporary folder; TORCH_PYTHON names another Python that has it.
+ * The model defaults to ../shared/assets/models/resnet20_cifar10_bn.onnx, trained with batch
+ * statistics. Both sides run in turns, so that other load on the machine affects both. The reported
+ * figures are the median of each side and the median ratio. PyTorch 2.13.0 is installed into a
+ * virtual environment in the temporary folder; TORCH_PYTHON names another Python that has it.
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -38,7 +39,10 @@ const [batch, threads, rounds, steps] = [args.batch, args.threads, args.rounds, 
 ];
 const file = resolve(positionals[0] ?? '../shared/assets/models/resnet20_cifar10_bn.onnx');
 
-/** The same network (He et al. 2016, option A shortcuts), data and optimiser in PyTorch; answers "N" with seconds. */
+/**
+ * The same network (He et al. 2016, option A shortcuts), data and optimiser in PyTorch. It answers
+ * the line "N" with the seconds of N steps.
+ */
 const TORCH = `
 import sys, time, torch, torch.nn as nn, torch.nn.functional as F
 batch, threads = int(sys.argv[1]), int(sys.argv[2])

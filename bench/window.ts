@@ -51,8 +51,8 @@ async function startTimes(browser: Browser): Promise<{ whole: number[]; page: nu
 }
 
 /**
- * Runs in the page: `gaps` are the times between frames; `work` is what the page's thread did for each, from the frame's
- * callbacks to the first message after its style, layout and paint.
+ * Runs in the page. `gaps` are the times between frames; `work` is the main thread's time per
+ * frame, from the frame's callbacks to the first message after its style, layout and paint.
  */
 const WATCH = (seconds: number): string => `new Promise((done) => {
   const gaps = [], work = [];
@@ -71,7 +71,9 @@ const WATCH = (seconds: number): string => `new Promise((done) => {
   requestAnimationFrame(frame);
 })`;
 
-/** Milliseconds between frames, and of long tasks, while a job of the sample is looked at. */
+/**
+ * Milliseconds between frames, and of long tasks, while the page shows a running job of the sample.
+ */
 async function frames(page: Page, url: string): Promise<{ gaps: number[]; work: number[] }> {
   const [sample] = await ask<{ model: string; data: string }[]>(url, 'models.samples', {});
   await ask(url, 'jobs.start', {

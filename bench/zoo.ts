@@ -1,5 +1,5 @@
-// `secateur coverage` over architectures without weights (default: ../shared/zoo): fills each model, runs the command on it and
-// checks that its MACs fall enough.
+// `secateur coverage` over architectures without weights (default: ../shared/zoo): fills each
+// model, runs the command on it and checks that its MACs fall enough.
 //   npm run bench -- zoo [--ratio R] [--seed N] [MODEL.onnx...]
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
@@ -28,10 +28,13 @@ const models = positionals.length
       .sort()
       .map((f) => join(zoo, f));
 
-/** MACs that must go at a share of the units, as a share: a quarter at 0.3, two fifths at 0.5. */
+/**
+ * Smallest accepted drop of the MACs for a share of removed units: a quarter at 0.3, two fifths at
+ * 0.5.
+ */
 const wantedDrop = (ratio: number): number => Math.max(0, 0.25 + 0.75 * (ratio - 0.3));
 
-/** The row that `secateur coverage` makes of one model file. */
+/** The row of `secateur coverage` for one model file. */
 function coverage(model: string): CoverageRow {
   const { stdout, stderr, status } = spawnSync(
     process.execPath,

@@ -1,17 +1,20 @@
-// Which Node runs Secateur: its native parts die on an old one.
+// Finds the Node that runs Secateur: its native modules crash on old versions.
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** better-sqlite3 dies on Node below 22.14. */
+/** better-sqlite3 crashes on Node below 22.14. */
 export function newEnough() {
   const [major, minor] = process.versions.node.split('.').map(Number);
   return major > 22 || (major === 22 && minor >= 14);
 }
 
-/** The Node 24 that comes with `npm ci`, else this one where it will do; ends the process with a remedy otherwise. */
+/**
+ * Returns the Node 24 installed by `npm ci`, or this Node when it is new enough. Otherwise prints a
+ * remedy and ends the process.
+ */
 export function findNode() {
   const exe = process.platform === 'win32' ? 'node.exe' : 'node';
   const system = process.platform === 'win32' ? 'win' : process.platform;
@@ -29,7 +32,7 @@ export function findNode() {
   );
 }
 
-/** Says what is wrong and what to do, and ends the process. */
+/** Prints the fault and the remedy, and ends the process. */
 export function fail(message, remedy) {
   process.stderr.write(`${message}\n${remedy}\n`);
   process.exit(1);

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// Launcher: runs on any Node from 20, finds the Node that the project brings, builds what is missing, starts the command line.
+// Launcher: runs on Node 20 and later, finds the project's own Node, builds if needed, and starts
+// the command line.
 import { spawn, spawnSync } from 'node:child_process';
 import {
   existsSync,
@@ -18,7 +19,9 @@ import { fail, findNode } from './find-node.mjs';
 const root = dirname(dirname(realpathSync(fileURLToPath(import.meta.url))));
 const built = ['cli.js', 'worker.js'].map((name) => join(root, 'out/main', name));
 
-/** Newest change of files and folders that the build reads; tests are not among them. */
+/**
+ * Time of the newest change among the files and folders that the build reads; tests are excluded.
+ */
 function newestSource() {
   let newest = 0;
   const visit = (path) => {
@@ -47,7 +50,7 @@ function alive(pid) {
 
 const sleep = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 
-/** A file made with the process id in it; one that a dead process left is taken over. */
+/** Creates a lock file that holds the process id; the lock of a dead process is taken over. */
 function lock(path) {
   mkdirSync(dirname(path), { recursive: true });
   for (let told = false; ;) {
@@ -63,7 +66,7 @@ function lock(path) {
     } catch {
       continue;
     }
-    // Just made: its owner has not written yet.
+    // The file was just created, and its owner has not written its id yet.
     const age = Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
     if (owner > 0 ? !alive(owner) : age > 10_000) rmSync(path, { force: true });
     else if (!told) {
@@ -104,7 +107,7 @@ function build(node) {
 const node = findNode();
 if (existsSync(join(root, 'src')) && stale()) build(node);
 
-// The fourth channel carries nothing: it tells the command line when this process is gone.
+// The fourth channel carries no data; its end tells the command line that this process is gone.
 const child = spawn(node, [built[0], ...process.argv.slice(2)], { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] });
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
 child.on('error', (e) => fail(`Node could not be started: ${e.message}.`, 'Run `npm ci` in the folder of Secateur.'));
@@ -112,7 +115,7 @@ child.on('exit', (code, signal) => {
   if (signal) {
     process.removeAllListeners(signal);
     process.kill(process.pid, signal);
-    // Signals that cannot end this process the same way.
+    // Some signals cannot end this process in the same way.
     setTimeout(() => process.exit(1), 500);
   } else process.exit(code ?? 1);
 });

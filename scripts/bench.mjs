@@ -1,4 +1,4 @@
-// npm run bench -- NAME [ARGS...] runs bench/NAME.ts; without a name it lists what there is.
+// npm run bench -- NAME [ARGS...] runs bench/NAME.ts; without a name it lists the benchmarks.
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -18,7 +18,7 @@ if (!name || !names.includes(name)) {
   }
   process.exit(2);
 }
-// Benchmarks start workers of the build: it must be of this source.
+// Benchmarks start workers of the build, so the build must be up to date.
 const build = spawnSync('npm', ['run', '--silent', 'build'], {
   cwd: root,
   stdio: ['ignore', 'ignore', 'inherit'],

@@ -1,5 +1,6 @@
-// npm run demo: prunes the bundled classifier to half of its measured latency on this machine, recovers it, writes a
-// bundle, verifies it and measures both models on the test set. Everything lands in out/demo (or the folder given).
+// npm run demo: prunes the built-in classifier to half of its measured latency on this machine,
+// recovers it, writes a bundle, verifies it and measures both models on the test set. All files are
+// written to out/demo (or the given folder).
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
@@ -12,13 +13,17 @@ const model = join(samples, 'scenes-resnet.onnx');
 const data = join(out, 'scenes.npz');
 const bundle = join(out, 'bundle');
 const launcher = join(root, 'bin/secateur.mjs');
-// A home of its own: the demo leaves nothing behind in the user's, and starts without cached scores.
+// A data folder of its own: the demo adds nothing to the user's folder and starts without cached
+// scores.
 const env = { SECATEUR_HOME: join(out, 'home'), ...process.env };
 
 if (out === root || root.startsWith(out + '/')) throw new Error(`${out} would be emptied: give a folder of its own`);
 rmSync(out, { recursive: true, force: true });
 
-/** Exit codes of `compress` that leave a bundle which is not accepted: the report says why, and the demo shows the rest. */
+/**
+ * Exit codes of `compress` after which there is a bundle that was not accepted. The report gives
+ * the reason, and the demo continues.
+ */
 const NOT_ACCEPTED = [4, 7];
 
 function step(title, file, ...args) {

@@ -1,5 +1,6 @@
-// npm run package: installers for this platform, by electron-builder.yml, in dist/. electron-builder is not among the
-// dependencies: it brings hundreds of packages and fetches Electron and the installers' tools, which nothing else needs.
+// npm run package: builds installers for this platform in dist/, according to electron-builder.yml.
+// electron-builder is not a dependency, because it brings hundreds of packages and downloads
+// Electron and installer tools that nothing else needs.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';

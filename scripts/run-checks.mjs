@@ -1,4 +1,4 @@
-// Runs command-line tools as checks, a few at a time, and prints the output of each when it has ended.
+// Runs command-line tools as checks, a few at a time, and prints the output of each when it ends.
 import { spawn } from 'node:child_process';
 import { join, resolve } from 'node:path';
 

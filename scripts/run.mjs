@@ -1,5 +1,6 @@
-// Runs a TypeScript file of this repository that uses `import.meta.glob` (the operator registry does), which Node alone
-// cannot: node scripts/run.mjs FILE [ARGS...]. A default export, when it is a function, is called with the arguments.
+// Runs a TypeScript file of this repository that uses `import.meta.glob` (as the operator registry
+// does), which plain Node does not support: node scripts/run.mjs FILE [ARGS...]. A default export
+// that is a function is called with the arguments.
 import { spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';
 import { createRunnableDevEnvironment, resolveConfig } from 'vite';

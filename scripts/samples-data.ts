@@ -1,5 +1,5 @@
-// node scripts/run.mjs scripts/samples-data.ts FILE.npz [COUNT]: fresh scenes, to prune and recover with. The network
-// has seen none of them, as it is with a model that somebody else trained.
+// node scripts/run.mjs scripts/samples-data.ts FILE.npz [COUNT]: draws fresh scenes for pruning and
+// recovery. They are not among the training scenes, as is usual for models trained elsewhere.
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { makeScenes } from '../src/main/engine/sample/scenes.ts';

@@ -1,6 +1,7 @@
-// npm run samples: draws the scenes, trains the sample classifier with the project's own autodiff, and writes
-// resources/samples: model, test set, preprocessing, class names and a training log. The same seed draws the same data
-// and the same start; sums differ in the last bits between processors, so the weights do too.
+// npm run samples: draws the scenes, trains the sample classifier with the project's own autodiff,
+// and writes resources/samples: model, test set, preprocessing, class names and a training log. The
+// same seed draws the same data and the same initial weights; sums differ in the last bits between
+// processors, so the trained weights do too.
 import { mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -32,7 +33,10 @@ const SETTINGS = {
   smoothing: 0.05,
 };
 
-/** `--epochs N`, `--scenes N`, `--threads N` and `--out DIR` change length and place, for a quick look. */
+/**
+ * `--epochs N`, `--scenes N`, `--threads N` and `--out DIR` allow a shorter run into another
+ * folder.
+ */
 export default async function main(args: string[]): Promise<void> {
   const option = (name: string): string | undefined => (args.includes(name) ? args[args.indexOf(name) + 1] : undefined);
   const s = {
@@ -95,7 +99,10 @@ export default async function main(args: string[]): Promise<void> {
   );
 }
 
-/** Trains in place; the weights written back are those of the last step. Learning rate: linear warm-up, then cosine to 0. */
+/**
+ * Trains in place and keeps the weights of the last step. Learning rate: linear warm-up, then
+ * cosine to 0.
+ */
 async function trainClassifier(
   model: Model,
   train: Scenes,
@@ -106,7 +113,7 @@ async function trainClassifier(
   const executor = createExecutor();
   const input = { dtype: DType.FLOAT, dims: [s.batch, 3, SCENE_SIZE, SCENE_SIZE] };
   const facts = await collectFacts(model, executor, { dims: { N: s.batch } });
-  // Running statistics move with the steps; everything else in float32 is trained.
+  // Running statistics are updated by the steps; all other float32 tensors are trained.
   const fixed = new Set(
     [...model.graph.nodes()].filter((n) => n.opType === 'BatchNormalization').flatMap((n) => n.inputs.slice(3)),
   );
@@ -158,7 +165,7 @@ async function trainClassifier(
   return log;
 }
 
-/** Share of scenes whose largest logit is their class, of the model as it will be shipped. */
+/** Top-1 accuracy over the scenes, of the model as it will be shipped. */
 async function accuracy(model: Model, scenes: Scenes, threads: number): Promise<number> {
   const session = await createExecutor().open(model, { threads });
   const batch = 250;

@@ -12,7 +12,10 @@ function ofVitest(report) {
   );
 }
 
-/** The same of a Playwright report; its suites nest. A test that was repeated counts every run. */
+/**
+ * Tests of a Playwright report in the same form; its suites nest. A repeated test counts all its
+ * runs.
+ */
 function ofPlaywright(report) {
   const below = ({ suites = [], specs = [] }) => [
     ...specs.map((spec) => ({

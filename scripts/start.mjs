@@ -1,5 +1,5 @@
-// npm start: builds when needed and opens the window: Electron's own where its binary is, otherwise the same window in the
-// browser. Electron's binary is fetched by `npx install-electron`, never here.
+// npm start: builds if needed and opens the window: in Electron when its binary is installed,
+// otherwise in the browser. Electron's binary is fetched by `npx install-electron`, never here.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -37,7 +37,7 @@ server.stdout.on('data', (chunk) => {
   opened = true;
   const [command, ...args] =
     process.platform === 'darwin' ? ['open'] : process.platform === 'win32' ? ['cmd', '/c', 'start', ''] : ['xdg-open'];
-  // Without a desktop the address that was printed has to do.
+  // Without a desktop, only the printed address is available.
   if (process.platform === 'linux' && !process.env.DISPLAY && !process.env.WAYLAND_DISPLAY) return;
   spawn(command, [...args, url], { stdio: 'ignore', detached: true })
     .on('error', () => undefined)

@@ -1,4 +1,5 @@
-// npm run test:fast: types, lint and the unit tests of pure code, two at a time, with caches from the run before.
+// npm run test:fast: types, lint and the unit tests of pure code, two at a time, with caches from
+// the previous run.
 import { availableParallelism } from 'node:os';
 import { fastLint, fastTests, runChecks, typeChecks } from './run-checks.mjs';
 

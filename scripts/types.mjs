@@ -1,4 +1,5 @@
-// npm run types: type-checks every room with only the libraries and globals it may see, then the Svelte files.
+// npm run types: type-checks every room with only the libraries and globals that it may use, then
+// the Svelte files.
 import { availableParallelism } from 'node:os';
 import { runChecks, typeChecks } from './run-checks.mjs';
 

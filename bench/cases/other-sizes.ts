@@ -1,14 +1,15 @@
-// Runs an original and its pruned model at several sizes of every dynamic axis with the runtime itself; no code of the
-// pipeline takes part, so that a fault that its own checks share is found here.
+// Runs an original and its pruned model at several sizes of every dynamic axis with the runtime
+// alone. It uses no code of the pipeline, so it can find a fault that the pipeline's own checks
+// share.
 import { spawnSync } from 'node:child_process';
 import * as ort from 'onnxruntime-node';
 
-/** Per axis name: the usual size, then others. */
+/** Sizes per axis name: the usual size first, then others. */
 export type Sizes = Readonly<Record<string, readonly number[]>>;
 type Chosen = Readonly<Record<string, number>>;
 type Outputs = Readonly<Record<string, ort.Tensor>>;
 
-/** What is wrong with the pruned model, as sentences. */
+/** Faults of the pruned model, as sentences. */
 export async function sizeProblems(original: string, pruned: string, sizes: Sizes): Promise<string[]> {
   const [a, b] = await Promise.all(
     [original, pruned].map((f) => ort.InferenceSession.create(f, { logSeverityLevel: 4 })),
@@ -17,14 +18,14 @@ export async function sizeProblems(original: string, pruned: string, sizes: Size
   try {
     for (const chosen of choices(sizes)) {
       const want = await runAt(a!, chosen);
-      // At this size the original does not run either: nothing can be asked of the pruned one.
+      // The original does not run at this size either, so the pruned model cannot be judged.
       if (typeof want === 'string') continue;
       const have = await runAt(b!, chosen);
       const at = JSON.stringify(chosen);
       if (typeof have === 'string') problems.push(`fails at ${at}: ${have.slice(0, 160)}`);
       else problems.push(...shapeProblems(want, have, at));
     }
-    // A model that fails at a size was named above; what follows needs runs.
+    // A model that fails at a size was reported above; the checks below need successful runs.
     if (problems.length) return problems;
     problems.push(...(await inputProblems(a!, b!, first(sizes))));
     problems.push(...(await rowProblems(b!, sizes)));
@@ -36,7 +37,7 @@ export async function sizeProblems(original: string, pruned: string, sizes: Size
 
 const first = (sizes: Sizes): Chosen => Object.fromEntries(Object.entries(sizes).map(([k, v]) => [k, v[0]!]));
 
-/** The usual sizes, each axis alone at another size, and all together. */
+/** The usual sizes, each axis alone at another size, and all axes together. */
 function choices(sizes: Sizes): Chosen[] {
   const usual = first(sizes);
   const last = Object.fromEntries(Object.entries(sizes).map(([k, v]) => [k, v.at(-1)!]));
@@ -63,7 +64,10 @@ function shapeProblems(want: Outputs, have: Outputs, at: string): string[] {
   });
 }
 
-/** Every input that changes the original's outputs must change the pruned model's: a model that ignores it is ruined. */
+/**
+ * Every input that changes the original's outputs must change the pruned model's outputs too;
+ * otherwise the pruned model ignores it.
+ */
 async function inputProblems(a: ort.InferenceSession, b: ort.InferenceSession, chosen: Chosen): Promise<string[]> {
   const problems: string[] = [];
   for (const name of a.inputNames) {
@@ -76,7 +80,8 @@ async function inputProblems(a: ort.InferenceSession, b: ort.InferenceSession, c
 async function reads(s: ort.InferenceSession, input: string, chosen: Chosen): Promise<boolean> {
   const feeds = feedsFor(s, chosen, 1);
   const other = { ...feeds, [input]: feedsFor(s, chosen, 2)[input]! };
-  // A model with noise inside differs from run to run: the same feeds twice tell by how much.
+  // A model with noise inside differs between runs; running the same feeds twice measures by how
+  // much.
   const [x, again, y] = [await s.run(feeds), await s.run(feeds), await s.run(other)];
   const distance = (p: Outputs, q: Outputs): number =>
     Math.max(
@@ -86,11 +91,11 @@ async function reads(s: ort.InferenceSession, input: string, chosen: Chosen): Pr
     );
   const noise = distance(x, again);
   if (noise === 0) return distance(x, y) > 1e-6;
-  // Means over many runs separate the input from the noise.
+  // Means over many runs separate the effect of the input from the noise.
   return (await meanShift(s, feeds, other)) > 0;
 }
 
-/** How far the means of outputs over runs lie apart beyond four standard errors; 0 where they do not. */
+/** Distance between the mean outputs beyond four standard errors; 0 when there is none. */
 async function meanShift(s: ort.InferenceSession, p: Feeds, q: Feeds): Promise<number> {
   const of = async (feeds: Feeds): Promise<number[][]> => {
     const out: number[][] = [];
@@ -109,7 +114,7 @@ async function meanShift(s: ort.InferenceSession, p: Feeds, q: Feeds): Promise<n
   return worst;
 }
 
-/** Row 0 of a larger batch equals the row run alone. */
+/** Checks that row 0 of a larger batch equals the row run alone. */
 async function rowProblems(s: ort.InferenceSession, sizes: Sizes): Promise<string[]> {
   const batch = 'N' in sizes ? 'N' : null;
   if (!batch) return [];
@@ -122,7 +127,7 @@ async function rowProblems(s: ort.InferenceSession, sizes: Sizes): Promise<strin
     const axis = outputShape(s, i).indexOf(batch);
     if (axis !== 0) return [];
     const [all, twice, alone] = [numbersOf(x[name]!), numbersOf(again[name]!), numbersOf(y[name]!)];
-    if (all.some((v, k) => v !== twice[k])) return []; // random inside
+    if (all.some((v, k) => v !== twice[k])) return []; // the model draws random numbers
     const scale = Math.max(1e-6, ...alone.map(Math.abs));
     const worst = Math.max(...alone.map((v, k) => Math.abs(v - all[k]!)));
     return worst > 1e-4 * scale
@@ -164,7 +169,10 @@ function sizeOf(name: string, chosen: Chosen): number {
   }, 0);
 }
 
-/** Numbers from a small linear congruence: this file shares no generator with the product. */
+/**
+ * Numbers from a small linear congruential generator; this file shares no generator with the
+ * product.
+ */
 function tensor(type: string, dims: readonly number[], seed: number): ort.Tensor {
   const n = dims.reduce((p, d) => p * d, 1);
   let state = seed * 2654435761;
@@ -184,7 +192,7 @@ function tensor(type: string, dims: readonly number[], seed: number): ort.Tensor
 
 const numbersOf = (t: ort.Tensor): number[] => Array.from(t.data as Float32Array, Number);
 
-/** onnx.checker and Python's runtime on the file; null when both accept it. */
+/** The fault found by onnx.checker or Python's runtime; null when both accept the file. */
 export function pythonProblem(python: string, model: string): string | null {
   const code = [
     'import sys, onnx, onnxruntime',

@@ -1,4 +1,4 @@
-// The sample's data as the scripts use it: normalised batches for training, and .npz files for everybody else.
+// The sample's data for the scripts: normalised batches for training, and .npz files for users.
 import { createWriteStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { ZipFile } from 'yazl';
@@ -6,12 +6,15 @@ import { encodeNpy } from '../../src/main/data/npy.ts';
 import { DType } from '../../src/main/engine/ir/dtype.ts';
 import { SCENE_SIZE, type Scenes } from '../../src/main/engine/sample/scenes.ts';
 
-/** Seeds of the series that the network is trained on, tested on, and that are drawn to prune and recover with. */
+/** Seeds of the scenes for training, for testing, and for pruning and recovery. */
 export const TRAIN_SEED = 20_001;
 export const TEST_SEED = 20_002;
 export const POOL_SEED = 20_003;
 
-/** What the network sees: (pixel / 255 - 0.5) / 0.25, written to preprocess.json in the same words. */
+/**
+ * The network's preprocessing, (pixel / 255 - 0.5) / 0.25, written to preprocess.json in the same
+ * form.
+ */
 export const PREPROCESS = {
   layout: 'NCHW',
   colorOrder: 'RGB',

@@ -1,5 +1,5 @@
-// The yardstick of the sample task: multinomial logistic regression on the normalised pixels, the best linear classifier
-// that plain training finds. Full precision of the test set, no tricks.
+// The baseline of the sample task: multinomial logistic regression on the normalised pixels, the
+// best linear classifier that plain training finds. Evaluated on the whole test set.
 import { seededRandom } from '../../src/main/engine/random.ts';
 
 export interface LinearResult {

@@ -1,4 +1,5 @@
-// The training log: training-log.json for programs, README.md for people. Both are written by `npm run samples` only.
+// The training log: training-log.json for programs, README.md for people. Only `npm run samples`
+// writes them.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -7,7 +8,7 @@ export interface EpochLog {
   /** Mean over the epoch's steps. */
   readonly loss: number;
   readonly testAccuracy: number;
-  /** At the end of the epoch. */
+  /** Learning rate at the end of the epoch. */
   readonly learningRate: number;
   readonly seconds: number;
 }
