@@ -36,7 +36,7 @@ function spaceOf(options: { counts?: Record<string, number[]>; droppable?: strin
     latency: formulaLatency(p.model, p.analysis.groups, counts, (n) => times[n.name]!),
   };
 }
-/** All groups have eight units: a group that keeps them all is absent. */
+/** All groups have eight units; a group that keeps all of them is absent. */
 const state = (keep: Record<string, number> = {}, dropped: string[] = []): State =>
   new Map([
     ...Object.entries(keep).filter(([, n]) => n < 8),
@@ -46,7 +46,7 @@ const keepOf = (s: State): Map<string, number> => new Map([...s].filter(([id]) =
 const droppedOf = (s: State): Set<string> =>
   new Set([...s].filter(([, n]) => n === 0).map(([id]) => id.replace('block ', '')));
 
-/** A cost that adds up: what a group loses grows with the square of what went, blocks have a price. */
+/** An additive cost: the loss of a group grows with the square of its removed units, blocks have a fixed price. */
 const WEIGHT: Record<string, number> = { stem: 5, a0: 1, a1: 2 };
 const PRICE: Record<string, number> = { b0: 0.9, b1: 0.7 };
 const additive = async (s: State): Promise<number> => {
@@ -65,11 +65,11 @@ describe('a plan in the making', () => {
     expect(predictMs(space, WHOLE)).toBeCloseTo(17);
     expect(predictMs(space, state({ a0: 4 }))).toBeCloseTo(17 - 2 - 2);
     expect(predictMs(space, state({ stem: 4 }))).toBeCloseTo(17 / 2);
-    // Products where two groups meet in one operator.
+    // Operators where two groups meet have products.
     expect(predictMs(space, state({ stem: 4, a0: 4 }))).toBeCloseTo(1 + 1 + 1 + 3 + 0.5);
     expect(predictMs(space, state({}, ['b0']))).toBeCloseTo(9);
     expect(predictMs(space, state({ a0: 2 }, ['b0']))).toBeCloseTo(9);
-    // Between the counts that were measured: linear.
+    // Linear between the measured counts.
     expect(predictMs(space, state({ a1: 5 }))).toBeCloseTo(11 + 6 * (5 / 8));
   });
 
@@ -119,18 +119,18 @@ describe('allocation by marginal cost', () => {
       if (i) expect(s.predictedMs).toBeLessThan(steps[i - 1]!.predictedMs);
       for (const [g, n] of keepOf(s.state)) expect(space.levels.get(g)).toContain(n);
     }
-    // A time that a step of the way comes close to.
+    // A time that one step of the path nearly reaches.
     const loose = await path.reach(steps[2]!.predictedMs * 1.01);
     expect(loose).toBe(steps[2]);
     expect(path.steps).toHaveLength(steps.length);
     expect(await path.reach(17)).toBe(steps[0]);
-    // Out of reach: the last step possible.
+    // Out of reach: the last possible step.
     const end = await path.reach(0.1);
     expect(movesFrom(space, end.state).every((m) => predictMs(space, applyMove(end.state, m)) > end.predictedMs - 0.034)).toBe(true); // prettier-ignore
   });
 
   it('does not take a block for a looser time where a few channels will do', async () => {
-    // Dropping a block is the better deal, but more than is asked for.
+    // Dropping a block has the better ratio but saves more than is requested.
     const cost = async (s: State): Promise<number> =>
       [...keepOf(s)].reduce((sum, [, n]) => sum + 0.2 * (8 - n), 0) + droppedOf(s).size * 0.5;
     const space = spaceOf();
@@ -143,7 +143,7 @@ describe('allocation by marginal cost', () => {
     expect(droppedOf(loose.state).size).toBe(0);
     expect(loose.predictedMs).toBeGreaterThan(first);
     expect(loose).toEqual(expect.objectContaining({ state: (await new GreedyPath(space, WHOLE, { cost }).reach(15.6)).state })); // prettier-ignore
-    // And the tighter one again, from there on.
+    // The tighter goal again, continuing from the present path.
     expect((await path.reach(6)).predictedMs).toBeLessThanOrEqual(6);
   });
 
@@ -164,7 +164,7 @@ describe('allocation by marginal cost', () => {
       const steps = path.steps.slice(1).map((s) => s.predictedMs);
       expect(steps).toEqual([...steps].sort((a, b) => b - a));
     }
-    // With one figure of each place the choice is near that of all figures.
+    // With one measured cost per structure, the choice is close to that of all costs.
     let asked = 0;
     const some = new GreedyPath(space, WHOLE, {
       cost: (s) => {
@@ -225,7 +225,7 @@ describe('allocation by marginal cost', () => {
     const cheap = (s: State): Promise<number> => Promise.resolve((s.get('a0') === 4 ? 3 : 0) + (s.get('a1') === 4 ? 2 : 0)); // prettier-ignore
     const filled = await refill(space, narrowFirst, high, cheap, WHOLE);
     expect(filled).toEqual(state({ a1: 4 }));
-    // Not where that would cost more, and not above the time.
+    // No swap where it would cost more, and none above the time limit.
     const dear = (s: State): Promise<number> => cheap(state({ a0: s.get('a1') ?? 8, a1: s.get('a0') ?? 8 })); // prettier-ignore
     expect(await refill(space, narrowFirst, high, dear, WHOLE)).toEqual(narrowFirst);
     expect(await refill(space, narrowFirst, high - 0.01, cheap, WHOLE)).toEqual(narrowFirst);
@@ -274,7 +274,7 @@ describe('allocation by marginal cost', () => {
   });
 
   it('narrows the same group again when that is cheapest', async () => {
-    // The first narrowing of a0 carries nearly all of its price: the second must not be charged for it again.
+    // The first step of a0 carries nearly all of its cost: the second must not be charged for it again.
     const cost = async (s: State): Promise<number> => {
       const [a0, a1] = [s.get('a0') ?? 8, s.get('a1') ?? 8];
       return (a0 < 8 ? 1 : 0) + 0.01 * (8 - a0) + 0.508 * (8 - a1);
@@ -364,7 +364,7 @@ describe('allocations to compare with', () => {
 
   it('global ranks by score over the group’s mean, isomorphic within groups of one shape', async () => {
     const space = spaceOf({ counts: { a0: [1, 2, 3, 4, 5, 6, 7, 8], a1: [1, 2, 3, 4, 5, 6, 7, 8] } });
-    // A scale of its own per layer says nothing in a global ranking, and everything among equals.
+    // A different scale per layer has no effect in a global ranking; within one class, scales decide.
     const scaled = scores({ stem: 1, a0: 1, a1: 100 });
     const global = await allocated('global', space, scaled, 10);
     expect(keepOf(global).get('a0')).toBe(keepOf(global).get('a1'));

@@ -77,7 +77,7 @@ describe('curvature', () => {
     const [plain, restored] = [await collect(p, probes(60), 'none'), await collect(p, probes(60), 'least-squares')];
     const group = structureOf(p, 'a0');
     expect(restored.cost(group, [5])).toBeLessThan(1e-4 * plain.cost(group, [5]));
-    // Another unit is not made of the others.
+    // Another unit is not a combination of the others.
     expect(restored.cost(group, [2, 5])).toBeGreaterThan(1e-2 * plain.cost(group, [2, 5]));
   });
 

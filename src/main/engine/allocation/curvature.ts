@@ -1,10 +1,10 @@
 /**
- * Output change of any plan in closed form, from one backward pass per probe: near the original the divergence of the
- * outputs is the quadratic form of their Fisher information, and its mean over random cotangents v with that covariance is
- * 1/2 E[(v' J d)^2], where d is what the cut changes at the contractions (group Fisher pruning, Liu et al. 2021; here on
- * what compensation leaves over: d is the removed activations less their best linear prediction from those that stay).
- * Costs of structures are taken to add up. Running every plan tells more and costs a forward pass per plan, which
- * large models cannot afford.
+ * Output change of any plan in closed form, from one backward pass per probe. Near the original, the divergence of the
+ * outputs is the quadratic form of their Fisher information. Its mean over random cotangents v with that covariance is
+ * 1/2 E[(v' J d)^2], where d is the change of the cut at the contractions (group Fisher pruning, Liu et al. 2021). Here
+ * d is the change that compensation leaves: the removed activations minus their best linear prediction from the
+ * remaining ones. Costs of structures are assumed to be additive. Running every plan is more accurate but costs a
+ * forward pass per plan, which is too slow for large models.
  */
 import { GraphBuilder } from '../autodiff/builder.ts';
 import { buildBackward, importDomains } from '../autodiff/walker.ts';
@@ -25,23 +25,26 @@ import { axesOf, bypassesOf } from '../structures/find.ts';
 export interface CurvatureOptions {
   readonly threads: number;
   readonly seed: number;
-  /** What will be done about the cut: 'least-squares' predicts from what stays, 'bias' restores means, 'none' nothing. */
+  /**
+   * The compensation applied after the cut: 'least-squares' predicts from the remaining channels, 'bias' restores
+   * means, 'none' nothing.
+   */
   readonly compensation: 'least-squares' | 'bias' | 'none';
   /** 0..1 */
   readonly onProgress?: (done: number) => void;
 }
 
-/** Wider activations are predicted by their means alone: their moments would fill the memory. */
+/** Wider activations are predicted by their means alone, because their moments would exceed the memory. */
 const MAX_WIDTH = 512;
 /** Relative to the mean of the diagonal. */
 const RIDGE = 1e-3;
-/** Rows per column that a prediction is learned from, at least; fewer would be learned by heart. */
+/** Minimum rows per column for fitting a prediction; fewer would overfit. */
 const ENOUGH = 1.5;
 
-/** Sums at the place where one or more contractions read an activation, per probe. */
+/** Sums at an activation that one or more contractions read, per probe. */
 interface Place {
   readonly width: number;
-  /** Products of the activation with the cotangent that arrives there: [width, width], or [width] (the diagonal). */
+  /** Products of the activation with its cotangent: [width, width], or [width] (the diagonal). */
   readonly products: Float32Array[];
   /** The cotangent, [width]. */
   readonly cotangents: Float32Array[];
@@ -57,7 +60,7 @@ interface Use {
   readonly indices: readonly (readonly number[])[];
 }
 
-/** True where the cost of removing units follows from the curvature. */
+/** True where the curvature gives the cost of removing units. */
 export const hasClosedForm = ({ axes, bypass }: Structure): boolean => axes !== undefined || bypass !== undefined;
 
 export class Curvature {
@@ -79,8 +82,9 @@ export class Curvature {
   }
 
   /**
-   * @param facts at the size of the batches. @throws SecateurError 'gradient-unsupported' when an operator between a
-   * contraction and the outputs has no gradient.
+   * @param facts at the size of the batches
+   * @throws SecateurError 'gradient-unsupported' when an operator between a contraction and the outputs has no
+   *   gradient
    */
   static async collect(
     executor: Executor,
@@ -148,8 +152,8 @@ export class Curvature {
   }
 
   /**
-   * The cost of removing units of one structure, in the unit of a measured output change: KL(original || pruned) of classes
-   * and the relative squared error of other outputs.
+   * The cost of removing units of one structure, in the unit of a measured output change: KL(original || pruned) of
+   * classes and the relative squared error of other outputs.
    */
   cost(s: Structure, removed: readonly number[]): number {
     if (removed.length === 0) return 0;
@@ -171,7 +175,10 @@ export class Curvature {
     return (inflation * mean) / (2 * this.#batch);
   }
 
-  /** Adds v' J d per probe. @returns how much larger the error of the prediction is on samples it was not learned from */
+  /**
+   * Adds v' J d per probe.
+   * @returns estimated ratio of the prediction error on new samples to that on the fitted ones
+   */
   #addMoved(place: Place, removed: readonly number[], into: Float64Array): number {
     const { width, mean, covariance, products, cotangents, rows } = place;
     const restored = this.#options.compensation !== 'none';
@@ -219,7 +226,7 @@ function predictor(
 
 interface ProbeModel {
   readonly model: Model;
-  /** Samples of one probe. */
+  /** Number of samples of one probe. */
   readonly batch: number;
   readonly noise: readonly { name: string; dims: readonly number[]; kind: 'gumbel' | 'normal' }[];
   readonly places: readonly {
@@ -238,7 +245,10 @@ interface ProbeModel {
   readonly blocks: readonly string[];
 }
 
-/** The model with taps where contractions read, random cotangents at its outputs and the backward pass between them. */
+/**
+ * The model with taps at the inputs of contractions, random cotangents at its outputs, and the backward pass between
+ * them.
+ */
 function buildProbe(
   p: Subject & { readonly meanings?: Meanings | undefined },
   bypasses: readonly ResidualBlock[],
@@ -250,7 +260,8 @@ function buildProbe(
   const first = p.model.graph.outputs[0]!;
   const batch = p.facts.get(first)?.shape[0] ?? 1;
 
-  // What only contractions read is tapped apart from the other readers: a sum goes on without the units anyway.
+  // Readers other than contractions get an untapped value, because a sum keeps its other addends when units are
+  // removed.
   const used = new Set(axesOf(p.structures).flatMap((g) => g.members.map((m) => `${m.value.name}:${m.axis}`)));
   const taps = new Map<Value, Value>();
   const tap = (
@@ -352,7 +363,7 @@ function buildProbe(
     const { shape } = p.facts.get(block.branch)!;
     const grad = grads.get(branches[i]!);
     if (!grad) return give(b.reshape(b.scalar(0), [1]));
-    // Less its mean per channel: that much the bias before it takes over.
+    // Minus its mean per channel, which the preceding bias restores.
     const spatial = shape.map((_, k) => k).filter((k) => k !== 1);
     const rest = shape.length > 1 ? b.sub(branches[i]!, b.reduceMean(branches[i]!, spatial, true)) : branches[i]!;
     const axesAll = shape.map((_, k) => k);

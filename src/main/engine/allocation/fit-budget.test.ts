@@ -15,13 +15,16 @@ beforeAll(async () => {
   space = chainSpace(p);
 });
 
-/** Ids of the structures that a space offers lower levels of. @param blocks those of blocks, or of the others */
+/**
+ * Ids of the structures that have lower levels in a space.
+ * @param blocks selects blocks, or the other structures
+ */
 const levelsOf = ({ levels }: Space, blocks: boolean): string[] =>
   [...levels.keys()].filter((id) => id.startsWith('block ') === blocks).sort();
 
 const cost = async (s: State): Promise<number> => [...s].reduce((sum, [, n]) => sum + (1 - n / 16) ** 2, 0);
 
-/** The loop with a machine whose true time is a function of the plan. */
+/** Runs the loop with a machine whose true time is a function of the plan. */
 async function fit(
   truth: (s: State, predicted: number) => number,
   budgetRatio: number,
@@ -184,9 +187,9 @@ describe('what the allocator may choose from', () => {
     expect(offered({ freeze: ['a1'] })).toEqual(['a0', 'a2', 'a3', 'stem']);
     expect(offered({ freeze: ['a*'] })).toEqual(['stem']);
     expect(offered({ freeze: ['*'] })).toEqual([]);
-    // A node that no group is named after: everything that it reads or makes.
+    // A node that no group is named after: freezes everything that it reads or produces.
     expect(offered({ freeze: ['b1'] })).toEqual(['a0', 'a2', 'a3']);
-    // A dot is a dot.
+    // A dot is matched literally.
     expect(offered({ freeze: ['a.'] })).toHaveLength(5);
     expect(levelsOf(open({ freeze: ['b1', 'a3'] }).space, true)).toEqual(['block b0', 'block b2']);
     expect(offered({ channels: false })).toEqual([]);

@@ -1,7 +1,7 @@
 /**
- * The closed loop: ask the allocator for a plan, cut the model, measure it end to end beside the original, correct the
- * prediction by what was measured, and repeat until the measured latency lies in a band under the budget. The plan that the
- * loop ends with is measured once more, for longer, before anything is built on it.
+ * The closed loop: get a plan from the allocator, cut the model, measure it end to end beside the original, correct the
+ * prediction by the measurement, and repeat until the measured latency lies in a band below the budget. The final plan
+ * is measured once more, for longer, before any later stage uses it.
  */
 import type { Model } from '../ir/model.ts';
 import { predictMs, type Space, type State } from './state.ts';
@@ -9,48 +9,48 @@ import { predictMs, type Space, type State } from './state.ts';
 export interface Candidate {
   readonly state: State;
   readonly predictedMs: number;
-  /** Measured over the original's measured time in the same run. */
+  /** Measured time divided by the original's in the same run. */
   readonly ratio: number;
-  /** True where the time limit of the allocation left choices to estimates. */
+  /** True where the time limit of the allocation forced choices by estimate. */
   readonly limited?: boolean;
 }
 
 export interface FitOptions {
-  /** Budget over the original's latency. */
+  /** Budget divided by the original's latency. */
   readonly budgetRatio: number;
   readonly baselineMs: number;
   readonly space: Space;
-  /** A plan whose prediction is at most `ms`. */
+  /** Returns a plan predicted at most `ms`. */
   readonly allocate: (ms: number) => Promise<State>;
   readonly cut: (s: State) => Model;
-  /** Measured ratio of a model to the original. */
+  /** Returns the measured ratio of a model to the original. */
   readonly measure: (m: Model) => Promise<number>;
   /** The longer measurement; default: none. */
   readonly confirm?: (m: Model) => Promise<number>;
   readonly attempts?: number;
-  /** Measured over predicted time of plans like those that are wanted, as far as it is known; default 1. */
+  /** Known ratio of measured to predicted time for similar plans; default 1. */
   readonly bias?: number;
-  /** Plans that were measured at length before, the latest last: where the loop takes up. */
+  /** Plans with earlier long measurements, the latest last: the loop continues from them. */
   readonly known?: readonly Candidate[];
   readonly onCandidate?: (c: Candidate, attempt: number) => void;
 }
 
 /**
- * Shares of the budget that the loop accepts, and where in between it aims. The ratio of two models drifts by 2 % in a
- * quarter of an hour, and the measurement that decides has an interval of 1.5 to 3 % to either side, all of which must lie
- * within the budget.
+ * Range of accepted shares of the budget; the loop aims between them. The ratio of two models drifts by 2 % in a
+ * quarter of an hour. The deciding measurement has an interval of 1.5 to 3 % to either side, which must lie within the
+ * budget completely.
  */
 export const BAND = [0.94, 0.98] as const;
 const AIM = 0.96;
 
-/** Measured shares up to this may be within the budget when they are measured again. */
+/** A share up to this may be within the budget in a second measurement. */
 const WITHIN = 0.99;
 
-/** A step to a neighbour of a goal, and the quotient of two goals between which nothing else is to be found. */
+/** Ratio between a goal and the next one to try, and between two goals too close to bisect further. */
 const STEP = 1.02;
 const NEAR = 1.005;
 
-/** Goals tried per plan that is measured, at most: a goal may lead to a plan that was measured before. */
+/** Maximum goals per measured plan: a goal can lead to a plan that was measured before. */
 const GOALS = 3;
 
 /** True for a measured share of the budget that can be within it. */
@@ -58,7 +58,7 @@ export const isWithin = (share: number): boolean => share <= WITHIN;
 
 const isAccepted = (share: number): boolean => share >= BAND[0] && share <= BAND[1];
 
-/** The plan that uses most of the budget without exceeding it, or the one nearest above where none is within. */
+/** The plan that uses most of the budget without exceeding it, or the nearest above where none is within. */
 export async function fitBudget(o: FitOptions): Promise<{ best: Candidate; within: boolean; candidates: Candidate[] }> {
   const { attempts = 9, bias = 1, known = [] } = o;
   const seen = new Map(known.map((c) => [keyOf(c.state), c]));
@@ -100,11 +100,11 @@ export async function fitBudget(o: FitOptions): Promise<{ best: Candidate; withi
   }
 }
 
-/** Predicted times to ask for: rescaled by what was measured, and bisected where that leads nowhere new. */
+/** Predicted times to request: rescaled by measurements, and bisected where rescaling gives no new plan. */
 class Goals {
   readonly #budgetRatio: number;
   #goal: number;
-  /** Goals whose plans use less than they may, and more. */
+  /** The highest goal whose plan used less than the aim, and the lowest whose plan used more. */
   #under = 0;
   #over = Infinity;
 
@@ -113,7 +113,7 @@ class Goals {
     this.#goal = first;
   }
 
-  /** Null where nothing is left between what was too fast and what was too slow. */
+  /** Null where no goal is left between plans that are too fast and too slow. */
   next(): number | null {
     return this.#over < NEAR * this.#under ? null : this.#goal;
   }
@@ -123,7 +123,7 @@ class Goals {
     const share = c.ratio / this.#budgetRatio;
     if (share > AIM) this.#over = Math.min(this.#over, goal);
     else this.#under = Math.max(this.#under, goal);
-    // The goal whose plan would measure right if measurements were proportional to predictions.
+    // The goal that would meet the target if measurements were proportional to predictions.
     const rescaled = (AIM * c.predictedMs) / share;
     if (!again && rescaled > this.#under && rescaled < this.#over) this.#goal = rescaled;
     else if (this.#under > 0 && this.#over < Infinity) this.#goal = Math.sqrt(this.#under * this.#over);

@@ -1,8 +1,8 @@
 /**
- * Allocation by measured marginal cost: at each step the move with the least output change per millisecond saved, over
- * channels and blocks together. This is the greedy solution of the multiple-choice knapsack with costs that are measured
- * again at the current plan: the change that two removals make together is not the sum of both, above all for blocks.
- * Lazy evaluation (Minoux 1978): an old figure orders the queue, and only the head is measured again.
+ * Allocation by measured marginal cost: each step takes the move with the least output change per millisecond saved,
+ * over channels and blocks together. This is the greedy solution of the multiple-choice knapsack, with costs measured
+ * again at the current plan, because the combined change of two removals differs from their sum, above all for blocks.
+ * Lazy evaluation (Minoux 1978): earlier costs order the queue, and only its head is measured again.
  */
 import {
   applyMove,
@@ -17,41 +17,41 @@ import {
 } from './state.ts';
 
 export interface GreedyOptions {
-  /** For a start: the whole model, where the change is 0, or what is fixed by hand. */
+  /** For a start plan: the whole model, where the change is 0, or the choices fixed by hand. */
   readonly cost: (s: State) => Promise<number>;
-  /** Moves that save less than this share of the model's time are not considered; default 0.002. */
+  /** Moves that save a smaller share of the model's time are ignored; default 0.002. */
   readonly least?: number;
-  /** Heads measured again per step at most; default 6. */
+  /** Maximum heads measured again per step; default 6. */
   readonly rechecks?: number;
-  /** True once no more costs are to be asked for: from then on moves are chosen by what is known. Default: never. */
+  /** True once no more costs may be requested: moves are then chosen by known costs. Default: never. */
   readonly expired?: () => boolean;
   readonly onProgress?: (predictedMs: number) => void;
 }
 
-/** A move that may be taken next. */
+/** A possible next move. */
 interface Candidate {
   readonly move: Move;
   readonly key: string;
-  /** Milliseconds, and those of them that are still missing. */
+  /** Milliseconds saved, and the part of them still needed. */
   readonly saved: number;
   readonly useful: number;
 }
 
 export interface Step {
   readonly state: State;
-  /** Null for the start. */
+  /** Null for the start plan. */
   readonly move: Move | null;
   readonly cost: number;
   readonly predictedMs: number;
 }
 
-/** A step with what it was chosen for and what was known before it. */
+/** A step, with its target and the costs known before it. */
 interface Taken extends Step {
   readonly target: number;
   readonly known: ReadonlyMap<string, number>;
 }
 
-/** A last step that ends further below the time it is asked for than this share is chosen anew for that time. */
+/** A last step that ends below its requested time by more than this share is chosen again for that time. */
 const OVERSHOOT = 0.02;
 
 /** The greedy path, extended on demand and kept: a looser budget is an earlier step of the same path. */
@@ -59,7 +59,7 @@ export class GreedyPath {
   readonly #space: Space;
   readonly #options: GreedyOptions;
   #steps: Taken[];
-  /** Marginal cost of a move when it was last measured. */
+  /** Last measured marginal cost of each move. */
   #known = new Map<string, number>();
 
   constructor(space: Space, start: State, options: GreedyOptions) {
@@ -82,7 +82,7 @@ export class GreedyPath {
     return this.#steps;
   }
 
-  /** The first step at or below `ms`, or the last one possible. */
+  /** The first step at or below `ms`, or the last possible one. */
   async reach(ms: number): Promise<Step> {
     for (;;) {
       const i = this.#steps.findIndex((s) => s.predictedMs <= ms);
@@ -91,7 +91,7 @@ export class GreedyPath {
         if (!(await this.#extend(ms))) return this.#steps.at(-1)!;
         continue;
       }
-      // On the way to a lower target a large step may have been the right one: what it overshoots was of use there.
+      // For a lower target, a large step may have been the right one, because its overshoot was useful there.
       if (i === 0 || at.target >= ms || at.predictedMs >= ms * (1 - OVERSHOOT)) return at;
       this.#steps.length = i;
       this.#known = new Map(at.known);
@@ -109,8 +109,9 @@ export class GreedyPath {
     const predictedMs = predictMs(this.#space, state);
     const paid = this.#costOf(best, candidates);
     this.#steps.push({ ...now, state, move: best.move, cost: now.cost + paid, predictedMs, target, known: before });
-    // Further moves of the same structure were measured from its level before: part of their price is paid. Without this
-    // a structure that was narrowed once looks too dear to be narrowed again, and is never looked at.
+    // Other moves of the same structure were measured from its previous level, so part of their cost is already paid.
+    // Without this correction, a structure that was narrowed once looks too expensive to be narrowed again, and is
+    // never measured.
     for (const c of candidates) {
       const known = this.#known.get(c.key);
       if (known !== undefined && replaces(this.#space, c.move, best.move)) this.#known.set(c.key, known - paid);
@@ -119,7 +120,10 @@ export class GreedyPath {
     return true;
   }
 
-  /** Moves that save a noticeable time, the first of every structure first: each structure is known early. */
+  /**
+   * Moves that save a noticeable time. The first move of every structure comes first, so that each structure gets a
+   * cost early.
+   */
   #candidates(now: Step, target: number): Candidate[] {
     const least = this.#space.latency.baselineMs * (this.#options.least ?? 0.002);
     const found: (Candidate & { readonly turn: number })[] = [];
@@ -128,7 +132,7 @@ export class GreedyPath {
       const next = predictMs(this.#space, applyMove(now.state, move));
       const saved = now.predictedMs - next;
       if (saved < least) continue;
-      // Time saved beyond the target is worth no more than what is still missing.
+      // Time saved beyond the target counts only as far as it is still needed.
       const useful = Math.min(saved, Math.max(now.predictedMs - target, least));
       const turn = turns.get(move.structure) ?? 0;
       turns.set(move.structure, turn + 1);
@@ -137,7 +141,7 @@ export class GreedyPath {
     return found.sort((a, b) => a.turn - b.turn);
   }
 
-  /** The move with the least cost per millisecond: measured while there is time, else by what is known. */
+  /** The move with the least cost per millisecond: measured while there is time, else by known costs. */
   async #choose(now: Step, candidates: readonly Candidate[]): Promise<Candidate> {
     const { rechecks = 6, expired = () => false } = this.#options;
     for (const c of candidates)
@@ -154,15 +158,15 @@ export class GreedyPath {
     return cheapest();
   }
 
-  /** Marginal cost of a move as it was last measured; else an estimate. */
+  /** Last measured marginal cost of a move, else an estimate. */
   #costOf(c: Candidate, candidates: readonly Candidate[]): number {
     const known = this.#known.get(c.key);
     if (known !== undefined) return known;
     const measured = candidates.filter((o) => this.#known.has(o.key));
-    // Costs grow about with the square of what is removed.
+    // Costs grow roughly with the square of the removed units.
     const alike = measured.find((o) => o.move.structure === c.move.structure);
     if (alike) return Math.max(0, this.#known.get(alike.key)!) * (c.saved / alike.saved) ** 2;
-    // A structure that nothing is known about comes last.
+    // A structure without any known cost comes last.
     return c.saved * measured.reduce((most, o) => Math.max(most, this.#known.get(o.key)! / o.saved), 1);
   }
 
@@ -172,10 +176,10 @@ export class GreedyPath {
 }
 
 /**
- * Uses up the time that is left below `ms`: undoes moves, the one that gives back the most quality first, while the
- * prediction stays within. Returns the state that is at most `ms`.
- * @param tries costs that are asked for, at most; Infinity where they cost nothing. With 0 the largest step is taken for the
- *   best.
+ * Uses the time left below `ms`: undoes moves while the prediction stays within, the one that restores the most quality
+ * first. Returns a state that takes at most `ms`.
+ * @param tries maximum number of requested costs; Infinity where they are free. With 0, the largest step counts as
+ *   the best.
  */
 export async function refill(
   space: Space,
@@ -195,11 +199,11 @@ export async function refill(
     };
     const wider = undos(space, state, floor);
     let options = wider.flatMap(between);
-    // A few structures with coarse steps leave gaps that no single step fills: one wider, another narrower may.
+    // A few structures with coarse steps leave gaps that no single step fills. Widening one and narrowing another may.
     if (options.length === 0 && space.structures.filter((x) => x.units > 1).length <= FEW_STRUCTURES)
       options = wider.flatMap((u) => narrowed(space, u, state, floor).flatMap(between));
     if (options.length === 0 || (left <= 0 && tries > 0)) return state;
-    // The largest first: they fill the gap with the fewest steps.
+    // Largest first: they fill the gap in the fewest steps.
     options.sort((a, b) => b.at - a.at);
     if (tries === 0) {
       state = options[0]!.next;
@@ -208,7 +212,7 @@ export async function refill(
     let best: { next: State; gain: number } | null = null;
     const before = await cost(state);
     for (const [i, o] of options.entries()) {
-      // One that makes things worse (a block whose inside was narrowed meanwhile) is no use of the time.
+      // An undo that makes the output worse (a block whose inside was narrowed meanwhile) is not worth the time.
       if (left-- <= 0 || (i >= FEW && best && tries < Infinity)) break;
       const gain = before - (await cost(o.next));
       if (gain >= (best?.gain ?? 0)) best = { next: o.next, gain };
@@ -218,12 +222,15 @@ export async function refill(
   }
 }
 
-/** Undos that are compared before one is taken, where each has to be measured. */
+/** Number of undos compared before one is taken, where each must be measured. */
 const FEW = 6;
-/** Structures of several units up to which pairs of steps are looked at: with more, single steps are fine enough. */
+/**
+ * Maximum number of structures with several units for which pairs of steps are tried. With more, single steps are fine
+ * enough.
+ */
 const FEW_STRUCTURES = 16;
 
-/** States with one structure that `s` has at the level of `before` a step lower, but not removed or fixed by hand. */
+/** States where one structure is a step below its level in `before`, but not removed and not fixed by hand. */
 const narrowed = (space: Space, s: State, before: State, floor: State): State[] =>
   space.structures.flatMap((x) => {
     const now = levelOf(x, s);
@@ -232,7 +239,7 @@ const narrowed = (space: Space, s: State, before: State, floor: State): State[] 
     return to === undefined ? [] : [applyMove(s, { structure: x.id, to })];
   });
 
-/** States with one structure at a higher level; never above what `floor` fixes. */
+/** States where one structure has a higher level, never above the levels that `floor` fixes. */
 function undos(space: Space, s: State, floor: State): State[] {
   const out: State[] = [];
   for (const [structure, level] of s) {
@@ -243,7 +250,7 @@ function undos(space: Space, s: State, floor: State): State[] {
   return out;
 }
 
-/** A structure that is whole again is absent, as in a plan that never reduced it. */
+/** A structure that is whole again becomes absent, as in a plan that never reduced it. */
 function raised(s: State, move: Move, whole: boolean): State {
   if (!whole) return applyMove(s, move);
   const out = new Map(s);

@@ -17,7 +17,7 @@ import { compensate, type CompensationOptions, type Fitted } from './sequential.
 import { ActivationCache } from './activation-cache.ts';
 import { Targets } from './targets.ts';
 
-/** Numbers with a few directions that dominate, as activations have them. */
+/** Numbers with a few dominant directions, like activations. */
 function samples(dims: number[], seed: number): HostTensor {
   const r = seededRandom(seed);
   const data = Float32Array.from({ length: dims.reduce((a, b) => a * b, 1) }, () => r.normal());
@@ -27,7 +27,7 @@ const feeds = (count: number, n = 16, seed = 1, dims = [3, 8, 8]): Record<string
   Array.from({ length: count }, (_, i) => ({ x: samples([n, ...dims], seed * 100 + i) }));
 const nodeNamed = (m: Model, name: string): Node => [...m.graph.nodes()].find((n) => n.name === name)!;
 
-/** The runtime, with a count of sessions. */
+/** The runtime with a session counter. */
 function counting(): { executor: Executor; opened: () => number } {
   let opened = 0;
   return { executor: { open: (m, o) => (opened++, plainExecutor.open(m, o)) }, opened: () => opened };
@@ -58,7 +58,7 @@ describe('values of a model on demand', () => {
     expect(opened()).toBe(1);
     await stream.get(b0!.output(), a0!.output());
     expect(opened()).toBe(1);
-    // Weights change: without a word the old value stays; told, everything behind goes too.
+    // Weights change: the cached value stays until it is forgotten, which also drops all values computed from it.
     const w = a0!.input(1)!;
     w.initializer = f32(toFloat32(w.initializer!).map((x) => -x), w.initializer!.dims); // prettier-ignore
     expect((await stream.get(b0!.output()))[0]![0]).toBe(first);
@@ -66,7 +66,7 @@ describe('values of a model on demand', () => {
     const second = (await stream.get(b0!.output()))[0]![0]!;
     expect(difference({ v: first }, { v: second })).toBeGreaterThan(0.01);
     expect(difference({ v: (await new ActivationCache(executor, model, feeds(1, 2), 1).get(b0!.output()))[0]![0]! }, { v: second })).toBeLessThan(1e-6); // prettier-ignore
-    // What the sums behind it are still computed from stays, as long as they are not there themselves.
+    // Values needed to compute later sums stay, as long as those sums are not cached themselves.
     stream.passed(fc!);
     const held = opened();
     await stream.get(b0!.output());
@@ -76,13 +76,13 @@ describe('values of a model on demand', () => {
     stream.passed(fc!);
     await stream.get(b0!.output());
     expect(opened()).toBe(before + 1);
-    // The model's inputs are never let go of.
+    // The model's inputs are never dropped.
     expect((await stream.get(model.graph.inputs[0]!))[0]).toHaveLength(1);
   });
 });
 
 describe('a regression', () => {
-  /** One operator on x, with weights to be found. */
+  /** One operator on x, with weights to be fitted. */
   function single(
     opType: string,
     x: number[],
@@ -127,7 +127,7 @@ describe('a regression', () => {
         const y = (await runOnce(model, { x: b }))['y']!;
         const own = samples([...y.dims], 30 + i);
         base.push(own);
-        // Twice as many channels as there are outputs: the odd ones are ours, and each has an offset.
+        // Twice as many channels as outputs: the odd ones are the target, and each has an offset.
         const dims = y.dims.map((d, axis) => (axis === 1 ? 2 * rows : d));
         const inner = y.dims.slice(2).reduce((a, d) => a * d, 1);
         const data = new Float32Array(2 * y.data.length);
@@ -159,7 +159,7 @@ describe('a regression', () => {
     const target: HostTensor[] = [];
     for (const b of x) {
       const z = (await runOnce(model, { x: b }))['z']!;
-      // Two more channels in front, which are not ours.
+      // Two more channels in front, which are not part of the target.
       const data = Float32Array.from({ length: 4 * 9 * 7 }, (_, i) => (i % 7 < 2 ? 9 : Number(z.data[Math.floor(i / 7) * 5 + (i % 7) - 2]))); // prettier-ignore
       target.push({ dtype: DType.FLOAT, dims: [4, 9, 7], data });
     }
@@ -179,7 +179,7 @@ describe('a regression', () => {
     const r = regressionOf(node) as Regression;
     expect(r).toMatchObject({ affine: false, out: node.output(), rows: 5, columns: 6 });
     const truth = toFloat32(node.input(1)!.initializer!).slice();
-    // Inputs far from zero, which a bias would pick up first.
+    // Inputs far from zero, which a bias would otherwise absorb.
     const x = [1, 2].map((s) => {
       const t = samples([4, 9, 6], s);
       return { ...t, data: (t.data as Float32Array).map((v) => v + 3) };
@@ -255,7 +255,10 @@ describe('a regression', () => {
 interface Result {
   readonly surgery: Surgery;
   readonly fits: Fitted[];
-  /** Mean squared error of the outputs over the original's power, on other samples: without and with. */
+  /**
+   * Mean squared error of the outputs relative to the original's power, on other samples: without and with
+   * compensation.
+   */
   readonly before: number;
   readonly after: number;
 }
@@ -297,7 +300,7 @@ describe('sequential compensation', () => {
     expect(bias.after).toBeLessThan(bias.before);
     expect(r.after).toBeLessThan(bias.after);
     expect(new Set(bias.fits.map((f) => f.how))).toEqual(new Set(['bias']));
-    // Nothing is wide enough for a Gram matrix: the same as biases only.
+    // Every Gram matrix exceeds the limit: same result as with biases only.
     const wide = await run(p, plan, { maxColumns: 4 });
     expect(wide.after).toBeCloseTo(bias.after, 6);
   });
@@ -327,7 +330,7 @@ describe('sequential compensation', () => {
     expect(few).toBeLessThan(many);
     const values = (m: Model): number[] => [...m.graph.initializers].flatMap((v) => [...toFloat32(v.initializer!)]);
     values(plain).forEach((v, i) => expect(values(quick)[i]).toBeCloseTo(v, 4));
-    // More than there is room for is looked at as it is needed, and so is what has other sizes than the facts.
+    // Values above the memory limit are computed on demand, as are those whose sizes differ from the facts.
     expect(await lookAtAll(plainExecutor, p, batches, 1, 1000)).toBeNull();
     expect(await lookAtAll(plainExecutor, p, feeds(1, 4, 1, [3, 12, 12]), 1, 1e9)).toBeNull();
   });
@@ -406,7 +409,7 @@ describe('sequential compensation', () => {
     ]);
     expect(r.after).toBeLessThan(r.before);
     const bias = await run(p, choose(p, { first: [0, 3, 6] }), { kind: 'bias' });
-    // The classifier sees means alone, which biases restore as well: the layer itself shows the difference.
+    // The classifier reads only means, which biases restore as well, so the layer itself is compared.
     const left = async (m: Model): Promise<number> => {
       let [e, power] = [0, 0];
       for (const f of feeds(4)) {
@@ -459,7 +462,7 @@ describe('sequential compensation', () => {
     const r = await run(p, choose(p, { first: [0, 3, 6] }));
     expect(r.fits.map((f) => f.node)).toEqual(['inner', 'branch', 'shortcut', 'last', 'fc']);
     expect(r.after).toBeLessThan(0.7 * r.before);
-    // What the last fit says is left is what is left: it was made on the values as they are now.
+    // The reported error of the last fit equals the actual error: the fit used the present values.
     const fresh = new ActivationCache(plainExecutor, r.surgery.model, feeds(8), 1);
     const whole = new ActivationCache(plainExecutor, p.model, feeds(8), 1);
     const [have] = await fresh.get(r.surgery.model.graph.outputs[0]!);

@@ -1,6 +1,6 @@
 /**
- * The least-squares problem of each linear operator, from the activations of the whole model: moments of its inputs at all
- * kernel positions and of what it makes. One pass over the samples; plans and criteria read them as often as they like.
+ * The least-squares problem of each linear operator, from the activations of the whole model: moments of its inputs at
+ * all kernel positions and of its output. One pass over the samples serves any number of plans and criteria.
  */
 import { GraphBuilder } from '../autodiff/builder.ts';
 import { importDomains } from '../autodiff/walker.ts';
@@ -20,9 +20,9 @@ import { addGram } from './least-squares.ts';
 import { readWeights, regressionOf, sumOf, type Regression } from './regression.ts';
 import { ENOUGH, positionsOf, thinning } from './rows.ts';
 
-/** Blocks behind an operator that it can stand in for when they go. */
+/** Maximum number of blocks after an operator that it can replace when they are dropped. */
 const AHEAD = 4;
-/** Wider regressions cost more than they are worth while plans are only compared. */
+/** Wider regressions are too expensive for comparing plans. */
 const MAX_COLUMNS = 1000;
 
 export interface Layer {
@@ -35,13 +35,13 @@ export interface Layer {
   readonly cross: Float64Array;
   /** Input channels. */
   readonly channels: number;
-  /** What the operator makes by itself: its output or the residual sum that it enters. */
+  /** The operator's own result: its output, or the residual sum that it enters. */
   readonly own: Value;
-  /** Later sums, and the moments of (sum - own) with the inputs, [rows, columns + 1]. */
+  /** Later sums, with the moments of (sum - own) with the inputs, [rows, columns + 1]. */
   readonly later: ReadonlyMap<Value, Float64Array>;
 }
 
-/** By operator of the model; those that are too wide, or that the samples are too few for, are left out. */
+/** Keyed by operator of the model. Operators that are too wide, or have too few samples, are left out. */
 export async function collectLayers(
   executor: Executor,
   p: Pick<Subject, 'model' | 'facts' | 'structures'>,
@@ -62,7 +62,7 @@ export async function collectLayers(
       !p.facts.has(x)
     )
       return [];
-    // Fewer rows would be learned by heart.
+    // Fewer rows would overfit.
     if (samples * positionsOf(p.facts.get(node.output())!.shape) < ENOUGH * regression.columns) return [];
     const own = sumOf(node.output());
     return [{ regression, x, own, later: chainOf(own, blocks) }];

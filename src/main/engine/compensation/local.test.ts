@@ -37,7 +37,7 @@ async function distance(p: Prepared, m: Model, batches: Record<string, HostTenso
 describe('refits that need no further run', () => {
   it('restore exactly what was only a combination of what stays', async () => {
     const model = residualChain({ blocks: 1, width: 6 });
-    // Unit 5 of a0 is unit 2 twice over, its bias too: removing it loses nothing that b0 cannot give back.
+    // Unit 5 of a0 is twice unit 2, bias included: b0 can fully compensate its removal.
     const w = weights(model, 'a0').slice();
     const bias = toFloat32(nodeNamed(model, 'a0').input(2)!.initializer!).slice();
     const size = w.length / 6;
@@ -53,7 +53,7 @@ describe('refits that need no further run', () => {
     expect(fits.apply(fitted)).toBe(1);
     const fresh = feeds(2, 5);
     expect(await distance(p, plain.model, fresh)).toBeGreaterThan(1e-3);
-    // The pull towards the weights that are there leaves its own small share.
+    // The ridge towards the present weights leaves a small error.
     expect(await distance(p, fitted.model, fresh)).toBeLessThan(1e-5);
   });
 

@@ -1,9 +1,9 @@
 /**
- * Compensation that an allocator can afford for every plan it tries: each linear operator refitted by least squares from
- * the activations of the whole model, which are looked at once. Removing inputs K leaves W G[:,K] G[K,K]^-1 (OBC, Frantar
- * and Alistarh 2022); a dropped block behind the operator adds the cross moments of what it added. Plans judged without
- * it look worse than they will be, and narrow layers, which compensation restores best, look worst of all. What comes
- * after the plan is chosen, `compensate`, also sees how the inputs themselves have changed.
+ * Compensation that is fast enough for every plan that an allocator tries: each linear operator is refitted by least
+ * squares from the activations of the whole model, which are collected once. Removing inputs K leaves W G[:,K]
+ * G[K,K]^-1 (OBC, Frantar and Alistarh 2022); a dropped block after the operator adds the cross moments of its
+ * contribution. Without compensation, plans look worse than they will be, most of all those with narrow layers, which
+ * compensation restores best. The final `compensate` also accounts for changes of the inputs themselves.
  */
 import type { Node } from '../ir/node.ts';
 import type { Value } from '../ir/value.ts';
@@ -21,12 +21,15 @@ export class LocalFits {
   readonly #solved = new Map<string, Float64Array | null>();
   readonly #ids = new Map<unknown, number>();
 
-  /** @param layers of the model that plans are made for */
+  /** @param layers of the model that plans apply to */
   constructor(layers: ReadonlyMap<Node, Layer>) {
     this.#layers = layers;
   }
 
-  /** Changes the weights of `surgery.model` in place. @returns operators that were refitted */
+  /**
+   * Changes the weights of `surgery.model` in place.
+   * @returns number of refitted operators
+   */
   apply(surgery: Surgery): number {
     const targets = new Targets(surgery);
     let count = 0;
@@ -82,7 +85,7 @@ function solve(layer: Layer, kept: readonly number[] | null, later: Value | null
   const k = stay.length;
   const normal = factorize(submatrix(layer.gram, n, stay, stay), k, RIDGE);
   if (!normal) return null;
-  // Right-hand sides W G[:,K], plus what a dropped block added, plus the pull towards the weights that are there.
+  // Right-hand sides W G[:,K], plus the contribution of a dropped block, plus the ridge towards the present weights.
   const more = later && layer.later.get(later);
   const right = new Float64Array(rows * k);
   for (let m = 0; m < rows; m++)

@@ -18,8 +18,9 @@ const [TOKENS, FEATURES, HEADS, SIZE] = [7, 3, 2, 4];
 type Style = 'separate' | 'fused' | 'rotated' | 'positions' | 'without bias';
 
 /**
- * Attention whose tokens have three features behind all: of four dimensions of a head, three tell the fourth exactly.
- * 'rotated' puts something between queries and product that no rearrangement is; with 'positions' they are read twice.
+ * Attention whose tokens depend on three features: of four dimensions of a head, three determine the fourth exactly.
+ * 'rotated' inserts an operation between queries and product that is not a rearrangement; 'positions' adds a second
+ * reader of the queries.
  */
 function attention(style: Style): Model {
   const n = new Net();
@@ -47,7 +48,7 @@ function attention(style: Style): Model {
 
 const feeds = (batch: number, seed: number) => ({ x: randomTensor(DType.FLOAT, [batch, TOKENS, FEATURES], seed) });
 
-/** Relative squared error against the original on samples that nothing was learned from. */
+/** Relative squared error against the original on samples not used for fitting. */
 async function error(original: Model, pruned: Model): Promise<number> {
   const [a, b] = await Promise.all([runOnce(original, feeds(4, 77)), runOnce(pruned, feeds(4, 77))]);
   const [want, got] = [Object.values(a)[0]!.data as Float32Array, Object.values(b)[0]!.data as Float32Array];
@@ -76,7 +77,7 @@ describe('dimensions of queries and keys that go', () => {
     const surgery = cut();
     const batches = [feeds(32, 1), feeds(32, 2)];
     if (style === 'separate') {
-      // Alone: the values stay whole, so nothing else has to change.
+      // Folds only: the values stay whole, so no other weights need to change.
       for (const fold of (await queryFolds(plainExecutor, p, surgery, batches, { threads: 1, ridge: 1e-6 })).values())
         fold();
       expect(await error(p.model, surgery.model)).toBeLessThan(1e-3 * before);
@@ -113,7 +114,7 @@ describe('dimensions of queries and keys that go', () => {
     const product = [...p.model.graph.nodes()].find((n) => n.key === 'Softmax')!.input(0)!.producer!;
     const projection = [...p.model.graph.nodes()].filter((n) => n.key === 'Add')[0]!.output();
     expect(await channelsIn(plainExecutor, p, projection, 2, product.input(0)!)).toBeNull();
-    // Values are only rearranged: heads one after the other.
+    // Values are only rearranged, with heads one after another.
     const values = [...p.model.graph.nodes()].filter((n) => n.key === 'Add')[2]!.output();
     const mixed = [...p.model.graph.nodes()]
       .find((n) => n.key === 'Softmax')!

@@ -1,10 +1,10 @@
 /**
- * Sequential compensation: front to back, every linear operator whose input changed is refitted so that the pruned model
- * reproduces the original's activations, from inputs that are themselves already compensated. The last operator before a
- * dropped block is fitted to what came out of the block: it takes over what a linear map can. Affine least squares per
- * operator (CORP; ThiNet, Luo et al. 2017); only what a following Relu lets through has to match (Zhang et al., "Accelerating
- * Very Deep Convolutional Networks", 2016). What is too wide for a Gram matrix gets the mean error as bias (FLAP, An et
- * al. 2024). Never both on one operator: that counts the mean twice.
+ * Sequential compensation: front to back, every linear operator whose input changed is refitted so that the pruned
+ * model reproduces the original's activations from inputs that are already compensated. The last operator before a
+ * dropped block is fitted to the block's output, as far as a linear map allows. Affine least squares per operator
+ * (CORP; ThiNet, Luo et al. 2017); only the part that passes a following Relu has to match (Zhang et al., "Accelerating
+ * Very Deep Convolutional Networks", 2016). Operators too wide for a Gram matrix get the mean error as bias (FLAP, An
+ * et al. 2024). Never both on one operator: that counts the mean twice.
  */
 import type { Executor, HostTensor } from '../executor.ts';
 import { bodyOf } from '../ir/bodies.ts';
@@ -38,28 +38,29 @@ export interface CompensationOptions {
   readonly threads: number;
   /** 'bias' fits biases only. */
   readonly kind: 'least-squares' | 'bias';
-  /** Gram matrices wider than this are not made; default 2048. */
+  /** Maximum width of Gram matrices; default 2048. */
   readonly maxColumns?: number;
   /** Rounds of the activation-aware fit; default 2. */
   readonly rounds?: number;
   /** Default 5e-4. */
   readonly ridge?: number;
-  /** What the original makes of the same batches, as far as it is known (`lookAtAll`). */
+  /** Known values of the original for the same batches (`lookAtAll`). */
   readonly looked?: ReadonlyMap<string, Looked>;
-  /** 0..1, with the operator that was fitted. */
+  /** 0..1, with the fitted operator. */
   readonly onProgress?: (done: number, node: string) => void;
 }
 
 export interface Fitted {
   readonly node: string;
   readonly how: 'least-squares' | 'bias';
-  /** Relative squared error that is left, NaN where it is not known. */
+  /** Remaining relative squared error, NaN where unknown. */
   readonly error: number;
 }
 
 /**
  * Changes the weights of `surgery.model` in place.
- * @param original the model that was cut, @param batches calibration feeds of both
+ * @param original the model that was cut
+ * @param batches calibration feeds of both
  */
 export async function compensate(
   executor: Executor,
@@ -74,7 +75,7 @@ export async function compensate(
   const pruned = new ActivationCache(executor, surgery.model, batches, threads);
   const changed = new Set<Value>();
   const known = shapesHold(original, batches);
-  // Of a value of the pruned model, without computing it.
+  // Shape of a value of the pruned model, without computing it.
   const shapeOf = (v: Value, axisIn: (v: Value) => number): readonly number[] | null => {
     const from = targets.original(v);
     const shape = from && original.facts.get(from)?.shape;
@@ -127,7 +128,7 @@ export async function compensate(
     const looked = await dense.look(readout.target, axis);
     if (!looked) return;
     const wide = typeof regression !== 'string' && regression.columns > maxColumns;
-    // Where the samples are few for so many columns, a fit would learn them by heart.
+    // With few samples for the number of columns, a fit would overfit.
     const rows = rowsOf(looked.tensors, axis);
     const shape = pruned.dims(x) ?? shapeOf(x, axisIn);
     if (typeof regression !== 'string' && !wide && rows >= ENOUGH * regression.columns) {
@@ -145,7 +146,7 @@ export async function compensate(
   };
   for (const [i, node] of nodes.entries()) {
     await fit(node, i);
-    // What the weights were fitted to knows nothing of the dimensions that went.
+    // The target of the fit does not account for the removed dimensions.
     fold(node);
   }
   return out;
@@ -163,7 +164,7 @@ async function leastSquares(
     readonly readout: Readout;
     readonly looked: Looked;
     readonly pruned: ActivationCache;
-    /** Of the operator's input and of the readout's base but for the batch, where they are known beforehand. */
+    /** Shape of the operator's input and of the readout's base, except for the batch, where known in advance. */
     readonly shape: readonly number[] | null;
     readonly baseShape: readonly number[] | null;
   },
@@ -201,11 +202,11 @@ async function leastSquares(
     const [inputs, bases] = await pruned.get(...hold);
     const samples = { x: inputs!, target: tensors, kept, base: bases ?? null };
     const fit = { threads, ridge, activation: readout.activation, every };
-    // The inputs stay what they are: what was made of them in the first round serves the next ones.
+    // The inputs do not change, so results of the first round are reused in later ones.
     for (let round = 1; round < rounds && !Number.isNaN(error); round++)
       ({ error, normal } = await refit(executor, regression, samples, fit, normal));
   }
-  // A sum's other addend may have been computed before this operator was: a shortcut that comes later in the order.
+  // A sum's other addend may have been computed before this operator: a shortcut that comes later in the order.
   pruned.forget(regression.node.output(), regression.out);
   return { node: regression.node.label, how: 'least-squares', error };
 }
@@ -237,7 +238,10 @@ async function meanError(
   return { node: node.label, how: 'bias', error: NaN };
 }
 
-/** Means of the readout's value over everything but its channels. @param shape of the operator's input, where it is known */
+/**
+ * Means of the readout's value over all axes but its channels.
+ * @param shape of the operator's input, where known
+ */
 async function meansOf(
   node: Node,
   { value, base }: Readout,
@@ -247,7 +251,7 @@ async function meansOf(
 ): Promise<Float64Array> {
   const x = node.input(0)!;
   const r = regressionOf(node);
-  // Of a linear operator the mean result is the result of the mean input: it need not run.
+  // The mean output of a linear operator is its output for the mean input, so the operator need not run.
   const regression = shape && !base && typeof r !== 'string' ? r : null;
   const sums: Float64Array[] = [];
   await pruned.look({

@@ -25,7 +25,7 @@ describe('targets in front of a dropped block', () => {
       branch,
       nodes: [branch.producer!],
     };
-    // What is left stands where it stood; the block is gone.
+    // A surgery that keeps all values in place and drops the block.
     const surgery = {
       values: new Map([x, y, sum, shortcut].map((v) => [v, v])),
       kept: () => null,
@@ -33,7 +33,7 @@ describe('targets in front of a dropped block', () => {
     } as unknown as Surgery;
     const readout = new Targets(surgery).readout(y, () => 1)!;
     expect(readout.base).toBe(x);
-    // Applied twice, Relu and Clip change nothing: the sum takes over what the block made. A Sigmoid would.
+    // Relu and Clip are idempotent, so the sum can be fitted to the block's output. A Sigmoid is not.
     expect(readout.target).toBe(activation === 'Sigmoid' ? sum : later);
     expect(readout.activation).toBe(activation === 'Relu' ? 'relu' : null);
   });

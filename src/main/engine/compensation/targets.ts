@@ -1,4 +1,4 @@
-/** What each linear operator of a pruned model should make: which value of the original it stands for. */
+/** Targets for each linear operator of a pruned model: the values of the original that it should reproduce. */
 import type { Node } from '../ir/node.ts';
 import type { Value } from '../ir/value.ts';
 import type { Surgery } from '../structures/apply.ts';
@@ -7,19 +7,19 @@ import type { ResidualBlock } from '../structures/axes/types.ts';
 import { otherAddend } from './regression.ts';
 
 export interface Readout {
-  /** The pruned value that is to match: the operator's output, or the residual sum that it enters. */
+  /** The pruned value to fit: the operator's output, or the residual sum that it enters. */
   readonly value: Value;
-  /** The other addend, which the operator cannot change. */
+  /** The other addend, which the operator does not affect. */
   readonly base: Value | null;
-  /** The original's value that stands where `value` stands now. */
+  /** The original's value at the position of `value`. */
   readonly target: Value;
   /** Kept indices of the target's channel axis, or null. */
   readonly kept: readonly number[] | null;
-  /** The activation that alone reads the value: what it cuts off need not match. */
+  /** The activation that is the only reader of the value: inputs that it cuts off need not match. */
   readonly activation: 'relu' | null;
 }
 
-/** The only reader of a value, where that is in the same graph and the value is no output of it. */
+/** The only reader of a value, if it is in the same graph and the value is not an output of that graph. */
 function onlyReader(v: Value): Node | null {
   const [reader, ...others] = v.consumers();
   return reader?.graph === v.graph && others.length === 0 && !v.isGraphOutput ? reader : null;
@@ -34,7 +34,7 @@ export class Targets {
   constructor(surgery: Surgery) {
     this.#surgery = surgery;
     const originals = new Map<Value, Value>();
-    // Several originals may share one pruned value where blocks were dropped: the first is the one computed there.
+    // Several originals can share one pruned value where blocks were dropped; the first is the one computed there.
     for (const [from, to] of surgery.values) if (!originals.has(to)) originals.set(to, from);
     this.#originals = originals;
     this.#dropped = new Map(surgery.bypassed.map((b) => [b.shortcut, b]));
@@ -45,7 +45,7 @@ export class Targets {
     return this.#originals.get(v);
   }
 
-  /** Of an operator's result with its bias. Null for a value that the original does not have. */
+  /** Readout of an operator's output, bias included. Null for a value that the original does not have. */
   readout(out: Value, channelAxis: (target: Value) => number): Readout | null {
     const own = this.#originals.get(out);
     if (!own) return null;
@@ -64,7 +64,7 @@ export class Targets {
     };
   }
 
-  /** Follows the dropped blocks behind a value: it now takes the place of the last of their sums. */
+  /** Follows the dropped blocks after a value: it now replaces the last of their sums. */
   #standsFor(v: Value): Value {
     for (;;) {
       const readers = v.consumers().filter((n) => ![...this.#drops].some((b) => b.nodes.includes(n)));

@@ -1,6 +1,6 @@
 /**
- * Fused attention: com.microsoft Attention, MultiHeadAttention and GroupQueryAttention, and ai.onnx Attention. Heads are what
- * goes, whole; where several query heads share keys and values, such a group goes as one. Head sizes stay.
+ * Fused attention: com.microsoft Attention, MultiHeadAttention and GroupQueryAttention, and ai.onnx Attention. Whole
+ * heads are removed; where several query heads share keys and values, such a group is removed as one. Head sizes stay.
  */
 import { attrInt, int, ints, type Attribute } from '../ir/attribute.ts';
 import { DType } from '../ir/dtype.ts';
@@ -17,7 +17,7 @@ function unitsOf(ctx: PruneContext, a: AxisRef, anchor: AxisRef, unit: (i: numbe
   ctx.map(a, anchor, (i) => unit(i) * size);
 }
 
-/** Entries of one head lie side by side. */
+/** Entries of one head are contiguous. */
 const blockOf =
   (width: number, units: number) =>
   (i: number): number =>
@@ -35,7 +35,7 @@ function relateAttention(ctx: PruneContext): void {
   const [value, weight, bias] = node.inputs;
   const y = node.output();
   const heads = number(node, 'num_heads');
-  // Masks and caches come in many forms: their axes stay.
+  // Masks and caches have many forms, so their axes stay.
   const out = ctx.shape(y).at(-1)!;
   const anchor = { value: y, axis: 2 };
   const parts = partsOf(node, ctx.shape(weight!)[1]!);
@@ -70,7 +70,7 @@ function rewriteAttention(ctx: RewriteContext): void {
 
 // ---------------------------------------------------------------- query, key and value given
 
-/** Widths of query, key and value as [B,S,heads*size]; `groups` key heads, each with heads / groups query heads. */
+/** Widths of query, key and value as [B,S,heads*size], with `groups` key heads of heads / groups query heads each. */
 function relateHeads(ctx: PruneContext, heads: number, groups: number): void {
   const { node } = ctx;
   const [query, key, value] = node.inputs;
@@ -101,18 +101,21 @@ function relateMultiHead(ctx: PruneContext): void {
   relateHeads(ctx, heads, heads);
   const [bias, y] = [ctx.node.input(3), ctx.node.output()];
   const out = ctx.shape(y).at(-1)!;
-  // The biases of query, key and value, one after another; all of one width here, or the axis stays.
+  // The biases of query, key and value, concatenated. They must have equal widths, or the axis stays.
   if (bias && ctx.shape(bias)[0] === 3 * out && ctx.node.input(1) && ctx.shape(ctx.node.input(1)!).length === 3)
     unitsOf(ctx, { value: bias, axis: 0 }, { value: y, axis: 2 }, (i) => blockOf(out, heads)(i % out), out / heads);
 }
 
-/** com.microsoft GroupQueryAttention: query, key and value apart or side by side, with a cache of keys and values. */
+/**
+ * com.microsoft GroupQueryAttention: query, key and value as separate or concatenated inputs, with a cache of keys and
+ * values.
+ */
 function relateGroupQuery(ctx: PruneContext): void {
   const { node } = ctx;
   const [query, key, value, pastKey, pastValue] = node.inputs;
   const y = node.output();
   const [heads, groups] = [number(node, 'num_heads'), number(node, 'kv_num_heads')];
-  // A bias or a sink per head has axes of its own: they are rare enough to stay whole.
+  // A bias or a sink per head has further axes; both are rare enough to stay whole.
   if (!groups || heads % groups || node.input(10) || node.input(11)) return;
   const out = ctx.shape(y)[2]!;
   const anchor = { value: y, axis: 2 };
@@ -135,7 +138,7 @@ function relateGroupQuery(ctx: PruneContext): void {
   }
 }
 
-/** ai.onnx Attention on [B,heads,S,size] besides [B,S,heads*size]. */
+/** ai.onnx Attention on [B,heads,S,size] as well as [B,S,heads*size]. */
 function relateStandard(ctx: PruneContext): void {
   const { node } = ctx;
   const [query, key, value] = node.inputs;
@@ -150,11 +153,12 @@ function relateStandard(ctx: PruneContext): void {
   ctx.map(anchor, anchor, (i) => Math.floor(i / each) * each);
   ctx.same({ value: query!, axis: 1 }, anchor);
   for (const v of [key!, value!]) ctx.map({ value: v, axis: 1 }, anchor, (i) => i * each);
-  // Sizes of single heads: values pass, queries and keys are summed over, with a scale that follows their number.
+  // Sizes of single heads: values pass through; queries and keys are summed over, with a scale that follows their
+  // number.
   ctx.same({ value: value!, axis: 3 }, { value: y, axis: 3 });
 }
 
-/** Scores and their product with the values. */
+/** Multiply-accumulates of the scores and of their product with the values. */
 const products = (heads: number, s: number, l: number, size: number, valueSize: number): number =>
   heads * s * l * (size + valueSize);
 
@@ -282,7 +286,7 @@ export const operators: readonly OperatorDef[] = [
   },
 ];
 
-/** The number of heads is an attribute with three axes only. */
+/** The number of heads is an attribute only for inputs of three axes. */
 function rewriteHeads3(ctx: RewriteContext): void {
   if (ctx.shapeBefore(ctx.node.output()).length === 3) rewriteHeads(ctx, ['q_num_heads', 'kv_num_heads']);
 }

@@ -1,7 +1,7 @@
 /**
- * Facts about an operator that the rest of the engine goes by. Each stands in the operator's own file; no other code lists
- * operators by name. A trait says what the operator is or computes, not what one algorithm does with it. An absent trait
- * means that the fact does not hold, or that nobody has needed it yet.
+ * Facts about an operator that the rest of the engine uses. Each is in the operator's own file; no other code lists
+ * operators by name. A trait describes what the operator is or computes, not how one algorithm uses it. An absent trait
+ * means that the fact does not hold, or has not been needed yet.
  */
 import type { Node } from '../ir/node.ts';
 import type { Value } from '../ir/value.ts';
@@ -12,55 +12,55 @@ export interface Traits {
   /** A linear operator on integers. */
   readonly integerLinear?: true;
   /**
-   * Inputs that training may change where they are float constants. Running statistics are none. An element-wise operator
-   * has a vector there; a scalar is part of its arithmetic.
+   * Inputs that training may change where they are float constants. Running statistics are not included. For an
+   * element-wise operator, such an input is a vector; a scalar is part of its arithmetic.
    */
   readonly trainable?: readonly number[];
-  /** Input that scales each channel or feature of what was normalized. */
+  /** Input that scales each channel or feature of the normalized value. */
   readonly scaleInput?: number;
   /** Normalizes over the last axes: by mean and variance, or by the root mean square. */
   readonly normalization?: Normalization;
-  /** Mixes positions by attention, all in one operator; the channels of the output are heads. */
+  /** Mixes positions by attention in one operator; the channels of the output are heads. */
   readonly attention?: true;
-  /** Has a state that is carried along a sequence; `layout` 0 puts the sequence first and the batch second. */
+  /** Carries a state along a sequence. `layout` 0 has the sequence first and the batch second. */
   readonly recurrent?: true;
   /** The output is the sum of all inputs. */
   readonly sum?: true;
-  /** Computes each element of the output from the elements at the same place, with numpy's broadcasting. */
+  /** Computes each element of the output from the elements at the same position, with numpy broadcasting. */
   readonly elementwise?: Elementwise;
-  /** Gives the elements of its data inputs on, at the same or at other places. */
+  /** Passes on the elements of its data inputs, at the same or other positions. */
   readonly movement?: Movement;
-  /** What the values of the output are, whatever it reads. */
+  /** Kind of the output's values, independent of the inputs. */
   readonly yields?: Yields;
-  /** An activation that changes nothing where it is applied a second time. */
+  /** An activation that has no effect when applied a second time. */
   readonly idempotent?: true;
   /** True where no element of the output can be negative, given which inputs cannot. */
   readonly nonNegative?: (node: Node, input: (v: Value | null) => boolean) => boolean;
-  /** Inputs that are read for their shape and type alone. */
+  /** Inputs of which only the shape and type are read. */
   readonly shapeInputs?: readonly number[];
-  /** Inputs that say how large the output is or where it is taken from, not what it holds. */
+  /** Inputs that determine the size or position of the output, not its contents. */
   readonly sizeInputs?: readonly number[];
-  /** Element type of every output (`DType`), where it is the same whatever the operator reads. */
+  /** Element type of every output (`DType`), where it does not depend on the inputs. */
   readonly outputType?: number;
-  /** Chooses, orders or counts by the data: where the data are rounded otherwise, the choice may be another one. */
+  /** Selects, orders or counts by the data, so other rounding of the data can change the selection. */
   readonly selection?: Selection;
-  /** Draws numbers: two runs on the same inputs may differ. */
+  /** Draws random numbers: two runs on the same inputs can differ. */
   readonly random?: true | ((node: Node) => boolean);
   /** Runs a graph, the attribute `body`, once per iteration. */
   readonly body?: Body;
-  /** Makes or reads what is no tensor: a sequence, an optional or a map. */
+  /** Produces or reads a non-tensor value: a sequence, an optional or a map. */
   readonly sequence?: Sequence;
-  /** Keeps values as small integers with a scale, or gives them back. */
+  /** Stores values as small integers with a scale, or restores them. */
   readonly quantizes?: true;
-  /** The runtime begins a kernel with it, and never fuses it into the kernel of what comes before. */
+  /** The runtime starts a kernel with it, and never fuses it into the kernel of an earlier node. */
   readonly startsKernel?: true;
-  /** A reader of a network's diagram looks for it, as for whatever multiplies and accumulates. */
+  /** Worth showing in a diagram of the network, like operators that multiply and accumulate. */
   readonly landmark?: true;
-  /** The runtime writes to every output in the list of the node: one that is left out by an empty name ends the process. */
+  /** The runtime writes to every output in the node's list: one omitted by an empty name crashes the process. */
   readonly writesEveryOutput?: true | ((node: Node) => boolean);
   /**
-   * Operator sets from which on a node that was written for an older one reads differently: inputs that were attributes,
-   * defaults that changed, operators that are gone. Source: onnx/docs/Changelog.md.
+   * Operator sets from which on a node written for an older one has another meaning: attributes became inputs, defaults
+   * changed, operators were removed. Source: onnx/docs/Changelog.md.
    */
   readonly changedIn?: (node: Node) => readonly number[];
 }
@@ -68,15 +68,24 @@ export interface Traits {
 export interface Linear {
   /** Axis of the channels of the data input and of the output. */
   readonly channelAxis: 1 | -1;
-  /** Input that holds one bias per output channel; null where exporters add it by a node of its own. */
+  /** Input with one bias per output channel; null where exporters add it in a separate node. */
   readonly bias: 2 | null;
-  /** Slides the weight over the axes behind the channels. */
+  /** Slides the weight over the axes after the channels. */
   readonly slides: boolean;
-  /** The weight as a matrix of outputs by inputs, or why the node is no product by such a matrix. @param dims of the weight */
+  /**
+   * The weight as a matrix of outputs by inputs, or the reason why the node is not a product with such a matrix.
+   * @param dims of the weight
+   */
   readonly matrix: (node: Node, dims: readonly number[]) => WeightMatrix | string;
-  /** Which output channel each element of the weight belongs to; null where that is not told. @param dims of the weight */
+  /**
+   * The output channel that each element of the weight belongs to; null where unknown.
+   * @param dims of the weight
+   */
   readonly outputs: (node: Node, dims: readonly number[]) => OutputChannels | null;
-  /** Number of groups that fits other shapes; absent where there are no groups. @param channels of the data input */
+  /**
+   * Number of groups for other shapes; absent where there are no groups.
+   * @param channels of the data input
+   */
   readonly groups?: (node: Node, channels: number, dims: readonly number[]) => number;
 }
 
@@ -85,29 +94,29 @@ export interface WeightMatrix {
   readonly rows: number;
   /** Inputs of one output: input channels of its group times kernel positions. */
   readonly columns: number;
-  /** Groups share nothing; each makes rows / groups outputs. */
+  /** Groups are independent; each has rows / groups outputs. */
   readonly groups: number;
-  /** The stored weight holds one output after another; otherwise one input after another. */
+  /** The weight is stored output by output, otherwise input by input. */
   readonly rowMajor: boolean;
 }
 
 export interface OutputChannels {
   readonly channels: number;
-  /** Output channel of an element of the weight, by its place in memory. */
+  /** Output channel of an element of the weight, by its index in memory. */
   readonly at: (element: number) => number;
 }
 
 export interface Normalization {
-  /** Takes the mean away; otherwise the root mean square alone divides. */
+  /** Subtracts the mean; otherwise only divides by the root mean square. */
   readonly centred: boolean;
-  /** Input that is added to input 0 first; null where there is none. */
+  /** Input that is first added to input 0; null where there is none. */
   readonly residual: number | null;
-  /** Inputs added behind the scale, and before the statistics; null where the operator has none. */
+  /** Inputs added after the scale, and before the statistics; null where the operator has none. */
   readonly shift: number | null;
   readonly bias: number | null;
-  /** Output that gives the sum out; null where the operator has none. */
+  /** Output that contains the sum; null where the operator has none. */
   readonly sum: number | null;
-  /** Where the attribute is absent. */
+  /** Default for an absent attribute. */
   readonly epsilon: number;
 }
 
@@ -142,32 +151,32 @@ export type Movement = 'as-is' | 'in-order' | 'permuted' | 'part' | 'repeated' |
 export type Yields = 'softmax' | 'sigmoid' | 'tanh' | 'argmax' | 'unit-length' | 'pooled';
 
 export interface Selection {
-  /** How many elements are chosen depends on the data. */
+  /** The number of selected elements depends on the data. */
   readonly counted?: true;
-  /** Values that hold which elements are chosen: indices or a condition. Absent where one index per place is the result. */
+  /** Values that hold the selection: indices or a condition. Absent where the result has one index per position. */
   readonly chosen?: (node: Node) => readonly (Value | null | undefined)[];
 }
 
-/** Where the values that are carried from one iteration to the next stand. */
+/** Positions of the values carried between iterations. */
 export interface Body {
-  /** Inputs of the node before them. */
+  /** Number of node inputs before them. */
   readonly before: number;
-  /** Inputs of the body before them. */
+  /** Number of body inputs before them. */
   readonly inside: number;
-  /** Outputs of the body before them. */
+  /** Number of body outputs before them. */
   readonly said: number;
-  /** Reads slices of its last inputs, as the attributes `num_scan_inputs` and `scan_input_axes` say. */
+  /** Reads slices of its last inputs, as given by the attributes `num_scan_inputs` and `scan_input_axes`. */
   readonly slices: boolean;
 }
 
 export interface Sequence {
-  /** Type of its output; absent where that is a tensor. */
+  /** Type of its output; absent for a tensor. */
   readonly makes?: 'sequence' | 'optional' | 'sequence(map)';
-  /** Input 0 is no tensor. */
+  /** Input 0 is not a tensor. */
   readonly reads?: true;
 }
 
-/** Can never be negative, whatever it reads. */
+/** Never negative, for any input. */
 export const always = (): boolean => true;
 /** Negative only where the first input is. */
 export const likeFirst: Traits['nonNegative'] = (node, input) => input(node.input(0));

@@ -1,14 +1,17 @@
 /**
- * Which activations of a pruned model are to match activations of the original while it learns (FitNets, Romero et al. 2015,
- * arXiv:1412.6550). No adapter is needed: what pruning left of a residual stream stands for known channels of the original's,
- * across dropped blocks too. Close targets tell every block what is missing; the outputs alone tell it late.
+ * Selects activations of a pruned model to match with activations of the original during training (FitNets, Romero et
+ * al. 2015, arXiv:1412.6550). No adapter is needed: the remaining part of a residual stream corresponds to known
+ * channels of the original's, also across dropped blocks. Targets inside the network guide every block directly; the
+ * outputs alone guide training late.
  */
 import type { Value } from '../ir/value.ts';
 import { Targets } from '../compensation/targets.ts';
 import type { Surgery } from '../structures/apply.ts';
 import { traitsOf } from '../ops/registry.ts';
 
-/** An activation of the pruned model, and the one of the original that it stands for. By name, so that it can be kept. */
+/**
+ * An activation of the pruned model and the corresponding one of the original, by name, so that the pair can be stored.
+ */
 export interface Feature {
   readonly value: string;
   readonly target: string;
@@ -17,8 +20,8 @@ export interface Feature {
 }
 
 /**
- * Residual sums, or in a network without any the outputs of its linear operators; behind their activation where that alone
- * reads them. At most `limit`, evenly over the depth, the last one always.
+ * Residual sums, or in a network without any, the outputs of its linear operators. Where an activation is the only
+ * reader, its output is used instead. At most `limit`, evenly over the depth, always including the last one.
  */
 export function featuresOf(surgery: Surgery, limit = 32): Feature[] {
   const targets = new Targets(surgery);
@@ -30,7 +33,7 @@ export function featuresOf(surgery: Surgery, limit = 32): Feature[] {
     if (!readout) continue;
     const value = activated(readout.value);
     const target = activated(readout.target);
-    // Before the activation on one side and behind it on the other are not the same thing.
+    // A value before the activation does not correspond to one after it.
     const behind = value !== readout.value && target !== readout.target;
     const [v, t] = behind ? [value, target] : [readout.value, readout.target];
     if (v.isGraphOutput || t.isGraphOutput) continue;
@@ -41,7 +44,7 @@ export function featuresOf(surgery: Surgery, limit = 32): Feature[] {
   return Array.from({ length: n }, (_, i) => found[Math.round(((i + 1) * found.length) / n) - 1]!);
 }
 
-/** The output of the activation that alone reads a value, or the value. */
+/** The output of the activation that is the only reader of a value, or the value itself. */
 function activated(v: Value): Value {
   const readers = v.consumers().filter((n) => traitsOf(n).idempotent && n.graph === v.graph);
   return readers.length === 1 && !v.isGraphOutput ? readers[0]!.output() : v;

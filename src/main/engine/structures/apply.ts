@@ -1,6 +1,6 @@
 /**
- * Applies a plan: all choices together cut weights, operators adapt their attributes, kinds rewire the graph, and what is
- * left unused is removed. Pure: the model given is not changed.
+ * Applies a plan: all choices together cut weights, operators adapt their attributes, kinds rewire the graph, and
+ * unused nodes and values are removed. Pure: the given model is not changed.
  */
 import { int, tensorAttr } from '../ir/attribute.ts';
 import { everyNode } from '../ir/bodies.ts';
@@ -29,19 +29,19 @@ import type { ResidualBlock } from './axes/types.ts';
 
 export interface Surgery {
   readonly model: Model;
-  /** Original to pruned value, for values that are still there. A replaced value maps to what replaces it. */
+  /** Original to pruned value, for values that remain. A replaced value maps to its replacement. */
   readonly values: Map<Value, Value>;
-  /** Indices of an original value's axis that stay, ascending, or null when all stay. */
+  /** Kept indices of an original value's axis, ascending, or null when all stay. */
   kept(value: Value, axis: number): readonly number[] | null;
   /** Pruned value to the original value that it replaces. */
   readonly aliases: Map<Value, Value>;
-  /** The sums that have become their shortcut, in execution order. */
+  /** The sums replaced by their shortcut, in execution order. */
   readonly bypassed: readonly ResidualBlock[];
 }
 
 /**
- * @throws SecateurError 'plan-invalid' when the plan names unknown structures or units, removes all units of a structure
- *   whose nodes stay, or leaves an output that no longer depends on an input.
+ * @throws SecateurError 'plan-invalid' when the plan names unknown structures or units, removes all units of a
+ *   structure whose nodes stay, or leaves an output that no longer depends on an input
  */
 export function applyPlan(
   { model, facts, structures }: Pick<Subject, 'model' | 'facts' | 'structures'>,
@@ -72,7 +72,7 @@ export function applyPlan(
   for (const [original, node] of clone.nodes) {
     if (!node.graph || !looked.has(original)) continue;
     const touched = [...original.inputs, ...original.outputs].some((v) => v && removal.get(v)?.size);
-    // A size that was computed from a width that is cut, read where the data is whole.
+    // A size computed from a cut width, read where the data stays whole.
     const misled = original.inputs.some((v) => v && follows.has(v)) && !original.outputs.some((v) => follows.has(v));
     if (!touched && !misled) continue;
     const def = lookup(original.key);
@@ -112,7 +112,7 @@ function draftOf(choices: readonly Choice[]) {
   return { removal, rewiring };
 }
 
-/** Rewiring must leave every output depending on the inputs that it depended on. */
+/** Checks that after rewiring, every output depends on the same inputs as before. */
 function keepDependence(before: Model, after: Model): void {
   const lost = lostDependence(before, after);
   if (!lost) return;
@@ -131,7 +131,7 @@ function sliceValue(v: Value, keep: readonly (readonly number[] | null)[]): void
     v.type = { ...v.type, shape: v.type.shape.map((d, i) => (typeof d === 'number' ? (keep[i]?.length ?? d) : d)) };
 }
 
-/** The copy as kinds edit it. */
+/** The copy that kinds edit. */
 function copyOf(clone: Clone, aliases: Map<Value, Value>): CutCopy {
   const { graph } = clone.model;
   return {
@@ -163,7 +163,7 @@ class Rewrite implements RewriteContext {
   readonly #facts: Facts;
   readonly #kept: (v: Value, axis: number) => readonly number[] | null;
   readonly #follows: Follows;
-  /** Inputs that the operator's rule has set, or found right as they are. */
+  /** Inputs that the operator's rule has set, or found correct. */
   readonly #set = new Set<number>();
 
   constructor(
@@ -182,7 +182,10 @@ class Rewrite implements RewriteContext {
     this.#follows = follows;
   }
 
-  /** Sizes that follow a cut elsewhere, while the operator's own axes need them as they were: it has not set them anew. */
+  /**
+   * Restores sizes that follow a cut elsewhere, where the operator's own axes need the original sizes and the rule has
+   * not set them.
+   */
   restoreSizes(original: Node): void {
     for (const i of traitsOf(original).sizeInputs ?? []) {
       const v = original.input(i);
@@ -217,7 +220,7 @@ class Rewrite implements RewriteContext {
     };
     const [x, y] = [lengths(v, axis), lengths(other, otherAxis)];
     const count = Math.max(x.length, y.length);
-    // A value of a fixed shape has it everywhere.
+    // A value of a fixed shape has the same shape at all sizes.
     const at = (of: typeof x, i: number): number | undefined => (of.length === 1 ? of[0] : of[i]);
     return Array.from({ length: count }, (_, i) => at(x, i)).every((n, i) => n !== undefined && n === at(y, i));
   }

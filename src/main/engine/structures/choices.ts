@@ -1,4 +1,4 @@
-/** The choices of a plan, read against the structures of a model. */
+/** Resolves the choices of a plan against the structures of a model. */
 import { SecateurError } from '../../../shared/contract/errors.ts';
 import type { Plan, PlanChoice, PlanVersion1 } from '../../../shared/model/types.ts';
 import type { Structure } from './contract.ts';
@@ -10,7 +10,7 @@ export interface Choice {
   readonly removed: readonly number[];
 }
 
-/** The part of a plan that a model is cut by. */
+/** The part of a plan that determines a cut. */
 export type Cut = Pick<Plan, 'choices'>;
 
 /** A cut of any version of plan files. */
@@ -19,7 +19,7 @@ export type AnyCut = Cut | PlanVersion1;
 export const invalidPlan = (reason: string): SecateurError => new SecateurError('plan-invalid', { reason });
 
 /**
- * @returns in the order of the structures.
+ * @returns choices in the order of the structures
  * @throws SecateurError 'plan-invalid' for unknown versions, structures or units
  */
 export function readChoices(structures: readonly Structure[], plan: AnyCut): Choice[] {
@@ -52,11 +52,11 @@ export const choiceOf = ({ id, kind, units }: Structure, removed: readonly numbe
 });
 
 /**
- * A plan file of version 1 as the plan that it means now.
+ * Converts a plan file of version 1 to the present version.
  * @throws SecateurError 'plan-invalid' for other versions, and for structures that the model does not have
  */
 function upgradePlan(file: PlanVersion1, structures: readonly Structure[]): Plan {
-  // A file may say anything.
+  // The version in a file can be anything.
   if ((file.version as number) !== 1) throw invalidPlan(`version ${String(file.version)} is not known`);
   const choose = (id: string, removed: readonly number[]): PlanChoice => {
     const s = structures.find((x) => x.id === id);

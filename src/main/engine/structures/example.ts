@@ -1,4 +1,6 @@
-/** Small networks with structures of a kind. Generic tests find, mask and cut them (test/contract/structures.test.ts). */
+/**
+ * Small networks with structures of a kind. Generic tests find, mask and cut them (test/contract/structures.test.ts).
+ */
 import { GraphBuilder } from '../autodiff/builder.ts';
 import { importDomains } from '../autodiff/walker.ts';
 import { int, ints, type Attribute } from '../ir/attribute.ts';
@@ -11,13 +13,13 @@ import { seededRandom } from '../random.ts';
 export interface KindExample {
   readonly name: string;
   readonly build: () => Model;
-  /** Units of each structure of the kind, in the order in which they are found. */
+  /** Units of each structure of the kind, in the order of detection. */
   readonly units: readonly number[];
 }
 
 const OPSET = 17;
 
-/** Writes a network with random weights. Linear layers are named layer1, layer2, ... */
+/** Builds a network with random weights. Linear layers are named layer1, layer2, ... */
 export class ExampleNet {
   readonly #model = new Model();
   readonly #random = seededRandom(7);
@@ -45,7 +47,7 @@ export class ExampleNet {
     return this.#layer('MatMul', [x, this.#weight(k, n)]);
   }
 
-  /** Mean over all positions of `c` channels, and three classes from them. */
+  /** Mean over all positions of `c` channels, then three classes. */
   classes(x: Value, c: number): Value {
     return this.linear(this.b.op('Flatten', [this.b.op('GlobalAveragePool', [x])], { axis: int(1) }), c, 3);
   }

@@ -1,4 +1,4 @@
-/** Finds the structures of a model, of all kinds. */
+/** Finds the structures of all kinds in a model. */
 import type { Facts } from '../ir/facts.ts';
 import type { Model } from '../ir/model.ts';
 import type { Analysis, Group, ResidualBlock } from './axes/types.ts';
@@ -7,7 +7,7 @@ import type { Structure, StructureKind } from './contract.ts';
 import { KINDS } from './registry.ts';
 
 export interface FoundStructures {
-  /** The axis maps. `skipped` holds what no kind can reduce. */
+  /** The axis maps. `skipped` holds the operators that no kind can reduce. */
   readonly analysis: Analysis;
   /** Structures with axes first, in the order of the model; then the others, kind by kind. */
   readonly structures: readonly Structure[];
@@ -35,7 +35,7 @@ export function findStructures(
   };
 }
 
-/** The units along axes that a model has. */
+/** The groups of all structures with axes. */
 export const axesOf = (structures: readonly Structure[]): Group[] => structures.flatMap((s) => s.axes ?? []);
 
 /** The sums that level 0 of some structure replaces, in execution order. */

@@ -1,6 +1,6 @@
 /**
- * The oracle of every cut: the same model with units masked instead of removed. Channels are multiplied by 0 or 1 where
- * contractions read them. `gateModel` makes the factors inputs, so that one session evaluates any plan.
+ * The reference for every cut: the same model with units masked instead of removed. Channels are multiplied by 0 or 1
+ * where contractions read them. `gateModel` turns the factors into inputs, so that one session evaluates any plan.
  */
 import { int } from '../ir/attribute.ts';
 import { cloneModel, type Clone } from '../ir/clone.ts';
@@ -16,8 +16,8 @@ import { readChoices, type AnyCut, type Choice } from './choices.ts';
 import type { Analysed, Gate, MaskDraft, Subject } from './contract.ts';
 
 /**
- * A copy in which the removed units of the plan contribute nothing; every shape stays.
- * @throws SecateurError 'plan-invalid' for unknown structures or units.
+ * A copy in which the plan's removed units contribute nothing; all shapes stay.
+ * @throws SecateurError 'plan-invalid' for unknown structures or units
  */
 export function maskModel(from: Subject, plan: AnyCut): Model {
   const clone = cloneModel(from.model);
@@ -26,7 +26,7 @@ export function maskModel(from: Subject, plan: AnyCut): Model {
   return clone.model;
 }
 
-/** Masks choices in a copy that stands already. */
+/** Masks choices in an existing copy. */
 function maskChoices(
   choices: readonly Choice[],
   { facts, analysis, clone }: Pick<Analysed, 'facts' | 'analysis'> & { readonly clone: Clone },
@@ -138,7 +138,9 @@ class Drafting implements MaskDraft {
         .reduce((a, b) => this.#emit('Mul', [a, b]));
   }
 
-  /** The gates of structures that share no index, spread over the axis. Indices without a gate read the appended one. */
+  /**
+   * The gates of structures without common indices, spread over the axis. Indices without a gate read an appended 1.
+   */
   #vector(layer: readonly Part[], extent: number): Value {
     const { graph } = this.#clone.model;
     const total = layer.reduce((n, p) => n + p.gate.units, 0);
@@ -154,7 +156,7 @@ class Drafting implements MaskDraft {
     return this.#emit('Gather', [all, index], 0);
   }
 
-  /** At the start of the graph. */
+  /** Inserts at the start of the graph. */
   #emit(op: string, inputs: readonly Value[], axis?: number): Value {
     return this.#clone.model.graph.emit(op, [...inputs], {
       ...(axis !== undefined && { attributes: [['axis', int(axis)]] }),
@@ -164,7 +166,7 @@ class Drafting implements MaskDraft {
   }
 }
 
-/** Structures of one layer share no index; the factors of layers are multiplied. */
+/** Structures of one layer have no common index; the factors of layers are multiplied. */
 function layersOf(parts: readonly Part[]): Part[][] {
   const layers: { readonly taken: Set<number>; readonly parts: Part[] }[] = [];
   for (const p of parts) {

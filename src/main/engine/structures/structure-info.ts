@@ -1,4 +1,4 @@
-/** How reports describe structures. */
+/** Descriptions of structures for reports. */
 import type { GroupInfo, Plan } from '../../../shared/model/types.ts';
 import { elementCount } from '../ir/dtype.ts';
 import type { Group } from './axes/types.ts';
@@ -21,7 +21,7 @@ function paramsOf({ members }: Group): number {
   return elements;
 }
 
-/** Structures of which parts can stay, with the units that a plan keeps. */
+/** Structures that can keep a part of their units, with the units that a plan keeps. */
 export const keptUnits = (
   structures: readonly Structure[],
   plan: Pick<Plan, 'choices'>,
@@ -30,7 +30,7 @@ export const keptUnits = (
   return structures.filter((s) => s.units > 1).map((s) => ({ ...structureInfo(s), kept: level.get(s.id) ?? s.units }));
 };
 
-/** Names of the structures of a single unit that a plan removes. */
+/** Names of the single-unit structures that a plan removes. */
 export const removedWhole = (structures: readonly Structure[], plan: Pick<Plan, 'choices'>): string[] => {
   const gone = new Set(plan.choices.filter((c) => c.level === 0).map((c) => c.structure));
   return structures.filter((s) => s.units === 1 && gone.has(s.id)).map((s) => s.name);

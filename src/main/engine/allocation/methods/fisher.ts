@@ -1,7 +1,7 @@
 import type { AllocationMethod } from './contract.ts';
 import { openByCost } from './support/by-cost.ts';
 
-/** As `measured`, with output changes predicted by the diagonal of the Fisher matrix instead of being run. */
+/** Same as `measured`, but output changes are predicted by the diagonal of the Fisher matrix instead of measured. */
 export const method: AllocationMethod = {
   name: 'fisher',
   summary: 'Least change of the outputs predicted by curvature per millisecond saved',

@@ -1,7 +1,7 @@
 import type { AllocationMethod } from './contract.ts';
 import { keepBest, openByScores } from './support/by-scores.ts';
 
-/** One ranking of all units. Scores of different layers are made comparable by their mean. */
+/** One ranking of all units. Scores of different layers are made comparable by dividing by their mean. */
 export const method: AllocationMethod = {
   name: 'global',
   summary: 'One ranking of all units; a baseline',

@@ -1,6 +1,6 @@
 /**
- * Atoms: one per index of every axis (of extent > 1) of every value, joined by union-find. A class of atoms is what
- * must go together. Flat typed arrays: a large model has millions of atoms.
+ * Atoms: one per index of every axis (of extent > 1) of every value, joined by union-find. A class of atoms must be
+ * removed together. Flat typed arrays, because a large model has millions of atoms.
  */
 import { everyValue } from '../../ir/bodies.ts';
 import type { Facts } from '../../ir/facts.ts';
@@ -8,13 +8,13 @@ import type { Graph } from '../../ir/graph.ts';
 import type { Node } from '../../ir/node.ts';
 import type { Value } from '../../ir/value.ts';
 
-/** Why an axis must stay whole. */
+/** The reason why an axis must stay whole. */
 export interface Block {
   readonly operator: string;
   readonly reason: string;
 }
 
-/** Axes longer than this are kept whole without atoms of their own: no channel axis is that long. */
+/** Longer axes stay whole and get no atoms: no channel axis is that long. */
 const MAX_EXTENT = 1 << 20;
 
 export class AtomTable {
@@ -59,7 +59,7 @@ export class AtomTable {
   has(v: Value): boolean {
     return this.#axisBase.has(v);
   }
-  /** Dense axis number, or -1 for values or axes that are not known. */
+  /** Dense axis number, or -1 for unknown values or axes. */
   axis(v: Value, axis: number): number {
     const base = this.#axisBase.get(v);
     if (base === undefined) return -1;
@@ -83,7 +83,7 @@ export class AtomTable {
     this.#parent[b] = a;
     this.#size[a]! += this.#size[b]!;
     const [fa, fb] = [this.#frozen[a]!, this.#frozen[b]!];
-    // The earlier reason wins: it is the one nearest to the class's own operators more often than not.
+    // The earlier reason wins, because it is usually the nearest to the class's own operators.
     if (fb && (!fa || fb < fa)) this.#frozen[a] = fb;
   }
 

@@ -1,4 +1,4 @@
-/** Constants as the pruning code sees them: initializers, outputs of Constant nodes, and what is computed from those alone. */
+/** Constants as pruning defines them: initializers, outputs of Constant nodes, and values computed from these alone. */
 import { bodyValues, everyNode } from '../../ir/bodies.ts';
 import { DType, elementCount } from '../../ir/dtype.ts';
 import type { Facts } from '../../ir/facts.ts';
@@ -9,7 +9,7 @@ import { tensorOf as constantAttribute } from '../../passes/constants-to-initial
 
 const SMALL = 1 << 14;
 
-/** The tensor a value always holds: of an initializer or of a Constant node. */
+/** The constant tensor of a value: of an initializer or of a Constant node. */
 export function tensorOf(v: Value): Tensor | null {
   if (v.initializer) return v.initializer;
   return v.producer?.key === 'Constant' ? constantAttribute(v.producer.attributes) : null;
@@ -25,7 +25,10 @@ export function constantOf(v: Value | null, facts: Facts): readonly number[] | n
   return toNumbers(t);
 }
 
-/** Values whose data does not depend on the graph inputs' data: weights, and what data movement or casts make of weights. */
+/**
+ * Values whose data does not depend on the graph inputs' data: weights, and results of data movement or casts of
+ * weights.
+ */
 export function weightLike(graph: Graph, facts: Facts): Set<Value> {
   const out = new Set<Value>(graph.initializers);
   for (const v of bodyValues(graph)) if (v.initializer) out.add(v);

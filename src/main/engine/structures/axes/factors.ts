@@ -9,7 +9,7 @@ import type { Value } from '../../ir/value.ts';
 import { maskReductions, type MaskedReduction } from './mask-reductions.ts';
 import type { Reduction, Sink } from './types.ts';
 
-/** Makes the vector that an axis is multiplied by, or null where nothing is to be done. */
+/** Creates the vector for an axis; null where no multiplication is needed. */
 export type Factor = (value: Value, axis: number, extent: number) => (() => Value) | null;
 
 export function insertReductions(clone: Clone, reductions: readonly Reduction[], facts: Facts, factor: Factor): void {
@@ -23,7 +23,10 @@ export function insertReductions(clone: Clone, reductions: readonly Reduction[],
   maskReductions(masked, facts, clone.model.opset);
 }
 
-/** Multiplies the activation of every sink by a vector along its axis; a node may sum over several axes of one. */
+/**
+ * Multiplies the activation of every sink by a vector along its axis. A node may sum over several axes of one
+ * activation.
+ */
 export function insertFactors(
   nodes: ReadonlyMap<Node, Node>,
   values: ReadonlyMap<Value, Value>,
@@ -58,7 +61,7 @@ export function insertFactors(
   }
 }
 
-/** `v`, which stands for `value`, times the vector along an axis, or `v` itself where nothing is to be done. */
+/** `v`, the copy of `value`, times the vector along an axis; `v` itself where no multiplication is needed. */
 function times(node: Node, v: Value, value: Value, axis: number, facts: Facts, factor: Factor): Value {
   const fact = facts.get(value);
   const shape = fact?.shape ?? value.initializer!.dims;

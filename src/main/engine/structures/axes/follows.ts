@@ -1,6 +1,6 @@
 /**
- * Which numbers of a model's size arithmetic follow a cut by themselves. `Shape` of a tensor whose width is cut gives a
- * smaller width, but the same batch: what is computed from the batch alone stays as it was.
+ * Determines which numbers of a model's size arithmetic follow a cut by themselves. `Shape` of a tensor with a cut
+ * width gives a smaller width but the same batch: numbers computed from the batch alone are unchanged.
  */
 import { attrInt } from '../../ir/attribute.ts';
 import { DType, elementCount, isFloat } from '../../ir/dtype.ts';
@@ -12,10 +12,10 @@ import { keepsOrder, readsSizes, traitsOf } from '../../ops/registry.ts';
 import { constantOf } from './constants.ts';
 import type { Removal } from './removal.ts';
 
-/** Per value with at least one such element: which of its elements are computed from a width that is cut. */
+/** For each value with at least one such element: whether each element is computed from a cut width. */
 export type Follows = ReadonlyMap<Value, readonly boolean[]>;
 
-/** @param whole operators that go on getting the sizes from before the cut: what they make does not follow it */
+/** @param whole operators that keep getting the sizes from before the cut: their results do not follow it */
 export function followsCut(
   model: Model,
   facts: Facts,
@@ -28,7 +28,7 @@ export function followsCut(
     const { sizeInputs = [], shapeInputs = [] } = traitsOf(node);
     const reads = node.inputs.some((v, i) => v && out.has(v) && !sizeInputs.includes(i) && !shapeInputs.includes(i));
     if (!readsSizes(node) && !reads) continue;
-    // What such a number becomes in data keeps its value: see pin.ts.
+    // A number that becomes data keeps its value; see pin.ts.
     if (becomesData(node, facts)) continue;
     for (const o of node.outputs) {
       const marks = marksOf(node, o, facts, removal, out);
@@ -38,7 +38,7 @@ export function followsCut(
   return out;
 }
 
-/** True for the Cast in which an integer turns into a float that data are computed with. */
+/** True for a Cast that turns an integer into a float used in computations on data. */
 export function becomesData(node: Node, facts: Facts): boolean {
   const out = keepsOrder(node) ? facts.get(node.output()) : undefined;
   if (!out?.constant || !isFloat(out.dtype)) return false;
@@ -46,7 +46,7 @@ export function becomesData(node: Node, facts: Facts): boolean {
   return !isFloat(from) && !feedsInteger(node.output());
 }
 
-/** True when everything the float is used for ends in an integer again: size arithmetic (floor of a division), not data. */
+/** True when all uses of the float end in an integer again: size arithmetic (floor of a division), not data. */
 function feedsInteger(v: Value): boolean {
   const seen = new Set<Value>();
   const open = [v];
@@ -66,7 +66,7 @@ function feedsInteger(v: Value): boolean {
   return true;
 }
 
-/** True for what size arithmetic in floats consists of. */
+/** True for operators of size arithmetic in floats. */
 function isSizeStep(n: Node): boolean {
   const { elementwise, movement } = traitsOf(n);
   return (
@@ -107,11 +107,11 @@ function marksOf(node: Node, o: Value, facts: Facts, removal: Removal, known: Fo
     const marks = inputs.map(of);
     return Array.from({ length: n }, (_, i) => marks.some((m) => m[m.length === 1 ? 0 : i]));
   }
-  // Products and what else mixes its elements.
+  // Products and other operators that mix elements.
   return new Array<boolean>(n).fill(true);
 }
 
-/** First axis that a Shape reads, of data of that rank. */
+/** First axis that a Shape reads, for data of that rank. */
 export function shapeStart(node: Node, rank: number): number {
   const n = attrInt(node.attributes.get('start'), 0);
   return Math.max(0, n < 0 ? n + rank : n);

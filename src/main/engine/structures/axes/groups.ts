@@ -1,8 +1,8 @@
 /**
  * Groups of coupled structures, from the axis maps of every operator. A class of joined atoms is a unit when nothing
- * freezes it, some weight makes it (source) and some contraction ends it (sink), so that removing it equals masking it.
- * Units that live on the same axes form a group. (The idea of dependency graphs: Fang et al., DepGraph, CVPR 2023; here
- * on single indices, so that concatenations, splits and flattened axes need no special cases.)
+ * freezes it, some weight produces it (source) and some contraction ends it (sink), so that removing it equals masking
+ * it. Units on the same axes form a group. (The idea of dependency graphs: Fang et al., DepGraph, CVPR 2023; here on
+ * single indices, so that concatenations, splits and flattened axes need no special cases.)
  */
 import type { Skipped } from '../../../../shared/model/types.ts';
 import type { Facts } from '../../ir/facts.ts';
@@ -20,7 +20,9 @@ import type { Analysis, Group, GroupMember, Sink } from './types.ts';
 export interface GroupOptions {
   /** Operator definitions; the registry by default. */
   readonly lookup?: Lookup;
-  /** Atoms that may be visited in trying other readings of ambiguous operators; default eight million, about a second. */
+  /**
+   * Maximum atoms to visit when trying other readings of ambiguous operators; default eight million, about one second.
+   */
   readonly effort?: number;
 }
 
@@ -38,7 +40,7 @@ export function buildGroups(model: Model, facts: Facts, options: GroupOptions = 
 }
 
 /**
- * Groups that other readings show beside those of the best one: where channels are heads times dimensions, the best reading
+ * Groups of other readings besides those of the best one. Where channels are heads times dimensions, the best reading
  * has one of the two as units. Cutting both leaves a product, so both are offered.
  */
 function withOthers(
@@ -88,13 +90,15 @@ function withOthers(
 interface Built {
   readonly relations: Relations;
   readonly analysis: Analysis;
-  /** Elements of weights that lie in some unit: what a reading is judged by. */
+  /** Number of weight elements that belong to a unit; used to compare readings. */
   readonly score: number;
   /** True when some axis of the node belongs to a group. */
   readonly live: (node: Node) => boolean;
 }
 
-/** Tries other readings where the first one leaves a node without units; first for all nodes of a kind, then one by one. */
+/**
+ * Tries other readings where the first one leaves a node without units: first for all nodes of a kind, then one by one.
+ */
 function search(
   build: (forced: ReadonlyMap<Node, string>) => Built,
   effort: number,

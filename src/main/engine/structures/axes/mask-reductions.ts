@@ -1,6 +1,6 @@
 /**
- * Reductions in a masked model: sums and means over what stays, and normalizations by the statistics of what stays, so that
- * a unit that is masked is as if it were not there.
+ * Reductions in a masked model: sums, means and normalizations over the remaining units, so that a masked unit has no
+ * influence.
  */
 import { GraphBuilder } from '../../autodiff/builder.ts';
 import { attrFloat, int } from '../../ir/attribute.ts';
@@ -13,14 +13,14 @@ import { traitsOf } from '../../ops/registry.ts';
 
 export interface MaskedReduction {
   readonly reduction: Reduction;
-  /** The node's copy in the masked model, and the copy of what it reduces. */
+  /** The node's copy in the masked model, and the copy of its reduced input. */
   readonly node: Node;
   readonly activation: Value;
-  /** Float32, as long as the axis: one where a unit stays, zero where it goes. */
+  /** Float32, as long as the axis: 1 for units that stay, 0 for masked ones. */
   readonly vector: Value;
 }
 
-/** Reductions of one node, over one axis or several. Changes the graph of the node in place. */
+/** Masks the reductions of one node, over one or several axes. Changes the graph of the node in place. */
 export function maskReductions(all: readonly MaskedReduction[], facts: Facts, opset: number): void {
   for (const [node, of] of Map.groupBy(all, (r) => r.node)) {
     const { reduction, activation } = of[0]!;
@@ -28,7 +28,7 @@ export function maskReductions(all: readonly MaskedReduction[], facts: Facts, op
     const b = new GraphBuilder(node.graph!, opset);
     b.before = node;
     const cast = (v: Value): Value => (fact.dtype === DType.FLOAT ? v : b.cast(v, fact.dtype));
-    // How many there were over how many there are.
+    // The original count divided by the remaining count.
     const scales = of.map(({ vector, reduction: { axis } }) =>
       b.div(b.scalar(fact.shape[axis]!), b.op('ReduceSum', [vector], { keepdims: int(0) })),
     );
@@ -52,7 +52,7 @@ export function maskReductions(all: readonly MaskedReduction[], facts: Facts, op
   }
 }
 
-/** Everything that reads the node's output reads it times the scale. */
+/** Multiplies the node's output by the scale for all of its readers. */
 function rescale(node: Node, scale: Value): void {
   const graph = node.graph!;
   const y = node.output();
@@ -64,7 +64,7 @@ function rescale(node: Node, scale: Value): void {
   });
 }
 
-/** A normalization over the last axis by what the mask leaves: with a mean or without, of a sum or of one value. */
+/** A normalization over the unmasked part of the last axis: with or without a mean, of a sum or of one value. */
 function normalizeMasked(b: GraphBuilder, node: Node, masked: Value, mask: Value, scale: Value, axis: number): void {
   const { normalization, scaleInput } = traitsOf(node);
   const { centred, residual, shift, bias, sum: given, epsilon: usual } = normalization!;

@@ -1,6 +1,6 @@
 /**
- * Vectors of sizes in which run-time sizes stand beside literal widths: [N, 1, 64]. After a cut the widths are others, and
- * the run-time sizes must go on being computed.
+ * Vectors that mix run-time sizes with literal widths, such as [N, 1, 64]. A cut changes the widths, while the run-time
+ * sizes must continue to be computed.
  */
 import { int } from '../../ir/attribute.ts';
 import { DType } from '../../ir/dtype.ts';
@@ -11,18 +11,18 @@ import type { Value } from '../../ir/value.ts';
 export interface MixedSizes {
   readonly dtype: number;
   readonly dims: readonly number[];
-  /** What the vector held before the surgery, and is to hold after it, at the sizes of the instrumented run. */
+  /** The vector's contents before and after the surgery, at the sizes of the instrumented run. */
   readonly before: readonly number[];
   readonly after: readonly number[];
   /** Elements that follow the sizes of the inputs. */
   readonly varies: readonly boolean[];
-  /** True when element i is computed from a width that was cut, and is right by itself. */
+  /** True when element i is computed from a cut width and is therefore correct by itself. */
   readonly follows: (i: number) => boolean;
 }
 
 /**
- * A value that holds the run-time elements of `old` and the literal ones of `after`, for an input of `node`. A run-time
- * element that contains a width (batch times heads) is scaled by what is left of the width.
+ * A value with the run-time elements of `old` and the literal ones of `after`, for an input of `node`. A run-time
+ * element that contains a width (batch times heads) is scaled by the remaining share of the width.
  */
 export function mixedSizes(node: Node, old: Value, m: MixedSizes): Value {
   const graph = node.graph!;

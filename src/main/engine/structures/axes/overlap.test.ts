@@ -5,7 +5,7 @@ import { Widths } from '../../latency/widths.ts';
 import { compatible, overlapOf } from './overlap.ts';
 import type { Group } from './types.ts';
 
-/** Three heads of four dimensions; queries, keys and values side by side. */
+/** Three heads of four dimensions; queries, keys and values are concatenated. */
 const HEADS = 3;
 const SIZE = 4;
 const part = (which: number, head: number, dim: number): number => (which * HEADS + head) * SIZE + dim;
@@ -43,7 +43,7 @@ describe('two groups on one axis', () => {
     const same = group('the same heads', heads);
     const [qk, v, all] = [group('qk', dims([0, 1])), group('v', dims([2])), group('all', dims([0, 1, 2]))];
     expect(compatible(base, [same, qk, v])).toEqual([qk, v]);
-    // What crosses the first one already holds another's indices.
+    // A group that crosses the first one already shares indices with another.
     expect(compatible(base, [all, qk])).toEqual([all]);
     expect(compatible([], [qk])).toEqual([]);
   });

@@ -1,6 +1,6 @@
 /**
- * Two groups on one axis: channels of attention are heads times dimensions, and either may go. Whatever subset of units
- * goes of each, what stays of the axis is a product again, so that the axes it is split into have whole sizes.
+ * Two groups on one axis: channels of attention are heads times dimensions, and either may be removed. For any removed
+ * units of both, the remaining axis is a product again, so the axes it is split into have whole sizes.
  */
 import type { Value } from '../../ir/value.ts';
 import type { Group, GroupMember } from './types.ts';
@@ -8,8 +8,8 @@ import type { Group, GroupMember } from './types.ts';
 type Indices = GroupMember['indices'];
 
 /**
- * 'none': no index in common. 'within': all of b's indices are a's, and every unit of b meets every unit of a in equally
- * many, so that both may be cut at will; 'around': the other way round. 'other': neither.
+ * 'none': no common index. 'within': all of b's indices are a's, and every unit of b shares equally many with every
+ * unit of a, so that both may be cut freely; 'around': the reverse. 'other': neither.
  */
 export function overlapOf(a: Indices, b: Indices): 'none' | 'within' | 'around' | 'other' {
   const unitOf = new Map<number, number>();
@@ -30,7 +30,7 @@ export function overlapOf(a: Indices, b: Indices): 'none' | 'within' | 'around' 
   return common === size ? 'within' : common === unitOf.size ? 'around' : 'other';
 }
 
-/** Of `others`, the groups that may be cut beside those of `base`, whatever is cut there, and that are none of them. */
+/** The groups of `others` that may be cut together with any cut of `base`, and that are not in `base`. */
 export function compatible(base: readonly Group[], others: readonly Group[]): Group[] {
   const at = new Map<Value, GroupMember[]>();
   const add = (g: Group): void => {
@@ -47,7 +47,7 @@ export function compatible(base: readonly Group[], others: readonly Group[]): Gr
       for (const m of at.get(own.value) ?? []) {
         if (m.axis !== own.axis) continue;
         const overlap = overlapOf(m.indices, own.indices);
-        // Most groups are the same in every reading: their first member says so.
+        // Most groups are the same in every reading, which their first members show.
         if (overlap === 'other') return false;
         crosses ||= overlap !== 'none';
       }

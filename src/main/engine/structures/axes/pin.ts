@@ -1,6 +1,7 @@
 /**
- * Shapes that become numbers: where an integer computed from a shape turns into a float (the square root of a head's width
- * in attention), the pruned model must go on computing with the original width, or removing would not equal masking.
+ * Shapes that become data: where an integer computed from a shape turns into a float (the square root of a head's width
+ * in attention), the pruned model must keep computing with the original width. Otherwise removing would not equal
+ * masking.
  */
 import { DType } from '../../ir/dtype.ts';
 import type { cloneModel } from '../../ir/clone.ts';
@@ -13,7 +14,7 @@ import { becomesData, followsCut, type Follows } from './follows.ts';
 import type { Removal } from './removal.ts';
 import { uncut } from './uncut.ts';
 
-/** Returns what follows the cut in size arithmetic. */
+/** @returns the numbers of size arithmetic that follow the cut */
 export function pinShapeArithmetic(
   model: Model,
   facts: Facts,
@@ -29,7 +30,7 @@ export function pinShapeArithmetic(
     const fact = facts.get(v)!;
     const copy = clone.values.get(v)!;
     if (fact.varies?.some(Boolean)) {
-      // The number follows the sizes of the inputs as well: it is computed from the original width, not written down.
+      // The number also follows the sizes of the inputs, so it is computed from the original width instead of stored.
       const cast = copy.producer!;
       const before = uncut(node.input(0)!, cast, { facts, follows: from, clone, made });
       if (before) cast.setInput(0, before);

@@ -25,21 +25,21 @@ export interface SinkRecord {
   readonly to: (i: number) => number;
 }
 
-/** An axis that a node reduces, whatever its width is. */
+/** An axis that a node reduces, for any width. */
 export interface ReductionRecord {
   readonly node: Node;
   readonly axis: number;
   readonly how: ReductionKind;
 }
 
-/** A node that had several legal readings. */
+/** A node with several valid readings. */
 export interface ChoiceRecord {
   readonly node: Node;
   readonly readings: readonly string[];
-  /** Readings that may hold beside each other. */
+  /** Readings that may hold at the same time. */
   readonly equal: readonly string[];
   readonly taken: string;
-  /** The same for nodes of one kind: they are switched together first. */
+  /** Equal for nodes of one kind, which are switched together first. */
   readonly signature: string;
 }
 
@@ -54,7 +54,7 @@ export interface Relations {
 
 export type Lookup = (key: string) => OperatorDef | undefined;
 
-/** Thrown when a rule asks for a shape that the instrumented run did not give. */
+/** Thrown when a rule needs a shape that the instrumented run did not give. */
 class ShapeUnknown extends Error {}
 
 class Context implements PruneContext {
@@ -118,7 +118,7 @@ class Context implements PruneContext {
     this.links.push(x, y);
     if (p < 0 && q < 0) return;
     const n = atoms.extent[x]!;
-    // One side is a single index, which always stays: what it goes with stays too.
+    // A single index always stays, and so does its counterpart.
     if (p < 0 || q < 0) {
       for (let i = 0; i < n; i++) {
         const j = to(i);
@@ -159,7 +159,7 @@ class Context implements PruneContext {
   choose<const T extends string>(readings: readonly T[], equal: readonly T[] = []): T {
     const wanted = this.forced.get(this.node);
     const taken = readings.find((r) => r === wanted) ?? readings[0]!;
-    // Arithmetic of shapes has no units, whatever it is read as.
+    // Shape arithmetic has no units under any reading.
     const kind = this.facts.get(this.node.output())?.dtype;
     if (readings.length > 1 && (kind === undefined || isFloat(kind))) {
       const shapes = this.node.outputs.map((o) => this.facts.get(o)?.shape.join('x')).join();
@@ -187,11 +187,12 @@ export function relate(
   const ctx = new Context(model, facts, atoms, forced);
   const links = new Map<Node, readonly number[]>();
   for (const node of everyNode(graph)) {
-    // What a body reads is met where it is read; other subgraphs, those in bodies among them, are not looked into.
+    // Values that a body reads are related at the node that runs the body. Other subgraphs are not followed, including
+    // those in bodies.
     const body = node.graph === graph ? bodyLinks(node) : null;
     if (!body)
       for (const v of capturedBy(node)) atoms.freezeValue(v, describe(node), `read inside the body of ${node.key}`);
-    // Nobody rewrites the arithmetic that follows from a size there.
+    // Arithmetic that follows from a size in a body is not rewritten.
     if (node.graph !== graph && readsSizes(node))
       for (const v of node.inputs) if (v) atoms.freezeValue(v, describe(node), 'its size is read inside a body');
     ctx.node = node;
@@ -212,7 +213,7 @@ export function relate(
   return { atoms, sinks: ctx.sinks, reductions: ctx.reductions, choices: ctx.choices, links };
 }
 
-/** Runs one rule; returns why the axes it did not mention must stay. */
+/** Runs one rule. Returns the reason why the axes it did not mention must stay. */
 function visit(ctx: Context, def: OperatorDef | undefined): string {
   const { node } = ctx;
   if (!def) return `there is no rule for operator ${node.key}`;

@@ -1,11 +1,14 @@
-/** Which weight axes make units (sources) and which are summed over (sinks), read off the links each rule made. */
+/**
+ * Determines which weight axes produce units (sources) and which are summed over (sinks), from the links that each rule
+ * made.
+ */
 import { everyNode } from '../../ir/bodies.ts';
 import type { Graph } from '../../ir/graph.ts';
 import type { Node } from '../../ir/node.ts';
 import type { Value } from '../../ir/value.ts';
 import type { Relations } from './relate.ts';
 
-/** A linear operator's output width: the axis of the weight that makes it. `order` counts nodes in execution order. */
+/** The axis of a linear operator's weight that produces its output width. `order` counts nodes in execution order. */
 export interface Origin {
   readonly node: Node;
   readonly axis: number;
@@ -33,7 +36,7 @@ export function roles(graph: Graph, relations: Relations, weights: ReadonlySet<V
       const carried = axes.some((a) => atoms.axisValue[a]!.producer !== node && !isWeight(a));
       if (!made || carried) continue;
       const own = axes.filter(isWeight);
-      // A bias follows its weight: only when there is no matrix does a vector make the width itself.
+      // A bias follows its weight: a vector is the source only where there is no matrix.
       const matrices = own.filter((a) => rank(a) > 1);
       for (const axis of matrices.length ? matrices : own) {
         sourceAxes.add(axis);
@@ -52,7 +55,7 @@ export function roles(graph: Graph, relations: Relations, weights: ReadonlySet<V
   }
 }
 
-/** A weight that passes through data movement (Transpose, Cast, DequantizeLinear) takes its role from what comes out. */
+/** A weight that passes through data movement (Transpose, Cast, DequantizeLinear) takes its role from the result. */
 function inherit(
   graph: Graph,
   { links }: Relations,

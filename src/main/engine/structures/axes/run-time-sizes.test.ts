@@ -14,7 +14,7 @@ const sizeOf = (n: Net, v: Value, axis: number): Value =>
   n.op('Gather', [n.op('Shape', [v]), n.ints(axis)], { axis: int(0) });
 const joined = (n: Net, ...parts: Value[]): Value => n.op('Concat', parts, { axis: int(0) });
 
-/** Tokens [N, 4, 8] of x [N, 4, 6], and what is put before them; the mean over all makes y. */
+/** Tokens [N, 4, 8] of x [N, 4, 6] with tokens prepended; y is their mean. */
 function withTokens(extra: (n: Net, tokens: Value) => Value): Model {
   const n = new Net();
   const tokens = n.linear(n.input('N', 4, 6), 6, 8);
@@ -30,7 +30,7 @@ function expandIdiom(n: Net, v: Value, shape: Value, rank: number): Value {
   return n.op('Expand', [v, n.op('Where', [n.op('Equal', [shape, minus]), ones, shape])]);
 }
 
-/** The mean over channels, height and width, divided by a count that is computed at run time. */
+/** The mean over channels, height and width, divided by a count computed at run time. */
 function meanOfAll(by: 'Gather' | 'Slice'): Model {
   const n = new Net();
   const x = n.relu(n.conv(n.input('N', 3, 'H', 'W'), 3, 8));
@@ -45,7 +45,7 @@ function meanOfAll(by: 'Gather' | 'Slice'): Model {
   return n.out(n.head(n.op('Sub', [x, n.op('Div', [sum, count])]), 8));
 }
 
-/** Attention over x [N, T, 6] whose heads lie beside the batch, as [N * 3, T, 4]; sizes are read from x. */
+/** Attention over x [N, T, 6] whose heads share an axis with the batch, as [N * 3, T, 4]; sizes are read from x. */
 function headsBesideBatch(n: Net, x: Value): Model {
   const [batch, time] = [sizeOf(n, x, 0), sizeOf(n, x, 1)];
   const rows = n.op('Mul', [batch, n.ints(3)]);

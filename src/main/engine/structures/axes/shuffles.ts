@@ -1,6 +1,7 @@
 /**
- * Channel shuffles as one Gather. Reshape to [N, g, c, ...], a Transpose of those two axes and a Reshape back permute
- * channels; written so, only the same channel of every group could go. A Gather names each channel, so any may go.
+ * Rewrites channel shuffles as one Gather. Reshape to [N, g, c, ...], a Transpose of those two axes and a Reshape back
+ * permute channels. In that form, only the same channel of every group could be removed. A Gather names each channel,
+ * so any can be removed.
  */
 import { attrInts, int } from '../../ir/attribute.ts';
 import type { Facts } from '../../ir/facts.ts';
@@ -11,8 +12,8 @@ import type { Value } from '../../ir/value.ts';
 import { eliminateDead } from '../../passes/eliminate-dead.ts';
 
 /**
- * Rewrites every channel shuffle in place; returns how many. `facts` stays valid for all values that remain.
- * Outputs do not change, bit for bit.
+ * Rewrites every channel shuffle in place. `facts` stays valid for all remaining values. Outputs are bit-identical.
+ * @returns number of shuffles
  */
 export function gatherShuffles(model: Model, facts: Facts): number {
   const { graph } = model;
@@ -21,7 +22,7 @@ export function gatherShuffles(model: Model, facts: Facts): number {
     const match = shuffle(last, facts);
     if (!match || graph.outputs.includes(match.from)) continue;
     const { from, groups, width } = match;
-    // Output j = b groups + a was input a width + b.
+    // Output j = b groups + a is input a width + b.
     const indices = Array.from({ length: groups * width }, (_, j) => (j % groups) * width + Math.floor(j / groups));
     const at = graph.addInitializer(graph.freshName(`${last.output().name}_order`), i64(indices));
     const outputs = [...last.outputs];
@@ -52,6 +53,6 @@ function shuffle(last: Node, facts: Facts): { from: Value; groups: number; width
     split[0] === before[0] &&
     split[1]! * split[2]! === before[1] &&
     before.slice(2).every((n, i) => n === split[i + 3]);
-  // A merge of other axes with equal sizes would look the same only if it were the same data: the shapes decide.
+  // Merging other axes of equal sizes would look the same only for the same data, so the shapes decide.
   return swaps && restored && grouped ? { from, groups: split[1]!, width: split[2]! } : null;
 }

@@ -1,4 +1,6 @@
-/** A width that is read by Shape and makes positions (OneHot, Range): what is counted by it stays whole after a cut. */
+/**
+ * A width that Shape reads and that produces positions (OneHot, Range): values counted by it stay whole after a cut.
+ */
 import { describe, expect, it } from 'vitest';
 import { plainExecutor } from '../../../../../test/support/executor.ts';
 import { oracle, prepare, randomPlan } from '../../../../../test/support/prune.ts';
@@ -13,7 +15,7 @@ import type { Value } from '../../ir/value.ts';
 const sizeOf = (n: Net, v: Value, axis: number): Value =>
   n.op('Gather', [n.op('Shape', [v]), n.constant(i64([axis], []))], { axis: int(0) });
 
-/** h [N, 'T', 8] of x [N, 'T', 6] whose width may be cut, and numbers [.., 3] that are added to what is made of it. */
+/** h [N, 'T', 8] of x [N, 'T', 6] whose width may be cut, and numbers [.., 3] that are added to a result of h. */
 function withPositions(make: (n: Net, h: Value) => Value): Model {
   const n = new Net();
   const h = n.linear(n.input('N', 'T', 6), 6, 8);
@@ -57,7 +59,7 @@ const CASES: Record<string, (n: Net, h: Value) => Value> = {
     return n.op('Mul', [n.weight(3), n.op('ReduceMean', [toFloat(n, range(n, all))], { keepdims: int(0) })]);
   },
   'a range of the length beside it': (n, h) => {
-    // Positions of a sequence follow its length, and go on following it.
+    // Positions of a sequence follow its length, before and after the cut.
     const at = n.op('Unsqueeze', [toFloat(n, range(n, sizeOf(n, h, 1))), n.ints(1)]);
     return n.op('MatMul', [at, n.weight(1, 3)]);
   },

@@ -3,7 +3,7 @@ import { DType } from '../../ir/dtype.ts';
 import { MemoryTensor } from '../../ir/tensor.ts';
 import { sliceTensor } from './slice-tensor.ts';
 
-/** A tensor whose elements are 0, 1, 2, ... in `bytes` bytes each, its memory beginning `offset` bytes into a buffer. */
+/** A tensor whose elements are 0, 1, 2, ... in `bytes` bytes each, starting `offset` bytes into a buffer. */
 function counting(dtype: number, bytes: 1 | 2 | 4 | 8, dims: number[], offset: number): MemoryTensor {
   const n = dims.reduce((a, b) => a * b, 1);
   const whole = new Uint8Array(offset + n * bytes);

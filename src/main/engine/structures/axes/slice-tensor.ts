@@ -1,8 +1,8 @@
-/** Tensors with only some indices kept along some axes. */
+/** Tensors reduced to some indices along some axes. */
 import { bitsOf, byteSize } from '../../ir/dtype.ts';
 import { MemoryTensor, sliceChunks, type Tensor } from '../../ir/tensor.ts';
 
-/** Larger results are sliced each time they are read, so that a model with external data need not fit in memory. */
+/** Larger results are sliced at each read, so that a model with external data need not fit in memory. */
 const KEEP_IN_MEMORY = 64 << 20;
 
 /** Keeps indices `kept[axis]` (ascending or not; null = all) of each axis. Elements must be whole bytes. */
@@ -25,7 +25,7 @@ function gather(
 ): Uint8Array {
   const out = new Uint8Array(total);
   const { block, each } = piecesOf(dims, kept, elementBytes);
-  // Many short pieces are copied word by word: a call for each would take several times as long.
+  // Many short pieces are copied word by word, because one call per piece would take several times as long.
   const short = block % 4 === 0 && block <= SHORT;
   const [source, target] = short ? [wordsOf(from), wordsOf(out)] : [from, out];
   const unit = short ? 4 : 1;
@@ -39,11 +39,11 @@ function gather(
   return out;
 }
 
-/** What is kept, in pieces that lie together: the bytes of one, and a walk over where they begin, in order. */
+/** The kept parts as contiguous pieces: the size of one in bytes, and an iteration over their offsets, in order. */
 function piecesOf(dims: readonly number[], kept: readonly (readonly number[] | null)[], elementBytes: number) {
   let last = dims.length - 1;
   while (last >= 0 && !kept[last]) last--;
-  // Everything behind the last sliced axis is one piece.
+  // Everything after the last sliced axis is one piece.
   let block = elementBytes;
   for (let axis = last + 1; axis < dims.length; axis++) block *= dims[axis]!;
   const strides: number[] = [];
@@ -66,7 +66,7 @@ function piecesOf(dims: readonly number[], kept: readonly (readonly number[] | n
 /** Bytes. */
 const SHORT = 256;
 
-/** The same bytes as 4-byte words, moved where they do not lie on a word's border. */
+/** The same bytes as 4-byte words, copied where they are not aligned to words. */
 function wordsOf(bytes: Uint8Array): Uint32Array {
   const { buffer, byteOffset, byteLength } = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
   return new Uint32Array(buffer, byteOffset, byteLength >> 2);

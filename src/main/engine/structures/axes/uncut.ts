@@ -1,6 +1,6 @@
 /**
- * Size arithmetic as it was before a cut, at whatever sizes the inputs have: the widths that are cut are put back into the
- * shapes that are read, and what is computed from them is computed once more. [N, 5 of 8, H, W] becomes [N, 8, H, W] again.
+ * Recomputes size arithmetic as it was before a cut, for any sizes of the inputs: cut widths are restored in the shapes
+ * that are read, and dependent values are computed a second time. [N, 5 of 8, H, W] becomes [N, 8, H, W] again.
  */
 import type { cloneModel } from '../../ir/clone.ts';
 import { DType } from '../../ir/dtype.ts';
@@ -14,11 +14,15 @@ export interface Uncut {
   readonly facts: Facts;
   readonly follows: Follows;
   readonly clone: ReturnType<typeof cloneModel>;
-  /** Original value to its copy, of those that were made so far. */
+  /** Original value to its copy, for copies made so far. */
   readonly made: Map<Value, Value>;
 }
 
-/** @param v of the original; @param before a node of the clone. A value of the clone; null where it cannot be computed again. */
+/**
+ * Returns a value of the clone; null where it cannot be recomputed.
+ * @param v of the original
+ * @param before a node of the clone
+ */
 export function uncut(v: Value, before: Node, o: Uncut): Value | null {
   if (!o.follows.has(v)) return o.clone.values.get(v) ?? null;
   const known = o.made.get(v);

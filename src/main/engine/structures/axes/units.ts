@@ -1,4 +1,4 @@
-/** The parts that kinds share whose units are indices along axes. */
+/** Parts shared by kinds whose units are indices along axes. */
 import type { Group } from './types.ts';
 import type { Structure, StructureKind } from '../contract.ts';
 
@@ -7,7 +7,8 @@ type AxisKind = Omit<StructureKind, 'name' | 'find' | 'examples'>;
 /** @param all groups of the model */
 export function structureOf(axes: Group, kind: StructureKind, unit: string, all: readonly Group[]): Structure {
   const { id, units, multiple, members } = axes;
-  // Groups are named after the operator that makes them: such a name means that group, not all that the operator reads.
+  // Groups are named after the operator that produces them: such a name means that group, not all that the operator
+  // reads.
   const ids = new Set(all.map((g) => g.id));
   const names = members.flatMap((m) => m.nodes.map((n) => n.name)).filter((n) => n !== '' && !ids.has(n));
   const makers = members.filter((m) => m.role === 'source').flatMap((m) => m.nodes);
@@ -25,7 +26,7 @@ export const axisKind: AxisKind = {
   apply(s, removed, cut) {
     const { members } = s.axes!;
     if (removed.length === s.units) {
-      // Every weight of the units is read by nodes that go with another structure.
+      // Every weight of the units is read by nodes that are removed with another structure.
       const inside = members.every((m) => m.role === 'through' || m.nodes.every((n) => cut.gone.has(n)));
       if (!inside) cut.refuse(`${s.name} would lose all of its ${s.units} units`);
       return;

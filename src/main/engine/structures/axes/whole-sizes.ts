@@ -1,6 +1,6 @@
 /**
- * Sizes that count positions. OneHot makes as many classes and Range as many steps as a number says, and no rule cuts what
- * they make: where the number is computed from a width that is cut, they go on getting what it was before.
+ * Sizes that count positions. A number determines the classes of OneHot and the steps of Range, and no rule cuts their
+ * results. Where the number is computed from a cut width, they keep getting the original number.
  */
 import type { cloneModel } from '../../ir/clone.ts';
 import type { Facts } from '../../ir/facts.ts';
@@ -12,7 +12,7 @@ import { uncut } from './uncut.ts';
 
 /**
  * @param follows numbers of the model that follow the cut
- * @param whole operators that take them as they were before it
+ * @param whole operators that need the numbers from before it
  */
 export function keepWholeSizes(
   model: Model,

@@ -25,7 +25,7 @@ export const kind: StructureKind = {
 
 /** @internal */
 export const structureOf = (bypass: ResidualBlock): Structure => ({
-  // The operator that the block is named after may name channels as well.
+  // The operator that gives the block its name may also name channels.
   id: `block ${bypass.id}`,
   name: bypass.id,
   kind,
@@ -37,7 +37,7 @@ export const structureOf = (bypass: ResidualBlock): Structure => ({
   bypass,
 });
 
-/** The branch, its sum, and the activations behind the sum that the block before has applied already. */
+/** The branch, its sum, and the activations after the sum that the previous block has already applied. */
 function nodesOf({ nodes, add }: ResidualBlock): Node[] {
   const repeated = add
     .output()

@@ -18,7 +18,7 @@ const built = (make: (n: Net) => Value): Model => {
   return n.out(n.head(n.relu(make(n)), C));
 };
 
-/** Sums in which the addend that is not the branch is no shortcut. */
+/** Sums whose other addend is not a shortcut. */
 const NONE: [string, (n: Net) => Value][] = [
   [
     'noise of a fixed shape',
@@ -86,7 +86,7 @@ describe('residual blocks', () => {
       ),
     );
     const { refused } = findResiduals(noise.model, noise.facts);
-    // The whole model up to there is no branch of noise.
+    // The whole model up to the sum is not a branch of noise.
     expect(refused.every((r) => r.reason.includes('no input'))).toBe(true);
     const plain = await prepare(built((n) => ((x) => n.add(x, branch(n, x)))(start(n))));
     expect(findResiduals(plain.model, plain.facts).refused).toEqual([]);
@@ -102,7 +102,7 @@ describe('residual blocks', () => {
         return n.add(x, branch(n, x));
       }),
     );
-    // The first branch brings in the second input.
+    // The first branch adds the second input.
     expect(p.blocks).toHaveLength(2);
     for (let seed = 1; seed <= 3; seed++)
       expect((await oracle(p, randomPlan(p, seed, 0.3, 0.6))).error).toBeLessThan(1e-4);

@@ -1,4 +1,6 @@
-/** Which groups of units lie inside attention: fused in one operator, or a softmax between two products of activations. */
+/**
+ * Finds the groups of units inside attention: fused in one operator, or a softmax between two products of activations.
+ */
 import type { Facts } from '../../ir/facts.ts';
 import type { Model } from '../../ir/model.ts';
 import type { Node } from '../../ir/node.ts';
@@ -7,10 +9,10 @@ import { keepsOrder, traitsOf } from '../../ops/registry.ts';
 import { weightLike } from '../axes/constants.ts';
 import type { Group } from '../axes/types.ts';
 
-/** Operators between a softmax and its products (scale, mask, dropout, reshape), at most. */
+/** Maximum number of operators between a softmax and its products (scale, mask, dropout, reshape). */
 const STEPS = 8;
 
-/** The groups with units along an axis of queries, keys, values or their mixture. */
+/** The groups with units along an axis of queries, keys, values or their weighted sum. */
 export function attentionGroups(model: Model, facts: Facts, groups: readonly Group[]): ReadonlySet<Group> {
   const inside = attentionValues(model, facts);
   return new Set(groups.filter((g) => g.members.some((m) => inside.has(m.value))));
@@ -20,7 +22,7 @@ function attentionValues(model: Model, facts: Facts): Set<Value> {
   const weights = weightLike(model.graph, facts);
   const activations = (n: Node): Value[] => n.inputs.filter((v): v is Value => v !== null && !weights.has(v));
   const isStep = (n: Node): boolean => traitsOf(n).elementwise !== undefined || keepsOrder(n);
-  // Logits of two embeddings are matrices; products in attention have a batch besides.
+  // Logits of two embeddings are matrices; products in attention also have a batch axis.
   const isProduct = (n: Node): boolean =>
     !isStep(n) && activations(n).length === 2 && (facts.get(n.output())?.shape.length ?? 0) > 2;
   const out = new Set<Value>();

@@ -4,7 +4,7 @@ import { ExampleNet, type KindExample } from '../example.ts';
 
 const [BATCH, TOKENS, WIDTH, HEADS, SIZE] = [2, 5, 6, 3, 4];
 
-/** Attention of `HEADS` heads of `SIZE` dimensions in one operator, keys and values of `groups` heads. */
+/** Attention with `HEADS` heads of `SIZE` dimensions in one operator, and keys and values of `groups` heads. */
 function fused(opType: string, groups: number, attributes: Record<string, Attribute>): ExampleNet & { y: Value } {
   const n = new ExampleNet();
   const x = n.input(BATCH, TOKENS, WIDTH);

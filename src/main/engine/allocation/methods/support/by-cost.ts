@@ -1,8 +1,8 @@
-/** Allocation by what plans cost: down a greedy path to the goal, then the time that is left is used up. */
+/** Allocation by the cost of plans: follows a greedy path to the goal, then uses up the remaining time. */
 import { GreedyPath, refill } from '../../greedy.ts';
 import type { AllocationContext, Allocator } from '../contract.ts';
 
-/** Plans that are compared at most to use up the time, where each has to be measured. */
+/** Maximum number of plans compared to use up the time, where each must be measured. */
 const TRIES = 24;
 
 export function openByCost({ space, start, costs, onProgress }: AllocationContext): Allocator {

@@ -1,23 +1,26 @@
-/** Allocation without a measurement of the outputs: a rule says what each structure keeps when a share of everything goes. */
+/**
+ * Allocation without measured outputs: a rule gives the units that each structure keeps when a given share of all units
+ * is removed.
+ */
 import type { Structure } from '../../../structures/contract.ts';
 import { applyMove, predictMs, type State } from '../../state.ts';
 import type { AllocationContext, Allocator } from '../contract.ts';
 
-/** Units that each structure keeps, not rounded, when `share` (0 to 1) of everything goes. */
+/** Units that each structure keeps, not rounded, when `share` (0 to 1) of all units is removed. */
 export type Shrink = (groups: readonly Structure[], share: number) => ReadonlyMap<string, number>;
 
-/** Halvings of the share: finer than any step of a structure. */
+/** Number of bisections of the share: finer than any step of a structure. */
 const STEPS = 24;
 
-/** The plan whose predicted latency is closest to the goal from below, by bisection over the share that goes. */
+/** The plan whose predicted latency is closest to the goal from below, by bisection over the removed share. */
 export function openByScores({ space, start }: AllocationContext, shrink: Shrink): Allocator {
-  // A share of a single unit is all or nothing, which no score decides.
+  // A single unit is all or nothing, which scores cannot decide.
   const structures = space.structures.filter((s) => s.units > 1 && space.levels.has(s.id) && !start.has(s.id));
   const at = (share: number): State => {
     let s = start;
     for (const [structure, want] of shrink(structures, share)) {
       const levels = space.levels.get(structure)!;
-      // The nearest level that is offered: never below the floor, which is the smallest of them.
+      // The nearest offered level, which is never below the floor because the floor is the smallest of them.
       const to = levels.reduce((a, b) => (Math.abs(b - want) < Math.abs(a - want) ? b : a));
       s = applyMove(s, { structure, to });
     }
@@ -35,7 +38,10 @@ export function openByScores({ space, start }: AllocationContext, shrink: Shrink
   return { reach, fill: reach };
 }
 
-/** Keeps the best units of all structures in one ranking. @param scores of one structure, comparable between structures */
+/**
+ * Keeps the best units of all structures in one ranking.
+ * @param scores of one structure, comparable between structures
+ */
 export function keepBest(
   structures: readonly Structure[],
   share: number,
