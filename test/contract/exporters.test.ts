@@ -149,6 +149,7 @@ describe('grouped-query attention', () => {
   it.each([true, false])('loses keys with the queries that share them, side by side: %s', async (packed) => {
     const p = await prepare(transformer(17, layerNorm, groupQuery(packed)));
     expect(p.analysis.groups.map((g) => g.units)).toEqual([WIDTH, 2, 16]);
+    expect(p.structures.filter((s) => s.axes).map((s) => s.unit)).toEqual(['channel', 'KV group', 'channel']);
     const plan = choose(p, { [p.analysis.groups[1]!.id]: [0] });
     expect((await oracle(p, plan)).error).toBeLessThan(1e-4);
     const pruned = applyPlan(p, plan).model;

@@ -16,8 +16,11 @@ import type { Structure } from '../../src/main/engine/structures/contract.ts';
 import { rankUnits } from '../../src/main/engine/structures/rank.ts';
 import { KINDS } from '../../src/main/engine/structures/registry.ts';
 import { keptUnits } from '../../src/main/engine/structures/structure-info.ts';
+import type { StageContext } from '../../src/main/pipeline/context.ts';
+import { openCost } from '../../src/main/pipeline/search/plan-cost.ts';
 import { openOutputChange } from '../../src/main/pipeline/search/sensitivity.ts';
 import { plainExecutor } from '../support/executor.ts';
+import { keyed, memos } from '../support/keyed.ts';
 import { difference, feedsFor, oracle, prepare, removedIn, runOnce, type Prepared } from '../support/prune.ts';
 import { formulaLatency } from '../support/residual-chain.ts';
 import { toyKind } from '../support/toy-kind.ts';
@@ -111,7 +114,32 @@ describe('a fourth kind', () => {
     expect(difference(whole, fitted)).toBeLessThanOrEqual(difference(whole, cut));
   });
 
-  it('has no closed form, so that its plans are run', () => {
+  it('has no closed form, so that its plans are run where a method asks for curvature', async () => {
     expect(hasClosedForm(toy)).toBe(false);
+    const logged: string[] = [];
+    const ctx = { ...memos(), executor: plainExecutor, log: (line: string) => logged.push(line) };
+    const feeds = feedsFor(p);
+    const input = Object.keys(feeds)[0]!;
+    const costs = await openCost(
+      {
+        prepared: keyed({ ...p, rewritten: 0, notes: [] }),
+        calibration: keyed({ input, size: 2, batches: [feeds], labels: [null], real: false }),
+        scored: keyed({ scores, notes: [] }),
+        allocation: keyed('fisher'),
+        compensation: keyed('none'),
+        ranking: keyed(2),
+        refit: keyed(2),
+        probes: keyed(2),
+        threads: keyed(1),
+      },
+      { space, start, cut: (s) => applyPlan(p, planOf(space, s, {})), costSeconds: Infinity },
+      { ...ctx, progress: () => undefined } as unknown as StageContext,
+    );
+    expect(logged.join()).toContain('addends');
+    expect(costs.free).toBe(false);
+    const [two, one] = [await costs.cost(new Map([[toy.id, 2]])), await costs.cost(new Map([[toy.id, 1]]))];
+    expect(two).toBeGreaterThan(0);
+    expect(one).not.toBe(two);
+    await costs.close();
   });
 });

@@ -56,7 +56,8 @@ export async function openSearch(
   notes.push(...scored.value.notes);
   const { space, start } = openSpace(prepared.structures, scored.value.scores, latency.counts, latency.model, recipe);
   clock.mark('score');
-  const plan = (s: State): Plan => planOf(space, s, { model: loaded.sha256 });
+  const component = request.part?.component ?? 'model';
+  const plan = (s: State): Plan => planOf(space, s, { [component]: loaded.sha256 });
   const scope = {
     space,
     start,

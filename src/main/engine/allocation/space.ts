@@ -1,4 +1,4 @@
-/** What the allocator may choose from: structures, without what the recipe freezes, in the order of the scores. */
+/** Opens the space that an allocator searches: structures that the recipe does not freeze, units in the order of scores. */
 import type { Recipe } from '../../../shared/model/job.ts';
 import type { LatencyModel } from '../latency/predict.ts';
 import { predictMs, type Space, type State } from './state.ts';
@@ -55,7 +55,7 @@ export function openSpace(
   return { space: { structures, order, levels, latency }, start };
 }
 
-/** Of the steps, those that save something to speak of over the step before: every level that is offered has to be tried. */
+/** Levels that save a noticeable time over the level before. Every level that is offered costs a trial. */
 function worthwhile(s: Structure, levels: readonly number[], latency: LatencyModel): number[] {
   const out = [s.units];
   let last = latency.groupMs(s.id, s.units);

@@ -1,11 +1,11 @@
-/** A plan in the making: the level of every structure. Pure bookkeeping for allocators. */
+/** The state of a search: the level of every structure. Pure bookkeeping for allocators. */
 import type { Plan } from '../../../shared/model/types.ts';
 import type { Node } from '../ir/node.ts';
 import type { LatencyModel } from '../latency/predict.ts';
 import { choiceOf } from '../structures/choices.ts';
 import type { ShapeChange, Structure } from '../structures/contract.ts';
 
-/** What an allocator chooses from. */
+/** The structures and levels that an allocator chooses from. */
 export interface Space {
   readonly structures: readonly Structure[];
   /** Units of each structure by importance, least important first; absent: in the order of their indices. */
@@ -37,7 +37,7 @@ export function removedUnits(space: Space, { id, units }: Structure, level: numb
   return order.slice(0, units - level).sort((a, b) => a - b);
 }
 
-/** Structures by id, and their shape changes by level: asked for some hundred thousand times per allocation. */
+/** Structures by id, and their shape changes by level. They are read some hundred thousand times per allocation. */
 interface Lookups {
   readonly byId: ReadonlyMap<string, Structure>;
   readonly changes: Map<string, Map<number, ShapeChange>>;
@@ -89,14 +89,14 @@ export function planOf(space: Space, s: State, files: Plan['package']): Plan {
   const gone = goneNodes(space, s);
   const choices = space.structures.flatMap((x) => {
     const level = levelOf(x, s);
-    // What stays of a structure that goes with another one has no effect.
+    // The level of a structure that is removed with another one has no effect.
     if (level >= x.units || (level > 0 && isGone(x, gone))) return [];
     return [choiceOf(x, removedUnits(space, x, level))];
   });
   return { version: 2, package: files, choices };
 }
 
-/** Each has to be tried; with more than one ahead, a step that saves little does not hide a good one behind it. */
+/** Each step costs a trial. With more than one ahead, a step that saves little does not hide a good one behind it. */
 const STEPS_AHEAD = 3;
 
 /** Every next step down: each structure to its next lower levels. */
@@ -111,7 +111,7 @@ export function movesFrom(space: Space, s: State): Move[] {
 
 export const moveKey = ({ structure, to }: Move): string => `${structure} ${to}`;
 
-/** True when `next` undoes all that `done` did: it narrows the same structure further, or removes all that it lies in. */
+/** True when `next` makes `done` void: it lowers the same structure further, or removes a structure around it. */
 export function replaces(space: Space, next: Move, done: Move): boolean {
   if (next.structure === done.structure) return true;
   const structure = lookupsOf(space).byId.get(done.structure);

@@ -1,6 +1,6 @@
 /**
- * What a kind of structure is: how its structures are found, at which levels they are offered, how their units are ranked,
- * masked and removed, and what that changes for the latency model. One folder per kind exports `kind` from `kind.ts`;
+ * The interface of a kind of structure: it finds its structures, offers levels, ranks, masks and removes their units, and
+ * says what that changes for the latency model. One folder per kind exports `kind` from `kind.ts`;
  * registry.ts finds it. Everything else (allocation, plans, reports) handles structures and levels and knows no kind.
  */
 import type { Recipe } from '../../../shared/model/job.ts';
@@ -42,7 +42,7 @@ export interface Analysed {
   readonly model: Model;
   /** Must hold the shapes of all values. */
   readonly facts: Facts;
-  /** What the axis maps of all operators say. */
+  /** The groups, sinks and reductions that the axis maps of all operators give. */
   readonly analysis: Analysis;
 }
 
@@ -64,7 +64,7 @@ export interface LevelOptions {
   readonly floor: number;
 }
 
-/** What a choice changes for the latency model. */
+/** The effect of a choice on the latency model. */
 export interface ShapeChange {
   /** Units that stay along the structure's axes; absent where no axis changes. */
   readonly keep?: number;
@@ -97,7 +97,7 @@ export interface StructureKind {
   readonly examples: readonly KindExample[];
 }
 
-/** A cut of several structures in the making. Axes are cut first, then graphs are rewired in the order of structures. */
+/** Collects the parts of one cut. Axes are cut first, then the graph is rewired in the order of structures. */
 export interface CutDraft {
   /** Nodes that go with any structure of the plan. */
   readonly gone: ReadonlySet<Node>;

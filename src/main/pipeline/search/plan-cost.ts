@@ -85,7 +85,10 @@ export async function openCost(o: CostInputs, scope: CostScope, ctx: CostTools):
     try {
       const { structures, levels } = scope.space;
       const other = structures.find((s) => levels.has(s.id) && !hasClosedForm(s));
-      if (other) throw new SecateurError('gradient-unsupported', { operator: other.id });
+      if (other) {
+        const reason = 'its cost does not follow from gradients';
+        throw new SecateurError('gradient-unsupported', { operator: other.kind.name, node: other.id, reason });
+      }
       return await openCurvature(o, scope, ctx);
     } catch (e) {
       if (!(e instanceof SecateurError && e.code === 'gradient-unsupported')) throw e;

@@ -68,7 +68,7 @@ export function findResiduals(model: Model, facts: Facts): Residuals {
   return { blocks: out, refused };
 }
 
-/** What a block is called by: the last linear operator of its branch. */
+/** The name of a block: the last linear operator of its branch. */
 const baseOf = (c: { readonly nodes: readonly Node[] }): string => c.nodes.filter(isLinear).at(-1)!.label;
 
 /** Sizes and names of dynamic axes: an addend that is broadcast along a dynamic axis may have its size in the facts. */

@@ -16,10 +16,21 @@ export const kind: StructureKind = {
   },
 };
 
-/** A head is a run of output channels in every projection, a dimension one channel of every head. */
+/**
+ * A head is a run of channels in the projections of queries, keys and values; in a KV group the run of queries is longer. A
+ * dimension is one channel of every head.
+ */
 function unitOf({ members }: Group): string {
-  const first = members.filter((m) => m.role === 'source').map((m) => m.indices[0]!);
-  const isRun = (at: readonly number[]): boolean => at.length > 1 && at[1] === at[0]! + 1;
-  if (!first.some(isRun)) return 'head dimension';
-  return new Set(first.map((at) => at.length)).size > 1 ? 'KV group' : 'head';
+  const lengths = members.filter((m) => m.role === 'source').flatMap((m) => runsOf(m.indices[0]!));
+  if (!lengths.some((n) => n > 1)) return 'head dimension';
+  return new Set(lengths).size > 1 ? 'KV group' : 'head';
+}
+
+/** Lengths of the runs of consecutive indices. @param indices ascending */
+function runsOf(indices: readonly number[]): number[] {
+  const runs: number[] = [];
+  for (const [i, at] of indices.entries())
+    if (i > 0 && at === indices[i - 1]! + 1) runs[runs.length - 1]!++;
+    else runs.push(1);
+  return runs;
 }
