@@ -17,7 +17,7 @@ import { createExecutor } from '../src/main/runtime/executor.ts';
 import { collectFacts } from '../src/main/runtime/facts.ts';
 import { buildLatencyModel } from '../src/main/runtime/latency-model.ts';
 
-/** Nearest offered count to a ratio. */
+/** The offered count nearest to a ratio. */
 const nearest = (counts: readonly number[], want: number): number =>
   counts.reduce((a, b) => (Math.abs(b - want) < Math.abs(a - want) ? b : a));
 
@@ -45,7 +45,8 @@ export async function comparePrediction(path: string): Promise<void> {
   for (const g of analysis.groups.slice(0, 6)) console.log(`  counts of ${g.id}: ${built.counts.get(g.id)?.join(' ')}`);
   const random = seededRandom(7);
   const plans = [
-    // The correction saw the models marked with *: their error says how well it fits, not how well it predicts.
+    // The correction was fitted to the models marked with *, so their error shows the fit and not
+    // the prediction.
     ...[0.75, 0.5, 0.35, 0.25].map((r) => ({
       name: `uniform ${r}${r === 0.5 || r === 0.35 ? '*' : ''}`,
       ratio: () => r,

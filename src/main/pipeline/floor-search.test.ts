@@ -1,4 +1,7 @@
-/** The cut that keeps the floor, on given figures: what a plan is worth is a rule about its width, not a measurement. */
+/**
+ * Tests the search for a plan that keeps the floor, with fixed figures: a plan's quality is a
+ * function of its width, not a measurement.
+ */
 import { mkdtempSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -114,7 +117,7 @@ async function search({ counts: offered = EVERY, allocation = 'uniform', agreeme
   return { kept, judged, compared, closed };
 }
 
-/** Of the models that were judged. */
+/** Smallest share among the judged models that keep the floor. */
 const fastest = (judged: readonly { readonly share: number; readonly kept: boolean }[]): number =>
   Math.min(...judged.filter((j) => j.kept).map((j) => j.share));
 
@@ -127,7 +130,7 @@ describe('the search under the floor', () => {
     expect(kept!.quality.agreement).toBe(fastest(judged));
     expect(compared).toEqual([fastest(judged)]);
     expect(kept).toMatchObject({ ratio: fastest(judged), ms: 7 });
-    // Four halvings of what lies between the budget and the original leave a sixteenth of it.
+    // Four halvings of the interval between budget and original leave a sixteenth of it.
     expect(fastest(judged)).toBeLessThan(0.8 + 0.1);
     expect(closed).toBeGreaterThan(0);
   });
@@ -147,7 +150,7 @@ describe('the search under the floor', () => {
   });
 
   it('looks on where a goal leads to a plan that was judged before', async () => {
-    // Three widths: goals near the budget lead to the plan that failed.
+    // With only three widths, goals near the budget lead to the plan that already failed.
     const { kept, judged } = await search({ counts: [4, 15, 16], agreement: (share) => share });
     expect(judged.length).toBeGreaterThan(0);
     expect(kept!.ratio).toBeGreaterThan(0.8);

@@ -1,4 +1,4 @@
-/** Finds the largest cut that keeps the quality floor, where the budget does not leave enough quality. */
+/** Finds the largest cut that keeps the quality floor when the plan for the budget does not. */
 import type { CompressRequest, KeptFloor, Quality } from '../../shared/model/job.ts';
 import { allocationMethod } from '../engine/allocation/methods/registry.ts';
 import { predictMs } from '../engine/allocation/state.ts';
@@ -11,9 +11,15 @@ import { keyOf, type Candidate } from '../engine/allocation/fit-budget.ts';
 import { openCost } from './search/plan-cost.ts';
 import { buildPlan, type SearchOptions } from './search-plan.ts';
 
-/** Plans that are made and judged, at most. Each halves the interval between the original and the budget. */
+/**
+ * Largest number of plans made and judged. Each halves the interval between the original and the
+ * budget.
+ */
 const STEPS = 4;
-/** Predicted times that are tried, at most. Several of them lead to one plan where steps are coarse. */
+/**
+ * Largest number of predicted times tried. With coarse steps, several of them lead to the same
+ * plan.
+ */
 const GOALS = 12;
 const GLANCE = { precision: 0.006, maxSeconds: 2.5 };
 
@@ -22,11 +28,14 @@ export interface FloorSearch extends SearchOptions {
   readonly chosen: Candidate;
   readonly evaluate: (path: string) => Promise<Quality>;
   readonly keeps: (q: Quality) => boolean;
-  /** No further plan is begun after so many seconds. */
+  /** Time limit, in seconds, after which no further plan is started. */
   readonly seconds: number;
 }
 
-/** The fastest plan tried that keeps the floor, compensated and measured but not recovered; null where none keeps it. @internal */
+/**
+ * Returns the fastest tried plan that keeps the floor, compensated and measured but not recovered;
+ * null when none keeps it. @internal
+ */
 export async function searchFloor(o: FloorSearch, ctx: StageContext): Promise<KeptFloor | null> {
   const { space, start, compare, baselineMs } = o.search.value;
   let tell: (plans: number) => void = () => undefined;
@@ -53,7 +62,8 @@ export async function searchFloor(o: FloorSearch, ctx: StageContext): Promise<Ke
       told('');
       const state = await allocator.reach(goal);
       const key = keyOf(state);
-      // Another goal may lead to a plan that was judged before. Its verdict says where to go on.
+      // Another goal may lead to a plan that was already judged; its verdict then directs the
+      // search.
       let good = judged.get(key);
       if (good === undefined) {
         const predictedMs = predictMs(space, state);
@@ -82,10 +92,16 @@ interface JobParts extends JudgeParts {
   readonly clock: Pick<Stopwatch, 'seconds' | 'mark'>;
 }
 
-/** Seconds of the search, at least and at most. Between them it takes half the time of the job so far. */
+/**
+ * Shortest and longest search time in seconds. Between these limits the search takes half the time
+ * of the job so far.
+ */
 const SEARCH_SECONDS = [20, 180] as const;
 
-/** Searches only where the result is under the floor. @returns undefined where it is not, null where no cut keeps it */
+/**
+ * Searches only when the result is below the floor. @returns undefined when it is not, null when no
+ * cut keeps the floor
+ */
 export async function searchFloorIfRuined(
   job: JobParts,
   o: Omit<FloorSearch, 'evaluate' | 'keeps' | 'seconds'>,

@@ -32,7 +32,7 @@ const plan = (removed: number[]) =>
 const candidate = (ratio: number) => ({ state: WHOLE, predictedMs: 1, ratio });
 const budget = { ratio: 0.5, batch: 1, threads: 1, provider: 'cpu' } as const;
 
-/** Pairs that differ. */
+/** Pairs that must have different keys. */
 const OTHER: Record<string, readonly [Keyed<unknown>, Keyed<unknown>]> = {
   'the contents of a file': [fileLeaf({ sha256: 'a' }), fileLeaf({ sha256: 'b' })],
   'the contents of a model': [sized('a', {}), sized('b', {})],
@@ -53,7 +53,7 @@ const OTHER: Record<string, readonly [Keyed<unknown>, Keyed<unknown>]> = {
   'the job': [jobLeaf('1', {}), jobLeaf('2', {})],
   'two kinds of the same identity': [seedLeaf({ seed: 1 }), threadsLeaf(1)],
 };
-/** Pairs that are the same. */
+/** Pairs that must have the same key. */
 const SAME: Record<string, readonly [Keyed<unknown>, Keyed<unknown>]> = {
   'a batch size that is open': [sized('a', {}, false, 2), sized('a', {}, false, 4)],
   'why an output is read so': [reading(), reading({ why: 'otherwise', source: 'inferred' })],

@@ -34,7 +34,10 @@ let home: string;
 beforeEach(() => void (home = mkdtempSync(join(tmpdir(), 'search-'))));
 afterEach(() => rm(home, { recursive: true, force: true }));
 
-/** A machine whose time is the model's multiply-accumulates, and which is `slower` by that factor for those who look for longer. */
+/**
+ * Simulates a machine whose time is the model's multiply-accumulates, times `slower` in longer
+ * measurements.
+ */
 async function run(
   job = 'job',
   slower = 1,

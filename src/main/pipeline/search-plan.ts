@@ -1,4 +1,7 @@
-/** From a space of plans to the compensated model of one: allocation in the closed loop, surgery, compensation. */
+/**
+ * From a space of plans to a compensated model: allocation in the closed loop, surgery,
+ * compensation.
+ */
 import type { Plan } from '../../shared/model/types.ts';
 import type { Candidate } from '../engine/allocation/fit-budget.ts';
 import type { State } from '../engine/allocation/state.ts';
@@ -12,20 +15,20 @@ import type { Keyed } from './stage.ts';
 
 export interface SearchOptions extends CostInputs {
   readonly search: Keyed<SearchScope>;
-  /** Closes the sessions that `search` measures with. */
+  /** The benchmark whose sessions are closed when the search ends. */
   readonly beside: Pick<PairedBenchmark, 'close'>;
   readonly planOf: (s: State) => Plan;
-  /** Plans that were too slow in the final measurement, with what they measured; default: none. */
+  /** Plans that were too slow in the final measurement, with their measurements; default: none. */
   readonly missed?: readonly Candidate[];
   /** Rounds of the activation-aware fit. */
   readonly rounds: Keyed<number>;
-  /** Ends a part of the job, for its times. */
+  /** Marks the end of a part of the job, for its times. */
   readonly mark: (part: string) => void;
 }
 
 export interface FoundPlan {
   readonly plan: Plan;
-  /** The key of the plan. */
+  /** Key of the plan. */
   readonly planHash: string;
   readonly compensated: Keyed<Compensated>;
   readonly chosen: Candidate;
@@ -33,13 +36,13 @@ export interface FoundPlan {
 
 export async function searchPlan(o: SearchOptions, ctx: StageContext): Promise<FoundPlan> {
   const chosen = await allocateStage({ ...o, known: o.missed ?? [] }, ctx);
-  // Compensation needs the memory.
+  // Frees the memory for compensation.
   await o.beside.close();
   o.mark('allocate');
   return buildPlan(o, chosen, ctx);
 }
 
-/** The compensated model of a plan. */
+/** Returns the compensated model of a plan. */
 export async function buildPlan(o: SearchOptions, chosen: Candidate, ctx: StageContext): Promise<FoundPlan> {
   const plan = planLeaf(o.planOf(chosen.state));
   const compensated = await compensateStage.run({ ...o, plan }, ctx);

@@ -61,11 +61,11 @@ describe('a stage', () => {
     expect(sum.inputs).toEqual(['a', 'b']);
     expect(sum.key({ ...given, a: keyed(2, 'other') })).not.toBe(sum.key(given));
     expect(sum.key({ ...given, b: keyed(3, 'other') })).not.toBe(sum.key(given));
-    // The same two keys the other way round are other inputs.
+    // The same two keys in reverse order are different inputs.
     expect(sum.key({ a: given.b, b: given.a })).not.toBe(sum.key(given));
     const more = { ...given, c: keyed(4, 'four') };
     expect(sum.key(more)).toBe(sum.key(given));
-    // The key stands for the value: what is equal under another key counts as another.
+    // The key represents the value: an equal value under another key counts as different.
     expect(sum.key({ ...given, a: keyed(7, 'two') })).toBe(sum.key(given));
   });
 

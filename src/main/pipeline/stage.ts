@@ -1,10 +1,10 @@
 /**
- * Keyed values, and the three ways to make one from others: a stage (its result is kept in the artifact store), a derived
- * value (computed every time) and figures (numbers kept one by one). The key of a result is the hash of the name, the
- * version and the keys of the inputs, so no key is written by hand: leaves.ts has the keys that everything begins with.
- *
- * Definitions stand at the top of a module. Their `run` sees the values of the declared inputs and the tools of its
- * context, and nothing else of a job.
+ * Keyed values, and the three ways to derive one from others: a stage (its result is stored in the
+ * artifact store), a derived value (computed every time) and figures (numbers stored one by one).
+ * The key of a result is the hash of the name, the version and the keys of the inputs, so no key is
+ * written by hand; leaves.ts defines the leaf keys.
+ * Definitions stand at the top of a module. Their `run` sees only the values of the declared inputs
+ * and the tools of its context.
  */
 import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -14,7 +14,7 @@ import type { Checkpoint, Figures, StageContext } from './context.ts';
 
 class KeyedValue<T> {
   readonly value: T;
-  /** sha256, hex, of what made the value. */
+  /** sha256, hex, of everything that determines the value. */
   readonly key: string;
   /** Makes the type nominal: an object with a value and a key is not a keyed value. */
   protected readonly made = true;
@@ -25,9 +25,9 @@ class KeyedValue<T> {
   }
 }
 
-/** A value with the key of what made it. Only this module makes one. */
+/** A value with the key of its inputs. Only this module creates one. */
 export type Keyed<T> = KeyedValue<T>;
-/** A value that is made when it is first asked for, and once. */
+/** A value that is computed once, on first use. */
 export type Lazy<T> = () => Promise<T>;
 
 /** The type of an input, for the compiler: see `input`. */
@@ -38,30 +38,33 @@ export interface Input<T> {
 export const input = <T>(): Input<T> => ({}) as Input<T>;
 
 type Declared = Readonly<Record<string, Input<unknown>>>;
-/** What `run` reads. */
+/** The values that `run` receives. */
 export type Values<D extends Declared> = { readonly [K in keyof D]: D[K]['type'] };
-/** What a caller gives. */
+/** The keyed values that a caller passes. */
 export type Given<D extends Declared> = { readonly [K in keyof D]: Keyed<D[K]['type']> };
 
 interface Definition<D extends Declared> {
   readonly name: string;
-  /** Raised when the same inputs lead to another result than before, or when the form of what is kept changes. */
+  /**
+   * Raise it when the same inputs lead to another result, or when the form of the stored result
+   * changes.
+   */
   readonly version: number;
-  /** What the result depends on. */
+  /** Inputs that the result depends on. */
   readonly inputs: D;
 }
 
-/** What all three have in common. */
+/** The common interface of all three. */
 export interface Defined<D extends Declared> {
   readonly name: string;
   readonly version: number;
   /** Names of the inputs. */
   readonly inputs: readonly string[];
-  /** The key of the result. Properties that are no inputs are left out. */
+  /** The key of the result. Properties that are not inputs are ignored. */
   key(given: Given<D>): string;
 }
 
-/** How the result of a stage lies in its folder. `made` is there when it was made just now. */
+/** How the result of a stage is stored in its folder. `made` is set when it was just computed. */
 export interface Codec<M, T, V> {
   write(folder: string, made: M, values: V): Promise<void> | void;
   read(folder: string, values: V, made?: M): Promise<T> | T;
@@ -70,7 +73,7 @@ export interface Codec<M, T, V> {
 export interface StageSpec<D extends Declared, C, M, T> extends Definition<D> {
   /**
    * @param tools.given the inputs with their keys, for stages within this one
-   * @param tools.checkpoint outlives a crash, until the result is complete
+   * @param tools.checkpoint survives a crash, until the result is complete
    */
   readonly run: (
     values: Values<D>,
@@ -81,7 +84,10 @@ export interface StageSpec<D extends Declared, C, M, T> extends Definition<D> {
 }
 
 export interface Stage<D extends Declared, C, T> extends Defined<D> {
-  /** Runs the stage, or takes its result from the store. @throws what `run` throws; then nothing is kept */
+  /**
+   * Runs the stage, or reads its result from the store. @throws errors of `run`; nothing is stored
+   * then
+   */
   run(given: Given<D>, ctx: C & Pick<StageContext, 'artifact'>): Promise<Keyed<T>>;
 }
 
@@ -103,13 +109,19 @@ export function stage<const D extends Declared, C, M, T = M>(spec: StageSpec<D, 
 
 export interface DerivedSpec<D extends Declared, C, T> extends Definition<D> {
   readonly run: (values: Values<D>, ctx: C, tools: { readonly given: Given<D> }) => Promise<T> | T;
-  /** What of the value goes into its key as well. Where it is given, a change of the code shows without a new version. */
+  /**
+   * Content of the value that is part of its key. A change of the code that computes the value then
+   * needs no new version.
+   */
   readonly content?: (value: T) => unknown;
 }
 
 export interface Derived<D extends Declared, C, T> extends Defined<D> {
   run(given: Given<D>, ctx: C): Promise<Keyed<T>>;
-  /** The same value under the same key, made when it is asked for. Not where the content goes into the key. */
+  /**
+   * The same value under the same key, computed on first use. Not available when the content is
+   * part of the key.
+   */
   later(given: Given<D>, ctx: C): Keyed<Lazy<T>>;
 }
 
@@ -132,19 +144,19 @@ export function derived<const D extends Declared, C, T>(spec: DerivedSpec<D, C, 
   };
 }
 
-/** A lazy value as the value itself, under the same key. */
+/** Resolves a lazy value to the value itself, under the same key. */
 export const now = async <T>({ value, key }: Keyed<Lazy<T>>): Promise<Keyed<T>> => new KeyedValue(await value(), key);
 
 export interface KeptFigures<D extends Declared> extends Defined<D> {
   open(given: Given<D>, ctx: Pick<StageContext, 'memo'>): Figures;
   /**
-   * A value that was measured, under the key of these figures: it tells the conditions and not the numbers, so that what
-   * is built on a measurement is found again when it is repeated.
+   * A measured value under the key of these figures. The key describes the conditions and not the
+   * numbers, so results built on a measurement are found again when it is repeated.
    */
   measured<T>(given: Given<D>, value: T): Keyed<T>;
 }
 
-/** Figures that are kept as they are found, across jobs and crashes. */
+/** Figures that are stored as they are found, across jobs and crashes. */
 export function figures<const D extends Declared>(spec: Definition<D>): KeptFigures<D> {
   const common = define(spec);
   return {
@@ -155,14 +167,14 @@ export function figures<const D extends Declared>(spec: Definition<D>): KeptFigu
 }
 
 /**
- * A value that keys begin with; for leaves.ts alone.
- * @param identity plain JSON that tells one value of this kind from another
+ * A leaf value of keys; only for leaves.ts.
+ * @param identity plain JSON that distinguishes this value from others of its kind
  */
 export const leaf = <T>(kind: string, identity: unknown, value: T): Keyed<T> =>
   new KeyedValue(value, hashOf({ leaf: kind, identity }));
 
 const all = new Map<string, Defined<Declared>>();
-/** Every definition that was loaded, for the test that changes the inputs of each. @internal */
+/** All loaded definitions, for the test that changes the inputs of each. @internal */
 export const definitions = (): readonly Defined<Declared>[] => [...all.values()];
 
 function define<D extends Declared>(spec: Definition<D>): Defined<D> {
@@ -178,13 +190,13 @@ function define<D extends Declared>(spec: Definition<D>): Defined<D> {
   return common;
 }
 
-/** What a result is kept under, beside the name. */
+/** The parts of a result's key besides the name. */
 const partsOf = <D extends Declared>({ version, inputs }: Definition<D>, given: Given<D>) => ({
   version,
   inputs: Object.fromEntries(Object.keys(inputs).map((name) => [name, given[name]!.key])),
 });
 
-/** The inputs alone, of an object that may hold more. */
+/** Picks the declared inputs from an object that may hold more. */
 const declaredOf = <D extends Declared>({ inputs }: Definition<D>, given: Given<D>): Given<D> =>
   Object.fromEntries(Object.keys(inputs).map((name) => [name, given[name]!])) as Given<D>;
 
@@ -193,7 +205,7 @@ const valuesOf = <D extends Declared>({ inputs }: Definition<D>, given: Given<D>
 
 const hashOf = (parts: unknown): string => createHash('sha256').update(canonicalJson(parts)).digest('hex');
 
-/** A result that is plain JSON, in one file. */
+/** A result that is plain JSON, stored in one file. */
 export const jsonFile = <T>(name: string): Codec<T, T, unknown> => ({
   write: (folder, made) => writeFile(join(folder, name), JSON.stringify(made)),
   read: async (folder) => JSON.parse(await readFile(join(folder, name), 'utf8')) as T,

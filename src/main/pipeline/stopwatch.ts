@@ -1,6 +1,6 @@
 /** Seconds of the parts of a job. */
 export interface Stopwatch {
-  /** Ends the part of that name. */
+  /** Ends the part with this name. */
   mark(name: string): void;
   seconds(): Record<string, number>;
 }

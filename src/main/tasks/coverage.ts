@@ -1,6 +1,7 @@
 /**
- * How much of a model can be pruned, and whether the pruned model is right and faster. Every group loses the same share of
- * its units. The result is compared with the model that has those units masked, and its MACs and latency are measured.
+ * Measures how much of a model can be pruned, and whether the pruned model is correct and faster.
+ * Every group loses the same share of its units. The result is compared with the masked model, and
+ * its MACs and latency are measured.
  */
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { CoverageRequest, CoverageRow } from '../../shared/model/tasks.ts';
@@ -33,16 +34,19 @@ import type { Scores } from '../engine/criteria/contract.ts';
 import { scoreGroups } from '../pipeline/search/scores.ts';
 import { atSecondSizes, sayAll, selected } from '../pipeline/evaluate/second-sizes.ts';
 
-/** Rounding of float32 over some hundred layers, relative to the largest value of an output. */
+/** Float32 rounding error over some hundred layers, relative to the largest value of an output. */
 const TOLERANCE = 1e-3;
 const BENCH_SECONDS = 4;
 
 /**
- * Kept counts are rounded to multiples of these in turn, the exact share first. Many kernels are slower at widths that do not
- * fill their registers; by how much depends on the machine.
+ * Kept counts are rounded to multiples of these in turn, the exact share first. Many kernels are
+ * slower at widths that do not fill their registers; the effect depends on the machine.
  */
 const STEPS = [1, 8, 16];
-/** A rounding that takes less than this share of the MACs that the exact share takes is a weaker cut, not a faster one. */
+/**
+ * A rounding with fewer MACs than this share of the exact cut's MACs is skipped: it would be a
+ * larger cut, not a faster one.
+ */
 const LEAST_OF_EXACT = 2 / 3;
 /** Any seed: L2 norms draw no numbers. */
 const SEED = 1;
@@ -56,16 +60,16 @@ interface Cutting {
 export async function runCoverage(request: CoverageRequest, ctx: StageContext): Promise<CoverageRow> {
   const started = performance.now();
   const { ratio } = request;
-  // A model may be judged a second time; progress does not go back.
+  // A model may be judged a second time, but progress must not go back.
   let furthest = 0;
   const tell = (message: string, done: number): void =>
     ctx.progress({ stage: 'coverage', message, done: (furthest = Math.max(furthest, done)) });
   tell('reading the model', 0);
   const loaded = await loadWithHash(request.model);
   const settled = await settleSizes(loaded.model, ctx.executor, request);
-  // There are no samples, so a batch that was asked for is a size like any other.
+  // There are no samples, so a requested batch is treated like any other size.
   applySizes(loaded.model, settled, true);
-  // As in a job, the model takes any batch where its graph allows that.
+  // As in a job, the batch is freed where the graph allows that.
   const whole = modelLeaf(loaded.model, { sha256: loaded.sha256, ...settled });
   const { value: original } = await freeBatch.run({ model: whole, runtime: runtimeLeaf() }, ctx);
   const p = await prepare(original, ctx, 1);
@@ -130,7 +134,7 @@ interface Judging {
   readonly settle: Settle;
 }
 
-/** Cuts at several roundings, and compares the fastest of them with the mask. */
+/** Cuts at several roundings, and compares the fastest cut with the masked model. */
 async function judged(
   { original, p, scores, before, ratio, settle }: Judging,
   ctx: StageContext,
@@ -189,9 +193,10 @@ function removedOf(g: Structure, ratio: number, step: number): number {
 }
 
 /**
- * Compares outputs of the cut and the masked model, and the results of linear operators whose width cannot change. Outputs
- * after a softmax or a selection of boxes can be empty or all equal, and then agree whatever was cut. Outputs after a
- * selection are left out where there are such operators, since rounding can select others.
+ * Compares outputs of the cut and the masked model, and the results of linear operators whose width
+ * cannot change. Outputs after a softmax or a selection of boxes can be empty or constant, and then
+ * agree whatever was cut. Outputs after a selection are left out when there are such operators,
+ * since rounding can change the selection.
  */
 async function againstMask(p: Prepared, plan: Cut, ctx: StageContext, settle: Settle) {
   const { outputs } = p.model.graph;

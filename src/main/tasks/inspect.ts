@@ -1,4 +1,6 @@
-/** What a model is made of: family, ports, operators, costs, groups, and what blocks pruning. */
+/**
+ * Inspects a model: family, ports, operators, costs, groups, and the operators that block pruning.
+ */
 import { structureInfo } from '../engine/structures/structure-info.ts';
 import type { InspectReport, InspectRequest, OperatorCount, Port } from '../../shared/model/tasks.ts';
 import type { OriginalQuality } from '../../shared/model/quality.ts';
@@ -46,7 +48,7 @@ async function inspected(
   ctx.progress({ stage: 'facts', message: 'running the model once', done: 0 });
   const facts = await collectFacts(model, ctx.executor, { batch });
   ctx.progress({ stage: 'groups', message: 'finding groups', done: 0 });
-  // As `compress` sees the model, so that recipes can name what is listed here.
+  // The model as `compress` sees it, so that recipes can name the listed groups.
   const working = await prepareSized(whole, ctx);
   const { model: prepared, structures } = working;
   const { macs, params } = modelCosts(model, facts);
@@ -82,7 +84,7 @@ async function inspected(
 
 type Opened = Awaited<ReturnType<typeof openModelData>>;
 
-/** How outputs are read, and what the model makes of the data, where there are any. */
+/** Readings of outputs, and the original's predictions when there are data. */
 async function withData(
   { model, sizes }: SizedModel,
   request: InspectRequest,
@@ -100,7 +102,10 @@ async function withData(
   return { meanings, original: await originalQuality(look, ctx), notes: opened.notes };
 }
 
-/** An operator that preparing folds away (constants, say) blocks nothing, so it counts as known. */
+/**
+ * An operator that preparation folds away (such as a constant) blocks nothing, so it counts as
+ * known.
+ */
 function countOperators(model: Model, facts: Facts, prepared: Model): OperatorCount[] {
   const left = new Set([...prepared.graph.nodes()].map((n) => n.key));
   const found = new Map<string, OperatorCount>();

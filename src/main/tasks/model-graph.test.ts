@@ -15,10 +15,10 @@ import type { StageContext } from '../pipeline/context.ts';
 import { modelGraph } from './model-graph.ts';
 import { prepare, type Prepared } from '../pipeline/prepare/prepare.ts';
 
-/** Nothing else of the context is used by prepare. */
+/** prepare uses only the executor of the context. */
 const ctx = { executor: plainExecutor } as unknown as StageContext;
 
-/** Edges lead from a box to a later one, between boxes that are there, once each. */
+/** Every edge leads from a box to a later one, both exist, and no edge is repeated. */
 function expectSound({ nodes, edges }: ModelGraph): void {
   const place = new Map(nodes.map((n, i) => [n.id, i]));
   expect(place.size).toBe(nodes.length);
@@ -39,7 +39,7 @@ it('shows a residual network as its convolutions, sums and pools', async () => {
   const [block] = bypassesOf(p.structures);
   expect(graph.nodes.map((n) => n.block)).toEqual([null, block!.id, block!.id, block!.id, null, null]);
   expect(graph.nodes.map((n) => n.units)).toEqual([8, 8, 8, 8, 8, null]);
-  // What is summed has one width.
+  // Summed values have the same width.
   expect(graph.nodes[2]!.group).toBe(graph.nodes[0]!.group);
   expect(graph.nodes.reduce((sum, n) => sum + n.macs, 0)).toBe(modelCosts(p.model, p.facts).macs);
 });
@@ -52,7 +52,7 @@ it('holds the facts of each operator', async () => {
   expect(stem!.inputs.length).toBe(1);
   expect(stem!.outputs.map((s) => s?.[1])).toEqual([8]);
   expect(stem!.weights[0]!.slice(0, 2)).toEqual([8, stem!.inputs[0]![1]]);
-  // What is summed comes from two boxes; what Relu makes of it goes on.
+  // The sum has two input boxes; the result of Relu leaves it.
   expect(add!.inputs.map((s) => s?.[1])).toEqual([8, 8]);
   expect(add!.weights).toEqual([]);
   expect(pool!.outputs).toEqual([[n, 8]]);
@@ -69,7 +69,10 @@ it('says why an operator keeps its width', async () => {
   for (const b of nodes) expect(b.group !== null && b.frozen !== null).toBe(false);
 });
 
-/** Operators in a row whose results meet an early value again and again, with names that are alike. */
+/**
+ * A sequence of operators whose results are joined with an early value again and again, with
+ * similar names.
+ */
 function longModel(blocks: number): Prepared {
   const model = new Model();
   model.opsets.set('', 17);
@@ -87,7 +90,7 @@ function longModel(blocks: number): Prepared {
   return { model, facts: new Map(), analysis: none, structures: [], rewritten: 0, notes: [] };
 }
 
-/** How often something is looked up while `f` runs: work that no machine does faster. */
+/** Number of lookups while `f` runs: a measure of work that does not depend on the machine. */
 function lookups(f: () => void): number {
   let count = 0;
   const undo: (() => void)[] = [];

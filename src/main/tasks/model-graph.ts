@@ -1,6 +1,7 @@
 /**
- * The picture of a model: one box per operator that does work or joins paths. What only reshapes or bends values (biases,
- * activations, transposes) is part of the box before it. Linear in the size of the graph.
+ * The graph overview of a model: one box per operator that computes or joins paths. Operators that
+ * only reshape or transform values (biases, activations, transposes) join the preceding box. Runs
+ * in time linear in the size of the graph.
  */
 import type { GraphShape, ModelGraph } from '../../shared/model/window.ts';
 import { nodeCosts } from '../engine/ir/costs.ts';
@@ -18,13 +19,13 @@ import type { Prepared } from '../pipeline/prepare/prepare.ts';
 interface Box {
   readonly id: string;
   readonly nodes: Node[];
-  /** Values that it reads and does not make. */
+  /** Values that the box reads but does not produce. */
   readonly reads: Set<Value>;
   macs: number;
   params: number;
 }
 
-/** Kinds of operators that a box names. */
+/** Largest number of operator types named in a box. */
 const NAMED = 4;
 
 export function modelGraph(p: Prepared): ModelGraph {
@@ -35,7 +36,7 @@ export function modelGraph(p: Prepared): ModelGraph {
   const boxOf = new Map<Value, Box>();
   const edges: { from: string; to: string }[] = [];
   for (const { node, macs, params } of nodeCosts(model, facts)) {
-    // Arithmetic of shapes and weights is no path that data take.
+    // Arithmetic of shapes and weights is not part of the data flow.
     if (!node.outputs.some((o) => dependent.has(o))) continue;
     const read = new Set<Value>();
     const from = new Set<Box>();
@@ -52,13 +53,13 @@ export function modelGraph(p: Prepared): ModelGraph {
       boxes.push(box);
       for (const b of from) edges.push({ from: b.id, to: box.id });
     } else if (box) {
-      // With all its inputs from one box, it makes no edge.
+      // When all inputs come from one box, the node joins that box.
       box.nodes.push(node);
       box.macs += macs;
       box.params += params;
       for (const v of read) if (boxOf.get(v) !== box) box.reads.add(v);
     }
-    // Without a box before it, it is part of the input.
+    // Without a preceding box, the node belongs to the input.
     if (box) for (const o of node.outputs) boxOf.set(o, box);
   }
   const widths = new Widths(facts, axesOf(structures));
@@ -95,7 +96,7 @@ export function modelGraph(p: Prepared): ModelGraph {
   };
 }
 
-/** Work that is worth a box; what an operator without rules does is not known. */
+/** Whether an operator gets a box; an operator without rules always does. */
 function isLandmark(node: Node): boolean {
   const rules = operatorFor(node.key);
   return !rules || rules.macs !== undefined || rules.traits?.landmark === true;
@@ -107,7 +108,7 @@ function shapeOf(v: Value, facts: Facts): GraphShape {
   return fact.shape.map((size, axis) => fact.dynamic?.[axis] ?? size);
 }
 
-/** What is in a box, the operator that made it first: `Conv + Relu`. */
+/** Types of the operators in a box, the main one first: `Conv + Relu`. */
 function namesOf(nodes: readonly Node[]): string {
   const counts = new Map<string, number>();
   for (const n of nodes) counts.set(n.opType, (counts.get(n.opType) ?? 0) + 1);
@@ -120,13 +121,13 @@ function unique(name: string, taken: Map<string, number>): string {
   let n = taken.get(name) ?? 0;
   taken.set(name, n + 1);
   if (n === 0) return name;
-  // A node may bear the very name that a number makes.
+  // Another node may already have the numbered name.
   while (taken.has(`${name}#${n + 1}`)) n++;
   taken.set(`${name}#${n + 1}`, 1);
   return `${name}#${n + 1}`;
 }
 
-/** The smallest block around each node; the sum at its end belongs to it. */
+/** The smallest block around each node; the addition at its end belongs to the block. */
 function blockOfNode(blocks: readonly ResidualBlock[]): Map<Node, ResidualBlock> {
   const out = new Map<Node, ResidualBlock>();
   const bySize = [...blocks].sort((a, b) => a.nodes.length - b.nodes.length);

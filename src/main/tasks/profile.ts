@@ -1,4 +1,4 @@
-/** Where a model's time goes, kernel by kernel, and which groups could make each of them narrower. */
+/** Time of each kernel of a model, and the groups that could narrow it. */
 import type { Conditions, ProfileRequest } from '../../shared/model/tasks.ts';
 import type { OperatorProfile } from '../../shared/model/window.ts';
 import type { Model } from '../engine/ir/model.ts';
@@ -12,11 +12,17 @@ import { loadWithHash } from '../pipeline/prepare/load.ts';
 import { prepareSized } from '../pipeline/prepare/open-model.ts';
 import { sized } from '../pipeline/prepare/sized.ts';
 
-/** Runs of a first look, and of a full one; the full one is taken where it ends within so many milliseconds. */
+/**
+ * Runs of a first and of a full measurement; the full one is taken when it ends within this many
+ * milliseconds.
+ */
 const RUNS = [6, 30] as const;
 const PATIENCE_MS = 5000;
 
-/** Of the model as a job works on it, so that groups and operators bear the names that recipes use. */
+/**
+ * Profiles the model as a job runs it, so that groups and operators have the names that recipes
+ * use.
+ */
 export async function runProfile(request: ProfileRequest, ctx: StageContext): Promise<OperatorProfile> {
   ctx.progress({ stage: 'load', message: 'reading the model', done: 0 });
   const source = await sized(await loadWithHash(request.model), request, ctx);
@@ -25,7 +31,7 @@ export async function runProfile(request: ProfileRequest, ctx: StageContext): Pr
   ctx.progress({ stage: 'profile', message: 'timing operators', done: 0 });
   const profile = await profileOf(model, { ...request, batch });
   const { units } = partition(model, profile.operators, new Widths(facts, axesOf(structures)));
-  // Kernels that execute none of the model's nodes (changes of layout) are in no unit.
+  // Kernels that execute none of the model's nodes (layout changes) belong to no unit.
   const groups = new Map(profile.operators.filter((o) => o.nodes.length > 0).map((o, i) => [o, units[i]!.groups]));
   ctx.progress({ stage: 'profile', message: 'done', done: 1 });
   return {
@@ -37,13 +43,13 @@ export async function runProfile(request: ProfileRequest, ctx: StageContext): Pr
 
 export type OperatorRow = { readonly name: string; readonly operator: string; readonly ms: number };
 
-/** One row per kernel, slowest first. Milliseconds of one execution. @throws 'runtime-rejected' */
+/** One row per kernel, slowest first, in milliseconds per run. @throws 'runtime-rejected' */
 export async function operatorsByTime(model: Model, how: Omit<Conditions, 'model'>): Promise<OperatorRow[]> {
   const { operators } = await profileOf(model, how);
   return operators.map(rowOf).sort((a, b) => b.ms - a.ms);
 }
 
-/** Kernels are known by the first of the model's own nodes that they execute. */
+/** A kernel is identified by the first of the model's nodes that it executes. */
 const rowOf = (o: Profile['operators'][number]): OperatorRow => ({
   name: o.nodes[0]?.label ?? o.name,
   operator: o.opType,

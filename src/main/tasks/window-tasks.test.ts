@@ -1,4 +1,7 @@
-/** What the window asks workers for, on the bundled sample and on a tiny model, with the real runtime and store. */
+/**
+ * Tests the tasks that the window requests, on the built-in sample and on a tiny model, with the
+ * real runtime and store.
+ */
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** Surgery and compensation as a stage: any job that comes to the same plan uses the result. */
+/** Surgery and compensation as a stage. Every job that reaches the same plan reuses the result. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Recipe } from '../../../shared/model/job.ts';
@@ -15,11 +15,11 @@ import { tidy, type Prepared } from '../prepare/prepare.ts';
 import { derived, input, stage } from '../stage.ts';
 import { targetsStage } from './targets-store.ts';
 
-/** Samples per batch, at least. The network runs in many pieces, and each run has an overhead. */
+/** Smallest batch of samples. The network runs in many pieces, and each run has an overhead. */
 const LEAST_BATCH = 16;
 
 export interface Compensated {
-  /** The model file. */
+  /** Path of the model file. */
   readonly path: string;
   /** Activations that recovery may match. */
   readonly features: readonly Feature[];

@@ -1,4 +1,7 @@
-/** The original's activations on the calibration samples, kept for other budgets. Computing them is half of compensation. */
+/**
+ * The original's activations on the calibration samples, cached for other budgets. Computing them
+ * takes half of compensation.
+ */
 import { open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DType } from '../../engine/ir/dtype.ts';
@@ -8,7 +11,7 @@ import type { StageContext } from '../context.ts';
 import type { Prepared } from '../prepare/prepare.ts';
 import { input, stage } from '../stage.ts';
 
-/** Larger targets are not kept; compensation then computes them operator by operator. */
+/** Larger targets are not cached; compensation then computes them operator by operator. */
 const MOST_BYTES = 3e8;
 
 interface Entry extends Omit<Looked, 'tensors' | 'mean'> {
@@ -18,7 +21,7 @@ interface Entry extends Omit<Looked, 'tensors' | 'mean'> {
   readonly dims: readonly (readonly number[])[];
 }
 
-/** null where they are too large to keep. */
+/** Null when the targets are too large to cache. */
 type Targets = ReadonlyMap<string, Looked> | null;
 
 export const targetsStage = stage({

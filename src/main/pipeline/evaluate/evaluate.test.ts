@@ -11,7 +11,8 @@ const models = assetPath('models');
 const data = assetPath('data');
 const load = (name: string) => openModelFile(`${models}/${name}`);
 
-// The figures are those of the same files under another pipeline (assets/INDEX.md); only a part of the data is used here.
+// Expected figures come from the same files under another pipeline (assets/INDEX.md); only a part
+// of the data is used here.
 it.skipIf(models === null || data === null)(
   'measures ResNet-20 and ResNet-56 on CIFAR-10 (needs ../shared/assets)',
   async () => {

@@ -1,4 +1,7 @@
-/** Runs models over data and compares them with the original. Sessions run one batch at a time; memory stays bounded. */
+/**
+ * Runs models on data and compares them with the original. Sessions run one batch at a time, so
+ * memory stays bounded.
+ */
 import { SecateurError } from '../../../shared/contract/errors.ts';
 import type { Quality } from '../../../shared/model/job.ts';
 import type { Dataset } from '../../data/dataset.ts';
@@ -16,43 +19,46 @@ import { readOutputs } from '../prepare/readings.ts';
 export interface EvaluateOptions extends SessionOptions {
   readonly executor: Executor;
   readonly dataset: Dataset;
-  /** Samples to use, default all. */
+  /** Indices of the samples to use; default: all. */
   readonly indices?: readonly number[];
   /** Samples per run, default 32; a model with a fixed batch size overrides it. */
   readonly batch?: number;
   /**
-   * The original in the form that the models to evaluate were cut from, for detectors that run with their own choice of
-   * boxes only; default: the original.
+   * The prepared original from which candidates were cut, for detectors that only run with held
+   * choices of boxes; default: the original.
    */
   readonly prepared?: () => Promise<Model>;
-  /** How outputs are read; default: inferred from the model and the data. */
+  /** Reading of each output; default: inferred from the model and the data. */
   readonly meanings?: Meanings | undefined;
-  /** 0..1 of this evaluation. */
+  /** Called with the share of this evaluation, 0..1. */
   readonly onProgress?: (done: number) => void;
 }
 
-/** Outputs of the original kept for the next comparison, in bytes. */
+/** Memory limit, in bytes, for outputs of the original kept for the next comparison. */
 const KEEP = 256 * 2 ** 20;
 
 export interface Evaluator {
-  /** Of the original: accuracy when there are labels; agreement 1. */
+  /** Quality of the original: accuracy when there are labels; agreement 1. */
   readonly reference: Quality;
-  /** How outputs are read. */
+  /** Reading of each output. */
   readonly meanings: Meanings;
-  /** Of another model with the same inputs and outputs, against the original. */
+  /** Quality of another model with the same inputs and outputs, against the original. */
   evaluate(model: Model, onProgress?: (done: number) => void): Promise<Quality>;
   /** Figures per output of the last evaluation. */
   outputs(): readonly OutputFigures[];
-  /** What is to be said of the last evaluation. */
+  /** Notes on the last evaluation. */
   notes(): readonly string[];
-  /** Ends the original's session. */
+  /** Closes the original's session. */
   close(): Promise<void>;
 }
 
-/** Measures the original once and keeps what later comparisons need. Close it when done. */
+/**
+ * Measures the original once and keeps the data that later comparisons need. Close it when done.
+ */
 export async function createEvaluator(original: Model, options: EvaluateOptions): Promise<Evaluator> {
   const { dataset } = options,
-    // What a model finds counts here: nothing is held for it but by this evaluation.
+    // The evaluation judges the boxes that a model finds, so choices are held only by the
+    // evaluation itself.
     executor = plainOf(options.executor),
     inputs = dataInputs(original),
     indices = options.indices ?? Array.from({ length: dataset.length }, (_, i) => i),

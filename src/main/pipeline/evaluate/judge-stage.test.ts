@@ -1,4 +1,4 @@
-/** The one judge of a job's plans: the result's and those of the search under the floor. */
+/** One evaluator judges both the result and the plans of the floor search. */
 import { expect, it } from 'vitest';
 import { detector, spotted } from '../../../../test/support/detector.ts';
 import { plainExecutor } from '../../../../test/support/executor.ts';

@@ -1,6 +1,6 @@
 /**
- * Judges the models of a job against the original, on samples that no stage has learned from, with the outputs read as the
- * job reads them. The result and the plans of the floor search have the same evaluator.
+ * Judges the models of a job against the original on samples that no stage trained on, with the
+ * job's readings of outputs. The result and the plans of the floor search share one evaluator.
  */
 import type { CompressRequest, Quality } from '../../../shared/model/job.ts';
 import type { Model } from '../../engine/ir/model.ts';
@@ -17,15 +17,18 @@ import type { Stopwatch } from '../stopwatch.ts';
 
 /** The parts of a job that its evaluator reads. */
 export interface JudgeParts {
-  /** The original, at any batch size where it bears that. */
+  /** The original, with a free batch size where it supports that. */
   readonly source: Model;
-  /** The form of it that plans are cut from: the choices of a detector are held by the names of its values. */
+  /**
+   * The prepared form from which plans are cut; a detector's choices are held by the names of its
+   * values.
+   */
   readonly prepared: Pick<Prepared, 'model'>;
   readonly data: Pick<JobData, 'dataset' | 'quality'>;
   readonly meanings: Meanings;
 }
 
-/** Samples that are run at once. */
+/** Samples per run. */
 const BATCH = 64;
 
 /** Opens the evaluator and measures the original; null without data. The caller closes it. */
@@ -54,7 +57,7 @@ interface JudgedJob extends JudgeParts {
   readonly clock: Stopwatch;
 }
 
-/** Measures quality after compensation, recovers where that is enabled and possible, and measures again. */
+/** Measures quality after compensation, recovers if enabled and possible, and measures again. */
 export async function recoverAndEvaluate(
   job: JudgedJob,
   compensated: Keyed<Compensated>,

@@ -14,13 +14,13 @@ import type { Prepared } from '../prepare/prepare.ts';
 import type { SizedModel } from '../prepare/sized.ts';
 import { withoutRules } from '../../engine/structures/without-rules.ts';
 
-/** What of a job its report tells. */
+/** The parts of a job that its report uses. */
 interface Told {
   readonly request: CompressRequest;
   readonly loaded: SizedModel;
   readonly prepared: Prepared;
   readonly meanings: Meanings;
-  /** What looked wrong with the original on the data. */
+  /** Suspicious findings about the original on the data. */
   readonly warnings: readonly string[];
 }
 
@@ -46,7 +46,7 @@ export async function measureOf(
   return { ...stats, macs, params, bytes, quality };
 }
 
-/** What a report says when even the largest cut is too slow, and which operators hold the time. */
+/** The report when even the largest cut is too slow, with the operators that take the time. */
 export async function unreachable(
   { request, prepared }: Pick<Told, 'request' | 'prepared'>,
   { least, ratio, bestMs }: { least: Model; ratio: number; bestMs: number },

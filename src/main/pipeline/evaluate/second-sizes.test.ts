@@ -11,7 +11,7 @@ import { checkSizes } from '../verify/bundle-sizes.ts';
 import { guardResult } from '../pack/result-sizes.ts';
 import { atSecondSizes, compareAt, sizesOf, steadyOutputs } from './second-sizes.ts';
 
-/** x [N, 6] -> a hidden layer of 8 -> its two halves of every row one below the other -> y [2N, 3]. */
+/** x [N, 6] -> a hidden layer of 8 -> the two halves of every row, stacked -> y [2N, 3]. */
 function stacked(): Model {
   const n = new Net();
   const h = n.op('Relu', [n.linear(n.input('N', 6), 6, 8)]);
@@ -19,7 +19,7 @@ function stacked(): Model {
   return n.out(n.linear(both, 8, 3));
 }
 
-/** The same with the size of the run that was analysed in a Reshape. */
+/** The same model, with the size of the analysed run baked into a Reshape. */
 function baked(model: Model, rows: number): Model {
   const { model: copy } = cloneModel(model);
   const { graph } = copy;
@@ -62,7 +62,7 @@ describe('second sizes', () => {
     const n = new Net();
     const [a, b] = [n.input('A', 4, 2), n.input('B', 4, 2)];
     const at = (v: typeof a): typeof a => n.op('Reshape', [v, n.ints(2, -1)]);
-    // Of one sample alone the sum would broadcast: [2, 4N].
+    // With a single sample, the sum would broadcast: [2, 4N].
     n.out(n.op('Transpose', [n.op('Add', [at(a), at(b)])], { perm: ints([1, 0]) }));
     const p = await prepare(n.model);
     const runs = await sizesOf(p.model, p.facts, plainExecutor);

@@ -1,7 +1,8 @@
 /**
- * The guard against sizes that were baked in: a cut model that is right at the size it was analysed at may have taken a
- * run-time size for a constant. Every dynamic axis is therefore run at a second size, each alone and all together, and the
- * cut model is held against the masked one. An axis at which the original runs at one size only proves nothing about a cut.
+ * Guards against baked-in sizes: a cut model that is correct at the size of the analysis may have
+ * replaced a run-time size by a constant. Every dynamic axis is therefore run at a second size,
+ * each alone and all together, and the cut model is compared with the masked one. An axis at which
+ * the original runs at a single size proves nothing about a cut.
  */
 import { totalmem } from 'node:os';
 import { SecateurError } from '../../../shared/contract/errors.ts';
@@ -26,14 +27,20 @@ import type { Prepared } from '../prepare/prepare.ts';
 
 type Feeds = Readonly<Record<string, HostTensor>>;
 
-/** Rounding, relative to an output's largest value; where the first size is further off, several times that. */
+/**
+ * Rounding error relative to an output's largest value; when the error at the first size is larger,
+ * several times that error.
+ */
 const TOLERANCE = 1e-3;
 const HALF_TOLERANCE = 1e-2;
 const OF_FIRST = 5;
-/** Bytes of all values of a run together: a runtime that frees what was read needs a small part of it. */
+/**
+ * Memory limit for all values of a run together. A runtime that frees values after use needs a
+ * small part of it.
+ */
 const MOST_BYTES = Math.min(8 * 2 ** 30, totalmem() / 4);
 
-/** Values behind a selection: where results are rounded otherwise, it may choose others. */
+/** Values that depend on a selection: different rounding may select other elements. */
 export function selected(model: Model): Set<Value> {
   const depends = dataDependent(model);
   const out = new Set<Value>();
@@ -43,7 +50,10 @@ export function selected(model: Model): Set<Value> {
   return out;
 }
 
-/** Names of outputs that are the same numbers in every right computation: neither chosen nor drawn by chance. */
+/**
+ * Names of outputs that every correct computation reproduces: they depend on no selection and no
+ * random numbers.
+ */
 export function steadyOutputs(model: Model): Set<string> {
   const unsteady = selected(model);
   for (const n of model.graph.nodes())
@@ -51,25 +61,27 @@ export function steadyOutputs(model: Model): Set<string> {
   return new Set(model.graph.outputs.filter((v) => !unsteady.has(v)).map((v) => v.name));
 }
 
-/** What a model runs at: one size of every axis first, then others. */
+/** The sizes at which a model runs: one size of every axis first, then others. */
 export interface Runs {
   readonly first: Feeds;
   readonly firstSizes: Sizes;
   readonly others: readonly { readonly changed: Sizes; readonly feeds: Feeds }[];
-  /** What could not be tried, as sentences' ends. */
+  /** Trials that were not possible, as ends of sentences. */
   readonly notes: readonly string[];
 }
 
-/** Three samples rather than two: two rows may agree by chance with a size that stands for something else. */
+/**
+ * Uses three samples, because two rows may agree by chance with a size that has another meaning.
+ */
 const others = (size: number): number[] => (size === 1 ? [3, 2] : otherSizes(size));
 
-/** `batch = 3, width = 48`. */
+/** Text such as `batch = 3, width = 48`. */
 export const sayAll = (sizes: Sizes): string =>
   Object.entries(sizes)
     .map(([name, n]) => `${name} = ${n}`)
     .join(', ');
 
-/** Bytes of all values with axes at other sizes, from the facts of one run. */
+/** Bytes of all values at other axis sizes, computed from the facts of one run. */
 function bytesAt(facts: Facts, now: ReadonlyMap<string, number>, changed: Sizes): number {
   let sum = 0;
   for (const f of facts.values()) {
@@ -81,9 +93,9 @@ function bytesAt(facts: Facts, now: ReadonlyMap<string, number>, changed: Sizes)
 }
 
 /**
- * Sizes at which `original` runs.
- * @param facts of it: the sizes that it was analysed at
- * @param only axes that may change; default all
+ * Finds sizes at which `original` runs.
+ * @param facts facts of `original` at the sizes of its analysis
+ * @param only axes that may change; default: all
  */
 export async function sizesOf(
   original: Model,
@@ -148,13 +160,16 @@ export async function opened<T>(
 }
 
 export interface AtSizes {
-  /** What is wrong with the cut model, as sentences' ends that name the axis and its sizes. */
+  /** Faults of the cut model, as ends of sentences that name the axis and its sizes. */
   readonly faults: readonly string[];
   readonly notes: readonly string[];
   readonly runs: Runs;
 }
 
-/** Holds a cut model against the masked one at a second size of every dynamic axis, each alone and all together. */
+/**
+ * Compares a cut model with the masked one at a second size of every dynamic axis, each alone and
+ * all together.
+ */
 export async function atSecondSizes(p: Subject, plan: Cut, executor: Executor): Promise<AtSizes> {
   const runs = await sizesOf(p.model, p.facts, executor);
   if (runs.others.length === 0) return { faults: [], notes: runs.notes, runs };

@@ -1,4 +1,7 @@
-/** Models of several inputs on data for all of them: sizes from the data, outputs read by the inputs, quality judged. */
+/**
+ * Models of several inputs with data for all of them: sizes come from the data, outputs are read by
+ * the inputs, quality is judged.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -34,7 +37,9 @@ const float = (dims: number[], seed = 1): HostTensor => {
   return { dtype: DType.FLOAT, dims, data: Float32Array.from({ length: dims.reduce((a, b) => a * b, 1) }, () => random.normal()) }; // prettier-ignore
 };
 
-/** Opens the data as jobs do, and compares the model with a copy whose weights are off by a part of themselves. */
+/**
+ * Opens the data as jobs do, and compares the model with a copy whose weights are slightly changed.
+ */
 async function judged(file: string, arrays: Record<string, HostTensor>, dims: Record<string, number> = {}) {
   const data = await writeNpz(join(dir, 'data.npz'), arrays);
   const loaded = await loadWithHash(file);
@@ -99,7 +104,7 @@ describe('a decoder with an empty cache', () => {
     expect(got.pruned.outputs!.find((o) => o.name === 'logits')).toMatchObject({ reading: 'tokens', samples: 6 });
     const part = { inputs_embeds: float([6, 5, 8]), 'past_key_values.0.key': float([6, 1, 3, 8]) };
     await expect(judged(file(), part)).rejects.toMatchObject({ code: 'data-input-missing' });
-    // A use that reads a cache of a given length wants one.
+    // A use with a cache of a given length requires a cache input.
     const whole = judged(file(), { inputs_embeds: float([6, 1, 8]) }, { past: 3 });
     await expect(whole).rejects.toMatchObject({ code: 'data-input-missing' });
   });

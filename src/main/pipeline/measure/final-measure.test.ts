@@ -1,4 +1,4 @@
-/** The measurement that decides, on given figures. */
+/** Tests the deciding measurement with fixed figures. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,7 +22,7 @@ const result = (p50Ms: number, p95Ms = 1.1 * p50Ms): CandidateResult => ({
   ratio: { value: 1, low: 1, high: 1 },
   gain: 0,
 });
-/** @param times of the result, one per opening; the original takes 10 */
+/** @param times latencies of the result, one per opening; the original takes 10 */
 const openings = (times: readonly number[], p95 = 1.1): CandidateResult[][] =>
   times.map((ms) => [result(10), result(ms, p95 * ms), result(0.1)]);
 
@@ -32,7 +32,7 @@ describe('the verdict on a result', () => {
     expect([met.latency.verdict, met.budgetMs]).toEqual(['met', 5]);
     expect(met.share).toBeCloseTo(0.97, 9);
     expect([met.yardstickMs, met.yardstickNoiseMs]).toEqual([expect.closeTo(0.1, 9), expect.closeTo(0, 9)]);
-    // Fast at the median, and late one time in twenty.
+    // Fast at the median, but late in one run out of twenty.
     const late = judgeFinal(openings([4.8, 4.9, 4.85, 4.9, 4.8, 4.85], 1.3), { ...BUDGET, percentile: 95 }, PLAN);
     expect(late.latency.verdict).toBe('missed');
     expect(late.budgetMs).toBeCloseTo(5.5, 9);

@@ -22,7 +22,7 @@ it('adds up the phases of each opening and judges the whole', () => {
 });
 
 it('takes a share of the use as it is in each opening', () => {
-  // The machine is slower in the second one, for both.
+  // In the second opening the machine is slower for both.
   const use = judgeUse([opening(6, 20), opening(6, 40)], { ratio: 0.9 });
   expect(use.latency.high).toBeGreaterThan(1);
   expect(use.budgetMs).toBeCloseTo(36, 9);

@@ -1,4 +1,7 @@
-/** The measurement that decides about a budget on a use of a package: the use before and after, and the length set before. */
+/**
+ * The measurement that decides about a budget on a use of a package: the use before and after
+ * pruning, for a length set in advance.
+ */
 import type { PackagePart, PhaseChange, WorkloadResult } from '../../../shared/model/job.ts';
 import type { Metric } from '../../../shared/model/package.ts';
 import type { Budget } from '../../../shared/model/types.ts';
@@ -13,13 +16,16 @@ export interface FinalUse {
   readonly part: PackagePart;
   readonly metric: Metric;
   readonly budget: Budget;
-  /** File of the pruned component. */
+  /** Path of the pruned component. */
   readonly pruned: string;
-  /** Runs that the recipe asks for. */
+  /** Number of runs that the recipe asks for. */
   readonly runs: number;
 }
 
-/** One use with the original component and with the pruned one, interleaved, in several fresh processes. */
+/**
+ * Measures one use with the original component and with the pruned one, interleaved, in several
+ * fresh processes.
+ */
 export async function finalUse(
   pkg: OpenedPackage,
   { part, metric, budget, pruned, runs }: FinalUse,

@@ -1,4 +1,4 @@
-/** Detectors that do not run without boxes are compared, timed and packed all the same. */
+/** Detectors that do not run without boxes can still be compared, timed and packed. */
 import { describe, expect, it } from 'vitest';
 import { detector, spotted } from '../../../../test/support/detector.ts';
 import { plainExecutor } from '../../../../test/support/executor.ts';
@@ -76,7 +76,9 @@ it('measures the change of plans that find other boxes by the values of the same
 const detector1 = (gain: number): Model => detector(gain);
 
 describe('timing', () => {
-  /** Runs each once and times nothing; what is not given is dark, as random numbers may be. */
+  /**
+   * Runs each model once without timing. Missing inputs are dark images, as random numbers may be.
+   */
   async function look(list: readonly Candidate[]): Promise<CandidateResult[]> {
     for (const c of list) await runIn(plainExecutor, c.model as Model, { ...(c.feeds ?? dark) });
     return list.map((c) => ({ name: c.name }) as CandidateResult);

@@ -1,7 +1,8 @@
 /**
- * Jobs on detectors that run only where they find boxes. On random numbers, or once it is cut, such a model may find none
- * and fail by its own choice. Whatever only compares or times then runs with choices held fixed: the original's where they
- * are known, the model's own otherwise, and one made-up box where there is none. What says how good a model is runs without.
+ * Jobs on detectors that run only when they find boxes. On random numbers, or after a cut, such a
+ * model may find none and fail. Comparisons and timings then run with held choices: the original's
+ * where they are known, the model's own otherwise, and one artificial box where there is none.
+ * Evaluations of quality run without held choices.
  */
 import { SecateurError } from '../../../shared/contract/errors.ts';
 import type { Dataset } from '../../data/dataset.ts';
@@ -22,7 +23,10 @@ type Choices = ReadonlyMap<string, Tensor>;
 
 const isRejection = (e: unknown): boolean => e instanceof SecateurError && e.code === 'runtime-rejected';
 
-/** With one entry of zeros, or one yes, where nothing was chosen: the first box of the first class. */
+/**
+ * Replaces empty choices by one entry of zeros, or one true value: the first box of the first
+ * class.
+ */
 function neverEmpty(choices: Choices): Choices {
   return new Map([...choices].map(([name, t]) => [name, filled(t)]));
 }
@@ -40,7 +44,10 @@ function filled(t: Tensor): Tensor {
   return tensorFrom({ dtype: t.dtype, dims: t.dims, data });
 }
 
-/** Runs with choices fixed by name, those that were recorded first and then never empty; null where neither runs. */
+/**
+ * Runs with choices held by name: first the recorded ones, then the same without empty ones. Null
+ * when neither runs.
+ */
 export async function tryHeld<T>(model: Model, choices: Choices, use: (fixed: Model) => Promise<T>): Promise<T | null> {
   for (const recorded of [choices, neverEmpty(choices)]) {
     const { model: fixed } = cloneModel(model);
@@ -54,7 +61,7 @@ export async function tryHeld<T>(model: Model, choices: Choices, use: (fixed: Mo
   return null;
 }
 
-/** What a model chooses on these inputs; null where it chooses nothing or cannot be asked. */
+/** Choices of a model on these inputs; null when it has none or cannot run. */
 export async function choicesFor(model: Model, feeds: Feeds, executor: Executor): Promise<Choices | null> {
   const names = fedInputs(model).map((v) => v.name);
   if (!names.every((n) => n in feeds)) return null;
@@ -67,27 +74,30 @@ export async function choicesFor(model: Model, feeds: Feeds, executor: Executor)
   }
 }
 
-/** A session of a model that chooses. */
+/** A session of a model with choices. */
 export interface HoldingSession extends ExecSession {
-  /** With the reference's choices whether it would run by its own or not; null where that is not possible. */
+  /** Runs with the reference's choices in every case; null when that is not possible. */
   readonly runHeld?: (feeds: Feeds) => Promise<Record<string, HostTensor> | null>;
 }
 
 export interface HoldingExecutor extends Executor {
   open(model: Model, options?: SessionOptions): Promise<HoldingSession>;
   readonly plain: Executor;
-  /** Runs that needed choices to be held. */
+  /** Number of runs that needed held choices. */
   held(): number;
 }
 
-/** The executor itself, without anything held: for what judges models by what they find. */
+/** The executor without held choices, for judging models by the boxes they find. */
 export const plainOf = (executor: Executor): Executor => (executor as Partial<HoldingExecutor>).plain ?? executor;
 
-/** @param reference the original in the form that others are cut from; null: every model is held by its own choices */
+/**
+ * @param reference the original in the form from which others are cut; null: every model is held by
+ * its own choices
+ */
 export function holdingExecutor(given: Executor, reference: Model | null = null): HoldingExecutor {
   const plain = plainOf(given);
   let count = 0;
-  // Batches are run again and again: what is chosen on them is found out once.
+  // Batches are run repeatedly; the choices for each are found once.
   const known = new WeakMap<HostTensor, Choices>();
   const choicesOn = async (model: Model, feeds: Feeds): Promise<Choices | null> => {
     const key = reference && feeds[fedInputs(reference)[0]?.name ?? ''];
@@ -130,7 +140,7 @@ export function holdingExecutor(given: Executor, reference: Model | null = null)
           } catch (e) {
             if (!isRejection(e)) throw e;
             const out = await runHeld(feeds, fetches);
-            // Not the choices are to blame: the first message says what is.
+            // The choices are not the cause, so the first error is thrown.
             if (!out) throw e;
             return out;
           }
@@ -140,7 +150,7 @@ export function holdingExecutor(given: Executor, reference: Model | null = null)
   };
 }
 
-/** How boxes were come by where random numbers gave none. */
+/** Source of the boxes when random numbers gave none. */
 export type BoxesFrom = 'sample' | 'held';
 
 const NOTES: Readonly<Record<BoxesFrom, string>> = {
@@ -148,7 +158,7 @@ const NOTES: Readonly<Record<BoxesFrom, string>> = {
   held: 'The model runs only when it finds boxes. Where it found none, latency was measured with its choice of boxes held fixed and does not include the selection.',
 }; // prettier-ignore
 
-/** What a report says of how models were measured. */
+/** Notes for a report on how models were measured. */
 export const boxesNotes = (results: readonly { readonly boxes?: BoxesFrom }[]): string[] =>
   [...new Set(results.flatMap((r) => (r.boxes ? [r.boxes] : [])))].map((s) => NOTES[s]);
 
@@ -157,11 +167,16 @@ export interface Held {
   readonly notes: () => readonly string[];
   /** Inputs of one run, for detectors with data. */
   readonly sample: Feeds | null;
-  /** Looks that fail in this process are taken in another, which can hold boxes. */
+  /**
+   * Returns a benchmark that moves failing measurements to another process, which can hold boxes.
+   */
   readonly comparing: (beside: PairedBenchmark) => PairedBenchmark;
 }
 
-/** A job's context in which a detector is compared and timed even where it finds no boxes. Models that choose nothing keep theirs. */
+/**
+ * Creates a context in which a detector is compared and timed even when it finds no boxes. Models
+ * without choices keep the given context.
+ */
 export async function holdBoxes(
   ctx: StageContext,
   prepared: Model,
@@ -202,7 +217,7 @@ export async function holdBoxes(
   };
 }
 
-/** null where there are no data. */
+/** Null without data. */
 async function sampleOf(
   model: Model,
   { dataset, batch }: { readonly dataset: Dataset | null; readonly batch: number },
@@ -215,8 +230,8 @@ async function sampleOf(
 }
 
 /**
- * A task that opens detectors which random numbers give no boxes, with choices held where they need that.
- * @throws SecateurError 'boxes-needed' where that was not enough
+ * Wraps a task that opens detectors: when random numbers give no boxes, choices are held.
+ * @throws SecateurError 'boxes-needed' when that is not enough
  */
 export function holding<R, T>(run: (request: R, ctx: StageContext) => Promise<T>) {
   return async (request: R, ctx: StageContext): Promise<T> => {

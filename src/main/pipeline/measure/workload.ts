@@ -1,4 +1,6 @@
-/** Latency of a workload: every phase measured interleaved with the others, and the metrics as their weighted sums. */
+/**
+ * Latency of a workload: all phases measured interleaved, and the metrics as their weighted sums.
+ */
 import type { MetricTime, PhaseTime, Workload } from '../../../shared/model/package.ts';
 import type { CandidateResult } from '../../runtime/bench.ts';
 import type { StageContext } from '../context.ts';
@@ -10,13 +12,13 @@ export interface WorkloadMeasure {
   readonly runs: number;
 }
 
-/** For each phase, at least and at most. */
+/** Shortest and longest measurement per phase, in seconds. */
 const SECONDS = [1, 10] as const;
 
 /**
- * In a process that does nothing else.
- * @param fileOf absolute path of a component
- * @throws 'runtime-rejected' where a phase does not run
+ * Measures in a process that does nothing else.
+ * @param fileOf returns the absolute path of a component
+ * @throws 'runtime-rejected' when a phase does not run
  */
 export async function measureWorkload(
   { phases, metrics }: Workload,
@@ -40,7 +42,7 @@ export async function measureWorkload(
   return { phases: timed, metrics: metricTimes(metrics, timed) };
 }
 
-/** Weighted sums of the medians; the noise of independent phases adds up in squares. @internal */
+/** Weighted sums of the medians. The noise of independent phases adds in squares. @internal */
 export function metricTimes(metrics: Workload['metrics'], phases: readonly PhaseTime[]): MetricTime[] {
   return metrics.map(({ name, about, weights }) => {
     let [ms, square] = [0, 0];

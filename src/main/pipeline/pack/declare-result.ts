@@ -1,4 +1,7 @@
-/** The result with the inputs and outputs that the original declares: a fixed batch is fixed again. */
+/**
+ * Gives the result the declared inputs and outputs of the original, so that a fixed batch is fixed
+ * again.
+ */
 import { join } from 'node:path';
 import type { Model } from '../../engine/ir/model.ts';
 import { openModelFile, saveModelFile } from '../../storage/model-files.ts';

@@ -1,4 +1,4 @@
-/** Makes golden inputs and outputs with the runtime, and replays them. */
+/** Creates golden inputs and outputs with the runtime, and replays them. */
 import { SecateurError } from '../../../shared/contract/errors.ts';
 import {
   absoluteTolerance,
@@ -15,10 +15,10 @@ import { encodeNpy, parseNpy } from '../../data/npy.ts';
 
 type Feeds = Readonly<Record<string, HostTensor>>;
 
-/** More than this in one case, and only one case is kept. */
+/** When one case exceeds this size, only that case is stored. */
 const LARGE = 4 * 2 ** 20;
 
-/** A tolerance this many times our own is no check any more. */
+/** A tolerance larger than this multiple of the default checks nothing. */
 const WIDEST = 20;
 
 export interface Golden {
@@ -30,19 +30,23 @@ export interface Golden {
 const isFinite = (values: ArrayLike<number | bigint>): boolean =>
   Array.from(values as ArrayLike<number>).every((x) => Number.isFinite(Number(x)));
 
-/** Values that can be compared: half floats become numbers. */
+/** Comparable values: half floats become numbers. */
 const numbers = (t: HostTensor): ArrayLike<number | bigint> => floats(t) ?? t.data;
 
 export interface GoldenOptions {
-  /** Other sizes of dynamic axes that the model was seen to run at; their inputs, where small, are the last case. */
+  /**
+   * Other sizes of dynamic axes at which the model was seen to run. Their inputs, when small, form
+   * the last case.
+   */
   readonly at?: Pick<ResultSizes, 'sizes' | 'feeds'> | undefined;
-  /** Outputs that the model draws. */
+  /** Outputs that are random. */
   readonly random?: RandomOutputs;
 }
 
 /**
- * Runs the model on each set of inputs.
- * @throws 'bundle-invalid' when an output is not finite */
+ * Runs the model on each set of inputs and records the outputs.
+ * @throws 'bundle-invalid' when an output is not finite
+ */
 export async function makeGolden(
   session: ExecSession,
   cases: readonly Feeds[],
@@ -59,7 +63,7 @@ export async function makeGolden(
       files.set(file, encodeNpy(t));
       return { name, file };
     });
-  /** True when it was small. */
+  /** Returns true when the case was small. */
   const add = async (feeds: Feeds): Promise<boolean> => {
     const k = done.length;
     const outputs = await session.run(feeds);
@@ -88,13 +92,13 @@ export async function makeGolden(
 export interface Replay {
   readonly ok: boolean;
   readonly detail: string;
-  /** Of the first case: for measuring on real values. */
+  /** Inputs of the first case, for measuring on real values. */
   readonly feeds: Feeds;
 }
 
 const NONE: RandomOutputs = { names: new Set(), unsized: new Set() };
 
-/** A claim of being random that the model does not bear out would leave numbers unchecked. */
+/** A false claim of randomness would leave numbers unchecked. */
 function falseRandom(spec: GoldenFile, random: RandomOutputs): string | null {
   const claimed = spec.randomOutputs ?? [];
   const other = claimed.find((name) => !random.names.has(name));
@@ -103,8 +107,10 @@ function falseRandom(spec: GoldenFile, random: RandomOutputs): string | null {
 }
 
 /**
- * Replays golden cases; `read` gives a file of the bundle. Never throws for wrong outputs: they are the answer.
- * @param random outputs that the model itself draws, whatever the bundle says: their numbers are not compared
+ * Replays golden cases; `read` returns a file of the bundle. Wrong outputs do not throw; they are
+ * part of the answer.
+ * @param random outputs that the model really draws, whatever the bundle says: their numbers are
+ * not compared
  */
 export async function replayGolden(
   session: ExecSession,

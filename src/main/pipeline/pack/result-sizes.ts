@@ -1,9 +1,11 @@
 /**
- * The last look before a bundle is written. Surgery was held against the masked model at second sizes; what came after it
- * (compensation, recovery, the declared inputs) changed weights, so that numbers can no longer be compared with the masked
- * model. What still must hold: the result runs wherever the original runs, gives outputs of the original's shapes, and where
- * the original computes every sample by itself, so does the result. None of the later steps touches the arithmetic of
- * sizes, so a cut that was right at these sizes and a result that passes here differ in weights only.
+ * The last check before a bundle is written. Surgery was compared with the masked model at second
+ * sizes; later steps (compensation, recovery, the declared inputs) changed weights, so numbers can
+ * no longer be compared with the masked model. The following must still hold: the result runs
+ * wherever the original runs and returns outputs of the same shapes, and where the original
+ * computes every sample independently, the result does too. No later step touches the arithmetic of
+ * sizes, so a cut that was correct at these sizes and a result that passes here differ only in
+ * weights.
  */
 import { SecateurError } from '../../../shared/contract/errors.ts';
 import { rowsAt, type ExecSession, type HostTensor } from '../../engine/executor.ts';
@@ -17,20 +19,23 @@ import { asNumbers, opened, runOrReason, sayAll, sizesOf, steadyOutputs } from '
 
 type Feeds = Readonly<Record<string, HostTensor>>;
 
-/** Rounding: batches of other sizes add up in other orders. */
+/** Rounding error: other batch sizes change the order of sums. */
 const TOLERANCE = 1e-3;
 
 export interface ResultSizes {
   /** Other sizes of dynamic axes at which the original and the result run. */
   readonly sizes: readonly Sizes[];
-  /** Inputs of the last of them, whose outputs are finite and the same everywhere; null where there are none. */
+  /**
+   * Inputs at the last of these sizes, with finite outputs that every machine reproduces; null when
+   * there are none.
+   */
   readonly feeds: Feeds | null;
   readonly notes: readonly string[];
 }
 
 /**
- * @param p the original as the job works on it; its batch may have been freed
- * @param result as it will be shipped: only axes that it declares dynamic are changed
+ * @param p the prepared original; its batch may have been freed
+ * @param result as it will be shipped; only axes that it declares dynamic are changed
  * @throws SecateurError 'own-cut-failed' naming axis and sizes
  */
 export async function guardResult(
@@ -85,7 +90,10 @@ interface Seen {
   readonly steady: ReadonlySet<string>;
 }
 
-/** Where samples are rows of all inputs and the original computes each by itself: whether the result does not. */
+/**
+ * For models whose samples are rows of all inputs and whose original computes each independently:
+ * checks that the result does too.
+ */
 async function mixedRows(
   original: Model,
   { whole, narrow }: { whole: ExecSession; narrow: ExecSession },
@@ -112,7 +120,7 @@ async function mixedRows(
     const alone = await runOrReason(whole, one);
     if (typeof alone === 'string') return null;
     const apart = difference(rowOf(want, i, rowed), asNumbers(alone, rowed));
-    // The original mixes its samples, or has no number to compare.
+    // The original mixes its samples, or has no comparable number.
     if (!(apart <= TOLERANCE)) return null;
     const own = await runOrReason(narrow, one);
     if (typeof own === 'string') return `runs, but not with one sample (${own}),`;

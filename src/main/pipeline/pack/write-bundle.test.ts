@@ -29,7 +29,7 @@ afterAll(() => rm(dir, { recursive: true, force: true }));
 
 const failed = (r: VerifyReport): { name: string; detail: string }[] =>
   r.checks.filter((c) => c.ok === false).map(({ name, detail }) => ({ name, detail }));
-/** Figures as if they had been measured here: these tests are about claims, not about time. */
+/** Figures in place of measurements: these tests check claims, not time. */
 const seeing =
   (p50Ms: number, yardstickMs = 1): NonNullable<VerifyOptions['see']> =>
   ({ latency }) => {
@@ -57,7 +57,7 @@ const seeing =
     });
   };
 let copies = 0;
-/** A copy of the good bundle to spoil. */
+/** A copy of the good bundle to corrupt. */
 async function copy(): Promise<string> {
   const to = join(dir, `copy${copies++}`);
   await cp(made.folder, to, { recursive: true });
@@ -71,7 +71,7 @@ const edit = async (path: string, change: (j: Json) => void): Promise<void> => {
   await writeFile(path, JSON.stringify(j));
 };
 const facts = (j: Json): Json => (j.additional_metadata as Json).secateur as Json;
-/** Rewrites the manifest's hash of a file, as somebody would who wants a change to pass. */
+/** Rewrites the manifest's hash of a file, as someone would who wants a change to pass. */
 async function rehash(folder: string, name: string): Promise<void> {
   const { createHash } = await import('node:crypto');
   const bytes = await readFile(join(folder, name));
@@ -246,7 +246,7 @@ describe('verifying', () => {
   it('measures the model of the bundle, and fails or says that nothing can be told by what it took', async () => {
     const measured = await verifyBundle(made.folder, executor, { runs: 6 });
     expect(measured.latency!.p50Ms).toBeGreaterThan(0);
-    // Whether the claim of a whole second holds beside this machine's yardstick is not asked here.
+    // The claim of a whole second is not compared with this machine's yardstick here.
     expect(measured.checks.at(-1)!.name).toBe('latency');
     const slow = await verifyBundle(made.folder, executor, { see: seeing(1500) });
     expect(failed(slow).map((f) => f.name)).toEqual(['latency']);
@@ -300,7 +300,7 @@ it.skipIf(interpreter === null)(
     const run = (...args: string[]): string =>
       execFileSync(interpreter!, ['run.py', ...args], { cwd: made.folder, encoding: 'utf8' });
     expect(run()).toMatch(/case 1 gemm: \[1, 10\] within tolerance/);
-    // Newer versions of ONNX Runtime bring their own, strict reader of model packages.
+    // Newer versions of ONNX Runtime include a strict reader of model packages.
     const script =
       'import sys, onnxruntime as o\n' +
       "if not hasattr(o, 'ModelPackageContext'): sys.exit()\n" +
@@ -310,9 +310,9 @@ it.skipIf(interpreter === null)(
       "assert c.get_variant_ep_name('model', 'cpu') == 'CPUExecutionProvider'\n";
     execFileSync(interpreter!, ['-c', script, made.folder]);
     const again = await verifyBundle(made.folder, executor, { runs: 0 });
-    expect(failed(again)).toEqual([]); // running it must leave nothing behind
+    expect(failed(again)).toEqual([]); // running it must leave no files behind
 
-    // The example preprocesses as we do: same image, same scores.
+    // The example preprocesses as Secateur does: same image, same scores.
     const image = join(dir, 'gradient.png'),
       pixels = Uint8Array.from({ length: 8 * 12 * 3 }, (_, i) => (i * 7) % 256);
     await sharp(pixels, { raw: { width: 12, height: 8, channels: 3 } })

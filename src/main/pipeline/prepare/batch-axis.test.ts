@@ -1,4 +1,4 @@
-/** Outputs whose samples do not lie along the first axis are judged by sample all the same. */
+/** Outputs whose samples do not lie along the first axis are still judged per sample. */
 import { describe, expect, it } from 'vitest';
 import { plainExecutor } from '../../../../test/support/executor.ts';
 import { residualChain } from '../../../../test/support/residual-chain.ts';
@@ -29,7 +29,10 @@ const dataset = {
   },
 } as unknown as Dataset;
 
-/** Softmax classes [N, 4], or as [4, N], or with axes [1, N, 4]; `fixed` fixes the batch; types say nothing unless declared. */
+/**
+ * Softmax classes [N, 4], or as [4, N], or with axes [1, N, 4]; `fixed` fixes the batch; output
+ * types are only given when declared.
+ */
 function classifier(seed: number, lie: 'rows' | 'columns' | 'layers', { fixed = 0, declared = false } = {}): Model {
   const model = residualChain({ blocks: 1, seed });
   const { graph } = model;
@@ -62,7 +65,7 @@ describe('classes in columns', () => {
   });
 
   it('are not taken for rows where there are as many classes as samples', async () => {
-    // Four samples at once, four classes: only another size tells.
+    // With four samples and four classes, only a run at another size identifies the batch axis.
     const [original, other] = [classifier(3, 'columns'), classifier(4, 'columns')];
     const four = await compareModels(original, other, { executor: plainExecutor, dataset, batch: 4 });
     expect(four.pruned).toEqual((await compared('rows')).pruned);
@@ -78,7 +81,7 @@ it('judges the samples of a sequence that come second', async () => {
 
 it('reads the graph’s end by the axis that it has in the model', async () => {
   const model = classifier(3, 'columns');
-  // Softmax along the classes, behind the Transpose.
+  // Softmax along the class axis, after the Transpose.
   const { graph } = model;
   const [softmax, transpose] = [graph.outputs[0]!.producer!.input(0)!.producer!, graph.outputs[0]!.producer!];
   transpose.setInput(0, softmax.input(0));

@@ -19,7 +19,7 @@ import { factsStage } from './cached-facts.ts';
 const folder = mkdtempSync(join(tmpdir(), 'secateur-facts-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
 
-/** With a dynamic batch, constants, and a mask of infinities. */
+/** A model with a dynamic batch, constants, and a mask of infinities. */
 function example(width: number): Model {
   const m = new Model(new Graph());
   m.opsets.set('', 17);
@@ -53,7 +53,7 @@ it('another job reads the facts that the first one collected', async () => {
   expect(byName(second)).toEqual(byName(first));
   const values = new Set(again.graph.values());
   for (const v of second.keys()) expect(values.has(v)).toBe(true);
-  // Another graph, batch or file is another matter.
+  // Another graph, batch or file gives other facts.
   await factsOf(example(5), 'a', 1);
   await factsOf(example(4), 'a', 2);
   await factsOf(example(4), 'b', 1);

@@ -20,7 +20,7 @@ describe('random inputs where no data are given', () => {
     expect(c.batches.length * c.size).toBeGreaterThanOrEqual(64);
     expect(c.labels).toHaveLength(c.batches.length);
     for (const feeds of c.batches) expect(feeds['x']!.dims).toEqual([size, 3, 4, 4]);
-    // One sample at a time, as curvature wants them: none is empty, and none is there twice.
+    // Batches of one sample, as curvature uses them: none is empty, and none is repeated.
     const single = resized(firstSamples(c, 8), 1);
     expect(single.length).toBeGreaterThanOrEqual(8);
     const seen = single.map(({ x }) => (x!.data as Float32Array).join());
@@ -58,7 +58,7 @@ it('small batches are put together, where that divides evenly', () => {
   expect(inLargerBatches(random, 16)).toBe(random);
   const values = (c: Calibration): number[] => c.batches.flatMap((b) => [...(b['x']!.data as Float32Array)]);
   expect(values(inLargerBatches(of(4, 8), 16))).toEqual(values(of(4, 8)));
-  // And in any size that is asked for.
+  // Also for any other requested size.
   const sizes = (c: Calibration, size: number): number[] => resized(c, size).map((b) => b['x']!.dims[0]!);
   expect(sizes(of(2, 8), 4)).toEqual([4, 4, 4, 4]);
   expect(sizes(of(5, 2), 4)).toEqual([4, 4]);

@@ -10,19 +10,19 @@ import { dataInputs, mapSample, pad } from './data-input.ts';
 import type { Samples } from './job-data.ts';
 
 export interface Calibration {
-  /** The input that holds pictures, else the first. */
+  /** The image input, else the first input. */
   readonly input: string;
-  /** Inputs without a batch axis, which have one value for all samples; default none. */
+  /** Inputs without a batch axis, whose value all samples share; default: none. */
   readonly shared?: ReadonlySet<string>;
-  /** Samples per batch; the last batch has as many as the others. */
+  /** Samples per batch; all batches have the same size. */
   readonly size: number;
   readonly batches: readonly Readonly<Record<string, HostTensor>>[];
   readonly labels: readonly (readonly number[] | null)[];
-  /** False when the inputs are random numbers because no data were given. */
+  /** False when the inputs are random numbers because there are no data. */
   readonly real: boolean;
 }
 
-/** @param indices samples to use; cut to whole batches @internal */
+/** @param indices samples to use, cut to whole batches @internal */
 export async function calibrationOf(
   model: Model,
   dataset: Dataset | null,
@@ -33,10 +33,10 @@ export async function calibrationOf(
   if (!dataset) {
     const feeds = (i: number): Record<string, HostTensor> => randomFeeds(model, { batch: size }, seed + i);
     const first = feeds(0);
-    // In the graph's order: an object puts numeric names first.
+    // In the graph's order, because an object would put numeric names first.
     const input = fedInputs(model)[0]!.name;
     const given = first[input]!;
-    // A model whose batch size is fixed takes its own.
+    // A model with a fixed batch size uses that size.
     const per = Math.max(1, batchOf(model, first) ?? given.dims[0] ?? size);
     const batches = Array.from({ length: Math.max(4, Math.ceil((4 * size) / per)) }, (_, i) => (i ? feeds(i) : first));
     return { input, size: per, batches, labels: batches.map(() => null), real: false };
@@ -53,7 +53,7 @@ export async function calibrationOf(
   return { input: dataset.main, shared, size: per, batches, labels, real: true };
 }
 
-/** Calibration samples of a job: `count` of those that stages may learn from, in batches of `size`. */
+/** Calibration samples of a job: `count` training samples, in batches of `size`. */
 export const drawCalibration = derived({
   name: 'calibration',
   version: 1,
@@ -68,19 +68,22 @@ export const drawCalibration = derived({
     calibrationOf(source, samples.dataset, draw(samples.train, count, seed), size, seed),
 });
 
-/** The first batches, `n` samples or a little more. */
+/** The first batches, with `n` samples or slightly more. */
 export function firstSamples(c: Calibration, n: number): Calibration {
   const k = Math.max(1, Math.ceil(n / c.size));
   return { ...c, batches: c.batches.slice(0, k), labels: c.labels.slice(0, k) };
 }
 
-/** The last batches, `n` samples or a little less. */
+/** The last batches, with `n` samples or slightly fewer. */
 export function lastSamples(c: Calibration, n: number): Calibration {
   const from = c.batches.length - Math.floor(n / c.size);
   return { ...c, batches: c.batches.slice(from), labels: c.labels.slice(from) };
 }
 
-/** The same samples in batches of another size; what is left over goes, and too few for one batch repeat the first of them. */
+/**
+ * The same samples in batches of another size. A remainder is dropped; too few samples for one
+ * batch are filled up by repeating the first.
+ */
 export function resized(c: Calibration, size: number): Record<string, HostTensor>[] {
   if (c.size === size) return [...c.batches];
   const per = Math.ceil(size / c.size);
@@ -96,14 +99,17 @@ export function resized(c: Calibration, size: number): Record<string, HostTensor
   return out;
 }
 
-/** Batches in a row as one. */
+/** Joins consecutive batches into one. */
 function joined({ batches, shared }: Calibration, from: number, to: number): Readonly<Record<string, HostTensor>> {
   const [first, ...others] = batches.slice(from, to);
   if (others.length === 0) return first!;
   return mapSample(first!, (t, name) => (shared?.has(name) ? t : joinRows([t, ...others.map((b) => b[name]!)])));
 }
 
-/** The same samples in batches of `least` or a little more, where they come in smaller ones and divide evenly; without labels. */
+/**
+ * The same samples in batches of `least` or slightly more, when the given batches are smaller and
+ * divide evenly; without labels.
+ */
 export function inLargerBatches(c: Calibration, least: number): Calibration {
   const count = c.batches.length;
   const k = Array.from({ length: count }, (_, i) => i + 1).find((n) => count % n === 0 && n * c.size >= least) ?? count;
@@ -119,7 +125,7 @@ function draw(indices: readonly number[], n: number, seed: number): number[] {
   return all.slice(0, n);
 }
 
-/** Runs a session over all batches and hands out one output record per batch. */
+/** Runs a session on all batches and returns one record of outputs per batch. */
 async function runAll(session: ExecSession, c: Calibration): Promise<Record<string, HostTensor>[]> {
   const out: Record<string, HostTensor>[] = [];
   for (const feeds of c.batches) out.push(await session.run(feeds));

@@ -1,4 +1,7 @@
-/** Labels against the classes of a model: one that lies outside is said before anything is computed with it. */
+/**
+ * Checks labels against a model's classes. A label outside of them is reported before any
+ * computation uses it.
+ */
 import { SecateurError } from '../../../shared/contract/errors.ts';
 import type { OutputReading } from '../../../shared/model/job.ts';
 import type { Dataset } from '../../data/dataset.ts';
@@ -8,14 +11,14 @@ import { outputOf } from '../../engine/heads/support/output.ts';
 
 type Readings = Readonly<Record<string, OutputReading>>;
 
-/** The largest label; null where there are no labels. */
+/** The largest label; null without labels. */
 export const largestLabel = (dataset: Pick<Dataset, 'labels'> | null | undefined): number | null =>
   dataset?.labels ? dataset.labels.reduce((a, b) => Math.max(a, b), -1) : null;
 
 /**
- * The output that labels are compared with, where what is declared says so before anything is run: the graph's end, a
- * name or the user, or the sole output. null where it takes a run to know: several outputs that nothing is said of, and
- * sizes that are open.
+ * The output that labels are compared with, when it is known without a run: from the graph's end, a
+ * name, the user, or because there is only one output. Null when a run is needed: several outputs
+ * without any hint, and open sizes.
  * @internal
  */
 export function classOutput(
@@ -26,7 +29,7 @@ export function classOutput(
   const outputs = model.graph.outputs.flatMap((v) => {
     const shape = v.type?.shape;
     if (!v.type || !shape) return [];
-    // The batch may be open; what else is, is not known yet.
+    // The batch may be open; other open sizes are not known yet.
     const dims = shape.map((d, axis) => (typeof d === 'number' ? d : axis === 0 ? 1 : 0));
     return dims.includes(0) ? [] : [outputOf(v, { dims, dtype: v.type.elemType })];
   });
@@ -36,8 +39,9 @@ export function classOutput(
 }
 
 /**
- * @param path of the labels or data, for the message
- * @throws 'data-labels' with the first sample whose label is outside the classes, and how many there are
+ * @param path path of the labels or data, for the message
+ * @throws 'data-labels' with the first sample whose label is outside the classes, and how many
+ * there are
  */
 export function requireLabelsWithin(
   dataset: Pick<Dataset, 'labels' | 'name'>,
@@ -50,7 +54,7 @@ export function requireLabelsWithin(
   if (output) requireLabelsIn(dataset, output, o.path);
 }
 
-/** @throws 'data-labels' where a label is none of these classes */
+/** @throws 'data-labels' when a label is outside these classes */
 export function requireLabelsIn(
   { labels, name }: Pick<Dataset, 'labels' | 'name'>,
   output: { readonly name: string; readonly classes: number },

@@ -1,13 +1,14 @@
-/** What classes are called: names that came with the data, or a labels.txt beside the model. */
+/** Class names: those that came with the data, or a labels.txt beside the model. */
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Dataset } from '../../data/dataset.ts';
 import type { Model } from '../../engine/ir/model.ts';
 
 /**
- * Names in the order of the class numbers, or null where there are none. A labels.txt, one name a line, counts when it has
- * as many lines as the model's first output has classes; anything else of that name is none of the model's.
- * @param path of the model
+ * Names in the order of the class numbers, or null without names. A labels.txt (one name per line)
+ * is used when it has as many lines as the model's first output has classes; any other file of that
+ * name is ignored.
+ * @param path path of the model
  */
 export async function classNamesOf(
   model: Model,

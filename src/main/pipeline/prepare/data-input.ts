@@ -1,4 +1,7 @@
-/** Between data and models: the inputs that data go to, batches of the size that a model takes, and the samples in its outputs. */
+/**
+ * Connects data and models: the inputs that receive data, batches of the model's size, and the
+ * samples in its outputs.
+ */
 import { SecateurError } from '../../../shared/contract/errors.ts';
 import type { Sample } from '../../data/input-spec.ts';
 import { batchFirst } from '../../engine/batch-first.ts';
@@ -10,20 +13,23 @@ import { batchAxes } from '../../runtime/axes.ts';
 import { inputShapes, type InputShape } from '../../runtime/random-inputs.ts';
 
 export interface DataInput extends InputShape {
-  /** The input has no batch axis: one value serves all samples. */
+  /** True when the input has no batch axis: one value serves all samples. */
   readonly shared: boolean;
 }
 
 export interface DataInputs {
   /** In the graph's order. */
   readonly inputs: readonly DataInput[];
-  /** Samples per run where the model fixes them, else null. */
+  /** Samples per run when the model fixes them, else null. */
   readonly fixedBatch: number | null;
   /** Names of the inputs without a batch axis. */
   readonly shared: ReadonlySet<string>;
 }
 
-/** The inputs that data go to. @throws 'data-shape' where samples do not lie along the first axis of an input */
+/**
+ * The inputs that receive data. @throws 'data-shape' when samples do not lie along the first axis
+ * of an input
+ */
 export function dataInputs(model: Model): DataInputs {
   const shapes = inputShapes(model);
   const batches = batchAxes(model);
@@ -41,14 +47,17 @@ export function dataInputs(model: Model): DataInputs {
     return { inputs: [{ ...first, shared: false }], fixedBatch, shared: new Set() };
   }
   const open = shapes.some((s) => isBatch(s.dynamic[0] ?? null));
-  // Where all sizes are fixed, the batch is the first size of the first input that has axes.
+  // When all sizes are fixed, the batch is the first size of the first input with axes.
   const size = open ? null : Math.max(1, shapes.find((s) => s.dims.length > 0)?.dims[0] ?? 1);
   const perSample = (s: InputShape): boolean => (open ? isBatch(s.dynamic[0] ?? null) : s.dims[0] === size);
   const inputs = shapes.map((s) => ({ ...s, shared: !perSample(s) }));
   return { inputs, fixedBatch: size, shared: new Set(inputs.filter((i) => i.shared).map((i) => i.name)) };
 }
 
-/** Repeats the first sample up to `size`: for models whose batch size is fixed, and to keep shapes the same. */
+/**
+ * Repeats the first sample up to `size`, for models with a fixed batch size and to keep shapes
+ * constant.
+ */
 export function pad(t: HostTensor, size: number): HostTensor {
   const have = t.dims[0]!;
   if (have === size) return t;
@@ -63,11 +72,11 @@ export const padded = (sample: Sample, size: number, { shared }: Pick<DataInputs
 export const mapSample = (sample: Sample, f: (t: HostTensor, name: string) => HostTensor): Record<string, HostTensor> =>
   Object.fromEntries(Object.entries(sample).map(([name, t]) => [name, f(t, name)]));
 
-/** Height and width of the pictures in a run's inputs; null where there are none. */
+/** Height and width of the images in a run's inputs; null without images. */
 export const pictureIn = (feeds: Sample, main: string | undefined): readonly [number, number] | null =>
   pictureOf((main === undefined ? undefined : feeds[main])?.dims);
 
-/** The first `count` samples of every output that has the batch as its first axis. */
+/** The first `count` samples of every output with the batch as its first axis. */
 function cut(outputs: Outputs, count: number, size: number): Outputs {
   if (count === size) return outputs;
   return Object.fromEntries(
@@ -79,7 +88,9 @@ function cut(outputs: Outputs, count: number, size: number): Outputs {
   );
 }
 
-/** Outputs of `size` samples with the batch first, wherever the model has it, and of them the first `count`. */
+/**
+ * Moves the batch of every output to the front, and returns the first `count` of `size` samples.
+ */
 export const samplesOf = (outputs: Outputs, meanings: Meanings, count: number, size: number): Outputs =>
   cut(
     Object.fromEntries(

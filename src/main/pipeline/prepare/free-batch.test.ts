@@ -14,7 +14,9 @@ import { declareAs, freeBatch as freed } from './free-batch.ts';
 const freeBatch = async (model: Model, name: string, ctx: Pick<StageContext, 'executor' | 'memo'>): Promise<Model> =>
   (await freed.run({ model: keyed(model, name), runtime: keyed('runtime') }, ctx)).value;
 
-/** The chain as many exporters write it: batch 1 everywhere, Reshape to [1, -1] in place of Flatten. */
+/**
+ * The chain as many exporters write it: batch 1 everywhere, Reshape to [1, -1] instead of Flatten.
+ */
 function fixed(): Model {
   const model = residualChain({ blocks: 1 });
   const { graph } = model;

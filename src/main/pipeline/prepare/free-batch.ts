@@ -1,7 +1,8 @@
 /**
- * Many exports fix the batch size at 1, though nothing in them depends on it. Data go through such a model one sample at a
- * time, which is slow and leaves too few samples for batch statistics. The job's working copy takes any batch size where a
- * run shows that the results are the same. The models that are measured and shipped declare the batch of the original.
+ * Frees fixed batch sizes. Many exports fix the batch size at 1 although nothing in them depends on
+ * it. Data run through such a model one sample at a time, which is slow and leaves too few samples
+ * for batch statistics. The job's working copy takes any batch size when a run shows that the
+ * results are the same. Measured and shipped models declare the batch of the original.
  */
 import type { Executor, HostTensor } from '../../engine/executor.ts';
 import { cloneModel } from '../../engine/ir/clone.ts';
@@ -15,14 +16,17 @@ import type { StageContext } from '../context.ts';
 import { derived, figures, input } from '../stage.ts';
 
 const NAME = 'batch';
-/** Relative to the largest output: different batch sizes add up in different orders. */
+/** Relative to the largest output: other batch sizes change the order of sums. */
 const TOLERANCE = 1e-3;
 
 const inputs = { model: input<Model>(), runtime: input<string>() };
 /** Whether the freed model agreed with the original. */
 const agreement = figures({ name: 'batch-agreement', version: 1, inputs });
 
-/** The model with a dynamic batch axis, or the model itself where its batch is dynamic already or means more than samples. */
+/**
+ * The model with a dynamic batch axis, or the unchanged model when its batch is dynamic already or
+ * has another meaning than samples.
+ */
 export const freeBatch = derived({
   name: 'free-batch',
   version: 2,
@@ -43,13 +47,19 @@ export const freeBatch = derived({
   },
 });
 
-/** Declares inputs and outputs as `original` does, but for initializers, which may have been cut. Changes `model` in place. */
+/**
+ * Declares inputs and outputs as `original` does, except initializers, which may have been cut.
+ * Changes `model` in place.
+ */
 export function declareAs(model: Model, original: Model): void {
   const declared = new Map([...fedInputs(original), ...original.graph.outputs].map((v) => [v.name, v.type]));
   for (const v of [...fedInputs(model), ...model.graph.outputs]) v.type = declared.get(v.name) ?? v.type;
 }
 
-/** A copy in which reshapes to a constant shape that begins with 1 keep the first axis of their input. */
+/**
+ * Returns a copy in which reshapes to a constant shape that begins with 1 keep the first axis of
+ * their input.
+ */
 function withoutBatch(source: Model): Model {
   const { model } = cloneModel(source);
   runPasses(model, [constantsToInitializers]);
@@ -68,7 +78,9 @@ function withoutBatch(source: Model): Model {
   return model;
 }
 
-/** True when two samples in one batch give the same outputs as one by one, and as in the original. */
+/**
+ * True when a batch of two samples gives the same outputs as single samples, and as the original.
+ */
 async function agrees(original: Model, free: Model, executor: Executor): Promise<boolean> {
   const samples = [1, 2].map((seed) => randomFeeds(original, { batch: 1 }, seed));
   const outputsOf = async (model: Model, feeds: readonly Record<string, HostTensor>[]) => {

@@ -1,4 +1,7 @@
-/** The data of a job, split into samples for learning, for choosing a state of the recovery, and for the final quality. */
+/**
+ * The data of a job, split into samples for training, for choosing a state of the recovery, and for
+ * the final quality.
+ */
 import type { CompressRequest } from '../../../shared/model/job.ts';
 import type { Dataset } from '../../data/dataset.ts';
 import { holdoutCount, splitIndices } from '../../data/split.ts';
@@ -8,22 +11,22 @@ import { dataLeaf, recoveryLeaves, seedLeaf } from '../leaves.ts';
 import { derived, input, type Keyed } from '../stage.ts';
 import { openModelData } from './model-data.ts';
 
-/** The samples of a data set by their use. */
+/** Sample indices by use. */
 export interface Samples {
   readonly dataset: Dataset | null;
-  /** Samples that stages may learn from. */
+  /** Samples that stages may train on. */
   readonly train: readonly number[];
-  /** Samples that decide which state of the recovery is best. */
+  /** Samples that select the best state of the recovery. */
   readonly judge: readonly number[];
-  /** Samples that quality is measured on. */
+  /** Samples on which quality is measured. */
   readonly quality: readonly number[];
 }
 
 export interface JobData extends Samples {
-  /** The samples, keyed by the data and by how they were split. */
+  /** The samples, keyed by the data and the split. */
   readonly samples: Keyed<Samples>;
   readonly notes: readonly string[];
-  /** Shape of a sample by input name, where it settles the sizes of the model's inputs. */
+  /** Shape of a sample by input name, when it determines the sizes of the model's inputs. */
   readonly shapes: Readonly<Record<string, readonly number[]>>;
 }
 
@@ -38,7 +41,7 @@ const split = derived({
       seed,
       ...(dataset.labels && { labels: dataset.labels }),
     });
-    // Samples of calibration or training never judge: a fit looks better on its own samples.
+    // Calibration and training samples never judge, because a fit looks better on its own samples.
     const inner = splitIndices(train.length, { holdout: Math.min(0.1, 512 / train.length), seed: seed + 1 });
     return {
       dataset,
@@ -49,7 +52,7 @@ const split = derived({
   },
 });
 
-/** Opens the data and sets aside the part that no stage learns from. */
+/** Opens the data and sets aside the part that no stage trains on. */
 export async function openData(
   request: CompressRequest,
   model: Model,

@@ -1,4 +1,4 @@
-/** Model files as stages take them: opened, hashed, with the size of everything that belongs to them. */
+/** Opens model files for stages: the model, its hash, and the size of all its files. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -10,13 +10,16 @@ import { SecateurError } from '../../../shared/contract/errors.ts';
 
 export interface LoadedModel {
   readonly model: Model;
-  /** Hex; of the model file alone, or with external data of that file and its data files in order of their names. */
+  /**
+   * Hex hash of the model file; with external data, of that file and its data files in order of
+   * their names.
+   */
   readonly sha256: string;
-  /** Of all files. */
+  /** Size of all files. */
   readonly bytes: number;
 }
 
-/** Throws file-*, model-*, external-data-*, and what `requireRunnable` throws. */
+/** Throws file-*, model-*, external-data-*, and errors of `requireRunnable`. */
 export async function loadWithHash(path: string, options: RunnableOptions = {}): Promise<LoadedModel> {
   const external = new Set<string>();
   const model = openModelFile(path, (location) => external.add(location.replaceAll('\\', '/')));

@@ -1,4 +1,4 @@
-/** Data as a model wants it: preprocessed as its files say, in the shapes of its inputs. */
+/** Opens data for a model: preprocessed according to its files, in the shapes of its inputs. */
 import { takesPictures } from '../../data/array-input.ts';
 import { openDataset, type Dataset } from '../../data/dataset.ts';
 import type { InputSpec } from '../../data/input-spec.ts';
@@ -14,29 +14,30 @@ import { figures } from '../stage.ts';
 import { dataInputs, type DataInput } from './data-input.ts';
 import { fillNotes, mayLeaveOut, shapesFrom, withNamedInputs } from './named-fill.ts';
 
-/** Which data sets were seen to decode: their identities are the names of the figures. */
+/** Data sets that were already decoded once; their identities are the names of the figures. */
 const seenData = figures({ name: 'images', version: 2, inputs: {} });
 
 const NO_PREPROCESS = { preprocess: null, notes: [] };
 
-/** How data are given. */
+/** The data source of a model. */
 export interface ModelData {
   readonly data: string;
   readonly labels?: string | undefined;
-  /** A file, or the name of a preset. */
+  /** Path of a file, or the name of a preset. */
   readonly preprocess?: string | undefined;
   readonly seed?: number | undefined;
   /** Sizes of the model's dynamic axes, as given. */
   readonly dims?: Readonly<Record<string, number>> | undefined;
-  /** How outputs are read, as given. */
+  /** Readings of outputs, as given. */
   readonly outputs?: Readonly<Record<string, OutputReading>> | undefined;
 }
 
 /**
- * @param path of the model, beside which a preprocessing file may lie
- * @param instead of the preprocessing that is given or lies beside the model
- * @returns the data, and the shapes of a sample where those say how large the model's inputs are
- * @throws what `openDataset` throws, 'data-shape', 'data-labels'
+ * @param path path of the model, beside which a preprocessing file may lie
+ * @param instead replaces the preprocessing that is given or lies beside the model
+ * @returns the data, and the shapes of a sample when those determine the sizes of the model's
+ * inputs
+ * @throws errors of `openDataset`, 'data-shape', 'data-labels'
  */
 export async function openModelData(
   model: Model,
@@ -48,9 +49,9 @@ export async function openModelData(
   const inputs = dataInputs(model);
   const specs = inputSpecs(model, o.dims);
   const preset = o.preprocess === undefined ? undefined : presetNamed(o.preprocess);
-  // A preset says what values are; what is cut out of a picture is told by what lies beside the model.
+  // A preset sets the values; the crop of an image comes from the file beside the model.
   const given = preset ? undefined : o.preprocess;
-  // A file beside a model that takes ids only is about another component.
+  // A preprocessing file beside a model that only takes ids belongs to another component.
   const pictured = specs.some((s) => s.shape.length === 4 || takesPictures(s));
   const found = given === undefined && !pictured ? NO_PREPROCESS : await resolvePreprocess(path, given);
   const named = preset && withPreset(found.preprocess, preset, inputs.inputs.some((i) => isGrey(i.dims)) ? 1 : 3);
@@ -80,8 +81,8 @@ export async function openModelData(
 }
 
 /**
- * The open inputs of a model as data see them.
- * @param dims sizes of dynamic axes, as given; sizes that nothing has settled are the data's own
+ * The open inputs of a model, from the view of the data.
+ * @param dims sizes of dynamic axes, as given; open sizes come from the data
  */
 export function inputSpecs(model: Model, dims: Readonly<Record<string, number>> = {}): InputSpec[] {
   const { inputs } = dataInputs(model);
@@ -100,13 +101,16 @@ export function inputSpecs(model: Model, dims: Readonly<Record<string, number>> 
   });
 }
 
-/** Size of an axis as data see it: 0 where the data say it, undefined where it is declared or settled. */
+/**
+ * Size of an axis for the data: 0 when the data decide it, undefined when it is declared or
+ * settled.
+ */
 function knownSize(input: DataInput, axis: number, model: Model, dims: Readonly<Record<string, number>>) {
   const name = input.dynamic[axis] ?? null;
   if (name === null || model.sizes.has(name) || (axis === 0 && !input.shared)) return undefined;
   return dims[name] ?? 0;
 }
 
-/** One channel and not three, wherever it stands. */
+/** True for one channel instead of three, on any axis. */
 const isGrey = (dims: readonly number[]): boolean =>
   dims.length === 4 && dims[1] !== 3 && dims[3] !== 3 && (dims[1] === 1 || dims[3] === 1);

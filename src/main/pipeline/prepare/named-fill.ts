@@ -1,4 +1,7 @@
-/** Inputs that data leave out and whose names say what they hold: masks, positions, timesteps, and caches that are empty. */
+/**
+ * Fills inputs that the data omit and whose names state their content: masks, positions, timesteps,
+ * and empty caches.
+ */
 import { SecateurError } from '../../../shared/contract/errors.ts';
 import type { Dataset } from '../../data/dataset.ts';
 import type { Sample } from '../../data/input-spec.ts';
@@ -11,17 +14,20 @@ import type { DataInput, DataInputs } from './data-input.ts';
 
 type Dims = Readonly<Record<string, number>>;
 
-/** Whether data may leave an input out. @param dims sizes of dynamic axes, as given */
+/** Whether data may omit an input. @param dims sizes of dynamic axes, as given */
 export const mayLeaveOut = (input: DataInput, dims: Dims): boolean =>
   aboutNamedInput(input.name) !== null || emptyAxis(input, dims) !== null;
 
-/** Name of the axis along which a cache may have no tokens; null where its length is fixed, given, or not a cache's. */
+/**
+ * Name of the axis along which a cache may have no tokens; null when its length is fixed or given,
+ * or the input is not a cache.
+ */
 function emptyAxis(input: InputShape, dims: Dims): string | null {
   const name = isCache(input) ? (input.dynamic[CACHE_AXIS] ?? null) : null;
   return name !== null && !dims[name] ? name : null;
 }
 
-/** Sentences for a report on the inputs that are filled. */
+/** Sentences for a report on the filled inputs. */
 export function fillNotes(inputs: readonly DataInput[]): string[] {
   const caches = inputs.filter(isCache);
   const others = inputs.filter((i) => !isCache(i));
@@ -32,10 +38,10 @@ export function fillNotes(inputs: readonly DataInput[]): string[] {
 }
 
 /**
- * The data with the inputs that they leave out, sized by those that they have.
+ * Adds the inputs that the data omit, with sizes derived from the inputs they have.
  * @param dims sizes of dynamic axes, as given
- * @param path of the data, for the message
- * @throws 'data-input-missing' where the data have a part of the caches
+ * @param path path of the data, for the message
+ * @throws 'data-input-missing' when the data have only some of the caches
  */
 export function withNamedInputs(
   dataset: Dataset,

@@ -1,4 +1,7 @@
-/** From a model whose sizes are settled to what a job works on, keyed: every task that shares results with jobs begins here. */
+/**
+ * Turns a sized model into the keyed values of a job. Every task that shares results with jobs
+ * begins here.
+ */
 import type { Model } from '../../engine/ir/model.ts';
 import type { StageContext } from '../context.ts';
 import { batchLeaf, runtimeLeaf } from '../leaves.ts';
@@ -10,19 +13,19 @@ import type { SizedModel } from './sized.ts';
 type Tools = Pick<StageContext, 'executor' | 'artifact' | 'memo'>;
 
 export interface JobModel {
-  /** The model that was given, at any batch size where it bears that: what data go through. */
+  /** The given model, with a free batch size where it supports that; data run through it. */
   readonly source: Keyed<Model>;
-  /** What plans are cut from; its outputs are read as the graph says. */
+  /** The model from which plans are cut; its outputs are read as the graph implies. */
   readonly prepared: Keyed<Prepared>;
 }
 
-/** As `compress` takes a model. */
+/** Opens a model as `compress` does. */
 export async function openJobModel(loaded: SizedModel, ctx: Tools): Promise<JobModel> {
   const source = await freeBatch.run({ model: loaded.keyed, runtime: runtimeLeaf() }, ctx);
   return { source, prepared: await prepareAs(source, loaded, ctx) };
 }
 
-/** Prepared as it was given: a batch size that is fixed stays so. */
+/** Prepares the model as given: a fixed batch size stays fixed. */
 export const prepareSized = async (loaded: SizedModel, ctx: Tools): Promise<Prepared> =>
   (await prepareAs(loaded.keyed, loaded, ctx)).value;
 

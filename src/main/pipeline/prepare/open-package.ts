@@ -1,4 +1,4 @@
-/** Packages as tasks take them: files found, components with their roles, and the workload. */
+/** Opens packages for tasks: files, components with their roles, and the workload. */
 import { join } from 'node:path';
 import { SecateurError } from '../../../shared/contract/errors.ts';
 import type { Component, Package, Workload } from '../../../shared/model/package.ts';
@@ -15,7 +15,7 @@ import { packageFiles } from '../../storage/package-files.ts';
 
 export interface OpenedPackage extends Package {
   readonly workload: Workload;
-  /** Absolute path of a component's file. */
+  /** Returns the absolute path of a component's file. */
   readonly fileOf: (component: string) => string;
   /** Sizes of a component's axes in the phase that runs most often; axes of size 0 are left out. */
   readonly mainDims: (component: string) => Record<string, number>;
@@ -25,16 +25,19 @@ export interface OpenedPackage extends Package {
 
 export interface WorkloadOptions {
   readonly settings?: Readonly<Record<string, number>> | undefined;
-  /** As the user has it; default: as detected. */
+  /** Family set by the user; default: the detected family. */
   readonly family?: Family | undefined;
-  /** Sizes of dynamic axes by name; they win over those of the workload, in every component that has the axis. */
+  /**
+   * Sizes of dynamic axes by name; they override those of the workload in every component that has
+   * the axis.
+   */
   readonly dims?: Readonly<Record<string, number>> | undefined;
 }
 
 /**
  * Reads the structure of every component; weights stay in their files.
  * @param path folder, or an ONNX file
- * @throws 'package-*', 'workload-setting', and what `openModelFile` throws
+ * @throws 'package-*', 'workload-setting', and errors of `openModelFile`
  */
 export function openPackage(path: string, options: WorkloadOptions = {}): OpenedPackage {
   const { root, models, configs } = packageFiles(path);
@@ -77,7 +80,7 @@ function portsOf(model: Model): Pick<ComponentShape, 'inputs' | 'outputs'> {
   };
 }
 
-/** A component without a phase is sized by the configuration. */
+/** A component without a phase gets its sizes from the configuration. */
 function mainDims(pkg: PackageShape, { phases }: Workload, id: string): Record<string, number> {
   const [first, ...rest] = phases.filter((p) => p.component === id);
   const main = first && rest.reduce((a, b) => (b.repeat > a.repeat ? b : a), first);

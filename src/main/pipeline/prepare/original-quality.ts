@@ -1,4 +1,7 @@
-/** What the original makes of data before anything is cut: wrong preprocessing and wrong labels show at once. */
+/**
+ * The original's quality on the data, before any pruning: it reveals wrong preprocessing and wrong
+ * labels.
+ */
 import type { CompressRequest, OutputMeaning } from '../../../shared/model/job.ts';
 import { PRESET_LIST, withPreset, type PresetInfo } from '../../../shared/model/preprocess-presets.ts';
 import type { Interval, OriginalQuality, PresetTrial } from '../../../shared/model/quality.ts';
@@ -16,12 +19,15 @@ import type { StageContext } from '../context.ts';
 import { dataInputs, padded, samplesOf } from './data-input.ts';
 import { openModelData, type ModelData } from './model-data.ts';
 
-/** Samples and seconds of the look, at most; of each preset that is tried fewer samples. */
+/** Limits on samples and seconds; presets are tried on fewer samples. */
 const LOOK = { samples: 500, seconds: 20, trial: 100 } as const;
 const BATCH = 32;
-/** Other presets are tried where accuracy is below: a good model that is only mediocre here may be fed wrongly. */
+/**
+ * Other presets are tried below this accuracy: a good model that is only mediocre here may get
+ * wrong inputs.
+ */
 const MEDIOCRE = 0.6;
-/** One class for nearly everything, though labels differ. */
+/** Share of samples in one class above which predictions are suspicious, when labels differ. */
 const MONOTONE = 0.9;
 const SHOWN = 10;
 
@@ -30,7 +36,7 @@ export interface OriginalOptions {
   readonly path: string;
   readonly dataset: Dataset;
   readonly meanings: Meanings;
-  /** How the data were opened: presets open them again. */
+  /** The data source, which presets open again. */
   readonly source: ModelData;
   readonly limits?: { readonly samples: number; readonly seconds: number; readonly trial: number };
 }
@@ -38,7 +44,7 @@ export interface OriginalOptions {
 interface Seen {
   readonly samples: number;
   readonly right: number;
-  /** Right if labels were one larger, or one smaller. */
+  /** Accuracy if labels were one larger, or one smaller. */
   readonly shifted: readonly [number, number];
   readonly labels: ReadonlyMap<number, number>;
   readonly predicted: ReadonlyMap<number, number>;
@@ -117,7 +123,10 @@ function sharesOf(seen: Seen, names: readonly string[] | null): NonNullable<Orig
     .map(([c, n]) => ({ label: names?.[c] ?? String(c), share: n / seen.samples }));
 }
 
-/** Best first. Nothing where arrays pass through as they are: presets would change nothing. */
+/**
+ * Trials of presets, best first. Empty when arrays are passed through unchanged, since presets
+ * would have no effect.
+ */
 async function tryPresets(
   o: OriginalOptions,
   scored: OutputMeaning,
@@ -147,7 +156,7 @@ async function tryPresets(
   return out.sort((a, b) => b.top1 - a.top1);
 }
 
-/** The same data as a preset would give them; geometry and layout as in force. */
+/** Opens the same data with a preset; geometry and layout stay as in force. */
 export async function openWith(
   o: Pick<OriginalOptions, 'model' | 'path' | 'dataset' | 'source'>,
   preset: PresetInfo,
@@ -220,7 +229,7 @@ async function look(
 const numbersOf = (t: HostTensor): Iterable<number> =>
   floats(t) ?? Array.from(t.data as ArrayLike<number | bigint>, Number);
 
-/** Samples of a batch with NaN or infinity in any output. */
+/** Number of samples in a batch with NaN or infinity in any output. */
 function brokenIn(outputs: readonly HostTensor[], count: number): number {
   const broken = new Set<number>();
   for (const t of outputs) {
@@ -232,10 +241,10 @@ function brokenIn(outputs: readonly HostTensor[], count: number): number {
   return broken.size;
 }
 
-/** Of the look that begins a job. */
+/** Limits of the look at the start of a job. */
 const GLIMPSE = { samples: 256, seconds: 10, trial: 100 };
 
-/** What looks wrong with the original on the data of a job, as sentences; nothing without data. */
+/** Suspicious findings about the original on the data of a job, as sentences; none without data. */
 export async function firstLook(
   o: {
     readonly request: CompressRequest;

@@ -1,4 +1,4 @@
-/** Models that can be opened but not compared, models that draw numbers, and disks without space. */
+/** Models that open but cannot be compressed, models with random numbers, and full disks. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,7 +23,7 @@ const dir = mkdtempSync(join(tmpdir(), 'secateur-plain-'));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 const float = (shape: (number | string)[]) => ({ elemType: DType.FLOAT, shape });
-/** sequence(map(int64, float32)): what exporters of classifiers give out. */
+/** sequence(map(int64, float32)), the output type of exported classifiers. */
 const MAPS = Uint8Array.of(0x22, 10, 0x0a, 8, 0x2a, 6, 0x08, 7, 0x12, 2, 0x0a, 0);
 
 function noise(): Model {
@@ -90,7 +90,7 @@ it('knows which outputs are drawn, and Dropout only in training mode', async () 
   dropped.graph.append(new Node('Dropout', [dropped.graph.outputs[0]!, null, training], [y]));
   dropped.graph.outputs.push(y);
   expect([...randomOutputs(dropped).names]).toEqual(['dropped']);
-  // The shape of something drawn is not drawn.
+  // The shape of a random tensor is not random.
   const shape = new Value('shape', { elemType: DType.INT64, shape: [2] });
   model.graph.append(new Node('Shape', [model.graph.outputs[1]!], [shape], { attributes: [['start', int(0)]] }));
   model.graph.outputs.push(shape);
@@ -123,7 +123,7 @@ it.each(['ENOSPC', 'EDQUOT', 'SQLITE_FULL'])('says that the disk is full for %s'
   expect(SecateurError.from(new Error('while saving', { cause: e })).code).toBe('disk-full');
   const thrown = await writingTo('/out', () => Promise.reject(e)).catch((x: unknown) => x);
   expect(thrown).toMatchObject({ code: 'disk-full', detail: { path: '/out' } });
-  // A folder that was named nearer to the write stays.
+  // A folder named closer to the write is kept.
   await expect(writingTo('/other', () => Promise.reject(thrown as Error))).rejects.toMatchObject({
     detail: { path: '/out' },
   });

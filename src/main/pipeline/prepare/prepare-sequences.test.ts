@@ -1,4 +1,7 @@
-/** Lists of tensors, as exporters write them where a tensor is taken apart: what was in them is pruned like the rest. */
+/**
+ * Lists of tensors, as exporters write them to split a tensor: their contents are pruned like
+ * everything else.
+ */
 import { expect, it } from 'vitest';
 import { plainExecutor } from '../../../../test/support/executor.ts';
 import { oracle, randomPlan, runOnce } from '../../../../test/support/prune.ts';
@@ -20,7 +23,7 @@ const ctx = { executor: plainExecutor } as unknown as StageContext;
 /** The encoded type of a sequence of float tensors. */
 const FLOATS = Uint8Array.of(0x22, 6, 0x0a, 4, 0x0a, 2, 8, DType.FLOAT);
 
-/** A loop that puts x[:, at[i]:at[i + 1]] into a list, turn by turn. */
+/** A loop that appends x[:, at[i]:at[i + 1]] to a list in each iteration. */
 function sliceLoop(n: Net, x: Value, at: readonly number[], turns: Value): Value {
   const outer = n.model.graph;
   const g = new Graph();
@@ -48,7 +51,7 @@ function sliceLoop(n: Net, x: Value, at: readonly number[], turns: Value): Value
 
 const scalar = (n: Net, k: number): Value => n.model.graph.addInitializer(n.model.graph.freshName('k'), i64([k], []));
 
-/** Tokens behind a class token, as `tensor_split(x, (1,), dim=1)` gives them. */
+/** Tokens after a class token, as `tensor_split(x, (1,), dim=1)` returns them. */
 function classToken(): Model {
   const n = new Net();
   const x = n.relu(n.linear(n.input('batch', 5, 4), 4, 6));

@@ -1,4 +1,4 @@
-/** Operators that draw numbers are noted wherever they stand: in branches, loops and functions of the model. */
+/** Random operators are found everywhere: in branches, loops and functions of the model. */
 import { describe, expect, it } from 'vitest';
 import { addFunction } from '../../../../test/support/local-function.ts';
 import { DType } from '../../engine/ir/dtype.ts';
@@ -10,7 +10,7 @@ import { randomNotes, randomOutputsOf } from './random-notes.ts';
 
 const float = { elemType: DType.FLOAT, shape: [4] };
 
-/** x [4] -> plain [4] = Relu(x), and out [4], which `make` makes of x. */
+/** x [4] -> plain [4] = Relu(x), and out [4], which `make` computes from x. */
 function model(make: (m: Model, x: Value) => Value): Model {
   const m = new Model();
   m.opsets.set('', 17);
@@ -27,7 +27,7 @@ function model(make: (m: Model, x: Value) => Value): Model {
 
 const bool = (yes: boolean) => tensorFrom({ dtype: DType.BOOL, dims: [], data: Uint8Array.of(yes ? 1 : 0) });
 
-/** A graph without inputs that reads `from` around it. */
+/** A graph without inputs that reads the outer value `from`. */
 function branch(make: (g: Graph) => Value): Graph {
   const g = new Graph();
   g.name = 'branch';
@@ -111,7 +111,7 @@ describe('a random operator', () => {
       );
     });
     expect(await randomNotes(still)).toEqual([]);
-    // Told to train, and to drop nothing.
+    // In training mode, but with a drop ratio of zero.
     const none = model((m, x) => {
       const [ratio, training] = [
         m.graph.addInitializer('ratio', f32([0], [])),
@@ -120,7 +120,7 @@ describe('a random operator', () => {
       return m.graph.emit('Dropout', [x, ratio, training])[0]!;
     });
     expect(await randomNotes(none)).toEqual([]);
-    // A function that nothing calls draws nothing.
+    // A function that is never called draws nothing.
     const unused = model((m, x) => (noise(m), m.graph.emit('Neg', [x])[0]!));
     expect(await randomNotes(unused)).toEqual([]);
   });

@@ -1,11 +1,12 @@
-/** What a report says of models that draw numbers. */
+/** Notes for a report on models with random numbers. */
 import { randomOutputs, type RandomOutputs } from '../../engine/ir/dependence.ts';
 import type { Model } from '../../engine/ir/model.ts';
 import { inlineFunctions } from '../../runtime/inline.ts';
 
 /**
- * Outputs that runs with the same inputs may give other numbers for. Functions of the model are looked into.
- * @throws SecateurError 'runtime-rejected' where it has functions and does not open
+ * Outputs that may differ between runs with the same inputs. Functions of the model are inspected
+ * too.
+ * @throws SecateurError 'runtime-rejected' when the model has functions and does not open
  */
 export const randomOutputsOf = async (model: Model): Promise<RandomOutputs> =>
   randomOutputs(await inlineFunctions(model));

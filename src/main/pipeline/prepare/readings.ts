@@ -1,4 +1,7 @@
-/** How the outputs of a model are read: runs it on a sample and looks at what came with the data. */
+/**
+ * Determines the readings of a model's outputs from a run on a sample and from the data's labels
+ * and classes.
+ */
 import { SecateurError } from '../../../shared/contract/errors.ts';
 import type { OutputReading } from '../../../shared/model/job.ts';
 import type { Dataset } from '../../data/dataset.ts';
@@ -29,13 +32,13 @@ export interface ReadingOptions {
   readonly dataset: Dataset | null;
   readonly classNames?: readonly string[] | null;
   readonly given?: Readonly<Record<string, OutputReading>> | undefined;
-  /** Samples that the model runs on at once, where it leaves that open; default 1. */
+  /** Samples per run when the model leaves the batch open; default 1. */
   readonly batch?: number | undefined;
-  /** Values of the inputs; default: a sample of the data, else random numbers. */
+  /** Input values; default: a sample of the data, else random numbers. */
   readonly feeds?: Readonly<Record<string, HostTensor>>;
 }
 
-/** @throws 'usage' for an output that is not there or that cannot be read so */
+/** @throws 'usage' for an output that does not exist or does not allow the reading */
 export async function readOutputs(model: Model, o: ReadingOptions, executor: Executor): Promise<Meanings> {
   const sampled = o.feeds ? null : await feedsOf(model, o.dataset, o.batch ?? 1);
   const feeds = o.feeds ?? sampled!.feeds;
@@ -74,7 +77,10 @@ export async function readOutputs(model: Model, o: ReadingOptions, executor: Exe
   }
 }
 
-/** Where a run was needed to know which output labels are about. @throws 'data-labels' for a label outside its classes */
+/**
+ * For models that needed a run to identify the labelled output. @throws 'data-labels' for a label
+ * outside its classes
+ */
 function requireLabelled(model: Model, dataset: Dataset | null, e: Evidence): void {
   if (!dataset?.labels) return;
   const outputs = model.graph.outputs.map((v) => outputOf(v, e.shapeOf(v.name), e.batchAxisOf?.(v.name)));
@@ -85,7 +91,7 @@ function requireLabelled(model: Model, dataset: Dataset | null, e: Evidence): vo
 interface Sampled {
   readonly feeds: Record<string, HostTensor>;
   readonly batch: number;
-  /** The same with one more sample; null where the model does not leave that open. */
+  /** The same with one more sample; null when the batch is not open. */
   readonly larger: { readonly feeds: Record<string, HostTensor>; readonly batch: number } | null;
 }
 
@@ -104,7 +110,7 @@ async function feedsOf(model: Model, dataset: Dataset | null, batch: number): Pr
   return { feeds: feeds(size), batch: size, larger };
 }
 
-/** null where the model does not run at that size: then what is declared has to do. */
+/** Null when the model does not run at that size; the declared shapes are used then. */
 async function anotherRun(session: ExecSession, { feeds, batch }: NonNullable<Sampled['larger']>) {
   try {
     return { outputs: await session.run(feeds), batch };
@@ -119,7 +125,7 @@ const mapped = (
   f: (name: string, t: HostTensor) => HostTensor,
 ): Record<string, HostTensor> => Object.fromEntries(Object.entries(tensors).map(([name, t]) => [name, f(name, t)]));
 
-/** A model as jobs work on it, with its outputs read by all that is known. */
+/** A job's working model, with its outputs read by all available evidence. */
 export async function withMeanings(
   prepared: Keyed<Prepared>,
   o: Pick<ReadingOptions, 'dataset' | 'given' | 'batch'> & { readonly model: Model; readonly path: string },

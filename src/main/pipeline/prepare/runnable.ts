@@ -1,4 +1,7 @@
-/** Checks before a model is run, measured or compared: it has its weights, reads tensors and returns tensors. */
+/**
+ * Checks before a model is run, measured or compared: weights are present, and inputs and outputs
+ * are tensors.
+ */
 import { SecateurError } from '../../../shared/contract/errors.ts';
 import type { Graph } from '../../engine/ir/graph.ts';
 import type { Model } from '../../engine/ir/model.ts';
@@ -36,7 +39,7 @@ export function requireRunnable(model: Model, options: RunnableOptions = {}): vo
   if (missing.length) throw new SecateurError('weights-missing', { tensor: missing[0], count: missing.length });
 }
 
-/** Names of tensors without data: initializers and attributes, subgraphs too. */
+/** Names of tensors without data: initializers and attributes, including subgraphs. */
 function* missingTensors(graph: Graph): Generator<string> {
   for (const v of graph.initializers) if (v.initializer && isMissing(v.initializer)) yield v.name;
   for (const node of graph.nodes()) {

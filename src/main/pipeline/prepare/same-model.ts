@@ -1,17 +1,17 @@
-/** A resumed job must have the model that it began with. */
+/** Checks that a resumed job still has the model it started with. */
 import { SecateurError } from '../../../shared/contract/errors.ts';
 import type { StageContext } from '../context.ts';
 import { jobLeaf } from '../leaves.ts';
 import { figures, input } from '../stage.ts';
 
-/** Hex digits of the hash that are kept. A number holds 12 of them exactly. */
+/** Number of stored hex digits of the hash. A number holds 12 of them exactly. */
 const DIGITS = 12;
 
 const begun = figures({ name: 'job-model', version: 1, inputs: { job: input<null>() } });
 
 /**
  * Records the model of a job at its first run, and compares it at every later run.
- * @param o.sha256 of the model's files, hex
+ * @param o.sha256 hash of the model's files, hex
  * @throws 'model-replaced' with both hashes
  */
 export function requireSameModel(

@@ -1,4 +1,4 @@
-/** Models with the sizes of their dynamic axes settled: the first thing that every task does with a model. */
+/** Models with settled sizes of dynamic axes: the first step of every task on a model. */
 import type { AxisSize } from '../../../shared/model/tasks.ts';
 import { axisNames, batchAxes, fedInputs, operandsOf } from '../../runtime/axes.ts';
 import { applySizes, settleSizes, sizeNotes, type SettledSizes, type SizeOptions } from '../../runtime/settle-sizes.ts';
@@ -12,7 +12,7 @@ export interface SizedModel extends LoadedModel {
   /** The model, keyed by its files and its sizes. */
   readonly keyed: Keyed<Model>;
   readonly sizes: SettledSizes;
-  /** Sentences for a report, on the sizes that were assumed. */
+  /** Sentences for a report, on the assumed sizes. */
   readonly notes: readonly string[];
 }
 
@@ -28,8 +28,9 @@ const settled = figures({
 });
 
 /**
- * Settles the sizes of a model that was loaded, and lets its runs use them. The sizes are kept for the next time.
- * @throws what `settleSizes` throws
+ * Settles the sizes of a loaded model and applies them to its runs. The sizes are cached for the
+ * next time.
+ * @throws errors of `settleSizes`
  */
 export async function sized(
   loaded: LoadedModel,
@@ -69,13 +70,13 @@ export async function sized(
   return { ...loaded, keyed: modelLeaf(model, { sha256, ...sizes }), sizes, notes: sizeNotes(sizes, wanted) };
 }
 
-/** All dynamic axes with the sizes that they run at, the batch included. */
+/** All dynamic axes with the sizes at which they run, including the batch. */
 export function assumedSizes({ model, sizes }: SizedModel): Record<string, number> {
   const batches = batchAxes(model);
   return Object.fromEntries(axesOf({ model }).map((n) => [n, batches.has(n) ? sizes.batch : sizes.sizes[n]!]));
 }
 
-/** Dynamic axes besides the batch, with where their sizes come from. */
+/** Dynamic axes besides the batch, with the source of their sizes. */
 export function axisSizes(
   { model, sizes }: Pick<SizedModel, 'model' | 'sizes'>,
   given: Readonly<Record<string, number>> = {},

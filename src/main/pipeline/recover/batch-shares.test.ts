@@ -1,4 +1,4 @@
-// How many sessions share a batch: as many as threads, as long as each has something to do.
+// Tests the number of sessions that share a batch: one per thread, as long as each has enough work.
 import { describe, expect, it } from 'vitest';
 import { plainExecutor } from '../../../../test/support/executor.ts';
 import { residualChain } from '../../../../test/support/residual-chain.ts';

@@ -1,7 +1,8 @@
 /**
- * Whether recovery shares its batches out to sessions on threads of their own, and how. A session with several threads
- * lets them wait for each other at every operator; sessions with one thread each wait for each other once per step, but
- * then one update follows, and weights and gradients travel. That pays where a step has much to compute.
+ * Decides whether recovery splits its batches over sessions on threads of their own. The threads of
+ * one session wait for each other at every operator; sessions with one thread each wait once per
+ * step, but then a single update follows, and weights and gradients must be transferred. The split
+ * pays off when a step has much to compute.
  */
 import { openShared, threadsWork } from '../../engine/autodiff/shared-step.ts';
 import { Trainer } from '../../engine/autodiff/trainer.ts';
@@ -13,9 +14,9 @@ import type { Model } from '../../engine/ir/model.ts';
 import type { TeacherOutputs } from '../../engine/recovery/teacher-outputs.ts';
 import { STATISTICS_BATCH, teacherName } from './recover-model.ts';
 
-/** The original's weights go to every session. */
+/** Limit on the original's weights, which every session holds. */
 const SHARED_BYTES = 5e8;
-/** Multiply-accumulates of a share's step that are worth a thread. */
+/** Multiply-accumulates per share and step from which a thread pays off. */
 const WORTH_A_THREAD = 5e9;
 /** Forward, gradient of the values, gradient of the weights. */
 const PASSES = 3;
@@ -30,13 +31,16 @@ export interface Sharing {
   readonly least?: number;
 }
 
-/** Sessions that a batch is shared out to; 1 where it is not. */
+/** Number of sessions that share a batch; 1 when it is not split. */
 export async function sharesOf(executor: Executor, o: Sharing): Promise<number> {
   const shares = sharesWorth(o);
   return shares > 1 && (await threadsWork(executor)) ? shares : 1;
 }
 
-/** One per thread, where each gets enough for statistics of its own, and enough to do. @internal */
+/**
+ * One session per thread, when each gets enough samples for statistics of its own and enough work.
+ * @internal
+ */
 export function sharesWorth({ batch, threads, original, pruned, least = WORTH_A_THREAD }: Sharing): number {
   const macs = modelCosts(original.model, original.facts).macs + PASSES * modelCosts(pruned.model, pruned.facts).macs;
   const copies = Math.floor(SHARED_BYTES / Math.max(1, weightBytes(original.model)));
@@ -45,7 +49,10 @@ export function sharesWorth({ batch, threads, original, pruned, least = WORTH_A_
   return Math.max(1, shares);
 }
 
-/** The original beside the sessions answers in the same thread, where its answers are not kept. */
+/**
+ * When the original's outputs are not cached, the original runs beside each session in the same
+ * thread.
+ */
 export async function openTrainer(
   step: TrainStep,
   lessons: TeacherOutputs,

@@ -10,7 +10,7 @@ import type { Distance } from '../../engine/heads/contract.ts';
 import { pictureIn } from '../prepare/data-input.ts';
 import { distanceFrom } from '../../engine/quality/distance.ts';
 
-/** Judges weights by the distance to the original on samples that nothing learns from. */
+/** Judges weights by the distance to the original on samples that are not used for training. */
 export async function openHoldoutEvaluator(
   original: Model,
   model: Model,

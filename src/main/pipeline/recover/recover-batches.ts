@@ -1,4 +1,7 @@
-/** The batches that recovery learns from: an order of its own for every epoch, and views and patches of pictures. */
+/**
+ * The training batches of recovery: a new order in every epoch, with augmented views and patches of
+ * images.
+ */
 import { DType } from '../../engine/ir/dtype.ts';
 import type { HostTensor } from '../../engine/executor.ts';
 import { seededRandom } from '../../engine/random.ts';
@@ -9,18 +12,18 @@ import type { Sample } from '../../data/input-spec.ts';
 
 export interface BatchOptions {
   readonly dataset: Dataset;
-  /** Samples to learn from. */
+  /** Training samples. */
   readonly train: readonly number[];
   readonly seed: number;
   /** Samples per batch. */
   readonly size: number;
-  /** Shifted and mirrored. */
+  /** Whether images are shifted and mirrored. */
   readonly augment: boolean;
-  /** Views of each sample that come again; default: every epoch has its own. */
+  /** Number of views per sample, which recur; default: new views in every epoch. */
   readonly views?: number;
 }
 
-/** Where in which epoch. Plain data. */
+/** Position within an epoch. Plain data. */
 export interface Cursor {
   epoch: number;
   at: number;
@@ -30,12 +33,12 @@ export interface Batch {
   readonly indices: readonly number[];
   /** Tensors by input name. */
   readonly feeds: Sample;
-  /** One per sample: equal ones for equal pictures, where nothing is mixed. */
+  /** One key per sample: equal keys for equal images, when nothing is mixed. */
   readonly keys: readonly string[];
 }
 
 const AUGMENTATION = { shift: 0.125, mirror: true };
-/** Share of the pictures that get a patch of another one. */
+/** Share of the images that get a patch of another image. */
 const MIXED = 0.5;
 
 export class Batches {
@@ -46,10 +49,13 @@ export class Batches {
     this.#o = o;
   }
 
-  /** Epochs that lie behind a cursor. */
+  /** Number of epochs before a cursor. */
   epochs = ({ epoch, at }: Cursor): number => epoch + at / this.#o.train.length;
 
-  /** Moves the cursor on. @param mixed seed of patches of other pictures, where some are to have one */
+  /**
+   * Returns the next batch and advances the cursor. @param mixed seed for patches of other images,
+   * when some are to have one
+   */
   async next(cursor: Cursor, mixed?: number): Promise<Batch> {
     const { dataset, train, seed, size, augment, views = Infinity } = this.#o;
     if (cursor.at + size > train.length)
@@ -59,7 +65,7 @@ export class Batches {
     cursor.at += size;
     const view = cursor.epoch % views;
     const feeds = { ...(await dataset.batch(indices)) };
-    // Pictures that belong together get the same views and patches.
+    // Images that belong together get the same views and patches.
     for (const name of augment ? dataset.pictures : []) {
       let x = feeds[name]!;
       x = applyViews(x, indices.map((i) => drawView(AUGMENTATION, seededRandom(seed + i * 10_007 + view)))); // prettier-ignore
@@ -69,7 +75,7 @@ export class Batches {
     return { indices, feeds, keys: indices.map((i) => `${i}/${view}`) };
   }
 
-  /** What the samples of a batch are, by the data's labels. */
+  /** The labels of a batch's samples. */
   labels(indices: readonly number[]): HostTensor {
     const { labels } = this.#o.dataset;
     return {

@@ -1,4 +1,7 @@
-/** What recovery trains: the pruned model with normalization put back, its weights, and the loss against the original. */
+/**
+ * The trained network of recovery: the pruned model with normalization restored, its weights, and
+ * the loss against the original.
+ */
 import { totalmem } from 'node:os';
 import type { LossContext } from '../../engine/autodiff/train-step.ts';
 import { relativeSquaredError, weightedSum } from '../../engine/autodiff/losses.ts';
@@ -20,7 +23,7 @@ import type { Dataset } from '../../data/dataset.ts';
 import { collectFacts } from '../../runtime/facts.ts';
 import type { StageContext } from '../context.ts';
 
-/** Float32 weights that the operators that read them let training change. */
+/** Float32 weights that training may change, judged by the operators that read them. */
 export function trainable(model: Model): Value[] {
   return [...model.graph.initializers].filter(
     (v) =>
@@ -34,12 +37,18 @@ export function trainable(model: Model): Value[] {
   );
 }
 
-/** Bytes that the values of one training step may take: more than the machine has ends the process, not the step. */
+/**
+ * Memory limit for the values of one training step; exceeding the machine's memory would end the
+ * process.
+ */
 const STEP_BYTES = Math.min(8e9, totalmem() / 3);
-/** Values of the forward pass, what normalization adds, and gradients on their way. */
+/** Copies of all values: the forward pass, the added normalization, and pending gradients. */
 const COPIES = 2.5;
 
-/** How many samples a training step has room for. @param facts of the model at any batch size, @param bytes in all */
+/**
+ * Largest number of samples that fit in a training step. @param facts facts of the model at any
+ * batch size @param bytes memory limit
+ */
 export function largestBatch(model: Model, facts: Facts, bytes = STEP_BYTES): number {
   let floats = 0;
   for (const n of model.graph.nodes())
@@ -50,10 +59,10 @@ export function largestBatch(model: Model, facts: Facts, bytes = STEP_BYTES): nu
   return Math.max(1, Math.floor(bytes / (COPIES * 4 * Math.max(1, floats))));
 }
 
-/** Statistics of smaller batches are too coarse to train with. */
+/** Statistics of smaller batches are too coarse for training. */
 export const STATISTICS_BATCH = 16;
 
-/** A copy with batch normalization behind its convolutions, where the batch is large enough for it. */
+/** A copy with batch normalization after its convolutions, when the batch is large enough. */
 export async function normalized(
   pruned: Model,
   options: { readonly train: readonly number[]; readonly dataset: Dataset; readonly threads: number },
@@ -79,13 +88,13 @@ export async function normalized(
   } finally {
     await session.release();
   }
-  // Operator set 14 and later compute batch statistics in one kernel.
+  // Operator sets from 14 compute batch statistics in one kernel.
   runPasses(model, [raiseOpset]);
   insertNormalization(model, new Map(values.map((v, i) => [v, sums.result(i)])));
   return model;
 }
 
-/** A feature of the model that is trained, with shapes at the batch size of the training. */
+/** A feature of the trained model, with shapes at the training batch size. */
 export interface FeatureTarget {
   readonly value: Value;
   readonly shape: readonly number[];
@@ -123,17 +132,17 @@ export const teacherName = (output: string): string => `${output}__original`;
 /** Weight of each feature: their errors are relative, a few hundredths each. */
 const FEATURE = 2.4;
 
-/** The losses of the outputs, of the labels and of the features, weighted and added up. */
+/** The weighted sum of the losses of the outputs, the labels and the features. */
 export function lossOf(
   l: LossContext,
   o: {
     readonly outputs: readonly Value[];
     readonly shapes: readonly (readonly number[])[];
     readonly recipe: Pick<Recipe['recovery'], 'temperature' | 'alpha'>;
-    /** The output that labels are about. */
+    /** Index of the output that labels describe. */
     readonly labelled: number | null;
     readonly lessons: readonly FeatureTarget[];
-    /** Outputs that have one loss together. */
+    /** Outputs that share one loss. */
     readonly joint: Joint | null;
     readonly meanings: Meanings;
   },

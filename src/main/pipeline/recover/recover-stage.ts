@@ -1,4 +1,7 @@
-/** Recovery as a stage of a job: kept in the artifact store, and skipped with a reason where it cannot be done. */
+/**
+ * Recovery as a stage of a job: stored in the artifact store, and skipped with a reason when it is
+ * not possible.
+ */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SecateurError } from '../../../shared/contract/errors.ts';
@@ -13,7 +16,7 @@ import type { Prepared } from '../prepare/prepare.ts';
 import { input, stage, type Keyed } from '../stage.ts';
 import { recover, type Recovered } from './recover.ts';
 
-/** The sizes of dynamic axes are not in the file. */
+/** The file does not store the sizes of dynamic axes. */
 function likeOriginal(model: Model, original: Model): Model {
   model.sizes = original.sizes;
   return model;
@@ -72,7 +75,10 @@ const recovery = stage({
   },
 });
 
-/** @returns the model, null where the pruned model cannot be differentiated, and a sentence for the report */
+/**
+ * @returns the model (null when the pruned model cannot be differentiated) and a sentence for the
+ * report
+ */
 export async function recoverStage(
   o: {
     readonly prepared: Keyed<Prepared>;

@@ -23,7 +23,7 @@ import { largestBatch, trainable } from './recover-model.ts';
 import { meaningsOf } from '../../engine/quality/meaning.ts';
 import { distanceFrom } from '../../engine/quality/distance.ts';
 
-// As it is, with its calls counted.
+// The real module, with its calls counted.
 vi.mock('../../engine/recovery/mix.ts', async (real) => {
   const { mixPatches } = await real<typeof import('../../engine/recovery/mix.ts')>();
   return { mixPatches: vi.fn(mixPatches) };
@@ -39,7 +39,7 @@ beforeAll(async () => {
   const { data } = writeCompressFixture(folder, 8, 96);
   const opened = await openDataset({ data, inputs: [{ name: 'x', shape: [0, 3, 8, 8] }], preprocess: {} });
   p = await prepare(residualChain({ blocks: 1, width: 8 }));
-  // Labels as the original has them: those of the file mean nothing to it.
+  // Labels are the original's predictions; the file's labels have no meaning for it.
   const { y } = await outputs(p.model, await opened.batch([...train, ...holdout]));
   const labels = Int32Array.from({ length: 96 }, (_, i) => {
     const row = [...(y!.data as Float32Array).subarray(4 * i, 4 * i + 4)];
@@ -60,7 +60,10 @@ const train = Array.from({ length: 64 }, (_, i) => i);
 const holdout = Array.from({ length: 32 }, (_, i) => 64 + i);
 const recipe = { ...PRESETS.balanced.recovery, batch: 16, seconds: 1.5, augment: false };
 
-/** A clock that goes on by a few milliseconds whenever it is looked at: how many steps a run takes is no matter of the machine. */
+/**
+ * A clock that advances by a few milliseconds per reading, so that the number of steps does not
+ * depend on the machine.
+ */
 function clock(): () => number {
   let ms = 0;
   return () => (ms += 4);
@@ -82,7 +85,7 @@ async function outputs(model: Model, feeds: Sample): Promise<Record<string, Host
     await session.release();
   }
 }
-/** Distance to the original on samples, by a way of its own. */
+/** Distance to the original on samples, computed independently. */
 async function distance(m: Model, indices: readonly number[]): Promise<number> {
   const x = await dataset.batch(indices);
   const order = p.model.graph.outputs.map((v) => v.name);
@@ -110,7 +113,7 @@ describe('recovery', () => {
     expect(r.curve.at(-1)).toMatchObject({ step: r.steps, holdout: r.after });
     expect(r.after).toBeLessThanOrEqual(Math.min(...r.curve.map((c) => c.holdout)));
     expect(new Set(stages)).toEqual(new Set(['recover']));
-    // The model that was given is as it was.
+    // The given model is unchanged.
     expect(weights(pruned)).toEqual(before);
     expect(weights(r.model)).not.toEqual(before);
   });
@@ -127,7 +130,7 @@ describe('recovery', () => {
     expect(features.map((f) => [f.value, f.kept])).toEqual([[expect.any(String), [0, 1, 2, 4, 5, 6, 7]]]);
     const r = await run({ alpha: 1 }, [], { features });
     expect(r.after).toBeLessThan(r.before);
-    // Names that one of the models does not have are no reason to stop.
+    // Names that are missing in one of the models are ignored.
     const unknown = await run({ seconds: 0.3 }, [], {
       features: [{ value: 'nowhere', target: 'nowhere', kept: null }],
     });
@@ -155,13 +158,13 @@ describe('recovery', () => {
         return threadedExecutor.openThread(...a);
       },
     };
-    // Tried once. Answers are kept: they are fed. Two sessions for each of two phases.
+    // The first trial opens sessions. Cached outputs are fed. Two sessions for each of two phases.
     const shared = { features, threads: 2, executor, worthAThread: 0 };
     const kept = await run({ batch: 32, alpha: 0.98, seconds: 0.8 }, [], shared);
     expect(opened.slice(1)).toEqual([1, 1, 1, 1]);
     expect(kept.after).toBeLessThan(kept.before);
     expect(await distance(kept.model, holdout)).toBeCloseTo(kept.after, 5);
-    // Too many to keep: the original answers in the same thread.
+    // Too many outputs to cache, so the original runs in the same thread.
     const many = Array.from({ length: 60_000 }, (_, i) => train[i % train.length]!);
     opened.splice(0);
     const asked = await run({ batch: 32, augment: true, seconds: 0.8 }, [], { ...shared, train: many });
@@ -169,7 +172,7 @@ describe('recovery', () => {
     expect(asked.after).toBeLessThan(asked.before);
     const broken = { ...plainExecutor, openThread: () => Promise.reject(new Error('no threads here')) };
     expect((await run({ batch: 32, seconds: 0.4 }, [], { ...shared, executor: broken })).steps).toBeGreaterThan(5);
-    // A step of this model is over sooner than the threads have been told about it.
+    // A step of this model takes less time than distributing it over threads.
     opened.splice(0);
     await run({ batch: 32, seconds: 0.4 }, [], { features, threads: 2, executor });
     expect(opened).toEqual([]);
@@ -196,10 +199,10 @@ describe('recovery', () => {
     const r = await run({ seconds: memory.seconds + 1 }, [], { checkpoint, now });
     expect(r.steps).toBeGreaterThan(trainer.count);
     expect(r.seconds).toBeGreaterThan(memory.seconds);
-    // Only what was left is done again.
+    // Only the remaining part is repeated.
     expect(now() / 1000).toBeLessThan(memory.seconds + 1);
     expect(r.curve[0]).toMatchObject({ step: trainer.count });
-    // What another model left behind is of no use.
+    // A checkpoint of another model is ignored.
     const { trainer: t } = (structuredClone(kept) as Kept).student;
     const vectors = new Map(t.vectors).set([...t.vectors.keys()][0]!, new Float32Array(3));
     kept = { memory, student: { trainer: { ...t, vectors }, still: null } };
@@ -234,7 +237,7 @@ it('begins anew with a smaller rate where the first one leads away', async () =>
   expect(r.restarts).toBeGreaterThan(0);
   expect(r.after).toBeLessThanOrEqual(r.before);
   expect((await run({})).restarts).toBe(0);
-  // Statistics that follow the batches lag behind the weights at first; late in the run there is no time left.
+  // Batch statistics lag behind the weights at first; late in the run there is no time left.
   expect([0.1, 0.2, 0.4, 0.6].map((share) => tooFast(6, share))).toEqual([false, true, true, false]);
   expect([0.1, 0.4, 0.6].map((share) => tooFast(NaN, share))).toEqual([true, true, false]);
   expect(tooFast(2, 0.3)).toBe(false);
@@ -244,7 +247,8 @@ describe('recovery of a vision transformer', () => {
   it('brings one with fewer heads, dimensions, hidden units and a narrower stream nearer to the original', async () => {
     const vit = await prepare(smallVit());
     const plan = randomPlan(vit, 1, 0.3);
-    // Heads, the dimensions in them, the width of the stream and that of the feed-forward part.
+    // Heads, the dimensions in them, and the widths of the residual stream and of the feed-forward
+    // part.
     expect(plan.choices.length).toBeGreaterThanOrEqual(4);
     const surgery = applyPlan(vit, plan);
     const options = { recipe: { ...recipe, alpha: 1 }, dataset: { ...dataset, labels: null }, train, holdout, seed: 1, threads: 1 }; // prettier-ignore
@@ -263,7 +267,7 @@ describe('the rate that is left open', () => {
     expect(rateFor(0, 'muon')).toBe(rateFor(0.001, 'adamw'));
     expect(rateFor(0.08, 'muon') / rateFor(0.04, 'muon')).toBeCloseTo(Math.SQRT2, 5);
     expect(rateFor(10, 'muon')).toBe(0.03);
-    // Plain gradient descent has a rate of another meaning.
+    // The learning rate of plain gradient descent has another meaning.
     expect(rateFor(10, 'sgd')).toBe(rateFor(0, 'sgd'));
   });
 });

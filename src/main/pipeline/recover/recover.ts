@@ -1,7 +1,8 @@
 /**
- * Recovery: the pruned model learns to give the original's outputs and activations again (knowledge distillation, Hinton et
- * al. 2015; FitNets, Romero et al. 2015), with gradients that the engine emits and the runtime executes. Keeps the best
- * state on samples held out; ends at the time limit, or earlier when the held-out figure has stopped improving.
+ * Recovery: the pruned model is trained to reproduce the original's outputs and activations
+ * (knowledge distillation, Hinton et al. 2015; FitNets, Romero et al. 2015), with gradients that
+ * the engine emits and the runtime executes. Keeps the best state on held-out samples; ends at the
+ * time limit, or earlier when the held-out figure has stopped improving.
  */
 import { writeParameters } from '../../engine/autodiff/trainer.ts';
 import { cloneModel } from '../../engine/ir/clone.ts';
@@ -18,11 +19,11 @@ export interface Recovered {
   readonly steps: number;
   readonly epochs: number;
   readonly seconds: number;
-  /** Distance to the original on the held-out samples: before, and of the state that was kept. */
+  /** Distance to the original on the held-out samples: at the start, and for the kept state. */
   readonly before: number;
   readonly after: number;
   readonly curve: readonly Point[];
-  /** How often it began anew at a smaller rate. */
+  /** Number of restarts at a smaller rate. */
   readonly restarts: number;
 }
 
@@ -33,19 +34,22 @@ interface Point {
   readonly holdout: number;
 }
 
-/** All that a run has to remember. */
+/** The complete state of a run. */
 interface Memory extends Cursor {
   seconds: number;
   loss: number;
   best: { weights: ReadonlyMap<string, Float32Array>; value: number; step: number };
   curve: Point[];
-  /** Peak of the schedule, the second at which the schedule began, and how often it was begun anew. */
+  /** Peak of the schedule, the second at which the schedule began, and the number of restarts. */
   rate: number;
   from: number;
   restarts: number;
 }
 
-/** @throws SecateurError 'gradient-unsupported' when an operator on the way has no gradient */
+/**
+ * @throws SecateurError 'gradient-unsupported' when an operator on the gradient path has no
+ * gradient
+ */
 export async function recover(
   original: Model,
   pruned: Model,
@@ -90,7 +94,7 @@ export async function recover(
       const loss = await student.learn(feeds, cosine(share(), m.rate));
       m.loss = m.loss === 0 ? loss : 0.95 * m.loss + 0.05 * loss;
       if (elapsed() >= nextCheck) {
-        // The average needs several of its own time constants before it says anything.
+        // The moving average needs several of its time constants before it is meaningful.
         const known = m.best.value;
         const value = await consider(student.count > 3 / (1 - EMA) ? 'average' : 'current');
         stale = value < known ? 0 : stale + 1;
@@ -101,7 +105,8 @@ export async function recover(
         }
         await options.checkpoint?.write({ memory: m, student: student.suspend() });
         nextCheck = elapsed() + perCheck;
-        // A cosine gains most in its last third, and may lose at its peak: only a standstill behind that says anything.
+        // A cosine schedule improves most in its last third and may lose at its peak, so only a
+        // standstill after that counts.
         if (elapsed() < 0.7 * recipe.seconds) stale = 0;
         else if (stale >= 6) break;
       }
@@ -114,7 +119,7 @@ export async function recover(
     await consider('average');
     await consider('current');
     m.curve.push({ seconds: elapsed(), step: student.count, loss: m.loss, holdout: m.best.value });
-    // Where nothing got better, the model stays as it was, to the bit.
+    // When nothing improved, the model stays bit-identical.
     const result = cloneModel(m.best.step === 0 ? pruned : model).model;
     if (m.best.step > 0) {
       writeParameters(result, m.best.weights);
@@ -136,18 +141,25 @@ export async function recover(
   }
 }
 
-/** The peak of the rate shrinks to this, so many times at most, where it led away from the original. */
+/** Factor on the peak rate after a divergence, and the largest number of such restarts. */
 const SLOWER = 0.5;
 const RESTARTS = 5;
-/** A model so many times further off than the start is lost. Twice as far off is usual: it comes back as the rate falls. */
+/**
+ * A distance larger than this multiple of the start's counts as lost. Twice the distance is usual
+ * and recovers as the rate falls.
+ */
 const LOST = 5;
-/** Shares of the time. Before the first, statistics that follow the batches lag behind; after the second it is too late. */
+/**
+ * Shares of the time. Before the first, batch statistics lag behind; after the second, a restart is
+ * too late.
+ */
 const [SETTLED, LATE] = [0.16, 0.5];
 
 /**
- * Whether a run should begin anew with a smaller rate.
- * @param worse the distance on held-out samples over that before the first step; NaN where an output is no number
- * @param share of the time that has passed
+ * Whether a run should restart with a smaller rate.
+ * @param worse distance on held-out samples over that before the first step; NaN when an output is
+ * NaN
+ * @param share share of the time that has passed
  * @internal
  */
 export function tooFast(worse: number, share: number): boolean {
@@ -156,15 +168,19 @@ export function tooFast(worse: number, share: number): boolean {
 }
 
 /**
- * Peak of the rate for a start at this distance from the original. Steps have a set length: what is four times further off,
- * by a measure that grows with the square of the way, has twice the way to go in the same time.
+ * Peak of the rate for a start at this distance from the original. Steps have a fixed length, and
+ * the distance grows with the square of the way: four times the distance means twice the way in the
+ * same time.
  * @internal
  */
 export const rateFor = (distance: number, optimizer: Recipe['recovery']['optimizer']): number =>
   optimizer === 'sgd' ? PLAIN : Math.min(FASTEST, Math.max(SLOWEST, PER_ROOT * Math.sqrt(Math.max(0, distance))));
-/** Its steps shrink with the gradient, and bring their own sense of the way that is left. */
+/**
+ * Steps of plain gradient descent shrink with the gradient, so they adapt to the remaining way by
+ * themselves.
+ */
 const PLAIN = 0.01;
 const [SLOWEST, FASTEST, PER_ROOT] = [0.014, 0.03, 0.086];
 
-/** Share of the schedule after which statistics of batches are held still. */
+/** Share of the schedule after which batch statistics are frozen. */
 const SETTLE = 0.1;

@@ -1,4 +1,6 @@
-/** What recovery trains and on what: the student, what the original says to it, and the batches of both. */
+/**
+ * The setup of recovery's training: the student, the teacher's outputs, and the batches of both.
+ */
 import { buildTrainStep, type TrainStep } from '../../engine/autodiff/train-step.ts';
 import type { HostTensor } from '../../engine/executor.ts';
 import { DType } from '../../engine/ir/dtype.ts';
@@ -32,38 +34,44 @@ import { Student } from '../../engine/recovery/student.ts';
 export interface RecoveryOptions {
   readonly recipe: TrainingRecipe;
   readonly dataset: Dataset;
-  /** Samples to learn from. */
+  /** Training samples. */
   readonly train: readonly number[];
-  /** Samples that decide which state is best. */
+  /** Samples that select the best state. */
   readonly holdout: readonly number[];
   readonly seed: number;
-  /** How outputs are read; default: as the graph says. */
+  /** Reading of each output; default: as the graph implies. */
   readonly meanings?: Meanings | undefined;
   readonly threads: number;
-  /** Activations of the pruned model that are to match activations of the original; default: none. */
+  /** Activations of the pruned model to match with the original's; default: none. */
   readonly features?: readonly Feature[];
-  /** Where the state is kept while it runs: a run that was cut off goes on from there. */
+  /** Stores the state during the run, so that an interrupted run continues from it. */
   readonly checkpoint?: Checkpoint;
-  /** Multiply-accumulates of a share's step from which batches are shared out to threads; default: where it pays. */
+  /**
+   * Multiply-accumulates per share and step from which batches are split over threads; default:
+   * where it pays off.
+   */
   readonly worthAThread?: number;
-  /** Milliseconds of a clock that the time limit is kept by; default: the machine's. */
+  /** Clock of the time limit, in milliseconds; default: the machine's. */
   readonly now?: () => number;
 }
 
 export interface TrainingSetup {
-  /** What is trained: its weights are those of the start. */
+  /** The trained model, with its initial weights. */
   readonly model: Model;
   readonly student: Student;
-  /** The next batch, with all that a step is fed. */
+  /** The next batch with all feeds of a step. */
   readonly feeds: (cursor: Cursor) => Promise<Record<string, HostTensor>>;
-  /** Epochs that lie behind a cursor. */
+  /** Number of epochs before a cursor. */
   readonly epochs: (cursor: Cursor) => number;
-  /** Distance to the original on samples set aside. */
+  /** Distance to the original on held-out samples. */
   readonly judge: (weights: ReadonlyMap<string, Float32Array>) => Promise<number>;
   readonly release: () => Promise<void>;
 }
 
-/** @throws SecateurError 'gradient-unsupported' when an operator on the way has no gradient */
+/**
+ * @throws SecateurError 'gradient-unsupported' when an operator on the gradient path has no
+ * gradient
+ */
 export async function openTraining(
   original: Model,
   pruned: Model,
@@ -77,7 +85,7 @@ export async function openTraining(
     fixedBatch !== null
       ? { batch: fixedBatch, shares: 1 }
       : await sized({ model: original, facts: originalFacts }, pruned, { ...options, whole: shared.size > 0 }, ctx);
-  // What one session looks at.
+  // Samples per session.
   const size = batch / shares;
   const model = await normalized(pruned, options, size, ctx);
   const facts = await collectFacts(model, ctx.executor, { batch: size });
@@ -115,7 +123,7 @@ export async function openTraining(
   const views = recipe.augment ? VIEWS : 1;
   const lessons = new TeacherOutputs(ctx.executor, original, {
     names,
-    // Answers are kept by sample: their rows have to lie one after the other.
+    // Outputs are cached per sample, which requires samples along the first axis.
     bytes: outputs.some((v) => meanings.get(v.name)?.batchAxis) ? Infinity : (4 * floats) / size,
     samples: train.length * views,
     threads,
@@ -147,11 +155,11 @@ export async function openTraining(
       judge: (weights) => examiner.judge(weights),
       release,
       async feeds(cursor) {
-        // What is mixed comes once, and statistics that move would follow it.
+        // Mixed images occur only once, and moving statistics would follow them.
         const mixed = !lessons.keeps && !student.moving;
         const { indices, feeds, keys } = await batches.next(cursor, mixed ? student.count : undefined);
         const fed: Record<string, HostTensor> = { ...feeds };
-        // Where batches are shared out, the original answers beside the student.
+        // With split batches, the original runs beside the student.
         if (shares === 1 || lessons.keeps) {
           const given = await lessons.of(feeds, keys);
           for (const name of names) fed[teacherName(name)] = given[name]!;
@@ -166,7 +174,7 @@ export async function openTraining(
   }
 }
 
-/** Samples per step, and the sessions that share them, where the model leaves that open. */
+/** Samples per step, and the number of sessions that share them, when the batch is open. */
 async function sized(
   original: Sharing['original'],
   pruned: Model,
@@ -175,14 +183,14 @@ async function sized(
 ): Promise<{ batch: number; shares: number }> {
   const facts = await collectFacts(pruned, executor);
   const batch = Math.max(1, Math.min(recipe.batch, train.length, largestBatch(pruned, facts)));
-  // A batch is shared out by rows, and an input without a batch axis has none.
+  // Batches are split by rows, and an input without a batch axis has none.
   if (whole) return { batch, shares: 1 };
   const sharing = { batch, threads, original, pruned: { model: pruned, facts } };
   const least = worthAThread !== undefined && { least: worthAThread };
   return { batch, shares: await sharesOf(executor, { ...sharing, ...least }) };
 }
 
-/** Outputs that have one loss together, as the original shows them on a sample; null where there are none. */
+/** Outputs that share one loss, as the original shows on a sample; null when there are none. */
 async function jointIn(
   original: Model,
   { dataset, index, meanings }: { readonly dataset: Dataset; readonly index: number; readonly meanings: Meanings },
@@ -201,7 +209,10 @@ async function jointIn(
 
 /** Decay of the moving average of the weights. */
 export const EMA = 0.99;
-/** Views of each sample where the original's answers are kept; otherwise each epoch has its own. */
+/**
+ * Number of views per sample when the original's outputs are cached; otherwise each epoch has new
+ * views.
+ */
 const VIEWS = 6;
-/** Smallest scale of a tensor that rates are relative to. */
+/** Smallest scale of a tensor for relative rates. */
 const SMALLEST = 0.01;

@@ -1,4 +1,7 @@
-/** Allocation as a stage of a job: which plan meets the budget with the least measured output change. */
+/**
+ * Allocation as a stage of a job: finds the plan that meets the budget with the least measured
+ * output change.
+ */
 import type { Model } from '../../engine/ir/model.ts';
 import { allocationMethod } from '../../engine/allocation/methods/registry.ts';
 import { predictMs, type State } from '../../engine/allocation/state.ts';
@@ -11,18 +14,21 @@ import { costInputs, openCost, type CostInputs, type CostTools, type SearchScope
 import { tidy } from '../prepare/prepare.ts';
 import { CONFIRMING, SLOW_MS } from '../measure/paired-benchmark.ts';
 
-/** Runs of models that are slow repeat so well that one look at a plan is enough. */
+/** Slow models repeat so closely that one short measurement of a plan is enough. */
 const GLANCE = { precision: 0.006, maxSeconds: 1.2, runs: 6, warmup: 2, absolute: false };
 
 export interface AllocationOptions extends CostInputs {
   readonly search: Keyed<SearchScope>;
-  /** Plans of this job that turned out too slow or faster than need be, with what they measured. */
+  /** Plans of this job that were too slow or unnecessarily fast, with their measurements. */
   readonly known: readonly Candidate[];
 }
 
 export type AllocationTools = CostTools & Pick<StageContext, 'point'>;
 
-/** Another job measures anew, from costs that are kept: what is allocated depends on what this job has measured. */
+/**
+ * Another job measures anew, from cached costs: the allocation depends on the job's own
+ * measurements.
+ */
 const allocation = stage({
   name: 'allocate',
   version: 4,
@@ -31,7 +37,7 @@ const allocation = stage({
   codec: candidateFile,
 });
 
-/** Kept under the job: resumed, it goes on with the plan that it had. */
+/** Cached per job, so that a resumed job continues with its plan. */
 export async function allocateStage(
   o: AllocationOptions,
   ctx: AllocationTools & Pick<StageContext, 'artifact'>,
@@ -58,7 +64,7 @@ async function allocate(
     });
   };
   const tried = (ms: number, count: number): void => at(ms, `predicted ${ms.toFixed(2)} ms, ${count} plans tried`);
-  // A step of the path takes as long as all the plans that it chooses from: each of them is told.
+  // A step of the path takes as long as all plans it compares, so each of them is reported.
   const plans = await openCost(o, { ...scope, onTried: (count) => tried(reached, count) }, ctx);
   const allocator = allocationMethod(o.allocation.value).open({
     space,
@@ -102,7 +108,7 @@ async function allocate(
   }
 }
 
-/** What is left of the model, as it will run. */
+/** The cut model as it will run. */
 function cutModel(scope: Pick<SearchScope, 'cut'>, s: State): Model {
   const { model } = scope.cut(s);
   tidy(model);

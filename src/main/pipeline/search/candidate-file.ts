@@ -1,4 +1,4 @@
-/** A plan that took long to find, as a file. */
+/** Stores a plan that took long to find as a file. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { keyOf, stateOf, type Candidate } from '../../engine/allocation/fit-budget.ts';

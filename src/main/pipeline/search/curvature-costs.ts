@@ -32,7 +32,7 @@ export interface CurvatureOptions {
   readonly space: Space;
   /** Levels that need a cost, of structures with a closed form. */
   readonly wanted: readonly AtLevel[];
-  /** 0..1 */
+  /** Share done, 0..1. */
   readonly onProgress?: (done: number) => void;
 }
 
@@ -44,7 +44,7 @@ export type CurvatureCosts = (s: Structure, level: number) => number;
 
 /**
  * @param given lazy calibration samples are drawn only when a cost is missing
- * @throws 'gradient-unsupported' where an operator behind a contraction has no gradient
+ * @throws 'gradient-unsupported' when an operator after a contraction has no gradient
  */
 export async function curvatureCosts(
   given: Parameters<typeof curvature.open>[0],

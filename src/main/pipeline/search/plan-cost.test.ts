@@ -26,7 +26,7 @@ async function open(p: Prepared, batches: Record<string, HostTensor>[], { memo }
     ...plainExecutor,
     open: (...given) => {
       opened++;
-      // Each model that is run takes a second.
+      // Each model run takes a second.
       ms += 1000;
       return plainExecutor.open(...given);
     },
@@ -96,7 +96,7 @@ describe('what plans cost', () => {
     expect(await judged(second.costs)).toEqual(figures);
     expect(second.opened()).toBe(0);
     expect(second.costs.evaluations()).toBe(2);
-    // Each one is told, so that whoever waits sees something move.
+    // Each plan is reported, so that users see progress.
     expect(second.told).toEqual([1, 2]);
   });
 

@@ -1,4 +1,7 @@
-/** Measured over predicted time of a model's plans, kept so that other budgets begin with a better prediction. */
+/**
+ * Measured over predicted time of a model's plans, cached so that other budgets begin with a better
+ * prediction.
+ */
 import type { Recipe } from '../../../shared/model/job.ts';
 import type { Budget } from '../../../shared/model/types.ts';
 import type { StageContext } from '../context.ts';
@@ -7,12 +10,12 @@ import type { Prepared } from '../prepare/prepare.ts';
 import { figures, input, type Keyed } from '../stage.ts';
 
 export interface PredictionBias {
-  /** Measured over predicted time of a plan for the nearest budget; 1 where there is none. */
+  /** Measured over predicted time of a plan for the nearest budget; 1 when there is none. */
   readonly known: number;
   keep(measuredOverPredicted: number): void;
 }
 
-/** Budgets that differ by less share a figure. A share of the original's time. */
+/** Budgets that differ by less than this share of the original's time share a figure. */
 const ALIKE = 0.05;
 
 const bias = figures({

@@ -24,7 +24,7 @@ describe('the criterion that a recipe leaves open', () => {
   it('can be chosen, first of the list, and written into a recipe', () => {
     expect(criteria().map((c) => c.name)).toEqual([AUTO, ...allCriteria().map((c) => c.name)]);
     expect(parseRecipe('{"criterion":"auto"}', 'r.json').criterion).toBe(AUTO);
-    // Bundles hold the recipe that made them: it can be given back as a file.
+    // The recipe stored in a bundle can be used as a recipe file.
     for (const preset of Object.values(PRESETS)) expect(parseRecipe(JSON.stringify(preset), 'r.json')).toEqual(preset);
   });
 });

@@ -9,7 +9,7 @@ import type { Prepared } from '../prepare/prepare.ts';
 it('asks for as many samples as a model bears, and for more once the plan is chosen', async () => {
   const chain = await prepare(residualChain({ blocks: 4, width: 64 }));
   const batch = chain.facts.get(chain.model.graph.outputs[0]!)!.shape[0]!;
-  /** The same model on pictures so many times as wide and high. */
+  /** The same model on images with width and height multiplied by this factor. */
   const scaled = (by: number): Prepared => {
     const facts = new Map(
       [...chain.facts].map(([v, f]) => {

@@ -1,38 +1,47 @@
-/** How many samples each step can afford on a model of this size. */
+/** Limits on the number of samples for each step, by the size of the model. */
 import { modelCosts } from '../../engine/ir/costs.ts';
 import { elementCount } from '../../engine/ir/dtype.ts';
 import type { Prepared } from '../prepare/prepare.ts';
 
-/** Samples that rank plans, at most, and multiply-accumulates of one such run; compensation uses all samples. */
+/**
+ * Limits on the samples that rank plans, and on the multiply-accumulates of one such run;
+ * compensation uses all samples.
+ */
 const SENSITIVITY_SAMPLES = 192;
 const SENSITIVITY_MACS = 1.2e10;
-/** Samples that curvature is taken from, at least and at most, and multiply-accumulates of their forward passes. */
+/**
+ * Limits on the samples for curvature, lowest and highest, and on the multiply-accumulates of their
+ * forward passes.
+ */
 const PROBES = [16, 256] as const;
 const PROBE_MACS = 6.5e10;
-/** Models heavier than this are fitted once: the second round costs as much as the first and adds little. */
+/**
+ * Models heavier than this are fitted once: the second round costs as much as the first and adds
+ * little.
+ */
 const TWO_ROUNDS_MACS = 2e9;
-/** Below this, more rounds and more samples are cheap and go on gaining a little. */
+/** Below this, more rounds and more samples are cheap and still improve results a little. */
 const SMALL_MACS = 5e8;
 /**
- * Forward passes of all calibration samples, in multiply-accumulates, of small models and of others, and elements of the
- * widest activation over them.
+ * Limits on the forward passes of all calibration samples, in multiply-accumulates, for small
+ * models and for others, and on the elements of the widest activation over them.
  */
 const CALIBRATION_MACS = [4e11, 1.5e11] as const;
 const CALIBRATION_ELEMENTS = 2.5e8;
 
 /** Forward passes of the samples that refits of plans which are tried learn from, in multiply-accumulates. */
 const REFIT_MACS = 6.5e10;
-/** Samples that refits of plans which are only tried, and scores by what a refit leaves, learn from. */
+/** Samples used to refit candidate plans and to compute refit-based scores. */
 export const FIT_SAMPLES = 512;
 
 export interface SampleLimits {
-  /** For scores and compensation. */
+  /** Samples for scores and compensation. */
   readonly calibration: number;
-  /** For every plan that is tried. */
+  /** Samples for every tried plan. */
   readonly ranking: number;
   /** For refits of plans that are tried. */
   readonly refit: number;
-  /** Backward passes that curvature is taken from. */
+  /** Backward passes for curvature. */
   readonly probes: number;
   /** Rounds of the activation-aware fit. */
   readonly rounds: number;

@@ -1,4 +1,4 @@
-/** Importance of every unit: collects what the recipe's criterion needs and ranks. */
+/** Importance of every unit: collects the inputs of the recipe's criterion and ranks. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GraphBuilder } from '../../engine/autodiff/builder.ts';
@@ -35,7 +35,7 @@ import type { Prepared } from '../prepare/prepare.ts';
 
 type ScoreTools = Pick<StageContext, 'executor' | 'progress'>;
 
-/** @param name of a criterion, 'auto' decided */
+/** @param name name of a criterion, after 'auto' is resolved */
 export async function scoreGroups(
   name: string,
   source: Model,
@@ -51,7 +51,8 @@ export async function scoreGroups(
       path: 'the recipe',
       reason: `there is no criterion ${name}; there are ${[AUTO, ...allCriteria().map((c) => c.name)].join(', ')}`,
     });
-  // Batch normalization is folded in the prepared model: its scales are read where they still are.
+  // Batch normalization is folded in the prepared model, so its scales are read from an unfolded
+  // one.
   const groups = name === 'bn-scale' ? await unfolded(source, ctx) : axesOf(p.structures);
   let extra: Pick<CriterionContext, 'statistics' | 'moments' | 'gradient'> = {};
   const links = axesOf(p.structures).flatMap(sinkLinks);
@@ -59,7 +60,7 @@ export async function scoreGroups(
   if (criterion.needs === 'gram') {
     const { batches } = firstSamples(calibration, FIT_SAMPLES);
     const layers = await collectLayers(ctx.executor, { ...p, structures: [] }, batches, threads);
-    // The Gram of channels serves where that of all kernel positions would be too wide.
+    // The Gram matrix of channels is used when that of all kernel positions would be too wide.
     const left = links.filter(({ node }) => !layers.has(node));
     extra = { ...(await statisticsOf(p, left, calibration, ctx, threads, true)), moments: (n) => layers.get(n) };
   }
@@ -111,7 +112,10 @@ const complete = derived({
   },
 });
 
-/** Scores by the recipe's criterion, kept for other budgets; samples are drawn only where there are none yet. */
+/**
+ * Scores by the recipe's criterion, cached for other budgets; samples are drawn only when scores
+ * are missing.
+ */
 export async function scoresStage(
   o: Parameters<typeof rawScores.run>[0],
   ctx: ScoreTools & Pick<StageContext, 'artifact'>,
@@ -156,7 +160,10 @@ async function statisticsOf(
   return { statistics: (value, axis) => found.get(`${value.name}:${axis}`) };
 }
 
-/** Gradient of the loss by every weight, mean and mean square over the batches. With labels: cross-entropy; without: the distance to the original's own softened outputs. */
+/**
+ * Gradient of the loss by every weight: mean and mean square over the batches. With labels:
+ * cross-entropy; without: the distance to the original's own softened outputs.
+ */
 async function gradientsOf(
   p: Prepared,
   calibration: Calibration,
@@ -168,7 +175,7 @@ async function gradientsOf(
   const shapes = new Map([...values].map(([from, to]) => [to, facts.get(from)]));
   const b = new GraphBuilder(model.graph, model.opset);
   const meanings = meaningsOf(p);
-  // Labels are about one output; what the others are is not known to them.
+  // Labels describe one output and say nothing about the others.
   const named = classesIn(meanings);
   const output = model.graph.outputs.find((v) => v.name === named) ?? model.graph.outputs[0]!;
   const shape = shapes.get(output)!.shape;
@@ -179,7 +186,8 @@ async function gradientsOf(
     model.graph.freshName('target'),
     labelled ? { elemType: DType.INT64, shape: [shape[0]!] } : { elemType: DType.FLOAT, shape },
   );
-  // The original's own outputs give no gradient where they are met exactly: targets are those, disturbed a little.
+  // At the original's exact outputs the gradient is zero, so the targets are slightly perturbed
+  // outputs.
   const own = { name: output.name, meaning, own: output, shape };
   const loss = labelled ? head.labelLoss!(b, own, target) : head.loss(b, { ...own, given: target }, { temperature: 1 });
   const weights = [...p.model.graph.initializers].filter((v) => v.initializer?.dtype === DType.FLOAT && v.isUsed);
@@ -234,8 +242,8 @@ const only = <T>(feeds: Readonly<Record<string, T>>, names: readonly string[]): 
   Object.fromEntries(names.map((n) => [n, feeds[n]!]));
 
 /**
- * Outputs moved by a tenth of their own spread: the distance to the exact outputs has no gradient at all, and its
- * curvature is what a small disturbance shows.
+ * Outputs perturbed by a tenth of their spread: the distance to the exact outputs has no gradient,
+ * and a small perturbation reveals its curvature.
  */
 function perturbed(t: { dtype: number; dims: readonly number[]; data: unknown }, seed: number) {
   const a = t.data as Float32Array;

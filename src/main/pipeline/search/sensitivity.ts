@@ -1,6 +1,6 @@
 /**
- * Measured output change of any plan, without surgery: one session of the gated model, fed zeros and ones. The change is
- * the distance that the heads of the outputs define (`distanceFrom`).
+ * Measured output change of any plan, without surgery: one session of the gated model, fed with
+ * zeros and ones. The change is the distance that the heads of the outputs define (`distanceFrom`).
  */
 import type { HostTensor } from '../../engine/executor.ts';
 import { DType } from '../../engine/ir/dtype.ts';
@@ -18,12 +18,12 @@ import { outputsOf, type Calibration } from '../prepare/calibration.ts';
 import type { Prepared } from '../prepare/prepare.ts';
 
 export interface OutputChange {
-  /** Of a plan that keeps the least important units out. */
+  /** Cost of a plan that removes the least important units. */
   cost(space: Space, s: State): Promise<number>;
   close(): Promise<void>;
 }
 
-/** Opens the gated model and runs the original once over the samples. */
+/** Opens the gated model and runs the original once on the samples. */
 export async function openOutputChange(
   executor: Executor,
   p: Prepared,
@@ -66,8 +66,9 @@ export async function openOutputChange(
 }
 
 /**
- * The same by surgery: every plan is cut and run. Small models are faster this way, since the runtime fuses what gates keep
- * apart; large ones spend more on cutting and opening than on the run.
+ * The same by surgery: every plan is cut and run. Small models are faster this way, since the
+ * runtime fuses operators that gates would separate; large ones spend more time on cutting and
+ * opening than on the run.
  */
 export async function openCutChange(
   executor: Executor,
@@ -106,8 +107,9 @@ export async function openDistance(
 type Tensors = Readonly<Record<string, HostTensor>>;
 
 /**
- * Outputs that can be compared with `wanted`: where a detector chooses more boxes or fewer, those with the original's
- * choices. The number of boxes says little about how far their values have moved.
+ * Outputs that are comparable with `wanted`: when a detector chooses more or fewer boxes, the
+ * outputs with the original's choices, since the number of boxes says little about how far their
+ * values have moved.
  */
 async function comparable(session: HoldingSession, feeds: Tensors, wanted: Tensors): Promise<Tensors> {
   const out = await session.run(feeds);
@@ -122,5 +124,5 @@ function lookAt({ calibration, ...p }: Whole & { readonly calibration: Calibrati
   return (i) => ({ order, meanings, picture: pictureOf(calibration.batches[i]![calibration.input]?.dims) });
 }
 
-/** The model that others are compared with, and how its outputs are read. */
+/** The reference model, and the readings of its outputs. */
 type Whole = Pick<Prepared, 'model' | 'facts' | 'meanings'>;

@@ -1,7 +1,8 @@
 /**
- * Whether a bundle's model runs at other sizes of its dynamic axes. The bundle does not hold the original; it lists the
- * sizes at which both were seen to run, and its golden cases end with one of them. A bundle that lists none must run at
- * some other size of every axis that it calls dynamic.
+ * Checks that a bundle's model runs at other sizes of its dynamic axes. The bundle does not contain
+ * the original; it lists the sizes at which both were seen to run, and its golden cases end with
+ * one of them. A bundle without such a list must run at some other size of every axis that it
+ * declares dynamic.
  */
 import { SecateurError } from '../../../shared/contract/errors.ts';
 import type { GoldenFile } from '../../engine/bundle/golden.ts';
@@ -11,7 +12,7 @@ import { inputShapes } from '../../runtime/random-inputs.ts';
 import { feedsAt, namedSizes, trySizes, type Sizes } from '../../runtime/size-trials.ts';
 import { sayAll } from '../evaluate/second-sizes.ts';
 
-/** @param feeds of the first golden case */
+/** @param feeds inputs of the first golden case */
 export async function checkSizes(
   model: Model,
   session: ExecSession,
@@ -20,7 +21,7 @@ export async function checkSizes(
 ): Promise<{ ok: boolean; detail: string }> {
   const now = namedSizes(inputShapes(model).map((s) => ({ ...s, dims: feeds[s.name]?.dims ?? s.dims })));
   if (now.size === 0) return { ok: true, detail: 'no axis of the inputs is dynamic' };
-  /** Null when it runs, else why not. */
+  /** Null when the model runs, else the reason. */
   const refused = (changed: Sizes): Promise<string | null> =>
     session.run(feedsAt(model, feeds, now, changed)).then(
       () => null,

@@ -1,4 +1,4 @@
-/** Verdicts on a bundle's latency, on given figures: nothing here is timed. */
+/** Verdicts on a bundle's latency with fixed figures; nothing is timed. */
 import { expect, it } from 'vitest';
 import { judgeLatency, type LatencyClaim, type LatencySeen } from './verify-latency.ts';
 
@@ -13,7 +13,10 @@ const CLAIM: LatencyClaim = {
   yardstickNoiseMs: 0.02,
 };
 
-/** @param times of the claim after the yardstick, @param pace of the machine: 2 is half as fast */
+/**
+ * @param times latency over the claim, after the correction by the yardstick
+ * @param pace pace of the machine: 2 is half as fast
+ */
 function seen(times: number, pace = 1, half = 0.02, more: Partial<LatencySeen> = {}): LatencySeen {
   const p50Ms = 10 * times * pace;
   const stats = { p50Ms, p90Ms: p50Ms, p95Ms: p50Ms, p99Ms: p50Ms, meanMs: p50Ms, minMs: p50Ms, stdMs: 0, noiseMs: 0, runs: 50, batch: 1, threads: 1, provider: 'cpu' }; // prettier-ignore
