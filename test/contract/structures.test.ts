@@ -1,6 +1,6 @@
 /**
- * Cut equals masked: the examples of every kind of structure at every level, every operator example between linear layers,
- * and every topology that axis maps must carry.
+ * The cut model equals the masked one: for the examples of every kind of structure at every level,
+ * every operator example between linear layers, and every topology that axis maps must support.
  */
 import { describe, expect, it } from 'vitest';
 import { int, ints } from '../../src/main/engine/ir/attribute.ts';
@@ -35,7 +35,10 @@ import { toyKind } from '../support/toy-kind.ts';
 
 const TOLERANCE = 1e-4;
 
-/** MatMul with a random matrix along one axis: makes its units (before an example) or sums over them (behind it). */
+/**
+ * MatMul with a random matrix along one axis: before an example it creates units, after it it sums
+ * over them.
+ */
 function mix(model: Model, v: Value, shape: readonly number[], axis: number, width: number, rand: () => number): Value {
   const g = model.graph;
   const n = shape[axis]!;
@@ -49,7 +52,10 @@ function mix(model: Model, v: Value, shape: readonly number[], axis: number, wid
   return last ? y : swap(y);
 }
 
-/** The example with its activations made by linear layers along axis `from` and its outputs summed over axis `to`, both counted from the right. */
+/**
+ * The example with activations from linear layers along axis `from` and outputs summed over axis
+ * `to`, both counted from the right.
+ */
 async function embedded(def: OperatorDef, e: Example, from: number, to: number): Promise<Model | null> {
   const rand = random(from * 7 + to + 1);
   const model = new Model();
@@ -73,7 +79,7 @@ async function embedded(def: OperatorDef, e: Example, from: number, to: number):
     const axis = input.shape.length - 1 - from;
     const alone = axis < 0 || input.shape[axis]! < 2;
     const mixed = alone ? v : mix(model, v, input.shape, axis, input.shape[axis]!, rand);
-    // Into the range in which the operator is defined.
+    // Moves the input into the operator's domain.
     if (!input.range) return mixed;
     const unit = g.emit('Sigmoid', [mixed])[0]!;
     const width = g.addInitializer(g.freshName('width'), f32([high - low], []));
@@ -101,7 +107,7 @@ async function embedded(def: OperatorDef, e: Example, from: number, to: number):
   return model;
 }
 
-/** Networks with a kind of structure: those of the kind, and a toy that the product does not have. */
+/** Networks with each kind of structure, including a toy kind that the product does not have. */
 const kinds = [...KINDS, toyKind];
 
 describe.each(kinds.flatMap((kind) => kind.examples.map((e) => [kind.name, e.name, kind, e] as const)))(
@@ -126,7 +132,7 @@ describe.each(kinds.flatMap((kind) => kind.examples.map((e) => [kind.name, e.nam
         expect([...levels].sort((a, b) => a - b)).toEqual(levels);
         expect(levels.at(-1)).toBe(s.units);
         for (const level of levels) {
-          // Not the first units: kinds must not depend on the order.
+          // Removes other units than the first, because kinds must not depend on the order.
           const removed = all.slice(level).map((i) => s.units - 1 - i).sort((a, b) => a - b); // prettier-ignore
           const { error, effect, pruned } = await oracle(p, { choices: [choiceOf(s, removed)] });
           expect(error, `${s.id} at ${level}`).toBeLessThan(TOLERANCE);
@@ -165,7 +171,7 @@ function gatesOf(p: Prepared, gates: ReadonlyMap<string, string>, plan: Cut): Re
   );
 }
 
-/** Operators in which nothing can ever pass, and why. */
+/** Operators through which no axis can pass, with the reason. */
 const NEVER = new Map([
   ['Constant', 'has no input'],
   ['ConstantOfShape', 'has no weight'],

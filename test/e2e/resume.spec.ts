@@ -12,7 +12,7 @@ import { ask } from '../support/serve.ts';
 import { Window } from './pages.ts';
 import { expect, test } from './served.ts';
 
-/** Units that each structure keeps. */
+/** Kept units per structure. */
 type Stored = [string, number][];
 type Get = Output<'jobs.get'>;
 
@@ -101,7 +101,7 @@ test('a job whose worker is killed in the middle of any stage ends with the same
     state.filter(([, level]) => level === 0).length === blocks &&
     state.every(([structure, level]) => {
       const bundled = levels.get(structure);
-      // A structure that went with a block is in no plan.
+      // A structure inside a dropped block is in no plan.
       if (bundled === undefined && blocks > 0) return true;
       if (level === 0) return bundled === 0;
       const { units } = groups.find((g) => g.id === structure)!;

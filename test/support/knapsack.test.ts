@@ -84,7 +84,7 @@ describe('knapsack', () => {
     const got = knapsack(classes, full * 0.6)!;
     expect(got.ms).toBeLessThanOrEqual(full * 0.6);
     expect(got.ms).toBeGreaterThan(full * 0.58);
-    // Better than the same share of every class.
+    // Cheaper than the same share of every class.
     expect(got.cost).toBeLessThan(classes.reduce((s, c) => s + c[8]!.cost, 0));
   });
 });

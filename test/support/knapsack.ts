@@ -6,13 +6,13 @@
  */
 
 export interface KnapsackOption {
-  /** What choosing it costs, any finite number; an option whose cost is not finite is never chosen. */
+  /** Cost of the option. An option whose cost is not finite is never chosen. */
   readonly cost: number;
   readonly ms: number;
 }
 
 export interface KnapsackChoice {
-  /** Index of the option chosen, per class. */
+  /** Index of the chosen option, per class. */
   readonly options: readonly number[];
   readonly cost: number;
   readonly ms: number;

@@ -24,7 +24,7 @@ import { plainExecutor } from './executor.ts';
 export { difference };
 
 export interface Prepared extends Subject {
-  /** The sums that structures replace. */
+  /** The additions that structures replace. */
   readonly blocks: readonly ResidualBlock[];
   readonly meanings?: Meanings | undefined;
 }
@@ -39,7 +39,7 @@ export async function prepare(model: Model, kinds?: readonly StructureKind[]): P
   return { model, facts, meanings, ...found, blocks: bypassesOf(found.structures) };
 }
 
-/** A plan that removes these units of structures by id, and blocks by name. */
+/** A plan that removes the given units of structures by id, and blocks by name. */
 export const choose = (
   { structures }: Pick<Subject, 'structures'>,
   removed: Readonly<Record<string, readonly number[]>>,
@@ -82,7 +82,10 @@ export const feedsFor = (p: Pick<Subject, 'model' | 'facts'>): Record<string, Ho
     fedInputs(p.model).map((v, i) => [v.name, randomTensor(p.facts.get(v)!.dtype, p.facts.get(v)!.shape, i + 1)]),
   );
 
-/** Removes about `ratio` of the units of every structure, never all, and of the structures of a single unit. */
+/**
+ * Removes about `ratio` of the units of every structure (never all), and of the structures with a
+ * single unit.
+ */
 export function randomPlan(p: Pick<Subject, 'structures'>, seed: number, ratio = 0.3, blockRatio = 0): Cut {
   const random = seededRandom(seed);
   const choices = p.structures.flatMap((s) => {

@@ -1,14 +1,17 @@
-/** A kind of structure that the product does not have: the addends of a Sum, each made by layers of its own. */
+/**
+ * A kind of structure that the product does not have: the addends of a Sum, each computed by its
+ * own layers.
+ */
 import type { Node } from '../../src/main/engine/ir/node.ts';
 import { toFloat32 } from '../../src/main/engine/ir/tensor.ts';
 import type { Value } from '../../src/main/engine/ir/value.ts';
 import type { Structure, StructureKind } from '../../src/main/engine/structures/contract.ts';
 import { ExampleNet } from '../../src/main/engine/structures/example.ts';
 
-/** Which node a structure is, and the nodes behind each addend that serve it alone. */
+/** The node of a structure, and the nodes that serve only one addend, per addend. */
 const nodes = new WeakMap<Structure, { readonly sum: Node; readonly branches: readonly (readonly Node[])[] }>();
 
-/** Nodes whose results reach nothing but one addend, the last first. */
+/** Nodes whose results reach only one addend, the last node first. */
 function branchOf(end: Value, sum: Node): Node[] {
   const out: Node[] = [];
   const reach = (v: Value): void => {

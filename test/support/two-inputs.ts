@@ -19,7 +19,7 @@ const EMBEDDING = 6;
 
 /** Options of `twoInputs`. */
 interface TwoInputs {
-  /** Also a scalar without a batch axis, which scales the features of the picture. */
+  /** Adds a scalar input without a batch axis, which scales the features of the image. */
   readonly step?: boolean;
 }
 

@@ -44,8 +44,8 @@ const BENCH_SECONDS = 4;
  */
 const STEPS = [1, 8, 16];
 /**
- * A rounding with fewer MACs than this share of the exact cut's MACs is skipped: it would be a
- * larger cut, not a faster one.
+ * A rounding that removes less than this share of the MACs that the exact cut removes is a weaker
+ * cut, not a faster one.
  */
 const LEAST_OF_EXACT = 2 / 3;
 /** Any seed: L2 norms draw no numbers. */

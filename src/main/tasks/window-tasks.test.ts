@@ -177,7 +177,7 @@ describe('review', () => {
     for (const p of points) {
       expect(p.ratio).toBeGreaterThan(0);
       expect(p.predictedRatio).toBeGreaterThan(0);
-      // Null where the step was not judged by samples.
+      // Null when no samples judged the step.
       if (p.change !== null) expect(p.change).toBeGreaterThanOrEqual(0);
     }
     ran = [];
@@ -201,8 +201,8 @@ describe('review', () => {
       expect(g.costs.at(-1)).toBe(0);
       for (const c of g.costs) expect(c).toBeGreaterThanOrEqual(0);
     }
-    // The whole model is predicted to take about what it was measured to take (its prepared form differs by noise); what
-    // the dropped blocks held is gone.
+    // The predicted time of the whole model is about its measured time (its prepared form differs
+    // by noise); the dropped blocks take no time.
     const whole = await runReview({ request, report: { ...report, blocksRemoved: [] } }, ctx);
     const sum = whole.units.reduce((ms, u) => ms + calibratedMs(unitMs(u, new Map()), r.scale, r.offset), 0);
     expect(sum / r.baselineMs).toBeGreaterThan(0.5);
@@ -211,7 +211,7 @@ describe('review', () => {
     expect(r.units.map((u) => u.name)).toEqual(names.filter((n) => r.units.some((u) => u.name === n)));
     expect(r.units.length < names.length).toBe(report.blocksRemoved.length > 0);
 
-    // A second look finds everything in the store.
+    // The second review finds everything in the store.
     const again = await runReview({ request, report }, ctx);
     expect(again.groups).toEqual(r.groups);
     expect(again.units).toEqual(r.units);

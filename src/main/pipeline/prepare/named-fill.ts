@@ -81,8 +81,8 @@ export function withNamedInputs(
 }
 
 /**
- * Shapes of the inputs whose sizes the data say: those that they hold, caches that are empty, and inputs that are filled
- * whose sizes follow from these, as the length of a mask does.
+ * Shapes of all inputs whose sizes follow from the data: inputs in the data, empty caches, and
+ * filled inputs whose sizes depend on these, such as the length of a mask.
  */
 export function shapesFrom(
   sample: Sample,
@@ -93,7 +93,7 @@ export function shapesFrom(
   const follow = new Set(filled.filter((i) => !isCache(i)).map((i) => i.name));
   const own = Object.fromEntries(Object.entries(sample).filter(([name]) => !follow.has(name)));
   const sizes = { ...dims, ...sizesIn(model, own) };
-  // A size that changes with the guess is one.
+  // A size that changes with the guess is itself a guess.
   const [one, other] = [0, 1].map((attempt) => inputShapes(model, { dims: sizes }, attempt));
   const known = one!.filter((s, i) => follow.has(s.name) && s.dims.join() === other![i]!.dims.join());
   return Object.fromEntries([...Object.entries(own), ...known.map((s) => [s.name, s] as const)].map(([n, t]) => [n, t.dims])); // prettier-ignore

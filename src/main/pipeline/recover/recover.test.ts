@@ -158,7 +158,8 @@ describe('recovery', () => {
         return threadedExecutor.openThread(...a);
       },
     };
-    // The first trial opens sessions. Cached outputs are fed. Two sessions for each of two phases.
+    // The first session is a trial. Outputs are cached and fed. Two sessions for each of two
+    // phases.
     const shared = { features, threads: 2, executor, worthAThread: 0 };
     const kept = await run({ batch: 32, alpha: 0.98, seconds: 0.8 }, [], shared);
     expect(opened.slice(1)).toEqual([1, 1, 1, 1]);

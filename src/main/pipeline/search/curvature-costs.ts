@@ -1,4 +1,7 @@
-/** Costs of structures by curvature. One backward pass over a few samples gives all of them; they are kept. */
+/**
+ * Costs of structures by curvature. One backward pass over a few samples gives all costs; they are
+ * cached.
+ */
 import { removedUnits, type Space, type State } from '../../engine/allocation/state.ts';
 import { Curvature } from '../../engine/allocation/curvature.ts';
 import type { Structure } from '../../engine/structures/contract.ts';
@@ -30,15 +33,15 @@ interface AtLevel {
 
 export interface CurvatureOptions {
   readonly space: Space;
-  /** Levels that need a cost, of structures with a closed form. */
+  /** Levels for which costs are needed, of structures with a closed form. */
   readonly wanted: readonly AtLevel[];
   /** Share done, 0..1. */
   readonly onProgress?: (done: number) => void;
 }
 
 /**
- * The cost of a structure at a level: one of the wanted levels, or all units, which cost 0. In the unit of a measured
- * output change; see Curvature.
+ * The cost of a structure at a level: one of the wanted levels, or all units, which cost 0. The
+ * unit is a measured output change; see Curvature.
  */
 export type CurvatureCosts = (s: Structure, level: number) => number;
 
@@ -72,7 +75,7 @@ export async function curvatureCosts(
   return (s, level) => (level < s.units ? memo.get(keyOf(s, level))! : 0);
 }
 
-/** The levels that an allocator may ask for: every offered level, and those that were set by hand. */
+/** The levels that an allocator may ask for: every offered level, and those set by hand. */
 export const offeredLevels = (space: Space, start: State): AtLevel[] =>
   space.structures.flatMap((structure) =>
     [...new Set([...(space.levels.get(structure.id) ?? []), start.get(structure.id) ?? structure.units])].map(

@@ -29,7 +29,10 @@ const SMALL_MACS = 5e8;
 const CALIBRATION_MACS = [4e11, 1.5e11] as const;
 const CALIBRATION_ELEMENTS = 2.5e8;
 
-/** Forward passes of the samples that refits of plans which are tried learn from, in multiply-accumulates. */
+/**
+ * Limit on the forward passes of the samples for refits of candidate plans, in
+ * multiply-accumulates.
+ */
 const REFIT_MACS = 6.5e10;
 /** Samples used to refit candidate plans and to compute refit-based scores. */
 export const FIT_SAMPLES = 512;

@@ -96,7 +96,7 @@ const rawScores = stage({
   },
 });
 
-/** Scores of every structure, and which of them the criterion could not rank. */
+/** Scores of every structure, and the structures that the criterion could not rank. */
 export interface CompleteScores {
   readonly scores: Scores;
   readonly notes: readonly string[];

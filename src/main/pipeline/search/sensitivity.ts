@@ -81,7 +81,7 @@ export async function openCutChange(
   return { cost: (_, s) => distance(cut(s)), close: async () => {} };
 }
 
-/** Distance of any model of the same outputs to `whole` on the samples. @internal */
+/** Distance between a model with the same outputs and `whole` on the samples. @internal */
 export async function openDistance(
   executor: Executor,
   { model: whole, ...p }: Whole,
