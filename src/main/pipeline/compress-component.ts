@@ -3,17 +3,15 @@
  * take; the rest of the budget is the component's. In the end the use is measured with the pruned component, and that
  * measurement decides.
  */
-import type { CompressReport, CompressRequest, PackagePart, WorkloadResult } from '../../shared/model/job.ts';
+import type { CompressReport, WorkloadResult } from '../../shared/model/job.ts';
 import type { Budget } from '../../shared/model/types.ts';
 import { latencyReason } from '../engine/latency/verdict.ts';
 import { runCompress } from './compress.ts';
 import type { StageContext } from './context.ts';
 import { finalUse } from './measure/final-use.ts';
-import { metricOf, shareOf } from './measure/use.ts';
+import { shareOf } from './measure/use.ts';
 import { measureWorkload } from './measure/workload.ts';
-import { openPackage } from './prepare/open-package.ts';
-
-type PartRequest = CompressRequest & { readonly part: PackagePart };
+import { openComponent, type PartRequest } from './open-component.ts';
 
 /** Runs of each phase of the measurement that the component's share of the budget is derived from. */
 const RUNS = 30;
@@ -24,19 +22,12 @@ const RUNS = 30;
  */
 export async function compressComponent(request: PartRequest, ctx: StageContext): Promise<CompressReport> {
   const { part, budget } = request;
-  const pkg = openPackage(part.package, { settings: part.settings, family: request.family, dims: request.dims });
-  const metric = metricOf(pkg.workload, part.metric);
+  const { pkg, metric, own } = openComponent(request);
   ctx.progress({ stage: 'load', message: 'measuring one use of the package', done: 0 });
   const { phases } = await measureWorkload(pkg.workload, pkg.fileOf, { ...budget, runs: RUNS }, ctx);
-  const { ratio, main } = shareOf(phases, metric, part.component, budget);
+  const ratio = shareOf(phases, metric, part.component, budget);
   ctx.log(`${part.component} may take ${(100 * ratio).toFixed(1)} % of its time for the budget on ${metric.name}`);
-  const own: CompressRequest = {
-    ...request,
-    model: pkg.fileOf(part.component),
-    budget: { ...conditionsOf(budget), ratio },
-    dims: main.dims,
-  };
-  return runCompress(own, ctx, async (report, pruned) => {
+  return runCompress({ ...own, budget: { ...conditionsOf(budget), ratio } }, ctx, async (report, pruned) => {
     const { latencyRuns: runs } = request.recipe;
     return judged(report, await finalUse(pkg, { part, metric, budget, pruned, runs }, ctx));
   });

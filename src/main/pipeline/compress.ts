@@ -1,7 +1,7 @@
 /** The main job: from a model and a budget to a measured, recovered, packaged model. Composition of the stages. */
 import { stat } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
-import type { CompressReport, CompressRequest } from '../../shared/model/job.ts';
+import type { CompressReport } from '../../shared/model/job.ts';
 import { isWithin } from '../engine/allocation/fit-budget.ts';
 import { leastState } from '../engine/allocation/space.ts';
 import { predictMs } from '../engine/allocation/state.ts';
@@ -16,7 +16,7 @@ import { searchFloorIfRuined } from './floor-search.ts';
 import { leastMeasure } from './measure/paired-benchmark.ts';
 import { threadsNote } from './measure/threads-note.ts';
 import { findResult, type Result } from './make-result.ts';
-import { withJob, type Job } from './open-job.ts';
+import { withJob, type Job, type JobRequest } from './open-job.ts';
 import { measureOriginal, openSearch, type MeasuredOriginal } from './open-search.ts';
 import { writeBundle } from './pack/write-bundle.ts';
 import { tidy } from './prepare/prepare.ts';
@@ -30,7 +30,7 @@ const PLAIN = 0.75;
 export type JudgeResult = (report: CompressReport, model: string) => Promise<CompressReport>;
 
 export const runCompress = (
-  request: CompressRequest,
+  request: JobRequest,
   ctx: StageContext,
   judge: JudgeResult = (report) => Promise.resolve(report),
 ): Promise<CompressReport> =>

@@ -9,6 +9,7 @@ import type { Dataset } from '../data/dataset.ts';
 import { keyOf, type Candidate } from '../engine/allocation/fit-budget.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { writeModelChunks } from '../engine/onnx/index.ts';
+import type { TimedPhase } from '../engine/latency/phases.ts';
 import { meaningsKey, type Meanings } from '../engine/quality/meaning.ts';
 import { localDevice, runtimeVersion } from '../runtime/device.ts';
 import type { SettledSizes } from '../runtime/settle-sizes.ts';
@@ -42,6 +43,21 @@ export const dataLeaf = (dataset: Dataset | null): Keyed<Dataset | null> =>
 export const sizesLeaf = <T extends number | readonly number[]>(
   sizes: Readonly<Record<string, T>>,
 ): Keyed<Readonly<Record<string, T>>> => leaf('sizes', sizes, sizes);
+
+/** The sizes and weights that a latency is the sum of. */
+export const phasesLeaf = (phases: readonly TimedPhase[]): Keyed<readonly TimedPhase[]> =>
+  leaf(
+    'phases',
+    phases.map(({ dims, weight }) => ({ dims, weight })),
+    phases,
+  );
+
+/** One of several phases, by its place and its sizes; null: the sizes that the model was prepared at. */
+export const phaseLeaf = (phase: PhaseAt | null): Keyed<PhaseAt | null> => leaf('phase', phase, phase);
+export interface PhaseAt {
+  readonly place: number;
+  readonly dims: TimedPhase['dims'];
+}
 
 /** How outputs are read, as far as results depend on it. */
 export const meaningsLeaf = (meanings: Meanings): Keyed<Meanings> => leaf('meanings', meaningsKey(meanings), meanings);

@@ -65,8 +65,16 @@ async function makeResult(
   const model = openModelFile(path);
   model.sizes = loaded.model.sizes;
   const sizes = await guardResult(prepared, model, ctx);
-  const { budget, dims, recipe } = request;
-  const measuring = { original: request.model, result: model, budget, dims, runs: recipe.latencyRuns, baselineMs };
+  const { budget, dims, phases, recipe } = request;
+  const measuring = {
+    original: request.model,
+    result: model,
+    budget,
+    dims,
+    phases,
+    runs: recipe.latencyRuns,
+    baselineMs,
+  };
   const final = await finalMeasure(measuring, ctx);
   const recovered = learned.model.key !== compensated.key;
   return { plan, planHash, chosen, learned, recovered, path, model, sizes, final };

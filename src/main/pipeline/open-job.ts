@@ -1,11 +1,13 @@
 /** A job as its stages take it: the model opened, sized and prepared, the data split, and what it is measured with. */
 import type { CompressRequest } from '../../shared/model/job.ts';
 import type { Model } from '../engine/ir/model.ts';
+import type { TimedPhase } from '../engine/latency/phases.ts';
 import { meaningsOf, type Meanings } from '../engine/quality/meaning.ts';
 import { localDevice } from '../runtime/device.ts';
 import type { StageContext } from './context.ts';
 import { recipeLeaves, seedLeaf, threadsLeaf, type KeyedRecipe } from './leaves.ts';
 import { holdBoxes, type Held } from './measure/hold-boxes.ts';
+import { withPhases } from './measure/phases.ts';
 import { openPairedBenchmark, type PairedBenchmark } from './measure/paired-benchmark.ts';
 import { declareAs } from './prepare/free-batch.ts';
 import { openData, type JobData } from './prepare/job-data.ts';
@@ -19,6 +21,9 @@ import { sized, type SizedModel } from './prepare/sized.ts';
 import { resolveRecipe } from './search/resolve-recipe.ts';
 import type { Keyed } from './stage.ts';
 import { stopwatch, type Stopwatch } from './stopwatch.ts';
+
+/** What a job is asked to do, and the phases that its model runs in where it is a component of a package. */
+export type JobRequest = CompressRequest & { readonly phases?: readonly TimedPhase[] };
 
 /** What the stages of a job begin with. */
 interface JobInputs {
@@ -36,7 +41,7 @@ interface JobInputs {
 
 export interface Job {
   /** With the sizes of the model, the threads and the criterion settled. */
-  readonly request: CompressRequest;
+  readonly request: JobRequest;
   readonly inputs: JobInputs;
   readonly loaded: SizedModel;
   /** The model that was given, at any batch size where it bears that: what data go through. */
@@ -57,7 +62,7 @@ export interface Job {
  * @param work gets the context in which a detector's boxes are held where they have to be
  */
 export async function withJob<T>(
-  given: CompressRequest,
+  given: JobRequest,
   ctx: StageContext,
   work: (job: Job, ctx: StageContext) => Promise<T>,
 ): Promise<T> {
@@ -71,9 +76,10 @@ export async function withJob<T>(
     const loaded = await sized(file, { ...given, batch: given.budget.batch, shapes: data.shapes }, ctx);
     const { batch, sizes: dims } = loaded.sizes;
     const sizedRequest = { ...given, budget: { ...given.budget, batch }, dims };
-    const { source, prepared: timed } = await openJobModel(loaded, ctx);
+    const { source, prepared: bare } = await openJobModel(loaded, ctx);
+    const timed = await withPhases(bare, given.phases);
     const from = { model: source.value, path: given.model, dataset, given: given.outputs, batch };
-    const prepared = await withMeanings(timed, from, ctx);
+    const prepared = await withMeanings(bare, from, ctx);
     const meanings = meaningsOf(prepared.value);
     const warnings = await firstLook({ request: sizedRequest, model: source.value, meanings, dataset }, ctx);
     clock.mark('load');

@@ -29,7 +29,8 @@ const INPUTS: Record<string, readonly string[]> = {
   // Of the machine and the conditions.
   providers: ['device'],
   baseline: TIMED,
-  latency: [...TIMED, 'baseline'],
+  phases: ['prepared', 'phases'],
+  latency: [...TIMED, 'baseline', 'phase'],
   bias: [...TIMED, 'allocation', 'blocks', 'channels'],
   // What every budget uses.
   scores: ['source', 'prepared', 'calibration', 'criterion', 'seed', 'threads'],

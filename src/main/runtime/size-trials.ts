@@ -1,6 +1,7 @@
 /**
  * Chooses other sizes of a model's dynamic axes to try. One axis is changed at a time. Axes that do not run at another
- * size alone are changed together with axes of the same size, because two inputs may name equal axes differently.
+ * size alone are changed together with axes of the same size, because two inputs may name equal axes differently, and then
+ * with an axis that is as long as it and another one: the mask of a decoder is as long as its cache and its new tokens.
  */
 import type { HostTensor } from '../engine/executor.ts';
 import type { Model } from '../engine/ir/model.ts';
@@ -50,9 +51,11 @@ export async function trySizes<T>(
   others: (size: number) => readonly number[] = otherSizes,
 ): Promise<SizeTrials<T>> {
   const trials: SizeTrial<T>[] = [];
-  const first = async (names: readonly string[], size: number): Promise<boolean> => {
+  /** Moves all of these axes by as much as the first one. */
+  const first = async (names: readonly string[]): Promise<boolean> => {
+    const size = now.get(names[0]!)!;
     for (const other of others(size)) {
-      const changed = Object.fromEntries(names.map((n) => [n, other]));
+      const changed = Object.fromEntries(names.map((n) => [n, now.get(n)! + other - size]));
       const result = await attempt(changed);
       if (result === null) continue;
       trials.push({ changed, result });
@@ -61,16 +64,32 @@ export async function trySizes<T>(
     return false;
   };
   const alone: string[] = [];
-  for (const [name, size] of now) if (!(await first([name], size))) alone.push(name);
+  for (const name of now.keys()) if (!(await first([name]))) alone.push(name);
   const bySize = new Map<number, string[]>();
   for (const name of alone) {
     const size = now.get(name)!;
     bySize.set(size, [...(bySize.get(size) ?? []), name]);
   }
-  const stuck: string[] = [];
-  for (const [size, names] of bySize) if (names.length < 2 || !(await first(names, size))) stuck.push(...names);
-  return { trials, stuck };
+  const left: string[] = [];
+  for (const names of bySize.values()) if (names.length < 2 || !(await first(names))) left.push(...names);
+  const moved = new Set<string>();
+  for (const [addend, sum] of sumsOf(left, now)) {
+    if (moved.has(addend) || !(await first([addend, sum]))) continue;
+    moved.add(addend).add(sum);
+  }
+  return { trials, stuck: left.filter((n) => !moved.has(n)) };
 }
+
+/** Pairs of an axis and one that is as long as it and a third axis together. */
+const sumsOf = (names: readonly string[], sizes: ReadonlyMap<string, number>): [string, string][] =>
+  names.flatMap((sum) =>
+    names
+      .filter((addend) => {
+        const rest = sizes.get(sum)! - sizes.get(addend)!;
+        return addend !== sum && names.some((n) => n !== sum && n !== addend && sizes.get(n) === rest);
+      })
+      .map((addend): [string, string] => [addend, sum]),
+  );
 
 /** Random inputs with some axes at other sizes. Tensors whose shape does not change are taken from `feeds`. */
 export function feedsAt(

@@ -6,6 +6,7 @@ import type { ReachRequest } from '../../shared/model/tasks.ts';
 import type { ReachReport } from '../../shared/model/window.ts';
 import { modelCosts } from '../engine/ir/costs.ts';
 import type { Facts } from '../engine/ir/facts.ts';
+import type { TimedPhase } from '../engine/latency/phases.ts';
 import { Widths, type KeepCounts } from '../engine/latency/widths.ts';
 import { predictMs, type Space } from '../engine/allocation/state.ts';
 import { measuredHere } from '../runtime/device.ts';
@@ -20,6 +21,7 @@ import { axesOf } from '../engine/structures/find.ts';
 import { sized } from '../pipeline/prepare/sized.ts';
 import { openPackage } from '../pipeline/prepare/open-package.ts';
 import { metricOf, useBefore } from '../pipeline/measure/use.ts';
+import { timedPhases, withPhases } from '../pipeline/measure/phases.ts';
 import { measureWorkload } from '../pipeline/measure/workload.ts';
 import { openPairedBenchmark } from '../pipeline/measure/paired-benchmark.ts';
 import { leastState, openSpace } from '../engine/allocation/space.ts';
@@ -45,8 +47,8 @@ async function reachOfUse(
   const pkg = openPackage(part.package, { settings: part.settings, family, dims: request.dims });
   const metric = metricOf(pkg.workload, part.metric);
   const { phases } = await measureWorkload(pkg.workload, pkg.fileOf, { ...request, runs: RUNS }, ctx);
-  const { use, ownMs, main } = useBefore(phases, metric, part);
-  const own = await reachOfModel({ ...request, model: pkg.fileOf(part.component), dims: main.dims }, ctx);
+  const { use, ownMs } = useBefore(phases, metric, part);
+  const own = await reachOfModel({ ...request, model: pkg.fileOf(part.component), dims: pkg.mainDims(part.component), phases: timedPhases(pkg.workload, metric, part.component) }, ctx); // prettier-ignore
   const whole = (ms: number): number => use.othersMs + (ownMs * ms) / own.baselineMs;
   return {
     ...own,
@@ -57,16 +59,20 @@ async function reachOfUse(
   };
 }
 
-async function reachOfModel(request: ReachRequest, ctx: StageContext): Promise<ReachReport> {
-  const { model: path, dims: _, part: _part, family: _family, ...where } = request;
+async function reachOfModel(
+  request: ReachRequest & { readonly phases?: readonly TimedPhase[] },
+  ctx: StageContext,
+): Promise<ReachReport> {
+  const { model: path, phases, threads, provider } = request;
   ctx.progress({ stage: 'load', message: 'reading the model', done: 0 });
   const loaded = await sized(await loadWithHash(path), request, ctx);
   const { batch, sizes: dims } = loaded.sizes;
-  const { prepared: keyed } = await openJobModel(loaded, ctx);
+  const { prepared: bare } = await openJobModel(loaded, ctx);
+  const keyed = await withPhases(bare, phases);
   const prepared = keyed.value;
   ctx.progress({ stage: 'baseline', message: 'measuring the original', done: 0 });
-  const budget: Budget = { ...where, batch, percentile: 50 };
-  const { compare, close } = openPairedBenchmark({ model: path, budget, dims }, ctx, (m) => declareAs(m, loaded.model));
+  const budget: Budget = { threads, provider, batch, percentile: 50 };
+  const { compare, close } = openPairedBenchmark({ model: path, budget, dims, phases }, ctx, (m) => declareAs(m, loaded.model)); // prettier-ignore
   const baseline = await baselineOf({ prepared: keyed, budget, compare }, ctx).finally(close);
   ctx.progress({ stage: 'latency', message: 'timing operators', done: 0 });
   const latency = await latencyStage({ prepared: keyed, budget, baseline }, ctx);

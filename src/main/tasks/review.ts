@@ -23,7 +23,9 @@ import { withMeanings } from '../pipeline/prepare/readings.ts';
 import { samplePredictions } from './sample-predictions.ts';
 import { sized } from '../pipeline/prepare/sized.ts';
 import { openJobModel } from '../pipeline/prepare/open-model.ts';
-import { openPackage } from '../pipeline/prepare/open-package.ts';
+import { openComponent } from '../pipeline/open-component.ts';
+import type { JobRequest } from '../pipeline/open-job.ts';
+import { withPhases } from '../pipeline/measure/phases.ts';
 import type { Prepared } from '../pipeline/prepare/prepare.ts';
 import type { Structure } from '../engine/structures/contract.ts';
 import { resolveRecipe } from '../pipeline/search/resolve-recipe.ts';
@@ -35,7 +37,7 @@ const COST = 'predicting latency over widths';
 
 /** Throws what opening the model throws. Without the job's data, costs come from random inputs and no samples are shown. */
 export async function runReview({ request: asked, report }: ReviewRequest, ctx: StageContext): Promise<ReviewData> {
-  const given = atItsSizes(asked, report);
+  const given = asRun(asked);
   ctx.progress({ stage: 'load', message: 'reading the model', done: 0 });
   const file = await loadWithHash(given.model);
   const data = await dataOf(given, file.model, ctx);
@@ -50,9 +52,10 @@ export async function runReview({ request: asked, report }: ReviewRequest, ctx: 
     const prepared = read.value;
     const baselineMs = report.baseline.p50Ms;
     const { budget } = request;
-    const baseline = reportedBaseline({ prepared: bare, budget, baselineMs }, ctx);
+    const timed = await withPhases(bare, given.phases);
+    const baseline = reportedBaseline({ prepared: timed, budget, baselineMs, ...phaseTimes(report) }, ctx);
     ctx.progress({ stage: 'latency', message: 'timing operators', done: 0 });
-    const latency = await latencyStage({ prepared: bare, budget, baseline }, ctx);
+    const latency = await latencyStage({ prepared: timed, budget, baseline }, ctx);
     const job = sourcesOf({ request, source, prepared: read, data }, ctx);
     const scored = await job.scores();
     const { structures } = prepared;
@@ -96,15 +99,15 @@ export async function runReview({ request: asked, report }: ReviewRequest, ctx: 
   }
 }
 
-/** A component of a package was pruned at the sizes of its slowest phase. */
-function atItsSizes(request: CompressRequest, { workload }: CompressReport): CompressRequest {
-  const { part, family, dims } = request;
-  if (!part || !workload) return request;
-  const own = workload.phases.filter((p) => p.component === part.component);
-  const main = own.reduce((a, b) => (b.beforeMs > a.beforeMs ? b : a));
-  const { phases } = openPackage(part.package, { settings: part.settings, family, dims }).workload;
-  return { ...request, dims: phases.find((p) => p.name === main.name)!.dims };
-}
+/** As the job ran it: of a component of a package, at its own sizes and in its phases. */
+const asRun = ({ part, ...request }: CompressRequest): JobRequest =>
+  part ? openComponent({ ...request, part }).own : request;
+
+/** The phases of the component, each run in milliseconds as the report has it. */
+const phaseTimes = ({ workload }: CompressReport): { phaseMs?: readonly number[] } => {
+  const own = workload?.phases.filter((p) => p.component === workload.component);
+  return own ? { phaseMs: own.map((p) => p.beforeMs / p.weight) } : {};
+};
 
 /** Data that are gone or cannot be read cost the samples, not the review. */
 async function dataOf(request: CompressRequest, model: Model, ctx: Pick<StageContext, 'memo'>): Promise<JobData> {

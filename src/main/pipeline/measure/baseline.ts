@@ -4,7 +4,7 @@ import type { StageContext } from '../context.ts';
 import { conditionLeaves, type Machine } from '../leaves.ts';
 import type { Prepared } from '../prepare/prepare.ts';
 import { figures, input, type Keyed } from '../stage.ts';
-import { atPercentile, type Compare } from './paired-benchmark.ts';
+import { atPercentile, type Compare, type PhasePair } from './paired-benchmark.ts';
 
 export interface Baseline {
   /** Median of the original. */
@@ -13,12 +13,14 @@ export interface Baseline {
   readonly spread: number;
   /** Of the prepared model to the original. */
   readonly ratio: number;
+  /** The same of each phase; a model without phases has one. */
+  readonly phases: readonly PhasePair[];
 }
 
 /** The original and the prepared model, measured side by side. */
 const baseline = figures({
   name: 'baseline',
-  version: 1,
+  version: 2,
   inputs: {
     prepared: input<Prepared>(),
     machine: input<Machine>(),
@@ -44,16 +46,29 @@ function knownBaseline(o: BaselineOptions, ctx: Pick<StageContext, 'memo'>): Mea
   const memo = baseline.open(given, ctx);
   const [baselineMs, spread, ratio] = [memo.get('ms'), memo.get(spreadAt(o.budget)), memo.get('prepared')];
   if (baselineMs === undefined || spread === undefined || ratio === undefined) return null;
-  return baseline.measured(given, { baselineMs, spread, ratio });
+  const phases: PhasePair[] = [];
+  for (let i = 0; i < phaseCount(o.prepared.value); i++) {
+    const [originalMs, own] = [memo.get(`phase ${i} ms`), memo.get(`phase ${i} prepared`)];
+    if (originalMs === undefined || own === undefined) return null;
+    phases.push({ originalMs, ratio: own });
+  }
+  return baseline.measured(given, { baselineMs, spread, ratio, phases });
 }
 
-/** The original's latency as a report states it, under the same conditions. */
+const phaseCount = ({ phases }: Prepared): number => phases?.length ?? 1;
+
+/**
+ * The original's latency as a report states it, under the same conditions.
+ * @param o.phaseMs of each phase, for a component of a package
+ */
 export function reportedBaseline(
-  o: BaselineOptions & { readonly baselineMs: number },
+  o: BaselineOptions & { readonly baselineMs: number; readonly phaseMs?: readonly number[] },
   ctx: Pick<StageContext, 'memo'>,
 ): MeasuredBaseline {
-  const { ratio = 1, spread = 1 } = knownBaseline(o, ctx)?.value ?? {};
-  return baseline.measured(conditionsOf(o), { baselineMs: o.baselineMs, spread, ratio });
+  const { baselineMs, phaseMs = [baselineMs] } = o;
+  const { ratio = 1, spread = 1, phases } = knownBaseline(o, ctx)?.value ?? {};
+  const stated = phaseMs.map((originalMs, i) => ({ originalMs, ratio: phases?.[i]?.ratio ?? 1 }));
+  return baseline.measured(conditionsOf(o), { baselineMs, spread, ratio, phases: stated });
 }
 
 /**
@@ -74,7 +89,12 @@ export async function baselineOf(
   memo.put('ms', baselineMs);
   memo.put(spreadAt(o.budget), spread);
   memo.put('prepared', pair.ratio);
-  return baseline.measured(given, { baselineMs, spread, ratio: pair.ratio });
+  const phases = pair.phases ?? [{ originalMs: baselineMs, ratio: pair.ratio }];
+  phases.forEach(({ originalMs, ratio }, i) => {
+    memo.put(`phase ${i} ms`, originalMs);
+    memo.put(`phase ${i} prepared`, ratio);
+  });
+  return baseline.measured(given, { baselineMs, spread, ratio: pair.ratio, phases });
 }
 
 const spreadAt = ({ percentile }: Budget): string => `spread ${percentile}`;

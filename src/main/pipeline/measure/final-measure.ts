@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import type { LatencyVerdict } from '../../../shared/model/job.ts';
 import type { Budget, LatencyStats } from '../../../shared/model/types.ts';
 import type { Model } from '../../engine/ir/model.ts';
+import type { TimedPhase } from '../../engine/latency/phases.ts';
 import { latencyVerdict, meanInterval, planFinal, type FinalPlan } from '../../engine/latency/verdict.ts';
 import type { CandidateResult } from '../../runtime/bench.ts';
 import { saveModelFile } from '../../storage/model-files.ts';
@@ -15,6 +16,7 @@ import { scratchFolder } from '../../storage/scratch.ts';
 import type { StageContext } from '../context.ts';
 import type { MeasureInput } from './measure.ts';
 import { atPercentile, statsTogether } from './paired-benchmark.ts';
+import { foldPhases, perPhase } from './phases.ts';
 
 /** Seconds of one opening: all models together. */
 const SECONDS = 1;
@@ -41,6 +43,8 @@ export interface FinalOptions {
   readonly budget: Budget;
   /** Sizes of the dynamic axes besides the batch. */
   readonly dims?: Readonly<Record<string, number>> | undefined;
+  /** Of a component of a package: both models are measured in all of them. */
+  readonly phases?: readonly TimedPhase[] | undefined;
   /** Runs that the recipe asks for. */
   readonly runs: number;
   /** Of the original, as known so far: sets the length. */
@@ -52,7 +56,7 @@ export async function finalMeasure(
   o: FinalOptions,
   ctx: Pick<StageContext, 'inSubprocess' | 'progress'>,
 ): Promise<Final> {
-  const { budget, dims = {} } = o;
+  const { budget, dims = {}, phases } = o;
   const plan = planFinal(o.runs, budget.percentile, o.baselineMs);
   const folder = await scratchFolder();
   try {
@@ -61,8 +65,8 @@ export async function finalMeasure(
     const { threads, provider, batch } = budget;
     const input: MeasureInput = {
       models: [
-        { name: 'original', model: o.original },
-        { name: 'pruned', model: file },
+        ...perPhase({ name: 'original', model: o.original }, phases),
+        ...perPhase({ name: 'pruned', model: file }, phases),
       ],
       yardstick: true,
       // No precision ends it: only its time and its runs do.
@@ -71,7 +75,7 @@ export async function finalMeasure(
     const openings: (readonly CandidateResult[])[] = [];
     for (let i = 0; i < plan.openings; i++) {
       ctx.progress({ stage: 'measure', message: `the original and the result, side by side (${i + 1} of ${plan.openings})`, done: i / plan.openings }); // prettier-ignore
-      openings.push((await ctx.inSubprocess('measure', input)) as readonly CandidateResult[]);
+      openings.push(foldPhases((await ctx.inSubprocess('measure', input)) as readonly CandidateResult[], phases));
     }
     return judgeFinal(openings, budget, plan);
   } finally {

@@ -39,12 +39,17 @@ export type Measured = CandidateResult & { /** Where random numbers would not do
 
 export async function runMeasure(input: MeasureInput): Promise<readonly Measured[]> {
   const { options, yardstick: beside = false, holding = false, sample } = input;
-  const models = input.models.map(({ dims, ...c }) =>
-    dims ? { ...c, feeds: randomFeeds(openModelFile(c.model), { dims }) } : c,
-  );
+  const models = input.models.map(withFeeds);
   const look = (candidates: readonly Candidate[]): Promise<CandidateResult[]> =>
     opened(candidates, options, (all) => benchmark(beside ? [...all, yardstick()] : all, options));
   return holding ? measureHolding(models, look, { options, ...(sample && { sample }) }) : look(models);
+}
+
+/** Random inputs of a candidate's own sizes, where it has some. */
+export function withFeeds({ dims, ...c }: Candidate & { readonly dims?: Readonly<Record<string, number>> }): Candidate {
+  if (!dims) return c;
+  const graph = graphOf(c.model);
+  return { ...c, feeds: randomFeeds(graph!, { dims }) };
 }
 
 /** A file that several candidates run is opened once for all of them, as its user does. */

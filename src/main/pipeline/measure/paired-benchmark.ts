@@ -5,17 +5,27 @@ import type { CompressRequest } from '../../../shared/model/job.ts';
 import type { Budget, LatencyStats } from '../../../shared/model/types.ts';
 import { cloneModel } from '../../engine/ir/clone.ts';
 import type { Model } from '../../engine/ir/model.ts';
+import type { TimedPhase } from '../../engine/latency/phases.ts';
 import { benchmark, openCandidate, type BenchOptions, type CandidateResult } from '../../runtime/bench.ts';
 import type { RuntimeSession } from '../../runtime/executor.ts';
 import { saveModelFile } from '../../storage/model-files.ts';
 import { scratchFolder } from '../../storage/scratch.ts';
 import type { StageContext } from '../context.ts';
-import type { MeasureInput } from './measure.ts';
+import { withFeeds, type MeasureInput } from './measure.ts';
+import { foldPhases, perPhase } from './phases.ts';
 
 export interface Pair {
   readonly original: LatencyStats;
   readonly pruned: LatencyStats;
   /** Pruned over original: the quotient of the medians of interleaved rounds. */
+  readonly ratio: number;
+  /** The same in each phase; absent without phases. */
+  readonly phases?: readonly PhasePair[];
+}
+
+/** The original in one phase, in milliseconds, and the quotient there. */
+export interface PhasePair {
+  readonly originalMs: number;
   readonly ratio: number;
 }
 
@@ -56,10 +66,11 @@ export interface PairedBenchmark {
  * The original is taken from its file. A single look at a slow model happens in this process, where the original stays
  * open: opening it takes longer than the look.
  * @param o.dims sizes of the dynamic axes besides the batch
+ * @param o.phases of a component of a package: both models are measured in all of them, and the figures are weighted sums
  * @param declare gives a working copy the inputs and outputs that it will be shipped with
  */
 export function openPairedBenchmark(
-  { model: original, budget, dims = {} }: Pick<CompressRequest, 'model' | 'budget' | 'dims'>,
+  { model: original, budget, dims = {}, phases }: PairedRequest,
   ctx: Pick<StageContext, 'inSubprocess'>,
   declare: (m: Model) => void = () => undefined,
 ): PairedBenchmark {
@@ -78,28 +89,30 @@ export function openPairedBenchmark(
       dims,
       runs,
       precision,
-      ...(band && { band }),
+      // Of several phases no ratio to the first candidate is that of the models.
+      ...(band && (phases?.length ?? 1) === 1 && { band }),
       minSeconds,
       maxSeconds,
       absolute,
       warmup,
     };
     const pairs: Pair[] = [];
-    const take = ([a, b]: readonly CandidateResult[]): void => {
-      pairs.push({ original: a!.stats, pruned: b!.stats, ratio: b!.ratio.value });
-      slow = a!.stats.p50Ms > SLOW_MS;
+    const take = (results: readonly CandidateResult[]): void => {
+      pairs.push(pairOf(results, phases));
+      slow = results[0]!.stats.p50Ms > SLOW_MS;
     };
     if (slow && openings === 1) {
       const session = (opened ??= await openCandidate(original, { threads, provider }));
-      take(
-        await benchmark(
-          [
-            { name: 'original', model: original, session },
-            { name: 'pruned', model: pruned },
-          ],
-          options,
-        ),
-      );
+      const other = await openCandidate(pruned, { threads, provider });
+      try {
+        const candidates = [
+          ...perPhase({ name: 'original', model: original, session }, phases),
+          ...perPhase({ name: 'pruned', model: pruned, session: other }, phases),
+        ];
+        take(await benchmark(candidates.map(withFeeds), options));
+      } finally {
+        await other.release();
+      }
       return pairs[0]!;
     }
     const folder = await scratchFolder();
@@ -107,8 +120,8 @@ export function openPairedBenchmark(
       const file = join(folder, 'model.onnx');
       saveModelFile(pruned, file);
       const models = [
-        { name: 'original', model: original },
-        { name: 'pruned', model: file },
+        ...perPhase({ name: 'original', model: original }, phases),
+        ...perPhase({ name: 'pruned', model: file }, phases),
       ];
       for (let i = 0; i < openings; i++)
         take((await ctx.inSubprocess('measure', { models, options } satisfies MeasureInput)) as CandidateResult[]);
@@ -128,12 +141,38 @@ export function openPairedBenchmark(
   };
 }
 
+type PairedRequest = Pick<CompressRequest, 'model' | 'budget' | 'dims'> & {
+  readonly phases?: readonly TimedPhase[] | undefined;
+};
+
+/** @param results of the original in every phase, then of the pruned model */
+function pairOf(results: readonly CandidateResult[], phases: readonly TimedPhase[] | undefined): Pair {
+  const [original, pruned] = foldPhases(results, phases);
+  return {
+    original: original!.stats,
+    pruned: pruned!.stats,
+    ratio: pruned!.ratio.value,
+    ...(phases && {
+      phases: phases.map((_, i) => ({
+        originalMs: results[i]!.stats.p50Ms,
+        ratio: results[phases.length + i]!.ratio.value / results[i]!.ratio.value,
+      })),
+    }),
+  };
+}
+
 /** Means over openings; the noise is at least what the openings differ by. */
 function together(pairs: readonly Pair[]): Pair {
   return {
     original: statsTogether(pairs.map((p) => p.original)),
     pruned: statsTogether(pairs.map((p) => p.pruned)),
     ratio: pairs.reduce((n, p) => n + p.ratio, 0) / pairs.length,
+    ...(pairs[0]!.phases && {
+      phases: pairs[0]!.phases.map((_, i) => {
+        const mean = (of: keyof PhasePair): number => pairs.reduce((n, p) => n + p.phases![i]![of], 0) / pairs.length;
+        return { originalMs: mean('originalMs'), ratio: mean('ratio') };
+      }),
+    }),
   };
 }
 

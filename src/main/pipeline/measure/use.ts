@@ -24,15 +24,8 @@ const phaseParts = (phases: readonly PhaseTime[], { weights }: Metric, percentil
     return weight > 0 ? [{ name, component, weight, ms: weight * atPercentile(latency, percentile) }] : [];
   });
 
-export interface Share {
-  /** Of the component's own time: what the budget leaves it, 1 at most. */
-  readonly ratio: number;
-  /** Its phase that takes the most of the metric. */
-  readonly main: PhaseTime;
-}
-
 /**
- * The component's share of a budget on the whole use.
+ * The share of the component's own time that a budget on the whole use leaves it, 1 at most.
  * @throws 'workload-component' where the component has no part in the metric or the others alone take the budget
  */
 export function shareOf(
@@ -40,8 +33,8 @@ export function shareOf(
   metric: Metric,
   component: string,
   budget: Pick<Budget, 'ms' | 'ratio' | 'percentile'>,
-): Share {
-  const { parts, ownMs, othersMs, main } = splitUse(phases, metric, component, budget.percentile);
+): number {
+  const { parts, ownMs, othersMs } = splitUse(phases, metric, component, budget.percentile);
   const goal = budget.ms ?? budget.ratio! * sum(parts);
   const ratio = (goal - othersMs) / ownMs;
   if (ratio < LEAST_SHARE)
@@ -49,7 +42,7 @@ export function shareOf(
       component,
       reason: `the other components alone take ${othersMs.toFixed(2)} ms, and the budget on ${metric.name} is ${goal.toFixed(2)} ms`,
     });
-  return { ratio: Math.min(ratio, 1), main };
+  return Math.min(ratio, 1);
 }
 
 const sum = (parts: readonly PhasePart[]): number => parts.reduce((total, p) => total + p.ms, 0);
@@ -58,7 +51,6 @@ interface SplitUse {
   readonly parts: readonly PhasePart[];
   readonly ownMs: number;
   readonly othersMs: number;
-  readonly main: PhaseTime;
 }
 
 /** @throws 'workload-component' where the component has no part in the metric */
@@ -69,12 +61,11 @@ function splitUse(
   percentile: Budget['percentile'],
 ): SplitUse {
   const parts = phaseParts(phases, metric, percentile);
-  const own = parts.filter((p) => p.component === component && p.ms > 0);
-  const [first, ...rest] = own;
-  if (!first) throw new SecateurError('workload-component', { component, reason: `it has no part in ${metric.name}` });
-  const slowest = rest.reduce((a, b) => (b.ms > a.ms ? b : a), first);
+  const own = parts.filter((p) => p.component === component);
   const ownMs = sum(own);
-  return { parts, ownMs, othersMs: sum(parts) - ownMs, main: phases.find((p) => p.name === slowest.name)! };
+  if (!(ownMs > 0))
+    throw new SecateurError('workload-component', { component, reason: `it has no part in ${metric.name}` });
+  return { parts, ownMs, othersMs: sum(parts) - ownMs };
 }
 
 /**
@@ -85,7 +76,7 @@ export function useBefore(
   phases: readonly PhaseTime[],
   metric: Metric,
   { component }: Pick<PackagePart, 'component'>,
-): { readonly use: UseOfPackage; readonly ownMs: number; readonly main: PhaseTime } {
-  const { parts, ownMs, othersMs, main } = splitUse(phases, metric, component, 50);
-  return { use: { metric: metric.name, about: metric.about, component, othersMs, phases: parts }, ownMs, main };
+): { readonly use: UseOfPackage; readonly ownMs: number } {
+  const { parts, ownMs, othersMs } = splitUse(phases, metric, component, 50);
+  return { use: { metric: metric.name, about: metric.about, component, othersMs, phases: parts }, ownMs };
 }

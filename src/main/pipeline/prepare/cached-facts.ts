@@ -20,7 +20,7 @@ interface Kept extends Omit<TensorFacts, 'constant'> {
 /** The graph holds no large weights, so the model that it was made of is an input as well. */
 export const factsStage = stage({
   name: 'facts',
-  version: 5,
+  version: 6,
   inputs: { source: input<Model>(), graph: input<Model>(), batch: input<number>(), runtime: input<string>() },
   run: ({ graph, batch }, ctx: Pick<StageContext, 'executor'>) => collectFacts(graph, ctx.executor, { batch }),
   codec: {

@@ -4,6 +4,7 @@
  */
 import { cloneModel } from '../../engine/ir/clone.ts';
 import type { Facts } from '../../engine/ir/facts.ts';
+import type { TimedPhase } from '../../engine/latency/phases.ts';
 import type { Model } from '../../engine/ir/model.ts';
 import {
   constantsToInitializers,
@@ -34,6 +35,8 @@ import { factsStage } from './cached-facts.ts';
 export interface Prepared extends Subject {
   /** How outputs are read; default: as the graph and its shapes say. */
   readonly meanings?: Meanings;
+  /** What its latency is the sum of, where it is a component of a package; default: one run at its own sizes. */
+  readonly phases?: readonly TimedPhase[];
   /** Shortcuts that became convolutions. */
   readonly rewritten: number;
   /** Sentences for the report. */
