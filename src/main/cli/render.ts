@@ -71,11 +71,14 @@ export function renderCompress(r: CompressReport, colours = false): string {
   if (r.compensated && r.result?.quality) {
     text += `before recovery: ${quality(r.compensated)}\n`;
   }
-  if (r.workload) text += `${workloadLine(r.workload)}\nthe component's share of it: `;
+  if (r.workload) text += `${workloadLine(r.workload)}\n${phaseTable(r.workload)}the component's share of it: `;
   text += `${budgetLine(r)}\n`;
   if (r.unreachable) {
     text += `The budget cannot be reached: ${r.unreachable.reason}\n`;
-    text += `The lowest possible latency is about ${milliseconds(r.unreachable.bestMs)}. Slowest operators:\n`;
+    const { use } = r.unreachable;
+    if (use)
+      text += `One use of the package: ${use.metric} takes ${milliseconds(use.beforeMs)} now and ${milliseconds(use.bestMs)} at best, and the budget is ${milliseconds(use.budgetMs)}.\n`;
+    text += `The lowest possible latency${use ? ` of ${use.component}` : ''} is about ${milliseconds(r.unreachable.bestMs)}. Slowest operators:\n`;
     text += table(r.unreachable.holds.map((h) => [`  ${h.operator}`, milliseconds(h.ms)]));
   }
   if (r.blocksRemoved.length > 0) text += `blocks removed: ${r.blocksRemoved.join(', ')}\n`;
@@ -95,6 +98,15 @@ export function renderCompress(r: CompressReport, colours = false): string {
 
 /** The word for one unit. Reports of older versions knew channels only. */
 const unitOf = (g: GroupInfo): string => g.unit ?? 'channel';
+
+const phaseTable = ({ phases }: WorkloadResult): string =>
+  table(
+    [
+      ['  phase', 'component', 'runs', 'before', 'after'],
+      ...phases.map((p) => [`  ${p.name}`, p.component, String(p.weight), milliseconds(p.beforeMs), milliseconds(p.afterMs)]), // prettier-ignore
+    ],
+    [0, 1],
+  );
 
 function workloadLine(w: WorkloadResult): string {
   const { low, high } = w.latency;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { CompressReport, WorkloadResult } from '../../shared/model/job.ts';
 import { latencyReason } from '../engine/latency/verdict.ts';
-import { judged } from './compress-component.ts';
+import { forUse, judged } from './compress-component.ts';
 
 describe('the verdict on a use', () => {
   const workload = (low: number, high: number, verdict: 'met' | 'missed' | 'too-close') =>
@@ -28,4 +28,20 @@ describe('the verdict on a use', () => {
       reasons: ['Top-1 fell.'],
     });
   });
+});
+
+it('says what a budget out of reach means for the use', () => {
+  const report = {
+    reasons: ['The budget cannot be reached.'],
+    unreachable: { reason: 'r', bestMs: 3, holds: [] },
+    baseline: { p50Ms: 5 },
+  } as unknown as CompressReport;
+  const before = { use: { othersMs: 10 }, ownMs: 20 } as unknown as Parameters<typeof forUse>[1];
+  const part = { package: '/p', component: 'decoder', metric: 'total', settings: {} };
+  const told = forUse(report, before, part, { ratio: 0.5 });
+  // The component takes 3 / 5 of its 20 ms at best.
+  expect(told.unreachable!.use).toEqual({ component: 'decoder', metric: 'total', beforeMs: 30, bestMs: 22, budgetMs: 15 }); // prettier-ignore
+  expect(told.reasons![0]).toMatch(/largest cut of decoder, total is about 22\.0 ms, and the budget is 15\.0 ms/);
+  const { unreachable: _, ...met } = report;
+  expect(forUse(met, before, part, { ratio: 0.5 })).toBe(met);
 });

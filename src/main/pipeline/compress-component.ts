@@ -3,13 +3,13 @@
  * take; the rest of the budget is the component's. In the end the use is measured with the pruned component, and that
  * measurement decides.
  */
-import type { CompressReport, WorkloadResult } from '../../shared/model/job.ts';
+import type { CompressReport, PackagePart, WorkloadResult } from '../../shared/model/job.ts';
 import type { Budget } from '../../shared/model/types.ts';
 import { latencyReason } from '../engine/latency/verdict.ts';
 import { runCompress } from './compress.ts';
 import type { StageContext } from './context.ts';
 import { finalUse } from './measure/final-use.ts';
-import { shareOf } from './measure/use.ts';
+import { shareOf, useBefore } from './measure/use.ts';
 import { measureWorkload } from './measure/workload.ts';
 import { openComponent, type PartRequest } from './open-component.ts';
 
@@ -27,10 +27,15 @@ export async function compressComponent(request: PartRequest, ctx: StageContext)
   const { phases } = await measureWorkload(pkg.workload, pkg.fileOf, { ...budget, runs: RUNS }, ctx);
   const ratio = shareOf(phases, metric, part.component, budget);
   ctx.log(`${part.component} may take ${(100 * ratio).toFixed(1)} % of its time for the budget on ${metric.name}`);
-  return runCompress({ ...own, budget: { ...conditionsOf(budget), ratio } }, ctx, async (report, pruned) => {
-    const { latencyRuns: runs } = request.recipe;
-    return judged(report, await finalUse(pkg, { part, metric, budget, pruned, runs }, ctx));
-  });
+  const found = await runCompress(
+    { ...own, budget: { ...conditionsOf(budget), ratio } },
+    ctx,
+    async (report, pruned) => {
+      const { latencyRuns: runs } = request.recipe;
+      return judged(report, await finalUse(pkg, { part, metric, budget, pruned, runs }, ctx));
+    },
+  );
+  return forUse(found, useBefore(phases, metric, part), part, budget);
 }
 
 const conditionsOf = ({ percentile, batch, threads, provider }: Budget): Omit<Budget, 'ms' | 'ratio'> => ({
@@ -39,6 +44,26 @@ const conditionsOf = ({ percentile, batch, threads, provider }: Budget): Omit<Bu
   threads,
   provider,
 });
+
+/** The report of a budget that is out of reach says what the component's largest cut means for the use. @internal */
+export function forUse(
+  report: CompressReport,
+  { use, ownMs }: ReturnType<typeof useBefore>,
+  { component, metric }: PackagePart,
+  budget: Pick<Budget, 'ms' | 'ratio'>,
+): CompressReport {
+  const { unreachable } = report;
+  if (!unreachable) return report;
+  const beforeMs = use.othersMs + ownMs;
+  const bestMs = use.othersMs + (ownMs * unreachable.bestMs) / report.baseline.p50Ms;
+  const budgetMs = budget.ms ?? budget.ratio! * beforeMs;
+  const reason = `The budget cannot be reached: with the largest cut of ${component}, ${metric} is about ${bestMs.toPrecision(3)} ms, and the budget is ${budgetMs.toPrecision(3)} ms.`;
+  return {
+    ...report,
+    reasons: [reason, ...(report.reasons ?? []).slice(1)],
+    unreachable: { ...unreachable, use: { component, metric, beforeMs, bestMs, budgetMs } },
+  };
+}
 
 /** The use decides about the budget; the quality of the component was judged before. @internal */
 export function judged(report: CompressReport, workload: WorkloadResult): CompressReport {

@@ -137,7 +137,7 @@ async function packed(job: Job, found: Result, report: CompressReport, ctx: Stag
   const { final, sizes } = found;
   ctx.progress({ stage: 'bundle', message: 'writing the bundle', done: 0 });
   const bundle = await writeBundle({
-    name: basename(request.model, extname(request.model)),
+    name: request.part?.component ?? basename(request.model, extname(request.model)),
     outDir: request.out,
     modelPath: found.path,
     originalPath: request.model,
@@ -152,6 +152,7 @@ async function packed(job: Job, found: Result, report: CompressReport, ctx: Stag
     dataset: data.dataset,
     sizes,
     dims: request.dims ?? {},
+    phases: request.phases,
     seed: request.seed,
     executor: createExecutor(),
   });

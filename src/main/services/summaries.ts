@@ -33,7 +33,7 @@ export function resultOf(report: CompressReport): ResultSummary {
     ...(unreachable && { unreachable: { reason: unreachable.reason } }),
     qualityBefore: baseline.quality,
     quality: result?.quality ?? null,
-    beforeMs: workload?.beforeMs ?? baseline.p50Ms,
+    beforeMs: workload?.beforeMs ?? unreachable?.use?.beforeMs ?? baseline.p50Ms,
     afterMs: workload?.afterMs ?? result?.p50Ms ?? null,
   };
 }

@@ -154,6 +154,13 @@ export interface WorkloadResult extends PackagePart {
   readonly latency: LatencyVerdict;
 }
 
+/** A use of a package whose budget no cut of the component can meet. Milliseconds of the metric. */
+export interface UnreachableUse extends Pick<PackagePart, 'component' | 'metric'> {
+  readonly beforeMs: number;
+  readonly bestMs: number;
+  readonly budgetMs: number;
+}
+
 /** Request of a `compress` job; paths are absolute. */
 export interface CompressRequest {
   readonly model: string;
@@ -255,6 +262,8 @@ export interface CompressReport {
   readonly unreachable?: {
     readonly reason: string;
     readonly bestMs: number;
+    /** Of a component of a package: what its largest cut means for the use. */
+    readonly use?: UnreachableUse;
     readonly holds: readonly { operator: string; ms: number }[];
   };
   readonly baseline: ModelMeasure;

@@ -1,6 +1,6 @@
 /** The model card of a bundle, in Markdown. Everything in it comes from the job's report. */
 import type { Interval } from '../../../shared/model/quality.ts';
-import type { CompressReport, ModelMeasure, Preprocess } from '../../../shared/model/job.ts';
+import type { CompressReport, ModelMeasure, Preprocess, WorkloadResult } from '../../../shared/model/job.ts';
 import { figureText } from '../../../shared/model/readings.ts';
 import type { Budget, DeviceProfile } from '../../../shared/model/types.ts';
 
@@ -62,6 +62,28 @@ function verdictText(r: CompressReport): string {
   return `${words} (${share(r.latency.low)} to ${share(r.latency.high)} of it, 95 % interval)`;
 }
 
+/** The use of the package that the model is a component of: its verdict, and the phases before and after. */
+function useLines(w: WorkloadResult): string[] {
+  const share = (x: number): string => (Number.isFinite(x) ? `${(100 * x).toFixed(1)} %` : 'unknown');
+  const words = { met: 'met', missed: 'missed', 'too-close': 'too close to call' }[w.latency.verdict];
+  const row = (name: string, component: string, before: number, after: number): string =>
+    `| ${inline(name)} | ${inline(component)} | ${ms(before)} | ${ms(after)} |`;
+  return [
+    `This is the component \`${inline(w.component)}\` of a package. The budget is one on a use of the package (${inline(w.about)}): ` +
+      `${inline(w.metric)} ${ms(w.beforeMs)} -> ${ms(w.afterMs)}, budget ${ms(w.budgetMs)}: **${words}** (${share(w.latency.low)} to ${share(w.latency.high)} of it, 95 % interval).`,
+    '',
+    '| phase | component | before | after |',
+    '|---|---|---:|---:|',
+    ...w.phases.map((p) =>
+      row(p.weight === 1 ? p.name : `${p.name} x ${p.weight}`, p.component, p.beforeMs, p.afterMs),
+    ),
+    row(w.metric, '', w.beforeMs, w.afterMs),
+    '',
+    "The component's own figures:",
+    '',
+  ];
+}
+
 /** Sentences and tables for people who deploy the model. `report.result` must be present. */
 export function modelCard(c: CardInput): string {
   const { report: r, budget: b } = c,
@@ -75,8 +97,7 @@ export function modelCard(c: CardInput): string {
       ? ['> **Not accepted. Experimental: do not rely on this model.**', ...(r.reasons ?? []).map((x) => `> - ${inline(x)}`), ''] // prettier-ignore
       : []),
     `A smaller version of \`${inline(c.originalName)}\`, made by structured pruning with Secateur.`,
-    `Budget: ${target} (${ms(r.budgetMs)} at ${of}): **${verdictText(r)}**.`,
-    '',
+    ...(r.workload ? useLines(r.workload) : [`Budget: ${target} (${ms(r.budgetMs)} at ${of}): **${verdictText(r)}**.`, '']), // prettier-ignore
     '| | original | this model |',
     '|---|---:|---:|',
     ...rows(r.baseline, result),

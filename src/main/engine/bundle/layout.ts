@@ -3,8 +3,9 @@
  * only keys of that schema, which rejects unknown ones. Our own facts are under `additional_metadata.secateur`. Source:
  * microsoft/onnxruntime, model_package/README.md and onnxruntime/core/session/model_package/README.md.
  */
-import type { LatencyVerdict, OutputMeaning, Preprocess, Quality } from '../../../shared/model/job.ts';
+import type { LatencyVerdict, OutputMeaning, Preprocess, Quality, WorkloadResult } from '../../../shared/model/job.ts';
 import type { Budget, DeviceProfile, LatencyStats, Provenance } from '../../../shared/model/types.ts';
+import type { TimedPhase } from '../latency/phases.ts';
 
 const SCHEMA_VERSION = '1.0';
 /** Version of the data under additional_metadata.secateur. */
@@ -40,6 +41,10 @@ export interface BundleFacts {
   readonly budgetMs: number;
   readonly met: boolean;
   readonly latency?: LatencyVerdict;
+  /** Of a component of a package: the verdict on a use of the package, which decides whether the budget is met. */
+  readonly workload?: Omit<WorkloadResult, 'package'>;
+  /** What the latency of the component is the sum of. */
+  readonly phases?: readonly TimedPhase[];
   /** False for a result that should not be relied on; `reasons` says why. */
   readonly accepted: boolean;
   readonly experimental: boolean;

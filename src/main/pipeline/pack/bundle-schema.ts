@@ -29,6 +29,33 @@ const verdict = z.looseObject({
   high: number.nullable(),
 });
 
+const phaseMs = z.looseObject({
+  name: text,
+  component: text,
+  weight: number.positive(),
+  beforeMs: number.min(0),
+  afterMs: number.min(0),
+});
+
+/** The verdict on a use of the package that the model is a component of. */
+const workload = z.looseObject({
+  component: text,
+  metric: text,
+  about: text,
+  beforeMs: number.positive(),
+  afterMs: number.positive(),
+  budgetMs: number.positive(),
+  phases: z.array(phaseMs).min(1).max(1000),
+  latency: verdict,
+});
+
+/** Sizes that the model was measured at, and the share of its runs. */
+const timedPhase = z.looseObject({
+  name: text,
+  dims: z.record(text, z.int().min(0)),
+  weight: number.positive().max(1),
+});
+
 const facts = z.looseObject({
   format: z.literal(1),
   created: text,
@@ -39,6 +66,9 @@ const facts = z.looseObject({
   met: z.boolean(),
   // Bundles of earlier versions have none.
   latency: verdict.optional(),
+  // Of a component of a package: the use decides whether the budget is met.
+  workload: workload.optional(),
+  phases: z.array(timedPhase).min(1).max(1000).optional(),
   // Bundles of earlier versions were not judged.
   accepted: z.boolean().optional(),
   measurements: z.looseObject({
@@ -102,6 +132,7 @@ export const reportSchema = z.looseObject({
   latency: verdict.optional(),
   budgetMs: number.positive(),
   result: z.looseObject({ p50Ms: number.positive() }),
+  workload: workload.optional(),
 });
 
 const goldenTensor = z.strictObject({ name: text, file: path });

@@ -6,7 +6,7 @@ import { basename, dirname, join, relative, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { ZipFile } from 'yazl';
 import { SecateurError } from '../../../shared/contract/errors.ts';
-import type { CompressReport, ModelMeasure, Preprocess } from '../../../shared/model/job.ts';
+import type { CompressReport, ModelMeasure, Preprocess, WorkloadResult } from '../../../shared/model/job.ts';
 import type { Budget, DeviceProfile, LatencyStats, Plan } from '../../../shared/model/types.ts';
 import type { Dataset } from '../../data/dataset.ts';
 import type { ExecSession, HostTensor } from '../../engine/executor.ts';
@@ -25,6 +25,7 @@ import {
   type BundleMeasure,
   type FileEntry,
 } from '../../engine/bundle/layout.ts';
+import type { TimedPhase } from '../../engine/latency/phases.ts';
 import { RUN_PY } from '../../engine/bundle/run-py.ts';
 import type { RuntimeExecutor } from '../../runtime/executor.ts';
 import { randomFeeds } from '../../runtime/random-inputs.ts';
@@ -63,6 +64,8 @@ export interface BundleInput {
   readonly sizes?: ResultSizes;
   /** Sizes of dynamic axes besides the batch, for golden inputs without data. */
   readonly dims?: Readonly<Record<string, number>>;
+  /** Of a component of a package: the sizes that its latency was measured at. */
+  readonly phases?: readonly TimedPhase[] | undefined;
   readonly seed: number;
   readonly executor: RuntimeExecutor;
 }
@@ -207,6 +210,10 @@ export async function runnable(
   return out;
 }
 
+function withoutPath({ package: _, ...rest }: WorkloadResult): Omit<WorkloadResult, 'package'> {
+  return rest;
+}
+
 /**
  * Writes `<outDir>/<name>.ortpackage` and `<outDir>/<name>.ortpackage.zip`, replacing older ones of that name.
  * @throws 'bundle-invalid' when the model's outputs are not finite; what opening and running the model throws
@@ -263,7 +270,10 @@ export async function writeBundle(input: BundleInput): Promise<WrittenBundle> {
       labels = input.classNames ? 'secateur/labels.txt' : null;
     await put('secateur/recipe.json', json(report.recipe));
     await put('secateur/plan.json', json(input.plan));
-    await put('secateur/report.json', json({ ...report, bundle: '.', model: modelFile }));
+    // Where the package lies is nobody's business but its owner's.
+    const workload = report.workload && withoutPath(report.workload);
+    const told = { ...report, ...(workload && { workload }), bundle: '.', model: modelFile };
+    await put('secateur/report.json', json(told));
     if (preprocess) await put(preprocess, json(input.preprocess));
     if (labels) await put(labels, `${input.classNames!.map((n) => n.replace(/[\r\n]+/g, ' ')).join('\n')}\n`);
     await put('run.py', RUN_PY);
@@ -294,6 +304,8 @@ export async function writeBundle(input: BundleInput): Promise<WrittenBundle> {
       budgetMs: report.budgetMs,
       met: report.met,
       ...(report.latency && { latency: report.latency }),
+      ...(workload && { workload }),
+      ...(input.phases && { phases: input.phases }),
       accepted: report.accepted !== false,
       experimental: report.accepted === false,
       reasons: report.reasons ?? [],

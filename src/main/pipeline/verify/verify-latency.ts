@@ -6,10 +6,13 @@
 import type { LatencyStats } from '../../../shared/model/types.ts';
 import type { HostTensor } from '../../engine/executor.ts';
 import { batchOf, sizesIn } from '../../runtime/axes.ts';
-import { benchmark } from '../../runtime/bench.ts';
+import { sumStats, type TimedPhase } from '../../engine/latency/phases.ts';
+import { benchmark, type Candidate } from '../../runtime/bench.ts';
 import { localDevice } from '../../runtime/device.ts';
 import { openModelFile } from '../../storage/model-files.ts';
 import type { ManifestFile } from '../pack/bundle-schema.ts';
+import { withFeeds } from '../measure/measure.ts';
+import { perPhase } from '../measure/phases.ts';
 import { yardstick } from '../measure/yardstick.ts';
 
 /** How much slower than claimed still passes, after the correction by the yardstick. */
@@ -99,6 +102,8 @@ export function claimOf(manifest: ManifestFile): LatencyClaim {
 export interface SeeRequest {
   /** Sizes of dynamic axes; default: those of `feeds`. */
   readonly dims?: Readonly<Record<string, number>> | undefined;
+  /** Of a component of a package: what its latency is the sum of. */
+  readonly phases?: readonly TimedPhase[] | undefined;
   readonly model: string;
   readonly feeds: Readonly<Record<string, HostTensor>>;
   /** Of the claim. */
@@ -107,7 +112,14 @@ export interface SeeRequest {
 }
 
 /** Measures the bundle's model and the yardstick interleaved. @throws SecateurError 'runtime-rejected' */
-export async function seeLatency({ model, feeds, latency, runs, dims: given }: SeeRequest): Promise<LatencySeen> {
+export async function seeLatency({
+  model,
+  feeds,
+  latency,
+  runs,
+  dims: given,
+  phases,
+}: SeeRequest): Promise<LatencySeen> {
   const device = localDevice();
   const { batch } = latency;
   const provider = device.providers.includes(latency.provider) ? latency.provider : 'cpu';
@@ -116,7 +128,10 @@ export async function seeLatency({ model, feeds, latency, runs, dims: given }: S
   const graph = openModelFile(model);
   const asClaimed = !given && (batchOf(graph, feeds) ?? batch) === batch;
   const dims = { ...sizesIn(graph, feeds), ...given };
-  const [pace, bundle] = await benchmark([yardstick(), { name: 'bundle', model, ...(asClaimed && { feeds }) }], {
+  const candidates: Candidate[] = phases
+    ? perPhase({ name: 'bundle', model }, phases).map(withFeeds)
+    : [{ name: 'bundle', model, ...(asClaimed && { feeds }) }];
+  const [pace, ...seen] = await benchmark([yardstick(), ...candidates], {
     threads,
     provider,
     batch,
@@ -126,12 +141,17 @@ export async function seeLatency({ model, feeds, latency, runs, dims: given }: S
     maxSeconds: SECONDS,
     whole: true,
   });
+  const weights = phases?.map((p) => p.weight) ?? [1];
+  const sum = (of: 'value' | 'low' | 'high'): number => seen.reduce((n, r, i) => n + weights[i]! * r.ratio[of], 0);
   return {
-    stats: bundle!.stats,
+    stats: sumStats(
+      seen.map((r) => r.stats),
+      weights,
+    ),
     processor: device.processor,
     runtime: device.runtime,
     yardstickMs: pace!.stats.p50Ms,
     yardstickNoiseMs: pace!.stats.noiseMs,
-    ratio: bundle!.ratio,
+    ratio: { value: sum('value'), low: sum('low'), high: sum('high') },
   };
 }

@@ -131,13 +131,21 @@ export async function verifyBundle(
     const own = model.dataFiles.reduce((n, f) => n + found.get(f)!, found.get(model.file)!),
       lie = await falseClaim(root, manifest, found, own);
     add('claims', lie === null, lie ?? `size, latency and budget agree with each other and with the report`);
+    if (facts.workload) add('use', null, useText(facts.workload));
     // What the model must not be asked to do is checked; now it may be opened.
     const provider = await providerHere(facts.budget.provider, options.opens);
     const feeds = await runChecks(join(root, model.file), root, { manifest, provider }, found, executor, add);
     const { runs = 50, see = seeLatency } = options;
     if (feeds && runs > 0) {
       const claimed = { ...facts.measurements.pruned.latency, provider };
-      const seen = await see({ dims: options.dims, model: join(root, model.file), feeds, latency: claimed, runs });
+      const seen = await see({
+        dims: options.dims,
+        phases: facts.phases,
+        model: join(root, model.file),
+        feeds,
+        latency: claimed,
+        runs,
+      });
       const { ok, detail } = judgeLatency(claimOf(manifest), seen);
       latency = seen.stats;
       add('latency', ok, detail);
@@ -285,17 +293,28 @@ async function falseClaim(
     return 'the manifest and the report give different results';
   if (JSON.stringify(report.latency) !== JSON.stringify(facts.latency))
     return 'the manifest and the report give different verdicts on the latency';
-  const { latency } = facts;
-  if (latency && verdictOf(latency.low, latency.high ?? Infinity) !== latency.verdict)
-    return `the manifest says "${latency.verdict}" of a latency between ${latency.low} and ${String(latency.high)} of the budget`;
-  if (latency && (latency.verdict === 'met') !== facts.met)
-    return `the manifest claims that the budget is ${facts.met ? '' : 'not '}met, with the verdict "${latency.verdict}"`;
-  const reached = claim.latency[`p${facts.budget.percentile}Ms`];
+  if (JSON.stringify(report.workload) !== JSON.stringify(facts.workload))
+    return 'the manifest and the report give different results of the use of the package';
+  const { latency, workload } = facts;
+  for (const v of [latency, workload?.latency])
+    if (v && verdictOf(v.low, v.high ?? Infinity) !== v.verdict)
+      return `the manifest says "${v.verdict}" of a latency between ${v.low} and ${String(v.high)} of the budget`;
+  // Of a component, the use of its package decides.
+  const decides = workload?.latency ?? latency;
+  if (decides && (decides.verdict === 'met') !== facts.met)
+    return `the manifest claims that the budget is ${facts.met ? '' : 'not '}met, with the verdict "${decides.verdict}"`;
+  const reached = workload?.afterMs ?? claim.latency[`p${facts.budget.percentile}Ms`];
+  const budgetMs = workload?.budgetMs ?? facts.budgetMs;
   // Half a percent for figures that were rounded on the way.
-  if (facts.met && !(typeof reached === 'number' && reached <= facts.budgetMs * 1.005))
-    return `the manifest claims that the budget of ${facts.budgetMs} ms is met, with ${String(reached)} ms measured`;
+  if (facts.met && !(typeof reached === 'number' && reached <= budgetMs * 1.005))
+    return `the manifest claims that the budget of ${budgetMs} ms is met, with ${String(reached)} ms measured`;
   return null;
 }
+
+/** What the bundle claims of the package: the other components are not here to be measured. */
+const useText = ({ component, metric, beforeMs, afterMs, budgetMs, latency }: ClaimedUse): string =>
+  `${metric} ${beforeMs.toPrecision(3)} -> ${afterMs.toPrecision(3)} ms claimed with ${component} in its package, budget ${budgetMs.toPrecision(3)} ms: ${latency.verdict}; not measured here`;
+type ClaimedUse = NonNullable<ManifestFile['additional_metadata']['secateur']['workload']>;
 
 type Add = (name: string, ok: boolean | null, detail: string) => void;
 

@@ -35,6 +35,7 @@ export const interval95 = ({ low, high }: Interval): string =>
   `${(100 * low).toFixed(1)}–${(100 * high).toFixed(1)} % of the budget (95 % interval)`;
 
 export const strings = {
+  atBest: 'at best',
   shareOfBudget: 'its share of the budget:',
   pareto: 'Latency against output change',
   paretoHint:
