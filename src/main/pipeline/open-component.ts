@@ -8,7 +8,7 @@ import { openPackage, type OpenedPackage } from './prepare/open-package.ts';
 
 export type PartRequest = CompressRequest & { readonly part: PackagePart };
 
-export interface OpenedComponent {
+interface OpenedComponent {
   readonly pkg: OpenedPackage;
   readonly metric: Metric;
   /** The request for the component alone; its budget is still that of the use. */

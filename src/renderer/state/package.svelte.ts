@@ -94,7 +94,7 @@ export class OpenPackage {
  * The component with the most to prune; null when none could be inspected. A component that no
  * phase runs comes last.
  */
-export function mostToPrune({ components, workload }: Pick<Opened, 'components' | 'workload'>): string | null {
+function mostToPrune({ components, workload }: Pick<Opened, 'components' | 'workload'>): string | null {
   const runsOf = (id: string): number =>
     workload.phases.filter((p) => p.component === id).reduce((n, p) => n + p.repeat, 0);
   const worth = ({ id, report }: ComponentReport): number =>
