@@ -6,7 +6,7 @@ import type { Structure } from '../structures/contract.ts';
 import { SecateurError } from '../../../shared/contract/errors.ts';
 import type { Scores } from '../criteria/contract.ts';
 
-/** Share of the whole model's time. */
+/** As a share of the whole model's time. */
 const WORTH = 0.002;
 
 /** @param counts levels at which the measured latency has a step, by structure id */
@@ -55,7 +55,7 @@ export function openSpace(
   return { space: { structures, order, levels, latency }, start };
 }
 
-/** Levels that save a noticeable time over the level before. Every level that is offered costs a trial. */
+/** Levels that save a noticeable time over the level before. Every offered level costs a trial. */
 function worthwhile(s: Structure, levels: readonly number[], latency: LatencyModel): number[] {
   const out = [s.units];
   let last = latency.groupMs(s.id, s.units);
@@ -79,7 +79,7 @@ function globOf(pattern: string): (name: string) => boolean {
   return (name) => re.test(name);
 }
 
-/** The fastest plan there is: every structure at its fastest level. */
+/** The fastest possible plan: every structure at its fastest level. */
 export function leastState(space: Space, start: State): State {
   const narrow = new Map(start);
   const removed = new Map<string, number>();

@@ -10,7 +10,7 @@ export interface Space {
   readonly structures: readonly Structure[];
   /** Units of each structure by importance, least important first; absent: in the order of their indices. */
   readonly order: ReadonlyMap<string, readonly number[]>;
-  /** Levels offered per structure id, ascending, all units last. A structure that is absent stays whole. */
+  /** Levels offered per structure id, ascending, all units last. An absent structure stays whole. */
   readonly levels: ReadonlyMap<string, readonly number[]>;
   readonly latency: LatencyModel;
 }
@@ -21,7 +21,7 @@ export type State = ReadonlyMap<string, number>;
 /** @internal */
 export const WHOLE: State = new Map();
 
-/** One structure brought to a lower level. */
+/** One structure reduced to a lower level. */
 export interface Move {
   readonly structure: string;
   readonly to: number;
@@ -70,7 +70,7 @@ export function goneNodes(space: Space, s: State): Set<Node> {
   return gone;
 }
 
-/** True when every node that holds the structure's own weights is gone: its level has no effect. */
+/** True when all nodes that hold the structure's own weights are removed, so its level has no effect. */
 export const isGone = ({ makers }: Structure, gone: ReadonlySet<Node>): boolean =>
   makers.length > 0 && makers.every((n) => gone.has(n));
 
@@ -96,10 +96,12 @@ export function planOf(space: Space, s: State, files: Plan['package']): Plan {
   return { version: 2, package: files, choices };
 }
 
-/** Each step costs a trial. With more than one ahead, a step that saves little does not hide a good one behind it. */
+/**
+ * Each step costs a trial. With more than one step ahead, a step that saves little does not hide a good one after it.
+ */
 const STEPS_AHEAD = 3;
 
-/** Every next step down: each structure to its next lower levels. */
+/** Every possible next move: each structure to its next lower levels. */
 export function movesFrom(space: Space, s: State): Move[] {
   const gone = goneNodes(space, s);
   return space.structures.flatMap((x): Move[] => {
@@ -111,7 +113,7 @@ export function movesFrom(space: Space, s: State): Move[] {
 
 export const moveKey = ({ structure, to }: Move): string => `${structure} ${to}`;
 
-/** True when `next` makes `done` void: it lowers the same structure further, or removes a structure around it. */
+/** True when `next` makes `done` redundant: it lowers the same structure further, or removes a structure around it. */
 export function replaces(space: Space, next: Move, done: Move): boolean {
   if (next.structure === done.structure) return true;
   const structure = lookupsOf(space).byId.get(done.structure);

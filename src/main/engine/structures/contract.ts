@@ -1,7 +1,7 @@
 /**
- * The interface of a kind of structure: it finds its structures, offers levels, ranks, masks and removes their units, and
- * says what that changes for the latency model. One folder per kind exports `kind` from `kind.ts`;
- * registry.ts finds it. Everything else (allocation, plans, reports) handles structures and levels and knows no kind.
+ * The contract of a kind of structure: it finds its structures, offers levels, ranks, masks and removes their units,
+ * and gives the effect on the latency model. One folder per kind exports `kind` from `kind.ts`; registry.ts finds it.
+ * Everything else (allocation, plans, reports) handles structures and levels without knowing the kinds.
  */
 import type { Recipe } from '../../../shared/model/job.ts';
 import type { Skipped } from '../../../shared/model/types.ts';
@@ -29,11 +29,11 @@ export interface Structure {
   /** Names by which a recipe can freeze it. */
   readonly aliases: readonly string[];
   /**
-   * Present where units are indices along axes. Criteria, statistics, curvature and the latency tables work on these.
+   * Present where units are indices along axes. Criteria, statistics, curvature and the latency tables use these.
    * `axes.id` is the id of the structure.
    */
   readonly axes?: Group;
-  /** Present where level 0 replaces a sum by one of its addends. Compensation lets the addend stand for the sum. */
+  /** Present where level 0 replaces a sum by one of its addends. Compensation treats the addend as the sum. */
   readonly bypass?: ResidualBlock;
 }
 
@@ -60,26 +60,26 @@ export interface Found {
 export interface LevelOptions {
   /** Levels at which the measured latency has a step; absent where none were measured for this structure. */
   readonly steps: readonly number[] | undefined;
-  /** Share of the units that the recipe keeps at least. */
+  /** Minimum share of units that the recipe keeps. */
   readonly floor: number;
 }
 
 /** The effect of a choice on the latency model. */
 export interface ShapeChange {
-  /** Units that stay along the structure's axes; absent where no axis changes. */
+  /** Kept units along the structure's axes; absent where no axis changes. */
   readonly keep?: number;
   /** Nodes that no longer run. */
   readonly gone: readonly Node[];
 }
 
 export interface StructureKind {
-  /** Names the kind in plans and reports. */
+  /** Name of the kind in plans and reports. */
   readonly name: string;
   find(from: Analysed): Found;
   /** Levels to choose from, ascending; the last one is all units. */
   levels(s: Structure, o: LevelOptions): readonly number[];
   /**
-   * Importance per unit, the least important first to go.
+   * Importance per unit; the least important are removed first.
    * @param byCriterion scores of a structure with `axes` by the recipe's criterion
    */
   rank(s: Structure, byCriterion: (axes: Group) => ArrayLike<number>): ArrayLike<number>;
@@ -87,11 +87,11 @@ export interface StructureKind {
   shapes(s: Structure, removed: readonly number[]): ShapeChange;
   /** Adds the removal of units to a cut. */
   apply(s: Structure, removed: readonly number[], cut: CutDraft): void;
-  /** Multiplies what the units contribute by their gates: 1 leaves the model as it is, 0 equals removal. */
+  /** Multiplies the units' contributions by their gates: 1 leaves the model unchanged, 0 equals removal. */
   mask(s: Structure, gate: Gate, mask: MaskDraft): void;
-  /** The level that a share of the units means where a recipe sets it by hand; absent where it cannot. */
+  /** The level for a share of the units that a recipe sets by hand; absent where a recipe cannot. */
   levelAt?(s: Structure, share: number): number;
-  /** False where a recipe leaves the kind out; absent: never. */
+  /** False where a recipe excludes the kind; absent: never excluded. */
   allowed?(recipe: Pick<Recipe, 'channels' | 'blocks'>): boolean;
   /** Networks with such structures, for generic tests. */
   readonly examples: readonly KindExample[];
@@ -99,28 +99,28 @@ export interface StructureKind {
 
 /** Collects the parts of one cut. Axes are cut first, then the graph is rewired in the order of structures. */
 export interface CutDraft {
-  /** Nodes that go with any structure of the plan. */
+  /** Nodes that are removed with any structure of the plan. */
   readonly gone: ReadonlySet<Node>;
   /** Removes indices along an axis of a value of the original model. */
   removeIndices(value: Value, axis: number, indices: Iterable<number>): void;
-  /** Edits the copy, when all axes have been cut. What becomes unused is removed afterwards. */
+  /** Edits the copy once all axes have been cut. Parts that become unused are removed afterwards. */
   rewire(edit: (copy: CutCopy) => void): void;
   /** @throws SecateurError 'plan-invalid' */
   refuse(reason: string): never;
 }
 
-/** The copy that a cut is applied to; nodes and values of the original name their copies. */
+/** The copy that a cut is applied to. Nodes and values of the original identify their copies. */
 export interface CutCopy {
   node(original: Node): Node;
   value(original: Value): Value;
-  /** Everything that reads `value` reads `by` instead; an output of the model keeps its name. */
+  /** Makes all readers of `value` read `by` instead. An output of the model keeps its name. */
   replace(value: Value, by: Value): void;
 }
 
 /** Factors of the units of one structure. */
 export interface Gate {
   readonly units: number;
-  /** The factors where they are fixed; null where an input of the masked model gives them. */
+  /** The factors if they are fixed; null where they come from an input of the masked model. */
   readonly fixed: Float32Array | null;
   /** Float32 [units] in the copy. */
   readonly vector: Value;

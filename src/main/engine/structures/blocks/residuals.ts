@@ -1,8 +1,8 @@
 /**
  * Residual branches that can be dropped. A branch is the set of nodes whose results reach the rest of the model only
- * through one Add, fed from values that the other addend (the shortcut) also comes from. The shortcut depends on every
- * input of the model that the branch depends on, so that dropping any set of branches leaves every output depending on
- * the inputs that it depended on: noise or an embedding that is added is no shortcut.
+ * through one Add, and whose inputs also feed the other addend (the shortcut). The shortcut depends on every input of
+ * the model that the branch depends on, so dropping any set of branches leaves every output depending on the same
+ * inputs. An added noise or embedding is therefore not a shortcut.
  */
 import { inputDependence } from '../../ir/dependence.ts';
 import type { Facts } from '../../ir/facts.ts';
@@ -17,22 +17,22 @@ import type { Skipped } from '../../../../shared/model/types.ts';
 import { traitsOf } from '../../ops/registry.ts';
 
 const isLinear = (n: Node): boolean => traitsOf(n).linear !== undefined;
-/** A shortcut with more linear operators than this is a path of its own. */
+/** A shortcut with more linear operators counts as a second path. */
 const SHORTCUT_LINEAR = 1;
 
 export interface Residuals {
   /** Every droppable branch, nested ones too, in execution order of their sums. */
   readonly blocks: readonly ResidualBlock[];
-  /** Branches that would be, were it not for what their shortcut does not depend on. */
+  /** Branches refused only because their shortcut lacks a dependence on an input. */
   readonly refused: readonly Skipped[];
 }
 
-/** Finds every droppable branch, and those that only look so. */
+/** Finds every droppable branch, and the refused ones. */
 export function findResiduals(model: Model, facts: Facts): Residuals {
   const weights = weightLike(model.graph, facts);
   const given = givenOut(model.graph);
   const depends = inputDependence(model);
-  /** Why the branch cannot go, or null. */
+  /** The reason why the branch cannot be dropped, or null. */
   const missing = (shortcut: Value, branch: Value): string | null => {
     const bits = depends.get(shortcut) ?? 0n;
     if (bits === 0n) return 'what it is added to depends on no input of the model';
@@ -71,7 +71,10 @@ export function findResiduals(model: Model, facts: Facts): Residuals {
 /** The name of a block: the last linear operator of its branch. */
 const baseOf = (c: { readonly nodes: readonly Node[] }): string => c.nodes.filter(isLinear).at(-1)!.label;
 
-/** Sizes and names of dynamic axes: an addend that is broadcast along a dynamic axis may have its size in the facts. */
+/**
+ * Sizes and names of dynamic axes. Names matter because an addend that is broadcast along a dynamic axis can have the
+ * same size in the facts.
+ */
 function extentOf(v: Value, facts: Facts): string | null {
   const f = facts.get(v);
   return f ? f.shape.map((n, axis) => f.dynamic?.[axis] ?? n).join() : null;
@@ -80,12 +83,12 @@ function extentOf(v: Value, facts: Facts): string | null {
 interface Side {
   /** Nodes that only this addend needs, in execution order. */
   readonly nodes: Node[];
-  /** Activations that enter them; the addend itself when there are none. */
+  /** Activations that these nodes read; the addend itself where there are no such nodes. */
   readonly entries: ReadonlySet<Value>;
   readonly linear: number;
 }
 
-/** Everything that is computed for `end` alone, where `end` is read by `add` alone. */
+/** All nodes computed only for `end`, where `add` is the only reader of `end`. */
 function exclusive(
   end: Value,
   add: Node,
@@ -95,7 +98,7 @@ function exclusive(
 ): Side {
   const inside = new Set<Node>();
   const entries = new Set<Value>();
-  // Latest first: when a node is looked at, all of its readers that can be inside are inside already.
+  // Latest first: when a node is visited, all of its readers that can be included already are.
   const waiting = new Set<Value>([end]);
   while (waiting.size) {
     let next: Value | null = null;
@@ -122,7 +125,7 @@ function exclusive(
   }
 }
 
-/** The first addend as branch, or null when it is none: the shortcut must come from where the branch comes from, and be the shorter path. */
+/** The first addend as a branch, or null: the shortcut must start from the same values and be the shorter path. */
 function candidate(
   branch: Value,
   shortcut: Value,

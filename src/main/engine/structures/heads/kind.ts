@@ -1,4 +1,6 @@
-/** Heads: the units inside attention. Whole heads, KV groups (keys with the queries that share them), head dimensions. */
+/**
+ * Heads: the units inside attention. Whole heads, KV groups (keys with the queries that share them), head dimensions.
+ */
 import { axisKind, structureOf } from '../axes/units.ts';
 import type { Group } from '../axes/types.ts';
 import type { StructureKind } from '../contract.ts';
