@@ -37,7 +37,6 @@ export const PRESETS: Readonly<Record<PresetName, Recipe>> = {
   fast: {
     ...balanced,
     name: 'fast',
-    allocationSeconds: 30,
     calibrationSamples: 1024,
     recovery: { ...balanced.recovery, enabled: false, seconds: 0 },
   },

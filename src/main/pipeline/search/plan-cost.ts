@@ -81,7 +81,7 @@ export interface CostScope extends Pick<SearchScope, 'space' | 'start' | 'cut' |
 export type CostTools = Pick<StageContext, 'executor' | 'memo' | 'log' | 'progress'>;
 
 export async function openCost(o: CostInputs, scope: CostScope, ctx: CostTools): Promise<PlanCost> {
-  if (judgedByCurvature({ allocation: o.allocation.value }, o.prepared.value)) {
+  if (judgedByCurvature({ allocation: o.allocation.value, allocationSeconds: scope.costSeconds }, o.prepared.value)) {
     try {
       const { structures, levels } = scope.space;
       const other = structures.find((s) => levels.has(s.id) && !hasClosedForm(s));

@@ -37,6 +37,16 @@ const REFIT_MACS = 6.5e10;
 /** Samples used to refit candidate plans and to compute refit-based scores. */
 export const FIT_SAMPLES = 512;
 
+/** Samples that rank plans of a model. @param macs of one sample */
+export const rankingSamples = (macs: number): number =>
+  Math.max(8, Math.min(SENSITIVITY_SAMPLES, Math.floor(SENSITIVITY_MACS / macs)));
+
+/** Multiply-accumulates of one sample; at least 1. */
+export function macsOf(p: Pick<Prepared, 'model' | 'facts'>): number {
+  const batch = p.facts.get(p.model.graph.outputs[0]!)?.shape[0] ?? 1;
+  return Math.max(1, modelCosts(p.model, p.facts).macs / batch);
+}
+
 export interface SampleLimits {
   /** Samples for scores and compensation. */
   readonly calibration: number;
@@ -55,7 +65,7 @@ export interface SampleLimits {
 /** @param wanted calibration samples that the recipe asks for */
 export function sampleLimits(p: Prepared, wanted: number): SampleLimits {
   const batch = p.facts.get(p.model.graph.outputs[0]!)?.shape[0] ?? 1;
-  const macs = Math.max(1, modelCosts(p.model, p.facts).macs / batch);
+  const macs = macsOf(p);
   let widest = 1;
   for (const n of p.model.graph.nodes())
     for (const v of n.outputs) widest = Math.max(widest, elementCount(p.facts.get(v)?.shape ?? []));
@@ -63,7 +73,7 @@ export function sampleLimits(p: Prepared, wanted: number): SampleLimits {
   const elements = (CALIBRATION_ELEMENTS * batch) / widest;
   const affordable = Math.min(CALIBRATION_MACS[small ? 0 : 1] / macs, elements);
   const calibration = Math.max(16, Math.floor(Math.min(wanted, affordable)));
-  const ranking = Math.max(8, Math.min(SENSITIVITY_SAMPLES, Math.floor(SENSITIVITY_MACS / macs)));
+  const ranking = rankingSamples(macs);
   const refit = Math.max(16, Math.min(FIT_SAMPLES, Math.floor(REFIT_MACS / macs)));
   const probes = Math.min(PROBES[1], Math.max(PROBES[0], Math.floor(PROBE_MACS / macs)));
   const rounds = macs > TWO_ROUNDS_MACS ? 1 : small ? 4 : 2;
