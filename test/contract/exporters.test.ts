@@ -1,4 +1,7 @@
-/** The same structures as different exporters write them: pruned equals masked, and dynamic axes stay dynamic. */
+/**
+ * The same structures as written by different exporters: the pruned model equals the masked one,
+ * and dynamic axes stay dynamic.
+ */
 import { describe, expect, it } from 'vitest';
 import { attrInt, float, int, ints } from '../../src/main/engine/ir/attribute.ts';
 import { DType } from '../../src/main/engine/ir/dtype.ts';
@@ -14,7 +17,7 @@ import { Net } from '../support/topologies.ts';
 const WIDTH = 12;
 const HEADS = 3;
 
-/** How a normalization is written. */
+/** The form in which a normalization is written. */
 type Norm = (n: Net, x: Value, width: number) => Value;
 const layerNorm: Norm = (n, x, width) => n.op('LayerNormalization', [x, n.weight(width), n.weight(width)]);
 const rmsNorm: Norm = (n, x, width) => n.op('SimplifiedLayerNormalization', [x, n.weight(width)], { epsilon: float(1e-6) }); // prettier-ignore
@@ -33,7 +36,7 @@ const linear = (n: Net, x: Value, from: number, to: number): Value =>
 const part = (n: Net, shape: Value, i: number): Value =>
   n.op('Unsqueeze', [n.op('Gather', [shape, n.model.graph.addInitializer(n.model.graph.freshName('at'), i64([i], []))], { axis: int(0) }), n.ints(0)]); // prettier-ignore
 
-/** Separate projections, targets of reshapes put together from the shape of the input. */
+/** Separate projections; the targets of reshapes are computed from the shape of the input. */
 function separate(n: Net, x: Value): Value {
   const shape = n.op('Shape', [x]);
   const [batch, length] = [part(n, shape, 0), part(n, shape, 1)];
@@ -47,7 +50,7 @@ function separate(n: Net, x: Value): Value {
   return linear(n, joined, WIDTH, WIDTH);
 }
 
-/** One projection to [3, heads, size], taken apart by Gather. */
+/** One projection to [3, heads, size], split by Gather. */
 function fused(n: Net, x: Value): Value {
   const shape = n.op('Shape', [x]);
   const [batch, length] = [part(n, shape, 0), part(n, shape, 1)];
@@ -70,7 +73,7 @@ function contrib(n: Net, x: Value): Value {
   return linear(n, y!, WIDTH, WIDTH);
 }
 
-/** Four query heads, of which two share keys and values; side by side in one input, or apart. */
+/** Four query heads, two of which share keys and values; packed in one input, or separate. */
 const groupQuery =
   (packed: boolean) =>
   (n: Net, x: Value): Value => {
@@ -82,7 +85,7 @@ const groupQuery =
     const last = n.op('Sub', [length, n.ints(1)]);
     const lengths = int32(n.op('Expand', [last, part(n, shape, 0)]));
     const total = int32(n.op('Squeeze', [length, n.ints(0)]));
-    // Keys and queries that come apart are rotated by their positions.
+    // Separate keys and queries are rotated by their positions.
     const rotated = (v: Value): Value =>
       n.model.graph.emit('RotaryEmbedding', [v, n.ints(0), n.weight(32, size / 2), n.weight(32, size / 2)], {
         domain: 'com.microsoft',
@@ -116,7 +119,10 @@ function transformer(opset: number, norm: Norm, attention: (n: Net, x: Value) =>
   return n.model;
 }
 
-/** With the dimensions of heads that are units of their own: of queries and keys, of values; all three where one projection makes them. */
+/**
+ * Styles, with the sizes of the head axes that are units of their own: of queries and keys, and of
+ * values; all three when one projection makes them.
+ */
 const STYLES: Record<string, readonly [dimensions: number[], build: () => Model]> = {
   'separate projections, shapes from the input': [[4, 4], () => transformer(17, layerNorm, separate)],
   'one projection, operator set 14, normalization in parts': [[4], () => transformer(14, decomposed, fused)],
@@ -134,7 +140,7 @@ describe('a transformer', () => {
       expect(p.analysis.skipped).toHaveLength(1);
       const plan = randomPlan(p, 5, 0.4);
       expect((await oracle(p, plan)).error).toBeLessThan(1e-4);
-      // Sizes that the analysis has not seen.
+      // Sizes that the analysis did not use.
       const feeds = { [p.model.graph.inputs[0]!.name]: randomTensor(DType.FLOAT, [3, 7, 5], 9) };
       const pruned = applyPlan(p, plan).model;
       const masked = maskModel(p, plan);

@@ -1,6 +1,7 @@
 /**
- * A kind of structure that the product does not have goes all the way by its own file alone: it is found, ranked, timed,
- * allocated, written to a plan file, cut, masked, compensated and reported.
+ * A kind of structure that the product does not have is fully supported by its own file alone: it
+ * is found, ranked, timed, allocated, written to a plan file, cut, masked, compensated and
+ * reported.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Plan } from '../../src/shared/model/types.ts';
@@ -57,7 +58,7 @@ describe('a fourth kind', () => {
 
   it('takes the time of what it removes', () => {
     const whole = predictMs(space, WHOLE);
-    // Each addend is one convolution of a millisecond.
+    // Each addend is one convolution that takes a millisecond.
     for (const level of [1, 2, 3])
       expect(predictMs(space, new Map([[toy.id, level]]))).toBeCloseTo(whole - (4 - level));
   });

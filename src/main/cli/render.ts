@@ -96,7 +96,7 @@ export function renderCompress(r: CompressReport, colours = false): string {
   return `${text}job     ${r.job} (${duration(seconds * 1000)})\n`;
 }
 
-/** The word for one unit. Reports of older versions knew channels only. */
+/** The word for one unit. Older reports contain channels only. */
 const unitOf = (g: GroupInfo): string => g.unit ?? 'channel';
 
 const phaseTable = ({ phases }: WorkloadResult): string =>

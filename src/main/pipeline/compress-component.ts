@@ -1,7 +1,7 @@
 /**
- * Prunes one component of a package under a budget on a use of the whole package. The other components take what they
- * take; the rest of the budget is the component's. In the end the use is measured with the pruned component, and that
- * measurement decides.
+ * Prunes one component of a package to a budget on a use of the whole package. The time of the
+ * other components is fixed, and the rest of the budget belongs to the component. At the end the
+ * use is measured with the pruned component, and that measurement decides.
  */
 import type { CompressReport, PackagePart, WorkloadResult } from '../../shared/model/job.ts';
 import type { Budget } from '../../shared/model/types.ts';
@@ -13,12 +13,12 @@ import { shareOf, useBefore } from './measure/use.ts';
 import { measureWorkload } from './measure/workload.ts';
 import { openComponent, type PartRequest } from './open-component.ts';
 
-/** Runs of each phase of the measurement that the component's share of the budget is derived from. */
+/** Runs per phase in the measurement from which the component's share of the budget is derived. */
 const RUNS = 30;
 
 /**
- * @throws 'workload-metric', 'workload-component' where the component has no part in the metric or the others alone take
- *   the budget, and what `runCompress` throws
+ * @throws 'workload-metric'; 'workload-component' when the component has no part in the metric or
+ * the other components alone exceed the budget; errors of `runCompress`
  */
 export async function compressComponent(request: PartRequest, ctx: StageContext): Promise<CompressReport> {
   const { part, budget } = request;
@@ -45,7 +45,10 @@ const conditionsOf = ({ percentile, batch, threads, provider }: Budget): Omit<Bu
   provider,
 });
 
-/** The report of a budget that is out of reach says what the component's largest cut means for the use. @internal */
+/**
+ * Adds to the report of an unreachable budget the effect of the component's largest cut on the use.
+ * @internal
+ */
 export function forUse(
   report: CompressReport,
   { use, ownMs }: ReturnType<typeof useBefore>,
@@ -65,7 +68,10 @@ export function forUse(
   };
 }
 
-/** The use decides about the budget; the quality of the component was judged before. @internal */
+/**
+ * Replaces the verdict on the budget by that of the use; the quality of the component was judged
+ * before. @internal
+ */
 export function judged(report: CompressReport, workload: WorkloadResult): CompressReport {
   const own = report.latency && latencyReason(report.latency);
   const others = (report.reasons ?? []).filter((r) => r !== own);

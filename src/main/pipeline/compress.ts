@@ -1,4 +1,7 @@
-/** The main job: from a model and a budget to a measured, recovered, packaged model. Composition of the stages. */
+/**
+ * The main job: from a model and a budget to a measured, recovered, packaged model. It composes the
+ * stages.
+ */
 import { stat } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
 import type { CompressReport } from '../../shared/model/job.ts';
@@ -23,10 +26,10 @@ import { tidy } from './prepare/prepare.ts';
 import { randomNotes } from './prepare/random-notes.ts';
 import type { SearchOptions } from './search-plan.ts';
 
-/** A prediction this far below the budget needs no measurement to be believed. */
+/** A prediction below this share of the budget is accepted without a measurement. */
 const PLAIN = 0.75;
 
-/** A further judgement of a result before it is packed. @param model file of the result */
+/** A further judgement of a result before it is packed. @param model path of the result */
 export type JudgeResult = (report: CompressReport, model: string) => Promise<CompressReport>;
 
 export const runCompress = (
@@ -59,8 +62,8 @@ async function notesOf({ request, prepared, loaded, data }: Job): Promise<string
 }
 
 /**
- * The report where even the largest cut misses the budget, else null. It is found before any of the costly steps, and
- * measured where the prediction leaves it open.
+ * Returns the report when even the largest cut misses the budget, else null. Runs before all costly
+ * steps, and measures only when the prediction is inconclusive.
  */
 async function missedByAll(
   job: Job,
@@ -127,11 +130,11 @@ async function reportOf(
   return report;
 }
 
-/** Said where the search ran out of time. */
+/** Note for a search that ran out of time. */
 const limitedNote = (seconds: number): string =>
   `Measuring the cost of plans took the ${seconds} s that the recipe allows. Further choices rest on estimates from what was measured by then. A higher allocationSeconds measures more.`;
 
-/** The report with the bundle that it came in. */
+/** Packs the result and returns the report with its bundle. */
 async function packed(job: Job, found: Result, report: CompressReport, ctx: StageContext): Promise<CompressReport> {
   const { request, data, clock } = job;
   const { final, sizes } = found;

@@ -1,6 +1,6 @@
 /**
- * The values that keys begin with, each kind of them keyed in one place: what tells a model file, a data set, a part of the
- * recipe, the machine or a seed from another. Everything else gets its key from these (stage.ts).
+ * Leaf values of keys, each kind keyed in one place: model files, data sets, parts of the recipe,
+ * the machine, seeds. All other keys are derived from these (stage.ts).
  */
 import { createHash } from 'node:crypto';
 import type { CompressRequest, Recipe } from '../../shared/model/job.ts';
@@ -15,16 +15,22 @@ import { localDevice, runtimeVersion } from '../runtime/device.ts';
 import type { SettledSizes } from '../runtime/settle-sizes.ts';
 import { leaf, type Keyed } from './stage.ts';
 
-/** A model file by its contents. */
+/** A model file, keyed by its contents. */
 export const fileLeaf = <T extends { readonly sha256: string }>(file: T): Keyed<T> => leaf('file', file.sha256, file);
 
-/** A model by the contents of its files and the sizes that it runs at; a batch size counts where it is fixed. */
+/**
+ * A model, keyed by the contents of its files and the sizes at which it runs; the batch size counts
+ * when it is fixed.
+ */
 export const modelLeaf = (
   model: Model,
   { sha256, sizes, fixedBatch, batch }: { readonly sha256: string } & Omit<SettledSizes, 'guessed'>,
 ): Keyed<Model> => leaf('model', { sha256, sizes, batch: fixedBatch ? batch : null }, model);
 
-/** A graph by its structure and its small tensors: what is larger than 4 KiB is told by the model that it was made of. */
+/**
+ * A graph, keyed by its structure and small tensors. Tensors above 4 KiB are identified by the
+ * model that the graph was made from.
+ */
 export const graphLeaf = (model: Model): Keyed<Model> => leaf('graph', structureOf(model), model);
 
 /** sha256 of everything but the contents of large tensors. */
@@ -35,7 +41,9 @@ export function structureOf(model: Model): string {
   return hash.digest('hex');
 }
 
-/** A data set by its files, labels and preprocessing (data/identity.ts); null: no data were given. */
+/**
+ * A data set, keyed by its files, labels and preprocessing (data/identity.ts); null without data.
+ */
 export const dataLeaf = (dataset: Dataset | null): Keyed<Dataset | null> =>
   leaf('data', dataset?.identity ?? null, dataset);
 
@@ -44,7 +52,7 @@ export const sizesLeaf = <T extends number | readonly number[]>(
   sizes: Readonly<Record<string, T>>,
 ): Keyed<Readonly<Record<string, T>>> => leaf('sizes', sizes, sizes);
 
-/** The sizes and weights that a latency is the sum of. */
+/** The sizes and weights of the phases in a component's latency. */
 export const phasesLeaf = (phases: readonly TimedPhase[]): Keyed<readonly TimedPhase[]> =>
   leaf(
     'phases',
@@ -52,17 +60,22 @@ export const phasesLeaf = (phases: readonly TimedPhase[]): Keyed<readonly TimedP
     phases,
   );
 
-/** One of several phases, by its place and its sizes; null: the sizes that the model was prepared at. */
+/**
+ * One phase, keyed by its position and its sizes; null: the sizes at which the model was prepared.
+ */
 export const phaseLeaf = (phase: PhaseAt | null): Keyed<PhaseAt | null> => leaf('phase', phase, phase);
 export interface PhaseAt {
   readonly place: number;
   readonly dims: TimedPhase['dims'];
 }
 
-/** How outputs are read, as far as results depend on it. */
+/** Readings of outputs, keyed by the parts that results depend on. */
 export const meaningsLeaf = (meanings: Meanings): Keyed<Meanings> => leaf('meanings', meaningsKey(meanings), meanings);
 
-/** Every property by itself, so that what depends on one of them does not change with another. */
+/**
+ * Every property keyed separately, so that a change of one does not affect results that depend on
+ * others.
+ */
 export type Fields<T> = { readonly [K in keyof T]-?: Keyed<T[K]> };
 const fieldsOf = <T extends object>(kind: string, record: T): Fields<T> =>
   Object.fromEntries(
@@ -73,13 +86,19 @@ export type KeyedRecipe = Fields<Recipe>;
 export const recipeLeaves = (recipe: Recipe): KeyedRecipe => fieldsOf('recipe', recipe);
 
 export type TrainingRecipe = Omit<Recipe['recovery'], 'enabled' | 'holdout'>;
-/** The holdout counts where samples are split; whether there is a recovery at all decides if its stage is run. */
+/**
+ * The holdout is part of the key where samples are split; whether recovery is enabled decides only
+ * if its stage runs.
+ */
 export function recoveryLeaves(recovery: Recipe['recovery']): Fields<TrainingRecipe> & { holdout: Keyed<number> } {
   const { enabled: _, ...rest } = recovery;
   return fieldsOf('recovery', rest);
 }
 
-/** What of a budget says how a model is run; the budget itself is no input of anything that another budget reuses. */
+/**
+ * The part of a budget that says how a model is run. The budget itself is not an input of results
+ * that other budgets reuse.
+ */
 export type Conditions = Fields<Pick<Budget, 'threads' | 'provider' | 'batch'>> & { readonly machine: Keyed<Machine> };
 export interface Machine {
   readonly processor: string;
@@ -91,26 +110,26 @@ export function conditionLeaves({ threads, provider, batch }: Omit<Budget, 'perc
   return { ...fieldsOf('budget', { threads, provider, batch }), machine: leaf('machine', machine, machine) };
 }
 
-/** The inference runtime: what a model computes may change with its version. */
+/** The inference runtime, keyed by version, since a model's results may change with it. */
 export const runtimeLeaf = (): Keyed<string> => leaf('runtime', runtimeVersion(), runtimeVersion());
 export const batchLeaf = (batch: number): Keyed<number> => leaf('budget.batch', batch, batch);
 
-/** A device by its processor, its runtime and the providers that come with it. */
+/** A device, keyed by its processor, its runtime and the runtime's providers. */
 export const deviceLeaf = (device: DeviceProfile): Keyed<DeviceProfile> => {
   const { processor, runtime, providers } = device;
   return leaf('device', { processor, runtime, providers }, device);
 };
 
-/** Threads that results are computed with: sums are taken in another order with others. */
+/** The thread count of computed results: it changes the order of sums. */
 export const threadsLeaf = (threads: number): Keyed<number> => leaf('threads', threads, threads);
 export const seedLeaf = ({ seed }: Pick<CompressRequest, 'seed'>): Keyed<number> => leaf('seed', seed, seed);
 
-/** How many samples each step takes. */
+/** Number of samples for each step. */
 export const limitLeaves = <T extends object>(limits: T): Fields<T> => fieldsOf('limit', limits);
 
-/** A plan by its choices. */
+/** A plan, keyed by its choices. */
 export const planLeaf = (plan: Plan): Keyed<Plan> => leaf('plan', plan, plan);
-/** Plans with what they measured. */
+/** Plans, keyed by their choices and measurements. */
 export const candidatesLeaf = (list: readonly Candidate[]): Keyed<readonly Candidate[]> =>
   leaf(
     'candidates',
@@ -118,5 +137,5 @@ export const candidatesLeaf = (list: readonly Candidate[]): Keyed<readonly Candi
     list,
   );
 
-/** The job, and what it has measured or measures with: that is this job's own and is no other's. */
+/** The job, keyed by its id: its own measurements and instruments, which no other job reuses. */
 export const jobLeaf = <T>(job: string, value: T): Keyed<T> => leaf('job', job, value);

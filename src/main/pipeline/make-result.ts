@@ -1,4 +1,7 @@
-/** From a search to the result that is delivered: a plan chosen, recovered, judged and measured, and another if it is too slow. */
+/**
+ * From a search to the delivered result: a plan is chosen, recovered, judged and measured, and
+ * replaced by another if it is too slow.
+ */
 import type { Plan } from '../../shared/model/types.ts';
 import type { Candidate } from '../engine/allocation/fit-budget.ts';
 import type { Model } from '../engine/ir/model.ts';
@@ -13,13 +16,13 @@ import { searchPlan, type SearchOptions } from './search-plan.ts';
 import { declareResult } from './pack/declare-result.ts';
 import { guardResult, type ResultSizes } from './pack/result-sizes.ts';
 
-/** A plan, compensated, recovered, judged and measured as it will be shipped. */
+/** A plan that was compensated, recovered, judged and measured as it will be shipped. */
 export interface Result {
   readonly plan: Plan;
   readonly planHash: string;
   readonly chosen: Candidate;
   readonly learned: Awaited<ReturnType<typeof recoverAndEvaluate>>;
-  /** False where the result is the compensated model. */
+  /** False when the result is the compensated model. */
   readonly recovered: boolean;
   readonly path: string;
   readonly model: Model;
@@ -27,7 +30,7 @@ export interface Result {
   readonly final: Final;
 }
 
-/** A plan costs less than a result that is too slow, but not where minutes of recovery were spent on it. */
+/** Tries another plan when the result is too slow, unless minutes of recovery were spent on it. */
 export async function findResult(
   job: Job,
   { baselineMs, budgetRatio }: MeasuredOriginal,
@@ -40,12 +43,12 @@ export async function findResult(
   ctx.log(`${final.share.toFixed(3)} of the budget (${final.latency.verdict}): making another plan`);
   job.clock.mark('measure');
   const missed = [{ ...first.chosen, ratio: remadeFrom(final) * budgetRatio }];
-  // The other plan is another model, with a measurement of its own.
+  // The other plan is another model and needs a measurement of its own.
   const next = await makeResult(job, baselineMs, { ...search, missed }, ctx, first.planHash);
   return next && (next.final.latency.verdict === 'met' || next.final.share < final.share) ? next : first;
 }
 
-/** @param before a plan that was measured: null where the search comes to it again */
+/** @param before a plan measured earlier; null when the search returns to it */
 async function makeResult(
   job: Job,
   baselineMs: number,

@@ -1,4 +1,7 @@
-/** A job as its stages take it: the model opened, sized and prepared, the data split, and what it is measured with. */
+/**
+ * Opens a job for its stages: the model opened, sized and prepared, the data split, and the
+ * measuring tools.
+ */
 import type { CompressRequest } from '../../shared/model/job.ts';
 import type { Model } from '../engine/ir/model.ts';
 import type { TimedPhase } from '../engine/latency/phases.ts';
@@ -22,44 +25,44 @@ import { resolveRecipe } from './search/resolve-recipe.ts';
 import type { Keyed } from './stage.ts';
 import { stopwatch, type Stopwatch } from './stopwatch.ts';
 
-/** What a job is asked to do, and the phases that its model runs in where it is a component of a package. */
+/** The request of a job, and the phases of its model when it is a component of a package. */
 export type JobRequest = CompressRequest & { readonly phases?: readonly TimedPhase[] };
 
-/** What the stages of a job begin with. */
+/** Inputs of a job's stages. */
 interface JobInputs {
   readonly source: JobModel['source'];
-  /** Without the readings of its outputs: what is only timed does not depend on them. */
+  /** Without readings of outputs, since timings do not depend on them. */
   readonly timed: Keyed<Prepared>;
-  /** With the readings of its outputs. */
+  /** With readings of outputs. */
   readonly prepared: Keyed<Prepared>;
   readonly samples: JobData['samples'];
   readonly recipe: KeyedRecipe;
   readonly seed: Keyed<number>;
-  /** Threads that stages compute with. */
+  /** Thread count for the computations of stages. */
   readonly threads: Keyed<number>;
 }
 
 export interface Job {
-  /** With the sizes of the model, the threads and the criterion settled. */
+  /** The request with sizes, threads and criterion resolved. */
   readonly request: JobRequest;
   readonly inputs: JobInputs;
   readonly loaded: SizedModel;
-  /** The model that was given, at any batch size where it bears that: what data go through. */
+  /** The given model, with a free batch size where it supports that; data run through it. */
   readonly source: Model;
   readonly prepared: Prepared;
   readonly meanings: Meanings;
-  /** What looked wrong with the original on the data. */
+  /** Suspicious findings about the original on the data. */
   readonly warnings: readonly string[];
   readonly data: JobData;
   readonly beside: PairedBenchmark;
-  /** How a detector is run where it finds no boxes. */
+  /** How a detector runs when it finds no boxes. */
   readonly held: Held;
   readonly clock: Stopwatch;
 }
 
 /**
- * Opens a job, and lets go of its data and sessions when `work` has ended.
- * @param work gets the context in which a detector's boxes are held where they have to be
+ * Opens a job, and closes its data and sessions when `work` has ended.
+ * @param work receives the context, in which a detector's boxes are held where necessary
  */
 export async function withJob<T>(
   given: JobRequest,

@@ -1,4 +1,7 @@
-/** What a search for a plan begins with: the original's latency, the latency model, the samples, the scores and the space. */
+/**
+ * Inputs of a search for a plan: the original's latency, the latency model, the samples, the scores
+ * and the space.
+ */
 import type { Plan } from '../../shared/model/types.ts';
 import { openSpace } from '../engine/allocation/space.ts';
 import { planOf, type State } from '../engine/allocation/state.ts';
@@ -18,7 +21,10 @@ import { now } from './stage.ts';
 
 const ALREADY_MET = 'The original already meets the budget. Nothing has to be removed.';
 
-/** The original's latency, the budget as a share of it, and the latency model of what may be cut. */
+/**
+ * Measures the original and returns its latency, the budget as a share of it, and the latency model
+ * of prunable structures.
+ */
 export async function measureOriginal(job: Job, notes: string[], ctx: StageContext) {
   const { inputs, beside, clock, held } = job;
   const { budget } = job.request;
@@ -38,7 +44,7 @@ export async function measureOriginal(job: Job, notes: string[], ctx: StageConte
 }
 export type MeasuredOriginal = Awaited<ReturnType<typeof measureOriginal>>;
 
-/** The samples, the scores, and the space of plans with all that a search in it takes. */
+/** Returns the samples, the scores, and the search space with its measuring tools. */
 export async function openSearch(
   job: Job,
   { baselineMs, budgetRatio, latency }: MeasuredOriginal,

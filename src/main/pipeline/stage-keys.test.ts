@@ -1,4 +1,7 @@
-/** The keys of every stage, derived value and set of figures that is defined in the pipeline and in tasks. */
+/**
+ * Tests the keys of every stage, derived value and set of figures defined in the pipeline and in
+ * tasks.
+ */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { globSync } from 'node:fs';
@@ -6,16 +9,16 @@ import { describe, expect, it } from 'vitest';
 import { keyed } from '../../../test/support/keyed.ts';
 import { definitions, type Defined } from './stage.ts';
 
-// Whatever defines one is loaded by these.
+// These imports load all definitions.
 import './compress.ts';
 import '../tasks/devices.ts';
 
 const COST = ['prepared', 'calibration', 'scored', 'allocation', 'compensation', 'ranking', 'refit', 'probes', 'threads']; // prettier-ignore
 const TIMED = ['prepared', 'machine', 'threads', 'provider', 'batch'];
 
-/** What each depends on, and on nothing else. */
+/** The complete inputs of each definition. */
 const INPUTS: Record<string, readonly string[]> = {
-  // Of a model and its data.
+  // Results about a model and its data.
   sizes: ['file', 'batch', 'dims', 'shapes'],
   'batch-agreement': ['model', 'runtime'],
   'free-batch': ['model', 'runtime'],
@@ -26,22 +29,22 @@ const INPUTS: Record<string, readonly string[]> = {
   split: ['dataset', 'holdout', 'seed'],
   calibration: ['source', 'samples', 'count', 'size', 'seed'],
   'larger-batches': ['prepared', 'calibration'],
-  // Of the machine and the conditions.
+  // Results about the machine and the conditions.
   providers: ['device'],
   baseline: TIMED,
   phases: ['prepared', 'phases'],
   latency: [...TIMED, 'baseline', 'phase'],
   bias: [...TIMED, 'allocation', 'blocks', 'channels'],
-  // What every budget uses.
+  // Results shared by all budgets.
   scores: ['source', 'prepared', 'calibration', 'criterion', 'seed', 'threads'],
   'complete-scores': ['prepared', 'raw', 'criterion'],
   curvature: ['prepared', 'calibration', 'scored', 'compensation', 'probes', 'threads'],
   'output-change': ['prepared', 'calibration', 'scored', 'compensation', 'ranking', 'refit', 'threads'],
   targets: ['prepared', 'calibration', 'threads'],
-  // Of one job.
+  // Results of one job.
   'job-model': ['job'],
   allocate: [...COST, 'known', 'search'],
-  // Of one plan.
+  // Results of one plan.
   compensate: ['prepared', 'calibration', 'plan', 'compensation', 'rounds', 'threads'],
   recover: ['prepared', 'compensated', 'samples', 'seed', 'threads', 'seconds', 'optimizer', 'learningRate', 'batch', 'temperature', 'alpha', 'augment'], // prettier-ignore
   result: ['result', 'original'],

@@ -51,7 +51,7 @@ export async function trySizes<T>(
   others: (size: number) => readonly number[] = otherSizes,
 ): Promise<SizeTrials<T>> {
   const trials: SizeTrial<T>[] = [];
-  /** Moves all of these axes by as much as the first one. */
+  /** Changes all of these axes by the same amount as the first one. */
   const first = async (names: readonly string[]): Promise<boolean> => {
     const size = now.get(names[0]!)!;
     for (const other of others(size)) {

@@ -1,4 +1,7 @@
-/** What budgets a model could meet, predicted from measured operators before anything is scored or cut. */
+/**
+ * Predicts the budgets that a model can meet from measured operators, before anything is scored or
+ * cut.
+ */
 import type { Budget } from '../../shared/model/types.ts';
 import type { PackagePart } from '../../shared/model/job.ts';
 import { PRESETS } from '../../shared/model/recipes.ts';
@@ -26,19 +29,22 @@ import { measureWorkload } from '../pipeline/measure/workload.ts';
 import { openPairedBenchmark } from '../pipeline/measure/paired-benchmark.ts';
 import { leastState, openSpace } from '../engine/allocation/space.ts';
 
-/** Points of the curve. */
+/** Number of points on the curve. */
 const POINTS = 9;
 
-/** Runs of each phase of a package. */
+/** Runs per phase of a package. */
 const RUNS = 30;
 
-/** The original is measured anew; the table of operator times is the one that jobs use, and serves the next one. */
+/** The original is measured anew; the table of operator times is shared with jobs. */
 export async function runReach(request: ReachRequest, ctx: StageContext): Promise<ReachReport> {
   const { part } = request;
   return part ? reachOfUse({ ...request, part }, ctx) : reachOfModel(request, ctx);
 }
 
-/** The use with the component at each of its widths: the other components take what they take. */
+/**
+ * Latency of the use with the component at each of its widths; the time of other components is
+ * fixed.
+ */
 async function reachOfUse(
   { part, family, ...request }: ReachRequest & { readonly part: PackagePart },
   ctx: StageContext,
@@ -84,7 +90,10 @@ async function reachOfModel(
   return { baselineMs, leastMs: predictMs(space, leastState(space, start)), curve, provenance: measuredHere() };
 }
 
-/** The same keep ratio in every group, from all units down to the floor; milliseconds, and multiply-accumulates. */
+/**
+ * The same keep ratio in every group, from all units down to the floor: milliseconds and
+ * multiply-accumulates.
+ */
 function curveOf({ model, facts, structures }: Prepared, space: Space, floor: number): ReachReport['curve'] {
   const axes = axesOf(structures);
   const widths = new Widths(facts, axes);
@@ -101,6 +110,6 @@ function curveOf({ model, facts, structures }: Prepared, space: Space, floor: nu
   });
 }
 
-/** Shapes as surgery would leave them, without doing it. */
+/** Shapes that surgery would leave, without performing it. */
 const narrowed = (facts: Facts, widths: Widths, keep: KeepCounts): Facts =>
   new Map([...facts].map(([v, f]) => [v, { ...f, shape: widths.shape(v, keep) ?? f.shape }]));

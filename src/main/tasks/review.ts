@@ -1,4 +1,7 @@
-/** A finished job for the window's sliders: times and costs at every width, and samples of the user's data. */
+/**
+ * Data of a finished job for the window's sliders: times and costs at every width, and samples of
+ * the user's data.
+ */
 import { existsSync } from 'node:fs';
 import type { CompressReport, CompressRequest } from '../../shared/model/job.ts';
 import type { ReviewRequest } from '../../shared/model/tasks.ts';
@@ -35,7 +38,10 @@ import { openSpace } from '../engine/allocation/space.ts';
 
 const COST = 'predicting latency over widths';
 
-/** Throws what opening the model throws. Without the job's data, costs come from random inputs and no samples are shown. */
+/**
+ * Throws the errors of opening the model. Without the job's data, costs come from random inputs and
+ * no samples are shown.
+ */
 export async function runReview({ request: asked, report }: ReviewRequest, ctx: StageContext): Promise<ReviewData> {
   const given = asRun(asked);
   ctx.progress({ stage: 'load', message: 'reading the model', done: 0 });
@@ -67,7 +73,7 @@ export async function runReview({ request: asked, report }: ReviewRequest, ctx: 
     const rows = rowsOf(space, report).filter(({ structure }) => !isGone(structure, gone));
     const price = await job.price(space, rows, scored);
     ctx.progress({ stage: 'samples', message: 'running samples before and after', done: 0 });
-    // The bundle may have been moved since.
+    // The bundle may have been moved meanwhile.
     const pruned = report.model !== null && existsSync(report.model) ? openModelFile(report.model) : null;
     if (pruned) pruned.sizes = model.sizes;
     const samples =
@@ -99,17 +105,17 @@ export async function runReview({ request: asked, report }: ReviewRequest, ctx: 
   }
 }
 
-/** As the job ran it: of a component of a package, at its own sizes and in its phases. */
+/** The request as the job ran it: a component of a package at its own sizes and in its phases. */
 const asRun = ({ part, ...request }: CompressRequest): JobRequest =>
   part ? openComponent({ ...request, part }).own : request;
 
-/** The phases of the component, each run in milliseconds as the report has it. */
+/** The phases of the component, with the milliseconds per run from the report. */
 const phaseTimes = ({ workload }: CompressReport): { phaseMs?: readonly number[] } => {
   const own = workload?.phases.filter((p) => p.component === workload.component);
   return own ? { phaseMs: own.map((p) => p.beforeMs / p.weight) } : {};
 };
 
-/** Data that are gone or cannot be read cost the samples, not the review. */
+/** When the data are missing or unreadable, the review has no samples. */
 async function dataOf(request: CompressRequest, model: Model, ctx: Pick<StageContext, 'memo'>): Promise<JobData> {
   try {
     return await openData(request, model, ctx);
@@ -120,7 +126,7 @@ async function dataOf(request: CompressRequest, model: Model, ctx: Pick<StageCon
   }
 }
 
-/** The levels that a report tells. */
+/** The levels stated in a report. */
 const stateOf = (structures: readonly Structure[], { groups, blocksRemoved }: CompressReport): State =>
   new Map([
     ...groups.filter((g) => g.kept < g.units).map((g) => [g.id, g.kept] as const),
@@ -128,8 +134,8 @@ const stateOf = (structures: readonly Structure[], { groups, blocksRemoved }: Co
   ]);
 
 /**
- * The structures that a slider can narrow, with the counts that it offers: those of the allocator, the full width and what
- * the job has kept.
+ * The structures that a slider can narrow, with the selectable counts: those of the allocator, the
+ * full width and the job's kept count.
  */
 function rowsOf(space: Space, report: CompressReport) {
   const kept = new Map(report.groups.map((g) => [g.id, g.kept]));
@@ -143,7 +149,7 @@ function rowsOf(space: Space, report: CompressReport) {
     });
 }
 
-/** Scores and costs under the keys of the job; they are computed only where they are gone. */
+/** Scores and costs under the keys of the job; they are computed only when they are missing. */
 function sourcesOf(
   o: {
     readonly request: CompressRequest;
@@ -160,7 +166,7 @@ function sourcesOf(
   const calibration = drawCalibration.later({ ...inputs, count: limits.calibration, size: limits.batch }, ctx);
   return {
     scores: () => scoresStage({ ...inputs, calibration, criterion: recipe.criterion }, ctx),
-    /** Null where the model has no gradient. */
+    /** Null when the model has no gradient. */
     price: async (
       space: Space,
       rows: ReturnType<typeof rowsOf>,

@@ -154,7 +154,9 @@ export interface WorkloadResult extends PackagePart {
   readonly latency: LatencyVerdict;
 }
 
-/** A use of a package whose budget no cut of the component can meet. Milliseconds of the metric. */
+/**
+ * A use of a package whose budget no cut of the component can meet. Milliseconds are of the metric.
+ */
 export interface UnreachableUse extends Pick<PackagePart, 'component' | 'metric'> {
   readonly beforeMs: number;
   readonly bestMs: number;
@@ -262,7 +264,7 @@ export interface CompressReport {
   readonly unreachable?: {
     readonly reason: string;
     readonly bestMs: number;
-    /** Of a component of a package: what its largest cut means for the use. */
+    /** For a component of a package: the effect of its largest cut on the use. */
     readonly use?: UnreachableUse;
     readonly holds: readonly { operator: string; ms: number }[];
   };

@@ -51,7 +51,7 @@ export interface Budget {
   readonly provider: string;
 }
 
-/** What is removed from a package. A structure that no choice names stays whole. */
+/** A pruning plan of a package. Structures that no choice names stay whole. */
 export interface Plan {
   readonly version: 2;
   /** sha256 of the original model file of each component. */

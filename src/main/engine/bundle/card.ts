@@ -62,7 +62,7 @@ function verdictText(r: CompressReport): string {
   return `${words} (${share(r.latency.low)} to ${share(r.latency.high)} of it, 95 % interval)`;
 }
 
-/** The use of the package that the model is a component of: its verdict, and the phases before and after. */
+/** The use of the package that contains the model: its verdict, and the phases before and after. */
 function useLines(w: WorkloadResult): string[] {
   const share = (x: number): string => (Number.isFinite(x) ? `${(100 * x).toFixed(1)} %` : 'unknown');
   const words = { met: 'met', missed: 'missed', 'too-close': 'too close to call' }[w.latency.verdict];

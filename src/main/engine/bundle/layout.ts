@@ -41,9 +41,9 @@ export interface BundleFacts {
   readonly budgetMs: number;
   readonly met: boolean;
   readonly latency?: LatencyVerdict;
-  /** Of a component of a package: the verdict on a use of the package, which decides whether the budget is met. */
+  /** For a component of a package: the verdict on a use of the package, which decides about the budget. */
   readonly workload?: Omit<WorkloadResult, 'package'>;
-  /** What the latency of the component is the sum of. */
+  /** Phases whose weighted sum is the component's latency. */
   readonly phases?: readonly TimedPhase[];
   /** False for a result that should not be relied on; `reasons` says why. */
   readonly accepted: boolean;

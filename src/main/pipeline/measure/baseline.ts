@@ -1,4 +1,4 @@
-/** The original's latency, measured beside the prepared model and kept for later jobs. */
+/** The original's latency, measured together with the prepared model and kept for later jobs. */
 import type { Budget } from '../../../shared/model/types.ts';
 import type { StageContext } from '../context.ts';
 import { conditionLeaves, type Machine } from '../leaves.ts';
@@ -7,17 +7,20 @@ import { figures, input, type Keyed } from '../stage.ts';
 import { atPercentile, type Compare, type PhasePair } from './paired-benchmark.ts';
 
 export interface Baseline {
-  /** Median of the original. */
+  /** Median latency of the original. */
   readonly baselineMs: number;
-  /** A budget at another percentile is steered by the median, with the spread that the original shows. */
+  /**
+   * Percentile over median of the original; a budget at another percentile is converted to the
+   * median by it.
+   */
   readonly spread: number;
-  /** Of the prepared model to the original. */
+  /** Latency of the prepared model over the original. */
   readonly ratio: number;
-  /** The same of each phase; a model without phases has one. */
+  /** The figures of each phase; a model without phases has one. */
   readonly phases: readonly PhasePair[];
 }
 
-/** The original and the prepared model, measured side by side. */
+/** The original and the prepared model, measured in the same run. */
 const baseline = figures({
   name: 'baseline',
   version: 2,
@@ -35,12 +38,15 @@ interface BaselineOptions {
   readonly budget: Budget;
 }
 
-/** Keyed by the conditions, whatever was measured: another budget under the same ones uses what was built on it. */
+/**
+ * Keyed by the conditions and not by the measured figures, so that another budget under the same
+ * conditions reuses derived results.
+ */
 export type MeasuredBaseline = Keyed<Baseline>;
 
 const conditionsOf = ({ prepared, budget }: BaselineOptions) => ({ prepared, ...conditionLeaves(budget) });
 
-/** The result of an earlier measurement under the same conditions, or null. */
+/** Returns the result of an earlier measurement under the same conditions, or null. */
 function knownBaseline(o: BaselineOptions, ctx: Pick<StageContext, 'memo'>): MeasuredBaseline | null {
   const given = conditionsOf(o);
   const memo = baseline.open(given, ctx);
@@ -58,8 +64,8 @@ function knownBaseline(o: BaselineOptions, ctx: Pick<StageContext, 'memo'>): Mea
 const phaseCount = ({ phases }: Prepared): number => phases?.length ?? 1;
 
 /**
- * The original's latency as a report states it, under the same conditions.
- * @param o.phaseMs of each phase, for a component of a package
+ * The original's latency as stated in a report, under the same conditions.
+ * @param o.phaseMs latency of each phase, for a component of a package
  */
 export function reportedBaseline(
   o: BaselineOptions & { readonly baselineMs: number; readonly phaseMs?: readonly number[] },
@@ -72,8 +78,9 @@ export function reportedBaseline(
 }
 
 /**
- * A budget that is a share of the original's time can use an earlier measurement, because plans are steered by ratios that
- * are measured side by side. For a budget in milliseconds the original is measured now.
+ * Returns the baseline. A budget as a share of the original's time can reuse an earlier
+ * measurement, because plans are steered by ratios within one run. For a budget in milliseconds the
+ * original is measured now.
  */
 export async function baselineOf(
   o: BaselineOptions & { readonly compare: Compare },

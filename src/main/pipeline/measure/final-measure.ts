@@ -1,7 +1,8 @@
 /**
- * The measurement that decides whether a result is within its budget: of the model that is delivered, once, and of a length
- * that was set before. What is shorter, and what is repeated, steers the search and decides nothing. The yardstick runs
- * beside the two models, so that the figures can be compared with those of another day.
+ * The measurement that decides whether a result is within its budget. It measures the delivered
+ * model once, for a length that was set in advance. Shorter and repeated measurements only steer
+ * the search. The yardstick runs beside the two models, so that figures of different days can be
+ * compared.
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -18,16 +19,19 @@ import type { MeasureInput } from './measure.ts';
 import { atPercentile, statsTogether } from './paired-benchmark.ts';
 import { foldPhases, perPhase } from './phases.ts';
 
-/** Seconds of one opening: all models together. */
+/** Seconds per opening, for all models together. */
 const SECONDS = 1;
 
 export interface Final {
   readonly original: LatencyStats;
   readonly pruned: LatencyStats;
   readonly latency: LatencyVerdict;
-  /** Milliseconds: the budget itself, or its share of the original's latency in this measurement. */
+  /**
+   * The budget in milliseconds: as given, or its share of the original's latency in this
+   * measurement.
+   */
   readonly budgetMs: number;
-  /** Of the budget. */
+  /** Latency as a share of the budget. */
   readonly share: number;
   readonly yardstickMs: number;
   /** Half-width of the yardstick's interval. */
@@ -36,22 +40,22 @@ export interface Final {
 }
 
 export interface FinalOptions {
-  /** A file. */
+  /** Path of a file. */
   readonly original: string;
   /** As it will be shipped. */
   readonly result: Model;
   readonly budget: Budget;
   /** Sizes of the dynamic axes besides the batch. */
   readonly dims?: Readonly<Record<string, number>> | undefined;
-  /** Of a component of a package: both models are measured in all of them. */
+  /** Phases of a component of a package: both models are measured in all of them. */
   readonly phases?: readonly TimedPhase[] | undefined;
-  /** Runs that the recipe asks for. */
+  /** Number of runs that the recipe asks for. */
   readonly runs: number;
-  /** Of the original, as known so far: sets the length. */
+  /** Latency of the original as known so far; it sets the length of the measurement. */
   readonly baselineMs: number;
 }
 
-/** @throws SecateurError 'runtime-rejected', and what ends a process */
+/** @throws SecateurError 'runtime-rejected', and errors of a process that ends early */
 export async function finalMeasure(
   o: FinalOptions,
   ctx: Pick<StageContext, 'inSubprocess' | 'progress'>,
@@ -69,7 +73,7 @@ export async function finalMeasure(
         ...perPhase({ name: 'pruned', model: file }, phases),
       ],
       yardstick: true,
-      // No precision ends it: only its time and its runs do.
+      // The measurement never ends early by precision, only by its time and runs.
       options: { threads, provider, batch, dims, warmup: 3, runs: plan.runs, precision: Infinity, minSeconds: SECONDS, maxSeconds: Infinity }, // prettier-ignore
     };
     const openings: (readonly CandidateResult[])[] = [];
@@ -83,7 +87,10 @@ export async function finalMeasure(
   }
 }
 
-/** The verdict on figures of several openings: of the original, the result and the yardstick each. @internal */
+/**
+ * The verdict on the figures of several openings, each of the original, the result and the
+ * yardstick. @internal
+ */
 export function judgeFinal(
   openings: readonly (readonly CandidateResult[])[],
   budget: Budget,
@@ -114,12 +121,16 @@ export function judgeFinal(
   };
 }
 
-/** Share of the budget that a plan whose result is not within it for sure is taken to need at least, and over its measured one. */
+/**
+ * Shares of the budget: the least that a plan with an uncertain or missed result is taken to need,
+ * and the most over its measured latency.
+ */
 const TOO_SLOW = [1.003, 1.05] as const;
 
 /**
- * Share of the budget that a result which is not within it for sure is taken to need: the upper end of its interval, so
- * that the next one's lies within. An interval so wide that it says nothing moves the plan by a few per cent only.
+ * The share of the budget that a result which is not certainly within it is taken to need: the
+ * upper end of its interval, so that the next result's interval lies within. A very wide interval
+ * moves the plan by a few per cent only.
  */
 export const remadeFrom = ({ share, latency }: Pick<Final, 'share' | 'latency'>): number =>
   Math.max(share, TOO_SLOW[0], Math.min(latency.high, share * TOO_SLOW[1]));

@@ -1,4 +1,7 @@
-/** The latency model as a stage. It is kept per model, machine and conditions, so that another budget times no operator. */
+/**
+ * The latency model as a stage. It is cached per model, machine and conditions, so that another
+ * budget times no operator.
+ */
 import { SecateurError } from '../../../shared/contract/errors.ts';
 import type { Budget } from '../../../shared/model/types.ts';
 import type { Model } from '../../engine/ir/model.ts';
@@ -20,7 +23,9 @@ import type { Baseline } from './baseline.ts';
 import type { Prepared } from '../prepare/prepare.ts';
 
 interface LatencyTools extends Pick<StageContext, 'latency' | 'progress' | 'executor'> {
-  /** Inputs that the model runs on, where it may not run on random ones. Times are those of shapes, not of values. */
+  /**
+   * Inputs for a model that may not run on random ones. Latency depends on shapes, not on values.
+   */
   readonly sample?: LatencyModelOptions['feeds'];
 }
 
@@ -34,7 +39,7 @@ const latencyTables = stage({
     threads: input<number>(),
     provider: input<string>(),
     batch: input<number>(),
-    /** Null: the sizes that the model was prepared at. */
+    /** Null: the sizes at which the model was prepared. */
     phase: input<PhaseAt | null>(),
   },
   run: async ({ prepared, baseline, threads, provider, batch, phase }, ctx: LatencyTools) => {
@@ -63,14 +68,14 @@ const latencyTables = stage({
   codec: jsonFile<StoredLatencyModel>('latency.json'),
 });
 
-/** @param place of a phase; default: of the whole */
+/** @param place position of a phase; default: the whole */
 const preparedMs = ({ baselineMs, ratio, phases }: Baseline, place?: number): number =>
   place === undefined ? baselineMs * ratio : phases[place]!.originalMs * phases[place]!.ratio;
 
-/** Keep counts per group at most. */
+/** Largest number of keep counts per group. */
 const STEPS = 8;
 
-/** @param o.baseline as measured in this run: times are scaled to it */
+/** @param o.baseline the baseline measured in this run; times are scaled to it */
 export async function latencyStage(
   o: {
     readonly prepared: Keyed<Prepared>;
@@ -92,7 +97,7 @@ export async function latencyStage(
   return parts.length === 1 ? parts[0]! : { model: sumModels(parts), counts: countsOfAll(parts.map((p) => p.counts)) };
 }
 
-/** A step of any phase is a step of their sum. */
+/** The counts of all phases: a step of any phase is a step of their sum. */
 function countsOfAll(all: readonly ReadonlyMap<string, readonly number[]>[]): Map<string, readonly number[]> {
   const groups = new Set(all.flatMap((counts) => [...counts.keys()]));
   return new Map(
@@ -103,7 +108,7 @@ function countsOfAll(all: readonly ReadonlyMap<string, readonly number[]>[]): Ma
   );
 }
 
-/** Keeps the first units of every structure. Times do not depend on which units stay. */
+/** Keeps the first units of every structure. Latency does not depend on which units stay. */
 function cutCounts(prepared: Prepared, keep: KeepCounts): Model {
   const choices = prepared.structures.flatMap((s) => {
     const k = keep.get(s.id) ?? s.units;

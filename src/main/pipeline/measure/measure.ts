@@ -1,6 +1,7 @@
 /**
- * One look at several models, as a task for a process that does nothing else. In a process that has trained, memory lies
- * otherwise: there a pruned ResNet-56 took 0.48 of the original's time, and 0.49 in new processes in the same minutes.
+ * Measures several models as a task for a process that does nothing else. Memory layout differs in
+ * a process that has trained: there a pruned ResNet-56 took 0.48 of the original's time, and 0.49
+ * in new processes in the same minutes.
  */
 import { SecateurError } from '../../../shared/contract/errors.ts';
 import type { HostTensor } from '../../engine/executor.ts';
@@ -20,17 +21,20 @@ import { choicesFor, tryHeld, type BoxesFrom } from './hold-boxes.ts';
 import { yardstick } from './yardstick.ts';
 
 export interface MeasureInput {
-  /** Files. */
+  /** Paths of model files. */
   readonly models: readonly {
     readonly name: string;
     readonly model: string;
-    /** Sizes of its dynamic axes, where they are not those of the others. */
+    /** Sizes of its dynamic axes, when they differ from those of the others. */
     readonly dims?: Readonly<Record<string, number>>;
   }[];
-  /** Measured beside them, and comes last. */
+  /** Measures the yardstick as well; its figures come last. */
   readonly yardstick?: boolean;
   readonly options: BenchOptions;
-  /** Models that choose boxes and do not run on random numbers are measured on `sample`, else with choices held. */
+  /**
+   * Models with box choices that do not run on random numbers are measured on `sample`, or else
+   * with held choices.
+   */
   readonly holding?: boolean;
   readonly sample?: Readonly<Record<string, HostTensor>>;
 }
@@ -45,14 +49,14 @@ export async function runMeasure(input: MeasureInput): Promise<readonly Measured
   return holding ? measureHolding(models, look, { options, ...(sample && { sample }) }) : look(models);
 }
 
-/** Random inputs of a candidate's own sizes, where it has some. */
+/** Random inputs of a candidate's own sizes, when it has some. */
 export function withFeeds({ dims, ...c }: Candidate & { readonly dims?: Readonly<Record<string, number>> }): Candidate {
   if (!dims) return c;
   const graph = graphOf(c.model);
   return { ...c, feeds: randomFeeds(graph!, { dims }) };
 }
 
-/** A file that several candidates run is opened once for all of them, as its user does. */
+/** A file that several candidates run is opened once for all of them, as its user would. */
 async function opened<T>(
   candidates: readonly Candidate[],
   options: BenchOptions,
@@ -74,9 +78,9 @@ async function opened<T>(
 }
 
 /**
- * Measures models, all of them on the same inputs: random ones, else the sample, else with the choices of the first held
- * fixed in each.
- * @throws SecateurError 'runtime-rejected' as without holding, where nothing helps
+ * Measures models, all on the same inputs: random ones, else the sample, else with the first
+ * model's choices held in each.
+ * @throws SecateurError 'runtime-rejected', the error without held choices, when nothing helps
  */
 export async function measureHolding(
   candidates: readonly Candidate[],

@@ -1,4 +1,4 @@
-/** The original and a pruned model measured in the same run: only such figures are compared. */
+/** Measures the original and a pruned model in the same run. Only such figures are comparable. */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CompressRequest } from '../../../shared/model/job.ts';
@@ -19,36 +19,39 @@ export interface Pair {
   readonly pruned: LatencyStats;
   /** Pruned over original: the quotient of the medians of interleaved rounds. */
   readonly ratio: number;
-  /** The same in each phase; absent without phases. */
+  /** The figures of each phase; absent without phases. */
   readonly phases?: readonly PhasePair[];
 }
 
-/** The original in one phase, in milliseconds, and the quotient there. */
+/** The original's latency in one phase, in milliseconds, and the ratio there. */
 export interface PhasePair {
   readonly originalMs: number;
   readonly ratio: number;
 }
 
 export interface CompareOptions {
-  /** Half width of the ratio's interval that ends a measurement; default 0.005. */
+  /** Half-width of the ratio's interval at which a measurement ends; default 0.005. */
   readonly precision?: number;
-  /** A ratio whose whole interval lies in here is known well enough; default: none. */
+  /** The measurement also ends when the ratio's whole interval lies in this band; default: none. */
   readonly band?: readonly [number, number];
-  /** Seconds that end it anyway; default 3. */
+  /** Longest duration in seconds; default 3. */
   readonly maxSeconds?: number;
-  /** Seconds that it goes on for however sure it is: a moment says nothing about the minutes around it. Default 0. */
+  /**
+   * Shortest duration in seconds, whatever the precision, because one moment is not representative
+   * of the minutes around it. Default 0.
+   */
   readonly minSeconds?: number;
   /** Runs before the first that counts; default 3. */
   readonly warmup?: number;
-  /** Runs of either model at least; default 12, for the quantiles of a report there are more. */
+  /** Least number of runs per model; default 12. Quantiles of a report need more. */
   readonly runs?: number;
   /**
-   * How often both models are opened anew, each time in a process of its own and with that much effort; default 1. Where a
-   * session lies in memory makes a model some percent faster or slower for as long as it is open, which no number of runs
-   * averages out.
+   * Number of times both models are opened anew, each in a process of its own and with the full
+   * effort; default 1. The memory position of a session makes a model some percent faster or slower
+   * while it is open, and no number of runs averages that out.
    */
   readonly openings?: number;
-  /** The original's milliseconds matter too, not only the ratio; default true. */
+  /** Whether the original's milliseconds are needed too, not only the ratio; default true. */
   readonly absolute?: boolean;
 }
 
@@ -56,18 +59,19 @@ export type Compare = (pruned: Model, options?: CompareOptions) => Promise<Pair>
 
 export interface PairedBenchmark {
   readonly compare: Compare;
-  /** What the original takes, where an earlier job has found it. */
+  /** Sets the original's latency as found by an earlier job. */
   expect(baselineMs: number): void;
-  /** Lets go of the original, which is opened again when something is compared with it again. */
+  /** Closes the original, which is opened again at the next comparison. */
   close(): Promise<void>;
 }
 
 /**
- * The original is taken from its file. A single look at a slow model happens in this process, where the original stays
- * open: opening it takes longer than the look.
+ * Opens the benchmark of an original, given by its file. A single measurement of a slow model runs
+ * in this process, where the original stays open, because opening takes longer than measuring.
  * @param o.dims sizes of the dynamic axes besides the batch
- * @param o.phases of a component of a package: both models are measured in all of them, and the figures are weighted sums
- * @param declare gives a working copy the inputs and outputs that it will be shipped with
+ * @param o.phases phases of a component of a package: both models are measured in all of them, and
+ * the figures are weighted sums
+ * @param declare gives a working copy the inputs and outputs with which it will be shipped
  */
 export function openPairedBenchmark(
   { model: original, budget, dims = {}, phases }: PairedRequest,
@@ -89,7 +93,7 @@ export function openPairedBenchmark(
       dims,
       runs,
       precision,
-      // Of several phases no ratio to the first candidate is that of the models.
+      // With several phases, no ratio to the first candidate is the ratio of the models.
       ...(band && (phases?.length ?? 1) === 1 && { band }),
       minSeconds,
       maxSeconds,
@@ -145,7 +149,7 @@ type PairedRequest = Pick<CompressRequest, 'model' | 'budget' | 'dims'> & {
   readonly phases?: readonly TimedPhase[] | undefined;
 };
 
-/** @param results of the original in every phase, then of the pruned model */
+/** @param results results of the original in every phase, then of the pruned model */
 function pairOf(results: readonly CandidateResult[], phases: readonly TimedPhase[] | undefined): Pair {
   const [original, pruned] = foldPhases(results, phases);
   return {
@@ -161,7 +165,7 @@ function pairOf(results: readonly CandidateResult[], phases: readonly TimedPhase
   };
 }
 
-/** Means over openings; the noise is at least what the openings differ by. */
+/** Means over openings. The noise is at least the difference between openings. */
 function together(pairs: readonly Pair[]): Pair {
   return {
     original: statsTogether(pairs.map((p) => p.original)),
@@ -176,7 +180,7 @@ function together(pairs: readonly Pair[]): Pair {
   };
 }
 
-/** @param all of one model, one per opening */
+/** @param all figures of one model, one per opening */
 export function statsTogether(all: readonly LatencyStats[]): LatencyStats {
   const mean = (f: (s: LatencyStats) => number): number => all.reduce((n, s) => n + f(s), 0) / all.length;
   const p50Ms = mean((s) => s.p50Ms);
@@ -198,17 +202,23 @@ export function statsTogether(all: readonly LatencyStats[]): LatencyStats {
 export const atPercentile = (s: LatencyStats, p: Budget['percentile']): number =>
   ({ 50: s.p50Ms, 90: s.p90Ms, 95: s.p95Ms, 99: s.p99Ms })[p];
 
-/** Of a measurement that is believed. */
+/** Number of openings for a confirmed measurement. */
 const OPENINGS = 4;
-/** Of a plan that was chosen: what is built on it takes longer. */
+/** Settings for a chosen plan: longer, because later stages build on it. */
 export const CONFIRMING = { precision: 0.003, minSeconds: 1.3, maxSeconds: 2, openings: OPENINGS };
 /** Models slower than this, in milliseconds, stay open between measurements. */
 export const SLOW_MS = 40;
 
-/** Shares of the budget in which a quick look at the fastest plan leaves open whether it is within reach. */
+/**
+ * Shares of the budget between which a quick measurement of the fastest plan does not decide
+ * whether the budget is reachable.
+ */
 const CLOSE = [0.95, 1.03] as const;
 
-/** Of the fastest plan there is: quickly where that is plain, for longer where it comes near the budget. */
+/**
+ * Measures the fastest plan: briefly when the outcome is clear, longer when it is close to the
+ * budget.
+ */
 export async function leastMeasure(least: Model, compare: Compare, budgetRatio: number): Promise<Pair> {
   const quick = await compare(least, { precision: 0.01, maxSeconds: 4 });
   const share = quick.ratio / budgetRatio;

@@ -7,7 +7,7 @@ import type { CandidateResult } from '../../runtime/bench.ts';
 import { foldPhases, timedPhases } from './phases.ts';
 
 const stats = (ms: number, noiseMs = 0): LatencyStats => ({ p50Ms: ms, p90Ms: ms, p95Ms: 2 * ms, p99Ms: ms, meanMs: ms, minMs: ms, stdMs: noiseMs, noiseMs, runs: 10, batch: 1, threads: 1, provider: 'cpu' }); // prettier-ignore
-/** @param ratio to the first candidate */
+/** @param ratio ratio to the first candidate */
 const result = (ms: number, ratio: number, noiseMs = 0): CandidateResult => ({
   name: '',
   stats: stats(ms, noiseMs),
@@ -37,7 +37,7 @@ it('are those of the component that count, with the share of its runs', () => {
 });
 
 describe('two models that were measured in every phase', () => {
-  // 8 and 4 ms, then 4 and 3: the sum goes from 5 to 3.25 ms.
+  // 8 and 4 ms, then 4 and 3: the sum falls from 5 to 3.25 ms.
   const results = [result(8, 1, 3), result(4, 0.5, 1), result(4, 0.5), result(3, 0.375), result(1, 0.125)];
 
   it('are one pair of sums, and the yardstick follows', () => {

@@ -13,7 +13,7 @@ describe("a component's share of a budget on the whole use", () => {
     shareOf(phases, metric, component, { percentile: 50, ...budget });
 
   it('is what the other components leave', () => {
-    // 40 ms in all, 32 are allowed, the decoder takes 30: the tower has 2 of its 10.
+    // The use takes 40 ms, 32 are allowed and the decoder takes 30, so 2 of the tower's 10 remain.
     expect(share('tower', total, { ratio: 0.8 })).toBeCloseTo(0.2);
     expect(share('decoder', total, { ms: 25 })).toBeCloseTo(0.5);
     expect(share('decoder', first, { ratio: 0.8 })).toBeCloseTo((24 - 10) / 20);

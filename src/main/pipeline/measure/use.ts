@@ -1,4 +1,6 @@
-/** One use of a package as a budget for one of its components sees it: what the component takes, and what the others take. */
+/**
+ * Splits one use of a package into the time of the component to prune and the time of the others.
+ */
 import { SecateurError } from '../../../shared/contract/errors.ts';
 import type { PackagePart } from '../../../shared/model/job.ts';
 import type { Metric, PhasePart, PhaseTime, Workload } from '../../../shared/model/package.ts';
@@ -6,7 +8,7 @@ import type { Budget } from '../../../shared/model/types.ts';
 import type { UseOfPackage } from '../../../shared/model/window.ts';
 import { atPercentile } from './paired-benchmark.ts';
 
-/** Below this share of the component's own time no cut is tried. */
+/** No cut is tried below this share of the component's own time. */
 const LEAST_SHARE = 0.02;
 
 /** @throws 'workload-metric' */
@@ -17,7 +19,7 @@ export function metricOf({ metrics }: Workload, name: string): Metric {
   return metric;
 }
 
-/** What each phase adds to a metric; phases that do not count are left out. */
+/** The contribution of each phase to a metric; phases with weight 0 are left out. */
 const phaseParts = (phases: readonly PhaseTime[], { weights }: Metric, percentile: Budget['percentile']): PhasePart[] =>
   phases.flatMap(({ name, component, latency }) => {
     const weight = weights[name] ?? 0;
@@ -26,7 +28,8 @@ const phaseParts = (phases: readonly PhaseTime[], { weights }: Metric, percentil
 
 /**
  * The share of the component's own time that a budget on the whole use leaves it, 1 at most.
- * @throws 'workload-component' where the component has no part in the metric or the others alone take the budget
+ * @throws 'workload-component' when the component has no part in the metric or the other components
+ * alone exceed the budget
  */
 export function shareOf(
   phases: readonly PhaseTime[],
@@ -53,7 +56,7 @@ interface SplitUse {
   readonly othersMs: number;
 }
 
-/** @throws 'workload-component' where the component has no part in the metric */
+/** @throws 'workload-component' when the component has no part in the metric */
 function splitUse(
   phases: readonly PhaseTime[],
   metric: Metric,
@@ -69,8 +72,8 @@ function splitUse(
 }
 
 /**
- * The use before anything is pruned, by medians.
- * @throws 'workload-component' where the component has no part in the metric
+ * The use before pruning, by medians.
+ * @throws 'workload-component' when the component has no part in the metric
  */
 export function useBefore(
   phases: readonly PhaseTime[],

@@ -1,4 +1,7 @@
-/** What a bundle's JSON files must look like. Strict, as ONNX Runtime's own parser is: an unknown key is an error. */
+/**
+ * Schemas of a bundle's JSON files. They are strict, as ONNX Runtime's own parser is: an unknown
+ * key is an error.
+ */
 import { z } from 'zod';
 
 const text = z.string().min(1).max(4096);
@@ -25,7 +28,7 @@ const measure = z.looseObject({
 const verdict = z.looseObject({
   verdict: z.enum(['met', 'missed', 'too-close']),
   low: number,
-  // JSON has no infinity: from a single opening nothing is known.
+  // JSON has no infinity; a single opening gives no interval.
   high: number.nullable(),
 });
 
@@ -37,7 +40,7 @@ const phaseMs = z.looseObject({
   afterMs: number.min(0),
 });
 
-/** The verdict on a use of the package that the model is a component of. */
+/** The verdict on a use of the package that contains the model. */
 const workload = z.looseObject({
   component: text,
   metric: text,
@@ -49,7 +52,7 @@ const workload = z.looseObject({
   latency: verdict,
 });
 
-/** Sizes that the model was measured at, and the share of its runs. */
+/** Sizes at which the model was measured, and the share of its runs. */
 const timedPhase = z.looseObject({
   name: text,
   dims: z.record(text, z.int().min(0)),
@@ -64,9 +67,9 @@ const facts = z.looseObject({
   budget: z.looseObject({ percentile: z.literal([50, 90, 95, 99]), batch: z.int().positive(), provider: text }),
   budgetMs: number.positive(),
   met: z.boolean(),
-  // Bundles of earlier versions have none.
+  // Absent in bundles of earlier versions.
   latency: verdict.optional(),
-  // Of a component of a package: the use decides whether the budget is met.
+  // For a component of a package: the use decides whether the budget is met.
   workload: workload.optional(),
   phases: z.array(timedPhase).min(1).max(1000).optional(),
   // Bundles of earlier versions were not judged.
@@ -74,7 +77,7 @@ const facts = z.looseObject({
   measurements: z.looseObject({
     original: measure,
     pruned: measure,
-    // Bundles of earlier versions have none.
+    // Absent in bundles of earlier versions.
     yardstickMs: number.positive().optional(),
     yardstickNoiseMs: number.min(0).optional(),
     provenance: z.looseObject({
@@ -126,7 +129,7 @@ export const componentSchema = z.strictObject({
   additional_metadata: z.looseObject({}).optional(),
 });
 
-/** What verify compares with the manifest. */
+/** The parts of the report that verify compares with the manifest. */
 export const reportSchema = z.looseObject({
   met: z.boolean(),
   latency: verdict.optional(),
@@ -153,7 +156,7 @@ export const goldenSchema = z.strictObject({
     .max(64),
 });
 
-/** The first thing wrong, in words. */
+/** Text of the first validation problem. */
 export function problemOf(error: z.ZodError): string {
   const i = error.issues[0]!;
   return `${i.path.length ? `${i.path.join('.')}: ` : ''}${i.message}`;

@@ -1,4 +1,7 @@
-/** Writes bundles: a folder and a zip with the same content. Either both are whole on disk, or nothing is. */
+/**
+ * Writes bundles: a folder and a zip with the same content. Either both are complete on disk, or
+ * neither exists.
+ */
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { copyFile, lstat, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
@@ -38,19 +41,19 @@ import { makeGolden } from './golden.ts';
 import type { ResultSizes } from './result-sizes.ts';
 
 export interface BundleInput {
-  /** Names the folder and the zip. */
+  /** Base name of the folder and the zip. */
   readonly name: string;
   readonly version?: string;
-  /** Folder that will hold both; made when missing. */
+  /** Folder for both; created when missing. */
   readonly outDir: string;
-  /** The pruned model; its external data lies beside it. */
+  /** Path of the pruned model; its external data lies beside it. */
   readonly modelPath: string;
-  /** The original model: its name, and the licence beside it. */
+  /** Path of the original model: gives the name, and the licence beside it. */
   readonly originalPath: string;
-  /** Its `result` must be there. `bundle` and `model` in it are replaced by paths inside the bundle. */
+  /** `result` must be set. `bundle` and `model` are replaced by paths inside the bundle. */
   readonly report: CompressReport;
   readonly plan: Plan;
-  /** Of the same minute as the figures of the report. */
+  /** The yardstick's latency from the measurement of the report's figures. */
   readonly yardstickMs: number;
   /** Half-width of its interval. */
   readonly yardstickNoiseMs?: number;
@@ -58,33 +61,39 @@ export interface BundleInput {
   readonly device: DeviceProfile;
   readonly preprocess: Preprocess | null;
   readonly classNames: readonly string[] | null;
-  /** Golden inputs are its first samples; seeded random numbers without it. */
+  /** Golden inputs are its first samples; without it, seeded random numbers. */
   readonly dataset?: Dataset | null;
-  /** Other sizes of dynamic axes that the model was checked at; the golden cases end with the last of them. */
+  /**
+   * Other sizes of dynamic axes at which the model was checked; the golden cases end with the last
+   * of them.
+   */
   readonly sizes?: ResultSizes;
   /** Sizes of dynamic axes besides the batch, for golden inputs without data. */
   readonly dims?: Readonly<Record<string, number>>;
-  /** Of a component of a package: the sizes that its latency was measured at. */
+  /** For a component of a package: the sizes at which its latency was measured. */
   readonly phases?: readonly TimedPhase[] | undefined;
   readonly seed: number;
   readonly executor: RuntimeExecutor;
 }
 
 export interface WrittenBundle {
-  /** The .ortpackage folder. */
+  /** Path of the .ortpackage folder. */
   readonly folder: string;
   readonly zip: string;
-  /** The model file inside the folder. */
+  /** Path of the model file inside the folder. */
   readonly model: string;
-  /** Bytes of both. */
+  /** Size of folder and zip together. */
   readonly bytes: number;
 }
 
-/** Files of 1980-01-01, the first day a zip can name: the same content gives the same archive. */
+/**
+ * Modification time of all files: 1980-01-01, the first day that a zip can store. The same content
+ * then gives the same archive.
+ */
 const EPOCH = new Date(1980, 0, 1);
 const LICENCE_NAMES = /^(licen[cs]e|copying|notice|unlicense)([._-].*)?$/i;
 const GOLDEN_CASES = 2;
-/** Of a detector: samples or seeds that are tried for them. */
+/** Number of samples or seeds tried for golden cases of a detector. */
 const GOLDEN_TRIES = 24;
 
 async function sha256(path: string): Promise<FileEntry> {
@@ -107,7 +116,7 @@ export async function filesBelow(folder: string): Promise<string[]> {
   return out.sort();
 }
 
-/** Writes the archive: sorted, without times, everything below one folder. */
+/** Writes the archive: sorted, without times, all files below one folder. */
 async function writeZip(folder: string, prefix: string, path: string): Promise<void> {
   const zip = new ZipFile();
   for (const name of await filesBelow(folder))
@@ -115,7 +124,7 @@ async function writeZip(folder: string, prefix: string, path: string): Promise<v
       mtime: EPOCH,
       mode: 0o100644,
       forceDosTimestamp: true,
-      compress: !name.endsWith('.onnx') && !name.endsWith('.data'), // weights do not shrink
+      compress: !name.endsWith('.onnx') && !name.endsWith('.data'), // weights do not compress
     });
   zip.end();
   await pipeline(zip.outputStream, createWriteStream(path));
@@ -133,7 +142,10 @@ const measureOf = (m: ModelMeasure): BundleMeasure => ({
   quality: m.quality,
 });
 
-/** Licence texts beside the original, or what its metadata says; else a file that says that nothing is known. */
+/**
+ * Copies licence texts beside the original, or the licence in its metadata; otherwise writes a file
+ * that says that the licence is unknown.
+ */
 async function writeLicences(input: BundleInput, metadata: ReadonlyMap<string, string>, to: string): Promise<string> {
   await mkdir(to, { recursive: true });
   const from = dirname(input.originalPath);
@@ -166,7 +178,7 @@ async function writeLicences(input: BundleInput, metadata: ReadonlyMap<string, s
   return line;
 }
 
-/** Golden inputs: samples of the data where there are data, else seeded numbers. */
+/** Golden inputs: samples of the data if available, else seeded numbers. */
 async function goldenFeeds(
   input: BundleInput,
   count: number,
@@ -188,7 +200,10 @@ async function goldenFeeds(
   };
 }
 
-/** The first cases that a detector finds boxes in, where it does not run without. @throws 'golden-without-boxes' @internal */
+/**
+ * The first cases in which a detector finds boxes, when it does not run without. @throws
+ * 'golden-without-boxes' @internal
+ */
 export async function runnable(
   session: Pick<ExecSession, 'run'>,
   cases: readonly Record<string, HostTensor>[],
@@ -215,12 +230,14 @@ function withoutPath({ package: _, ...rest }: WorkloadResult): Omit<WorkloadResu
 }
 
 /**
- * Writes `<outDir>/<name>.ortpackage` and `<outDir>/<name>.ortpackage.zip`, replacing older ones of that name.
- * @throws 'bundle-invalid' when the model's outputs are not finite; what opening and running the model throws
+ * Writes `<outDir>/<name>.ortpackage` and `<outDir>/<name>.ortpackage.zip`, replacing older ones of
+ * that name.
+ * @throws 'bundle-invalid' when the model's outputs are not finite; errors of opening and running
+ * the model
  */
 export async function writeBundle(input: BundleInput): Promise<WrittenBundle> {
   const { report, budget } = input;
-  // The name of a machine is nobody's business but its owner's: bundles are passed on.
+  // Bundles are shared, so the machine's name is left out.
   const device = input.device.kind === 'local' ? { ...input.device, name: 'the machine it was made on' } : input.device;
   if (!report.result) throw new SecateurError('internal', { reason: 'a bundle needs a result' });
   const name = safeName(report.accepted === false ? `${input.name}${EXPERIMENTAL}` : input.name),
@@ -247,7 +264,7 @@ export async function writeBundle(input: BundleInput): Promise<WrittenBundle> {
       await copyFile(join(dirname(input.modelPath), location), join(root, modelDir, location));
     }
 
-    // Of a detector that needs boxes to run, not every sample will do.
+    // A detector that needs boxes to run does not run on every sample.
     const chooses = choicesOf(model).length > 0;
     const { cases: drawn, origin } = await goldenFeeds(input, chooses ? GOLDEN_TRIES : GOLDEN_CASES);
     const session = await input.executor.openBytes(join(root, modelFile), {
@@ -270,7 +287,7 @@ export async function writeBundle(input: BundleInput): Promise<WrittenBundle> {
       labels = input.classNames ? 'secateur/labels.txt' : null;
     await put('secateur/recipe.json', json(report.recipe));
     await put('secateur/plan.json', json(input.plan));
-    // Where the package lies is nobody's business but its owner's.
+    // Bundles are shared, so the path of the package is left out.
     const workload = report.workload && withoutPath(report.workload);
     const told = { ...report, ...(workload && { workload }), bundle: '.', model: modelFile };
     await put('secateur/report.json', json(told));

@@ -1,6 +1,6 @@
 /**
- * Facts of a model, kept across jobs. The instrumented run holds every value of the model, and would take a large part of
- * the time of a later budget.
+ * Facts of a model, cached across jobs. The instrumented run holds every value of the model and
+ * would take much of the time of a later budget.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -12,12 +12,14 @@ import { collectFacts } from '../../runtime/facts.ts';
 import type { StageContext } from '../context.ts';
 import { input, stage } from '../stage.ts';
 
-/** JSON has no infinities and no NaN, and masks hold both. */
+/** JSON has no infinities and no NaN, but masks contain both. */
 interface Kept extends Omit<TensorFacts, 'constant'> {
   readonly constant?: readonly (number | string)[];
 }
 
-/** The graph holds no large weights, so the model that it was made of is an input as well. */
+/**
+ * The graph's key excludes large weights, so the model that it was made from is an input as well.
+ */
 export const factsStage = stage({
   name: 'facts',
   version: 6,

@@ -1,6 +1,7 @@
 /**
- * The model as the job works on it: constants folded in, batch normalization folded, shortcuts in the form that the
- * runtime fuses; its facts and structures. The file that was given stays as it is and remains the reference.
+ * Prepares the model for the job: constants folded, batch normalization folded, shortcuts in the
+ * form that the runtime fuses; then facts and structures. The given file is unchanged and remains
+ * the reference.
  */
 import { cloneModel } from '../../engine/ir/clone.ts';
 import type { Facts } from '../../engine/ir/facts.ts';
@@ -33,17 +34,20 @@ import { foldConstants } from '../../engine/passes/fold-constants.ts';
 import { factsStage } from './cached-facts.ts';
 
 export interface Prepared extends Subject {
-  /** How outputs are read; default: as the graph and its shapes say. */
+  /** Reading of each output; default: as the graph and its shapes imply. */
   readonly meanings?: Meanings;
-  /** What its latency is the sum of, where it is a component of a package; default: one run at its own sizes. */
+  /**
+   * Phases whose weighted sum is the latency, for a component of a package; default: one run at the
+   * model's own sizes.
+   */
   readonly phases?: readonly TimedPhase[];
-  /** Shortcuts that became convolutions. */
+  /** Number of shortcuts that became convolutions. */
   readonly rewritten: number;
   /** Sentences for the report. */
   readonly notes: readonly string[];
 }
 
-/** The prepared model of a source. Its facts are kept for the next time. */
+/** The prepared model of a source. Its facts are cached for the next time. */
 export const prepareModel = derived({
   name: 'prepare',
   version: 2,
@@ -55,14 +59,14 @@ export const prepareModel = derived({
       batch,
       async (model) => (await factsStage.run({ ...given, graph: graphLeaf(model) }, ctx)).value,
     ),
-  // Structures change when their detection improves; figures per structure must not outlive that.
+  // Structures can change when detection improves, and figures per structure must not outlive that.
   content: ({ model, structures }: Prepared) => [
     structureOf(model),
     structures.map((s) => [s.kind.name, s.id, s.units, s.axes?.members.length ?? null]),
   ],
 });
 
-/** The prepared model with its outputs read as `meanings` says. */
+/** The prepared model with the given readings of its outputs. */
 export const withReadings = derived({
   name: 'readings',
   version: 1,
@@ -71,9 +75,9 @@ export const withReadings = derived({
 });
 
 /**
- * @param batch the batch size that latency is measured at
- * @param factsOf the facts of a model at that batch size; default: collected anew
- * @param kinds of structures to find; default: all
+ * @param batch the batch size at which latency is measured
+ * @param factsOf returns the facts of a model at that batch size; default: collected anew
+ * @param kinds kinds of structures to find; default: all
  */
 export async function prepare(
   source: Model,
@@ -100,7 +104,7 @@ export async function prepare(
   return { model, facts, ...findStructures(model, facts, kinds), rewritten, notes };
 }
 
-/** What becomes of initializers that are inputs as well. */
+/** Notes on initializers that are graph inputs as well. */
 function initializerNotes(source: Model): string[] {
   const { inputs, initializers } = source.graph;
   if (source.fileIrVersion !== null)
@@ -115,7 +119,7 @@ function initializerNotes(source: Model): string[] {
   return [`Inputs with a default value stay inputs, and those that are cut take the shape of the cut: ${names}.`];
 }
 
-/** Removes what a dropped block leaves behind after surgery. */
+/** Removes leftovers of a dropped block after surgery. */
 export const tidy = (model: Model): void => {
   runPasses(model, [eliminateRepeatedActivation, eliminateDead]);
 };

@@ -1,6 +1,6 @@
 /**
- * The cost of a plan: the change of the outputs. Small models are cut and run for every plan, with the layers behind each
- * cut refitted. Large ones are judged in closed form, by curvature.
+ * The cost of a plan: the change of the outputs. Small models are cut and run for every plan, with
+ * the layers after each cut refitted. Large ones are judged in closed form, by curvature.
  */
 import { SecateurError } from '../../../shared/contract/errors.ts';
 import type { Recipe } from '../../../shared/model/job.ts';
@@ -23,43 +23,43 @@ import { keyOf } from '../../engine/allocation/fit-budget.ts';
 import { tidy, type Prepared } from '../prepare/prepare.ts';
 import { openCutChange, openOutputChange, type OutputChange } from './sensitivity.ts';
 
-/** Samples for refits, at least, where none of them is to rank plans. */
+/** Least number of samples for refits when none of them may rank plans. */
 const LEAST_REFIT = 64;
 
 export interface PlanCost {
   /** Change of the outputs by a plan. */
   readonly cost: (s: State) => Promise<number>;
-  /** The cost of a plan that is known already, or null. Nothing is run. */
+  /** The known cost of a plan, or null. Nothing is run. */
   known(s: State): number | null;
   evaluations(): number;
-  /** True once the costs of this search have taken the time that they may take. */
+  /** True once the costs of this search have used their time. */
   readonly expired: () => boolean;
   close(): Promise<void>;
-  /** True where a cost is a sum of known figures. */
+  /** True when a cost is a sum of known figures. */
   readonly free: boolean;
 }
 
-/** The inputs of a plan's cost, besides the plan. */
+/** The inputs of a plan's cost besides the plan. */
 export const costInputs = {
   prepared: input<Prepared>(),
   calibration: input<Calibration>(),
   scored: input<CompleteScores>(),
   allocation: input<Recipe['allocation']>(),
   compensation: input<Recipe['compensation']>(),
-  /** Samples that rank plans. */
+  /** Number of samples that rank plans. */
   ranking: input<number>(),
-  /** Samples that refits of plans which are tried learn from. */
+  /** Number of samples for refits of candidate plans. */
   refit: input<number>(),
-  /** Samples that curvature is taken from. */
+  /** Number of samples for curvature. */
   probes: input<number>(),
   threads: input<number>(),
 };
 export type CostInputs = Given<typeof costInputs>;
 
-/** The space that a job searches, with its measurements and its instrument. */
+/** The search space of a job, with its measurements and its instrument. */
 export interface SearchScope {
   readonly space: Space;
-  /** The widths that the recipe sets by hand. */
+  /** Widths set by hand in the recipe. */
   readonly start: State;
   readonly cut: (s: State) => Surgery;
   readonly compare: Compare;
@@ -67,14 +67,14 @@ export interface SearchScope {
   readonly baselineMs: number;
   readonly budgetRatio: number;
   readonly bias: PredictionBias;
-  /** Seconds that costs may take. */
+  /** Time limit for costs, in seconds. */
   readonly costSeconds: number;
 }
 
 export interface CostScope extends Pick<SearchScope, 'space' | 'start' | 'cut' | 'costSeconds'> {
-  /** Milliseconds of a clock; default: the machine's. */
+  /** Clock in milliseconds; default: the machine's. */
   readonly now?: () => number;
-  /** Called with the number of plans run so far, after each. */
+  /** Called after each plan with the number of plans run so far. */
   readonly onTried?: (plans: number) => void;
 }
 
@@ -98,7 +98,10 @@ export async function openCost(o: CostInputs, scope: CostScope, ctx: CostTools):
   return new MeasuredCost(o, scope, ctx);
 }
 
-/** Costs in closed form, from a backward pass over a few samples. The cost of a group at each count is kept. */
+/**
+ * Costs in closed form, from a backward pass over a few samples. The cost of a group at each count
+ * is cached.
+ */
 async function openCurvature(o: CostInputs, { space, start }: CostScope, ctx: CostTools): Promise<PlanCost> {
   const price = await curvatureCosts(
     o,
@@ -149,7 +152,7 @@ const outputChange = figures({
   },
 });
 
-/** Output change of plans, measured once per plan, and kept. */
+/** Output change of plans, measured once per plan, and cached. */
 class MeasuredCost implements PlanCost {
   readonly free = false;
   readonly #memo: Figures;
@@ -192,7 +195,7 @@ class MeasuredCost implements PlanCost {
     this.#change = null;
   }
 
-  /** Runs what costs time, on the clock of the limit. */
+  /** Runs work on the clock of the time limit. */
   async #timed<T>(work: () => Promise<T>): Promise<T> {
     const { now = () => performance.now() } = this.#scope;
     const started = now();
@@ -204,7 +207,7 @@ class MeasuredCost implements PlanCost {
   }
 }
 
-/** Opened when the first plan without a known cost is asked for. */
+/** Opens the comparison at the first plan without a known cost. */
 async function openChange(o: CostInputs, { space, cut }: CostScope, ctx: CostTools): Promise<OutputChange> {
   const [prepared, calibration, threads] = [o.prepared.value, o.calibration.value, o.threads.value];
   const { executor } = ctx;
@@ -212,13 +215,14 @@ async function openChange(o: CostInputs, { space, cut }: CostScope, ctx: CostToo
   if (!isSmall(prepared)) return openOutputChange(executor, prepared, few, threads);
   if (o.compensation.value !== 'least-squares' || !calibration.real)
     return openCutChange(executor, prepared, (s) => tidied(cut(s).model), few, threads);
-  // Where there are enough samples, none for refits ranks plans: a fit looks better on its own samples.
+  // When there are enough samples, samples for refits do not rank plans, because a fit looks better
+  // on its own samples.
   const left = (calibration.batches.length - few.batches.length) * calibration.size;
   const behind = lastSamples(calibration, Math.min(o.refit.value, left));
   const enough = behind.batches.length * behind.size >= LEAST_REFIT;
   const { batches } = enough ? behind : firstSamples(calibration, FIT_SAMPLES);
   const fits = new LocalFits(await collectLayers(executor, prepared, batches, threads));
-  // The layers behind each cut are refitted, as they will be in the result.
+  // The layers after each cut are refitted, as in the result.
   const fitted = (s: State): Model => {
     const surgery = applyPlan(prepared, planOf(space, s, {}));
     fits.apply(surgery);

@@ -1,7 +1,8 @@
 /**
- * Whether a bundle is as fast here as it claims. Milliseconds of two days are not comparable as they stand: both the claim
- * and the measurement are taken relative to the yardstick that ran beside them. Where that correction cannot be trusted
- * there is no verdict, which is neither a pass nor a failure.
+ * Judges whether a bundle is as fast here as it claims. Milliseconds of different days are not
+ * directly comparable, so the claim and the measurement are both taken relative to the yardstick
+ * that ran beside them. When that correction is not trustworthy there is no verdict, which is
+ * neither a pass nor a failure.
  */
 import type { LatencyStats } from '../../../shared/model/types.ts';
 import type { HostTensor } from '../../engine/executor.ts';
@@ -17,11 +18,19 @@ import { yardstick } from '../measure/yardstick.ts';
 
 /** How much slower than claimed still passes, after the correction by the yardstick. */
 const TOLERANCE = 0.25;
-/** A yardstick whose interval is wider than this, as a share of it to either side, corrects nothing. */
+/**
+ * A yardstick whose half-interval exceeds this share of its median is too noisy for a correction.
+ */
 const STEADY = 0.1;
-/** Beyond this factor to either side the machine is in another state, and more than its speed differs. */
+/**
+ * Beyond this factor in either direction the machine is in another state, and more than its speed
+ * differs.
+ */
 const SAME_PACE = 2;
-/** Length of the measurement. It is fixed: when to stop does not depend on what was seen. */
+/**
+ * Length of the measurement in seconds. It is fixed, so that the end does not depend on the
+ * figures.
+ */
 const SECONDS = 3;
 
 export interface LatencyClaim {
@@ -31,7 +40,7 @@ export interface LatencyClaim {
   readonly provider: string;
   readonly threads: number;
   readonly measured: boolean;
-  /** Bundles of earlier versions have none. */
+  /** Absent in bundles of earlier versions. */
   readonly yardstickMs?: number | undefined;
   /** Half-width of its interval, milliseconds. */
   readonly yardstickNoiseMs?: number | undefined;
@@ -43,11 +52,11 @@ export interface LatencySeen {
   readonly runtime: string;
   readonly yardstickMs: number;
   readonly yardstickNoiseMs: number;
-  /** The bundle's model to the yardstick, over neighbouring blocks: median and 95 % interval. */
+  /** The bundle's model over the yardstick, in neighbouring blocks: median and 95 % interval. */
   readonly ratio: { readonly value: number; readonly low: number; readonly high: number };
 }
 
-/** `ok` is null where the claim and what was seen are not comparable. */
+/** `ok` is null when the claim and the measurement are not comparable. */
 export function judgeLatency(claim: LatencyClaim, seen: LatencySeen): { ok: boolean | null; detail: string } {
   const figures = `p50 ${seen.stats.p50Ms.toPrecision(4)} ms here, ${claim.p50Ms.toPrecision(4)} ms claimed`;
   const notComparable = (why: string) => ({ ok: null, detail: `not comparable: ${why} (${figures})` });
@@ -102,16 +111,19 @@ export function claimOf(manifest: ManifestFile): LatencyClaim {
 export interface SeeRequest {
   /** Sizes of dynamic axes; default: those of `feeds`. */
   readonly dims?: Readonly<Record<string, number>> | undefined;
-  /** Of a component of a package: what its latency is the sum of. */
+  /** For a component of a package: the phases whose weighted sum is its latency. */
   readonly phases?: readonly TimedPhase[] | undefined;
   readonly model: string;
   readonly feeds: Readonly<Record<string, HostTensor>>;
-  /** Of the claim. */
+  /** Conditions of the claim. */
   readonly latency: { readonly batch: number; readonly threads: number; readonly provider: string };
   readonly runs: number;
 }
 
-/** Measures the bundle's model and the yardstick interleaved. @throws SecateurError 'runtime-rejected' */
+/**
+ * Measures the bundle's model and the yardstick interleaved. @throws SecateurError
+ * 'runtime-rejected'
+ */
 export async function seeLatency({
   model,
   feeds,
@@ -124,7 +136,7 @@ export async function seeLatency({
   const { batch } = latency;
   const provider = device.providers.includes(latency.provider) ? latency.provider : 'cpu';
   const threads = Math.min(latency.threads, device.cores);
-  // Golden inputs have one sample; a budget of another batch is measured on random ones.
+  // Golden inputs have one sample, so a budget of another batch is measured on random inputs.
   const graph = openModelFile(model);
   const asClaimed = !given && (batchOf(graph, feeds) ?? batch) === batch;
   const dims = { ...sizesIn(graph, feeds), ...given };

@@ -1,7 +1,7 @@
 /**
- * Checks a bundle that may have been damaged or made to deceive: layout, hashes, sizes, names, the model, its golden
- * outputs, its latency. Nothing of the bundle is trusted before it was checked, and nothing is written outside a
- * temporary folder.
+ * Checks a bundle that may be damaged or malicious: layout, hashes, sizes, names, the model, its
+ * golden outputs, its latency. No part of the bundle is trusted before it was checked, and nothing
+ * is written outside a temporary folder.
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -37,38 +37,41 @@ import { claimOf, judgeLatency, seeLatency } from './verify-latency.ts';
 
 export interface Check {
   readonly name: string;
-  /** Null: neither passed nor failed, since what was found is not comparable with what is claimed. */
+  /** Null: neither passed nor failed, because the finding is not comparable with the claim. */
   readonly ok: boolean | null;
-  /** What was found, one line. */
+  /** The finding, in one line. */
   readonly detail: string;
 }
 
 export interface VerifyReport {
-  /** No check failed. */
+  /** True when no check failed. */
   readonly ok: boolean;
   readonly bundle: string;
-  /** sha256 of manifest.json, which names the hashes of everything else: compare it with the maker's. */
+  /**
+   * sha256 of manifest.json, which contains the hashes of all other files: compare it with the
+   * maker's.
+   */
   readonly digest: string | null;
   readonly checks: readonly Check[];
-  /** Latency measured here, when it came to that. */
+  /** Latency measured here, if it was measured. */
   readonly latency: LatencyStats | null;
 }
 
 export interface VerifyOptions {
   /** Bounds for zip archives. */
   readonly limits?: Partial<ZipLimits>;
-  /** Measured runs; 0 leaves the latency out. Default 50. */
+  /** Number of measured runs; 0 skips the latency check. Default 50. */
   readonly runs?: number;
-  /** How the latency is measured; default: here and now. */
+  /** Measures the latency; default: on this machine. */
   readonly see?: typeof seeLatency;
   /** Whether a session opens on a provider here; default: whether the runtime has its library. */
   readonly opens?: (provider: string) => Promise<boolean>;
-  /** Sizes of dynamic axes to measure at; default: those of the golden inputs. */
+  /** Sizes of dynamic axes for the measurement; default: those of the golden inputs. */
   readonly dims?: Readonly<Record<string, number>>;
   readonly onCheck?: (check: Check) => void;
 }
 
-/** A check that failed; later checks make no sense. */
+/** A failed check after which later checks make no sense. */
 class Failed extends Error {
   readonly check: string;
   constructor(check: string, reason: string) {
@@ -78,8 +81,8 @@ class Failed extends Error {
 }
 
 /**
- * All checks in order; the first one that later ones stand on ends the list when it fails.
- * @throws 'file-not-found' when there is nothing at the path; everything else is in the report
+ * Runs all checks in order. A failed check that later ones depend on ends the list.
+ * @throws 'file-not-found' when nothing exists at the path; all other faults are in the report
  */
 export async function verifyBundle(
   path: string,
@@ -132,7 +135,7 @@ export async function verifyBundle(
       lie = await falseClaim(root, manifest, found, own);
     add('claims', lie === null, lie ?? `size, latency and budget agree with each other and with the report`);
     if (facts.workload) add('use', null, useText(facts.workload));
-    // What the model must not be asked to do is checked; now it may be opened.
+    // The model file passed its checks, so it may be opened now.
     const provider = await providerHere(facts.budget.provider, options.opens);
     const feeds = await runChecks(join(root, model.file), root, { manifest, provider }, found, executor, add);
     const { runs = 50, see = seeLatency } = options;
@@ -162,7 +165,10 @@ export async function verifyBundle(
   return { ok: checks.every((c) => c.ok !== false), bundle: path, digest, checks, latency };
 }
 
-/** Unpacks into a folder of our own and returns where the manifest lies. Names were checked by openZip. */
+/**
+ * Unpacks into a temporary folder and returns the folder of the manifest. openZip has checked the
+ * names.
+ */
 async function unpack(path: string, to: string, limits: Partial<ZipLimits> | undefined): Promise<string> {
   const zip = await openZip(path, limits);
   try {
@@ -245,7 +251,7 @@ async function hashOf(path: string): Promise<string> {
   return hash.digest('hex');
 }
 
-/** The model that the component names; its external data must be listed files too. */
+/** The model file of the component; its external data must be listed files too. */
 async function findModel(
   root: string,
   manifest: ManifestFile,
@@ -273,7 +279,7 @@ async function findModel(
   return { file: modelFile, dataFiles };
 }
 
-/** A claim of the manifest that its own files contradict, or null. */
+/** A claim of the manifest that contradicts its own files, or null. */
 async function falseClaim(
   root: string,
   manifest: ManifestFile,
@@ -299,33 +305,39 @@ async function falseClaim(
   for (const v of [latency, workload?.latency])
     if (v && verdictOf(v.low, v.high ?? Infinity) !== v.verdict)
       return `the manifest says "${v.verdict}" of a latency between ${v.low} and ${String(v.high)} of the budget`;
-  // Of a component, the use of its package decides.
+  // For a component, the use of its package decides.
   const decides = workload?.latency ?? latency;
   if (decides && (decides.verdict === 'met') !== facts.met)
     return `the manifest claims that the budget is ${facts.met ? '' : 'not '}met, with the verdict "${decides.verdict}"`;
   const reached = workload?.afterMs ?? claim.latency[`p${facts.budget.percentile}Ms`];
   const budgetMs = workload?.budgetMs ?? facts.budgetMs;
-  // Half a percent for figures that were rounded on the way.
+  // Half a percent of tolerance for rounded figures.
   if (facts.met && !(typeof reached === 'number' && reached <= budgetMs * 1.005))
     return `the manifest claims that the budget of ${budgetMs} ms is met, with ${String(reached)} ms measured`;
   return null;
 }
 
-/** What the bundle claims of the package: the other components are not here to be measured. */
+/** The bundle's claim about the package; the other components are not available to be measured. */
 const useText = ({ component, metric, beforeMs, afterMs, budgetMs, latency }: ClaimedUse): string =>
   `${metric} ${beforeMs.toPrecision(3)} -> ${afterMs.toPrecision(3)} ms claimed with ${component} in its package, budget ${budgetMs.toPrecision(3)} ms: ${latency.verdict}; not measured here`;
 type ClaimedUse = NonNullable<ManifestFile['additional_metadata']['secateur']['workload']>;
 
 type Add = (name: string, ok: boolean | null, detail: string) => void;
 
-/** The provider that a bundle was measured on, or the processor's where no session opens on that here. @internal */
+/**
+ * The provider on which the bundle was measured, or the CPU provider when no session opens on that
+ * one here. @internal
+ */
 export async function providerHere(wanted: string, opens: VerifyOptions['opens'] = hasLibrary): Promise<string> {
   return wanted === 'cpu' || (await opens(wanted)) ? wanted : 'cpu';
 }
 
 const hasLibrary = (provider: string): Promise<boolean> => Promise.resolve(localDevice().providers.includes(provider));
 
-/** Opens the model and replays the golden cases. Returns inputs to measure on, or null when it came to nothing. */
+/**
+ * Opens the model and replays the golden cases. Returns inputs to measure on, or null when that
+ * failed.
+ */
 async function runChecks(
   model: string,
   root: string,
