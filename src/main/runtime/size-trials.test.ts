@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { trySizes } from './size-trials.ts';
 
-/** Runs where the mask is as long as the cache and the new tokens. */
+/** Runs only where the mask is as long as the cache plus the new tokens. */
 const decoder = (sizes: Readonly<Record<string, number>>) => (changed: Readonly<Record<string, number>>) => {
   const at = { ...sizes, ...changed };
   return Promise.resolve(at['past']! + at['seq']! === at['total'] ? Object.keys(changed).join() : null);

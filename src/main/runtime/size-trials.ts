@@ -1,7 +1,8 @@
 /**
  * Chooses other sizes of a model's dynamic axes to try. One axis is changed at a time. Axes that do not run at another
- * size alone are changed together with axes of the same size, because two inputs may name equal axes differently, and then
- * with an axis that is as long as it and another one: the mask of a decoder is as long as its cache and its new tokens.
+ * size alone are changed together with axes of the same size, because two inputs may name equal axes differently. After
+ * that, they are changed together with an axis whose size is the sum of theirs and another one: the mask of a decoder
+ * is as long as its cache plus the new tokens.
  */
 import type { HostTensor } from '../engine/executor.ts';
 import type { Model } from '../engine/ir/model.ts';
@@ -80,7 +81,7 @@ export async function trySizes<T>(
   return { trials, stuck: left.filter((n) => !moved.has(n)) };
 }
 
-/** Pairs of an axis and one that is as long as it and a third axis together. */
+/** Pairs of an axis and one whose size is the sum of it and a third axis. */
 const sumsOf = (names: readonly string[], sizes: ReadonlyMap<string, number>): [string, string][] =>
   names.flatMap((sum) =>
     names

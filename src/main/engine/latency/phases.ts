@@ -1,6 +1,7 @@
 /**
- * A component that runs at several sizes in one use of its package: a decoder reads the prompt at once and then writes token
- * by token. Its latency is the weighted sum over these phases. A single model is the case of one phase with weight 1.
+ * A component that runs at several sizes in one use of its package: a decoder reads the prompt at once and then
+ * generates token by token. Its latency is the weighted sum over these phases. A single model has one phase of weight
+ * 1.
  */
 import { calibratedMs } from '../../../shared/model/latency-table.ts';
 import type { LatencyStats } from '../../../shared/model/types.ts';
@@ -10,14 +11,14 @@ export interface TimedPhase {
   readonly name: string;
   /** Sizes of dynamic axes by name. */
   readonly dims: Readonly<Record<string, number>>;
-  /** Share of the component's runs. The weights of all phases add up to 1, so that the sum is the mean of one run. */
+  /** Share of the component's runs. The weights of all phases sum to 1, so the weighted sum is the mean of one run. */
   readonly weight: number;
 }
 
 const weighted = (values: readonly number[], weights: readonly number[]): number =>
   values.reduce((sum, x, i) => sum + weights[i]! * x, 0);
 
-/** One latency for all phases. The noise of independent phases adds up in squares. */
+/** One latency for all phases. The noise of independent phases is added in squares. */
 export function sumStats(stats: readonly LatencyStats[], weights: readonly number[]): LatencyStats {
   const sum = (of: (s: LatencyStats) => number): number => weighted(stats.map(of), weights);
   const squares = (of: (s: LatencyStats) => number): number =>
@@ -37,7 +38,8 @@ export function sumStats(stats: readonly LatencyStats[], weights: readonly numbe
 }
 
 /**
- * One latency model for all phases: every unit of every phase, in calibrated milliseconds times the weight of the phase.
+ * One latency model for all phases: every unit of every phase, in calibrated milliseconds times the weight of the
+ * phase.
  * @param parts of the same model, at the sizes of each phase
  */
 export function sumModels(parts: readonly { readonly model: LatencyModel; readonly weight: number }[]): LatencyModel {
