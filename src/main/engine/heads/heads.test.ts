@@ -91,7 +91,7 @@ describe('latents', () => {
 
   it('are judged by signal and noise', () => {
     const meter = createQualityMeter({ order: ['y'], meanings: new Map([read('y', 'latent')]) });
-    // Signal power 4 in each sample, the mean of sample 0 is 0; noise 0.04.
+    // Signal power 4 and mean 0 in each sample; noise 0.04.
     meter.add({ y: float([2, 4], [1, -1, 1, -1, 1, 1, -1, -1]) }, { y: float([2, 4], [1.2, -1, 1, -1, 1, 1.2, -1, -1]) }, 2); // prettier-ignore
     const [y] = meter.result().outputs!;
     expect(y).toMatchObject({ reading: 'latent', samples: 2 });
