@@ -126,6 +126,15 @@ describe('the closed loop', () => {
     expect(faster.best.ratio / budgetRatio).toBeGreaterThan(0.9);
   });
 
+  it('recovers from one look that is wrong', async () => {
+    // The first look at a plan is 6 % too slow, every later one is right.
+    let looks = 0;
+    const { best, within } = await fit((_, ms) => (looks++ === 1 ? 1.06 * ms : ms), 0.6);
+    expect(within).toBe(true);
+    expect(best.ratio / 0.6).toBeGreaterThan(0.9);
+    expect(best.ratio / 0.6).toBeLessThan(0.981);
+  });
+
   it('takes up where plans were found too slow', async () => {
     const first = (await fit((_, ms) => ms, 0.7)).best;
     const path = new GreedyPath(space, WHOLE, { cost, least: 0.001 });

@@ -80,14 +80,13 @@ export async function fitBudget(o: FitOptions): Promise<{ best: Candidate; withi
   const goals = new Goals(o.budgetRatio, (AIM * o.budgetRatio * o.baselineMs) / bias);
   for (const c of known) goals.learn(c.predictedMs, c);
   for (let tries = 0; attempt < attempts && tries < GOALS * attempts; tries++) {
-    const goal = goals.next();
-    if (goal === null) break;
+    const { goal } = goals;
     const state = await o.allocate(goal);
     const again = seen.get(keyOf(state));
     let c = again ?? (await measured(state, o.measure));
     if (!again) attempt++;
     if (isAccepted(shareOf(c))) c = await confirm(c);
-    if (isAccepted(shareOf(c))) break;
+    if (isAccepted(shareOf(c))) return { best: c, within: true, candidates: [...seen.values()] };
     goals.learn(goal, c, again !== undefined);
   }
   for (;;) {
@@ -103,19 +102,14 @@ export async function fitBudget(o: FitOptions): Promise<{ best: Candidate; withi
 /** Predicted times to request: rescaled by measurements, and bisected where rescaling gives no new plan. */
 class Goals {
   readonly #budgetRatio: number;
-  #goal: number;
+  goal: number;
   /** The highest goal whose plan used less than the aim, and the lowest whose plan used more. */
   #under = 0;
   #over = Infinity;
 
   constructor(budgetRatio: number, first: number) {
     this.#budgetRatio = budgetRatio;
-    this.#goal = first;
-  }
-
-  /** Null where no goal is left between plans that are too fast and too slow. */
-  next(): number | null {
-    return this.#over < NEAR * this.#under ? null : this.#goal;
+    this.goal = first;
   }
 
   /** @param again true for a plan that was measured for another goal */
@@ -123,11 +117,13 @@ class Goals {
     const share = c.ratio / this.#budgetRatio;
     if (share > AIM) this.#over = Math.min(this.#over, goal);
     else this.#under = Math.max(this.#under, goal);
+    // Nothing lies in between, or noise contradicts itself: the latest measurement counts.
+    if (this.#over < NEAR * this.#under) [this.#under, this.#over] = share > AIM ? [0, goal] : [goal, Infinity];
     // The goal that would meet the target if measurements were proportional to predictions.
     const rescaled = (AIM * c.predictedMs) / share;
-    if (!again && rescaled > this.#under && rescaled < this.#over) this.#goal = rescaled;
-    else if (this.#under > 0 && this.#over < Infinity) this.#goal = Math.sqrt(this.#under * this.#over);
-    else this.#goal = share > AIM ? goal / STEP : goal * STEP;
+    if (!again && rescaled > this.#under && rescaled < this.#over) this.goal = rescaled;
+    else if (this.#under > 0 && this.#over < Infinity) this.goal = Math.sqrt(this.#under * this.#over);
+    else this.goal = share > AIM ? goal / STEP : goal * STEP;
   }
 }
 

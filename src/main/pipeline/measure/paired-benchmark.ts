@@ -203,7 +203,7 @@ export const atPercentile = (s: LatencyStats, p: Budget['percentile']): number =
   ({ 50: s.p50Ms, 90: s.p90Ms, 95: s.p95Ms, 99: s.p99Ms })[p];
 
 /** Number of openings for a confirmed measurement. */
-const OPENINGS = 4;
+const OPENINGS = 6;
 /** Settings for a chosen plan: longer, because later stages build on it. */
 export const CONFIRMING = { precision: 0.003, minSeconds: 1.3, maxSeconds: 2, openings: OPENINGS };
 /** Models slower than this, in milliseconds, stay open between measurements. */

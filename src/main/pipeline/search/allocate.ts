@@ -17,6 +17,9 @@ import { CONFIRMING, SLOW_MS } from '../measure/paired-benchmark.ts';
 /** Slow models repeat so closely that one short measurement of a plan is enough. */
 const GLANCE = { precision: 0.006, maxSeconds: 1.2, runs: 6, warmup: 2, absolute: false };
 
+/** Of a fast model: the place of a session in memory matters more than the number of runs. */
+const LOOK = { maxSeconds: 0.8, openings: 3 };
+
 export interface AllocationOptions extends CostInputs {
   readonly search: Keyed<SearchScope>;
   /** Plans of this job that were too slow or unnecessarily fast, with their measurements. */
@@ -93,7 +96,7 @@ async function allocate(
               (await compare(m, { ...GLANCE, band: [BAND[0] * budgetRatio, BAND[1] * budgetRatio] })).ratio,
           }
         : {
-            measure: async (m: Model) => (await compare(m, { maxSeconds: 2.5 })).ratio,
+            measure: async (m: Model) => (await compare(m, LOOK)).ratio,
             confirm: async (m: Model) => (await compare(m, CONFIRMING)).ratio,
           }),
       onCandidate: (c, attempt) => {
