@@ -17,7 +17,7 @@ import { CONFIRMING, SLOW_MS } from '../measure/paired-benchmark.ts';
 /** Slow models repeat so closely that one short measurement of a plan is enough. */
 const GLANCE = { precision: 0.006, maxSeconds: 1.2, runs: 6, warmup: 2, absolute: false };
 
-/** Of a fast model: the place of a session in memory matters more than the number of runs. */
+/** For fast models: the place of a session in memory matters more than the number of runs. */
 const LOOK = { maxSeconds: 0.8, openings: 3 };
 
 export interface AllocationOptions extends CostInputs {
