@@ -75,7 +75,7 @@ describe('the closed loop', () => {
     const known = await fit(slower, 0.7, { bias: (best.ratio * predictMs(space, WHOLE)) / best.predictedMs });
     expect(plain.candidates.length).toBeGreaterThan(1);
     expect(known.candidates).toHaveLength(1);
-    expect(known.best.ratio).toBeGreaterThan(0.94 * 0.7);
+    expect(known.best.ratio).toBeGreaterThan(0.93 * 0.7);
     expect(known.best.ratio).toBeLessThanOrEqual(0.7);
   });
 
@@ -118,7 +118,7 @@ describe('the closed loop', () => {
       return { ...r, confirmed };
     };
     expect((await run(1)).confirmed).toHaveLength(1);
-    const slower = await run(1.06);
+    const slower = await run(1.1);
     expect(slower.confirmed.length).toBeGreaterThan(1);
     expect(isWithin(slower.best.ratio / budgetRatio)).toBe(true);
     const faster = await run(0.94);
@@ -132,7 +132,7 @@ describe('the closed loop', () => {
     const { best, within } = await fit((_, ms) => (looks++ === 1 ? 1.06 * ms : ms), 0.6);
     expect(within).toBe(true);
     expect(best.ratio / 0.6).toBeGreaterThan(0.9);
-    expect(best.ratio / 0.6).toBeLessThan(0.981);
+    expect(best.ratio / 0.6).toBeLessThanOrEqual(0.99);
   });
 
   it('takes up where plans were found too slow', async () => {
