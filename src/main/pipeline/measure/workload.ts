@@ -2,6 +2,7 @@
  * Latency of a workload: all phases measured interleaved, and the metrics as their weighted sums.
  */
 import type { MetricTime, PhaseTime, Workload } from '../../../shared/model/package.ts';
+import { sumStats } from '../../engine/latency/phases.ts';
 import type { CandidateResult } from '../../runtime/bench.ts';
 import type { StageContext } from '../context.ts';
 import type { MeasureInput } from './measure.ts';
@@ -44,13 +45,12 @@ export async function measureWorkload(
 
 /** Weighted sums of the medians. The noise of independent phases adds in squares. @internal */
 export function metricTimes(metrics: Workload['metrics'], phases: readonly PhaseTime[]): MetricTime[] {
+  const stats = phases.map((p) => p.latency);
   return metrics.map(({ name, about, weights }) => {
-    let [ms, square] = [0, 0];
-    for (const p of phases) {
-      const weight = weights[p.name] ?? 0;
-      ms += weight * p.latency.p50Ms;
-      square += (weight * p.latency.noiseMs) ** 2;
-    }
-    return { name, about, ms, noiseMs: Math.sqrt(square) };
+    const { p50Ms, noiseMs } = sumStats(
+      stats,
+      phases.map((p) => weights[p.name] ?? 0),
+    );
+    return { name, about, ms: p50Ms, noiseMs };
   });
 }

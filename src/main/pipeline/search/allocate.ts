@@ -73,11 +73,7 @@ async function allocate(
     space,
     start,
     scores: o.scored.value.scores,
-    costs: {
-      cost: plans.cost,
-      free: plans.free,
-      expired: plans.expired,
-    },
+    costs: plans,
     onProgress: (ms) => tried(ms, plans.evaluations()),
   });
   ctx.progress({ stage: 'allocate', message: 'measuring sensitivities', done: 0 });
