@@ -39,8 +39,6 @@ interface Candidate {
 
 export interface Step {
   readonly state: State;
-  /** Null for the start plan. */
-  readonly move: Move | null;
   readonly cost: number;
   readonly predictedMs: number;
 }
@@ -69,7 +67,6 @@ export class GreedyPath {
     this.#steps = [
       {
         state: start,
-        move: null,
         cost: 0,
         predictedMs,
         target: predictedMs,
@@ -108,7 +105,7 @@ export class GreedyPath {
     const state = applyMove(now.state, best.move);
     const predictedMs = predictMs(this.#space, state);
     const paid = this.#costOf(best, candidates);
-    this.#steps.push({ ...now, state, move: best.move, cost: now.cost + paid, predictedMs, target, known: before });
+    this.#steps.push({ state, cost: now.cost + paid, predictedMs, target, known: before });
     // Other moves of the same structure were measured from its previous level, so part of their cost is already paid.
     // Without this correction, a structure that was narrowed once looks too expensive to be narrowed again, and is
     // never measured.
