@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { roles, t } from '../../src/renderer/app/strings.ts';
 import { ROOT } from '../support/files.ts';
+import { overflow } from './overflow.ts';
 import { noSeriousViolations, showIn, Window } from './pages.ts';
 import { expect, test } from './served.ts';
 
@@ -97,17 +98,13 @@ test('from the folder of a package to one of its components within a budget on t
   await w.tab(t.models);
   await expect(window.getByRole('row').filter({ hasText: 'small' })).toContainText('Vision-language model');
 
-  // No page is wider than its window.
+  // No page is wider or higher than its window.
   await window.setViewportSize({ width: 800, height: 600 });
   for (const step of ['model', 'budget', 'run', 'review'] as const) {
     await w.step(step);
     for (const scheme of ['dark', 'light'] as const) {
       await showIn(window, scheme);
-      const over = await window.evaluate(() => {
-        const main = document.querySelector('main')!;
-        return Math.max(document.documentElement.scrollWidth - innerWidth, main.scrollWidth - main.clientWidth);
-      });
-      expect(over, `${step} in ${scheme}`).toBeLessThanOrEqual(0);
+      expect(await overflow(window), `${step} in ${scheme}`).toBeLessThanOrEqual(0);
       await window.screenshot({ path: info.outputPath(`${step}-${scheme}.png`), fullPage: true });
     }
   }

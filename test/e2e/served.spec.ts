@@ -4,6 +4,7 @@ import { ROOT } from '../support/files.ts';
 import { serve } from '../support/serve.ts';
 import { shortVerdicts, stages, steps, t } from '../../src/renderer/app/strings.ts';
 import { STEPS } from '../../src/renderer/state/names.ts';
+import { overflow } from './overflow.ts';
 import { noSeriousViolations, showIn, Window } from './pages.ts';
 import { expect, test } from './served.ts';
 
@@ -156,7 +157,7 @@ for (const scheme of ['light', 'dark'] as const)
   ])
     test.describe(`${scheme} ${viewport.width}x${viewport.height}`, () => {
       test.use({ viewport });
-      test('fits its width', async ({ window }, info) => {
+      test('fits its window', async ({ window }, info) => {
         const w = new Window(window);
         await w.chooseSample();
         for (const where of ['model', 'recipe', 'library', 'settings'] as const) {
@@ -164,11 +165,7 @@ for (const scheme of ['light', 'dark'] as const)
           else await w.button(t[where]).click();
           // The previous page's check changed the theme.
           await showIn(window, scheme);
-          const over = await window.evaluate(() => {
-            const main = document.querySelector('main')!;
-            return Math.max(document.documentElement.scrollWidth - innerWidth, main.scrollWidth - main.clientWidth);
-          });
-          expect(over).toBeLessThanOrEqual(0);
+          expect(await overflow(window)).toBeLessThanOrEqual(0);
           await window.screenshot({ path: info.outputPath(`${where}.png`) });
           await noSeriousViolations(window, where);
         }
