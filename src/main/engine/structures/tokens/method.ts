@@ -2,13 +2,14 @@
  * The contract of a token method: a rule that decides inside the graph, for every sample anew, which tokens stay and
  * what they hold. One file per method in the folder `methods` exports `method`; registry.ts finds it.
  *
- * A method emits nodes and returns a selection. The same selection serves both sides of the oracle: a cut gathers the
- * selected tokens, and the masked model keeps all tokens, gives the selected ones their new content and hides the rest.
+ * A method emits nodes and returns a selection. The same selection serves both sides of the oracle: a cut continues
+ * with the selected tokens alone (`keptTokens`), and the masked model keeps all tokens, gives the selected ones their
+ * new content and hides the rest.
  */
 import type { GraphBuilder } from '../../autodiff/builder.ts';
 import type { Value } from '../../ir/value.ts';
 
-/** Values that a method may need beside the tokens. A place that lacks one cannot use the method. */
+/** Values that a method needs beside the tokens. A place that lacks one cannot use the method. */
 export type TokenNeed =
   /** `attention` */
   | 'attention'
@@ -16,12 +17,10 @@ export type TokenNeed =
   | 'keys'
   /** `grid` */
   | 'grid'
-  /** A class token, which is token 0. */
-  | 'class-token'
   /** `sizes` are read by the attention behind the place. */
   | 'sizes';
 
-/** Tokens of one place, with values that describe them. B is the batch, N the number of tokens. */
+/** Tokens of one place, with values that describe them. B is the batch, which may be dynamic, N the number of tokens. */
 export interface TokenInputs {
   /** Float [B, N, D]. */
   readonly tokens: Value;
@@ -31,22 +30,28 @@ export interface TokenInputs {
   readonly fixed: number;
   /** Rows and columns of the other tokens in row-major order, where they are known. rows * columns = count - fixed. */
   readonly grid?: readonly [rows: number, columns: number];
-  /** Float [B, H, N, N]: attention probabilities of the layer before the place; rows are queries. */
+  /**
+   * Float [B, N]: attention that each token receives in the layer before the place, mean over heads. From the class
+   * token where the encoder has one, else the mean over all tokens. `receivedAttention` computes it.
+   */
   readonly attention?: Value;
-  /** Float [B, H, N, d]: keys of that layer. */
+  /** Float [B, N, d]: keys of that layer, mean over heads. */
   readonly keys?: Value;
   /** Float [B, N]: number of original tokens that each one stands for. Absent: one each. */
   readonly sizes?: Value;
+  /** Float [B, N] of any scale: relevance of the tokens to a text. Absent: all are equally relevant. */
+  readonly relevance?: Value;
   /** Seeds methods that draw random numbers. */
   readonly seed: number;
 }
 
+/** K = fixed + keep: the tokens that stay. */
 export interface TokenSelection {
-  /** int64 [B, fixed + keep]: indices of the tokens that stay, ascending. Begins with the fixed ones. */
+  /** int64 [B, K]: indices of the tokens that stay, ascending. Begins with the fixed ones. */
   readonly index: Value;
-  /** Float [B, N, D]: contents of the tokens; only rows in `index` are read. Absent: unchanged. */
+  /** Float [B, K, D]: contents of the tokens that stay, in the order of `index`. Absent: unchanged. */
   readonly content?: Value;
-  /** Float [B, N]: new number of original tokens per token; only rows in `index` are read. Absent: unchanged. */
+  /** Float [B, K]: number of original tokens that each one stands for, in the order of `index`. Absent: unchanged. */
   readonly sizes?: Value;
 }
 
@@ -60,8 +65,11 @@ export interface TokenMethod {
    * carried on (ToMe).
    */
   readonly merges: boolean;
-  /** Numbers of tokens that the method can keep; absent: any from 1 on. Fixed tokens are not counted. */
+  /** Numbers of tokens that the method can keep, ascending; absent: any from 1 on. Fixed tokens are not counted. */
   readonly levels?: (tokens: Pick<TokenInputs, 'count' | 'fixed' | 'grid'>) => readonly number[];
-  /** @param keep tokens that stay, without the fixed ones; 1 <= keep <= count - fixed */
+  /**
+   * Emits the selection. All tokens (keep = count - fixed) give the identity. Needs operator set 11.
+   * @param keep tokens that stay, without the fixed ones; 1 <= keep <= count - fixed
+   */
   emit(b: GraphBuilder, tokens: TokenInputs, keep: number): TokenSelection;
 }
