@@ -71,6 +71,23 @@ export interface PlanChoice {
   };
 }
 
+/** Which tokens a model keeps: a method that selects them for every sample, and where it does. */
+export interface TokenSchedule {
+  /** Name of the token method. */
+  readonly method: string;
+  /** Seeds methods that draw random numbers. */
+  readonly seed: number;
+  /** In execution order; each keeps fewer tokens than the one before. */
+  readonly steps: readonly TokenStep[];
+}
+
+export interface TokenStep {
+  /** Name of the value whose tokens are reduced. */
+  readonly place: string;
+  /** Tokens that stay, without those that always stay. */
+  readonly keep: number;
+}
+
 /** A plan file of version 1, which knew channels (groups) and blocks. It is still read. */
 export interface PlanVersion1 {
   readonly version: 1;

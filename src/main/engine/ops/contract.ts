@@ -103,6 +103,13 @@ export interface PruneContext {
   free(a: AxisRef): void;
   /** Nothing may be removed along this axis. The reason names what blocks it. */
   freeze(a: AxisRef, reason: string): void;
+  /** One index of the axis must stay, the others are independent of the operator. */
+  pin(a: AxisRef, index: number, reason: string): void;
+  /**
+   * A softmax over this axis, from input to output. Indices of a sequence can be left out of it: a masked model gives
+   * them a weight of zero. Indices of channels cannot; for them the axis is frozen with the reason.
+   */
+  weigh(from: AxisRef, to: AxisRef, reason: string): void;
   /** True when every index of the axis is frozen already (nodes are visited in execution order). */
   isFrozen(a: AxisRef): boolean;
   /**

@@ -42,6 +42,9 @@ export const operator: OperatorDef = {
       if (indices && inner === 1) {
         ctx.map({ value: y, axis }, { value: data, axis }, (i) => normalizeAxis(indices[i]!, n));
         ctx.free({ value: at, axis: 0 });
+      } else if (indices && inner === 0) {
+        const index = normalizeAxis(indices[0]!, n);
+        ctx.pin({ value: data, axis }, index, `${ctx.node.opType} reads index ${index} alone`);
       } else
         for (let i = 0; i < inner; i++) if (!indices) ctx.same({ value: at, axis: i }, { value: y, axis: axis + i });
     },
@@ -51,7 +54,12 @@ export const operator: OperatorDef = {
       const axis = normalizeAxis(attrInt(ctx.node.attributes.get('axis'), 0), shape.length);
       const indices = ctx.constant(ctx.node.input(1));
       const [from, to] = [ctx.kept(data, axis), ctx.kept(y, axis)];
-      if (!indices || (!from && !to) || ctx.shapeBefore(ctx.node.input(1)!).length !== 1) return;
+      const rank = ctx.shapeBefore(ctx.node.input(1)!).length;
+      if (!indices || (!from && !to) || rank > 1) return;
+      if (rank === 0) {
+        if (from) ctx.setTensor(1, i64([from.indexOf(normalizeAxis(indices[0]!, shape[axis]!))], []));
+        return;
+      }
       const wanted = (to ?? indices.map((_, i) => i)).map((i) => normalizeAxis(indices[i]!, shape[axis]!));
       ctx.setInts(1, from ? wanted.map((i) => from.indexOf(i)) : wanted);
     },

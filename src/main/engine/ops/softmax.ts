@@ -17,8 +17,13 @@ function relate(ctx: PruneContext): void {
   relateAxes(ctx, v, y, over);
   for (const axis of over) {
     if (ctx.shape(v)[axis]! <= 1) continue;
-    ctx.freeze({ value: v, axis }, `${ctx.node.opType} normalises over this axis`);
-    ctx.freeze({ value: y, axis }, `${ctx.node.opType} normalises over this axis`);
+    const reason = `${ctx.node.opType} normalises over this axis`;
+    if (over.length === 1 && ctx.node.opType === 'Softmax') {
+      ctx.weigh({ value: v, axis }, { value: y, axis }, reason);
+      continue;
+    }
+    ctx.freeze({ value: v, axis }, reason);
+    ctx.freeze({ value: y, axis }, reason);
   }
 }
 

@@ -18,7 +18,7 @@ import { eliminateDead } from '../passes/eliminate-dead.ts';
 import { constantOf, tensorOf } from './axes/constants.ts';
 import { pinShapeArithmetic } from './axes/pin.ts';
 import { mixedSizes } from './axes/mixed-sizes.ts';
-import { keptIndices } from './axes/removal.ts';
+import { keptIndices, type Removal } from './axes/removal.ts';
 import { invalidPlan, readChoices, type AnyCut, type Choice } from './choices.ts';
 import type { CutCopy, CutDraft, Subject } from './contract.ts';
 import type { Follows } from './axes/follows.ts';
@@ -49,7 +49,23 @@ export function applyPlan(
   lookup: Lookup = operatorFor,
 ): Surgery {
   const choices = readChoices(structures, plan);
-  const { removal, rewiring } = draftOf(choices);
+  const surgery = applyDraft({ model, facts }, draftOf(choices), lookup);
+  const bypassed = choices.flatMap(({ structure: s, removed }) => (removed.length === s.units && s.bypass) || []);
+  return { ...surgery, bypassed };
+}
+
+/** What a cut does: indices that it removes along axes, and edits of the graph after them. */
+export interface Draft {
+  readonly removal: Removal;
+  readonly rewiring: readonly ((copy: CutCopy) => void)[];
+}
+
+/** Applies a draft to a copy. @throws SecateurError 'plan-invalid' when an output loses an input it depends on */
+export function applyDraft(
+  { model, facts }: Pick<Subject, 'model' | 'facts'>,
+  { removal, rewiring }: Draft,
+  lookup: Lookup = operatorFor,
+): Omit<Surgery, 'bypassed'> {
   const clone = cloneModel(model);
   const shapeOf = (v: Value): readonly number[] => facts.get(v)?.shape ?? tensorOf(v)?.dims ?? [];
   const kept = (v: Value, axis: number): readonly number[] | null =>
@@ -87,12 +103,11 @@ export function applyPlan(
   eliminateDead.run(clone.model);
   if (rewiring.length > 0) keepDependence(model, clone.model);
   const values = new Map([...clone.values].filter(([, to]) => to.graph !== null));
-  const bypassed = choices.flatMap(({ structure: s, removed }) => (removed.length === s.units && s.bypass) || []);
-  return { model: clone.model, values, kept, aliases, bypassed };
+  return { model: clone.model, values, kept, aliases };
 }
 
 /** The indices that all choices remove, and their edits of the graph. */
-function draftOf(choices: readonly Choice[]) {
+function draftOf(choices: readonly Choice[]): Draft {
   const removal = new Map<Value, Map<number, Set<number>>>();
   const rewiring: ((copy: CutCopy) => void)[] = [];
   const draft: CutDraft = {

@@ -32,6 +32,23 @@ export interface ReductionRecord {
   readonly how: ReductionKind;
 }
 
+/** A softmax along the axes of its input and output. */
+export interface WeighingRecord {
+  readonly node: Node;
+  readonly axis: number;
+}
+
+/**
+ * Restricts the relations to the nodes behind a value, and reads its axes as positions of a sequence: they may be left
+ * out of a softmax.
+ */
+export interface Tail {
+  /** Top-level nodes behind the value. */
+  readonly nodes: ReadonlySet<Node>;
+  /** Outputs of the model that may become shorter. */
+  readonly open: ReadonlySet<Value>;
+}
+
 /** A node with several valid readings. */
 export interface ChoiceRecord {
   readonly node: Node;
@@ -48,6 +65,8 @@ export interface Relations {
   readonly sinks: readonly SinkRecord[];
   readonly reductions: readonly ReductionRecord[];
   readonly choices: readonly ChoiceRecord[];
+  /** Only in a tail. */
+  readonly weighings: readonly WeighingRecord[];
   /** Pairs of axes that a rule joined, per node, as a flat list: node, then pairs. */
   readonly links: ReadonlyMap<Node, readonly number[]>;
 }
@@ -65,11 +84,19 @@ class Context implements PruneContext {
   readonly sinks: SinkRecord[] = [];
   readonly reductions: ReductionRecord[] = [];
   readonly choices: ChoiceRecord[] = [];
+  readonly weighings: WeighingRecord[] = [];
+  readonly positions: boolean;
   readonly forced: ReadonlyMap<Node, string>;
   readonly mentioned = new Set<number>();
   links: number[] = [];
 
-  constructor(model: Model, facts: Facts, atoms: AtomTable, forced: ReadonlyMap<Node, string>) {
+  constructor(
+    model: Model,
+    facts: Facts,
+    atoms: AtomTable,
+    { forced, positions }: { readonly forced: ReadonlyMap<Node, string>; readonly positions: boolean },
+  ) {
+    this.positions = positions;
     this.opset = model.opset;
     this.facts = facts;
     this.atoms = atoms;
@@ -151,6 +178,21 @@ class Context implements PruneContext {
   freeze(a: AxisRef, reason: string): void {
     this.#frozen(this.#id(a), reason);
   }
+  pin(a: AxisRef, index: number, reason: string): void {
+    const id = this.#id(a);
+    const first = id < 0 ? -1 : this.atoms.first[id]!;
+    if (first >= 0) this.atoms.freezeAtom(first + index, describe(this.node), reason);
+  }
+  weigh(from: AxisRef, to: AxisRef, reason: string): void {
+    if (!this.positions) {
+      this.freeze(from, reason);
+      this.freeze(to, reason);
+      return;
+    }
+    this.same(from, to);
+    const axis = this.#id(from);
+    if (axis >= 0) this.weighings.push({ node: this.node, axis });
+  }
   isFrozen(a: AxisRef): boolean {
     const id = this.atoms.axis(a.value, a.axis);
     return id < 0 || this.atoms.isAxisFrozen(id);
@@ -176,6 +218,7 @@ export function relate(
   facts: Facts,
   lookup: Lookup,
   forced: ReadonlyMap<Node, string> = new Map(),
+  tail?: Tail,
 ): Relations {
   const { graph } = model;
   const atoms = new AtomTable(graph, facts);
@@ -183,10 +226,10 @@ export function relate(
   for (const v of everyValue(graph))
     if (v.initializer && (bitsOf(v.initializer.dtype) ?? 0) % 8 !== 0)
       atoms.freezeValue(v, 'initializer', `${v.name} packs several elements in a byte`);
-  for (const v of graph.outputs) atoms.freezeValue(v, 'model output', `model output ${v.name}`);
-  const ctx = new Context(model, facts, atoms, forced);
+  for (const v of graph.outputs) if (!tail?.open.has(v)) atoms.freezeValue(v, 'model output', `model output ${v.name}`);
+  const ctx = new Context(model, facts, atoms, { forced, positions: tail !== undefined });
   const links = new Map<Node, readonly number[]>();
-  for (const node of everyNode(graph)) {
+  for (const node of tail?.nodes ?? everyNode(graph)) {
     // Values that a body reads are related at the node that runs the body. Other subgraphs are not followed, including
     // those in bodies.
     const body = node.graph === graph ? bodyLinks(node) : null;
@@ -210,7 +253,7 @@ export function relate(
     }
     links.set(node, ctx.links);
   }
-  return { atoms, sinks: ctx.sinks, reductions: ctx.reductions, choices: ctx.choices, links };
+  return { atoms, sinks: ctx.sinks, reductions: ctx.reductions, choices: ctx.choices, weighings: ctx.weighings, links };
 }
 
 /** Runs one rule. Returns the reason why the axes it did not mention must stay. */

@@ -1,0 +1,142 @@
+/**
+ * Reduces the tokens of a model: at each step of a schedule nodes select the tokens of the sample at hand, and everything
+ * behind it runs on those alone. Pure: the given model is not changed.
+ */
+import { GraphBuilder } from '../../autodiff/builder.ts';
+import { int } from '../../ir/attribute.ts';
+import type { Facts } from '../../ir/facts.ts';
+import type { Model } from '../../ir/model.ts';
+import type { Node } from '../../ir/node.ts';
+import type { Value } from '../../ir/value.ts';
+import type { TokenSchedule } from '../../../../shared/model/types.ts';
+import { applyDraft } from '../apply.ts';
+import type { CutCopy } from '../contract.ts';
+import type { TokenInputs } from './method.ts';
+import type { TokenPlace } from './places.ts';
+import { gridOf, resolveSchedule, type ResolvedSchedule, type ResolvedStep } from './schedule.ts';
+
+/**
+ * @returns the model with fewer tokens. Works for any batch.
+ * @throws SecateurError 'plan-invalid' where the schedule does not fit the model
+ */
+export function cutTokens(
+  { model, facts, places }: { readonly model: Model; readonly facts: Facts; readonly places: readonly TokenPlace[] },
+  schedule: TokenSchedule,
+): Model {
+  const resolved = resolveSchedule(schedule, places);
+  const steps = resolved.steps.filter((s) => s.keep < s.count - s.place.fixed);
+  const edit = (copy: CutCopy): void => edits(copy, { ...resolved, steps }, model.opset);
+  const { model: cut } = applyDraft({ model, facts }, { removal: removalOf(steps), rewiring: [edit] });
+  return cut;
+}
+
+/**
+ * Behind a step the tokens are numbered anew, and their axes end after the last one that stays. The operators therefore
+ * adapt as if the last tokens had been removed.
+ */
+function removalOf(steps: readonly ResolvedStep[]): Map<Value, Map<number, Set<number>>> {
+  const removal = new Map<Value, Map<number, Set<number>>>();
+  for (const { place, keep } of steps)
+    for (const { value, axis, indices } of place.axes) {
+      const axes = removal.get(value) ?? new Map<number, Set<number>>();
+      const set = axes.get(axis) ?? new Set<number>();
+      for (const at of indices.slice(place.fixed + keep)) for (const i of at) set.add(i);
+      removal.set(value, axes.set(axis, set));
+    }
+  return removal;
+}
+
+/** Inserts the selections, one step after the other. */
+function edits(copy: CutCopy, { method, seed, steps }: ResolvedSchedule, opset: number): void {
+  let sizes: Value | undefined;
+  for (const [i, { place, count, keep }] of steps.entries()) {
+    const tokens = copy.value(place.value);
+    // Its shape was written as if it had been cut; it still has all tokens of the step.
+    tokens.type = null;
+    const readers = tokens.uses();
+    const b = new GraphBuilder(tokens.graph!, opset);
+    b.before = tokens.producer!.next;
+    const given = inputsAt(b, place, { tokens, count, sizes, seed, value: (v) => copy.value(v) });
+    const selection = method.emit(b, given, keep);
+    const kept = selection.content ?? gatherRows(b, tokens, selection.index);
+    for (const { node, index } of readers) node.setInput(index, kept);
+    sizes = selection.sizes ?? (sizes && gatherEntries(b, sizes, selection.index));
+    if (sizes) carry(copy, sizes, place, steps[i + 1]?.place, { opset, fixed: place.fixed, keep });
+  }
+}
+
+/**
+ * Values that a method gets at a place.
+ * @param value the copy of a value of the original, for the tokens of the step
+ */
+export function inputsAt(
+  b: GraphBuilder,
+  { fixed, width, attention, count: all }: TokenPlace,
+  o: {
+    readonly tokens: Value;
+    readonly count: number;
+    readonly sizes: Value | undefined;
+    readonly seed: number;
+    readonly value: (v: Value, ...tokenAxes: readonly number[]) => Value;
+  },
+): TokenInputs {
+  const { tokens, count, sizes, seed } = o;
+  // After a step the tokens do not form the grid any more.
+  const grid = count === all ? gridOf(count - fixed) : null;
+  return {
+    tokens,
+    count,
+    width,
+    fixed,
+    seed,
+    ...(grid && { grid }),
+    ...(sizes && { sizes }),
+    ...(attention && {
+      attention: received(b, o.value(attention.probabilities, 2, 3), fixed > 0),
+      keys: b.transpose(b.reduceMean(o.value(attention.transposedKeys, 3), [1], false), [0, 2, 1]),
+    }),
+  };
+}
+
+/** Attention [B, N] that tokens receive, mean over heads: from the class token, or from all tokens. */
+function received(b: GraphBuilder, probabilities: Value, classToken: boolean): Value {
+  const rows = classToken ? b.slice(probabilities, [0], [1], [2]) : probabilities;
+  return b.reduceMean(rows, [1, 2], false);
+}
+
+/** Rows [B, K, ...] of [B, N, ...] at int64 [B, K]. */
+export const gatherRows = (b: GraphBuilder, v: Value, index: Value): Value =>
+  b.op('GatherND', [v, b.reshape(index, [0, -1, 1])], { batch_dims: int(1) });
+
+/** Entries [B, K] of [B, N] at int64 [B, K]. */
+export const gatherEntries = (b: GraphBuilder, v: Value, index: Value): Value =>
+  b.op('GatherElements', [v, index], { axis: int(1) });
+
+/** Makes attention and means between two places count a token as often as the tokens that it stands for. */
+function carry(
+  copy: CutCopy,
+  sizes: Value,
+  from: TokenPlace,
+  to: TokenPlace | undefined,
+  { opset, fixed, keep }: { readonly opset: number; readonly fixed: number; readonly keep: number },
+): void {
+  const later = new Set<Node>([...(to?.weighings ?? []), ...(to?.reductions ?? [])].map((r) => r.node));
+  for (const { node } of from.weighings.filter((w) => !later.has(w.node))) {
+    const softmax = copy.node(node);
+    const b = new GraphBuilder(softmax.graph!, opset);
+    b.before = softmax;
+    const bias = b.reshape(b.log(sizes), [0, 1, 1, -1]);
+    softmax.setInput(0, b.add(softmax.input(0)!, bias));
+  }
+  for (const { node, activation } of from.reductions.filter((r) => !later.has(r.node))) {
+    const mean = copy.node(node);
+    const b = new GraphBuilder(mean.graph!, opset);
+    b.before = mean;
+    // The mean over rows that are scaled by size / mean size is the mean over the original tokens.
+    const share = b.div(b.mul(sizes, b.scalar(fixed + keep)), b.reduceSum(sizes, [1], true));
+    const scaled = b.mul(copy.value(activation), b.reshape(share, [0, -1, 1]));
+    mean.inputs.forEach((v, i) => {
+      if (v === copy.value(activation)) mean.setInput(i, scaled);
+    });
+  }
+}
