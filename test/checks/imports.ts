@@ -14,7 +14,10 @@ interface Room {
 export const ROOMS: Record<string, Room> = {
   shared: { rooms: [], packages: [] },
   engine: { rooms: ['shared'], packages: [] },
-  runtime: { rooms: ['engine', 'shared', 'storage'], packages: ['node:', 'onnxruntime-node'] },
+  runtime: {
+    rooms: ['engine', 'shared', 'storage'],
+    packages: ['node:', 'onnxruntime-node', '@huggingface/tokenizers', '@huggingface/jinja'],
+  },
   data: { rooms: ['engine', 'shared'], packages: ['node:', 'sharp', 'yauzl', 'yazl', 'zod'] },
   storage: { rooms: ['engine', 'shared'], packages: ['node:', 'better-sqlite3', 'zod'] },
   pipeline: { rooms: ['engine', 'runtime', 'data', 'storage', 'shared'], packages: ['node:', 'yazl', 'zod'] },

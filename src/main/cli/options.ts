@@ -75,3 +75,25 @@ export function workloadSetting(text: string, before: Readonly<Record<string, nu
   if (at < 1 || !/^\d{1,9}$/.test(value)) throw new InvalidArgumentError('It must be NAME=NUMBER, such as tokens=64.');
   return { ...before, [name]: Number(value) };
 }
+
+/** A number above 0. */
+export function above(text: string): number {
+  const n = Number(text);
+  if (text.trim() === '' || !(n > 0 && Number.isFinite(n)))
+    throw new InvalidArgumentError('It must be a number above 0.');
+  return n;
+}
+
+/** A share above 0, 1 included. */
+export function topShare(text: string): number {
+  const n = Number(text);
+  if (text.trim() === '' || !(n > 0 && n <= 1)) throw new InvalidArgumentError('It must be above 0 and at most 1.');
+  return n;
+}
+
+/** Texts separated by commas; the option may also be repeated. */
+export function textList(text: string, before: readonly string[] = []): readonly string[] {
+  const texts = text.split(',').map((t) => t.trim());
+  if (texts.includes('')) throw new InvalidArgumentError('It must be texts separated by commas.');
+  return [...before, ...texts];
+}

@@ -32,6 +32,7 @@ import {
 } from './options.ts';
 import { renderBench, renderCompare, renderCompress, renderDevices, renderInspect } from './render.ts';
 import { renderPackage, renderWorkload } from './render-package.ts';
+import { addRunCommand } from './run-command.ts';
 import { renderVerify } from './render-verify.ts';
 import type { VerifyOutput } from './render-verify.ts';
 import type { Session } from './session.ts';
@@ -175,6 +176,7 @@ export function buildProgram(session: Session, version: string): Command {
     });
 
   addCoverageCommand(program, session);
+  addRunCommand(program, session);
 
   program
     .command('verify')

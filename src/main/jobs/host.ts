@@ -23,6 +23,7 @@ export interface TaskOptions {
   readonly onProgress?: (progress: Progress) => void;
   readonly onLog?: (line: string) => void;
   readonly onPoint?: (point: Candidate) => void;
+  readonly onText?: (piece: string) => void;
   /** Time limit for the worker's ready frame, in milliseconds; default 30,000. */
   readonly readyTimeoutMs?: number;
 }
@@ -89,6 +90,7 @@ export function runTask(spawner: WorkerSpawner, options: TaskOptions): RunningTa
       } else if (frame.type === 'progress') options.onProgress?.(frame.progress);
       else if (frame.type === 'log') options.onLog?.(frame.line);
       else if (frame.type === 'point') options.onPoint?.(frame.point);
+      else if (frame.type === 'text') options.onText?.(frame.text);
       else if (frame.type === 'inSubprocess') void runApart(frame);
       else {
         outcome =

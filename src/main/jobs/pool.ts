@@ -103,6 +103,7 @@ export class JobPool {
         home: this.#options.home,
         onProgress: (p) => void (current() && task.onProgress?.(p)),
         onPoint: (p) => void (current() && task.onPoint?.(p)),
+        onText: (t) => void (current() && task.onText?.(t)),
       });
     } catch (e) {
       const error = SecateurError.from(e).toPayload();

@@ -93,6 +93,7 @@ async function run(start: Extract<HostFrame, { type: 'start' }>, options: Worker
       log,
       inSubprocess: (task, input) => calls.ask(task, input),
       point: (point) => channel.send({ type: 'point', point }),
+      text: (text) => channel.send({ type: 'text', text }),
       progress: (p) => {
         const { fraction, etaMs } = eta.update(p.stage, p.done);
         if (!report(p.stage, p.done >= 1)) return;

@@ -17,6 +17,8 @@ export interface StageContext {
   /** The reporter computes the overall share from the stage's weight. */
   progress(p: Pick<Progress, 'stage' | 'message'> & { /** 0..1 of this stage */ readonly done: number }): void;
   log(line: string): void;
+  /** Passes on a piece of the text that the task writes. Absent where no one reads it. */
+  text?(piece: string): void;
   /** Reports a plan that was cut and measured. */
   point(p: Candidate): void;
   /**

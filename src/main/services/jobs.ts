@@ -39,6 +39,8 @@ export interface JobListeners {
   readonly onLog?: (line: string) => void;
   /** Called for each plan measured during the search. */
   readonly onPoint?: (point: Candidate) => void;
+  /** Called for each piece of the text that a short task writes. */
+  readonly onText?: (piece: string) => void;
   /** Called when the job waits for another one to end. */
   readonly onWaiting?: (other: string) => void;
 }
@@ -141,9 +143,16 @@ export class JobService {
 
   transient(task: string, input: unknown, listeners: JobListeners = {}): JobHandle {
     const id = `${task}-${process.pid}-${++transientCount}`;
-    const { onProgress, onLog } = listeners;
+    const { onProgress, onLog, onText } = listeners;
     const pool = MEASURING_TASKS.includes(task) ? this.#pool : this.#quick;
-    const done = pool.run({ id, task, input, ...(onProgress && { onProgress }), ...(onLog && { onLog }) });
+    const done = pool.run({
+      id,
+      task,
+      input,
+      ...(onProgress && { onProgress }),
+      ...(onLog && { onLog }),
+      ...(onText && { onText }),
+    });
     return { id, done, cancel: () => void pool.cancel(id) };
   }
 

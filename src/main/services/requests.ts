@@ -247,7 +247,9 @@ function sources(
 
 const sizes = ({ dim }: { readonly dim?: Dims }): { dims?: Dims } => (dim ? { dims: dim } : {});
 
-function measuring(o: MeasureOptions): Required<Omit<MeasureOptions, 'dim'>> & { readonly threadsAsked?: number } {
+export function measuring(
+  o: MeasureOptions,
+): Required<Omit<MeasureOptions, 'dim'>> & { readonly threadsAsked?: number } {
   const [asked, most] = [o.threads ?? 1, availableParallelism()];
   return {
     provider: o.provider ?? 'cpu',
@@ -263,7 +265,7 @@ function measuring(o: MeasureOptions): Required<Omit<MeasureOptions, 'dim'>> & {
  * Returns the absolute path of a readable file or folder. Throws `file-not-found` or
  * `file-unreadable`.
  */
-function existing(path: string, cwd: string): string {
+export function existing(path: string, cwd: string): string {
   const full = resolve(cwd, path);
   if (!existsSync(full)) throw new SecateurError('file-not-found', { path: full });
   try {

@@ -20,6 +20,7 @@ import { runProvider } from './provider.ts';
 import { runProfile } from './profile.ts';
 import { runReach } from './reach.ts';
 import { runReview } from './review.ts';
+import { runRun } from './run.ts';
 import { runWorkload } from './workload.ts';
 import { verifyBundle, type VerifyReport } from '../pipeline/verify/verify.ts';
 
@@ -48,6 +49,7 @@ export const tasks = {
   provider: runProvider,
   reach: blaming(holding(runReach), one),
   review: runReview,
+  run: runRun,
   use: runUse,
   verify: runVerify,
   workload: runWorkload,

@@ -63,6 +63,31 @@ const ERRORS = {
     (d) => `The workload setting ${d.name} cannot be used: ${d.reason}.`,
     'Run `secateur bench` on the package without settings to see those that it has.',
   ),
+  'run-unsupported': entry(
+    (d) => `The package cannot be run: ${d.reason}.`,
+    'docs/generate.md lists the packages that can be run. `secateur bench` measures the components of the others.',
+  ),
+  'run-package': entry(
+    (d) => `The package cannot be run: ${d.reason}.`,
+    'Check that all components and configuration files come from the same export.',
+  ),
+  'run-input': entry(
+    (d) => `The component ${d.component} takes the input ${d.input}, and there is no value for it: ${d.reason}.`,
+    'Export the component without this input, or with one of the inputs that docs/generate.md lists.',
+  ),
+  'run-image': entry(
+    (d) => `The picture cannot be used: ${d.reason}.`,
+    'Give a picture that the package takes, with --image FILE.',
+  ),
+  'run-prompt': entry((d) => `The prompt cannot be used: ${d.reason}.`, 'Give another text with --prompt TEXT.'),
+  'prompt-too-long': entry(
+    (d) => `The prompt takes ${d.tokens} tokens, and the package has ${d.limit} positions.`,
+    'Give a shorter prompt, or a smaller picture.',
+  ),
+  'tokenizer-unusable': entry(
+    (d) => `The tokenizer of ${d.path} cannot be used: ${d.reason}.`,
+    'Copy tokenizer.json and tokenizer_config.json of the same model to the folder of the package.',
+  ),
   'model-not-protobuf': entry(
     (d) => `${d.path ?? 'The file'} is not an ONNX file: ${d.reason}.`,
     'Export the model again, and check that the file is not an archive or a web page.',

@@ -18,6 +18,8 @@ export type WorkerFrame =
   | { readonly type: 'progress'; readonly progress: Progress }
   | { readonly type: 'log'; readonly line: string }
   | { readonly type: 'point'; readonly point: Candidate }
+  /** A piece of the text that a task writes, as soon as it is known. */
+  | { readonly type: 'text'; readonly text: string }
   /** Requests a task in a process of its own; the answer carries the same `call`. */
   | { readonly type: 'inSubprocess'; readonly call: number; readonly task: string; readonly input: unknown }
   | { readonly type: 'result'; readonly value: unknown }

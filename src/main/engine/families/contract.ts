@@ -9,6 +9,8 @@ export interface PortShape {
   readonly name: string;
   /** Names stand for dynamic axes. An unnamed one is called `<port>.<axis>`. */
   readonly shape: readonly (number | string)[];
+  /** Element type (DType number), where the graph says it. */
+  readonly dtype?: number;
 }
 
 export interface ComponentShape {

@@ -12,7 +12,7 @@ export const TOKENS: Setting = {
 };
 
 /** Head size of a cache whose last axis is dynamic. */
-const headSizeOf = (pkg: PackageShape): number | undefined => {
+export const headSizeOf = (pkg: PackageShape): number | undefined => {
   const direct = configNumber(pkg, ['head_size', 'head_dim'], ['text_config', 'decoder']);
   if (direct !== null) return direct;
   const [width, heads] = [

@@ -51,9 +51,15 @@ const ruleOf = (name: string): NamedRule | undefined => RULES.find((r) => r.name
 export function namedInput(input: InputDims, all: readonly InputDims[]): HostTensor | null {
   const rule = ruleOf(input.name);
   if (!rule) return null;
-  const { dtype, dims } = input;
-  return { dtype, dims, data: dataOf(dtype, dims, rule.at(input, all)) };
+  return filled(input.dtype, input.dims, rule.at(input, all));
 }
+
+/** A tensor whose element i is `at(i)`, in the element type's own form. */
+export const filled = (dtype: number, dims: readonly number[], at: (i: number) => number): HostTensor => ({
+  dtype,
+  dims,
+  data: dataOf(dtype, dims, at),
+});
 
 /** Description of the values that an input gets by its name; null where the name does not determine them. */
 export const aboutNamedInput = (name: string): string | null => ruleOf(name)?.about ?? null;

@@ -14,6 +14,9 @@ import { openModelFile } from '../../storage/model-files.ts';
 import { packageFiles } from '../../storage/package-files.ts';
 
 export interface OpenedPackage extends Package {
+  /** Folder of the package's files. */
+  readonly root: string;
+  readonly shape: PackageShape;
   readonly workload: Workload;
   /** Returns the absolute path of a component's file. */
   readonly fileOf: (component: string) => string;
@@ -58,6 +61,8 @@ export function openPackage(path: string, options: WorkloadOptions = {}): Opened
   const workload = sizedAs(workloadOf(shape, options.settings, options.family), shapes, options.dims ?? {});
   return {
     path,
+    root,
+    shape,
     family: workload.family,
     components,
     configs: Object.keys(configs),
@@ -74,7 +79,8 @@ function portsOf(model: Model): Pick<ComponentShape, 'inputs' | 'outputs'> {
   return {
     inputs: fedInputs(model).map((v) => {
       const names = axisNames(v);
-      return { name: v.name, shape: (v.type?.shape ?? []).map((d, axis) => names[axis] ?? (d as number)) };
+      const shape = (v.type?.shape ?? []).map((d, axis) => names[axis] ?? (d as number));
+      return { name: v.name, shape, ...(v.type && { dtype: v.type.elemType }) };
     }),
     outputs: model.graph.outputs.map((v) => ({ name: v.name, shape: (v.type?.shape ?? []).map((d) => d ?? '?') })),
   };
