@@ -45,8 +45,8 @@ const STOPS = {
   cancelled: 'cancelled',
 } as const;
 
-/** Everything but the answer itself, which was printed while it was written. @internal */
-export function renderRun(r: RunReport): string {
+/** Everything but the answer itself, which was printed while it was written. */
+function renderRun(r: RunReport): string {
   const phases = table([
     ['phase', 'runs', 'each', 'together'],
     ...r.phases.map((p) => [p.name, String(p.repeat), milliseconds(p.ms / p.repeat), milliseconds(p.ms)]),

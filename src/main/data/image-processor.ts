@@ -26,7 +26,7 @@ export async function processImage(file: string, recipe: ImageRecipe, port: Port
 }
 
 /** @param given RGB or grey pixels */
-export function processPixels(given: Bitmap, recipe: ImageRecipe, port: PortShape): ProcessedImage {
+function processPixels(given: Bitmap, recipe: ImageRecipe, port: PortShape): ProcessedImage {
   const plan = planImage(recipe, given.width, given.height);
   let whole = recipe.channels === 1 ? grey(given) : rgb(given);
   for (const size of plan.resizes) whole = resample(whole, size, recipe.filter);

@@ -17,7 +17,7 @@ export function greedy(logits: ArrayLike<number>): number {
   return best;
 }
 
-/** Candidates with their probabilities, most probable first. They sum to 1. */
+/** Candidates with their probabilities, most probable first. They sum to 1. @internal */
 export function candidates(logits: ArrayLike<number>, s: Sampling): { ids: number[]; probabilities: number[] } {
   const order = Array.from({ length: logits.length }, (_, i) => i).sort((a, b) => logits[b]! - logits[a]! || a - b);
   let ids = s.topK > 0 ? order.slice(0, s.topK) : order;

@@ -1,4 +1,4 @@
-/** What a runner needs, and what it returns. */
+/** Input and output of a runner. */
 import type { PackageShape } from '../../engine/families/contract.ts';
 import type { ExecSession, HostTensor } from '../../engine/executor.ts';
 import type { Sampling } from '../../engine/generation/sampling.ts';
