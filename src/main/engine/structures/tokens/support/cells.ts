@@ -8,7 +8,7 @@ import { perSample, upTo } from './rows.ts';
 export type Grid = readonly [rows: number, columns: number];
 
 /** Below every score, and finite so that no arithmetic makes it NaN. */
-export const LOWEST = -3e38;
+const LOWEST = -3e38;
 
 /** Cells more than twice as long as wide are not offered. */
 const MOST_STRETCHED = 2;
