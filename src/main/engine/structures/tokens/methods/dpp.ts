@@ -9,7 +9,7 @@ import { int } from '../../../ir/attribute.ts';
 import type { Value } from '../../../ir/value.ts';
 import type { TokenInputs, TokenMethod } from '../method.ts';
 import { defineMethod } from '../support/define.ts';
-import { ascending, freeRows, perSample, withFixed } from '../support/rows.ts';
+import { ascending, freeRows, withFixed } from '../support/rows.ts';
 import { products, rowAt, unitRows } from '../support/similarity.ts';
 
 /**
@@ -53,16 +53,19 @@ function ownShare(b: GraphBuilder, unit: Value, scale: Value | null): Value {
 }
 
 /**
- * Indices int64 [B, 1, 1] in the order of choice.
+ * Indices int64 [B, 1, 1] in the order of choice. The rounds are unrolled: for 64, 144 and 288 of 576 tokens they take
+ * 0.75, 0.6 and 0.4 times as long as an ONNX Loop on the CPU, and WebGPU has no Loop. The batch axis must stay known to
+ * shape inference (Reshape with 0, no Expand to a computed shape): each unknown axis makes loading slower, and 288
+ * rounds took 17 s instead of 1.
  * @param items Float [B, n, D], K = items * items'
  * @param full diagonal of K, [B, 1, n]
  */
 function search(b: GraphBuilder, items: Value, full: Value, keep: number, n: number): Value[] {
   const kernel = products(b, items, items);
   const limit = b.mul(full, b.scalar(EXPLAINED));
-  const taken = perSample(b, items, b.scalar(-1), [1, 1]);
+  const taken = b.sub(b.mul(b.reduceMax(full, [2], true), b.scalar(0)), b.scalar(1));
   // 0 for tokens that may be chosen, -1 for chosen ones.
-  let floor = perSample(b, items, b.scalar(0), [1, n]);
+  let floor = b.mul(full, b.scalar(0));
   let rest = full;
   let factors: Value | null = null;
   const chosen: Value[] = [];
@@ -70,8 +73,8 @@ function search(b: GraphBuilder, items: Value, full: Value, keep: number, n: num
     const at = b.op('ArgMax', [rest], { axis: int(2), keepdims: int(1) });
     chosen.push(at);
     if (chosen.length === keep) return chosen;
-    // The next row of the Cholesky factor: what the earlier rows leave of K's row, over the root of the rest. A rest of
-    // 0 gives a row of zeros.
+    // The next row of the Cholesky factor: the part of K's row that earlier rows leave, over the root of the rest. A
+    // rest of 0 gives a row of zeros.
     const row = rowAt(b, kernel, at, n);
     const most = b.reduceMax(rest, [2], true);
     const left: Value = factors ? b.sub(row, b.matmul(coefficients(b, factors, at, chosen.length - 1), factors)) : row;
@@ -86,5 +89,5 @@ function search(b: GraphBuilder, items: Value, full: Value, keep: number, n: num
 /** Entries of the token `at` in all rows of the factor so far: [B, 1, rows]. */
 function coefficients(b: GraphBuilder, factors: Value, at: Value, rows: number): Value {
   const column = b.op('GatherElements', [factors, b.expand(at, [1, rows, 1])], { axis: int(2) });
-  return b.transpose(column, [0, 2, 1]);
+  return b.reshape(column, [0, 1, rows]);
 }
