@@ -207,7 +207,10 @@ export const operators: readonly OperatorDef[] = [
       return q[0]! * products(1, q[1]!, k[1]!, q.at(-1)!, ctx.out(0).at(-1)!);
     },
     prune: { relate: relateMultiHead, rewrite: (ctx) => rewriteHeads(ctx, ['num_heads']) },
-    traits: { attention: true },
+    traits: {
+      attention: true,
+      attentionPorts: { past: [6, 7], present: [1, 2], bias: 5, wholeBias: true, heads: ['num_heads', 'num_heads'] },
+    },
     grad: none,
     examples: [
       {
@@ -237,7 +240,26 @@ export const operators: readonly OperatorDef[] = [
       return y[0]! * products(1, y[1]!, y[1]! + cached, y[2]!, y[2]!);
     },
     prune: { relate: relateGroupQuery, rewrite: (ctx) => rewriteHeads(ctx, ['num_heads', 'kv_num_heads']) },
-    traits: { attention: true },
+    traits: {
+      attention: true,
+      attentionPorts: {
+        past: [3, 4],
+        present: [1, 2],
+        bias: 10,
+        wholeBias: true,
+        heads: ['num_heads', 'kv_num_heads'],
+        packed: true,
+        rotary: {
+          attribute: 'do_rotary',
+          cos: 7,
+          sin: 8,
+          positions: 9,
+          interleaved: 'rotary_interleaved',
+          last: 11,
+        },
+        window: 'local_window_size',
+      },
+    },
     grad: none,
     examples: [
       {
@@ -268,7 +290,10 @@ export const operators: readonly OperatorDef[] = [
       return q[0]! * products(1, q.at(-2)!, k.at(-2)!, wide[0]!, wide[1]!);
     },
     prune: { relate: relateStandard, rewrite: (ctx) => rewriteHeads3(ctx) },
-    traits: { attention: true },
+    traits: {
+      attention: true,
+      attentionPorts: { past: [4, 5], present: [1, 2], bias: 3, heads: ['q_num_heads', 'kv_num_heads'] },
+    },
     grad: none,
     examples: [
       { name: 'four axes', opset: 23, inputs: [x([1, 4, 3, 5]), x([1, 4, 6, 5]), x([1, 4, 6, 5])] },

@@ -22,6 +22,8 @@ export interface Traits {
   readonly normalization?: Normalization;
   /** Mixes positions by attention in one operator; the channels of the output are heads. */
   readonly attention?: true;
+  /** Where a fused attention reads and writes its parts. */
+  readonly attentionPorts?: AttentionPorts;
   /** Carries a state along a sequence. `layout` 0 has the sequence first and the batch second. */
   readonly recurrent?: true;
   /** The output is the sum of all inputs. */
@@ -118,6 +120,38 @@ export interface Normalization {
   readonly sum: number | null;
   /** Default for an absent attribute. */
   readonly epsilon: number;
+}
+
+/** Positions of inputs and outputs of a fused attention, whose inputs 0 to 2 are query, key and value. */
+export interface AttentionPorts {
+  /** Inputs that hold keys and values of earlier steps, [B, heads, length, size]. */
+  readonly past: readonly [key: number, value: number];
+  /** Outputs that hold keys and values of all steps. */
+  readonly present: readonly [key: number, value: number];
+  /** Input added to the scores, or a boolean that admits them, that broadcasts to [B, heads, queries, keys]. */
+  readonly bias: number;
+  /** The bias must have every query and key itself: it is not broadcast along these two axes. */
+  readonly wholeBias?: true;
+  /** Names of the attributes with the numbers of query heads and of key heads. */
+  readonly heads: readonly [query: string, key: string];
+  /** Tables of cosines and sines that the node may apply itself, and the attribute that says so. */
+  readonly rotary?: RotaryPorts;
+  /** Without a key, the query holds query, key and value, one after the other along the last axis. */
+  readonly packed?: true;
+  /** Attribute with the number of keys before a query that it may see; at most 0 for all. */
+  readonly window?: string;
+}
+
+export interface RotaryPorts {
+  /** Attribute that is 1 where the node applies the tables. */
+  readonly attribute: string;
+  readonly cos: number;
+  readonly sin: number;
+  readonly positions: number;
+  /** Attribute for pairs of neighbours; the other form has pairs of halves. */
+  readonly interleaved: string;
+  /** The last input that changes neither queries nor keys. */
+  readonly last: number;
 }
 
 /**

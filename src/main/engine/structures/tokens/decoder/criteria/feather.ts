@@ -1,0 +1,36 @@
+import { int } from '../../../../ir/attribute.ts';
+import type { Value } from '../../../../ir/value.ts';
+import type { CriterionContext, DecoderCriterion } from './criterion.ts';
+import { HIDDEN } from '../hidden.ts';
+
+/** The grid of the first cut keeps every third row and column. */
+const STRIDE = 3;
+
+/**
+ * FEATHER (Endo, Wang and Yeung-Levy 2024, arXiv:2412.13180): attention of the last token on the image tokens in the
+ * layer before the cut, without rotary positions, which favour the bottom of the image, as the mean over heads. The first
+ * cut keeps a coarse grid besides.
+ */
+export const criterion: DecoderCriterion = {
+  name: 'feather',
+  summary: 'Attention of the last token without positions, and a coarse grid at the first cut (FEATHER)',
+  recommended: [
+    { depth: 0.25, keep: 0.3 },
+    { depth: 0.5, keep: 0.09 },
+  ],
+  emit(ctx, stage) {
+    const { b, image } = ctx;
+    const hidden = b.where(b.unsqueeze(image, [1, 2]), ctx.unrotated(), b.scalar(HIDDEN));
+    const attention = b.op('Softmax', [hidden], { axis: int(-1) });
+    const scores = b.reduceMean(attention, [1, 2], false);
+    return stage === 0 ? { scores, always: grid(ctx) } : { scores };
+  },
+};
+
+/** Every third row and column; without a known number of columns, every ninth token. */
+function grid({ b, ordinal, columns }: CriterionContext): Value {
+  const isMultiple = (v: Value, of: number): Value => b.equal(b.op('Mod', [v, b.ints([of])]), b.ints([0]));
+  if (columns === null) return isMultiple(ordinal, STRIDE * STRIDE);
+  const column = b.op('Mod', [ordinal, b.ints([columns])]);
+  return b.op('And', [isMultiple(b.div(ordinal, b.ints([columns])), STRIDE), isMultiple(column, STRIDE)]);
+}

@@ -1,0 +1,136 @@
+/**
+ * Where a decoder learns which of its tokens are image tokens. Three routes, in the order in which they are preferred:
+ *
+ * - an input `image_mask`, for runners that know the positions and can feed one more input;
+ * - a channel at the end of the embeddings, which is 1 for image tokens. The embedding of tokens and the image features
+ *   append it, so runners that only pass embeddings on need not know of it;
+ * - a fixed span of the prompt, where the template puts the image at the same place every time.
+ */
+import { SecateurError } from '../../../../../shared/contract/errors.ts';
+import { GraphBuilder } from '../../../autodiff/builder.ts';
+import { tensorAttr } from '../../../ir/attribute.ts';
+import { inputDependence } from '../../../ir/dependence.ts';
+import { DType } from '../../../ir/dtype.ts';
+import type { Model } from '../../../ir/model.ts';
+import { f32, i64 } from '../../../ir/tensor.ts';
+import type { Value } from '../../../ir/value.ts';
+import { keepsOrder, traitsOf } from '../../../ops/registry.ts';
+
+export type ImageRoute =
+  | { readonly route: 'input' }
+  | { readonly route: 'flag' }
+  /** Image tokens are `start` to `start + count - 1` of the whole sequence. */
+  | { readonly route: 'span'; readonly start: number; readonly count: number };
+
+/** Name of the input that marks image tokens. */
+export const IMAGE_MASK = 'image_mask';
+
+export interface Marked {
+  /** Bool [1, S] */
+  readonly image: Value;
+  /** The tokens without a mark: embeddings [1, S, H] or ids [1, S]. */
+  readonly tokens: Value;
+}
+
+/**
+ * Marks the image tokens inside a decoder. By the route 'flag', its embeddings get one more channel.
+ * @param tokens the input with embeddings [1, S, H] or ids [1, S]
+ * @param cached int64 [1]: tokens in the cache of the first layer
+ * @throws SecateurError 'plan-invalid' for a flag on ids
+ */
+export function markImage(b: GraphBuilder, route: ImageRoute, tokens: Value, cached: Value): Marked {
+  if (route.route === 'flag') return takeFlag(b, tokens);
+  if (route.route === 'input') {
+    const shape = tokens.type!.shape!.slice(0, 2);
+    return { image: b.graph.addInput(b.graph.freshName(IMAGE_MASK), { elemType: DType.BOOL, shape }), tokens };
+  }
+  const count = b.slice(b.op('Shape', [tokens]), [1], [2], [0]);
+  const end = b.add(cached, count);
+  const at = b.op('Range', [b.squeeze(cached, [0]), b.squeeze(end, [0]), b.tensor(i64([1], []))]);
+  const isBehind = b.less(at, b.ints([route.start + route.count]));
+  const inside = b.op('And', [b.op('Not', [b.less(at, b.ints([route.start]))]), isBehind]);
+  return { image: b.unsqueeze(inside, [0]), tokens };
+}
+
+const END = Number.MAX_SAFE_INTEGER;
+
+function takeFlag(b: GraphBuilder, tokens: Value): Marked {
+  const shape = tokens.type!.shape!;
+  if (shape.length !== 3)
+    throw new SecateurError('plan-invalid', {
+      reason: `the decoder takes ids (${tokens.name}), which have no channels`,
+    });
+  const readers = tokens.uses();
+  const width = shape[2]!;
+  tokens.type = { ...tokens.type!, shape: [shape[0]!, shape[1]!, typeof width === 'number' ? width + 1 : null] };
+  const flag = b.cast(b.slice(tokens, [-1], [END], [2]), DType.FLOAT);
+  const image = b.squeeze(b.greater(flag, b.scalar(0.5)), [2]);
+  const plain = b.slice(tokens, [0], [-1], [2]);
+  plain.type = { elemType: tokens.type.elemType, shape };
+  for (const { node, index } of readers) node.setInput(index, plain);
+  return { image, tokens: plain };
+}
+
+/**
+ * Appends the channel to the only output of a component: 1 for the features of an image, 0 for embeddings of tokens.
+ * The model is changed. @throws SecateurError 'plan-invalid' for several outputs
+ * @internal
+ */
+export function appendFlag(model: Model, flag: 0 | 1): void {
+  const { b, out } = flagged(model);
+  const sizes = b.op('Shape', [out]);
+  const one = b.concat([b.slice(sizes, [0], [-1], [0]), b.ints([1])], 0);
+  const value = tensorAttr(f32([flag], [1]));
+  finish(model, b, out, b.op('ConstantOfShape', [one], { value }));
+}
+
+/**
+ * The same for a component that merges image features into the embeddings itself, by choosing between the two at every
+ * place. @param features the input with the features @throws SecateurError 'plan-invalid' where nothing chooses
+ * @internal
+ */
+export function appendMergedFlag(model: Model, features: Value): void {
+  const { b, out } = flagged(model);
+  const { graph } = model;
+  const bit = 1n << BigInt(graph.inputs.indexOf(features));
+  const depends = inputDependence(model);
+  const isImage = (v: Value | null): boolean => v !== null && ((depends.get(v) ?? 0n) & bit) !== 0n;
+  let at = out;
+  while (at.producer && keepsOrder(at.producer)) at = at.producer.input(0)!;
+  const node = at.producer;
+  const [condition, yes, no] = node?.inputs ?? [];
+  if (!node || traitsOf(node).elementwise !== 'choice' || isImage(yes!) === isImage(no!))
+    throw new SecateurError('plan-invalid', {
+      reason: `${graph.name || 'the embedding'} does not choose between image and text`,
+    });
+  const [one, zero] = [b.scalar(1), b.scalar(0)];
+  const flag = isImage(yes!) ? b.where(condition!, one, zero) : b.where(condition!, zero, one);
+  finish(model, b, out, b.reduceMax(flag, [-1], true));
+}
+
+function flagged(model: Model): { b: GraphBuilder; out: Value } {
+  const { graph, opset } = model;
+  const [out, ...more] = graph.outputs;
+  if (!out || more.length > 0)
+    throw new SecateurError('plan-invalid', {
+      reason: `a component with ${graph.outputs.length} outputs cannot mark its tokens`,
+    });
+  return { b: new GraphBuilder(graph, opset), out };
+}
+
+/** Puts the channel behind the output, which keeps its name. */
+function finish({ graph }: Model, b: GraphBuilder, out: Value, flag: Value): void {
+  const { name, type } = out;
+  out.name = graph.freshName(`${name}_plain`);
+  const dtype = type?.elemType ?? DType.FLOAT;
+  const joined = b.concat([out, dtype === DType.FLOAT ? flag : b.cast(flag, dtype)], -1);
+  joined.name = name;
+  const width = type?.shape?.at(-1);
+  if (type?.shape)
+    joined.type = {
+      elemType: dtype,
+      shape: [...type.shape.slice(0, -1), typeof width === 'number' ? width + 1 : null],
+    };
+  else joined.type = type;
+  graph.outputs[0] = joined;
+}

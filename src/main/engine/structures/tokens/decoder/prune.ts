@@ -1,0 +1,182 @@
+/**
+ * Drops image tokens at the input of layers of a decoder. The layers behind a cut are a decoder of their own: everything
+ * that they share with the layers before it (masks, rotary tables, lengths) is computed again for the tokens that are
+ * left, from the cache of the layer at the cut. Without image tokens a cut is the identity, so the same graph reads the
+ * prompt and writes the answer. Batch 1, no padding.
+ */
+import { SecateurError } from '../../../../../shared/contract/errors.ts';
+import { GraphBuilder } from '../../../autodiff/builder.ts';
+import { importDomains } from '../../../autodiff/walker.ts';
+import { int, tensorAttr } from '../../../ir/attribute.ts';
+import { cloneModel } from '../../../ir/clone.ts';
+import { DType } from '../../../ir/dtype.ts';
+import type { Model } from '../../../ir/model.ts';
+import type { Node } from '../../../ir/node.ts';
+import { i64 } from '../../../ir/tensor.ts';
+import type { Value } from '../../../ir/value.ts';
+import { verifyModel } from '../../../ir/verify.ts';
+import { eliminateDead } from '../../../passes/eliminate-dead.ts';
+import { findDecoder } from './find.ts';
+import { headsOf, isPacked, unpacked, rotate } from './heads.ts';
+import { markImage, type ImageRoute } from './image-mask.ts';
+import { isSkipped } from './ports.ts';
+import { checkCuts, keptTokens, lengthOf, startStream, type Stream, type TokenCut } from './stage.ts';
+import { Replay, sortGraph, tailOf } from './tail.ts';
+import type { Decoder, DecoderLayer, Rotation } from './types.ts';
+
+export interface CutOptions {
+  readonly route: ImageRoute;
+  /** Adds an output `kept_tokens.K` for each cut: int64 [n], places in the run of the tokens that are left. */
+  readonly report?: boolean;
+}
+
+/** A copy of a decoder with its image tokens marked. */
+export interface Draft {
+  readonly b: GraphBuilder;
+  readonly model: Model;
+  readonly decoder: Decoder;
+  /** The layers; a rewrite of one replaces it here. */
+  readonly layers: DecoderLayer[];
+  readonly stream: Stream;
+  /** What the layers read at first, in the place of the decoder's inputs. */
+  readonly tokens: Value;
+}
+
+/** @throws SecateurError 'plan-invalid' where the model is no such decoder, or cuts do not fit it */
+export function draftOf(from: Model, cuts: readonly TokenCut[], route: ImageRoute): Draft {
+  const { model } = cloneModel(from);
+  const decoder = findDecoder(model);
+  if (isSkipped(decoder)) throw new SecateurError('plan-invalid', { reason: decoder.reason });
+  checkCuts(decoder, cuts);
+  const b = new GraphBuilder(model.graph, model.opset);
+  const cached = lengthOf(b, decoder.layers[0]!.attention.past[0], 2);
+  const { image, tokens } = markImage(b, route, decoder.tokens, cached);
+  const counts = decoder.layers.some((l) => l.attention.rotatesInside);
+  const positions = decoder.positions ?? (counts ? countPositions(b, cached, tokens) : null);
+  return { b, model, decoder, layers: [...decoder.layers], stream: startStream(b, image, positions), tokens };
+}
+
+/** The pruned decoder. Cuts are in the order of layers. @throws SecateurError 'plan-invalid' @internal */
+export function pruneDecoder(from: Model, cuts: readonly TokenCut[], options: CutOptions): Model {
+  const draft = draftOf(from, cuts, options.route);
+  const { model, decoder, b } = draft;
+  let segment: Segment = { ...draft.stream, from: 0, tokens: draft.tokens, mask: decoder.mask };
+  cuts.forEach((cut, i) => {
+    // Criteria read the tokens before the cut, so their operators do not belong to the layers behind it.
+    const tail = tailOf(model.graph, draft.layers[cut.layer]!.frontier);
+    const kept = keptTokens(b, draft.layers, cut, i, segment);
+    segment = behind(draft, tail, segment, cut.layer, kept);
+    const until = cuts[i + 1]?.layer ?? draft.layers.length;
+    for (let k = cut.layer; k < until; k++) draft.layers[k] = rotateOutside(b, draft.layers[k]!, segment.positions);
+    if (options.report) giveOut(b, b.reshape(segment.place, [-1]), `kept_tokens.${cut.layer}`);
+    sortGraph(model.graph);
+  });
+  return finishDraft(model);
+}
+
+/** What the layers from one cut to the next read. */
+interface Segment extends Stream {
+  /** The first layer. */
+  readonly from: number;
+  /** Embeddings or ids of the tokens, [1, S, H] or [1, S]. */
+  readonly tokens: Value;
+  /** [1, P + S] */
+  readonly mask: Value | null;
+}
+
+/** Gathers the kept tokens and makes the layers from `layer` on read what belongs to them. */
+function behind(
+  { b, layers, decoder, model }: Draft,
+  tail: ReadonlySet<Node>,
+  before: Segment,
+  layer: number,
+  kept: Value,
+): Segment {
+  const { frontier, attention } = layers[layer]!;
+  const index = b.reshape(b.op('NonZero', [b.reshape(kept, [-1])]), [-1]);
+  const gather = (v: Value): Value => b.op('Gather', [v, index], { axis: int(1) });
+  const given = new Map<Value, Value>(frontier.map((v) => [v, gather(v)]));
+  const main = given.get(frontier[0]!)!;
+  const after: Segment = {
+    image: gather(before.image),
+    ordinal: gather(before.ordinal),
+    total: before.total,
+    positions: before.positions && gather(before.positions),
+    place: gather(before.place),
+    visible: null,
+    from: layer,
+    // Behind the first layer, only the size of the embeddings is read.
+    tokens: decoder.tokens.type!.shape!.length === 3 ? main : gather(before.tokens),
+    mask: before.mask && maskOf(b, before, gather, attention.past[0]),
+  };
+  given.set(before.tokens, after.tokens);
+  if (before.mask) given.set(before.mask, after.mask!);
+  if (before.positions) given.set(before.positions, after.positions!);
+  // Lengths come from the first cache that a segment has.
+  for (const { attention: earlier } of layers.slice(before.from, layer))
+    earlier.past.forEach((v, i) => given.set(v, attention.past[i]!));
+  const replay = new Replay(model.graph, given);
+  const own = new Set([...tail].flatMap((n) => n.outputs));
+  for (const n of tail) n.inputs.forEach((v, i) => v && !own.has(v) && n.setInput(i, replay.of(v)));
+  return after;
+}
+
+/** [1, P + S]: ones for the cache of the layer, and the mask of the kept tokens. @param past [1, g, P, d] */
+function maskOf(b: GraphBuilder, { mask, place }: Segment, gather: (v: Value) => Value, past: Value): Value {
+  const tokens = lengthOf(b, place, 1);
+  const run = b.op('Slice', [mask!, b.neg(tokens), b.ints([Number.MAX_SAFE_INTEGER]), b.ints([1])]);
+  const value = tensorAttr(i64([1]));
+  const ones = b.op('ConstantOfShape', [b.concat([b.ints([1]), lengthOf(b, past, 2)], 0)], { value });
+  const dtype = mask!.type?.elemType ?? DType.INT64;
+  return b.concat([dtype === DType.INT64 ? ones : b.cast(ones, dtype), gather(run)], 1);
+}
+
+/** int64 [1, S]: positions behind the cache. */
+function countPositions(b: GraphBuilder, cached: Value, tokens: Value): Value {
+  const end = b.add(cached, lengthOf(b, tokens, 1));
+  return b.unsqueeze(b.op('Range', [b.squeeze(cached, [0]), b.squeeze(end, [0]), b.tensor(i64([1], []))]), [0]);
+}
+
+/**
+ * Moves rotary positions out of a fused operator, which would count the remaining tokens. Positions stay those of the
+ * whole prompt.
+ */
+function rotateOutside(b: GraphBuilder, layer: DecoderLayer, positions: Value | null): DecoderLayer {
+  const a = layer.attention;
+  const { node, ports } = a;
+  const rotary = ports?.rotary;
+  if (!a.rotatesInside || !rotary) return layer;
+  const heads = headsOf(node, ports);
+  let [query, key, value] = [node.input(0)!, node.input(1), node.input(2)];
+  if (isPacked(node)) {
+    // Three inputs: the runtime infers the width of a packed one from a fixed size, which slices do not have.
+    [query, key, value] = unpacked(b, node, ports);
+    node.setInput(2, value);
+  }
+  const turned = [
+    rotate(b, node, ports, query, heads.query, positions!),
+    rotate(b, node, ports, key!, heads.key, positions!),
+  ];
+  turned.forEach((v, i) => node.setInput(i, v));
+  const moved = (before: Value, after: Value): Rotation => ({ before, after, end: after });
+  const [q, k] = [moved(query, turned[0]!), moved(key!, turned[1]!)];
+  for (const i of [rotary.cos, rotary.sin, rotary.positions]) if (node.input(i)) node.setInput(i, null);
+  while (node.inputs.length > 0 && node.inputs.at(-1) === null) node.truncateInputs(node.inputs.length - 1);
+  node.attributes.set(rotary.attribute, int(0));
+  return { ...layer, attention: { ...a, query: q, key: k, rotatesInside: false } };
+}
+
+/** Adds an output to the model. */
+export function giveOut({ graph }: GraphBuilder, v: Value, name: string): void {
+  v.name = graph.freshName(name);
+  v.type = { elemType: DType.INT64, shape: [null] };
+  graph.outputs.push(v);
+}
+
+export function finishDraft(model: Model): Model {
+  sortGraph(model.graph);
+  eliminateDead.run(model);
+  importDomains(model);
+  verifyModel(model);
+  return model;
+}

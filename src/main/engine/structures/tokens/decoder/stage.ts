@@ -1,0 +1,153 @@
+/**
+ * One cut: which tokens stay at the input of a layer, computed inside the graph. The pruned decoder and the masked one
+ * compute it from the same operators. B = 1; S is the number of tokens that the layer would get.
+ */
+import { SecateurError } from '../../../../../shared/contract/errors.ts';
+import type { GraphBuilder } from '../../../autodiff/builder.ts';
+import { int, tensorAttr } from '../../../ir/attribute.ts';
+import { DType } from '../../../ir/dtype.ts';
+import { f32, i64, MemoryTensor } from '../../../ir/tensor.ts';
+import type { Value } from '../../../ir/value.ts';
+import type { CriterionContext } from './criteria/criterion.ts';
+import { decoderCriterion } from './criteria/registry.ts';
+import { HIDDEN } from './hidden.ts';
+import { earlyScores, rotatedScores, unrotatedScores } from './scores.ts';
+import type { Decoder, DecoderLayer } from './types.ts';
+
+export interface TokenCut {
+  /** The layer whose input loses tokens, from 1. */
+  readonly layer: number;
+  /** A share of all image tokens of the run, rounded down, or a number of them. */
+  readonly keep: { readonly ratio: number } | { readonly count: number };
+  /** Name of a criterion. */
+  readonly criterion: string;
+  /** Columns of the image's grid of tokens, for criteria that keep a grid. */
+  readonly columns?: number;
+  /** For criteria that draw random numbers; default 0. */
+  readonly seed?: number;
+}
+
+/** Tokens on their way through the layers. */
+export interface Stream {
+  /** Bool [1, S]: image tokens that are left. */
+  readonly image: Value;
+  /** int64 [1, S]: the how-manieth image token each one is. */
+  readonly ordinal: Value;
+  /** int64 [1]: image tokens of the run before any cut. */
+  readonly total: Value;
+  /** int64 [1, S]: positions of the tokens; null where the decoder needs none. */
+  readonly positions: Value | null;
+  /** int64 [1, S]: places of the tokens in the run. */
+  readonly place: Value;
+  /** Bool [1, S]: tokens that earlier cuts would have left; null where they have removed the others. */
+  readonly visible: Value | null;
+}
+
+const bool = (x: boolean): MemoryTensor => new MemoryTensor(DType.BOOL, [1], Uint8Array.of(x ? 1 : 0));
+
+/** The stream at the input of the decoder. @param image bool [1, S] @param positions int64 [1, S] */
+export function startStream(b: GraphBuilder, image: Value, positions: Value | null): Stream {
+  const isImage = b.cast(image, DType.INT64);
+  const one = b.tensor(i64([1], []));
+  const count = b.op('CumSum', [isImage, one]);
+  // Counts the tokens themselves, so that it has their shape.
+  const all = b.op('CumSum', [b.cast(b.op('Or', [image, b.op('Not', [image])]), DType.INT64), one]);
+  return {
+    image,
+    ordinal: b.op('Max', [b.sub(count, b.ints([1])), b.ints([0])]),
+    total: b.reduceSum(isImage, [1], false),
+    positions,
+    place: b.sub(all, b.ints([1])),
+    visible: null,
+  };
+}
+
+/** @throws SecateurError 'plan-invalid' where cuts do not fit the decoder */
+export function checkCuts({ layers }: Decoder, cuts: readonly TokenCut[]): void {
+  const refuse = (reason: string): never => {
+    throw new SecateurError('plan-invalid', { reason });
+  };
+  cuts.forEach((cut, i) => {
+    const layer = layers[cut.layer];
+    if (!layer) refuse(`the decoder has no layer ${cut.layer}`);
+    if (layer!.blocked !== null) refuse(`tokens cannot be dropped before layer ${cut.layer}: ${layer!.blocked}`);
+    if (i > 0 && cut.layer <= cuts[i - 1]!.layer) refuse('cuts must be in the order of layers, one for each');
+    if (!decoderCriterion(cut.criterion)) refuse(`there is no criterion ${cut.criterion}`);
+    const kept = 'ratio' in cut.keep ? cut.keep.ratio : cut.keep.count;
+    if (!(kept >= 0) || ('ratio' in cut.keep ? kept > 1 : !Number.isInteger(kept)))
+      refuse(`${kept} is neither a share nor a number of tokens`);
+  });
+}
+
+/** Bool [1, S]: the tokens that stay. Tokens that are no image always do. */
+export function keptTokens(
+  b: GraphBuilder,
+  layers: readonly DecoderLayer[],
+  cut: TokenCut,
+  stage: number,
+  stream: Stream,
+): Value {
+  const { image } = stream;
+  const left = b.reduceSum(b.cast(image, DType.INT64), [1], false);
+  const take = b.op('Min', [left, taken(b, cut.keep, stream.total)]);
+  const { scores, always } = decoderCriterion(cut.criterion)!.emit(
+    contextOf(b, layers, cut, stream, left, take),
+    stage,
+  );
+  // Other tokens come first, so without an image every token stays, and the number is never 0.
+  const ranked = b.where(image, b.cast(scores, DType.FLOAT), b.tensor(f32([Infinity], [])));
+  const tokens = b.slice(b.op('Shape', [image]), [1], [2], [0]);
+  const k = b.add(b.sub(tokens, left), take);
+  const best = b.ops('TopK', [ranked, k], 2, { axis: int(-1) })[1]!;
+  const filled = (like: Value, x: boolean): Value =>
+    b.op('ConstantOfShape', [b.op('Shape', [like])], { value: tensorAttr(bool(x)) });
+  const kept = b.op('ScatterElements', [filled(image, false), best, filled(best, true)], { axis: int(1) });
+  return always ? b.op('Or', [kept, b.op('And', [always, image])]) : kept;
+}
+
+/** int64 [1]. The product is taken in double precision, so that it rounds as JavaScript does. */
+function taken(b: GraphBuilder, keep: TokenCut['keep'], total: Value): Value {
+  if ('count' in keep) return b.ints([keep.count]);
+  const ratio = b.tensor(new MemoryTensor(DType.DOUBLE, [], new Uint8Array(Float64Array.of(keep.ratio).buffer)));
+  return b.cast(b.mul(b.cast(total, DType.DOUBLE), ratio), DType.INT64);
+}
+
+function contextOf(
+  b: GraphBuilder,
+  layers: readonly DecoderLayer[],
+  cut: TokenCut,
+  { image, ordinal, positions, visible }: Stream,
+  left: Value,
+  take: Value,
+): CriterionContext {
+  const [before, behind] = [layers[cut.layer - 1]!, layers[cut.layer]!];
+  const hide = (scores: Value, { attention: { past } }: DecoderLayer): Value =>
+    visible ? b.add(scores, keyBias(b, visible, lengthOf(b, past[0], 2))) : scores;
+  return {
+    b,
+    image,
+    left,
+    take,
+    ordinal,
+    columns: cut.columns ?? null,
+    seed: cut.seed ?? 0,
+    unrotated: () => unrotatedScores(b, before),
+    rotated: (where) =>
+      where === 'before'
+        ? hide(rotatedScores(b, before.attention, positions), before)
+        : hide(earlyScores(b, behind, positions), behind),
+  };
+}
+
+/**
+ * Float [1, 1, 1, P + S]: 0 for keys that are visible or come from the cache, a large negative number for the others.
+ * @param visible bool [1, S] @param cached int64 [1]: P
+ */
+export function keyBias(b: GraphBuilder, visible: Value, cached: Value): Value {
+  const hidden = b.where(b.unsqueeze(visible, [1, 2]), b.scalar(0), b.scalar(HIDDEN));
+  return b.op('Pad', [hidden, b.concat([b.ints([0, 0, 0]), cached, b.ints([0, 0, 0, 0])], 0)]);
+}
+
+/** int64 [1]: the size of an axis. */
+export const lengthOf = (b: GraphBuilder, v: Value, axis: number): Value =>
+  b.slice(b.op('Shape', [v]), [axis], [axis + 1], [0]);

@@ -1,0 +1,191 @@
+/**
+ * Small decoders with random weights, as exporters write them: attention in single operators with rotary positions, or
+ * GroupQueryAttention. Two key heads serve four query heads of sixteen dimensions.
+ */
+import { GraphBuilder } from '../../src/main/engine/autodiff/builder.ts';
+import { importDomains } from '../../src/main/engine/autodiff/walker.ts';
+import { int, type Attribute } from '../../src/main/engine/ir/attribute.ts';
+import { DType } from '../../src/main/engine/ir/dtype.ts';
+import { Model } from '../../src/main/engine/ir/model.ts';
+import { f32, i64 } from '../../src/main/engine/ir/tensor.ts';
+import type { Value } from '../../src/main/engine/ir/value.ts';
+import { seededRandom } from '../../src/main/engine/random.ts';
+
+export const SMALL = { width: 64, heads: 4, groups: 2, size: 16, words: 11 } as const;
+const { width, heads, groups, size, words } = SMALL;
+/** Angles of the rotary pairs per position. */
+const FREQUENCIES = Array.from({ length: size / 2 }, (_, i) => 20 ** (-i / 8));
+const END = Number.MAX_SAFE_INTEGER;
+
+export class DecoderNet {
+  readonly model = new Model();
+  readonly b: GraphBuilder;
+  readonly #random = seededRandom(5);
+
+  constructor() {
+    this.model.opsets.set('', 18);
+    this.model.irVersion = 8;
+    this.b = new GraphBuilder(this.model.graph, 18);
+  }
+
+  input(name: string, elemType: number, shape: (string | number)[]): Value {
+    return this.model.graph.addInput(name, { elemType, shape });
+  }
+
+  output(v: Value, name: string): void {
+    v.name = name;
+    v.type = { elemType: DType.FLOAT };
+    this.model.graph.outputs.push(v);
+  }
+
+  weight(...dims: number[]): Value {
+    const count = dims.reduce((a, b) => a * b, 1);
+    const scale = 1.5 / Math.sqrt(dims[0]!);
+    return this.b.tensor(
+      f32(
+        Float32Array.from({ length: count }, () => this.#random.normal() * scale),
+        dims,
+      ),
+      'w',
+    );
+  }
+
+  norm(x: Value): Value {
+    const { b } = this;
+    const mean = b.reduceMean(b.mul(x, x), [-1], true);
+    return b.mul(b.mul(x, b.op('Reciprocal', [b.sqrt(b.add(mean, b.scalar(1e-6)))])), this.weight(width));
+  }
+
+  /** The gated network behind attention. */
+  mlp(x: Value): Value {
+    const { b } = this;
+    const gate = b.matmul(x, this.weight(width, 24));
+    return b.matmul(
+      b.mul(b.mul(gate, b.op('Sigmoid', [gate])), b.matmul(x, this.weight(width, 24))),
+      this.weight(24, width),
+    );
+  }
+
+  /** int64 [1]: the size of an axis. */
+  length(v: Value, axis: number): Value {
+    return this.b.slice(this.b.op('Shape', [v]), [axis], [axis + 1], [0]);
+  }
+
+  /** int64 [length]: numbers from one to another, both int64 [1]. */
+  range(from: Value, to: Value): Value {
+    const { b } = this;
+    return b.op('Range', [b.squeeze(from, [0]), b.squeeze(to, [0]), b.tensor(i64([1], []))]);
+  }
+
+  cache(layer: number): [Value, Value] {
+    const shape = ['batch', groups, 'past', size];
+    return [
+      this.input(`past_key_values.${layer}.key`, DType.FLOAT, shape),
+      this.input(`past_key_values.${layer}.value`, DType.FLOAT, shape),
+    ];
+  }
+
+  /** Finishes the model from its last normalized tokens. */
+  finish(x: Value, presents: readonly (readonly [Value, Value])[]): Model {
+    this.output(this.b.matmul(x, this.weight(width, words)), 'logits');
+    presents.forEach(([k, v], i) => {
+      this.output(k, `present.${i}.key`);
+      this.output(v, `present.${i}.value`);
+    });
+    importDomains(this.model);
+    return this.model;
+  }
+}
+
+export interface SmallOptions {
+  readonly layers?: number;
+  /** Normalizes queries and keys of every head before their positions. */
+  readonly headNorm?: boolean;
+}
+
+/** Attention in single operators: softmax between two products, positions by cosines and sines of `position_ids`. */
+export function plainDecoder({ layers = 4, headNorm = false }: SmallOptions = {}): Model {
+  const net = new DecoderNet();
+  const { b } = net;
+  const embeds = net.input('inputs_embeds', DType.FLOAT, ['batch', 'seq', width]);
+  const mask = net.input('attention_mask', DType.INT64, ['batch', 'total']);
+  const ids = net.input('position_ids', DType.INT64, ['batch', 'seq']);
+  const caches = Array.from({ length: layers }, (_, i) => net.cache(i));
+  const cached = net.length(caches[0]![0], 2);
+  const total = b.add(cached, net.length(embeds, 1));
+  const rows = b.unsqueeze(net.range(cached, total), [1]);
+  const causal = b.op('LessOrEqual', [net.range(b.ints([0]), total), rows]);
+  const seen = b.op('And', [causal, b.unsqueeze(b.cast(mask, DType.BOOL), [1, 2])]);
+  const bias = b.where(seen, b.scalar(0), b.scalar(-1e9));
+  const frequencies = b.tensor(f32(FREQUENCIES, [1, 1, size / 2]));
+  const angles = b.mul(b.cast(b.unsqueeze(ids, [-1]), DType.FLOAT), frequencies);
+  const both = b.unsqueeze(b.concat([angles, angles], -1), [1]);
+  const [cos, sin] = [b.op('Cos', [both]), b.op('Sin', [both])];
+  const turn = (v: Value): Value => {
+    const halves = [b.neg(b.slice(v, [size / 2], [END], [3])), b.slice(v, [0], [size / 2], [3])];
+    return b.add(b.mul(v, cos), b.mul(b.concat(halves, -1), sin));
+  };
+  const byHead = (v: Value, n: number): Value => b.transpose(b.reshape(v, [0, 0, n, size]), [0, 2, 1, 3]);
+  const normed = (v: Value): Value => {
+    if (!headNorm) return v;
+    return b.div(v, b.sqrt(b.add(b.reduceMean(b.mul(v, v), [-1], true), b.scalar(1e-6))));
+  };
+  const repeat = (v: Value): Value => {
+    const sizes = b.concat([b.ints([1, groups, heads / groups]), net.length(v, 2), b.ints([size])], 0);
+    const wide = b.op('Expand', [b.unsqueeze(v, [2]), sizes]);
+    return b.op('Reshape', [wide, b.concat([b.ints([1, heads]), net.length(v, 2), b.ints([size])], 0)]);
+  };
+  const presents: [Value, Value][] = [];
+  let x = embeds;
+  for (const [pastKey, pastValue] of caches) {
+    const h = net.norm(x);
+    const query = turn(normed(byHead(b.matmul(h, net.weight(width, heads * size)), heads)));
+    const key = b.concat([pastKey, turn(normed(byHead(b.matmul(h, net.weight(width, groups * size)), groups)))], 2);
+    const value = b.concat([pastValue, byHead(b.matmul(h, net.weight(width, groups * size)), groups)], 2);
+    const products = b.mul(b.matmul(query, b.transpose(repeat(key), [0, 1, 3, 2])), b.scalar(1 / Math.sqrt(size)));
+    const shares = b.op('Softmax', [b.add(products, bias)], { axis: int(-1) });
+    const mixed = b.reshape(b.transpose(b.matmul(shares, repeat(value)), [0, 2, 1, 3]), [0, 0, width]);
+    x = b.add(x, b.matmul(mixed, net.weight(width, width)));
+    x = b.add(x, net.mlp(net.norm(x)));
+    presents.push([key, value]);
+  }
+  return net.finish(net.norm(x), presents);
+}
+
+/**
+ * GroupQueryAttention that rotates by itself, with the residual sum and the norm in one operator; no positions. With three
+ * inputs it computes the same as `plainDecoder`.
+ */
+export function fusedDecoder({ layers = 4, packed = true }: SmallOptions & { readonly packed?: boolean } = {}): Model {
+  const net = new DecoderNet();
+  const { b } = net;
+  const embeds = net.input('inputs_embeds', DType.FLOAT, ['batch', 'seq', width]);
+  const mask = net.input('attention_mask', DType.INT64, ['batch', 'total']);
+  const caches = Array.from({ length: layers }, (_, i) => net.cache(i));
+  const lengths = b.cast(b.sub(b.reduceSum(mask, [1], false), b.ints([1])), DType.INT32);
+  const total = b.cast(b.squeeze(net.length(mask, 1), [0]), DType.INT32);
+  const table = (f: (x: number) => number): Value =>
+    b.tensor(f32(Array.from({ length: 64 }, (_, at) => FREQUENCIES.map((x) => f(at * x))).flat(), [64, size / 2]));
+  const [cos, sin] = [table(Math.cos), table(Math.sin)];
+  const attributes: Record<string, Attribute> = { num_heads: int(heads), kv_num_heads: int(groups), do_rotary: int(1) };
+  const skipNorm = (x: Value, y: Value): [normed: Value, sum: Value] => {
+    const outs = b.ops('SkipSimplifiedLayerNormalization', [x, y, net.weight(width)], 4, {}, 'com.microsoft');
+    return [outs[0]!, outs[3]!];
+  };
+  const presents: [Value, Value][] = [];
+  let x = embeds;
+  let h = net.norm(embeds);
+  for (const [pastKey, pastValue] of caches) {
+    const widths = [heads * size, groups * size, groups * size];
+    const inputs = packed
+      ? [b.matmul(h, net.weight(width, (heads + 2 * groups) * size)), null, null]
+      : widths.map((n) => b.matmul(h, net.weight(width, n)));
+    const all = [...inputs, pastKey, pastValue, lengths, total, cos, sin];
+    const [mixed, key, value] = b.ops('GroupQueryAttention', all, 3, attributes, 'com.microsoft');
+    const [between, sum] = skipNorm(x, b.matmul(mixed!, net.weight(width, width)));
+    const [next, stream] = skipNorm(sum, net.mlp(between));
+    [h, x] = [next, stream];
+    presents.push([key!, value!]);
+  }
+  return net.finish(h, presents);
+}
