@@ -2,8 +2,10 @@
  * Operators that write to, or read from, positions given by another tensor. Indexed axes stay; other axes pass through.
  */
 import { attrInt, int } from '../ir/attribute.ts';
-import { DType } from '../ir/dtype.ts';
-import { unsupported, type OperatorDef, type PruneContext, type Traits } from './contract.ts';
+import { DType, elementCount } from '../ir/dtype.ts';
+import { i64 } from '../ir/tensor.ts';
+import type { Value } from '../ir/value.ts';
+import { unsupported, type GradContext, type OperatorDef, type PruneContext, type Traits } from './contract.ts';
 import { normalizeAxis } from './support/axes.ts';
 import { cInts, w, x } from './support/elementwise.ts';
 import { scatterElements } from './support/scatter.ts';
@@ -54,6 +56,33 @@ function relateGatherNd(ctx: PruneContext): void {
     if (axis < batch) ctx.same({ value: data, axis }, { value: y, axis });
     else if (axis >= batch + k) ctx.same({ value: data, axis }, { value: y, axis: rank - 1 + axis - batch - k });
   });
+}
+
+/** Rows selected per sample: data [B, N, D...] at indices [B, K, 1]. Other forms have no rule. */
+function gradGatherNd(ctx: GradContext): (Value | null)[] {
+  const dY = ctx.dY();
+  if (!dY || !ctx.needs(0)) return [null, null];
+  const [data, at] = [ctx.node.input(0)!, ctx.node.input(1)!];
+  const [from, to] = [ctx.shape(data), ctx.shape(at)];
+  const batch = attrInt(ctx.node.attributes.get('batch_dims'), 0);
+  if (batch !== 1 || to.length !== 3 || to[2] !== 1) throw new Error('gradient of a GatherND that does not select rows per sample');
+  const { b } = ctx;
+  const [rows, width] = [from[1]!, elementCount(from.slice(2))];
+  const flat = b.reshape(dY, [from[0]!, to[1]!, width]);
+  if (b.opset >= 16) {
+    const places = b.expand(at, [from[0]!, to[1]!, width]);
+    return [b.reshape(scatterElements(b, flat, places, 1, [from[0]!, rows, width]), from), null];
+  }
+  // Older versions cannot add at equal positions; a product with a 0/1 matrix does.
+  const each = b.tensor(
+    i64(
+      Array.from({ length: rows }, (_, i) => i),
+      [1, 1, rows],
+    ),
+    'rows',
+  );
+  const taken = b.maskFloat(b.op('Equal', [at, each]));
+  return [b.reshape(b.matmul(b.transpose(taken, [0, 2, 1]), flat), from), null];
 }
 
 /** Operators that select, count or produce positions: the mapping along their axes is lost. */
@@ -131,10 +160,21 @@ export const operators: readonly OperatorDef[] = [
       return [[...at.slice(0, -1), ...data.slice(batch + at.at(-1)!)]];
     },
     prune: { relate: relateGatherNd },
-    grad: places,
+    grad: gradGatherNd,
     examples: [
-      { name: 'rows', inputs: [x([4, 3, 2]), cInts([0, 2], [2, 1])] },
-      { name: 'constant table', inputs: [w([4, 3]), cInts([3, 0], [2, 1])] },
+      { name: 'rows', noGrad: 'no rule without a batch', inputs: [x([4, 3, 2]), cInts([0, 2], [2, 1])] },
+      { name: 'constant table', noGrad: 'no rule without a batch', inputs: [w([4, 3]), cInts([3, 0], [2, 1])] },
+      {
+        name: 'rows per sample, one twice',
+        attributes: [['batch_dims', int(1)]],
+        inputs: [x([2, 4, 3]), cInts([0, 2, 2, 3, 1, 0], [2, 3, 1])],
+      },
+      {
+        name: 'rows per sample, operator set 13',
+        opset: 13,
+        attributes: [['batch_dims', int(1)]],
+        inputs: [x([2, 4, 3]), cInts([0, 2, 2, 3, 1, 0], [2, 3, 1])],
+      },
     ],
   },
   {

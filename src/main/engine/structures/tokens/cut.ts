@@ -3,7 +3,6 @@
  * behind it runs on those alone. Pure: the given model is not changed.
  */
 import { GraphBuilder } from '../../autodiff/builder.ts';
-import { int } from '../../ir/attribute.ts';
 import type { Facts } from '../../ir/facts.ts';
 import type { Model } from '../../ir/model.ts';
 import type { Node } from '../../ir/node.ts';
@@ -13,6 +12,8 @@ import { applyDraft } from '../apply.ts';
 import type { CutCopy } from '../contract.ts';
 import type { TokenInputs } from './method.ts';
 import type { TokenPlace } from './places.ts';
+import { receivedAttention } from './support/attention.ts';
+import { keptTokens, takeEntries } from './support/rows.ts';
 import { gridOf, resolveSchedule, type ResolvedSchedule, type ResolvedStep } from './schedule.ts';
 
 /**
@@ -58,9 +59,9 @@ function edits(copy: CutCopy, { method, seed, steps }: ResolvedSchedule, opset: 
     b.before = tokens.producer!.next;
     const given = inputsAt(b, place, { tokens, count, sizes, seed, value: (v) => copy.value(v) });
     const selection = method.emit(b, given, keep);
-    const kept = selection.content ?? gatherRows(b, tokens, selection.index);
+    const kept = keptTokens(b, given, selection);
     for (const { node, index } of readers) node.setInput(index, kept);
-    sizes = selection.sizes ?? (sizes && gatherEntries(b, sizes, selection.index));
+    sizes = selection.sizes ?? (sizes && takeEntries(b, sizes, selection.index));
     if (sizes) carry(copy, sizes, place, steps[i + 1]?.place, { opset, fixed: place.fixed, keep });
   }
 }
@@ -92,25 +93,11 @@ export function inputsAt(
     ...(grid && { grid }),
     ...(sizes && { sizes }),
     ...(attention && {
-      attention: received(b, o.value(attention.probabilities, 2, 3), fixed > 0),
+      attention: receivedAttention(b, o.value(attention.probabilities, 2, 3), fixed > 0),
       keys: b.transpose(b.reduceMean(o.value(attention.transposedKeys, 3), [1], false), [0, 2, 1]),
     }),
   };
 }
-
-/** Attention [B, N] that tokens receive, mean over heads: from the class token, or from all tokens. */
-function received(b: GraphBuilder, probabilities: Value, classToken: boolean): Value {
-  const rows = classToken ? b.slice(probabilities, [0], [1], [2]) : probabilities;
-  return b.reduceMean(rows, [1, 2], false);
-}
-
-/** Rows [B, K, ...] of [B, N, ...] at int64 [B, K]. */
-export const gatherRows = (b: GraphBuilder, v: Value, index: Value): Value =>
-  b.op('GatherND', [v, b.reshape(index, [0, -1, 1])], { batch_dims: int(1) });
-
-/** Entries [B, K] of [B, N] at int64 [B, K]. */
-export const gatherEntries = (b: GraphBuilder, v: Value, index: Value): Value =>
-  b.op('GatherElements', [v, index], { axis: int(1) });
 
 /** Makes attention and means between two places count a token as often as the tokens that it stands for. */
 function carry(

@@ -14,7 +14,8 @@ import type { Value } from '../../ir/value.ts';
 import type { TokenSchedule } from '../../../../shared/model/types.ts';
 import { insertFactors } from '../axes/factors.ts';
 import { maskReductions } from '../axes/mask-reductions.ts';
-import { gatherEntries, inputsAt } from './cut.ts';
+import { inputsAt } from './cut.ts';
+import { takeEntries } from './support/rows.ts';
 import type { TokenPlace } from './places.ts';
 import { resolveSchedule, type ResolvedSchedule, type ResolvedStep } from './schedule.ts';
 
@@ -73,13 +74,13 @@ function showAt(
   const value = (v: Value, ...axes: readonly number[]): Value => pick(clone.values.get(v)!, ...axes);
   const given = inputsAt(b, place, { tokens: pick(tokens, 1), count, sizes: before?.sizes, seed, value });
   const selection = method.emit(b, given, keep);
-  const index = before ? gatherEntries(b, before.index, selection.index) : selection.index;
+  const index = before ? takeEntries(b, before.index, selection.index) : selection.index;
   if (selection.content) {
     const at = b.op('Expand', [b.reshape(index, [1, -1, 1]), b.op('Shape', [selection.content])]);
     const written = b.op('ScatterElements', [tokens, at, selection.content], { axis: int(1) });
     for (const { node, index: i } of readers) node.setInput(i, written);
   }
-  const sizes = selection.sizes ?? (given.sizes && gatherEntries(b, given.sizes, selection.index));
+  const sizes = selection.sizes ?? (given.sizes && takeEntries(b, given.sizes, selection.index));
   const ones = b.add(b.mul(b.cast(index, DType.FLOAT), b.scalar(0)), b.scalar(1));
   const zeros = b.tensor(f32(new Float32Array(place.count), [1, place.count]), 'hidden');
   const weights = b.op('ScatterElements', [zeros, index, sizes ?? ones], { axis: int(1) });

@@ -63,6 +63,8 @@ export function readTail(
   value: Value,
   { open = new Set(), lookup = operatorFor }: { readonly open?: ReadonlySet<Value>; readonly lookup?: Lookup } = {},
 ): Tail | Refused {
+  if (facts.get(value)!.dynamic?.[1])
+    return refused(describe(value.producer!), 'the number of tokens follows the input');
   const nodes = behind(model, value);
   for (const n of nodes) if ([...n.subgraphs()].length > 0) return refused(describe(n), 'its body is not followed');
   const relations = relate(model, facts, lookup, new Map(), { nodes, open });

@@ -1,0 +1,94 @@
+/** Schedules worth comparing: which method reduces the tokens where, and how far. */
+import type { TokenSchedule } from '../../../../shared/model/types.ts';
+import type { TokenMethod } from './method.ts';
+import type { TokenPlace, TokenPlaces } from './places.ts';
+import { gridOf, unmet } from './schedule.ts';
+
+export interface TokenCandidate {
+  readonly schedule: TokenSchedule;
+  /** Tokens that the layers of attention read, as a share of all; a rough measure of the work that is left. */
+  readonly share: number;
+}
+
+/** Shares of the tokens that stay behind the last step. */
+const LEVELS = [0.75, 0.55, 0.4, 0.28, 0.18];
+
+/** Depths, as shares of the layers, at which methods that need attention reduce tokens (EViT, section 3.1). */
+const STAGES = [0.25, 0.5, 0.75];
+
+/** Depths at which methods that select once do so. */
+const ONCE = [0, 0.25, 0.5];
+
+/**
+ * Schedules of the methods that the model's places can use. Merging goes on behind every layer (ToMe, section 3),
+ * methods by attention work in stages, and the others select once.
+ */
+export function tokenCandidates(
+  { places, layers }: Pick<TokenPlaces, 'places' | 'layers'>,
+  methods: readonly TokenMethod[],
+  seed: number,
+): TokenCandidate[] {
+  const out = new Map<string, TokenCandidate>();
+  for (const method of methods) {
+    const usable = places.filter((p) => unmet(method, p).length === 0);
+    if (usable.length === 0) continue;
+    for (const level of LEVELS)
+      for (const at of placesFor(method, usable, layers)) {
+        const schedule = scheduleAt(method, at, level, seed);
+        if (!schedule) continue;
+        out.set(JSON.stringify(schedule), { schedule, share: shareOf(schedule, places, layers) });
+      }
+  }
+  return [...out.values()];
+}
+
+/** Lists of places that one schedule of the method uses. */
+function placesFor(method: TokenMethod, usable: readonly TokenPlace[], layers: number): TokenPlace[][] {
+  if (method.merges) return [[...usable]];
+  const near = (depth: number): TokenPlace => usable.find((p) => p.layer >= depth * layers) ?? usable.at(-1)!;
+  const distinct = (depths: readonly number[]): TokenPlace[] => [...new Set(depths.map(near))];
+  if (method.needs.includes('attention') && !method.needs.includes('grid')) return [distinct(STAGES)];
+  return distinct(ONCE).map((p) => [p]);
+}
+
+/** Steps of equal ratios down to a share of the tokens; null where the method cannot keep such a number. */
+function scheduleAt(
+  method: TokenMethod,
+  places: readonly TokenPlace[],
+  level: number,
+  seed: number,
+): TokenSchedule | null {
+  let before = Infinity;
+  const steps = places.flatMap((place, i) => {
+    const { count, fixed } = place;
+    const wanted = (count - fixed) * level ** ((i + 1) / places.length);
+    const offered = method.levels?.({ count, fixed, grid: gridOf(count - fixed) ?? undefined });
+    const keep = offered ? (offered.findLast((n) => n <= wanted) ?? 0) : Math.max(1, Math.round(wanted));
+    if (keep < 1 || keep >= Math.min(before, count - fixed)) return [];
+    before = keep;
+    return [{ place: place.name, keep }];
+  });
+  return steps.length > 0 ? { method: method.name, seed, steps } : null;
+}
+
+function shareOf({ steps }: TokenSchedule, places: readonly TokenPlace[], layers: number): number {
+  const { count } = places[0]!;
+  let read = 0;
+  for (let layer = 0; layer < layers; layer++) {
+    const last = steps.findLast((s) => places.find((p) => p.name === s.place)!.layer <= layer);
+    const { fixed } = places[0]!;
+    read += last ? last.keep + fixed : count;
+  }
+  return read / (count * layers);
+}
+
+/** The candidates that no other one beats in both figures, cheapest first. */
+export function frontier<T extends { readonly cost: number; readonly share: number }>(all: readonly T[]): T[] {
+  const sorted = [...all].sort((a, b) => a.cost - b.cost || a.share - b.share);
+  let least = Infinity;
+  return sorted.filter((c) => {
+    if (c.share >= least) return false;
+    least = c.share;
+    return true;
+  });
+}
