@@ -5,6 +5,7 @@
  * cannot solve it.
  */
 import { seededRandom, type Random } from '../random.ts';
+import { bar, between, fill as fillArea, mix, type Area, type Colour, type Paint } from './canvas.ts';
 import { SHAPES } from './shapes.ts';
 
 /** Width and height in pixels. */
@@ -17,10 +18,6 @@ export interface Scenes {
   /** Class numbers, [count]. */
   readonly labels: Uint8Array;
 }
-
-type Colour = readonly [number, number, number];
-/** Colour at a pixel; x and y in pixels. */
-type Paint = (x: number, y: number) => Colour;
 
 /**
  * Scenes `first` to `first + count - 1` of the infinite series of `seed`. Classes take turns, so they have equal
@@ -39,15 +36,9 @@ export function makeScenes(seed: number, count: number, first = 0): Scenes {
   return { images, labels };
 }
 
-const between = (r: Random, low: number, high: number): number => low + (high - low) * r.next();
+const fill = (canvas: Float32Array, area: Area, paint: Paint): void => fillArea(canvas, SCENE_SIZE, area, paint);
 const randomColour = (r: Random): Colour => [r.next(), r.next(), r.next()];
 const distance = (a: Colour, b: Colour): number => Math.hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);
-const mix = (a: Colour, b: Colour, t: number): Colour => [
-  a[0] + (b[0] - a[0]) * t,
-  a[1] + (b[1] - a[1]) * t,
-  a[2] + (b[2] - a[2]) * t,
-];
-
 /**
  * A colour at least `far` from another. The fallback is the opposite corner of the colour cube, which is always far
  * enough.
@@ -85,37 +76,6 @@ function texture(r: Random, base: Colour, depth: number): Paint {
       return (x, y) => mix(base, other, waves.reduce((s, [a, b, c]) => s + Math.sin(a! * x + b! * y + c!), 3) / 6);
     }
   }
-}
-
-/** An area: a test for points, and a circle (centre, radius) that contains it. */
-interface Area {
-  readonly inside: (x: number, y: number) => boolean;
-  readonly cx: number;
-  readonly cy: number;
-  readonly reach: number;
-}
-
-/** Draws an area with 2 x 2 samples per pixel. */
-function fill(canvas: Float32Array, { inside, cx, cy, reach }: Area, paint: Paint): void {
-  const low = (c: number): number => Math.max(0, Math.floor(c - reach));
-  const high = (c: number): number => Math.min(SCENE_SIZE, Math.ceil(c + reach));
-  for (let y = low(cy); y < high(cy); y++)
-    for (let x = low(cx); x < high(cx); x++) {
-      let cover = 0;
-      for (let s = 0; s < 4; s++) if (inside(x + 0.25 + 0.5 * (s & 1), y + 0.25 + 0.5 * (s >> 1))) cover += 0.25;
-      if (cover === 0) continue;
-      const c = paint(x, y);
-      const at = (y * SCENE_SIZE + x) * 3;
-      for (let k = 0; k < 3; k++) canvas[at + k]! += (c[k]! - canvas[at + k]!) * cover;
-    }
-}
-
-/** A bar of half-width `half` and half-length `length` about (cx, cy). */
-function bar(cx: number, cy: number, angle: number, half: number, length: number): Area {
-  const [c, s] = [Math.cos(angle), Math.sin(angle)];
-  const inside = (x: number, y: number): boolean =>
-    Math.abs((y - cy) * c - (x - cx) * s) < half && Math.abs((x - cx) * c + (y - cy) * s) < length;
-  return { inside, cx, cy, reach: half + length };
 }
 
 /** A dot or a short stroke at a random position: clutter that is not a shape of the task. */
