@@ -43,8 +43,8 @@ function page(log: TrainingLog): string {
 
 Small pictures of one shape among clutter, to be named whatever its place, size, rotation, colour, texture and occlusion.
 The pictures are drawn from a seed by \`src/main/engine/sample\`; the network is a residual classifier with batch
-normalization, trained by \`npm run samples\` with the project's own autodiff. That command writes this folder, this page
-included. Licence: as the project.
+normalization, trained by \`npm run samples -- --only classifier\` with the project's own autodiff. That command writes the
+files below, this page included. Licence: as the project.
 
 | file | what |
 |---|---|
@@ -52,6 +52,9 @@ included. Licence: as the project.
 | scenes-test.npz | ${String(log.settings['testScenes'])} test scenes: \`images\` [n, 32, 32, 3] uint8 and \`labels\` |
 | preprocess.json, labels.txt | how pixels become the input, and the names of the classes |
 | training-log.json | the log below with all settings |
+
+The folders [scenes-vlm](scenes-vlm/README.md) and \`scenes-vlm-gqa\` hold another sample: a model that answers questions
+about pictures.
 
 Training scenes are not stored: \`node scripts/run.mjs scripts/samples-data.ts FILE.npz 4000\` draws as many fresh ones as
 wanted. Training, test and fresh scenes have seeds of their own.

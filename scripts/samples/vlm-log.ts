@@ -14,6 +14,8 @@ export interface VlmEntry {
   readonly seconds: number;
   /** Shares of right answers since the entry before, on pictures that were new. */
   readonly accuracy: Readonly<Record<string, number>>;
+  /** Least and most things of the pictures. */
+  readonly things?: readonly [number, number];
 }
 
 export interface VlmStage {
@@ -89,12 +91,13 @@ function stageTable({ name, seconds, entries }: VlmStage): string {
   const every = Math.ceil(entries.length / 20);
   const rows = entries.filter((_, i) => (i + 1) % every === 0 || i === entries.length - 1);
   const kinds = [...new Set(rows.flatMap((e) => Object.keys(e.accuracy)))];
+  const counted = rows.some((e) => e.things);
   const cell = (x: number | undefined): string => (x === undefined ? '' : `${(100 * x).toFixed(1)}%`);
   return [
     `### ${name}: ${Math.round(seconds)} s`,
     '',
-    `| step | loss | learning rate | ${kinds.join(' | ')} |`,
-    `| --- | --- | --- | ${kinds.map(() => '---').join(' | ')} |`,
-    ...rows.map((e) => `| ${e.step} | ${e.loss.toFixed(4)} | ${e.rate.toExponential(1)} | ${kinds.map((k) => cell(e.accuracy[k])).join(' | ')} |`), // prettier-ignore
+    `| step |${counted ? ' things |' : ''} loss | learning rate | ${kinds.join(' | ')} |`,
+    `| --- |${counted ? ' --- |' : ''} --- | --- | ${kinds.map(() => '---').join(' | ')} |`,
+    ...rows.map((e) => `| ${e.step} |${counted ? ` ${e.things?.join(' to ') ?? ''} |` : ''} ${e.loss.toFixed(4)} | ${e.rate.toExponential(1)} | ${kinds.map((k) => cell(e.accuracy[k])).join(' | ')} |`), // prettier-ignore
   ].join('\n');
 }

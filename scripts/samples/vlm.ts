@@ -11,6 +11,7 @@ import { f32 } from '../../src/main/engine/ir/tensor.ts';
 import { seededRandom } from '../../src/main/engine/random.ts';
 import { largest } from '../../src/main/engine/sample/vlm/answer.ts';
 import { PATCH_LABELS, packedBatch, patchBatch, type PackedBatch } from '../../src/main/engine/sample/vlm/batches.ts';
+import { THINGS, type ThingCount } from '../../src/main/engine/sample/vlm/pictures.ts';
 import { QUESTION_TYPES } from '../../src/main/engine/sample/vlm/questions.ts';
 import { VLM_SIZES, initialWeights, type Weights } from '../../src/main/engine/sample/vlm/sizes.ts';
 import { buildVlmStep } from '../../src/main/engine/sample/vlm/step.ts';
@@ -30,6 +31,9 @@ const SETTINGS = {
   patchRate: 0.003,
   /** Steps on questions. */
   steps: 3000,
+  /** Until these steps, pictures show one or two things, then two to four. A thing is found sooner among few. */
+  fewUntil: 450,
+  someUntil: 700,
   pictures: 8,
   questions: 16,
   tokens: 8,
@@ -115,6 +119,10 @@ function rateAt(step: number, total: number, s: Settings, peak: number): number 
   return peak * Math.min(1, (step + 1) / s.warmup, (total - step) / Math.max(1, total - from));
 }
 
+/** Undefined: as many as in the test. */
+const thingsAt = (step: number, s: Settings): ThingCount | undefined =>
+  step < s.fewUntil ? [1, 2] : step < s.someUntil ? [2, 4] : undefined;
+
 async function runStage(o: StageOptions): Promise<{ weights: Weights; log: VlmStage }> {
   const { name, s, total } = o;
   const file = join(o.state, `${name}.bin`);
@@ -150,7 +158,7 @@ async function runStage(o: StageOptions): Promise<{ weights: Weights; log: VlmSt
       loss = result.loss;
       tally.addPatches(result.extras['logits']!, targets);
     } else {
-      const batch = packedBatch(VLM_SIZES, s, QUESTION_SEED, t);
+      const batch = packedBatch(VLM_SIZES, s, QUESTION_SEED, t, thingsAt(t, s));
       const result = await trainer.step({ ...batch.feeds, targets: batch.targets }, rate);
       loss = result.loss;
       tally.addQuestions(result.extras['logits']!, batch);
@@ -159,7 +167,7 @@ async function runStage(o: StageOptions): Promise<{ weights: Weights; log: VlmSt
     sum += loss;
     seconds += (performance.now() - began) / 1000;
     if (trainer.count % REPORT === 0 || trainer.count === total) {
-      const entry = { step: trainer.count, loss: sum / tally.steps, rate, seconds: Math.round(seconds), accuracy: tally.shares() }; // prettier-ignore
+      const entry = { step: trainer.count, loss: sum / tally.steps, rate, seconds: Math.round(seconds), accuracy: tally.shares(), ...(name === 'questions' && { things: thingsAt(t, s) ?? THINGS }) }; // prettier-ignore
       entries.push(entry);
       console.log(`${name} ${entry.step}/${total}  loss ${entry.loss.toFixed(4)}  ${entry.seconds} s  ${shown(entry.accuracy)}`); // prettier-ignore
       sum = 0;

@@ -16,14 +16,14 @@ const int64 = (values: readonly number[]): HostTensor => ({
   data: BigInt64Array.from(values, BigInt),
 });
 
-/** Ids of a prompt with `tokens` places for the picture. */
+/** Ids of a prompt with `tokens` places for the picture. @internal */
 export const promptIds = (question: string, tokens: number): number[] => [
   BOS,
   ...Array.from({ length: tokens }, () => IMAGE),
   ...encode(question),
 ];
 
-/** Embeddings [1, S, width] of the ids; rows of `features` [1, tokens, width] replace those of `<image>`. */
+/** Embeddings [1, S, width] of the ids; rows of `features` [1, tokens, width] replace those of `<image>`. @internal */
 export async function embedPrompt(
   sessions: VlmSessions,
   ids: readonly number[],
@@ -42,6 +42,7 @@ export async function embedPrompt(
 
 export type Cache = Readonly<Record<string, HostTensor>>;
 
+/** A cache of no positions. @internal */
 export const emptyCache = (s: VlmSizes): Cache =>
   Object.fromEntries(
     Array.from({ length: s.layers }, (_, l) =>
@@ -52,7 +53,7 @@ export const emptyCache = (s: VlmSizes): Cache =>
     ).flat(),
   );
 
-/** One run of the decoder: logits [1, S, vocabulary] of `embeds` behind `past`, and the extended cache. */
+/** One run of the decoder: logits [1, S, vocabulary] of `embeds` behind `past`, and the extended cache. @internal */
 export async function runDecoder(
   decoder: ExecSession,
   embeds: HostTensor,

@@ -2,7 +2,7 @@
 import type { HostTensor } from '../../executor.ts';
 import { DType } from '../../ir/dtype.ts';
 import { seededRandom } from '../../random.ts';
-import { COLOUR_NAMES, GRID, SHAPE_NAMES, makePicture, type Picture } from './pictures.ts';
+import { COLOUR_NAMES, GRID, SHAPE_NAMES, makePicture, type Picture, type ThingCount } from './pictures.ts';
 import { askAbout, type Question } from './questions.ts';
 import { imageTokens, patchSide, type VlmSizes } from './sizes.ts';
 import { labelParts, type Packing, type PatchLabels } from './training.ts';
@@ -33,11 +33,19 @@ export interface PackedBatch {
   readonly expected: readonly (readonly { readonly row: number; readonly token: number }[])[];
 }
 
-/** Batch `index` of the series of `seed`: every picture is drawn once. */
-export function packedBatch(s: VlmSizes, packing: Packing, seed: number, index: number): PackedBatch {
+/** Batch `index` of the series of `seed`: every picture is drawn once. `count` limits the things of the pictures. */
+export function packedBatch(
+  s: VlmSizes,
+  packing: Packing,
+  seed: number,
+  index: number,
+  count?: ThingCount,
+): PackedBatch {
   const asked = packing.questions * packing.tokens;
   const random = seededRandom(seed).fork(~index);
-  const pictures = Array.from({ length: packing.pictures }, (_, i) => makePicture(seed, index * packing.pictures + i));
+  const pictures = Array.from({ length: packing.pictures }, (_, i) =>
+    makePicture(seed, index * packing.pictures + i, count),
+  );
   const questions: Question[] = [];
   const expected: { row: number; token: number }[][] = [];
   const ids = new BigInt64Array(packing.pictures * (1 + asked)).fill(BigInt(PAD));

@@ -79,11 +79,12 @@ function decomposed(
   const frequencies = constantOf(net, 'rotary_frequencies', rotaryFrequencies(size, s.theta), [1, 1, size / 2]);
   const half = b.mul(b.unsqueeze(b.cast(given.positions, DType.FLOAT), [2]), frequencies);
   const angles = b.concat([half, half], -1);
-  const [cos, sin] = ['Cos', 'Sin'].map((f) => b.unsqueeze(b.op(f, [angles]), [1]));
+  const cos = b.unsqueeze(b.op('Cos', [angles]), [1]);
+  const sin = b.unsqueeze(b.op('Sin', [angles]), [1]);
   const rotate = (v: Value): Value => {
     const first = b.slice(v, [0], [size / 2], [3]);
     const second = b.slice(v, [size / 2], [size], [3]);
-    return b.add(b.mul(v, cos!), b.mul(b.concat([b.neg(second), first], -1), sin!));
+    return b.add(b.mul(v, cos), b.mul(b.concat([b.neg(second), first], -1), sin));
   };
   const group = s.heads / s.kvHeads;
   const batch = along(given.embeds, 0);

@@ -41,19 +41,23 @@ export interface Picture {
   readonly pixels: Uint8Array;
 }
 
+/** Least and most things of a picture. */
+export type ThingCount = readonly [number, number];
+export const THINGS: ThingCount = [3, 6];
+
 /** Picture `index` of the infinite series of `seed`. */
-export function makePicture(seed: number, index: number): Picture {
+export function makePicture(seed: number, index: number, count: ThingCount = THINGS): Picture {
   const r = seededRandom(seed).fork(index);
-  const things = placeThings(r);
+  const things = placeThings(r, count);
   return { things, pixels: draw(r, things) };
 }
 
 /** Colours and shapes come from a few per picture, so that some occur several times. */
-function placeThings(r: Random): Thing[] {
+function placeThings(r: Random, [fewest, most]: ThingCount): Thing[] {
   const few = (n: number): number[] => r.shuffle(Array.from({ length: n }, (_, i) => i)).slice(0, 2 + r.int(4));
   const colours = few(COLOUR_NAMES.length);
   const shapes = few(SHAPE_NAMES.length);
-  const cells = r.shuffle(Array.from({ length: GRID * GRID }, (_, i) => i)).slice(0, 3 + r.int(4));
+  const cells = r.shuffle(Array.from({ length: GRID * GRID }, (_, i) => i)).slice(0, fewest + r.int(most - fewest + 1));
   return cells.map((cell) => ({
     colour: colours[r.int(colours.length)]!,
     shape: shapes[r.int(shapes.length)]!,
