@@ -22,7 +22,7 @@ export interface ProcessedImage {
 
 /** @throws 'image-unreadable', 'lfs-pointer', 'run-image' for a size that the encoder does not take */
 export async function processImage(file: string, recipe: ImageRecipe, port: PortShape): Promise<ProcessedImage> {
-  return processPixels(await decodeImage(file), recipe, port);
+  return processPixels(await decodeImage(file, true), recipe, port);
 }
 
 /** @param given RGB or grey pixels */

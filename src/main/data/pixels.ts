@@ -101,11 +101,16 @@ export async function fit(p: Pixels, g: Geometry): Promise<{ pixels: Pixels; ada
 
 /**
  * Decodes a file to RGB. Alpha is dropped and orientation tags are ignored, as in training pipelines.
+ * @param upright follows the orientation tag, as processors of prompts do
  * @throws 'image-unreadable', 'lfs-pointer'
  */
-export async function decodeImage(path: string): Promise<Pixels> {
+export async function decodeImage(path: string, upright = false): Promise<Pixels> {
   try {
-    const { data, info } = await sharp(path, { failOn: 'truncated', limitInputPixels: MAX_PIXELS })
+    const { data, info } = await sharp(path, {
+      failOn: 'truncated',
+      limitInputPixels: MAX_PIXELS,
+      autoOrient: upright,
+    })
       .toColourspace('srgb')
       .removeAlpha()
       .raw({ depth: 'uchar' })

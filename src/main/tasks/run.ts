@@ -23,7 +23,7 @@ async function answer(
 ): Promise<RunReport> {
   const { image, prompt, tokens, texts } = request;
   if (texts)
-    throw new SecateurError('run-unsupported', { reason: 'it writes answers and has no texts to compare with' });
+    throw new SecateurError('usage', { reason: 'the package writes answers, and --texts is for dual encoders' });
   const runner = openRunner(pkg, options);
   try {
     const { times, ...rest } = await runner.generate(
@@ -58,7 +58,7 @@ async function scores(pkg: OpenedPackage, request: RunRequest, options: RunnerOp
   if (image === undefined)
     throw new SecateurError('run-image', { reason: 'the package needs one, and none was given' });
   if (!texts)
-    throw new SecateurError('run-unsupported', { reason: 'it compares a picture with texts, and --texts gives none' });
+    throw new SecateurError('usage', { reason: 'the package compares a picture with texts, and --texts gives none' });
   const runner = openDualRunner(pkg, options);
   try {
     const r = await runner.compare(image, texts);

@@ -1,0 +1,168 @@
+/** Answers of small packages, whose logits are known. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Model } from '../../src/main/engine/ir/model.ts';
+import { DType } from '../../src/main/engine/ir/dtype.ts';
+import { openDualRunner, openRunner } from '../../src/main/pipeline/prepare/open-runner.ts';
+import { createExecutor } from '../../src/main/runtime/executor.ts';
+import { saveModelFile } from '../../src/main/storage/model-files.ts';
+import { countingDecoder, expectedLogits, PICTURE_SIDE, rowEncoder, WORDS } from '../support/counting-decoder.ts';
+import { IMAGE_TOKENS, writeSmallPackage } from '../support/small-package.ts';
+
+const work = mkdtempSync(join(tmpdir(), 'secateur-answers-'));
+afterAll(() => rmSync(work, { recursive: true, force: true }));
+const executor = createExecutor();
+const picture = join(work, 'picture.png');
+
+beforeAll(async () => {
+  const data = Uint8Array.from({ length: 16 * 16 * 3 }, (_, i) => (i * 7) & 255);
+  await sharp(data, { raw: { width: 16, height: 16, channels: 3 } })
+    .png()
+    .toFile(picture);
+});
+
+let folders = 0;
+function packageOf(files: Readonly<Record<string, Model>>, json: Readonly<Record<string, unknown>> = {}): string {
+  const folder = join(work, `package${++folders}`);
+  mkdirSync(folder);
+  for (const [name, model] of Object.entries(files)) saveModelFile(model, join(folder, name));
+  const vocab = Object.fromEntries(Array.from({ length: WORDS }, (_, i) => ['abcdef'[i], i]));
+  for (const [name, value] of Object.entries({ 'vocab.json': { vocab }, ...json }))
+    writeFileSync(join(folder, name), JSON.stringify(value));
+  return folder;
+}
+
+const near = (got: ArrayLike<number>, wanted: readonly number[]): void => {
+  expect(got.length).toBe(wanted.length);
+  for (let i = 0; i < wanted.length; i++) expect(got[i], `logit ${i}`).toBeCloseTo(wanted[i]!, 4);
+};
+
+describe('a decoder with caches of unequal lengths', () => {
+  const folder = (): string =>
+    packageOf({ 'model.onnx': countingDecoder() }, { 'generation_config.json': { eos_token_id: 5, num_beams: 2 } });
+
+  it('reads the prompt at once and the answer token by token, until the end token', async () => {
+    const runner = openRunner(folder(), { executor });
+    const told: string[] = [];
+    const answer = await runner.generate({ prompt: 'ba', tokens: 20 }, (t) => told.push(t.text));
+    expect(answer).toMatchObject({ ids: [1, 2, 3, 4, 5], text: 'bcde', stop: 'end', promptTokens: 2, imageTokens: 0 });
+    // The end token has no text of its own.
+    expect(told).toEqual(['b', 'c', 'd', 'e', '']);
+    expect(answer.times.steps).toHaveLength(4);
+    expect(answer.notes).toEqual(['Generation settings of the package that are not applied: num_beams.']);
+    await runner.close();
+  });
+
+  it('gives the logits along an answer', async () => {
+    const runner = openRunner(folder(), { executor });
+    const prompt = [1, 0];
+    const answer = [4, 4, 2];
+    const { data, rows, vocabulary } = await runner.answerLogits({ prompt: 'ba' }, answer);
+    expect([rows, vocabulary]).toEqual([3, WORDS]);
+    for (let i = 0; i < rows; i++)
+      near(data.subarray(i * WORDS, (i + 1) * WORDS), expectedLogits([...prompt, ...answer.slice(0, i)], 2));
+    const prefill = await runner.prefillLogits({ prompt: 'ba' });
+    expect(prefill).toMatchObject({ rows: 2, ids: prompt });
+    near(prefill.data.subarray(WORDS), expectedLogits(prompt, 2));
+    await runner.close();
+  });
+
+  it('ends at the number of tokens, at the last position, and when it is told to', async () => {
+    const limited = packageOf({ 'model.onnx': countingDecoder() }, { 'config.json': { max_position_embeddings: 4 } });
+    const runner = openRunner(limited, { executor });
+    expect(await runner.generate({ prompt: 'ba', tokens: 2 })).toMatchObject({ ids: [1, 2], stop: 'tokens' });
+    // Four positions: two of the prompt and the first two of the answer.
+    expect(await runner.generate({ prompt: 'ba', tokens: 9 })).toMatchObject({ ids: [1, 2, 3], stop: 'positions' });
+    await expect(runner.generate({ prompt: 'abcde' })).rejects.toMatchObject({ code: 'prompt-too-long' });
+    const abort = new AbortController();
+    const cancelled = await runner.generate({ prompt: 'a', tokens: 9 }, () => abort.abort(), abort.signal);
+    expect(cancelled).toMatchObject({ ids: [1], stop: 'cancelled' });
+    await runner.close();
+  });
+
+  it('draws the same tokens for the same seed', async () => {
+    const runner = openRunner(folder(), { executor });
+    const drawn = async (seed: number): Promise<readonly number[]> =>
+      (await runner.generate({ prompt: 'a', tokens: 12, sampling: { temperature: 5, topK: 0, topP: 1, seed } })).ids;
+    expect(await drawn(3)).toEqual(await drawn(3));
+    expect(await drawn(3)).not.toEqual(await drawn(4));
+    await runner.close();
+  });
+
+  it.each([
+    [{ prompt: 'a', image: picture }, /reads text only/],
+    [{}, /prompt cannot be used: none was given/],
+    [{ prompt: '' }, /it is empty/],
+    [{ prompt: 'xyz' }, /no word "x"/],
+  ])('refuses %j', async (request, message) => {
+    const runner = openRunner(folder(), { executor });
+    await expect(runner.generate(request)).rejects.toThrow(message);
+    await runner.close();
+  });
+
+  it('refuses an input that nothing is known for', async () => {
+    const model = countingDecoder();
+    model.graph.addInput('style', { elemType: DType.FLOAT, shape: ['batch', 8] });
+    const runner = openRunner(packageOf({ 'model.onnx': model }), { executor });
+    await expect(runner.generate({ prompt: 'a' })).rejects.toMatchObject({
+      code: 'run-input',
+      detail: { input: 'style' },
+    });
+  });
+});
+
+describe('a decoder beside an encoder', () => {
+  const config = { 'generation_config.json': { decoder_start_token_id: 0, eos_token_id: 5 } };
+  it('keeps the cache of cross-attention from the first run', async () => {
+    const folder = packageOf(
+      { 'encoder_model.onnx': rowEncoder(), 'decoder_model_merged.onnx': countingDecoder(true) },
+      config,
+    );
+    const runner = openRunner(folder, { executor });
+    const pixels = Float32Array.from({ length: PICTURE_SIDE ** 2 }, (_, i) => i / 100);
+    const image = { pixel_values: { dtype: DType.FLOAT, dims: [1, 1, PICTURE_SIDE, PICTURE_SIDE], data: pixels } };
+    const total = pixels.reduce((a, b) => a + b, 0);
+    const { data } = await runner.answerLogits({ image }, [1, 2, 3]);
+    for (const [i, read] of [[0], [0, 1], [0, 1, 2]].entries())
+      near(
+        data.subarray(i * WORDS, (i + 1) * WORDS),
+        expectedLogits(read, 1).map((x) => x + total),
+      );
+    expect(await runner.generate({ image, tokens: 9 })).toMatchObject({ text: 'bcde', imageTokens: 4 });
+    const encoded = await runner.encodeImage(image);
+    expect(encoded).toMatchObject({ rows: 4 });
+    await expect(runner.generate({ prompt: 'a' })).rejects.toMatchObject({ code: 'run-image' });
+    await runner.close();
+  });
+});
+
+describe('a decoder with the picture in its prompt', () => {
+  const folder = (): string => {
+    const path = writeSmallPackage(join(work, `merged${++folders}`));
+    const words = ['#', 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j'];
+    writeFileSync(join(path, 'vocab.json'), JSON.stringify({ vocab: Object.fromEntries(words.map((w, i) => [w, i])) }));
+    const config = { model_type: 'small', image_token_index: 0, image_seq_length: 9, text_config: { head_dim: 8 } };
+    writeFileSync(join(path, 'config.json'), JSON.stringify(config));
+    return path;
+  };
+
+  it('has as many places as the encoder returns rows', async () => {
+    const runner = openRunner(folder(), { executor });
+    const answer = await runner.generate({ image: picture, prompt: 'abc', tokens: 5 });
+    expect(answer).toMatchObject({ imageTokens: IMAGE_TOKENS, promptTokens: IMAGE_TOKENS + 3 });
+    expect(answer.notes).toContain(
+      `The configuration declares 9 image tokens, and the encoder returns ${IMAGE_TOKENS}; the prompt has ${IMAGE_TOKENS}.`,
+    );
+    const again = await runner.generate({ image: picture, prompt: '#abc', tokens: 5 });
+    expect(again.ids).toEqual(answer.ids);
+    await expect(runner.generate({ image: picture, prompt: '##abc' })).rejects.toThrow(/holds 2 times #/);
+    await runner.close();
+  });
+
+  it('does not compare with texts', () => {
+    expect(() => openDualRunner(folder(), { executor })).toThrow(/writes answers/);
+  });
+});
