@@ -104,7 +104,7 @@ describe.skipIf(!hasTransformers)('packages of Hugging Face layouts', () => {
       };
       const runner = openRunner(path, { executor: createExecutor() });
       try {
-        const { ids, data, rows, vocabulary } = await runner.prefillLogits({ prompt: '', ...request });
+        const { ids, data, rows, vocabulary } = await runner.prefillLogits(request);
         expect(ids, name).toEqual(wanted[i]!.prompt);
         expect(largest(data.subarray((rows - 1) * vocabulary), wanted[i]!.last), name).toBeLessThan(2e-4);
         const answer = await runner.generate(request);
