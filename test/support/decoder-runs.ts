@@ -1,6 +1,7 @@
 /** Runs decoders with caches: a prompt, then token by token. */
 import type { ExecSession, HostTensor } from '../../src/main/engine/executor.ts';
 import { DType } from '../../src/main/engine/ir/dtype.ts';
+import type { NumericArray } from '../../src/main/engine/ir/tensor.ts';
 import type { Model } from '../../src/main/engine/ir/model.ts';
 import { IMAGE_MASK } from '../../src/main/engine/structures/tokens/decoder/image-mask.ts';
 import { seededRandom } from '../../src/main/engine/random.ts';
@@ -42,10 +43,12 @@ export function embeddings(count: number, width: number, seed: number): HostTens
 export function joinTokens(parts: readonly HostTensor[]): HostTensor {
   const [first] = parts;
   const rows = parts.reduce((n, t) => n + t.dims[1]!, 0);
-  const data = new Float32Array(parts.reduce((n, t) => n + t.data.length, 0));
+  const data = new (first!.data.constructor as new (n: number) => NumericArray)(
+    parts.reduce((n, t) => n + t.data.length, 0),
+  );
   let at = 0;
   for (const t of parts) {
-    data.set(t.data as Float32Array, at);
+    data.set(t.data as never, at);
     at += t.data.length;
   }
   return { dtype: first!.dtype, dims: [1, rows, ...first!.dims.slice(2)], data };
@@ -69,12 +72,7 @@ class DecoderRun {
   static async open(model: Model, size = 16): Promise<DecoderRun> {
     const shape = model.graph.inputs.find((v) => v.name.startsWith('past'))!.type!.shape!;
     const known = (axis: number, or: number): number => (typeof shape[axis] === 'number' ? shape[axis] : or);
-    return new DecoderRun(model, await plainExecutor.open(model, { optimization: 'basic' }), [
-      1,
-      known(1, 1),
-      0,
-      known(3, size),
-    ]);
+    return new DecoderRun(model, await plainExecutor.open(model), [1, known(1, 1), 0, known(3, size)]);
   }
 
   async step({ tokens, image, extra = {} }: Step): Promise<Outputs> {

@@ -101,20 +101,28 @@ export interface SmallOptions {
   readonly layers?: number;
   /** Normalizes queries and keys of every head before their positions. */
   readonly headNorm?: boolean;
+  /**
+   * A part that differs from the usual: a mask with a window or one that compares positions, positions counted from sizes,
+   * a layer that reads the first layer's tokens or their size.
+   */
+  readonly odd?: 'window' | 'positions in the mask' | 'no positions' | 'bypass' | 'size of an earlier layer';
 }
 
 /** Attention in single operators: softmax between two products, positions by cosines and sines of `position_ids`. */
-export function plainDecoder({ layers = 4, headNorm = false }: SmallOptions = {}): Model {
+export function plainDecoder({ layers = 4, headNorm = false, odd }: SmallOptions = {}): Model {
   const net = new DecoderNet();
   const { b } = net;
   const embeds = net.input('inputs_embeds', DType.FLOAT, ['batch', 'seq', width]);
   const mask = net.input('attention_mask', DType.INT64, ['batch', 'total']);
-  const ids = net.input('position_ids', DType.INT64, ['batch', 'seq']);
+  const given = odd === 'no positions' ? null : net.input('position_ids', DType.INT64, ['batch', 'seq']);
   const caches = Array.from({ length: layers }, (_, i) => net.cache(i));
   const cached = net.length(caches[0]![0], 2);
   const total = b.add(cached, net.length(embeds, 1));
   const rows = b.unsqueeze(net.range(cached, total), [1]);
-  const causal = b.op('LessOrEqual', [net.range(b.ints([0]), total), rows]);
+  const ids = given ?? b.unsqueeze(net.range(cached, total), [0]);
+  const columns = net.range(b.ints([0]), total);
+  let causal = b.op('LessOrEqual', [columns, odd === 'positions in the mask' ? b.transpose(ids, [1, 0]) : rows]);
+  if (odd === 'window') causal = b.op('And', [causal, b.greater(columns, b.sub(rows, b.ints([8])))]);
   const seen = b.op('And', [causal, b.unsqueeze(b.cast(mask, DType.BOOL), [1, 2])]);
   const bias = b.where(seen, b.scalar(0), b.scalar(-1e9));
   const frequencies = b.tensor(f32(FREQUENCIES, [1, 1, size / 2]));
@@ -137,6 +145,7 @@ export function plainDecoder({ layers = 4, headNorm = false }: SmallOptions = {}
   };
   const presents: [Value, Value][] = [];
   let x = embeds;
+  let earlier: Value | undefined;
   for (const [pastKey, pastValue] of caches) {
     const h = net.norm(x);
     const query = turn(normed(byHead(b.matmul(h, net.weight(width, heads * size)), heads)));
@@ -147,8 +156,11 @@ export function plainDecoder({ layers = 4, headNorm = false }: SmallOptions = {}
     const mixed = b.reshape(b.transpose(b.matmul(shares, repeat(value)), [0, 2, 1, 3]), [0, 0, width]);
     x = b.add(x, b.matmul(mixed, net.weight(width, width)));
     x = b.add(x, net.mlp(net.norm(x)));
+    earlier ??= x;
+    if (odd === 'size of an earlier layer') x = b.op('Reshape', [x, b.op('Shape', [earlier])]);
     presents.push([key, value]);
   }
+  if (odd === 'bypass') x = b.add(x, earlier!);
   return net.finish(net.norm(x), presents);
 }
 

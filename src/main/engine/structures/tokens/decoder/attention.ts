@@ -81,7 +81,7 @@ function plainCore(softmax: Node, data: ReadonlySet<Value>): Core | null {
     product,
     query: product.input(0)!,
     key: keys.input(1)!,
-    past: [keys.input(0)!, values.input(0)!],
+    past: [inputBefore(keys.input(0)!)!, inputBefore(values.input(0)!)!],
     present: [keys.output(), values.output()],
     output: mixed.output(),
     rotatesInside: false,
@@ -123,9 +123,10 @@ function cacheBefore(v: Value, data: ReadonlySet<Value>): Node | null {
   for (let left = STEPS; left > 0; left--) {
     const n = at.producer;
     if (!n || !isStep(n)) return null;
-    if (traitsOf(n).movement === 'joined' && n.inputs.length === 2 && n.input(0)?.isGraphInput) {
+    const past = traitsOf(n).movement === 'joined' && n.inputs.length === 2 ? inputBefore(n.input(0)!) : null;
+    if (past) {
       const axis = attrInt(n.attributes.get('axis'), 0);
-      return n.input(0)!.type?.shape?.length === 4 && (axis === 2 || axis === -2) ? n : null;
+      return past.type?.shape?.length === 4 && (axis === 2 || axis === -2) ? n : null;
     }
     const before = dataOf(n).filter((x) => data.has(x));
     if (before.length !== 1) return null;
@@ -133,3 +134,15 @@ function cacheBefore(v: Value, data: ReadonlySet<Value>): Node | null {
   }
   return null;
 }
+
+/** The input of the graph that a value passes on unchanged, or null. Exporters write Concat with a single input. */
+function inputBefore(v: Value): Value | null {
+  let at = v;
+  while (at.producer?.inputs.length === 1 && isCopy(at.producer)) at = at.producer.input(0)!;
+  return at.isGraphInput ? at : null;
+}
+
+const isCopy = (n: Node): boolean => {
+  const { movement } = traitsOf(n);
+  return movement === 'as-is' || movement === 'joined';
+};

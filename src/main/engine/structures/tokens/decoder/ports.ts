@@ -36,7 +36,10 @@ export function portsOf(model: Model, cores: readonly Core[]): Ports | Skipped {
   const newValue = first.ports ? (first.node.input(2) ?? first.node.input(0)!) : first.present[1].producer!.input(1)!;
   const tokens = named(bits(newValue) & ~caches);
   if (tokens.length !== 1)
-    return skipped(where, `the values of the first layer depend on ${list(tokens)}, and one input is expected`);
+    return skipped(
+      where,
+      `the values of the first attention depend on ${list(tokens)}: one input of tokens is expected, and another one would still hold the dropped tokens`,
+    );
   const rank = tokens[0]!.type?.shape?.length;
   if (rank !== 2 && rank !== 3) return skipped(where, `the input ${tokens[0]!.name} has no axes of batch and tokens`);
   let seen = caches | bit(tokens[0]!);

@@ -1,11 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { answer, embeddings, gap, open, rowOf, type Outputs } from '../../../../../../test/support/decoder-runs.ts';
 import { fusedDecoder, plainDecoder, SMALL } from '../../../../../../test/support/small-decoder.ts';
+import { DType } from '../../../ir/dtype.ts';
 import type { Model } from '../../../ir/model.ts';
 import { DECODER_CRITERIA } from './criteria/registry.ts';
 import { compare } from '../../../../../../test/support/decoder-oracle.ts';
+import { findDecoder } from './find.ts';
 import { pruneDecoder } from './prune.ts';
 import type { TokenCut } from './stage.ts';
+import type { Decoder } from './types.ts';
 
 const route = { route: 'input' } as const;
 /** Two words, twelve image tokens, three words. */
@@ -73,6 +76,17 @@ it('tokens are dropped from the layers behind the cut alone', async () => {
   expect(lengths(second!)).toEqual([18, 18, 9, 9]);
   expect(gap(rowOf(first!['logits']!, -1), rowOf(second!['logits']!, -1))).toBeGreaterThan(0);
   await pruned.release();
+});
+
+it('lengths behind a cut have names of their own, and no inner value claims another', () => {
+  const model = plainDecoder();
+  const { layers } = findDecoder(model) as Decoder;
+  const product = layers[2]!.attention.product!.output();
+  product.type = { elemType: DType.FLOAT, shape: ['batch', SMALL.heads, 'seq', 'total'] };
+  const { graph } = pruneDecoder(model, [cut(1, 0.5), cut(3, 0.25)], { route });
+  const past = [0, 1, 2, 3].map((i) => graph.findValue(`past_key_values.${i}.key`)!.type!.shape![2]);
+  expect(past).toEqual(['past', 'past_from_layer_1', 'past_from_layer_1', 'past_from_layer_3']);
+  expect(graph.findValue(product.name)!.type).toEqual({ elemType: DType.FLOAT });
 });
 
 it.each([

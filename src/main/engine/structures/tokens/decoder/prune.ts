@@ -13,7 +13,7 @@ import { DType } from '../../../ir/dtype.ts';
 import type { Model } from '../../../ir/model.ts';
 import type { Node } from '../../../ir/node.ts';
 import { i64 } from '../../../ir/tensor.ts';
-import type { Value } from '../../../ir/value.ts';
+import type { Dim, Value } from '../../../ir/value.ts';
 import { verifyModel } from '../../../ir/verify.ts';
 import { eliminateDead } from '../../../passes/eliminate-dead.ts';
 import { findDecoder } from './find.ts';
@@ -21,7 +21,7 @@ import { headsOf, isPacked, unpacked, rotate } from './heads.ts';
 import { markImage, type ImageRoute } from './image-mask.ts';
 import { isSkipped } from './ports.ts';
 import { checkCuts, keptTokens, lengthOf, startStream, type Stream, type TokenCut } from './stage.ts';
-import { Replay, sortGraph, tailOf } from './tail.ts';
+import { forgetShape, Replay, sortGraph, tailOf } from './tail.ts';
 import type { Decoder, DecoderLayer, Rotation } from './types.ts';
 
 export interface CutOptions {
@@ -38,7 +38,7 @@ export interface Draft {
   /** The layers; a rewrite of one replaces it here. */
   readonly layers: DecoderLayer[];
   readonly stream: Stream;
-  /** What the layers read at first, in the place of the decoder's inputs. */
+  /** Read by the first layers in the place of the decoder's inputs. */
   readonly tokens: Value;
 }
 
@@ -66,6 +66,7 @@ export function pruneDecoder(from: Model, cuts: readonly TokenCut[], options: Cu
     const tail = tailOf(model.graph, draft.layers[cut.layer]!.frontier);
     const kept = keptTokens(b, draft.layers, cut, i, segment);
     segment = behind(draft, tail, segment, cut.layer, kept);
+    renameLengths(draft, cut.layer);
     const until = cuts[i + 1]?.layer ?? draft.layers.length;
     for (let k = cut.layer; k < until; k++) draft.layers[k] = rotateOutside(b, draft.layers[k]!, segment.positions);
     if (options.report) giveOut(b, b.reshape(segment.place, [-1]), `kept_tokens.${cut.layer}`);
@@ -74,7 +75,7 @@ export function pruneDecoder(from: Model, cuts: readonly TokenCut[], options: Cu
   return finishDraft(model);
 }
 
-/** What the layers from one cut to the next read. */
+/** Values that the layers from one cut to the next share. */
 interface Segment extends Stream {
   /** The first layer. */
   readonly from: number;
@@ -82,6 +83,24 @@ interface Segment extends Stream {
   readonly tokens: Value;
   /** [1, P + S] */
   readonly mask: Value | null;
+}
+
+/**
+ * Gives lengths behind a cut names of their own: the runtime takes axes of one name for equally long, and shares memory
+ * between them.
+ */
+function renameLengths({ decoder, layers, model }: Draft, cut: number): void {
+  const rename = (v: Value, axis: number): void => {
+    const shape = v.type?.shape;
+    if (!shape) return;
+    const name = (d: Dim): Dim =>
+      typeof d === 'string' ? `${d.replace(/_from_layer_\d+$/, '')}_from_layer_${cut}` : d;
+    v.type = { ...v.type!, shape: shape.map((d, i) => (i === axis ? name(d) : d)) };
+  };
+  const caches = layers.slice(cut).flatMap(({ attention: { past, present } }) => [...past, ...present]);
+  for (const v of caches) rename(v, 2);
+  const all = new Set(decoder.layers.flatMap((l) => l.attention.present));
+  for (const v of model.graph.outputs) if (!all.has(v) && v.type?.shape?.length === 3) rename(v, 1);
 }
 
 /** Gathers the kept tokens and makes the layers from `layer` on read what belongs to them. */
@@ -117,6 +136,7 @@ function behind(
     earlier.past.forEach((v, i) => given.set(v, attention.past[i]!));
   const replay = new Replay(model.graph, given);
   const own = new Set([...tail].flatMap((n) => n.outputs));
+  for (const v of own) if (!model.graph.outputs.includes(v)) forgetShape(v);
   for (const n of tail) n.inputs.forEach((v, i) => v && !own.has(v) && n.setInput(i, replay.of(v)));
   return after;
 }

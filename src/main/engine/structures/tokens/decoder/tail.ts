@@ -15,6 +15,11 @@ export function tailOf(graph: Graph, frontier: readonly Value[]): ReadonlySet<No
   return new Set([...graph.nodes()].filter(isBehind));
 }
 
+/** Removes the declared shape, whose names of axes stand for other sizes than before. The element type stays. */
+export function forgetShape(v: Value): void {
+  if (v.type && !v.type.raw) v.type = { elemType: v.type.elemType };
+}
+
 /**
  * Computes values anew from other inputs: every node between the given values and a wanted one is copied once, at the
  * end of the graph.
@@ -43,6 +48,7 @@ export class Replay {
     copy.name = '';
     copy.outputs.forEach((o, i) => {
       if (o.name) o.name = this.#graph.freshName(o.name);
+      forgetShape(o);
       this.#copies.set(node.outputs[i]!, o);
     });
     this.#graph.append(copy);
