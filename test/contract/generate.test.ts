@@ -4,13 +4,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { int } from '../../src/main/engine/ir/attribute.ts';
 import type { Model } from '../../src/main/engine/ir/model.ts';
+import { f32, i64 } from '../../src/main/engine/ir/tensor.ts';
 import { DType } from '../../src/main/engine/ir/dtype.ts';
 import { openDualRunner, openRunner } from '../../src/main/pipeline/prepare/open-runner.ts';
 import { createExecutor } from '../../src/main/runtime/executor.ts';
 import { saveModelFile } from '../../src/main/storage/model-files.ts';
 import { countingDecoder, expectedLogits, PICTURE_SIDE, rowEncoder, WORDS } from '../support/counting-decoder.ts';
 import { IMAGE_TOKENS, writeSmallPackage } from '../support/small-package.ts';
+import { Net } from '../support/topologies.ts';
 
 const work = mkdtempSync(join(tmpdir(), 'secateur-answers-'));
 afterAll(() => rmSync(work, { recursive: true, force: true }));
@@ -164,5 +167,68 @@ describe('a decoder with the picture in its prompt', () => {
 
   it('does not compare with texts', () => {
     expect(() => openDualRunner(folder(), { executor })).toThrow(/writes answers/);
+  });
+});
+
+describe('a dual encoder', () => {
+  /** Text tower of a fixed length: the sum of one-hot rows of the tokens that count. */
+  function textTower(length: number | string): Model {
+    const n = new Net();
+    const { graph } = n.model;
+    const ids = graph.addInput('input_ids', { elemType: DType.INT64, shape: ['batch', length] });
+    const mask = graph.addInput('attention_mask', { elemType: DType.INT64, shape: ['batch', length] });
+    const eye = Float32Array.from({ length: WORDS * WORDS }, (_, i) => Number(i % (WORDS + 1) === 0));
+    const rows = n.op('Gather', [n.constant(f32(eye, [WORDS, WORDS])), ids]);
+    const weights = n.op('Unsqueeze', [n.op('Cast', [mask], { to: int(DType.FLOAT) }), n.ints(2)]);
+    const out = n.op('ReduceSum', [n.op('Mul', [rows, weights]), n.ints(1)], { keepdims: int(0) });
+    out.name = 'text_embeds';
+    graph.outputs.push(out);
+    return n.model;
+  }
+  /** Image tower: the first row of pixels, with two zeros. */
+  function imageTower(): Model {
+    const model = rowEncoder();
+    const [states] = model.graph.outputs.splice(0);
+    const [first] = model.graph.emit('Slice', [
+      states!,
+      ...[0, 1, 1].map((v) => model.graph.addInitializer(model.graph.freshName('i'), i64([v]))),
+    ]);
+    const [out] = model.graph.emit('Squeeze', [first!, model.graph.addInitializer('axis', i64([1]))], {
+      outputName: 'image_embeds',
+    });
+    model.graph.outputs.push(out!);
+    return model;
+  }
+  const pixels = Float32Array.from({ length: 16 }, (_, i) => (i < 4 ? [3, 4, 0, 0][i]! : 9));
+  const image = { pixel_values: { dtype: DType.FLOAT, dims: [1, 1, 4, 4], data: pixels } };
+
+  it.each([6, 'sequence'])('gives cosines, with texts of length %s', async (length) => {
+    const folder = packageOf({ 'vision_model.onnx': imageTower(), 'text_model.onnx': textTower(length) });
+    const runner = openDualRunner(folder, { executor });
+    const { scores, times } = await runner.compare(image, ['a', 'ab', 'cc', 'bbb']);
+    // The picture is (0.6, 0.8, 0, ...).
+    near(scores, [0.6, 1.4 / Math.SQRT2, 0, 0.8]);
+    expect(times.texts).toHaveLength(4);
+    if (length === 6)
+      await expect(runner.compare(image, ['abcdefa'])).rejects.toMatchObject({ code: 'prompt-too-long' });
+    await runner.close();
+  });
+
+  it('writes no answers', () => {
+    const folder = packageOf({ 'vision_model.onnx': imageTower(), 'text_model.onnx': textTower(6) });
+    expect(() => openRunner(folder, { executor })).toThrow(/writes no answers/);
+  });
+});
+
+describe('replaced parts of a package', () => {
+  it('take the place of the files, with ports of their own', async () => {
+    const folder = packageOf({ 'model.onnx': countingDecoder() });
+    const other = countingDecoder();
+    other.graph.addInput('style', { elemType: DType.FLOAT, shape: ['batch', 8] });
+    const styled = openRunner(folder, { executor, replaced: new Map([['model', other]]) });
+    await expect(styled.generate({ prompt: 'a' })).rejects.toMatchObject({ code: 'run-input' });
+    const short = openRunner(folder, { executor, configs: { 'generation_config.json': { eos_token_id: 2 } } });
+    expect(await short.generate({ prompt: 'a', tokens: 9 })).toMatchObject({ ids: [1, 2], stop: 'end' });
+    await short.close();
   });
 });

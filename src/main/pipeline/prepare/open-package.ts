@@ -75,7 +75,8 @@ export function openPackage(path: string, options: WorkloadOptions = {}): Opened
 
 const isFolder = (path: string, root: string): boolean => path === root;
 
-function portsOf(model: Model): Pick<ComponentShape, 'inputs' | 'outputs'> {
+/** Inputs and outputs of a model, with the names of dynamic axes. */
+export function portsOf(model: Model): Pick<ComponentShape, 'inputs' | 'outputs'> {
   return {
     inputs: fedInputs(model).map((v) => {
       const names = axisNames(v);

@@ -11,7 +11,7 @@ import { DualRunner } from '../../runtime/generate/dual-runner.ts';
 import { AnswerRunner } from '../../runtime/generate/runner.ts';
 import { openTextCoder } from '../../runtime/generate/text-coder.ts';
 import { openModelFile } from '../../storage/model-files.ts';
-import { openPackage, type OpenedPackage } from './open-package.ts';
+import { openPackage, type OpenedPackage, portsOf } from './open-package.ts';
 
 export interface RunnerOptions {
   readonly executor: Executor;
@@ -19,8 +19,10 @@ export interface RunnerOptions {
   readonly provider?: string;
   /** Intra-op threads, default 1. */
   readonly threads?: number;
-  /** Models that take the place of components, by id: pruned ones, for example. */
+  /** Models that take the place of components, by id: pruned ones, for example. Their ports may differ. */
   readonly replaced?: ReadonlyMap<string, Model>;
+  /** Contents that take the place of configuration files, by path relative to the package. */
+  readonly configs?: Readonly<Record<string, unknown>>;
   /** Replaces parts of the package: a vocabulary, or an image processor that the package does not describe. */
   readonly given?: Partial<Pick<RunnerPackage, 'coder' | 'chatTemplate' | 'prepare'>>;
 }
@@ -44,12 +46,20 @@ function runnerPackage(source: string | OpenedPackage, options: RunnerOptions): 
       ...(provider !== undefined && { provider }),
       threads: threads ?? 1,
     });
+  const shape: PackageShape = {
+    ...pkg.shape,
+    configs: { ...pkg.shape.configs, ...options.configs },
+    components: pkg.shape.components.map((c) => {
+      const model = replaced?.get(c.id);
+      return model ? { ...c, ...portsOf(model) } : c;
+    }),
+  };
   return {
-    shape: pkg.shape,
+    shape,
     coder: openTextCoder(pkg.root),
     chatTemplate: chatTemplateOf(pkg.root),
     open,
-    prepare: preparer(pkg.shape),
+    prepare: preparer(shape),
     ...options.given,
   };
 }

@@ -75,13 +75,19 @@ export class DualRunner {
     return this.#sessions.close();
   }
 
-  /** A tower of a fixed length gets padding behind the text. @throws 'prompt-too-long', 'run-input' */
+  /**
+   * A tower of a fixed length gets padding behind the text, and so does SigLIP, which was trained on texts padded to its
+   * last position.
+   * @throws 'prompt-too-long', 'run-input'
+   */
   #feeds(ids: readonly number[]): Record<string, HostTensor> {
     const { text: tower } = this.parts;
     const length = tower.inputs.find((p) => /^input_ids$/i.test(p.name))?.shape[1];
     const limit = typeof length === 'number' ? length : this.#positions();
     if (limit !== null && ids.length > limit) throw new SecateurError('prompt-too-long', { tokens: ids.length, limit });
-    const places = typeof length === 'number' ? length : ids.length;
+    const type = rootConfig(this.#pkg.shape, 'config.json')['model_type'];
+    const isPadded = typeof length === 'number' || (typeof type === 'string' && /^siglip/.test(type));
+    const places = isPadded && limit !== null ? limit : ids.length;
     const pad = this.#padding();
     const feeds: Record<string, HostTensor> = {};
     for (const { name, dtype } of tower.inputs) {
