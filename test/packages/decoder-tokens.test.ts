@@ -23,12 +23,13 @@ const DECODERS = [
   ['packages/llava-decomposed/onnx/decoder_model_merged.onnx', 3],
   ['packages/llava-siglip-mobius/decoder/model.onnx', 2],
   ['assets/packages/stories260k/model.onnx', 5],
+  ['cases/38_gqa_decoder.onnx', 2],
 ] as const;
 
 const REFUSED = [
   ['packages/qwen2vl-like/onnx/decoder_model_merged.onnx', 'positions have 3 axes'],
   ['packages/lfm2moe-genai-qmoe-int4/model.onnx', 'input_ids, past.0.conv'],
-  ['packages/gptoss-optimum-batched/model.onnx', 'no input with the positions'],
+  ['packages/gptoss-optimum-batched/model.onnx', 'window'],
   ['packages/vitgpt2-optimum/decoder_with_past_model.onnx', 'the input encoder_hidden_states'],
   ['packages/blip-caption/onnx/text_decoder_model.onnx', 'not concatenated with a cache'],
   ['assets/packages/digitgrid/decoder_model.onnx', 'not concatenated with a cache'],
@@ -44,7 +45,7 @@ function stepsFor(model: Model): { prompt: Step; words: Step[] } {
     tokens.type!.elemType === DType.FLOAT
       ? embeddings(count, tokens.type!.shape![2] as number, seed)
       : ints(
-          Array.from({ length: count }, (_, i) => (7 * i + 31 * seed) % 400),
+          Array.from({ length: count }, (_, i) => (7 * i + 31 * seed) % 60),
           [1, count],
         );
   const words = [2, 3, 4].map((seed) => ({ tokens: some(1, seed), image: [false] }));

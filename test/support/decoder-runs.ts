@@ -93,8 +93,10 @@ class DecoderRun {
     }
     const outputs = await this.#session.run(feeds);
     this.#seen += count;
-    for (const [name, t] of Object.entries(outputs))
-      if (name.startsWith('present')) this.#caches[name.replace('present', 'past_key_values')] = t;
+    // Outputs of caches come in the order of their inputs, whatever they are called.
+    const presents = this.#model.graph.outputs.filter((v) => v.name.startsWith('present'));
+    const pasts = this.#model.graph.inputs.filter((v) => v.name.startsWith('past'));
+    for (const [i, past] of pasts.entries()) this.#caches[past.name] = outputs[presents[i]!.name]!;
     return outputs;
   }
 

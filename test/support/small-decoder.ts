@@ -4,7 +4,7 @@
  */
 import { GraphBuilder } from '../../src/main/engine/autodiff/builder.ts';
 import { importDomains } from '../../src/main/engine/autodiff/walker.ts';
-import { int, type Attribute } from '../../src/main/engine/ir/attribute.ts';
+import { int } from '../../src/main/engine/ir/attribute.ts';
 import { DType } from '../../src/main/engine/ir/dtype.ts';
 import { Model } from '../../src/main/engine/ir/model.ts';
 import { f32, i64 } from '../../src/main/engine/ir/tensor.ts';
@@ -22,10 +22,10 @@ export class DecoderNet {
   readonly b: GraphBuilder;
   readonly #random = seededRandom(5);
 
-  constructor() {
-    this.model.opsets.set('', 18);
-    this.model.irVersion = 8;
-    this.b = new GraphBuilder(this.model.graph, 18);
+  constructor(opset = 18) {
+    this.model.opsets.set('', opset);
+    this.model.irVersion = opset > 20 ? 10 : 8;
+    this.b = new GraphBuilder(this.model.graph, opset);
   }
 
   input(name: string, elemType: number, shape: (string | number)[]): Value {
@@ -77,8 +77,8 @@ export class DecoderNet {
     return b.op('Range', [b.squeeze(from, [0]), b.squeeze(to, [0]), b.tensor(i64([1], []))]);
   }
 
-  cache(layer: number): [Value, Value] {
-    const shape = ['batch', groups, 'past', size];
+  cache(layer: number, keyHeads: number = groups): [Value, Value] {
+    const shape = ['batch', keyHeads, 'past', size];
     return [
       this.input(`past_key_values.${layer}.key`, DType.FLOAT, shape),
       this.input(`past_key_values.${layer}.value`, DType.FLOAT, shape),
@@ -102,10 +102,17 @@ export interface SmallOptions {
   /** Normalizes queries and keys of every head before their positions. */
   readonly headNorm?: boolean;
   /**
-   * A part that differs from the usual: a mask with a window or one that compares positions, positions counted from sizes,
-   * a layer that reads the first layer's tokens or their size.
+   * A part that differs from the usual: a mask with a window or one that compares positions, positions counted from sizes
+   * or from zero, a layer that reads the first layer's tokens or their size.
    */
-  readonly odd?: 'window' | 'positions in the mask' | 'no positions' | 'bypass' | 'size of an earlier layer';
+  readonly odd?:
+    | 'window'
+    | 'positions in the mask'
+    | 'no positions'
+    | 'counted positions'
+    | 'positions from zero'
+    | 'bypass'
+    | 'size of an earlier layer';
 }
 
 /** Attention in single operators: softmax between two products, positions by cosines and sines of `position_ids`. */
@@ -114,13 +121,15 @@ export function plainDecoder({ layers = 4, headNorm = false, odd }: SmallOptions
   const { b } = net;
   const embeds = net.input('inputs_embeds', DType.FLOAT, ['batch', 'seq', width]);
   const mask = net.input('attention_mask', DType.INT64, ['batch', 'total']);
-  const given = odd === 'no positions' ? null : net.input('position_ids', DType.INT64, ['batch', 'seq']);
+  const given = /positions$|zero$/.test(odd ?? '') ? null : net.input('position_ids', DType.INT64, ['batch', 'seq']);
   const caches = Array.from({ length: layers }, (_, i) => net.cache(i));
   const cached = net.length(caches[0]![0], 2);
   const total = b.add(cached, net.length(embeds, 1));
-  const rows = b.unsqueeze(net.range(cached, total), [1]);
-  const ids = given ?? b.unsqueeze(net.range(cached, total), [0]);
+  const places = net.range(cached, total);
+  const rows = b.unsqueeze(places, [1]);
   const columns = net.range(b.ints([0]), total);
+  const last = (): Value => b.op('Slice', [columns, cached, total, b.ints([0])]);
+  const ids = given ?? b.unsqueeze(odd === 'positions from zero' ? last() : places, [0]);
   let causal = b.op('LessOrEqual', [columns, odd === 'positions in the mask' ? b.transpose(ids, [1, 0]) : rows]);
   if (odd === 'window') causal = b.op('And', [causal, b.greater(columns, b.sub(rows, b.ints([8])))]);
   const seen = b.op('And', [causal, b.unsqueeze(b.cast(mask, DType.BOOL), [1, 2])]);
@@ -130,6 +139,7 @@ export function plainDecoder({ layers = 4, headNorm = false, odd }: SmallOptions
   const both = b.unsqueeze(b.concat([angles, angles], -1), [1]);
   const [cos, sin] = [b.op('Cos', [both]), b.op('Sin', [both])];
   const turn = (v: Value): Value => {
+    if (odd === 'no positions') return v;
     const halves = [b.neg(b.slice(v, [size / 2], [END], [3])), b.slice(v, [0], [size / 2], [3])];
     return b.add(b.mul(v, cos), b.mul(b.concat(halves, -1), sin));
   };
@@ -164,22 +174,68 @@ export function plainDecoder({ layers = 4, headNorm = false, odd }: SmallOptions
   return net.finish(net.norm(x), presents);
 }
 
+/** Operators that fused decoders attend with. */
+const FUSED = {
+  'packed input': 18,
+  'three inputs': 18,
+  'positions outside': 18,
+  MultiHeadAttention: 18,
+  Attention: 24,
+} as const;
+export type FusedForm = keyof typeof FUSED;
+
 /**
- * GroupQueryAttention that rotates by itself, with the residual sum and the norm in one operator; no positions. With three
- * inputs it computes the same as `plainDecoder`.
+ * Fused attention with the residual sum and the norm in one operator. By default GroupQueryAttention, which rotates by
+ * itself and has no positions. With three inputs it computes the same as `plainDecoder`. The other forms apply positions
+ * in front of the operator.
  */
-export function fusedDecoder({ layers = 4, packed = true }: SmallOptions & { readonly packed?: boolean } = {}): Model {
-  const net = new DecoderNet();
+export function fusedDecoder({ layers = 4, form = 'packed input' }: { layers?: number; form?: FusedForm } = {}): Model {
+  const net = new DecoderNet(FUSED[form]);
   const { b } = net;
   const embeds = net.input('inputs_embeds', DType.FLOAT, ['batch', 'seq', width]);
   const mask = net.input('attention_mask', DType.INT64, ['batch', 'total']);
-  const caches = Array.from({ length: layers }, (_, i) => net.cache(i));
-  const lengths = b.cast(b.sub(b.reduceSum(mask, [1], false), b.ints([1])), DType.INT32);
-  const total = b.cast(b.squeeze(net.length(mask, 1), [0]), DType.INT32);
+  const inside = form === 'packed input' || form === 'three inputs';
+  const ids = inside ? null : net.input('position_ids', DType.INT64, ['batch', 'seq']);
+  const keyHeads = form === 'MultiHeadAttention' ? heads : groups;
+  const caches = Array.from({ length: layers }, (_, i) => net.cache(i, keyHeads));
   const table = (f: (x: number) => number): Value =>
     b.tensor(f32(Array.from({ length: 64 }, (_, at) => FREQUENCIES.map((x) => f(at * x))).flat(), [64, size / 2]));
-  const [cos, sin] = [table(Math.cos), table(Math.sin)];
-  const attributes: Record<string, Attribute> = { num_heads: int(heads), kv_num_heads: int(groups), do_rotary: int(1) };
+  const tables = [table(Math.cos), table(Math.sin)];
+  const counts = (): Value[] => [
+    b.cast(b.sub(b.reduceSum(mask, [1], false), b.ints([1])), DType.INT32),
+    b.cast(b.squeeze(net.length(mask, 1), [0]), DType.INT32),
+  ];
+  const lengths = form === 'MultiHeadAttention' || form === 'Attention' ? [] : counts();
+  const turn = (v: Value, n: number): Value => {
+    if (!ids) return v;
+    if (form !== 'Attention')
+      return b.op(
+        'RotaryEmbedding',
+        [v, ids, ...tables],
+        { num_heads: int(n), rotary_embedding_dim: int(size) },
+        'com.microsoft',
+      );
+    return b.op('RotaryEmbedding', [v, ...tables, ids], { num_heads: int(n) });
+  };
+  const attend = (h: Value, [key, value]: readonly [Value, Value]): Value[] => {
+    const gqa = { num_heads: int(heads), kv_num_heads: int(groups), do_rotary: int(inside ? 1 : 0) };
+    const behind = [key, value, ...lengths, ...(inside ? tables : [])];
+    if (form === 'packed input') {
+      const all = b.matmul(h, net.weight(width, (heads + 2 * groups) * size));
+      return b.ops('GroupQueryAttention', [all, null, null, ...behind], 3, gqa, 'com.microsoft');
+    }
+    const [q, k, v] = [heads, keyHeads, keyHeads].map((n) => b.matmul(h, net.weight(width, n * size)));
+    const inputs = [turn(q!, heads), turn(k!, keyHeads), v!];
+    if (form === 'MultiHeadAttention') {
+      const attributes = { num_heads: int(heads), unidirectional: int(1) };
+      return b.ops(form, [...inputs, null, null, null, key, value], 3, attributes, 'com.microsoft');
+    }
+    if (form === 'Attention') {
+      const attributes = { q_num_heads: int(heads), kv_num_heads: int(groups), is_causal: int(1) };
+      return b.ops(form, [...inputs, null, key, value], 3, attributes);
+    }
+    return b.ops('GroupQueryAttention', [...inputs, ...behind], 3, gqa, 'com.microsoft');
+  };
   const skipNorm = (x: Value, y: Value): [normed: Value, sum: Value] => {
     const outs = b.ops('SkipSimplifiedLayerNormalization', [x, y, net.weight(width)], 4, {}, 'com.microsoft');
     return [outs[0]!, outs[3]!];
@@ -187,16 +243,10 @@ export function fusedDecoder({ layers = 4, packed = true }: SmallOptions & { rea
   const presents: [Value, Value][] = [];
   let x = embeds;
   let h = net.norm(embeds);
-  for (const [pastKey, pastValue] of caches) {
-    const widths = [heads * size, groups * size, groups * size];
-    const inputs = packed
-      ? [b.matmul(h, net.weight(width, (heads + 2 * groups) * size)), null, null]
-      : widths.map((n) => b.matmul(h, net.weight(width, n)));
-    const all = [...inputs, pastKey, pastValue, lengths, total, cos, sin];
-    const [mixed, key, value] = b.ops('GroupQueryAttention', all, 3, attributes, 'com.microsoft');
+  for (const cache of caches) {
+    const [mixed, key, value] = attend(h, cache);
     const [between, sum] = skipNorm(x, b.matmul(mixed!, net.weight(width, width)));
-    const [next, stream] = skipNorm(sum, net.mlp(between));
-    [h, x] = [next, stream];
+    [h, x] = skipNorm(sum, net.mlp(between));
     presents.push([key!, value!]);
   }
   return net.finish(h, presents);

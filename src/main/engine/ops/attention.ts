@@ -209,7 +209,7 @@ export const operators: readonly OperatorDef[] = [
     prune: { relate: relateMultiHead, rewrite: (ctx) => rewriteHeads(ctx, ['num_heads']) },
     traits: {
       attention: true,
-      attentionPorts: { past: [6, 7], present: [1, 2], bias: 5, wholeBias: true, heads: ['num_heads', 'num_heads'] },
+      attentionPorts: { past: [6, 7], present: [1, 2], bias: 5, heads: ['num_heads', 'num_heads'] },
     },
     grad: none,
     examples: [
@@ -246,7 +246,7 @@ export const operators: readonly OperatorDef[] = [
         past: [3, 4],
         present: [1, 2],
         bias: 10,
-        wholeBias: true,
+
         heads: ['num_heads', 'kv_num_heads'],
         packed: true,
         rotary: {

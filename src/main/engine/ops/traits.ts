@@ -128,10 +128,11 @@ export interface AttentionPorts {
   readonly past: readonly [key: number, value: number];
   /** Outputs that hold keys and values of all steps. */
   readonly present: readonly [key: number, value: number];
-  /** Input added to the scores, or a boolean that admits them, that broadcasts to [B, heads, queries, keys]. */
+  /**
+   * Input added to the scores, or a boolean that admits them. It broadcasts to [B, heads, queries, keys] along the first two
+   * axes only.
+   */
   readonly bias: number;
-  /** The bias must have every query and key itself: it is not broadcast along these two axes. */
-  readonly wholeBias?: true;
   /** Names of the attributes with the numbers of query heads and of key heads. */
   readonly heads: readonly [query: string, key: string];
   /** Tables of cosines and sines that the node may apply itself, and the attribute that says so. */

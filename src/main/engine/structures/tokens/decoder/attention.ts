@@ -8,7 +8,7 @@ import type { Model } from '../../../ir/model.ts';
 import type { Node } from '../../../ir/node.ts';
 import type { Value } from '../../../ir/value.ts';
 import { traitsOf } from '../../../ops/registry.ts';
-import { dataOf } from './flow.ts';
+import { dataOf, sourceOf } from './flow.ts';
 import type { Attention } from './types.ts';
 
 /** Maximum number of operators between a softmax and its products, and between a product and a cache. */
@@ -135,14 +135,8 @@ function cacheBefore(v: Value, data: ReadonlySet<Value>): Node | null {
   return null;
 }
 
-/** The input of the graph that a value passes on unchanged, or null. Exporters write Concat with a single input. */
+/** The input of the graph that a value passes on unchanged, or null. */
 function inputBefore(v: Value): Value | null {
-  let at = v;
-  while (at.producer?.inputs.length === 1 && isCopy(at.producer)) at = at.producer.input(0)!;
-  return at.isGraphInput ? at : null;
+  const source = sourceOf(v);
+  return source.isGraphInput ? source : null;
 }
-
-const isCopy = (n: Node): boolean => {
-  const { movement } = traitsOf(n);
-  return movement === 'as-is' || movement === 'joined';
-};

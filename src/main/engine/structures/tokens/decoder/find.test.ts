@@ -66,7 +66,8 @@ describe('refusals', () => {
   it.each([
     ['window', 'the mask has a window'],
     ['positions in the mask', 'the mask compares positions'],
-    ['no positions', 'there is no input with the positions'],
+    ['no positions', 'it has no positions'],
+    ['positions from zero', 'not counted from the end of the cache'],
     ['bypass', 'more than one way'],
   ] as const)('%s', (odd, why) => {
     expect(reason(plainDecoder({ odd }))).toContain(why);

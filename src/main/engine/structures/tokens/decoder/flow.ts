@@ -18,6 +18,18 @@ export function dataOf(node: Node): Value[] {
   return node.inputs.filter((v, i): v is Value => v !== null && !shapeInputs.includes(i) && !sizeInputs.includes(i));
 }
 
+/** The value that a value is a copy of; itself where it is none. Exporters also write Concat with a single input. */
+export function sourceOf(v: Value): Value {
+  let at = v;
+  while (at.producer?.inputs.length === 1 && isCopy(at.producer)) at = at.producer.input(0)!;
+  return at;
+}
+
+const isCopy = (n: Node): boolean => {
+  const { movement } = traitsOf(n);
+  return movement === 'as-is' || movement === 'joined';
+};
+
 /** Values that depend on `sources` in any way, sizes included. */
 export function dependents(graph: Graph, sources: Iterable<Value>): Set<Value> {
   const out = new Set<Value>(sources);

@@ -22,7 +22,7 @@ export type ImageRoute =
   /** Image tokens are `start` to `start + count - 1` of the whole sequence. */
   | { readonly route: 'span'; readonly start: number; readonly count: number };
 
-/** Name of the input that marks image tokens. */
+/** Name of the input that marks image tokens. @internal */
 export const IMAGE_MASK = 'image_mask';
 
 export interface Marked {

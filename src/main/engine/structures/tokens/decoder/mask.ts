@@ -49,7 +49,6 @@ function hide(b: GraphBuilder, { node, ports, past }: Attention, visible: Value)
   if (!ports) return node.setInput(0, b.add(node.input(0)!, b.op('CastLike', [bias, node.input(0)!])));
   const given = node.input(ports.bias);
   if (given) return node.setInput(ports.bias, both(b, given, bias));
-  if (!ports.wholeBias) return node.setInput(ports.bias, b.op('CastLike', [bias, past[0]]));
   const sizes = b.concat([b.ints([1, 1]), lengthOf(b, visible, 1), lengthOf(b, bias, 3)], 0);
   node.setInput(ports.bias, b.op('CastLike', [b.op('Expand', [bias, sizes]), past[0]]));
 }

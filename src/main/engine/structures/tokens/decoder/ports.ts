@@ -79,3 +79,7 @@ function unknownInput(model: Model, seen: bigint): Skipped | null {
 }
 
 const list = (values: readonly Value[]): string => values.map((v) => v.name).join(', ') || 'no input';
+
+/** Whether the contents of a value depend on those of an input. */
+export const reads = ({ depends, bit }: Ports, v: Value, input: Value): boolean =>
+  ((depends.get(v) ?? 0n) & bit(input)) !== 0n;

@@ -22,7 +22,10 @@ const DECODERS: readonly (readonly [string, Model])[] = [
 ];
 const VARIANTS: readonly (readonly [string, Model])[] = [
   ['normalized heads', plainDecoder({ headNorm: true })],
-  ['GroupQueryAttention with three inputs', fusedDecoder({ packed: false })],
+  ['counted positions', plainDecoder({ odd: 'counted positions' })],
+  ...(['three inputs', 'positions outside', 'MultiHeadAttention', 'Attention'] as const).map(
+    (form) => [form, fusedDecoder({ form })] as const,
+  ),
 ];
 const cut = (layer: number, ratio: number, criterion = 'uniform'): TokenCut => ({ layer, keep: { ratio }, criterion });
 const PLANS: readonly (readonly [string, readonly TokenCut[], kept: readonly number[]])[] = [

@@ -17,6 +17,7 @@ import type { Dim, Value } from '../../../ir/value.ts';
 import { verifyModel } from '../../../ir/verify.ts';
 import { eliminateDead } from '../../../passes/eliminate-dead.ts';
 import { findDecoder } from './find.ts';
+import { sourceOf } from './flow.ts';
 import { headsOf, isPacked, unpacked, rotate } from './heads.ts';
 import { markImage, type ImageRoute } from './image-mask.ts';
 import { isSkipped } from './ports.ts';
@@ -51,9 +52,10 @@ export function draftOf(from: Model, cuts: readonly TokenCut[], route: ImageRout
   const b = new GraphBuilder(model.graph, model.opset);
   const cached = lengthOf(b, decoder.layers[0]!.attention.past[0], 2);
   const { image, tokens } = markImage(b, route, decoder.tokens, cached);
-  const counts = decoder.layers.some((l) => l.attention.rotatesInside);
-  const positions = decoder.positions ?? (counts ? countPositions(b, cached, tokens) : null);
-  return { b, model, decoder, layers: [...decoder.layers], stream: startStream(b, image, positions), tokens };
+  const positions = decoder.positions ?? positionsOf(b, decoder, cached, tokens);
+  const stream = startStream(b, image, positions);
+  sortGraph(model.graph);
+  return { b, model, decoder, layers: [...decoder.layers], stream, tokens };
 }
 
 /** The pruned decoder. Cuts are in the order of layers. @throws SecateurError 'plan-invalid' @internal */
@@ -89,7 +91,7 @@ interface Segment extends Stream {
  * Gives lengths behind a cut names of their own: the runtime takes axes of one name for equally long, and shares memory
  * between them.
  */
-function renameLengths({ decoder, layers, model }: Draft, cut: number): void {
+function renameLengths({ layers, model }: Draft, cut: number): void {
   const rename = (v: Value, axis: number): void => {
     const shape = v.type?.shape;
     if (!shape) return;
@@ -97,10 +99,12 @@ function renameLengths({ decoder, layers, model }: Draft, cut: number): void {
       typeof d === 'string' ? `${d.replace(/_from_layer_\d+$/, '')}_from_layer_${cut}` : d;
     v.type = { ...v.type!, shape: shape.map((d, i) => (i === axis ? name(d) : d)) };
   };
-  const caches = layers.slice(cut).flatMap(({ attention: { past, present } }) => [...past, ...present]);
-  for (const v of caches) rename(v, 2);
-  const all = new Set(decoder.layers.flatMap((l) => l.attention.present));
-  for (const v of model.graph.outputs) if (!all.has(v) && v.type?.shape?.length === 3) rename(v, 1);
+  for (const { attention } of layers.slice(cut)) for (const v of attention.past) rename(v, 2);
+  const presents = (from: number): Set<Value> => new Set(layers.slice(from).flatMap((l) => l.attention.present));
+  const [all, later] = [presents(0), presents(cut)];
+  for (const v of model.graph.outputs)
+    if (later.has(sourceOf(v))) rename(v, 2);
+    else if (!all.has(sourceOf(v)) && v.type?.shape?.length === 3) rename(v, 1);
 }
 
 /** Gathers the kept tokens and makes the layers from `layer` on read what belongs to them. */
@@ -151,10 +155,21 @@ function maskOf(b: GraphBuilder, { mask, place }: Segment, gather: (v: Value) =>
   return b.concat([dtype === DType.INT64 ? ones : b.cast(ones, dtype), gather(run)], 1);
 }
 
-/** int64 [1, S]: positions behind the cache. */
-function countPositions(b: GraphBuilder, cached: Value, tokens: Value): Value {
-  const end = b.add(cached, lengthOf(b, tokens, 1));
-  return b.unsqueeze(b.op('Range', [b.squeeze(cached, [0]), b.squeeze(end, [0]), b.tensor(i64([1], []))]), [0]);
+/**
+ * int64 [1, S]: positions of a decoder without an input for them. Rotary tables read them from here on; masks go on to
+ * count, because they count the tokens that are left.
+ */
+function positionsOf(b: GraphBuilder, { counted, layers }: Decoder, cached: Value, tokens: Value): Value {
+  if (!counted) {
+    const end = b.add(cached, lengthOf(b, tokens, 1));
+    return b.unsqueeze(b.op('Range', [b.squeeze(cached, [0]), b.squeeze(end, [0]), b.tensor(i64([1], []))]), [0]);
+  }
+  const positions = b.unsqueeze(b.cast(counted, DType.INT64), [0]);
+  const replay = new Replay(b.graph, new Map([[counted, b.op('CastLike', [b.squeeze(positions, [0]), counted])]]));
+  for (const { attention } of layers)
+    for (const { node, index } of [...attention.query.tables, ...attention.key.tables])
+      node.setInput(index, replay.of(node.input(index)!));
+  return positions;
 }
 
 /**
@@ -178,7 +193,7 @@ function rotateOutside(b: GraphBuilder, layer: DecoderLayer, positions: Value | 
     rotate(b, node, ports, key!, heads.key, positions!),
   ];
   turned.forEach((v, i) => node.setInput(i, v));
-  const moved = (before: Value, after: Value): Rotation => ({ before, after, end: after });
+  const moved = (before: Value, after: Value): Rotation => ({ before, after, end: after, tables: [] });
   const [q, k] = [moved(query, turned[0]!), moved(key!, turned[1]!)];
   for (const i of [rotary.cos, rotary.sin, rotary.positions]) if (node.input(i)) node.setInput(i, null);
   while (node.inputs.length > 0 && node.inputs.at(-1) === null) node.truncateInputs(node.inputs.length - 1);

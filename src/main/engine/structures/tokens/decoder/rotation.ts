@@ -3,13 +3,14 @@ import type { Graph } from '../../../ir/graph.ts';
 import type { Value } from '../../../ir/value.ts';
 import { traitsOf } from '../../../ops/registry.ts';
 import { bottlenecks, pathNodes } from './flow.ts';
-import type { Rotation } from './types.ts';
+import type { Read, Rotation } from './types.ts';
 
 /**
  * Follows the tokens from the entry of a layer to its queries or keys. Operators that also read values derived from the
  * inputs, other than for sizes, apply positions.
  * @param derived values that depend on inputs of the graph and not on the contents of its tokens
- * @returns the name of a value where positions come from something else than the input with the positions
+ * @param positional those of them that may give positions
+ * @returns a value that is read and gives no positions, where there is one
  */
 export function rotationOf(
   graph: Graph,
@@ -21,15 +22,17 @@ export function rotationOf(
   const path = pathNodes(graph, from, [to]);
   const inside = new Set<Value>([...from, ...path.flatMap((n) => n.outputs)]);
   const rotating = new Set<number>();
+  const tables: Read[] = [];
   for (const [i, n] of path.entries()) {
     const { sizeInputs = [], shapeInputs = [] } = traitsOf(n);
     for (const [at, v] of n.inputs.entries()) {
       if (!v || inside.has(v) || !derived.has(v) || sizeInputs.includes(at) || shapeInputs.includes(at)) continue;
       if (!positional.has(v)) return { foreign: v };
       rotating.add(i);
+      tables.push({ node: n, index: at });
     }
   }
-  if (rotating.size === 0) return { before: to, after: to, end: to };
+  if (rotating.size === 0) return { before: to, after: to, end: to, tables };
   const [first, last] = [Math.min(...rotating), Math.max(...rotating)];
   const index = new Map(path.map((n, i) => [n, i]));
   const necks = bottlenecks(path, from).map((n) => index.get(n)!);
@@ -42,5 +45,5 @@ export function rotationOf(
   };
   const before = single(necks.filter((i) => i < first).at(-1));
   const after = single(necks.find((i) => i >= last));
-  return after ? { before, after, end: to } : { before: null, after: to, end: to };
+  return after ? { before, after, end: to, tables } : { before: null, after: to, end: to, tables };
 }

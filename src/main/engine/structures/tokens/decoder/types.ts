@@ -15,6 +15,8 @@ export interface Decoder {
   readonly mask: Value | null;
   /** The input with the positions, [B, S], or null where GroupQueryAttention counts them itself. */
   readonly positions: Value | null;
+  /** Without such an input: int64 [S], the positions as the graph counts them from sizes. Null where it does not. */
+  readonly counted: Value | null;
   readonly layers: readonly DecoderLayer[];
 }
 
@@ -29,6 +31,12 @@ export interface DecoderLayer {
   readonly blocked: string | null;
 }
 
+/** An input of an operator. */
+export interface Read {
+  readonly node: Node;
+  readonly index: number;
+}
+
 /** Queries or keys of one layer. Where one input of a fused operator holds query, key and value, all are that whole. */
 export interface Rotation {
   /** Before rotary positions, in the same shape as `after`; null where no single value holds it. */
@@ -37,6 +45,8 @@ export interface Rotation {
   readonly after: Value;
   /** Queries as attention multiplies them, keys as they are appended to the cache. */
   readonly end: Value;
+  /** Reads of cosines, sines or positions. */
+  readonly tables: readonly Read[];
 }
 
 export interface Attention {

@@ -109,7 +109,7 @@ describe('criteria', () => {
 
   it.each(DECODER_CRITERIA.map((c) => c.name))('%s chooses alike in both exports of one decoder', async (criterion) => {
     const cuts: TokenCut[] = [1, 3].map((layer, i) => ({ layer, keep: { ratio: 0.5 / (i + 1) }, criterion }));
-    const fused = fusedDecoder({ packed: false });
+    const fused = fusedDecoder({ form: 'three inputs' });
     expect(await keptBy(cuts)).toEqual(await keptBy(cuts, fused));
     const { error } = await compare(fused, cuts, prompt, []);
     expect(error).toBeLessThan(1e-4);
@@ -117,7 +117,7 @@ describe('criteria', () => {
 });
 
 it('both exports of the small decoder compute the same', async () => {
-  const runs = await Promise.all([open(model), open(fusedDecoder({ packed: false }))]);
+  const runs = await Promise.all([open(model), open(fusedDecoder({ form: 'three inputs' }))]);
   const [a, b] = await Promise.all(runs.map((r) => r.step(prompt)));
   expect(gap(rowOf(a!['logits']!, -1), rowOf(b!['logits']!, -1))).toBeLessThan(1e-4);
   await Promise.all(runs.map((r) => r.release()));
