@@ -126,7 +126,8 @@ describe('a decoder beside an encoder', () => {
     );
     const runner = openRunner(folder, { executor });
     const pixels = Float32Array.from({ length: PICTURE_SIDE ** 2 }, (_, i) => i / 100);
-    const image = { pixel_values: { dtype: DType.FLOAT, dims: [1, 1, PICTURE_SIDE, PICTURE_SIDE], data: pixels } };
+    const pixel_values = { dtype: DType.FLOAT, dims: [1, 1, PICTURE_SIDE, PICTURE_SIDE], data: pixels };
+    const image = { tensors: { pixel_values } };
     const total = pixels.reduce((a, b) => a + b, 0);
     const { data } = await runner.answerLogits({ image }, [1, 2, 3]);
     for (const [i, read] of [[0], [0, 1], [0, 1, 2]].entries())
@@ -137,6 +138,8 @@ describe('a decoder beside an encoder', () => {
     expect(await runner.generate({ image, tokens: 9 })).toMatchObject({ text: 'bcde', imageTokens: 4 });
     const encoded = await runner.encodeImage(image);
     expect(encoded).toMatchObject({ rows: 4 });
+    const tiles = { tensors: { pixel_values: { ...pixel_values, dims: [1, 1, 1, 4, 4] } } };
+    await expect(runner.generate({ image: tiles })).rejects.toThrow(/rows and columns/);
     await expect(runner.generate({ prompt: 'a' })).rejects.toMatchObject({ code: 'run-image' });
     await runner.close();
   });
@@ -200,7 +203,7 @@ describe('a dual encoder', () => {
     return model;
   }
   const pixels = Float32Array.from({ length: 16 }, (_, i) => (i < 4 ? [3, 4, 0, 0][i]! : 9));
-  const image = { pixel_values: { dtype: DType.FLOAT, dims: [1, 1, 4, 4], data: pixels } };
+  const image = { tensors: { pixel_values: { dtype: DType.FLOAT, dims: [1, 1, 4, 4], data: pixels } } };
 
   it.each([6, 'sequence'])('gives cosines, with texts of length %s', async (length) => {
     const folder = packageOf({ 'vision_model.onnx': imageTower(), 'text_model.onnx': textTower(length) });

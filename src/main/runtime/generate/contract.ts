@@ -12,8 +12,8 @@ export interface PreparedImage {
   readonly notes: readonly string[];
 }
 
-/** A file, or tensors by input name that need no preparation. */
-export type ImageInput = string | Readonly<Record<string, HostTensor>>;
+/** A file, or a picture that is prepared; tiles need their grid. */
+export type ImageInput = string | (Pick<PreparedImage, 'tensors'> & Partial<PreparedImage>);
 
 export interface RunnerPackage {
   readonly shape: PackageShape;

@@ -9,7 +9,8 @@ import type { ComponentShape } from '../../engine/families/contract.ts';
 import type { ImageInput, RunnerPackage } from './contract.ts';
 import { lastRows } from './decoder.ts';
 import { requireCoder } from './prompts.ts';
-import { encode, prepared, Sessions } from './sessions.ts';
+import { encode, prepared } from './picture.ts';
+import { Sessions } from './sessions.ts';
 
 export interface Comparison {
   /** Cosine of the picture and each text, in the order of the texts. */

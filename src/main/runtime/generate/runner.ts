@@ -4,34 +4,18 @@
  */
 import { SecateurError } from '../../../shared/contract/errors.ts';
 import type { HostTensor } from '../../engine/executor.ts';
-import { type AnswerParts, contextOf, partsOf } from '../../engine/generation/parts.ts';
-import { rowsOf } from '../../engine/generation/placeholders.ts';
+import type { ComponentShape } from '../../engine/families/contract.ts';
+import { type AnswerParts, partsOf } from '../../engine/generation/parts.ts';
 import { greedy, sample } from '../../engine/generation/sampling.ts';
-import {
-  declaredImageTokens,
-  defaultAnswer,
-  endTokens,
-  mostPositions,
-  settingsNotApplied,
-} from '../../engine/generation/settings.ts';
+import { defaultAnswer, endTokens, mostPositions, settingsNotApplied } from '../../engine/generation/settings.ts';
 import { seededRandom } from '../../engine/random.ts';
 import type { Answer, GenerateRequest, ImageInput, Prompt, RunnerPackage, StopReason, Token } from './contract.ts';
-import { lastRows, Sequence } from './decoder.ts';
+import { lastRows, type OpenDecoder, Sequence } from './decoder.ts';
 import { embed } from './embed.ts';
 import { crossedPrompt, mergedPrompt, NO_TEMPLATE, placeholderOf, requireCoder } from './prompts.ts';
-import { encode, prepared, Sessions } from './sessions.ts';
+import { contextOfParts, type EncodedImage, encodePicture } from './picture.ts';
+import { Sessions } from './sessions.ts';
 import { TextStream } from './text-stream.ts';
-
-/** An encoded picture. */
-export interface EncodedImage {
-  /** Outputs of the encoder by name. */
-  readonly outputs: Readonly<Record<string, HostTensor>>;
-  /** Image features or states: the output that the decoder, or the prompt, takes. */
-  readonly features: HostTensor;
-  /** Feature rows of the picture. */
-  readonly rows: number;
-  readonly tensors: Readonly<Record<string, HostTensor>>;
-}
 
 export interface Logits {
   /** Row by row, [rows, vocabulary]. */
@@ -118,16 +102,19 @@ export class AnswerRunner {
   }
 
   /** Runs the image encoder alone. @throws 'run-unsupported' where the package has none */
-  async encodeImage(image: ImageInput): Promise<EncodedImage> {
-    const { image: ready } = await prepared(this.#pkg, image);
-    const { outputs } = await encode(this.#sessions, this.#encoder(), ready);
-    const features = this.#featuresOf(outputs);
-    return { outputs, features, rows: rowsOf(features), tensors: ready.tensors };
+  encodeImage(image: ImageInput): Promise<EncodedImage> {
+    return encodePicture(this.#pkg, this.#sessions, this.parts, image);
   }
 
-  /** Logits of every position of the prompt, in one run. */
-  async prefillLogits(prompt: Prompt): Promise<Logits & { readonly ids: readonly number[] }> {
-    const { logits, ids } = await this.#start(prompt, true);
+  /**
+   * Logits of every position of the prompt, in one run.
+   * @param following tokens that are read behind the prompt
+   */
+  async prefillLogits(
+    prompt: Prompt,
+    following: readonly number[] = [],
+  ): Promise<Logits & { readonly ids: readonly number[] }> {
+    const { logits, ids } = await this.#start(prompt, true, following);
     return { ...asRows(logits, logits.dims.at(-2)!), ids };
   }
 
@@ -149,105 +136,48 @@ export class AnswerRunner {
     return this.#sessions.close();
   }
 
-  #encoder(): NonNullable<AnswerParts['encoder']> {
-    if (this.parts.encoder) return this.parts.encoder;
-    throw new SecateurError('run-unsupported', { reason: 'it has no image encoder' });
-  }
-
   #ends(): ReadonlySet<number> {
     const said = endTokens(this.#pkg.shape);
     const own = this.#pkg.coder?.end;
     return new Set(said.length > 0 ? said : own != null ? [own] : []);
   }
 
-  /** Reads picture and prompt. */
-  async #start({ image, prompt }: Prompt, all: boolean): Promise<Started> {
+  /** Reads picture and prompt, and tokens behind them. Sessions are opened before the clock starts. */
+  async #start(prompt: Prompt, all: boolean, following: readonly number[] = []): Promise<Started> {
     const { parts } = this;
     const pkg = this.#pkg;
-    if (image !== undefined && parts.kind === 'text')
-      throw new SecateurError('run-image', { reason: 'the package reads text only' });
-    if (image === undefined && parts.kind === 'crossed')
-      throw new SecateurError('run-image', { reason: 'the package needs one, and none was given' });
-    if (image === undefined && prompt === undefined)
-      throw new SecateurError('run-prompt', { reason: 'none was given' });
-    const picture = image === undefined ? null : await this.#picture(image);
-    const notes = [...(picture?.notes ?? [])];
-    const text = prompt ?? '';
-    const ids =
-      parts.kind === 'crossed'
-        ? crossedPrompt(pkg, text)
-        : mergedPrompt(pkg, text, picture && { rows: picture.rows, grid: picture.grid });
-    if (picture && parts.kind === 'merged' && pkg.chatTemplate === null) notes.push(NO_TEMPLATE);
-    if (ids.length === 0) throw new SecateurError('run-prompt', { reason: 'it is empty' });
-    const limit = mostPositions(pkg.shape);
-    if (limit !== null && ids.length > limit) throw new SecateurError('prompt-too-long', { tokens: ids.length, limit });
-    const context: Record<string, HostTensor> = {};
-    if (parts.kind === 'crossed')
-      for (const { name } of [...parts.decoder.inputs, ...(parts.next?.inputs ?? [])]) {
-        const output = contextOf(name, this.#encoder());
-        if (output !== null) context[name] = picture!.outputs[output]!;
-      }
-    const open = async (c: AnswerParts['decoder']) => ({ component: c, session: await this.#sessions.of(c) });
-    const sequence = new Sequence(
-      pkg.shape,
-      await open(parts.decoder),
-      parts.next && (await open(parts.next)),
-      context,
-    );
-    // Sessions are opened before the clock starts.
+    requireInputs(parts, prompt);
+    const picture = prompt.image === undefined ? null : await this.encodeImage(prompt.image);
+    const ids = [...promptTokens(pkg, parts, prompt.prompt ?? '', picture), ...following];
+    const open = async (c: ComponentShape): Promise<OpenDecoder> => ({
+      component: c,
+      session: await this.#sessions.of(c),
+    });
+    const context = picture && parts.kind === 'crossed' ? contextOfParts(parts, picture.outputs) : {};
+    const next = parts.next && (await open(parts.next));
+    const sequence = new Sequence(pkg.shape, await open(parts.decoder), next, context);
     if (parts.embedding) await this.#sessions.of(parts.embedding);
+    const features = parts.kind === 'merged' ? (picture?.features ?? null) : null;
+    const place = features ? placeholderOf(pkg).id : null;
     const begun = performance.now();
-    const isImage =
-      parts.kind === 'merged' && picture ? ids.map((id) => id === placeholderOf(pkg).id) : ids.map(() => false);
-    const embeds = await embed(
-      pkg,
-      this.#sessions,
-      parts.embedding,
-      ids,
-      parts.kind === 'merged' ? (picture?.features ?? null) : null,
-    );
+    const embeds = await embed(pkg, this.#sessions, parts.embedding, ids, features);
     const embedded = performance.now();
-    const logits = await sequence.read({ ids, embeds, isImage, all });
+    const logits = await sequence.read({ ids, embeds, isImage: ids.map((id) => id === place), all });
+    const prefill = performance.now() - embedded;
+    const isPlain = features !== null && pkg.chatTemplate === null;
     return {
       sequence,
       logits,
       ids,
       imageTokens: picture?.rows ?? 0,
       times: {
-        image: picture?.imageMs ?? 0,
-        vision: picture?.visionMs ?? 0,
+        image: picture?.times.image ?? 0,
+        vision: picture?.times.vision ?? 0,
         embed: parts.embedding ? embedded - begun : 0,
-        prefill: performance.now() - embedded,
+        prefill,
       },
-      notes,
+      notes: [...(picture?.notes ?? []), ...(isPlain ? [NO_TEMPLATE] : [])],
     };
-  }
-
-  async #picture(image: ImageInput) {
-    const { image: ready, ms } = await prepared(this.#pkg, image);
-    const encoder = this.#encoder();
-    await this.#sessions.of(encoder);
-    const { outputs, ms: visionMs } = await encode(this.#sessions, encoder, ready);
-    const features = this.#featuresOf(outputs);
-    const rows = rowsOf(features);
-    const notes = [...ready.notes];
-    const said = this.parts.kind === 'merged' ? declaredImageTokens(this.#pkg.shape) : null;
-    const each = rows / ready.grid.images;
-    if (said !== null && said !== each)
-      notes.push(
-        `The configuration declares ${said} image tokens, and the encoder returns ${each}; the prompt has ${each}.`,
-      );
-    return { outputs, features, rows, grid: ready.grid, imageMs: ms, visionMs, notes };
-  }
-
-  #featuresOf(outputs: Readonly<Record<string, HostTensor>>): HostTensor {
-    const encoder = this.#encoder();
-    const names = encoder.outputs.map((p) => p.name);
-    const crossed = this.parts.kind === 'crossed';
-    const taken = crossed
-      ? this.parts.decoder.inputs.map((p) => contextOf(p.name, encoder)).find((name) => name !== null)
-      : names.find((name) => /^image_(features|embeds)$/i.test(name));
-    return outputs[taken ?? names[0]!]!;
   }
 
   async #step(sequence: Sequence, ids: readonly number[], all: boolean): Promise<HostTensor> {
@@ -278,4 +208,25 @@ async function aborted(signal: AbortSignal | undefined): Promise<boolean> {
   if (!signal) return false;
   await new Promise((resolve) => setImmediate(resolve));
   return signal.aborted;
+}
+
+/** @throws 'run-image', 'run-prompt' */
+function requireInputs({ kind }: AnswerParts, { image, prompt }: Prompt): void {
+  if (image !== undefined && kind === 'text')
+    throw new SecateurError('run-image', { reason: 'the package reads text only' });
+  if (image === undefined && kind === 'crossed')
+    throw new SecateurError('run-image', { reason: 'the package needs one, and none was given' });
+  if (image === undefined && prompt === undefined) throw new SecateurError('run-prompt', { reason: 'none was given' });
+}
+
+/** @throws 'run-prompt', 'run-package', 'prompt-too-long' */
+function promptTokens(pkg: RunnerPackage, { kind }: AnswerParts, text: string, picture: EncodedImage | null): number[] {
+  const ids =
+    kind === 'crossed'
+      ? crossedPrompt(pkg, text)
+      : mergedPrompt(pkg, text, picture && { rows: picture.rows, grid: picture.image.grid });
+  if (ids.length === 0) throw new SecateurError('run-prompt', { reason: 'it is empty' });
+  const limit = mostPositions(pkg.shape);
+  if (limit !== null && ids.length > limit) throw new SecateurError('prompt-too-long', { tokens: ids.length, limit });
+  return ids;
 }
