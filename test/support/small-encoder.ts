@@ -1,5 +1,6 @@
 import { float, int, ints } from '../../src/main/engine/ir/attribute.ts';
 import type { Model } from '../../src/main/engine/ir/model.ts';
+import { i64 } from '../../src/main/engine/ir/tensor.ts';
 import type { Value } from '../../src/main/engine/ir/value.ts';
 import { Net } from './topologies.ts';
 
@@ -13,6 +14,10 @@ export interface EncoderOptions {
   readonly dropsClassToken?: boolean;
   /** Joins blocks of 2x2 patches to one token. */
   readonly shuffles?: boolean;
+  /** Reshapes hold the number of tokens as a constant. */
+  readonly baked?: boolean;
+  /** The table of positions is read by a Gather of row numbers. */
+  readonly gathers?: boolean;
   /** Rows of all images in one axis. */
   readonly flat?: boolean;
   readonly output?: string;
@@ -35,22 +40,29 @@ export function smallEncoder(o: EncoderOptions): Model {
   const norm = (v: Value): Value =>
     n.op('LayerNormalization', [v, n.weight(WIDTH), n.weight(WIDTH)], { axis: int(-1), epsilon: float(1e-6) });
   const patches = n.op('Conv', [x, n.weight(WIDTH, 3, PATCH, PATCH), n.weight(WIDTH)], { strides: ints([PATCH, PATCH]) }); // prettier-ignore
-  let h = n.op('Transpose', [n.op('Reshape', [patches, n.ints(0, WIDTH, -1)])], { perm: ints([0, 2, 1]) });
+  let h = n.op('Transpose', [n.op('Reshape', [patches, n.ints(0, WIDTH, o.baked ? o.patches ** 2 : -1)])], {
+    perm: ints([0, 2, 1]),
+  });
   if (o.classToken) {
     const batch = n.op('Slice', [n.op('Shape', [x]), n.ints(0), n.ints(1), n.ints(0)]);
     const shape = n.op('Concat', [batch, n.ints(1, WIDTH)], { axis: int(0) });
     h = n.op('Concat', [n.op('Expand', [n.weight(1, 1, WIDTH), shape]), h], { axis: int(1) });
   }
   const positions = o.patches ** 2 + (o.classToken ? 1 : 0);
-  h = n.op('Add', [h, n.weight(1, positions, WIDTH)]);
+  const rows = o.gathers ? [positions, WIDTH] : [1, positions, WIDTH];
+  const table = n.weight(...rows);
+  table.name = 'positions';
+  const ids = Array.from({ length: positions }, (_, i) => i);
+  h = n.op('Add', [h, o.gathers ? n.op('Gather', [table, n.constant(i64(ids, [1, positions]))]) : table]);
+  const length = o.baked ? positions : -1;
   for (let layer = 0; layer < 2; layer++) {
     const y = norm(h);
     const part = (perm: number[]): Value =>
-      n.op('Transpose', [n.op('Reshape', [linear(y, WIDTH, WIDTH), n.ints(0, -1, HEADS, WIDTH / HEADS)])], { perm: ints(perm) }); // prettier-ignore
+      n.op('Transpose', [n.op('Reshape', [linear(y, WIDTH, WIDTH), n.ints(0, length, HEADS, WIDTH / HEADS)])], { perm: ints(perm) }); // prettier-ignore
     const [q, k, v] = [part([0, 2, 1, 3]), part([0, 2, 3, 1]), part([0, 2, 1, 3])];
     const scores = n.op('Softmax', [n.op('MatMul', [q, k])], { axis: int(-1) });
     const mixed = n.op('Transpose', [n.op('MatMul', [scores, v])], { perm: ints([0, 2, 1, 3]) });
-    h = n.op('Add', [h, linear(n.op('Reshape', [mixed, n.ints(0, -1, WIDTH)]), WIDTH, WIDTH)]);
+    h = n.op('Add', [h, linear(n.op('Reshape', [mixed, n.ints(0, length, WIDTH)]), WIDTH, WIDTH)]);
     h = n.op('Add', [h, linear(n.op('Relu', [linear(norm(h), WIDTH, 2 * WIDTH)]), 2 * WIDTH, WIDTH)]);
   }
   if (o.dropsClassToken) h = n.op('Slice', [h, n.ints(1), n.ints(9999), n.ints(1)]);
