@@ -1,16 +1,20 @@
 /** Decoders of ../shared/packages: tokens are dropped before every layer, or the reason why not. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { DType } from '../../src/main/engine/ir/dtype.ts';
 import type { Model } from '../../src/main/engine/ir/model.ts';
+import { DECODER_CRITERIA } from '../../src/main/engine/structures/tokens/decoder/criteria/registry.ts';
 import { findDecoder } from '../../src/main/engine/structures/tokens/decoder/find.ts';
+import { appendFlag, appendMergedFlag } from '../../src/main/engine/structures/tokens/decoder/image-mask.ts';
 import { isSkipped } from '../../src/main/engine/structures/tokens/decoder/ports.ts';
 import { pruneDecoder } from '../../src/main/engine/structures/tokens/decoder/prune.ts';
 import type { TokenCut } from '../../src/main/engine/structures/tokens/decoder/stage.ts';
 import { openModelFile } from '../../src/main/storage/model-files.ts';
+import type { HostTensor } from '../../src/main/engine/executor.ts';
 import { compare } from '../support/decoder-oracle.ts';
 import { answer, embeddings, ints, open, type Outputs, type Step } from '../support/decoder-runs.ts';
+import { runOnce } from '../support/prune.ts';
 
 const shared = resolve(import.meta.dirname, '../../../shared');
 const path = (file: string): string => join(shared, file);
@@ -96,6 +100,77 @@ describe.each(DECODERS.filter(([file]) => here(file)))('%s', (file, layers) => {
     const text = { ...prompt, image: isImage.map(() => false) };
     same(await answer(original, [text, ...words]), await answer(half, [text, ...words]));
     await Promise.all(runs.map((r) => r.release()));
+  });
+});
+
+it.skipIf(!here('packages/smolvlm-gqa'))('both exports of one model keep the same tokens', async () => {
+  const first = (name: string): string => path(`packages/smolvlm-${name}/onnx/decoder_model_merged.onnx`);
+  const models = ['decomposed', 'gqa'].map((name) => openModelFile(first(name)));
+  const { prompt } = stepsFor(models[0]!);
+  for (const criterion of DECODER_CRITERIA.map((c) => c.name)) {
+    const cuts: TokenCut[] = [1, 2].map((layer) => ({ layer, keep: { ratio: 0.5 / layer }, criterion }));
+    const kept = await Promise.all(
+      models.map(async (model) => {
+        const run = await open(pruneDecoder(model, cuts, { route: { route: 'input' }, report: true }));
+        const out = await run.step(prompt);
+        await run.release();
+        return cuts.map((c) => out[`kept_tokens.${c.layer}`]!.data);
+      }),
+    );
+    expect(kept[0], criterion).toEqual(kept[1]);
+  }
+});
+
+describe.skipIf(!here('packages/smolvlm-decomposed'))('the channel that marks image tokens', () => {
+  const part = (name: string): Model => openModelFile(path(`packages/${name}`));
+  const run = async (model: Model, feeds: Record<string, HostTensor>): Promise<HostTensor> =>
+    (await runOnce(model, feeds))[model.graph.outputs[0]!.name]!;
+  /** Rows of a marked tensor, with and without their mark. */
+  const rowsOf = ({ data, dims }: HostTensor): { mark: number; row: number[] }[] => {
+    const width = dims.at(-1)!;
+    const all = Array.from(data as Float32Array);
+    return Array.from({ length: all.length / width }, (_, i) => all.slice(i * width, (i + 1) * width)).map((row) => ({
+      mark: row.pop()!,
+      row,
+    }));
+  };
+
+  it('is appended to embeddings and image features', async () => {
+    const ids = { input_ids: ints([5, 6, 7], [1, 3]) };
+    const pixels = {
+      pixel_values: { ...embeddings(3 * 128, 128, 1), dims: [1, 1, 3, 128, 128] },
+      pixel_attention_mask: { dtype: DType.BOOL, dims: [1, 1, 128, 128], data: new Uint8Array(128 * 128).fill(1) },
+    };
+    for (const [name, flag, feeds] of [
+      ['embed_tokens', 0, ids],
+      ['vision_encoder', 1, pixels],
+    ] as const) {
+      const model = part(`smolvlm-decomposed/onnx/${name}.onnx`);
+      const before = await run(model, feeds);
+      appendFlag(model, flag);
+      const rows = rowsOf(await run(model, feeds));
+      expect(rows.every((r) => r.mark === flag)).toBe(true);
+      expect(rows.flatMap((r) => r.row)).toEqual(Array.from(before.data as Float32Array));
+    }
+  });
+
+  it('is 1 where an embedding merges the image', async () => {
+    const model = part('llava-siglip-mobius/embedding/model.onnx');
+    const features = model.graph.findValue('image_features')!;
+    const config = JSON.parse(readFileSync(path('packages/llava-siglip-mobius/config.json'), 'utf8')) as Record<
+      string,
+      number
+    >;
+    const image = config['image_token_index'] ?? config['image_token_id']!;
+    const feeds = {
+      input_ids: ints([1, image, image, 3], [1, 4]),
+      image_features: { ...embeddings(2, 64, 1), dims: [2, 64] },
+    };
+    const before = await run(model, feeds);
+    appendMergedFlag(model, features);
+    const rows = rowsOf(await run(model, feeds));
+    expect(rows.map((r) => r.mark)).toEqual([0, 1, 1, 0]);
+    expect(rows.flatMap((r) => r.row)).toEqual(Array.from(before.data as Float32Array));
   });
 });
 

@@ -41,16 +41,16 @@ export async function compare(
   const whole = await original!.step(prompt);
   const effect = gap(rowOf(whole['logits']!, -1), rowOf(first['logits']!, -1));
 
-  const count = prompt.image.length;
+  // Places that each cut leaves in the whole sequence, step by step.
+  const visible: boolean[][] = cuts.map(() => []);
+  const mark = (step: Step, kept: number[][]): void =>
+    kept.forEach((at, i) => visible[i]!.push(...step.image.map((_, place) => at.includes(place))));
+  mark(prompt, left);
   for (const [n, word] of words.entries()) {
     const next = await pruned!.step(word);
+    mark(word, places(next));
     const all = [prompt, ...words.slice(0, n + 1)];
-    const extra = Object.fromEntries(
-      cuts.map(({ layer }, i) => {
-        const visible = Array.from({ length: count + n + 1 }, (_, at) => at >= count || left[i]!.includes(at));
-        return [`kept.${layer}`, bools(visible)];
-      }),
-    );
+    const extra = Object.fromEntries(cuts.map(({ layer }, i) => [`kept.${layer}`, bools(visible[i]!)]));
     const tokens = joinTokens(all.map((s) => s.tokens));
     const full = await given!.reset().step({ tokens, image: all.flatMap((s) => s.image), extra });
     error = Math.max(error, gap(rowOf(next['logits']!, -1), rowOf(full['logits']!, -1)));

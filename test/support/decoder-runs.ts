@@ -1,7 +1,7 @@
 /** Runs decoders with caches: a prompt, then token by token. */
 import type { ExecSession, HostTensor } from '../../src/main/engine/executor.ts';
 import { DType } from '../../src/main/engine/ir/dtype.ts';
-import type { NumericArray } from '../../src/main/engine/ir/tensor.ts';
+import { halfToNumber, numberToHalf, type NumericArray } from '../../src/main/engine/ir/tensor.ts';
 import type { Model } from '../../src/main/engine/ir/model.ts';
 import { IMAGE_MASK } from '../../src/main/engine/structures/tokens/decoder/image-mask.ts';
 import { seededRandom } from '../../src/main/engine/random.ts';
@@ -54,6 +54,15 @@ export function joinTokens(parts: readonly HostTensor[]): HostTensor {
   return { dtype: first!.dtype, dims: [1, rows, ...first!.dims.slice(2)], data };
 }
 
+const toHalf = (t: HostTensor): HostTensor =>
+  t.dtype === DType.FLOAT16
+    ? t
+    : { ...t, dtype: DType.FLOAT16, data: Uint16Array.from(t.data as Float32Array, numberToHalf) };
+const fromHalf = (t: HostTensor): HostTensor =>
+  t.dtype !== DType.FLOAT16
+    ? t
+    : { ...t, dtype: DType.FLOAT, data: Float32Array.from(t.data as Uint16Array, halfToNumber) };
+
 /** A decoder with the caches of the steps so far. */
 class DecoderRun {
   readonly #model: Model;
@@ -91,13 +100,15 @@ class DecoderRun {
       else if (name === IMAGE_MASK) feeds[name] = bools(image);
       else feeds[name] = tokens;
     }
+    for (const { name, type } of this.#model.graph.inputs)
+      if (type?.elemType === DType.FLOAT16) feeds[name] = toHalf(feeds[name]!);
     const outputs = await this.#session.run(feeds);
     this.#seen += count;
     // Outputs of caches come in the order of their inputs, whatever they are called.
     const presents = this.#model.graph.outputs.filter((v) => v.name.startsWith('present'));
     const pasts = this.#model.graph.inputs.filter((v) => v.name.startsWith('past'));
     for (const [i, past] of pasts.entries()) this.#caches[past.name] = outputs[presents[i]!.name]!;
-    return outputs;
+    return Object.fromEntries(Object.entries(outputs).map(([name, t]) => [name, fromHalf(t)]));
   }
 
   /** Forgets all steps. */

@@ -4,10 +4,10 @@
  */
 import { GraphBuilder } from '../../src/main/engine/autodiff/builder.ts';
 import { importDomains } from '../../src/main/engine/autodiff/walker.ts';
-import { int } from '../../src/main/engine/ir/attribute.ts';
+import { attrInt, int } from '../../src/main/engine/ir/attribute.ts';
 import { DType } from '../../src/main/engine/ir/dtype.ts';
 import { Model } from '../../src/main/engine/ir/model.ts';
-import { f32, i64 } from '../../src/main/engine/ir/tensor.ts';
+import { f32, i64, MemoryTensor, numberToHalf, toFloat32 } from '../../src/main/engine/ir/tensor.ts';
 import type { Value } from '../../src/main/engine/ir/value.ts';
 import { seededRandom } from '../../src/main/engine/random.ts';
 
@@ -250,4 +250,21 @@ export function fusedDecoder({ layers = 4, form = 'packed input' }: { layers?: n
     presents.push([key!, value!]);
   }
   return net.finish(h, presents);
+}
+
+/** Makes a decoder compute in half precision. */
+export function toHalf(model: Model): Model {
+  const { graph } = model;
+  for (const v of graph.initializers) {
+    const t = v.initializer!;
+    if (t.dtype !== DType.FLOAT) continue;
+    const bits = Uint16Array.from(toFloat32(t), numberToHalf);
+    v.initializer = new MemoryTensor(DType.FLOAT16, t.dims, new Uint8Array(bits.buffer));
+    v.type = { elemType: DType.FLOAT16, shape: [...t.dims] };
+  }
+  for (const v of [...graph.inputs, ...graph.outputs])
+    if (v.type?.elemType === DType.FLOAT) v.type = { ...v.type, elemType: DType.FLOAT16 };
+  for (const n of graph.nodes())
+    if (attrInt(n.attributes.get('to'), 0) === DType.FLOAT) n.attributes.set('to', int(DType.FLOAT16));
+  return model;
 }

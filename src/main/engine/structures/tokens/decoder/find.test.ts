@@ -7,6 +7,7 @@ import { Model } from '../../../ir/model.ts';
 import { GraphBuilder } from '../../../autodiff/builder.ts';
 import { findDecoder } from './find.ts';
 import { isSkipped } from './ports.ts';
+import { recommendedCuts } from './stage.ts';
 import type { Decoder } from './types.ts';
 
 const found = (model: Model): Decoder => {
@@ -60,6 +61,18 @@ it('a decoder of fused operators enters a layer through the sum and its norm', (
   expect(
     decoder.layers.every((l) => l.attention.rotatesInside && l.attention.query.before === l.attention.query.end),
   ).toBe(true);
+});
+
+it('recommended cuts are at their shares of the layers', () => {
+  const cuts = (layers: number, criterion: string): [number, number][] =>
+    recommendedCuts(found(plainDecoder({ layers })), criterion).map((c) => [
+      c.layer,
+      (c.keep as { ratio: number }).ratio,
+    ]);
+  expect(cuts(12, 'pyramiddrop')).toEqual([[3, 0.5], [6, 0.25], [9, 0.125]]); // prettier-ignore
+  expect(cuts(12, 'fastv')).toEqual([[1, 0.5]]);
+  expect(cuts(2, 'feather')).toEqual([[1, 0.09]]);
+  expect(cuts(2, 'other')).toEqual([]);
 });
 
 describe('refusals', () => {

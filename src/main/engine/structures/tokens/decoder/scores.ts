@@ -62,11 +62,12 @@ const byHead = (b: GraphBuilder, a: Attention, key: Value): Value => (a.ports ? 
 
 /** @param query [1, h, 1, d] @param keys [1, g, T, d], where h is a multiple of g */
 function scoresOf(b: GraphBuilder, a: Attention, query: Value, keys: Value): Value {
-  const k = a.product ? scaled(b, a.product.input(1)!, a.present[0], keys) : keys;
+  const floats = b.cast(keys, DType.FLOAT);
+  const k = a.product ? scaled(b, a.product.input(1)!, a.present[0], floats) : floats;
   const shape = b.op('Shape', [k]);
   const size = (axis: number): Value => b.slice(shape, [axis], [axis + 1], [0]);
   const grouped = b.op('Reshape', [query, b.concat([b.ints([1]), size(1), b.ints([-1]), size(3)], 0)]);
-  const products = b.matmul(b.cast(grouped, DType.FLOAT), b.transpose(b.cast(k, DType.FLOAT), [0, 1, 3, 2]));
+  const products = b.matmul(b.cast(grouped, DType.FLOAT), b.transpose(k, [0, 1, 3, 2]));
   const flat = b.op('Reshape', [products, b.concat([b.ints([1, -1, 1]), size(2)], 0)]);
   return a.product ? scaled(b, a.node.input(0)!, a.product.output(), flat) : fusedScale(b, a.node, flat, size(3));
 }
@@ -80,7 +81,7 @@ function fusedScale(b: GraphBuilder, node: Node, scores: Value, size: Value): Va
 }
 
 /**
- * Applies the factors and functions between two values of the graph to a third one. Masks, which are added or chosen, are
+ * Applies the factors and functions between two values of the graph to a third one, which is float32. Masks, which are added or chosen, are
  * left out.
  */
 function scaled(b: GraphBuilder, end: Value, start: Value, on: Value): Value {

@@ -31,7 +31,7 @@ export interface TokenCut {
 export interface Stream {
   /** Bool [1, S]: image tokens that are left. */
   readonly image: Value;
-  /** int64 [1, S]: the how-manieth image token each one is. */
+  /** int64 [1, S]: index of each image token among all image tokens of the run. */
   readonly ordinal: Value;
   /** int64 [1]: image tokens of the run before any cut. */
   readonly total: Value;
@@ -77,6 +77,22 @@ export function checkCuts({ layers }: Decoder, cuts: readonly TokenCut[]): void 
     if (!(kept >= 0) || ('ratio' in cut.keep ? kept > 1 : !Number.isInteger(kept)))
       refuse(`${kept} is neither a share nor a number of tokens`);
   });
+}
+
+/**
+ * The cuts that a criterion recommends, at its shares of the layers, where tokens can be dropped. Empty for an unknown
+ * criterion. @internal
+ */
+export function recommendedCuts({ layers }: Decoder, criterion: string): TokenCut[] {
+  const free = layers.filter((l) => l.blocked === null).map((l) => l.index);
+  const cuts = new Map<number, TokenCut>();
+  for (const { depth, keep } of decoderCriterion(criterion)?.recommended ?? []) {
+    const wanted = depth * layers.length;
+    const layer = free.reduce((best, k) => (Math.abs(k - wanted) < Math.abs(best - wanted) ? k : best), free[0] ?? 0);
+    // Two shares that fall on one layer: the later one keeps fewer tokens.
+    if (layer > 0) cuts.set(layer, { layer, keep: { ratio: keep }, criterion });
+  }
+  return [...cuts.values()].sort((a, b) => a.layer - b.layer);
 }
 
 /** Bool [1, S]: the tokens that stay. Tokens that are no image always do. */

@@ -16,7 +16,7 @@ export interface CriterionContext {
   readonly left: Value;
   /** int64 [1]: number of image tokens to keep, at most `left`. */
   readonly take: Value;
-  /** int64 [1, S]: the how-manieth image token each one was before any cut; other tokens hold any number. */
+  /** int64 [1, S]: index of each image token among all image tokens of the run; other tokens hold any number. */
   readonly ordinal: Value;
   /** Columns of the image's grid, or null where they are unknown. */
   readonly columns: number | null;
