@@ -1,5 +1,5 @@
 /**
- * Packages whose pictures have fewer tokens, in transformers.js: it takes the changed configuration,
+ * Packages whose pictures have fewer tokens or pixels, in transformers.js: it takes the changed configuration,
  * and its greedy answer has the tokens that a plain loop over the runtime gives.
  */
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,9 +8,13 @@ import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { ExecSession, HostTensor } from '../../src/main/engine/executor.ts';
 import { DType } from '../../src/main/engine/ir/dtype.ts';
+import type { Facts } from '../../src/main/engine/ir/facts.ts';
+import type { Model } from '../../src/main/engine/ir/model.ts';
 import { serializeModel } from '../../src/main/engine/onnx/index.ts';
 import { featurePlace, selectAfter } from '../../src/main/engine/structures/tokens/after.ts';
-import { countConfigs } from '../../src/main/engine/structures/tokens/counts.ts';
+import { countConfigs, type ChangedConfigs, type Configs } from '../../src/main/engine/structures/tokens/counts.ts';
+import { fewerTiles, pixelConfigs } from '../../src/main/engine/structures/tokens/pixel-configs.ts';
+import { pixelPlace, shrinkPixels } from '../../src/main/engine/structures/tokens/pixels.ts';
 import { tokenMethod } from '../../src/main/engine/structures/tokens/registry.ts';
 import { collectFacts } from '../../src/main/runtime/facts.ts';
 import { openModelFile } from '../../src/main/storage/model-files.ts';
@@ -32,6 +36,10 @@ interface Tensor {
   readonly data: never;
   readonly type: string;
 }
+interface Generator {
+  generate(o: object): Promise<Tensor>;
+  dispose(): Promise<unknown>;
+}
 type Inputs = Readonly<Record<string, Tensor>>;
 
 const packages = resolve(import.meta.dirname, '../../../shared/packages');
@@ -45,34 +53,68 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const readJson = (file: string): unknown => JSON.parse(readFileSync(file, 'utf8'));
 
-/** A copy of a package whose encoder gives `keep` tokens per picture or tile. */
-async function reduce(source: string, method: string, keep: number): Promise<string> {
-  const target = `${source}-${method}-${keep}`;
+interface Change {
+  readonly configs: ChangedConfigs;
+  readonly model: Model;
+}
+
+/** A copy of a package with another encoder and the configuration for it. */
+async function change(
+  source: string,
+  name: string,
+  make: (model: Model, facts: Facts, configs: Configs) => Change,
+): Promise<string> {
+  // prettier-ignore
+  const target = `${source}-${name}`;
   cpSync(join(packages, source), join(folder, target), { recursive: true });
-  const file = join(folder, target, 'onnx/vision_encoder.onnx');
   const model = openModelFile(join(packages, source, 'onnx/vision_encoder.onnx'));
-  const place = featurePlace(model, await collectFacts(model, plainExecutor));
-  if ('refused' in place) throw new Error(place.refused);
   const names = ['config.json', 'processor_config.json', 'preprocessor_config.json'];
   const configs = Object.fromEntries(names.map((n) => [n, readJson(join(packages, source, n))]));
-  const changed = countConfigs(configs, { from: place.count, to: place.fixed + keep });
-  if ('refused' in changed) throw new Error(changed.refused);
-  writeFileSync(file, serializeModel(selectAfter(model, place, tokenMethod(method)!, keep)));
+  const made = make(model, await collectFacts(model, plainExecutor), configs);
+  if ('refused' in made.configs) throw new Error(made.configs.refused);
+  writeFileSync(join(folder, target, 'onnx/vision_encoder.onnx'), serializeModel(made.model));
+  for (const [n, config] of Object.entries(made.configs.configs)) writeFileSync(join(folder, target, n), JSON.stringify(config)); // prettier-ignore
   const decoder = openModelFile(join(packages, source, 'onnx/decoder_model_merged.onnx'));
   // transformers.js makes empty caches from the declared shapes, and of their symbols knows `batch_size` alone.
   for (const v of decoder.graph.inputs)
     if (v.name.startsWith('past_key_values'))
       v.type = { ...v.type!, shape: ['batch_size', ...v.type!.shape!.slice(1)] };
   writeFileSync(join(folder, target, 'onnx/decoder_model_merged.onnx'), serializeModel(decoder));
-  for (const [n, config] of Object.entries(changed.configs)) writeFileSync(join(folder, target, n), JSON.stringify(config)); // prettier-ignore
   return target;
 }
+
+/** Fewer tokens behind the projector. */
+const reduce = (source: string, method: string, keep: number): Promise<string> =>
+  change(source, `${method}-${keep}`, (model, facts, configs) => {
+    const place = featurePlace(model, facts);
+    if ('refused' in place) throw new Error(place.refused);
+    return {
+      configs: countConfigs(configs, { from: place.count, to: place.fixed + keep }),
+      model: selectAfter(model, place, tokenMethod(method)!, keep),
+    };
+  });
+
+/** Smaller pictures. */
+const shrink = (source: string, side: number): Promise<string> =>
+  change(source, `${side}-pixels`, (model, facts, configs) => {
+    const place = pixelPlace(model, facts);
+    if ('refused' in place) throw new Error(place.refused);
+    const tokens = { from: place.grid[0] * place.grid[1], to: (side / place.patch[0]) * (side / place.patch[1]) };
+    return {
+      configs: pixelConfigs(configs, { from: place.size, to: [side, side], tokens }),
+      model: shrinkPixels(model, facts, place, [side, side]),
+    };
+  });
+
+/** One tile per picture. */
+const oneTile = (source: string): Promise<string> =>
+  change(source, 'one-tile', (model, _, configs) => ({ configs: { configs: fewerTiles(configs).at(-1)!.configs, notes: [] }, model })); // prettier-ignore
 
 const TYPES: Readonly<Record<string, number>> = { float32: DType.FLOAT, int64: DType.INT64, bool: DType.BOOL };
 const hostTensor = (t: Tensor): HostTensor => ({ dtype: TYPES[t.type]!, dims: t.dims, data: t.data });
 
 /** The greedy answer by a plain loop: embeddings, features over the places of pictures, decoder with a cache. */
-async function answer(target: string, inputs: Inputs, imageToken: number, tokens: number): Promise<number[]> {
+async function answer(target: string, inputs: Inputs, tokens: number): Promise<number[]> {
   const open = (component: string): Promise<ExecSession> =>
     plainExecutor.openBytes(join(folder, target, `onnx/${component}.onnx`));
   const [encoder, embed] = [await open('vision_encoder'), await open('embed_tokens')];
@@ -81,7 +123,7 @@ async function answer(target: string, inputs: Inputs, imageToken: number, tokens
   const given = Object.fromEntries(encoder.inputNames.map((n) => [n, hostTensor(inputs[n]!)]));
   const features = (await encoder.run(given))['image_features']!;
   const width = features.dims.at(-1)!;
-  expect(ids.filter((id) => id === imageToken)).toHaveLength(features.data.length / width);
+  expect(ids.filter((id) => id === IMAGE_TOKEN)).toHaveLength(features.data.length / width);
   const embedded = async (list: number[]): Promise<Float32Array> => {
     const input_ids = { dtype: DType.INT64, dims: [1, list.length], data: BigInt64Array.from(list, BigInt) };
     return Float32Array.from((await embed.run({ input_ids }))['inputs_embeds']!.data as Float32Array);
@@ -89,7 +131,7 @@ async function answer(target: string, inputs: Inputs, imageToken: number, tokens
   let rows = await embedded(ids);
   let at = 0;
   for (const [i, id] of ids.entries())
-    if (id === imageToken) rows.set((features.data as Float32Array).subarray(at * width, ++at * width), i * width);
+    if (id === IMAGE_TOKEN) rows.set((features.data as Float32Array).subarray(at * width, ++at * width), i * width);
 
   const pasts = decoder.inputNames.filter((n) => n.startsWith('past_key_values'));
   const size = { heads: 2, width: 16 };
@@ -124,42 +166,55 @@ const picture = (): Uint8ClampedArray =>
     return (x > 40 && x < 90 && y > 30 ? 220 : x + (i % 3) * 40) - y / 2;
   });
 
-const ANSWER = 12;
+const ANSWER = 8;
+const SETTINGS = { max_new_tokens: ANSWER, min_new_tokens: ANSWER, do_sample: false };
+const IMAGE_TOKEN = 3;
 
-describe.skipIf(missing !== null)('transformers.js runs packages with fewer tokens', () => {
+describe.skipIf(missing !== null)('transformers.js runs changed packages', () => {
   const { env, RawImage, AutoModelForImageTextToText, AutoProcessor, LlavaProcessor } = library ?? ({} as Library);
 
-  it.each([
-    ['smolvlm-decomposed', 'dpp', 8],
-    ['smolvlm-decomposed', 'pool', 4],
-    ['llava-decomposed', 'dpp', 24],
-    ['llava-decomposed', 'pool', 16],
-  ] as const)('%s, %s to %d', async (source, method, keep) => {
-    const target = await reduce(source, method, keep);
+  type Call = (...args: unknown[]) => Promise<Inputs>;
+  /** Inputs for a picture and a prompt. */
+  async function prepare(target: string): Promise<Inputs> {
     env.allowRemoteModels = false;
     env.localModelPath = folder;
     const image = new RawImage(picture(), 128, 128, 3);
     const text = '<image>what is red';
-    const isLlava = source.startsWith('llava');
-    type Call = (...args: unknown[]) => Promise<Inputs>;
+    const isLlava = target.startsWith('llava');
     const processor = (await (isLlava ? LlavaProcessor : AutoProcessor).from_pretrained(target)) as Call;
-    const inputs = await (isLlava ? processor(image, text) : processor(text, [image]));
-    const options = { dtype: 'fp32', device: 'cpu' };
-    const model = (await AutoModelForImageTextToText.from_pretrained(target, options)) as {
-      generate(o: object): Promise<Tensor>;
-      dispose(): Promise<unknown>;
-    };
-    const settings = { max_new_tokens: ANSWER, min_new_tokens: ANSWER, do_sample: false };
-    const generated = await model.generate({ ...inputs, ...settings });
+    return isLlava ? processor(image, text) : processor(text, [image]);
+  }
+
+  const load = (target: string): Promise<Generator> =>
+    AutoModelForImageTextToText.from_pretrained(target, { dtype: 'fp32', device: 'cpu' }) as Promise<Generator>;
+
+  it.each([
+    ['smolvlm-decomposed, dpp to 8', 5 * 8, () => reduce('smolvlm-decomposed', 'dpp', 8)],
+    ['smolvlm-decomposed, pool to 4', 5 * 4, () => reduce('smolvlm-decomposed', 'pool', 4)],
+    ['smolvlm-decomposed, one tile', 16, () => oneTile('smolvlm-decomposed')],
+    ['llava-decomposed, dpp to 24', 24, () => reduce('llava-decomposed', 'dpp', 24)],
+    ['llava-decomposed, pool to 16', 16, () => reduce('llava-decomposed', 'pool', 16)],
+    ['llava-decomposed, 84 x 84 pixels', 36, () => shrink('llava-decomposed', 84)],
+  ] as const)('%s', async (_, places, make) => {
+    const target = await make();
+    const inputs = await prepare(target);
+    const ids = Array.from(inputs['input_ids']!.data as BigInt64Array, Number);
+    expect(ids.filter((id) => id === IMAGE_TOKEN)).toHaveLength(places);
+    const model = await load(target);
+    const generated = await model.generate({ ...inputs, ...SETTINGS });
     const got = Array.from(generated.data as BigInt64Array, Number).slice(-ANSWER);
-    const imageToken = 3;
-    expect(got).toEqual(await answer(target, inputs, imageToken, ANSWER));
-    // Without the changed configuration the numbers of places and rows differ.
-    for (const n of ['config.json', 'processor_config.json'])
-      cpSync(join(packages, source, n), join(folder, target, n));
-    const old = (await (isLlava ? LlavaProcessor : AutoProcessor).from_pretrained(target)) as Call;
-    const unchanged = await (isLlava ? old(image, text) : old(text, [image]));
-    await expect(model.generate({ ...unchanged, ...settings })).rejects.toThrow('do not match');
+    expect(got).toEqual(await answer(target, inputs, ANSWER));
+    await model.dispose();
+  });
+
+  it('refuses a package with the configuration of another number', async () => {
+    const target = await reduce('llava-decomposed', 'stride', 20);
+    const processor = join(folder, target, 'processor_config.json');
+    const config = readJson(processor) as Record<string, number>;
+    writeFileSync(processor, JSON.stringify({ ...config, num_additional_image_tokens: 0 }));
+    const model = await load(target);
+    const inputs = await prepare(target);
+    await expect(model.generate({ ...inputs, ...SETTINGS })).rejects.toThrow('do not match');
     await model.dispose();
   });
 });
