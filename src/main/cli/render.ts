@@ -3,6 +3,7 @@ import type { CompressReport, ModelMeasure, Quality, WorkloadResult } from '../.
 import type { JobRecord } from '../../shared/model/job-record.ts';
 import type { BenchReport, CompareReport, InspectReport, Port } from '../../shared/model/tasks.ts';
 import type { DeviceProfile, GroupInfo, LatencyStats, Skipped } from '../../shared/model/types.ts';
+import { tokenSentences } from '../../shared/model/token-words.ts';
 import { figureName, interval, renderMeanings, renderOriginal, renderVerdict } from './render-quality.ts';
 import { bytes, count, duration, milliseconds, percent, table } from './format.ts';
 
@@ -81,6 +82,7 @@ export function renderCompress(r: CompressReport, colours = false): string {
     text += `The lowest possible latency${use ? ` of ${use.component}` : ''} is about ${milliseconds(r.unreachable.bestMs)}. Slowest operators:\n`;
     text += table(r.unreachable.holds.map((h) => [`  ${h.operator}`, milliseconds(h.ms)]));
   }
+  if (r.tokens) text += `${tokenSentences(r.tokens).join('\n')}\n`;
   if (r.blocksRemoved.length > 0) text += `blocks removed: ${r.blocksRemoved.join(', ')}\n`;
   const cut = r.groups.filter((g) => g.kept < g.units);
   if (cut.length > 0) {

@@ -5,29 +5,22 @@
 import { stat } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
 import type { CompressReport } from '../../shared/model/job.ts';
-import { isWithin } from '../engine/allocation/fit-budget.ts';
-import { leastState } from '../engine/allocation/space.ts';
-import { predictMs } from '../engine/allocation/state.ts';
 import { keptUnits, removedWhole } from '../engine/structures/structure-info.ts';
 import { withoutRules } from '../engine/structures/without-rules.ts';
 import { acceptance } from '../engine/quality/acceptance.ts';
 import { localDevice } from '../runtime/device.ts';
 import { createExecutor } from '../runtime/executor.ts';
 import type { StageContext } from './context.ts';
-import { measureOf, reportHead, unreachable } from './evaluate/report.ts';
+import { measureOf, reportHead } from './evaluate/report.ts';
 import { searchFloorIfRuined } from './floor-search.ts';
-import { leastMeasure } from './measure/paired-benchmark.ts';
 import { threadsNote } from './measure/threads-note.ts';
 import { findResult, type Result } from './make-result.ts';
+import { missedByAll } from './missed-budget.ts';
 import { withJob, type Job, type JobRequest } from './open-job.ts';
-import { measureOriginal, openSearch, type MeasuredOriginal } from './open-search.ts';
+import { measureOriginal } from './open-search.ts';
 import { writeBundle } from './pack/write-bundle.ts';
-import { tidy } from './prepare/prepare.ts';
 import { randomNotes } from './prepare/random-notes.ts';
-import type { SearchOptions } from './search-plan.ts';
-
-/** A prediction below this share of the budget is accepted without a measurement. */
-const PLAIN = 0.75;
+import { openBestSearch, type OpenedSearch } from './token-search.ts';
 
 /** A further judgement of a result before it is packed. @param model path of the result */
 export type JudgeResult = (report: CompressReport, model: string) => Promise<CompressReport>;
@@ -40,12 +33,12 @@ export const runCompress = (
   withJob(request, ctx, async (job, within) => {
     const notes = await notesOf(job);
     const measured = await measureOriginal(job, notes, within);
-    const search = await openSearch(job, measured, notes, within);
-    const missed = await missedByAll(job, measured, search, within);
+    const best = await openBestSearch(job, measured, notes, within);
+    const missed = await missedByAll(best.job, best.measured, best.search, within);
     if (missed) return { ...missed, notes };
-    const found = await findResult(job, measured, search, within);
-    const report = await reportOf(job, { measured, search, found, notes }, within);
-    return packed(job, found, await judge(report, found.path), within);
+    const found = await findResult(best.job, best.measured, best.search, within);
+    const report = await reportOf(best, { found, notes }, within);
+    return packed(best.job, found, await judge(report, found.path), within);
   });
 
 async function notesOf({ request, prepared, loaded, data }: Job): Promise<string[]> {
@@ -61,45 +54,12 @@ async function notesOf({ request, prepared, loaded, data }: Job): Promise<string
   ];
 }
 
-/**
- * Returns the report when even the largest cut misses the budget, else null. Runs before all costly
- * steps, and measures only when the prediction is inconclusive.
- */
-async function missedByAll(
-  job: Job,
-  { baselineMs, spread, budgetRatio }: MeasuredOriginal,
-  { search }: SearchOptions,
-  ctx: StageContext,
-): Promise<Omit<CompressReport, 'notes'> | null> {
-  const { loaded, beside, clock } = job;
-  const { space, start, cut } = search.value;
-  const fastest = leastState(space, start);
-  if (predictMs(space, fastest) <= PLAIN * budgetRatio * baselineMs) return null;
-  const { model: least } = cut(fastest);
-  tidy(least);
-  const smallest = await leastMeasure(least, beside.compare, budgetRatio);
-  if (isWithin(smallest.ratio / budgetRatio)) return null;
-  return {
-    ...reportHead(job, ctx),
-    ...(await unreachable(job, { least, ratio: smallest.ratio, bestMs: smallest.pruned.p50Ms })),
-    budgetMs: budgetRatio * baselineMs * spread,
-    baseline: await measureOf(loaded.model, loaded.bytes, smallest.original, null, job, ctx),
-    seconds: clock.seconds(),
-  };
-}
-
 async function reportOf(
-  job: Job,
-  o: {
-    readonly measured: MeasuredOriginal;
-    readonly search: SearchOptions;
-    readonly found: Result;
-    readonly notes: string[];
-  },
+  { job, search, tokens }: OpenedSearch,
+  { found, notes }: { readonly found: Result; readonly notes: string[] },
   ctx: StageContext,
 ): Promise<CompressReport> {
   const { request, loaded, clock } = job;
-  const { found, search, notes } = o;
   const { plan, learned, final } = found;
   const { budgetMs, latency } = final;
   if (found.chosen.limited) notes.push(limitedNote(request.recipe.allocationSeconds));
@@ -123,6 +83,7 @@ async function reportOf(
     model: null,
     groups: keptUnits(job.prepared.structures, plan),
     blocksRemoved: removedWhole(job.prepared.structures, plan),
+    ...(tokens && { tokens }),
     seconds: clock.seconds(),
     notes,
   };

@@ -78,6 +78,7 @@ describe('a recipe', () => {
     allocation: 'uniform',
     blocks: !base.blocks,
     channels: !base.channels,
+    tokens: 'stride',
     floor: base.floor / 2,
     freeze: ['a'],
     keep: { a: 0.5 },

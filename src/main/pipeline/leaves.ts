@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { CompressRequest, Recipe } from '../../shared/model/job.ts';
-import type { Budget, DeviceProfile, Plan } from '../../shared/model/types.ts';
+import type { Budget, DeviceProfile, Plan, TokenSchedule } from '../../shared/model/types.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { keyOf, type Candidate } from '../engine/allocation/fit-budget.ts';
 import type { Model } from '../engine/ir/model.ts';
@@ -126,6 +126,9 @@ export const seedLeaf = ({ seed }: Pick<CompressRequest, 'seed'>): Keyed<number>
 
 /** Number of samples for each step. */
 export const limitLeaves = <T extends object>(limits: T): Fields<T> => fieldsOf('limit', limits);
+
+/** A schedule of tokens, keyed by its method, seed and steps. */
+export const scheduleLeaf = (schedule: TokenSchedule): Keyed<TokenSchedule> => leaf('tokens', schedule, schedule);
 
 /** A plan, keyed by its choices. */
 export const planLeaf = (plan: Plan): Keyed<Plan> => leaf('plan', plan, plan);

@@ -60,7 +60,9 @@ async function makeResult(
   const { plan, planHash, chosen, compensated } = await searchPlan(search, ctx);
   if (planHash === before) return null;
   await guardCut(prepared, plan, ctx);
-  const learned = await recoverAndEvaluate(job, compensated, inputs, ctx);
+  // The original teaches, with all of its tokens.
+  const teacher = job.whole ?? inputs.prepared;
+  const learned = await recoverAndEvaluate(job, compensated, { ...inputs, prepared: teacher }, ctx);
   const { path } =
     source === loaded.model
       ? learned.model.value

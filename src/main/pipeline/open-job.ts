@@ -3,6 +3,7 @@
  * measuring tools.
  */
 import type { CompressRequest } from '../../shared/model/job.ts';
+import type { TokenSchedule } from '../../shared/model/types.ts';
 import type { Model } from '../engine/ir/model.ts';
 import type { TimedPhase } from '../engine/latency/phases.ts';
 import { meaningsOf, type Meanings } from '../engine/quality/meaning.ts';
@@ -50,6 +51,10 @@ export interface Job {
   /** The given model, with a free batch size where it supports that; data run through it. */
   readonly source: Model;
   readonly prepared: Prepared;
+  /** Set where `prepared` has fewer tokens than the original. */
+  readonly tokens?: TokenSchedule;
+  /** The prepared model with all its tokens, where `prepared` has fewer. */
+  readonly whole?: Keyed<Prepared>;
   readonly meanings: Meanings;
   /** Suspicious findings about the original on the data. */
   readonly warnings: readonly string[];

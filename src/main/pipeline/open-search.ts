@@ -63,7 +63,10 @@ export async function openSearch(
   const { space, start } = openSpace(prepared.structures, scored.value.scores, latency.counts, latency.model, recipe);
   clock.mark('score');
   const component = request.part?.component ?? 'model';
-  const plan = (s: State): Plan => planOf(space, s, { [component]: loaded.sha256 });
+  const plan = (s: State): Plan => ({
+    ...planOf(space, s, { [component]: loaded.sha256 }),
+    ...(job.tokens && { tokens: job.tokens }),
+  });
   const scope = {
     space,
     start,

@@ -29,6 +29,7 @@ const INPUTS: Record<string, readonly string[]> = {
   split: ['dataset', 'holdout', 'seed'],
   calibration: ['source', 'samples', 'count', 'size', 'seed'],
   'larger-batches': ['prepared', 'calibration'],
+  'fewer-tokens': ['source', 'prepared', 'schedule', 'batch', 'runtime'],
   // Results about the machine and the conditions.
   providers: ['device'],
   baseline: TIMED,
@@ -43,6 +44,7 @@ const INPUTS: Record<string, readonly string[]> = {
   targets: ['prepared', 'calibration', 'threads'],
   // Results of one job.
   'job-model': ['job'],
+  tokens: ['prepared', 'calibration', 'tokens', 'seed', 'threads', 'search'],
   allocate: [...COST, 'known', 'search'],
   // Results of one plan.
   compensate: ['prepared', 'calibration', 'plan', 'compensation', 'rounds', 'threads'],

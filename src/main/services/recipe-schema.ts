@@ -7,6 +7,7 @@ import type { Recipe } from '../../shared/model/job.ts';
 import { AUTO } from '../../shared/model/recipes.ts';
 import { allAllocationMethods } from '../engine/allocation/methods/registry.ts';
 import { allCriteria } from '../engine/criteria/registry.ts';
+import { TOKEN_METHODS } from '../engine/structures/tokens/registry.ts';
 
 const share = z.number().gt(0).lte(1);
 const whole = z.number().int().positive();
@@ -20,6 +21,7 @@ export const recipeSchema = z.strictObject({
   allocation: named(allAllocationMethods()),
   channels: z.boolean(),
   blocks: z.boolean(),
+  tokens: named([{ name: AUTO }, { name: 'none' }, ...TOKEN_METHODS]),
   floor: share,
   freeze: z.array(text).max(10_000),
   keep: z.record(text, share),

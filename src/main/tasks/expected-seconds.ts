@@ -11,6 +11,7 @@ const WEIGHTS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
     latency: 30,
     score: 2,
     allocate: 60,
+    tokens: 10,
     compensate: 20,
     evaluate: 10,
     recover: 300,

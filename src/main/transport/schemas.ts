@@ -25,11 +25,12 @@ const dims = z.record(name, z.number().int().positive().max(1e9));
 const workload = z.record(name, z.number().int().min(0).max(1e9));
 const packaged = { package: path, settings: workload.optional(), family: family.optional(), dims: dims.optional() };
 const part = z.strictObject({ package: path, component: name, metric: name, settings: workload });
-// Requests of earlier versions hold a number of plans, which is no longer an option, and no time
-// limit for the allocation.
+// Requests of earlier versions hold a number of plans, which is no longer an option, no time limit
+// for the allocation, and no token method.
 const recipe = recipeSchema
   .extend({
     allocationSeconds: recipeSchema.shape.allocationSeconds.default(PRESETS[DEFAULT_PRESET].allocationSeconds),
+    tokens: recipeSchema.shape.tokens.default('none'),
     plans: z.number().optional(),
   })
   .transform(({ plans: _, ...rest }): Recipe => rest);

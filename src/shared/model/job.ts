@@ -1,6 +1,6 @@
 import type { Interval, OutputQuality } from './quality.ts';
 import type { OutputReading } from './readings.ts';
-import type { Budget, Family, GroupInfo, LatencyStats, Provenance, Skipped } from './types.ts';
+import type { Budget, Family, GroupInfo, LatencyStats, Provenance, Skipped, TokenSchedule } from './types.ts';
 
 /** Preprocessing, as in a `*.preprocess.json`; every key is optional. Order: resize, crop, channel order, rescale, mean, std, layout. */
 export interface Preprocess {
@@ -31,6 +31,8 @@ export interface Recipe {
   readonly blocks: boolean;
   /** Whether channels may be removed. */
   readonly channels: boolean;
+  /** Name of the token method that may reduce the tokens of a transformer, 'auto' to compare several, or 'none'. */
+  readonly tokens: string;
   /** Smallest keep ratio of a group. */
   readonly floor: number;
   /** Glob patterns of group ids, block ids or node names that must stay whole. */
@@ -252,6 +254,24 @@ export interface KeptFloor {
   readonly quality: Quality;
 }
 
+/** How the tokens of a transformer were treated. */
+export interface TokensReport {
+  /** Tokens before the first layer, and behind the last step. */
+  readonly before: number;
+  readonly left: number;
+  /** Null where all tokens stay. */
+  readonly schedule: TokenSchedule | null;
+  /** The ways that were compared, each with a plan for the budget. */
+  readonly tried: readonly {
+    readonly way: 'other structures' | 'tokens and other structures' | 'tokens';
+    readonly schedule: TokenSchedule | null;
+    /** Measured latency with fewer tokens alone, over the original's. */
+    readonly tokensRatio: number;
+    /** Change of the outputs on calibration samples; null where the way cannot meet the budget. */
+    readonly change: number | null;
+  }[];
+}
+
 /** Final JSON document of `compress`. */
 export interface CompressReport {
   readonly job: string;
@@ -278,6 +298,8 @@ export interface CompressReport {
   readonly family: Family;
   readonly groups: readonly (GroupInfo & { readonly kept: number })[];
   readonly blocksRemoved: readonly string[];
+  /** Present where the model has tokens that may be reduced. */
+  readonly tokens?: TokensReport;
   /** Reading of each output. */
   readonly outputs?: readonly OutputMeaning[];
   /** True when the budget was met and the floor kept; false whenever `reasons` is not empty. */

@@ -12,6 +12,7 @@ const balanced: Recipe = {
   allocation: 'measured',
   blocks: true,
   channels: true,
+  tokens: AUTO,
   floor: 0.1,
   freeze: [],
   keep: {},

@@ -56,6 +56,8 @@ export interface Plan {
   readonly version: 2;
   /** sha256 of the original model file of each component. */
   readonly package: Readonly<Record<string, string>>;
+  /** Applied before the choices; absent where all tokens stay. */
+  readonly tokens?: TokenSchedule;
   readonly choices: readonly PlanChoice[];
 }
 

@@ -2,6 +2,7 @@
 import type { Interval } from '../../../shared/model/quality.ts';
 import type { CompressReport, ModelMeasure, Preprocess, WorkloadResult } from '../../../shared/model/job.ts';
 import { figureText } from '../../../shared/model/readings.ts';
+import { tokenSentences } from '../../../shared/model/token-words.ts';
 import type { Budget, DeviceProfile } from '../../../shared/model/types.ts';
 
 export interface CardInput {
@@ -117,6 +118,7 @@ export function modelCard(c: CardInput): string {
     '',
     `Recipe ${inline(r.recipe.name)}: criterion ${inline(r.recipe.criterion)}, allocation ${r.recipe.allocation}, compensation ${r.recipe.compensation}, ` +
       `recovery ${r.recipe.recovery.enabled ? `by distillation, at most ${r.recipe.recovery.seconds} s` : 'off'}.`,
+    ...(r.tokens ? [inline(tokenSentences(r.tokens).join(' '))] : []),
     [`${r.blocksRemoved.length} blocks removed`, ...keptByKind(r.groups)].join('; ') + '.',
     'The recipe, the plan (removed channels and blocks) and the full report are in `secateur/`.',
   );

@@ -54,7 +54,7 @@ export function applyPlan(
   return { ...surgery, bypassed };
 }
 
-/** What a cut does: indices that it removes along axes, and edits of the graph after them. */
+/** The parts of a cut: indices that it removes along axes, and edits of the graph after them. */
 export interface Draft {
   readonly removal: Removal;
   readonly rewiring: readonly ((copy: CutCopy) => void)[];

@@ -22,6 +22,7 @@ export const stages: Readonly<Record<string, string>> = {
   latency: 'Timing operators at different widths',
   score: 'Scoring units',
   allocate: 'Choosing what to prune',
+  tokens: 'Comparing fewer tokens',
   compensate: 'Refitting weights',
   evaluate: 'Evaluating on samples',
   recover: 'Recovering quality',

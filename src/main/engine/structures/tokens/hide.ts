@@ -35,6 +35,7 @@ interface Shown {
 /**
  * @returns the masked model, with the output `tokens_index`: int64 [1, k], the tokens that are shown in the end
  * @throws SecateurError 'plan-invalid' where the schedule does not fit the model
+ * @internal
  */
 export function hideTokens(
   { model, facts, places }: { readonly model: Model; readonly facts: Facts; readonly places: readonly TokenPlace[] },

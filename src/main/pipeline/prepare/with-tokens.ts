@@ -1,0 +1,36 @@
+/** The prepared model with fewer tokens: plans over channels, heads and blocks are then cut from it. */
+import type { TokenSchedule } from '../../../shared/model/types.ts';
+import type { Model } from '../../engine/ir/model.ts';
+import { findStructures } from '../../engine/structures/find.ts';
+import { cutTokens } from '../../engine/structures/tokens/cut.ts';
+import { findTokenPlaces } from '../../engine/structures/tokens/places.ts';
+import type { StageContext } from '../context.ts';
+import { graphLeaf, structureOf } from '../leaves.ts';
+import { derived, input } from '../stage.ts';
+import { factsStage } from './cached-facts.ts';
+import type { Prepared } from './prepare.ts';
+
+export const withTokens = derived({
+  name: 'fewer-tokens',
+  version: 1,
+  inputs: {
+    source: input<Model>(),
+    prepared: input<Prepared>(),
+    schedule: input<TokenSchedule>(),
+    batch: input<number>(),
+    runtime: input<string>(),
+  },
+  run: async (
+    { prepared, schedule },
+    ctx: Pick<StageContext, 'executor' | 'artifact'>,
+    { given },
+  ): Promise<Prepared> => {
+    const model = cutTokens({ ...prepared, ...findTokenPlaces(prepared.model, prepared.facts) }, schedule);
+    const { value: facts } = await factsStage.run({ ...given, graph: graphLeaf(model) }, ctx);
+    return { ...prepared, model, facts, ...findStructures(model, facts) };
+  },
+  content: ({ model, structures }: Prepared) => [
+    structureOf(model),
+    structures.map((s) => [s.kind.name, s.id, s.units, s.axes?.members.length ?? null]),
+  ],
+});

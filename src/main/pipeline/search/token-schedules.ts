@@ -1,0 +1,109 @@
+/**
+ * Compares ways to reduce the tokens of a model by what they change and by measured latency. Runs before the search over
+ * channels, heads and blocks, which then starts from a model with fewer tokens.
+ */
+import type { TokenSchedule } from '../../../shared/model/types.ts';
+import type { Recipe } from '../../../shared/model/job.ts';
+import { frontier, tokenCandidates, type TokenCandidate } from '../../engine/structures/tokens/candidates.ts';
+import { cutTokens } from '../../engine/structures/tokens/cut.ts';
+import { findTokenPlaces, type TokenPlaces } from '../../engine/structures/tokens/places.ts';
+import { TOKEN_METHODS } from '../../engine/structures/tokens/registry.ts';
+import type { StageContext } from '../context.ts';
+import type { Compare } from '../measure/paired-benchmark.ts';
+import { firstSamples, type Calibration } from '../prepare/calibration.ts';
+import type { Prepared } from '../prepare/prepare.ts';
+import { input, jsonFile, stage } from '../stage.ts';
+import { openDistance } from './sensitivity.ts';
+
+/** A schedule, alone: without any other cut. */
+export interface TriedSchedule {
+  readonly schedule: TokenSchedule;
+  /** Change of the outputs on samples, as heads define it. */
+  readonly cost: number;
+  /** Measured latency over the original's. */
+  readonly ratio: number;
+}
+
+/** The instrument of a job. */
+export interface TokenScope {
+  readonly compare: Compare;
+  readonly budgetRatio: number;
+}
+
+/** Methods that `auto` compares. The others stand beside them in tables and can be chosen by name. */
+const AUTO_METHODS = ['dpp', 'evit', 'pool', 'stride', 'tome'];
+/** Measured of each list of candidates that no other one beats. */
+const MOST = 8;
+/** A session's place in memory makes fast models some percent faster or slower, so each is opened several times. */
+const LOOK = { maxSeconds: 0.8, openings: 3 };
+/** Samples that rank schedules. */
+const SAMPLES = 128;
+
+export const tokenSchedules = stage({
+  name: 'tokens',
+  version: 1,
+  inputs: {
+    prepared: input<Prepared>(),
+    calibration: input<Calibration>(),
+    tokens: input<Recipe['tokens']>(),
+    seed: input<number>(),
+    threads: input<number>(),
+    search: input<TokenScope>(),
+  },
+  run: async ({ prepared, calibration, tokens, seed, threads, search }, ctx: Tools): Promise<TriedSchedule[]> => {
+    const found = placesOf(prepared);
+    const methods = TOKEN_METHODS.filter((m) =>
+      tokens === 'auto' ? AUTO_METHODS.includes(m.name) : m.name === tokens,
+    );
+    const candidates = tokenCandidates(found, methods, seed);
+    const costed = await costsOf(candidates, { prepared, found, calibration, threads }, ctx);
+    const tried: TriedSchedule[] = [];
+    for (const [i, c] of thinned(frontier(costed), MOST).entries()) {
+      ctx.progress({
+        stage: 'tokens',
+        message: `measuring fewer tokens, ${c.schedule.method}`,
+        done: 0.5 + i / (2 * MOST),
+      });
+      const { ratio } = await search.compare(cutTokens({ ...prepared, ...found }, c.schedule), LOOK);
+      tried.push({ schedule: c.schedule, cost: c.cost, ratio });
+    }
+    return tried.sort((a, b) => a.ratio - b.ratio);
+  },
+  codec: jsonFile<TriedSchedule[]>('schedules.json'),
+});
+
+type Tools = Pick<StageContext, 'executor' | 'progress'>;
+
+/** Places in a model whose outputs keep their shapes. */
+export const placesOf = ({ model, facts }: Pick<Prepared, 'model' | 'facts'>): TokenPlaces =>
+  findTokenPlaces(model, facts);
+
+async function costsOf(
+  candidates: readonly TokenCandidate[],
+  o: {
+    readonly prepared: Prepared;
+    readonly found: TokenPlaces;
+    readonly calibration: Calibration;
+    readonly threads: number;
+  },
+  ctx: Tools,
+): Promise<(TokenCandidate & { readonly cost: number })[]> {
+  const { prepared, found, calibration, threads } = o;
+  const distance = await openDistance(ctx.executor, prepared, firstSamples(calibration, SAMPLES), threads);
+  const out: (TokenCandidate & { readonly cost: number })[] = [];
+  for (const [i, c] of candidates.entries()) {
+    ctx.progress({
+      stage: 'tokens',
+      message: `trying fewer tokens, ${c.schedule.method}`,
+      done: i / (2 * candidates.length),
+    });
+    out.push({ ...c, cost: await distance(cutTokens({ ...prepared, ...found }, c.schedule)) });
+  }
+  return out;
+}
+
+/** At most `n` of a list, evenly spread. */
+const thinned = <T>(list: readonly T[], n: number): T[] =>
+  list.length <= n
+    ? [...list]
+    : Array.from({ length: n }, (_, i) => list[Math.round((i * (list.length - 1)) / (n - 1))]!);
