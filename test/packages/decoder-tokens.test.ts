@@ -35,6 +35,7 @@ const REFUSED = [
   ['packages/lfm2moe-genai-qmoe-int4/model.onnx', 'input_ids, past.0.conv'],
   ['packages/gptoss-optimum-batched/model.onnx', 'window'],
   ['packages/vitgpt2-optimum/decoder_with_past_model.onnx', 'the input encoder_hidden_states'],
+  ['packages/vitgpt2-optimum/decoder_model_merged.onnx', 'outside of branches'],
   ['packages/blip-caption/onnx/text_decoder_model.onnx', 'not concatenated with a cache'],
   ['assets/packages/digitgrid/decoder_model.onnx', 'not concatenated with a cache'],
 ] as const;

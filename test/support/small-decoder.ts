@@ -107,6 +107,7 @@ export interface SmallOptions {
    */
   readonly odd?:
     | 'window'
+    | 'number of logits'
     | 'positions in the mask'
     | 'no positions'
     | 'counted positions'
@@ -171,6 +172,10 @@ export function plainDecoder({ layers = 4, headNorm = false, odd }: SmallOptions
     presents.push([key, value]);
   }
   if (odd === 'bypass') x = b.add(x, earlier!);
+  if (odd === 'number of logits') {
+    const count = b.unsqueeze(net.input('num_logits_to_keep', DType.INT64, []), [0]);
+    x = b.op('Slice', [x, b.neg(count), b.ints([END]), b.ints([1])]);
+  }
   return net.finish(net.norm(x), presents);
 }
 
@@ -179,6 +184,7 @@ const FUSED = {
   'packed input': 18,
   'three inputs': 18,
   'positions outside': 18,
+  'positions as an input': 18,
   MultiHeadAttention: 18,
   Attention: 24,
 } as const;
@@ -194,8 +200,9 @@ export function fusedDecoder({ layers = 4, form = 'packed input' }: { layers?: n
   const { b } = net;
   const embeds = net.input('inputs_embeds', DType.FLOAT, ['batch', 'seq', width]);
   const mask = net.input('attention_mask', DType.INT64, ['batch', 'total']);
-  const inside = form === 'packed input' || form === 'three inputs';
-  const ids = inside ? null : net.input('position_ids', DType.INT64, ['batch', 'seq']);
+  const given = form === 'positions as an input';
+  const inside = form === 'packed input' || form === 'three inputs' || given;
+  const ids = inside && !given ? null : net.input('position_ids', DType.INT64, ['batch', 'seq']);
   const keyHeads = form === 'MultiHeadAttention' ? heads : groups;
   const caches = Array.from({ length: layers }, (_, i) => net.cache(i, keyHeads));
   const table = (f: (x: number) => number): Value =>
@@ -207,7 +214,7 @@ export function fusedDecoder({ layers = 4, form = 'packed input' }: { layers?: n
   ];
   const lengths = form === 'MultiHeadAttention' || form === 'Attention' ? [] : counts();
   const turn = (v: Value, n: number): Value => {
-    if (!ids) return v;
+    if (inside || !ids) return v;
     if (form !== 'Attention')
       return b.op(
         'RotaryEmbedding',
@@ -219,7 +226,7 @@ export function fusedDecoder({ layers = 4, form = 'packed input' }: { layers?: n
   };
   const attend = (h: Value, [key, value]: readonly [Value, Value]): Value[] => {
     const gqa = { num_heads: int(heads), kv_num_heads: int(groups), do_rotary: int(inside ? 1 : 0) };
-    const behind = [key, value, ...lengths, ...(inside ? tables : [])];
+    const behind = [key, value, ...lengths, ...(inside ? tables : []), ...(given ? [ids] : [])];
     if (form === 'packed input') {
       const all = b.matmul(h, net.weight(width, (heads + 2 * groups) * size));
       return b.ops('GroupQueryAttention', [all, null, null, ...behind], 3, gqa, 'com.microsoft');

@@ -63,6 +63,11 @@ it('a decoder of fused operators enters a layer through the sum and its norm', (
   ).toBe(true);
 });
 
+it('an input that says how many tokens get logits is none of the ports', () => {
+  const decoder = found(plainDecoder({ odd: 'number of logits' }));
+  expect(decoder.layers.map((l) => l.blocked)).toEqual([FIRST, null, null, null]);
+});
+
 it('recommended cuts are at their shares of the layers', () => {
   const cuts = (layers: number, criterion: string): [number, number][] =>
     recommendedCuts(found(plainDecoder({ layers })), criterion).map((c) => [

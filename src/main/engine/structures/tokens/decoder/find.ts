@@ -21,7 +21,12 @@ export function findDecoder(model: Model): Decoder | Skipped {
   const { cores, others } = findCores(model);
   if (cores.length === 0) {
     const [other] = others;
-    return skipped(other ? describe(other.node) : 'graph', other?.reason ?? 'no attention reads a cache');
+    if (other) return skipped(describe(other.node), other.reason);
+    const branch = [...model.graph.nodes()].find(hasBody);
+    return skipped(
+      branch ? describe(branch) : 'graph',
+      `no attention reads a cache${branch ? ' outside of branches' : ''}`,
+    );
   }
   const ports = portsOf(model, cores);
   if (isSkipped(ports)) return ports;

@@ -9,7 +9,7 @@ import type { Model } from '../../../ir/model.ts';
 import type { Value } from '../../../ir/value.ts';
 import { traitsOf } from '../../../ops/registry.ts';
 import type { ImageRoute } from './image-mask.ts';
-import { draftOf, finishDraft, giveOut } from './prune.ts';
+import { draftOf, finishDraft, giveOut } from './draft.ts';
 import { keptTokens, keyBias, lengthOf, type Stream, type TokenCut } from './stage.ts';
 import type { Attention } from './types.ts';
 

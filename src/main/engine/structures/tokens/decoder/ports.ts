@@ -5,6 +5,7 @@ import type { Model } from '../../../ir/model.ts';
 import type { Value } from '../../../ir/value.ts';
 import { describe } from '../../axes/atoms.ts';
 import type { Core } from './attention.ts';
+import { contentsOf, dataOf } from './flow.ts';
 
 export interface Ports {
   readonly tokens: Value;
@@ -55,7 +56,7 @@ export function portsOf(model: Model, cores: readonly Core[]): Ports | Skipped {
   if (masks.length > 1) return skipped(where, `the scores depend on ${list(masks)}, and one mask is expected`);
   for (const v of masks) seen |= bit(v);
   const ports = { tokens: tokens[0]!, mask: masks[0] ?? null, positions: positions[0] ?? null, depends, bit };
-  return wrongAxes(ports) ?? unknownInput(model, seen) ?? ports;
+  return wrongAxes(ports) ?? unknownInput(model, ports, cores.at(-1)!, seen) ?? ports;
 }
 
 function wrongAxes({ mask, positions }: Pick<Ports, 'mask' | 'positions'>): Skipped | null {
@@ -71,11 +72,25 @@ function wrongAxes({ mask, positions }: Pick<Ports, 'mask' | 'positions'>): Skip
 }
 
 /** An input that is none of the known ones, for example the state of a recurrent or convolutional layer. */
-function unknownInput(model: Model, seen: bigint): Skipped | null {
-  const other = model.graph.inputs.find((v, i) => !v.isInitializer && v.isUsed && !(seen & (1n << BigInt(i))));
-  if (!other) return null;
-  const reason = `the input ${other.name} is neither tokens, mask, positions nor a cache of keys and values`;
-  return skipped(describe(other.consumers()[0]!), reason);
+function unknownInput(model: Model, ports: Ports, last: Core, seen: bigint): Skipped | null {
+  for (const [i, v] of model.graph.inputs.entries()) {
+    if (v.isInitializer || !v.isUsed || seen & (1n << BigInt(i)) || choosesLogits(model, ports, last, v)) continue;
+    const reason = `the input ${v.name} is neither tokens, mask, positions nor a cache of keys and values`;
+    return skipped(describe(v.consumers()[0]!), reason);
+  }
+  return null;
+}
+
+/** Whether an input only says how many of the last tokens get logits: sizes and bounds behind the last attention. */
+function choosesLogits({ graph }: Model, ports: Ports, last: Core, input: Value): boolean {
+  let isBehind = false;
+  for (const n of graph.nodes()) {
+    const carries = n.outputs.some((o) => reads(ports, o, ports.tokens));
+    const uses = (v: Value): boolean => reads(ports, v, input) && !reads(ports, v, ports.tokens);
+    if (carries && contentsOf(n).some(uses) && (!isBehind || dataOf(n).some(uses))) return false;
+    isBehind ||= n === last.node;
+  }
+  return true;
 }
 
 const list = (values: readonly Value[]): string => values.map((v) => v.name).join(', ') || 'no input';

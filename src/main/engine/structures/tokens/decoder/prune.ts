@@ -4,58 +4,24 @@
  * left, from the cache of the layer at the cut. Without image tokens a cut is the identity, so the same graph reads the
  * prompt and writes the answer. Batch 1, no padding.
  */
-import { SecateurError } from '../../../../../shared/contract/errors.ts';
-import { GraphBuilder } from '../../../autodiff/builder.ts';
-import { importDomains } from '../../../autodiff/walker.ts';
+import type { GraphBuilder } from '../../../autodiff/builder.ts';
 import { int, tensorAttr } from '../../../ir/attribute.ts';
-import { cloneModel } from '../../../ir/clone.ts';
 import { DType } from '../../../ir/dtype.ts';
 import type { Model } from '../../../ir/model.ts';
 import type { Node } from '../../../ir/node.ts';
 import { i64 } from '../../../ir/tensor.ts';
 import type { Dim, Value } from '../../../ir/value.ts';
-import { verifyModel } from '../../../ir/verify.ts';
-import { eliminateDead } from '../../../passes/eliminate-dead.ts';
-import { findDecoder } from './find.ts';
+import { draftOf, finishDraft, giveOut, type Draft } from './draft.ts';
 import { sourceOf } from './flow.ts';
-import { headsOf, isPacked, unpacked, rotate } from './heads.ts';
-import { markImage, type ImageRoute } from './image-mask.ts';
-import { isSkipped } from './ports.ts';
-import { checkCuts, keptTokens, lengthOf, startStream, type Stream, type TokenCut } from './stage.ts';
+import type { ImageRoute } from './image-mask.ts';
+import { rotateOutside } from './rotate-outside.ts';
+import { keptTokens, lengthOf, type Stream, type TokenCut } from './stage.ts';
 import { forgetShape, Replay, sortGraph, tailOf } from './tail.ts';
-import type { Decoder, DecoderLayer, Rotation } from './types.ts';
 
 export interface CutOptions {
   readonly route: ImageRoute;
   /** Adds an output `kept_tokens.K` for each cut: int64 [n], places in the run of the tokens that are left. */
   readonly report?: boolean;
-}
-
-/** A copy of a decoder with its image tokens marked. */
-export interface Draft {
-  readonly b: GraphBuilder;
-  readonly model: Model;
-  readonly decoder: Decoder;
-  /** The layers; a rewrite of one replaces it here. */
-  readonly layers: DecoderLayer[];
-  readonly stream: Stream;
-  /** Read by the first layers in the place of the decoder's inputs. */
-  readonly tokens: Value;
-}
-
-/** @throws SecateurError 'plan-invalid' where the model is no such decoder, or cuts do not fit it */
-export function draftOf(from: Model, cuts: readonly TokenCut[], route: ImageRoute): Draft {
-  const { model } = cloneModel(from);
-  const decoder = findDecoder(model);
-  if (isSkipped(decoder)) throw new SecateurError('plan-invalid', { reason: decoder.reason });
-  checkCuts(decoder, cuts);
-  const b = new GraphBuilder(model.graph, model.opset);
-  const cached = lengthOf(b, decoder.layers[0]!.attention.past[0], 2);
-  const { image, tokens } = markImage(b, route, decoder.tokens, cached);
-  const positions = decoder.positions ?? positionsOf(b, decoder, cached, tokens);
-  const stream = startStream(b, image, positions);
-  sortGraph(model.graph);
-  return { b, model, decoder, layers: [...decoder.layers], stream, tokens };
 }
 
 /** The pruned decoder. Cuts are in the order of layers. @throws SecateurError 'plan-invalid' @internal */
@@ -153,65 +119,4 @@ function maskOf(b: GraphBuilder, { mask, place }: Segment, gather: (v: Value) =>
   const ones = b.op('ConstantOfShape', [b.concat([b.ints([1]), lengthOf(b, past, 2)], 0)], { value });
   const dtype = mask!.type?.elemType ?? DType.INT64;
   return b.concat([dtype === DType.INT64 ? ones : b.cast(ones, dtype), gather(run)], 1);
-}
-
-/**
- * int64 [1, S]: positions of a decoder without an input for them. Rotary tables read them from here on; masks go on to
- * count, because they count the tokens that are left.
- */
-function positionsOf(b: GraphBuilder, { counted, layers }: Decoder, cached: Value, tokens: Value): Value {
-  if (!counted) {
-    const end = b.add(cached, lengthOf(b, tokens, 1));
-    return b.unsqueeze(b.op('Range', [b.squeeze(cached, [0]), b.squeeze(end, [0]), b.tensor(i64([1], []))]), [0]);
-  }
-  const positions = b.unsqueeze(b.cast(counted, DType.INT64), [0]);
-  const replay = new Replay(b.graph, new Map([[counted, b.op('CastLike', [b.squeeze(positions, [0]), counted])]]));
-  for (const { attention } of layers)
-    for (const { node, index } of [...attention.query.tables, ...attention.key.tables])
-      node.setInput(index, replay.of(node.input(index)!));
-  return positions;
-}
-
-/**
- * Moves rotary positions out of a fused operator, which would count the remaining tokens. Positions stay those of the
- * whole prompt.
- */
-function rotateOutside(b: GraphBuilder, layer: DecoderLayer, positions: Value | null): DecoderLayer {
-  const a = layer.attention;
-  const { node, ports } = a;
-  const rotary = ports?.rotary;
-  if (!a.rotatesInside || !rotary) return layer;
-  const heads = headsOf(node, ports);
-  let [query, key, value] = [node.input(0)!, node.input(1), node.input(2)];
-  if (isPacked(node)) {
-    // Three inputs: the runtime infers the width of a packed one from a fixed size, which slices do not have.
-    [query, key, value] = unpacked(b, node, ports);
-    node.setInput(2, value);
-  }
-  const turned = [
-    rotate(b, node, ports, query, heads.query, positions!),
-    rotate(b, node, ports, key!, heads.key, positions!),
-  ];
-  turned.forEach((v, i) => node.setInput(i, v));
-  const moved = (before: Value, after: Value): Rotation => ({ before, after, end: after, tables: [] });
-  const [q, k] = [moved(query, turned[0]!), moved(key!, turned[1]!)];
-  for (const i of [rotary.cos, rotary.sin, rotary.positions]) if (node.input(i)) node.setInput(i, null);
-  while (node.inputs.length > 0 && node.inputs.at(-1) === null) node.truncateInputs(node.inputs.length - 1);
-  node.attributes.set(rotary.attribute, int(0));
-  return { ...layer, attention: { ...a, query: q, key: k, rotatesInside: false } };
-}
-
-/** Adds an output to the model. */
-export function giveOut({ graph }: GraphBuilder, v: Value, name: string): void {
-  v.name = graph.freshName(name);
-  v.type = { elemType: DType.INT64, shape: [null] };
-  graph.outputs.push(v);
-}
-
-export function finishDraft(model: Model): Model {
-  sortGraph(model.graph);
-  eliminateDead.run(model);
-  importDomains(model);
-  verifyModel(model);
-  return model;
 }

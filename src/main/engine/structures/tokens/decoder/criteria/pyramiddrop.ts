@@ -4,7 +4,7 @@ import { attentionOnRun } from './attention-share.ts';
 /**
  * PyramidDrop (Xing et al. 2024, arXiv:2410.17247): attention of the last token by the queries and keys of the layer
  * behind the cut, with rotary positions and over all keys, as the mean over heads. Half of the image tokens go at each of
- * three cuts.
+ * three cuts. Kept tokens keep their positions; the authors' code counts them anew.
  */
 export const criterion: DecoderCriterion = {
   name: 'pyramiddrop',
