@@ -31,6 +31,8 @@ export const strings = {
   criterion: 'Criterion',
   allocation: 'Allocation',
   compensation: 'Compensation',
+  tokens: 'Fewer tokens',
+  tokensHelp: 'For transformers: auto compares fewer tokens with other structures. Needs data',
   recovery: 'Recovery',
   seconds: 'Time limit in seconds',
   floor: 'Minimum keep ratio',
