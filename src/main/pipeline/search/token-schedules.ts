@@ -4,7 +4,9 @@
  */
 import type { TokenSchedule } from '../../../shared/model/types.ts';
 import type { Recipe } from '../../../shared/model/job.ts';
-import { frontier, tokenCandidates, type TokenCandidate } from '../../engine/structures/tokens/candidates.ts';
+import { BAND } from '../../engine/allocation/fit-budget.ts';
+import type { Model } from '../../engine/ir/model.ts';
+import { frontier, halfway, tokenCandidates, type TokenCandidate } from '../../engine/structures/tokens/candidates.ts';
 import { cutTokens } from '../../engine/structures/tokens/cut.ts';
 import { findTokenPlaces, type TokenPlaces } from '../../engine/structures/tokens/places.ts';
 import { TOKEN_METHODS } from '../../engine/structures/tokens/registry.ts';
@@ -36,12 +38,14 @@ const AUTO_METHODS = ['dpp', 'evit', 'pool', 'stride', 'tome'];
 const MOST = 8;
 /** A session's place in memory makes fast models some percent faster or slower, so each is opened several times. */
 const LOOK = { maxSeconds: 0.8, openings: 3 };
+/** Schedules tried between two others to come nearer to the budget. */
+const REFINEMENTS = 3;
 /** Samples that rank schedules. */
 const SAMPLES = 128;
 
 export const tokenSchedules = stage({
   name: 'tokens',
-  version: 1,
+  version: 2,
   inputs: {
     prepared: input<Prepared>(),
     calibration: input<Calibration>(),
@@ -56,7 +60,11 @@ export const tokenSchedules = stage({
       tokens === 'auto' ? AUTO_METHODS.includes(m.name) : m.name === tokens,
     );
     const candidates = tokenCandidates(found, methods, seed);
-    const costed = await costsOf(candidates, { prepared, found, calibration, threads }, ctx);
+    const distance = await openDistance(ctx.executor, prepared, firstSamples(calibration, SAMPLES), threads);
+    const cut = (schedule: TokenSchedule): Model => cutTokens({ ...prepared, ...found }, schedule);
+    const measure = async (schedule: TokenSchedule): Promise<number> =>
+      (await search.compare(cut(schedule), LOOK)).ratio;
+    const costed = await costsOf(candidates, (s) => distance(cut(s)), ctx);
     const tried: TriedSchedule[] = [];
     for (const [i, c] of thinned(frontier(costed), MOST).entries()) {
       ctx.progress({
@@ -64,13 +72,31 @@ export const tokenSchedules = stage({
         message: `measuring fewer tokens, ${c.schedule.method}`,
         done: 0.5 + i / (2 * MOST),
       });
-      const { ratio } = await search.compare(cutTokens({ ...prepared, ...found }, c.schedule), LOOK);
-      tried.push({ schedule: c.schedule, cost: c.cost, ratio });
+      tried.push({ schedule: c.schedule, cost: c.cost, ratio: await measure(c.schedule) });
     }
+    for (const goal of [search.budgetRatio, Math.sqrt(search.budgetRatio)])
+      for (let i = 0; i < REFINEMENTS; i++) {
+        const schedule = nextTo(BAND[1] * goal, tried);
+        if (!schedule) break;
+        tried.push({ schedule, cost: await distance(cut(schedule)), ratio: await measure(schedule) });
+      }
     return tried.sort((a, b) => a.ratio - b.ratio);
   },
   codec: jsonFile<TriedSchedule[]>('schedules.json'),
 });
+
+/** Half way between the best schedule within a time and the nearest one of its kind that is slower. */
+function nextTo(goal: number, tried: readonly TriedSchedule[]): TokenSchedule | null {
+  const within = tried.filter((t) => t.ratio <= goal);
+  const best = within.length > 0 ? within.reduce((a, b) => (b.cost < a.cost ? b : a)) : null;
+  if (!best || best.ratio >= (BAND[0] / BAND[1]) * goal) return null;
+  const slower = tried.filter((t) => t.ratio > goal).sort((a, b) => a.ratio - b.ratio);
+  for (const s of slower) {
+    const middle = halfway(best.schedule, s.schedule);
+    if (middle) return middle;
+  }
+  return null;
+}
 
 type Tools = Pick<StageContext, 'executor' | 'progress'>;
 
@@ -80,24 +106,14 @@ export const placesOf = ({ model, facts }: Pick<Prepared, 'model' | 'facts'>): T
 
 async function costsOf(
   candidates: readonly TokenCandidate[],
-  o: {
-    readonly prepared: Prepared;
-    readonly found: TokenPlaces;
-    readonly calibration: Calibration;
-    readonly threads: number;
-  },
+  costOf: (schedule: TokenSchedule) => Promise<number>,
   ctx: Tools,
 ): Promise<(TokenCandidate & { readonly cost: number })[]> {
-  const { prepared, found, calibration, threads } = o;
-  const distance = await openDistance(ctx.executor, prepared, firstSamples(calibration, SAMPLES), threads);
   const out: (TokenCandidate & { readonly cost: number })[] = [];
   for (const [i, c] of candidates.entries()) {
-    ctx.progress({
-      stage: 'tokens',
-      message: `trying fewer tokens, ${c.schedule.method}`,
-      done: i / (2 * candidates.length),
-    });
-    out.push({ ...c, cost: await distance(cutTokens({ ...prepared, ...found }, c.schedule)) });
+    const message = `trying fewer tokens, ${c.schedule.method}`;
+    ctx.progress({ stage: 'tokens', message, done: i / (2 * candidates.length) });
+    out.push({ ...c, cost: await costOf(c.schedule) });
   }
   return out;
 }

@@ -2,6 +2,7 @@
 import type { TokenSchedule } from '../../../../shared/model/types.ts';
 import type { TokenMethod } from './method.ts';
 import type { TokenPlace, TokenPlaces } from './places.ts';
+import { tokenMethod } from './registry.ts';
 import { gridOf, unmet } from './schedule.ts';
 
 export interface TokenCandidate {
@@ -80,6 +81,18 @@ function shareOf({ steps }: TokenSchedule, places: readonly TokenPlace[], layers
     read += last ? last.keep + fixed : count;
   }
   return read / (count * layers);
+}
+
+/**
+ * A schedule half way between two of the same method and places. Null where there is none, and where the method keeps
+ * certain numbers only.
+ */
+export function halfway(a: TokenSchedule, b: TokenSchedule): TokenSchedule | null {
+  const alike = a.method === b.method && a.steps.map((s) => s.place).join() === b.steps.map((s) => s.place).join();
+  if (!alike || tokenMethod(a.method)?.levels) return null;
+  const steps = a.steps.map((s, i) => ({ place: s.place, keep: Math.round((s.keep + b.steps[i]!.keep) / 2) }));
+  const same = (other: TokenSchedule): boolean => steps.every((s, i) => s.keep === other.steps[i]!.keep);
+  return same(a) || same(b) ? null : { ...a, steps };
 }
 
 /** The candidates that no other one beats in both figures, cheapest first. */
