@@ -10,20 +10,13 @@ import { BudgetChoice } from './budget.svelte.ts';
 import { pageOfJob } from './job-request.ts';
 import { jobs } from './jobs.svelte.ts';
 import { OpenPackage } from './package.svelte.ts';
-import type { Page, StepName } from './names.ts';
+import type { Obstacle, Page, Reach, StepName } from './names.ts';
 import type { Family } from '../../shared/model/types.ts';
 
 export { Asked };
 
 type Inspection = Output<'models.inspect'>;
 type Part = NonNullable<CompressInput['part']>;
-
-/** Reason why a step cannot be opened; the sentences are `t.blocked`. */
-export type Obstacle =
-  'model' | 'component' | 'opening' | 'budget' | 'data' | 'looking' | 'job' | 'unfinished' | 'nothing';
-
-/** A budget compared with measurements; 'unknown' when there are none. */
-export type Reach = 'unknown' | 'met' | 'within' | 'out';
 
 /** Delay between the first view of a model and the run that times its operators. */
 const PROFILE_MS = 400;
