@@ -9,6 +9,7 @@ import type { Value } from '../../ir/value.ts';
 import { operatorFor, traitsOf } from '../../ops/registry.ts';
 import { isUnsupported } from '../../ops/contract.ts';
 import { bottlenecks } from './stream.ts';
+import { keysOf } from './support/find-attention.ts';
 import { readTail, type Refused, type Tail } from './tail.ts';
 
 /** Attention of one layer. N is the number of tokens. */
@@ -79,21 +80,7 @@ function attentionsIn(nodes: readonly Node[], facts: Facts): LayerAttention[] {
     const probabilities = n.output();
     const shape = facts.get(probabilities)?.shape;
     if (traitsOf(n).yields !== 'softmax' || shape?.length !== 4 || shape[2] !== shape[3]) return [];
-    const product = productBehind(n.input(0)!, shape, facts);
-    const keys = product?.input(1);
-    const keyShape = keys && facts.get(keys)?.shape;
-    return keyShape?.length === 4 && keyShape[3] === shape[3] ? [{ probabilities, transposedKeys: keys! }] : [];
+    const transposedKeys = keysOf(n, facts);
+    return transposedKeys ? [{ probabilities, transposedKeys }] : [];
   });
-}
-
-/** The contraction that the scores come from. */
-function productBehind(scores: Value, shape: readonly number[], facts: Facts): Node | null {
-  for (let v: Value | null = scores; v?.producer;) {
-    const node: Node = v.producer;
-    if (node.key === 'MatMul') return node;
-    if (!traitsOf(node).elementwise) return null;
-    v =
-      node.inputs.find((x) => x !== null && facts.get(x)?.shape.join() === shape.join() && x.producer !== null) ?? null;
-  }
-  return null;
 }

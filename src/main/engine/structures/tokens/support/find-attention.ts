@@ -57,8 +57,8 @@ function ancestors(value: Value): Set<Node> {
   return found;
 }
 
-/** Second factor of the product in front of a softmax, [..., d, T]. */
-function keysOf(softmax: Node, facts: Facts): Value | null {
+/** Second factor of the product in front of a softmax, [..., d, T]; null where there is no such product. */
+export function keysOf(softmax: Node, facts: Facts): Value | null {
   const rank = (v: Value | null): number => (v && facts.get(v)?.shape.length) ?? 0;
   const want = rank(softmax.output());
   let at: Value | null = softmax.input(0);
