@@ -43,8 +43,8 @@ it('gives LLaVA the difference to the patches that runners count', () => {
   expect(countConfigs(free, { from: 64, to: 20 })).toEqual({ refused: expect.stringContaining('no fixed size') });
 });
 
-it('changes nothing for decoders that take any number', () => {
-  for (const type of ['florence2', 'vision-encoder-decoder', 'blip'])
+it('changes nothing for models without placeholders', () => {
+  for (const type of ['florence2', 'vision-encoder-decoder', 'blip', 'clip', 'vit'])
     expect(countConfigs(of(type), change)).toEqual({ configs: {}, notes: [] });
 });
 

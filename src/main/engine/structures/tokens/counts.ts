@@ -61,7 +61,7 @@ function pictureSide(preprocessor: Json): readonly [number, number] | undefined 
   return height !== undefined && width !== undefined ? [height, width] : undefined;
 }
 
-/** Decoders that attend to whatever rows they get: no placeholders, no declared number. */
+/** Models without placeholders: decoders that attend to whatever rows they get, and models without a decoder. */
 const anyNumber: Rule = () => ({});
 const refuse =
   (reason: string): Rule =>
@@ -85,6 +85,10 @@ const RULES: Readonly<Record<string, Rule>> = {
   florence2: anyNumber,
   'vision-encoder-decoder': anyNumber,
   blip: anyNumber,
+  clip: anyNumber,
+  siglip: anyNumber,
+  vit: anyNumber,
+  deit: anyNumber,
   qwen2_vl: fromGrid,
   qwen2_5_vl: fromGrid,
   qwen3_vl: fromGrid,
