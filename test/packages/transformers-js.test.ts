@@ -11,6 +11,9 @@ import { DType } from '../../src/main/engine/ir/dtype.ts';
 import type { Facts } from '../../src/main/engine/ir/facts.ts';
 import type { Model } from '../../src/main/engine/ir/model.ts';
 import { serializeModel } from '../../src/main/engine/onnx/index.ts';
+import { appendFlag } from '../../src/main/engine/structures/tokens/decoder/image-mask.ts';
+import { pruneDecoder } from '../../src/main/engine/structures/tokens/decoder/prune.ts';
+import type { TokenCut } from '../../src/main/engine/structures/tokens/decoder/stage.ts';
 import { featurePlace, selectAfter } from '../../src/main/engine/structures/tokens/after.ts';
 import { countConfigs, type ChangedConfigs, type Configs } from '../../src/main/engine/structures/tokens/counts.ts';
 import { fewerTiles, pixelConfigs } from '../../src/main/engine/structures/tokens/pixel-configs.ts';
@@ -94,6 +97,23 @@ const reduce = (source: string, method: string, keep: number): Promise<string> =
     };
   });
 
+/** Fewer tokens behind layers of the decoder. Embeddings and features mark the image tokens by one more channel. */
+async function dropInside(source: string, cuts: readonly TokenCut[]): Promise<string> {
+  const target = await change(source, `inside-${cuts[0]!.criterion}`, (model, _, configs) => {
+    appendFlag(model, 1);
+    // The same number, as transformers.js counts it.
+    const count = source.startsWith('llava') ? 64 : 16;
+    return { configs: countConfigs(configs, { from: count, to: count }), model };
+  });
+  const edit = (component: string, make: (model: Model) => Model): void => {
+    const file = join(folder, target, `onnx/${component}.onnx`);
+    writeFileSync(file, serializeModel(make(openModelFile(file))));
+  };
+  edit('embed_tokens', (model) => (appendFlag(model, 0), model));
+  edit('decoder_model_merged', (model) => pruneDecoder(model, cuts, { route: { route: 'flag' } }));
+  return target;
+}
+
 /** Smaller pictures. */
 const shrink = (source: string, side: number): Promise<string> =>
   change(source, `${side}-pixels`, (model, facts, configs) => {
@@ -166,6 +186,8 @@ const picture = (): Uint8ClampedArray =>
     return (x > 40 && x < 90 && y > 30 ? 220 : x + (i % 3) * 40) - y / 2;
   });
 
+const cut = (criterion: string, layer: number, ratio: number): TokenCut => ({ layer, keep: { ratio }, criterion });
+
 const ANSWER = 8;
 const SETTINGS = { max_new_tokens: ANSWER, min_new_tokens: ANSWER, do_sample: false };
 const IMAGE_TOKEN = 3;
@@ -194,6 +216,16 @@ describe.skipIf(missing !== null)('transformers.js runs changed packages', () =>
     ['smolvlm-decomposed, one tile', 16, () => oneTile('smolvlm-decomposed')],
     ['llava-decomposed, dpp to 24', 24, () => reduce('llava-decomposed', 'dpp', 24)],
     ['llava-decomposed, pool to 16', 16, () => reduce('llava-decomposed', 'pool', 16)],
+    [
+      'smolvlm-decomposed, inside the decoder',
+      5 * 16,
+      () => dropInside('smolvlm-decomposed', [cut('pyramiddrop', 1, 0.5), cut('pyramiddrop', 2, 0.25)]),
+    ],
+    [
+      'llava-decomposed, inside the decoder',
+      64,
+      () => dropInside('llava-decomposed', [cut('feather', 1, 0.3), cut('feather', 2, 0.09)]),
+    ],
     ['llava-decomposed, 84 x 84 pixels', 36, () => shrink('llava-decomposed', 84)],
   ] as const)('%s', async (_, places, make) => {
     const target = await make();
