@@ -10,5 +10,5 @@ export function tokenSentences({ before, left, schedule, tried }: TokensReport):
     const name = s ? `${way} (${s.method})` : way;
     return `${name}: ${change === null ? 'cannot meet the budget' : `change of the outputs ${change.toPrecision(2)}`}`;
   });
-  return [done, ...(others.length > 0 ? [`Compared for this budget: ${others.join('; ')}.`] : [])];
+  return [done, ...(others.length > 1 ? [`Compared for this budget: ${others.join('; ')}.`] : [])];
 }
