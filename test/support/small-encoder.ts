@@ -1,4 +1,5 @@
 import { float, int, ints } from '../../src/main/engine/ir/attribute.ts';
+import { DType } from '../../src/main/engine/ir/dtype.ts';
 import type { Model } from '../../src/main/engine/ir/model.ts';
 import { i64 } from '../../src/main/engine/ir/tensor.ts';
 import type { Value } from '../../src/main/engine/ir/value.ts';
@@ -18,6 +19,10 @@ export interface EncoderOptions {
   readonly baked?: boolean;
   /** The table of positions is read by a Gather of row numbers. */
   readonly gathers?: boolean;
+  /** Attention has batch and heads in one axis; needs `baked`. */
+  readonly mergesHeads?: boolean;
+  /** The output is float16. */
+  readonly half?: boolean;
   /** Rows of all images in one axis. */
   readonly flat?: boolean;
   readonly output?: string;
@@ -49,8 +54,7 @@ export function smallEncoder(o: EncoderOptions): Model {
     h = n.op('Concat', [n.op('Expand', [n.weight(1, 1, WIDTH), shape]), h], { axis: int(1) });
   }
   const positions = o.patches ** 2 + (o.classToken ? 1 : 0);
-  const rows = o.gathers ? [positions, WIDTH] : [1, positions, WIDTH];
-  const table = n.weight(...rows);
+  const table = n.weight(...(o.gathers ? [positions, WIDTH] : [1, positions, WIDTH]));
   table.name = 'positions';
   const ids = Array.from({ length: positions }, (_, i) => i);
   h = n.op('Add', [h, o.gathers ? n.op('Gather', [table, n.constant(i64(ids, [1, positions]))]) : table]);
@@ -59,9 +63,15 @@ export function smallEncoder(o: EncoderOptions): Model {
     const y = norm(h);
     const part = (perm: number[]): Value =>
       n.op('Transpose', [n.op('Reshape', [linear(y, WIDTH, WIDTH), n.ints(0, length, HEADS, WIDTH / HEADS)])], { perm: ints(perm) }); // prettier-ignore
-    const [q, k, v] = [part([0, 2, 1, 3]), part([0, 2, 3, 1]), part([0, 2, 1, 3])];
+    const merge = (v: Value, ...dims: number[]): Value => (o.mergesHeads ? n.op('Reshape', [v, n.ints(-1, ...dims)]) : v); // prettier-ignore
+    const rows = [length, WIDTH / HEADS];
+    const q = merge(part([0, 2, 1, 3]), ...rows);
+    const k = merge(part([0, 2, 3, 1]), WIDTH / HEADS, length);
+    const v = merge(part([0, 2, 1, 3]), ...rows);
     const scores = n.op('Softmax', [n.op('MatMul', [q, k])], { axis: int(-1) });
-    const mixed = n.op('Transpose', [n.op('MatMul', [scores, v])], { perm: ints([0, 2, 1, 3]) });
+    const byHead = n.op('MatMul', [scores, v]);
+    const split = o.mergesHeads ? n.op('Reshape', [byHead, n.ints(-1, HEADS, ...rows)]) : byHead;
+    const mixed = n.op('Transpose', [split], { perm: ints([0, 2, 1, 3]) });
     h = n.op('Add', [h, linear(n.op('Reshape', [mixed, n.ints(0, length, WIDTH)]), WIDTH, WIDTH)]);
     h = n.op('Add', [h, linear(n.op('Relu', [linear(norm(h), WIDTH, 2 * WIDTH)]), 2 * WIDTH, WIDTH)]);
   }
@@ -73,6 +83,10 @@ export function smallEncoder(o: EncoderOptions): Model {
     h = linear(h, 4 * WIDTH, WIDTH);
   } else h = linear(h, WIDTH, WIDTH);
   if (o.flat) h = n.op('Reshape', [h, n.ints(-1, WIDTH)]);
+  if (o.half) {
+    h = n.op('Cast', [h], { to: int(DType.FLOAT16) });
+    h.type = { elemType: DType.FLOAT16 };
+  }
   const model = n.out(h);
   h.name = o.output ?? 'image_features';
   return model;

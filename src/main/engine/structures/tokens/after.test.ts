@@ -9,6 +9,7 @@ import type { HostTensor } from '../../executor.ts';
 import { cloneModel } from '../../ir/clone.ts';
 import { DType } from '../../ir/dtype.ts';
 import type { Model } from '../../ir/model.ts';
+import { halfToNumber } from '../../ir/tensor.ts';
 import { verifyModel } from '../../ir/verify.ts';
 import { seededRandom } from '../../random.ts';
 import { featurePlace, refusalAfter, selectAfter, type FeaturePlace } from './after.ts';
@@ -73,6 +74,7 @@ const CASES: [string, EncoderOptions, number?][] = [
   ['projector without the class token', { side: 16, patches: 4, classToken: true, dropsClassToken: true }],
   ['class token in the output', { side: 16, patches: 4, classToken: true, output: 'last_hidden_state' }],
   ['no class token, old operator set', { side: 16, patches: 4, opset: 17 }],
+  ['batch and heads in one axis', { side: 16, patches: 4, classToken: true, dropsClassToken: true, baked: true, mergesHeads: true }], // prettier-ignore
   ['rows of all images in one axis', { side: 16, patches: 4, flat: true }, 16],
 ];
 
@@ -99,6 +101,23 @@ describe.each(CASES)('%s', (_, options, perImage) => {
     expect(out.dims).toEqual(options.flat ? [2 * rows, WIDTH] : [2, rows, WIDTH]);
     expect(Math.max(...want.map((x, i) => Math.abs(x - Number(out.data[i]))))).toBeLessThan(1e-4);
   });
+});
+
+it('selects float16 features, and gives float16', async () => {
+  const options = { side: 16, patches: 4 };
+  const [whole, half] = [smallEncoder(options), smallEncoder({ ...options, half: true })];
+  for (const name of ['dpp', 'pool', 'evit']) {
+    const method = tokenMethod(name)!;
+    const want = (await run(selectAfter(whole, await placeOf(whole), method, 4), 2, 16)).image_features!;
+    const cut = selectAfter(half, await placeOf(half), method, 4);
+    const got = (await run(cut, 2, 16)).image_features!;
+    expect(got).toMatchObject({ dtype: DType.FLOAT16, dims: want.dims });
+    const values = Array.from(got.data as Uint16Array, halfToNumber);
+    // float16 has 11 bits, and its rounding of the tokens goes into sums.
+    const largest = Math.max(...(want.data as Float32Array).map(Math.abs));
+    const error = values.map((x, i) => Math.abs(x - Number(want.data[i])));
+    expect(Math.max(...error)).toBeLessThan(largest * 2 ** -10);
+  }
 });
 
 it('leaves the model as it is where all tokens stay', async () => {
