@@ -99,6 +99,7 @@ export class DecoderNet {
 
 export interface SmallOptions {
   readonly layers?: number;
+  readonly opset?: number;
   /** Normalizes queries and keys of every head before their positions. */
   readonly headNorm?: boolean;
   /**
@@ -117,8 +118,8 @@ export interface SmallOptions {
 }
 
 /** Attention in single operators: softmax between two products, positions by cosines and sines of `position_ids`. */
-export function plainDecoder({ layers = 4, headNorm = false, odd }: SmallOptions = {}): Model {
-  const net = new DecoderNet();
+export function plainDecoder({ layers = 4, opset = 18, headNorm = false, odd }: SmallOptions = {}): Model {
+  const net = new DecoderNet(opset);
   const { b } = net;
   const embeds = net.input('inputs_embeds', DType.FLOAT, ['batch', 'seq', width]);
   const mask = net.input('attention_mask', DType.INT64, ['batch', 'total']);

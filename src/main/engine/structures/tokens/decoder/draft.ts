@@ -53,7 +53,10 @@ function positionsOf(b: GraphBuilder, { counted, layers }: Decoder, cached: Valu
     return b.unsqueeze(b.op('Range', [b.squeeze(cached, [0]), b.squeeze(end, [0]), b.tensor(i64([1], []))]), [0]);
   }
   const positions = b.unsqueeze(b.cast(counted, DType.INT64), [0]);
-  const replay = new Replay(b.graph, new Map([[counted, b.op('CastLike', [b.squeeze(positions, [0]), counted])]]));
+  const replay = new Replay(
+    b.graph,
+    new Map([[counted, b.cast(b.squeeze(positions, [0]), counted.type?.elemType ?? DType.INT64)]]),
+  );
   for (const { attention } of layers)
     for (const { node, index } of [...attention.query.tables, ...attention.key.tables])
       node.setInput(index, replay.of(node.input(index)!));

@@ -127,7 +127,10 @@ describe('refusals', () => {
     expect(reason(first.model)).toContain('depend on inputs_embeds, past.conv');
   });
 
-  it('a graph without attention', () => {
-    expect(reason(new Model(new Graph()))).toBe('no attention reads a cache');
+  it('a graph without attention, and old operator sets', () => {
+    const empty = new Model(new Graph());
+    empty.opsets.set('', 13);
+    expect(reason(empty)).toBe('no attention reads a cache');
+    expect(reason(plainDecoder({ opset: 12 }))).toContain('operator set 12 is older');
   });
 });

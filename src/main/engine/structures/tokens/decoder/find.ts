@@ -16,8 +16,12 @@ import { rotationOf } from './rotation.ts';
 import { tailOf } from './tail.ts';
 import type { Decoder, DecoderLayer, Rotation } from './types.ts';
 
+/** The first operator set with all operators that a cut adds, in the form in which it adds them. */
+const OPSET = 13;
+
 /** The decoder in a graph, or why tokens cannot be dropped inside it. */
 export function findDecoder(model: Model): Decoder | Skipped {
+  if (model.opset < OPSET) return skipped('graph', `operator set ${model.opset} is older than ${OPSET}`);
   const { cores, others } = findCores(model);
   if (cores.length === 0) {
     const [other] = others;

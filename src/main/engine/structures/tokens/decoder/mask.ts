@@ -46,16 +46,19 @@ const given = ({ graph }: GraphBuilder, layer: number, image: Value): Value =>
 /** Hides keys from an attention. @param visible bool [1, S] */
 function hide(b: GraphBuilder, { node, ports, past }: Attention, visible: Value): void {
   const bias = keyBias(b, visible, lengthOf(b, past[0], 2));
-  if (!ports) return node.setInput(0, b.add(node.input(0)!, b.op('CastLike', [bias, node.input(0)!])));
+  if (!ports) return node.setInput(0, b.add(node.input(0)!, alike(b, bias, past[0])));
   const given = node.input(ports.bias);
-  if (given) return node.setInput(ports.bias, both(b, given, bias));
+  if (given) return node.setInput(ports.bias, both(b, given, bias, past[0]));
   const sizes = b.concat([b.ints([1, 1]), lengthOf(b, visible, 1), lengthOf(b, bias, 3)], 0);
-  node.setInput(ports.bias, b.op('CastLike', [b.op('Expand', [bias, sizes]), past[0]]));
+  node.setInput(ports.bias, alike(b, b.op('Expand', [bias, sizes]), past[0]));
 }
 
+/** A float32 value in the element type of a cache, which is that of the scores. */
+const alike = (b: GraphBuilder, v: Value, cache: Value): Value => b.cast(v, cache.type?.elemType ?? DType.FLOAT);
+
 /** A bias with another one, in the form of the first: added, or admitting a key only where both do. */
-function both(b: GraphBuilder, first: Value, bias: Value): Value {
-  if (!isBoolean(first)) return b.add(first, b.op('CastLike', [bias, first]));
+function both(b: GraphBuilder, first: Value, bias: Value, like: Value): Value {
+  if (!isBoolean(first)) return b.add(first, alike(b, bias, like));
   return b.op('And', [first, b.equal(bias, b.scalar(0))]);
 }
 

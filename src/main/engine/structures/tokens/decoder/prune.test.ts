@@ -23,6 +23,7 @@ const DECODERS: readonly (readonly [string, Model])[] = [
 const VARIANTS: readonly (readonly [string, Model])[] = [
   ['normalized heads', plainDecoder({ headNorm: true })],
   ['counted positions', plainDecoder({ odd: 'counted positions' })],
+  ['an older operator set', plainDecoder({ opset: 13, odd: 'counted positions' })],
   ...(['three inputs', 'positions outside', 'positions as an input', 'MultiHeadAttention', 'Attention'] as const).map(
     (form) => [form, fusedDecoder({ form })] as const,
   ),
