@@ -78,7 +78,7 @@ ${resultRows(log.results).join('\n')}
 ## Training
 
 Stage \`patches\` trains the encoder with a linear layer that reads the colour, the shape and the place of each patch's cell
-(${settings['patchPictures']} pictures per step). Stage \`questions\` trains everything on ${settings['questions']} questions about each of ${settings['pictures']} new pictures per step; each
+(${settings['patchPictures']} pictures per step). Stage \`questions\` keeps the encoder and trains the rest on ${settings['questions']} questions about each of ${settings['pictures']} new pictures per step; each
 question sees the picture and itself only. No picture is used twice, so the accuracies below are those on unseen
 pictures. Optimiser: Muon. Trained on ${log.date} with ${log.threads} ${log.threads === 1 ? 'thread' : 'threads'} on ${log.processor}, which other work shared.
 

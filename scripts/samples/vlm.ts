@@ -10,8 +10,14 @@ import type { Model } from '../../src/main/engine/ir/model.ts';
 import { f32 } from '../../src/main/engine/ir/tensor.ts';
 import { seededRandom } from '../../src/main/engine/random.ts';
 import { largest } from '../../src/main/engine/sample/vlm/answer.ts';
-import { PATCH_LABELS, packedBatch, patchBatch, type PackedBatch } from '../../src/main/engine/sample/vlm/batches.ts';
-import { THINGS, type ThingCount } from '../../src/main/engine/sample/vlm/pictures.ts';
+import {
+  PATCH_LABELS,
+  packedBatch,
+  patchBatch,
+  type Curriculum,
+  type PackedBatch,
+} from '../../src/main/engine/sample/vlm/batches.ts';
+import { THINGS } from '../../src/main/engine/sample/vlm/pictures.ts';
 import { QUESTION_TYPES } from '../../src/main/engine/sample/vlm/questions.ts';
 import { VLM_SIZES, initialWeights, type Weights } from '../../src/main/engine/sample/vlm/sizes.ts';
 import { buildVlmStep } from '../../src/main/engine/sample/vlm/step.ts';
@@ -26,21 +32,24 @@ import { writeVlmLog, type VlmEntry, type VlmStage } from './vlm-log.ts';
 const SETTINGS = {
   seed: 11,
   /** Steps on the labels of patches, with their pictures per step and highest learning rate. */
-  patchSteps: 800,
+  patchSteps: 420,
   patchPictures: 16,
   patchRate: 0.003,
   /** Steps on questions. */
   steps: 3000,
   /** Until these steps, pictures show one or two things, then two to four. A thing is found sooner among few. */
-  fewUntil: 450,
-  someUntil: 700,
+  fewUntil: 250,
+  someUntil: 1700,
+  /** From this step on, more questions ask where a thing is. */
+  whereFrom: 850,
+  whereShare: 0.45,
   pictures: 8,
   questions: 16,
-  tokens: 8,
-  rate: 0.002,
+  tokens: 7,
+  rate: 0.005,
   warmup: 100,
   /** Share of the steps at whose beginning the learning rate starts to fall, linearly to 0. */
-  decayFrom: 0.6,
+  decayFrom: 0.85,
   weightDecay: 0.02,
   clipNorm: 1,
   /** Questions that the exported files are judged by. */
@@ -119,9 +128,10 @@ function rateAt(step: number, total: number, s: Settings, peak: number): number 
   return peak * Math.min(1, (step + 1) / s.warmup, (total - step) / Math.max(1, total - from));
 }
 
-/** Undefined: as many as in the test. */
-const thingsAt = (step: number, s: Settings): ThingCount | undefined =>
-  step < s.fewUntil ? [1, 2] : step < s.someUntil ? [2, 4] : undefined;
+const curriculumAt = (step: number, s: Settings): Curriculum => ({
+  ...(step < s.fewUntil ? { things: [1, 2] } : step < s.someUntil ? { things: [2, 4] } : {}),
+  ...(step >= s.whereFrom && { whereShare: s.whereShare }),
+});
 
 async function runStage(o: StageOptions): Promise<{ weights: Weights; log: VlmStage }> {
   const { name, s, total } = o;
@@ -158,7 +168,7 @@ async function runStage(o: StageOptions): Promise<{ weights: Weights; log: VlmSt
       loss = result.loss;
       tally.addPatches(result.extras['logits']!, targets);
     } else {
-      const batch = packedBatch(VLM_SIZES, s, QUESTION_SEED, t, thingsAt(t, s));
+      const batch = packedBatch(VLM_SIZES, s, QUESTION_SEED, t, curriculumAt(t, s));
       const result = await trainer.step({ ...batch.feeds, targets: batch.targets }, rate);
       loss = result.loss;
       tally.addQuestions(result.extras['logits']!, batch);
@@ -167,7 +177,7 @@ async function runStage(o: StageOptions): Promise<{ weights: Weights; log: VlmSt
     sum += loss;
     seconds += (performance.now() - began) / 1000;
     if (trainer.count % REPORT === 0 || trainer.count === total) {
-      const entry = { step: trainer.count, loss: sum / tally.steps, rate, seconds: Math.round(seconds), accuracy: tally.shares(), ...(name === 'questions' && { things: thingsAt(t, s) ?? THINGS }) }; // prettier-ignore
+      const entry = { step: trainer.count, loss: sum / tally.steps, rate, seconds: Math.round(seconds), accuracy: tally.shares(), ...(name === 'questions' && { things: curriculumAt(t, s).things ?? THINGS }) }; // prettier-ignore
       entries.push(entry);
       console.log(`${name} ${entry.step}/${total}  loss ${entry.loss.toFixed(4)}  ${entry.seconds} s  ${shown(entry.accuracy)}`); // prettier-ignore
       sum = 0;

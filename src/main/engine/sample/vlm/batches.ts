@@ -6,7 +6,7 @@ import { COLOUR_NAMES, GRID, SHAPE_NAMES, makePicture, type Picture, type ThingC
 import { askAbout, type Question } from './questions.ts';
 import { imageTokens, patchSide, type VlmSizes } from './sizes.ts';
 import { labelParts, type Packing, type PatchLabels } from './training.ts';
-import { BOS, EOS, PAD, encode } from './vocabulary.ts';
+import { BOS, EOS, PAD, columnWord, encode, rowWord } from './vocabulary.ts';
 
 /** Pixels become (value / 255 - mean) / deviation. */
 export const MEAN = 0.5;
@@ -23,9 +23,16 @@ export function pixelValues(pictures: readonly Picture[], side: number): HostTen
   return { dtype: DType.FLOAT, dims: [pictures.length, 3, side, side], data };
 }
 
+/** Deviations from the pictures and questions of the test. */
+export interface Curriculum {
+  readonly things?: ThingCount;
+  /** Share of the questions that ask where a thing is. */
+  readonly whereShare?: number;
+}
+
 export interface PackedBatch {
   readonly feeds: { readonly pixel_values: HostTensor; readonly input_ids: HostTensor };
-  /** [pictures * questions * tokens, vocabulary]: shares of the loss, at the right next token; they sum to 1. */
+  /** [pictures * questions * tokens, vocabulary]: shares of the loss, at the right next tokens; they sum to 1. */
   readonly targets: HostTensor;
   /** One entry per question, in order. */
   readonly questions: readonly Question[];
@@ -33,37 +40,52 @@ export interface PackedBatch {
   readonly expected: readonly (readonly { readonly row: number; readonly token: number }[])[];
 }
 
-/** Batch `index` of the series of `seed`: every picture is drawn once. `count` limits the things of the pictures. */
+/**
+ * Weight of a question's next word, where one of the answer has 1. A shape behind a colour is that of a thing of this
+ * colour, so words of questions teach the network to find things before it can answer. Behind the colour of a thing,
+ * its place is a target as well, with the same weight.
+ */
+const SPOKEN = 0.3;
+
+/** Batch `index` of the series of `seed`: every picture is drawn once. */
 export function packedBatch(
   s: VlmSizes,
   packing: Packing,
   seed: number,
   index: number,
-  count?: ThingCount,
+  { things, whereShare }: Curriculum = {},
 ): PackedBatch {
   const asked = packing.questions * packing.tokens;
   const random = seededRandom(seed).fork(~index);
   const pictures = Array.from({ length: packing.pictures }, (_, i) =>
-    makePicture(seed, index * packing.pictures + i, count),
+    makePicture(seed, index * packing.pictures + i, things),
   );
   const questions: Question[] = [];
   const expected: { row: number; token: number }[][] = [];
+  const spoken: { row: number; token: number }[] = [];
   const ids = new BigInt64Array(packing.pictures * (1 + asked)).fill(BigInt(PAD));
   pictures.forEach((picture, p) => {
     ids[p * (1 + asked)] = BigInt(BOS);
-    askAbout(random, picture, packing.questions).forEach((q, i) => {
+    askAbout(random, picture, packing.questions, whereShare).forEach((q, i) => {
       const [prompt, answer] = [encode(q.question), encode(q.answer)];
       const line = [...prompt, ...answer];
       if (line.length > packing.tokens) throw new Error(`"${q.question}" is longer than ${packing.tokens} tokens`);
       line.forEach((id, t) => (ids[p * (1 + asked) + 1 + i * packing.tokens + t] = BigInt(id)));
-      const first = p * asked + i * packing.tokens + prompt.length - 1;
-      expected.push([...answer, EOS].map((token, t) => ({ row: first + t, token })));
+      const first = p * asked + i * packing.tokens;
+      prompt.slice(1).forEach((token, t) => spoken.push({ row: first + t, token }));
+      const { thing } = q;
+      const at = thing ? q.question.split(' ').indexOf(COLOUR_NAMES[thing.colour]!) : -1;
+      if (thing && at >= 0)
+        for (const token of encode(`${rowWord(thing.row)} ${columnWord(thing.column)}`))
+          spoken.push({ row: first + at, token });
+      expected.push([...answer, EOS].map((token, t) => ({ row: first + prompt.length - 1 + t, token })));
       questions.push(q);
     });
   });
   const targets = new Float32Array(packing.pictures * asked * s.vocabulary);
-  const total = expected.reduce((n, e) => n + e.length, 0);
-  for (const { row, token } of expected.flat()) targets[row * s.vocabulary + token] = 1 / total;
+  const weighted = [...expected.flat(), ...spoken.map((t) => ({ ...t, weight: SPOKEN }))];
+  const total = weighted.reduce((n, t) => n + ('weight' in t ? t.weight : 1), 0);
+  for (const t of weighted) targets[t.row * s.vocabulary + t.token] = ('weight' in t ? t.weight : 1) / total;
   return {
     feeds: {
       pixel_values: pixelValues(pictures, s.picture),

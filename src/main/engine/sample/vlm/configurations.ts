@@ -116,7 +116,11 @@ function tokenizer(): object {
     truncation: null,
     padding: null,
     added_tokens: addedTokens(),
-    normalizer: { type: 'Lowercase' },
+    // Questions are trained without their mark.
+    normalizer: {
+      type: 'Sequence',
+      normalizers: [{ type: 'Lowercase' }, { type: 'Replace', pattern: { String: '?' }, content: '' }],
+    },
     pre_tokenizer: { type: 'BertPreTokenizer' },
     post_processor: {
       type: 'TemplateProcessing',

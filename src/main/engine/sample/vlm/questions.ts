@@ -19,16 +19,20 @@ export interface Question {
   readonly thing: Thing | null;
 }
 
-/** Share of the questions; the rest asks whether a thing is there. */
-const SHARES: readonly (readonly [QuestionType, number])[] = [
-  ['where', 0.34],
-  ['colour', 0.18],
-  ['shape', 0.18],
-  ['count', 0.18],
+/** Share of the questions that ask where a thing is. */
+const WHERE = 0.34;
+/** Shares of the others; the rest asks whether a thing is there. */
+const OTHERS: readonly (readonly [QuestionType, number])[] = [
+  ['colour', 0.27],
+  ['shape', 0.27],
+  ['count', 0.27],
 ];
 
-/** `count` random questions. They repeat where a picture has few things to ask about. */
-export function askAbout(r: Random, picture: Picture, count: number): Question[] {
+/**
+ * `count` random questions. They repeat where a picture has few things to ask about.
+ * @param whereShare share of the questions that ask where a thing is
+ */
+export function askAbout(r: Random, picture: Picture, count: number, whereShare = WHERE): Question[] {
   const { things } = picture;
   const pick = <T>(list: readonly T[]): T => list[r.int(list.length)]!;
   const alone = (same: (a: Thing, b: Thing) => boolean): Thing[] =>
@@ -47,7 +51,8 @@ export function askAbout(r: Random, picture: Picture, count: number): Question[]
   };
   return Array.from({ length: count }, () => {
     let left = r.next();
-    const type = SHARES.find(([, share]) => (left -= share) < 0)?.[0] ?? 'exist';
+    left = (left - whereShare) / (1 - whereShare);
+    const type = left < 0 ? 'where' : (OTHERS.find(([, share]) => (left -= share) < 0)?.[0] ?? 'exist');
     return oneOf[type]() ?? oneOf.exist()!;
   });
 }
@@ -56,21 +61,21 @@ const nameOf = (t: Thing): string => `${COLOUR_NAMES[t.colour]} ${SHAPE_NAMES[t.
 
 const where = (thing: Thing): Question => ({
   type: 'where',
-  question: `where is the ${nameOf(thing)} ?`,
+  question: `where is the ${nameOf(thing)}`,
   answer: `${rowWord(thing.row)} ${columnWord(thing.column)}`,
   thing,
 });
 
 const colour = (thing: Thing): Question => ({
   type: 'colour',
-  question: `what colour is the ${SHAPE_NAMES[thing.shape]} ?`,
+  question: `what colour is the ${SHAPE_NAMES[thing.shape]}`,
   answer: COLOUR_NAMES[thing.colour]!,
   thing,
 });
 
 const shape = (thing: Thing): Question => ({
   type: 'shape',
-  question: `what shape is the ${COLOUR_NAMES[thing.colour]} thing ?`,
+  question: `what shape is the ${COLOUR_NAMES[thing.colour]} thing`,
   answer: SHAPE_NAMES[thing.shape]!,
   thing,
 });
@@ -85,14 +90,14 @@ function howMany(r: Random, things: readonly Thing[]): Question {
     : any ? r.int(SHAPE_NAMES.length) : example.shape; // prettier-ignore
   const what = byColour ? `${COLOUR_NAMES[wanted]} things` : pluralOf(SHAPE_NAMES[wanted]!);
   const n = things.filter((t) => (byColour ? t.colour : t.shape) === wanted).length;
-  return { type: 'count', question: `how many ${what} ?`, answer: NUMBERS[n]!, thing: null };
+  return { type: 'count', question: `how many ${what}`, answer: NUMBERS[n]!, thing: null };
 }
 
 /** Yes and no have equal shares. In half of the absent things, colour and shape both occur, on different things. */
 function isThere(r: Random, things: readonly Thing[], lone: readonly Thing[]): Question {
   const ask = (t: Thing, answer: string): Question => ({
     type: 'exist',
-    question: `is there a ${nameOf(t)} ?`,
+    question: `is there a ${nameOf(t)}`,
     answer,
     thing: answer === 'yes' && lone.includes(t) ? t : null,
   });

@@ -40,7 +40,7 @@ export const VLM_SIZES: VlmSizes = {
   kvHeads: 2,
   hidden: 256,
   vocabulary: WORDS.length,
-  theta: 10_000,
+  theta: 100_000,
   positions: 512,
 };
 

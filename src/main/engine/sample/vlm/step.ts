@@ -20,8 +20,11 @@ export function buildVlmStep(model: Model, facts: FactsLookup, { weightDecay, cl
   const patches = model.graph.name === 'patches';
   return buildTrainStep(model, {
     facts,
-    // Other initializers are tables and constants.
-    params: [...model.graph.initializers].filter((v) => /\.(weight|bias)$|^vision\.position$/.test(v.name)),
+    // Other initializers are tables and constants. Questions leave the encoder as the patches taught it: gradients
+    // through a decoder that knows nothing yet would undo that.
+    params: [...model.graph.initializers].filter(
+      (v) => /\.(weight|bias)$|^vision\.position$/.test(v.name) && (patches || !v.name.startsWith('vision.')),
+    ),
     optimizer: { kind: 'muon', weightDecay },
     clipNorm,
     decays: (v) => (v.initializer?.dims.length ?? 0) > 1 && !/position|embed_tokens/.test(v.name),
