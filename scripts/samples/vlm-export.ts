@@ -3,11 +3,25 @@
 import { mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Model } from '../../src/main/engine/ir/model.ts';
+import type { Tensor } from '../../src/main/engine/ir/tensor.ts';
 import { buildDecoder } from '../../src/main/engine/sample/vlm/decoder.ts';
-import { VLM_SIZES, type Weights } from '../../src/main/engine/sample/vlm/sizes.ts';
+import { VLM_SIZES, initialWeights, type Weights } from '../../src/main/engine/sample/vlm/sizes.ts';
 import { buildEmbedding, buildVisionEncoder } from '../../src/main/engine/sample/vlm/vision.ts';
 import { configurations } from '../../src/main/engine/sample/vlm/configurations.ts';
-import { saveModelFile } from '../../src/main/storage/model-files.ts';
+import { openModelFile, saveModelFile } from '../../src/main/storage/model-files.ts';
+
+/** Weights of an exported package: initializers keep the names that training gives them. */
+export function readVlmWeights(folder: string): Weights {
+  const found = new Map<string, Tensor>();
+  for (const file of ['vision_encoder', 'embed_tokens', 'decoder_model_merged'])
+    for (const v of openModelFile(join(folder, 'onnx', `${file}.onnx`)).graph.initializers)
+      if (v.initializer) found.set(v.name, v.initializer);
+  return new Map([...initialWeights(VLM_SIZES, 0).keys()].map((name) => {
+    const tensor = found.get(name);
+    if (!tensor) throw new Error(`${folder} has no weight ${name}`);
+    return [name, tensor] as const;
+  })); // prettier-ignore
+}
 
 /** Total size of the written files in bytes. */
 export function exportVlm(weights: Weights, out: string): number {

@@ -1,6 +1,6 @@
 // The log of the vision-language sample: training-log.json for programs, README.md for people. Only
 // `npm run samples` writes them.
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { imageTokens, type VlmSizes } from '../../src/main/engine/sample/vlm/sizes.ts';
 import { resultRows, type TypeResult } from './vlm-evaluate.ts';
@@ -34,9 +34,14 @@ export interface VlmLog {
   readonly bytes: number;
   readonly parameters: number;
   readonly stages: readonly VlmStage[];
+  /** Where a run differs from its settings, for example because it was resumed with others. */
+  readonly notes?: string;
   readonly testSeed: number;
   readonly results: readonly TypeResult[];
 }
+
+export const readVlmLog = (folder: string): VlmLog =>
+  JSON.parse(readFileSync(join(folder, 'training-log.json'), 'utf8')) as VlmLog;
 
 export function writeVlmLog(folder: string, log: VlmLog): void {
   writeFileSync(join(folder, 'training-log.json'), JSON.stringify(log, null, 1) + '\n');
@@ -82,7 +87,7 @@ Stage \`patches\` trains the encoder with a linear layer that reads the colour, 
 question sees the picture and itself only. No picture is used twice, so the accuracies below are those on unseen
 pictures. Optimiser: Muon. Trained on ${log.date} with ${log.threads} ${log.threads === 1 ? 'thread' : 'threads'} on ${log.processor}, which other work shared.
 
-${log.stages.map(stageTable).join('\n\n')}
+${log.notes ? `${log.notes}\n\n` : ''}${log.stages.map(stageTable).join('\n\n')}
 `;
 }
 

@@ -25,9 +25,9 @@ import { buildPackedModel, buildPatchModel, labelParts } from '../../src/main/en
 import { createExecutor } from '../../src/main/runtime/executor.ts';
 import { collectFacts } from '../../src/main/runtime/facts.ts';
 import { loadCheckpoint, saveCheckpoint } from './checkpoint.ts';
-import { exportVlm } from './vlm-export.ts';
+import { exportVlm, readVlmWeights } from './vlm-export.ts';
 import { evaluateVlm } from './vlm-evaluate.ts';
-import { writeVlmLog, type VlmEntry, type VlmStage } from './vlm-log.ts';
+import { readVlmLog, writeVlmLog, type VlmEntry, type VlmStage } from './vlm-log.ts';
 
 const SETTINGS = {
   seed: 11,
@@ -39,17 +39,17 @@ const SETTINGS = {
   steps: 3000,
   /** Until these steps, pictures show one or two things, then two to four. A thing is found sooner among few. */
   fewUntil: 250,
-  someUntil: 1700,
+  someUntil: 600,
   /** From this step on, more questions ask where a thing is. */
-  whereFrom: 850,
+  whereFrom: 600,
   whereShare: 0.45,
   pictures: 8,
   questions: 16,
   tokens: 7,
-  rate: 0.005,
+  rate: 0.0016,
   warmup: 100,
   /** Share of the steps at whose beginning the learning rate starts to fall, linearly to 0. */
-  decayFrom: 0.85,
+  decayFrom: 0.8,
   weightDecay: 0.02,
   clipNorm: 1,
   /** Questions that the exported files are judged by. */
@@ -66,7 +66,8 @@ const REPORT = 25;
 
 /**
  * `--steps N` and `--patch-steps N` change the lengths, also of a run that resumes; `--state DIR` is where the
- * checkpoint lies.
+ * checkpoints lie; `--from FOLDER` continues with the weights of an exported package, on questions;
+ * `--notes TEXT` goes into the log.
  */
 export async function trainSampleVlm(option: (name: string) => string | undefined): Promise<void> {
   const s: Settings = {
@@ -80,10 +81,17 @@ export async function trainSampleVlm(option: (name: string) => string | undefine
   const state = resolve(option('--state') ?? join(tmpdir(), 'secateur-sample-vlm'));
   mkdirSync(state, { recursive: true });
 
-  const start = withReader(initialWeights(VLM_SIZES, s.seed));
-  const patches = await runStage({ name: 'patches', s, threads, state, weights: start, total: s.patchSteps, rate: s.patchRate }); // prettier-ignore
-  const asked = await runStage({ name: 'questions', s, threads, state, weights: patches.weights, total: s.steps, rate: s.rate }); // prettier-ignore
+  const from = option('--from');
+  const before: VlmStage[] = [];
+  let weights = withReader(from === undefined ? initialWeights(VLM_SIZES, s.seed) : readVlmWeights(resolve(from)));
+  if (from === undefined) {
+    const patches = await runStage({ name: 'patches', s, threads, state, weights, total: s.patchSteps, rate: s.patchRate }); // prettier-ignore
+    weights = patches.weights;
+    before.push(patches.log);
+  } else before.push(...readVlmLog(resolve(from)).stages);
+  const asked = await runStage({ name: 'questions', s, threads, state, weights, total: s.steps, rate: s.rate });
 
+  const notes = option('--notes');
   const bytes = exportVlm(asked.weights, out);
   const results = await evaluateVlm(join(out, 'scenes-vlm'), { seed: VLM_TEST_SEED, count: s.testQuestions, threads });
   writeVlmLog(join(out, 'scenes-vlm'), {
@@ -94,7 +102,8 @@ export async function trainSampleVlm(option: (name: string) => string | undefine
     sizes: VLM_SIZES,
     bytes,
     parameters: parametersOf(asked.weights),
-    stages: [patches.log, asked.log],
+    stages: [...before, asked.log],
+    ...(notes !== undefined && { notes }),
     testSeed: VLM_TEST_SEED,
     results,
   });
