@@ -83,9 +83,12 @@ export function packedBatch(
     });
   });
   const targets = new Float32Array(packing.pictures * asked * s.vocabulary);
-  const weighted = [...expected.flat(), ...spoken.map((t) => ({ ...t, weight: SPOKEN }))];
-  const total = weighted.reduce((n, t) => n + ('weight' in t ? t.weight : 1), 0);
-  for (const t of weighted) targets[t.row * s.vocabulary + t.token] = ('weight' in t ? t.weight : 1) / total;
+  const weighted = [
+    ...expected.flat().map((t) => ({ ...t, weight: 1 })),
+    ...spoken.map((t) => ({ ...t, weight: SPOKEN })),
+  ];
+  const total = weighted.reduce((n, t) => n + t.weight, 0);
+  for (const { row, token, weight } of weighted) targets[row * s.vocabulary + token] = weight / total;
   return {
     feeds: {
       pixel_values: pixelValues(pictures, s.picture),
