@@ -8,13 +8,13 @@ import type { TokenSchedule } from '../../shared/model/types.ts';
 import { BAND } from '../engine/allocation/fit-budget.ts';
 import { openModelFile } from '../storage/model-files.ts';
 import type { StageContext } from './context.ts';
-import { batchLeaf, jobLeaf, limitLeaves, runtimeLeaf, scheduleLeaf } from './leaves.ts';
+import { jobLeaf, limitLeaves } from './leaves.ts';
 import { missedByAll } from './missed-budget.ts';
 import type { Job } from './open-job.ts';
 import { measureOriginal, openSearch, type MeasuredOriginal } from './open-search.ts';
 import { withPhases } from './measure/phases.ts';
 import { drawCalibration, lastSamples, type Calibration } from './prepare/calibration.ts';
-import { withTokens } from './prepare/with-tokens.ts';
+import { withFewerTokens } from './prepare/with-tokens.ts';
 import { sampleLimits } from './search/sample-limits.ts';
 import { openDistance } from './search/sensitivity.ts';
 import { placesOf, tokenSchedules, type TriedSchedule } from './search/token-schedules.ts';
@@ -157,20 +157,14 @@ async function openVariant(
 /** The job on the model with fewer tokens. The original stays what latency and quality are compared with. */
 async function withSchedule(job: Job, schedule: TokenSchedule, ctx: StageContext): Promise<Job> {
   const { inputs, request } = job;
-  const given = {
-    source: inputs.source,
-    prepared: inputs.prepared,
-    schedule: scheduleLeaf(schedule),
-    batch: batchLeaf(request.budget.batch),
-    runtime: runtimeLeaf(),
-  };
-  const prepared = await withTokens.run(given, ctx);
+  const { source, prepared: whole } = inputs;
+  const prepared = await withFewerTokens({ source, prepared: whole, schedule, batch: request.budget.batch }, ctx);
   const timed = await withPhases(prepared, request.phases);
   return {
     ...job,
     prepared: prepared.value,
     inputs: { ...inputs, prepared, timed },
-    whole: inputs.prepared,
+    whole,
     tokens: schedule,
   };
 }

@@ -23,6 +23,7 @@ import type { Keyed } from '../pipeline/stage.ts';
 import { latencyStage } from '../pipeline/measure/latency-stage.ts';
 import { loadWithHash } from '../pipeline/prepare/load.ts';
 import { withMeanings } from '../pipeline/prepare/readings.ts';
+import { withFewerTokens } from '../pipeline/prepare/with-tokens.ts';
 import { samplePredictions } from './sample-predictions.ts';
 import { sized } from '../pipeline/prepare/sized.ts';
 import { openJobModel } from '../pipeline/prepare/open-model.ts';
@@ -54,11 +55,14 @@ export async function runReview({ request: asked, report }: ReviewRequest, ctx: 
     const request = { ...given, dims, budget: { ...given.budget, batch } };
     const { source, prepared: bare } = await openJobModel(loaded, ctx);
     const from = { model: source.value, path: request.model, dataset: data.dataset, given: request.outputs, batch };
-    const read = await withMeanings(bare, from, ctx);
+    const whole = await withMeanings(bare, from, ctx);
+    const schedule = report.tokens?.schedule;
+    // With fewer tokens, widths cost and take what they do in the model with fewer tokens.
+    const read = schedule ? await withFewerTokens({ source, prepared: whole, schedule, batch }, ctx) : whole;
     const prepared = read.value;
     const baselineMs = report.baseline.p50Ms;
     const { budget } = request;
-    const timed = await withPhases(bare, given.phases);
+    const timed = await withPhases(schedule ? read : bare, given.phases);
     const baseline = reportedBaseline({ prepared: timed, budget, baselineMs, ...phaseTimes(report) }, ctx);
     ctx.progress({ stage: 'latency', message: 'timing operators', done: 0 });
     const latency = await latencyStage({ prepared: timed, budget, baseline }, ctx);

@@ -5,12 +5,12 @@ import { findStructures } from '../../engine/structures/find.ts';
 import { cutTokens } from '../../engine/structures/tokens/cut.ts';
 import { findTokenPlaces } from '../../engine/structures/tokens/places.ts';
 import type { StageContext } from '../context.ts';
-import { graphLeaf, structureOf } from '../leaves.ts';
-import { derived, input } from '../stage.ts';
+import { batchLeaf, graphLeaf, runtimeLeaf, scheduleLeaf, structureOf } from '../leaves.ts';
+import { derived, input, type Keyed } from '../stage.ts';
 import { factsStage } from './cached-facts.ts';
 import type { Prepared } from './prepare.ts';
 
-export const withTokens = derived({
+const withTokens = derived({
   name: 'fewer-tokens',
   version: 1,
   inputs: {
@@ -34,3 +34,15 @@ export const withTokens = derived({
     structures.map((s) => [s.kind.name, s.id, s.units, s.axes?.members.length ?? null]),
   ],
 });
+
+/** The model with fewer tokens, prepared at the batch size at which it is timed. */
+export const withFewerTokens = (
+  o: {
+    readonly source: Keyed<Model>;
+    readonly prepared: Keyed<Prepared>;
+    readonly schedule: TokenSchedule;
+    readonly batch: number;
+  },
+  ctx: Pick<StageContext, 'executor' | 'artifact'>,
+): Promise<Keyed<Prepared>> =>
+  withTokens.run({ ...o, schedule: scheduleLeaf(o.schedule), batch: batchLeaf(o.batch), runtime: runtimeLeaf() }, ctx);

@@ -45,7 +45,7 @@ const SAMPLES = 128;
 
 export const tokenSchedules = stage({
   name: 'tokens',
-  version: 2,
+  version: 3,
   inputs: {
     prepared: input<Prepared>(),
     calibration: input<Calibration>(),
@@ -76,7 +76,7 @@ export const tokenSchedules = stage({
     }
     for (const goal of [search.budgetRatio, Math.sqrt(search.budgetRatio)])
       for (let i = 0; i < REFINEMENTS; i++) {
-        const schedule = nextTo(BAND[1] * goal, tried);
+        const schedule = nextTo(BAND[1] * goal, tried, { candidates, found });
         if (!schedule) break;
         tried.push({ schedule, cost: await distance(cut(schedule)), ratio: await measure(schedule) });
       }
@@ -85,18 +85,37 @@ export const tokenSchedules = stage({
   codec: jsonFile<TriedSchedule[]>('schedules.json'),
 });
 
-/** Half way between the best schedule within a time and the nearest one of its kind that is slower. */
-function nextTo(goal: number, tried: readonly TriedSchedule[]): TokenSchedule | null {
+/** Half way between the best schedule within a time and the next one of its kind that keeps more, or all tokens. */
+function nextTo(
+  goal: number,
+  tried: readonly TriedSchedule[],
+  { candidates, found }: { readonly candidates: readonly TokenCandidate[]; readonly found: TokenPlaces },
+): TokenSchedule | null {
   const within = tried.filter((t) => t.ratio <= goal);
   const best = within.length > 0 ? within.reduce((a, b) => (b.cost < a.cost ? b : a)) : null;
   if (!best || best.ratio >= (BAND[0] / BAND[1]) * goal) return null;
-  const slower = tried.filter((t) => t.ratio > goal).sort((a, b) => a.ratio - b.ratio);
-  for (const s of slower) {
-    const middle = halfway(best.schedule, s.schedule);
+  const kept = (s: TokenSchedule): number => s.steps.reduce((sum, { keep }) => sum + keep, 0);
+  const fits = new Set(within.map((t) => JSON.stringify(t.schedule)));
+  const more = [...candidates, ...tried]
+    .map((c) => c.schedule)
+    .concat(allTokens(best.schedule, found))
+    .filter((s) => kept(s) > kept(best.schedule) && !fits.has(JSON.stringify(s)))
+    .sort((a, b) => kept(a) - kept(b));
+  for (const s of more) {
+    const middle = halfway(best.schedule, s);
     if (middle) return middle;
   }
   return null;
 }
+
+/** The schedule with every token kept. */
+const allTokens = (s: TokenSchedule, { places }: TokenPlaces): TokenSchedule => ({
+  ...s,
+  steps: s.steps.map(({ place }) => {
+    const { count, fixed } = places.find((p) => p.name === place)!;
+    return { place, keep: count - fixed };
+  }),
+});
 
 type Tools = Pick<StageContext, 'executor' | 'progress'>;
 
