@@ -55,6 +55,7 @@ export const PIPELINE = [
   'compensate',
   'recover',
   'evaluate',
+  'tokens',
   'pack',
   'verify',
 ] as const;

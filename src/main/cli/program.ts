@@ -1,6 +1,7 @@
 /** The commands and their options. Each command builds a request, follows its job and prints the report. */
 import { Command } from 'commander';
 import { SecateurError } from '../../shared/contract/errors.ts';
+import type { FewerTokensReport } from '../../shared/model/fewer-tokens.ts';
 import type { CompressReport } from '../../shared/model/job.ts';
 import { PRESET_LIST } from '../../shared/model/preprocess-presets.ts';
 import type { PackageReport, WorkloadReport } from '../../shared/model/package.ts';
@@ -33,6 +34,8 @@ import {
 import { renderBench, renderCompare, renderCompress, renderDevices, renderInspect } from './render.ts';
 import { renderPackage, renderWorkload } from './render-package.ts';
 import { addRunCommand } from './run-command.ts';
+import { renderTokens } from './render-tokens.ts';
+import { addTokensCommand } from './tokens-command.ts';
 import { renderVerify } from './render-verify.ts';
 import type { VerifyOutput } from './render-verify.ts';
 import type { Session } from './session.ts';
@@ -177,6 +180,7 @@ export function buildProgram(session: Session, version: string): Command {
 
   addCoverageCommand(program, session);
   addRunCommand(program, session);
+  addTokensCommand(program, session);
 
   program
     .command('verify')
@@ -206,6 +210,7 @@ export function buildProgram(session: Session, version: string): Command {
     else if (kind === 'verify') printVerify(session, json, result as VerifyOutput);
     else if (kind === 'compare') session.print(json, result, () => renderCompare(result as CompareReport));
     else if (kind === 'bench') session.print(json, result, () => renderBench(result as BenchReport));
+    else if (kind === 'tokens') session.print(json, result, () => renderTokens(result as FewerTokensReport));
     else if (kind === 'workload') session.print(json, result, () => renderWorkload(result as WorkloadReport));
     else session.print(json, result, () => `${JSON.stringify(result, null, 2)}\n`);
   });

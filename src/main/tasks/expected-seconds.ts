@@ -5,6 +5,7 @@ const WEIGHTS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   package: { load: 1, facts: 4, groups: 1 },
   bench: { measure: 10 },
   workload: { load: 1, measure: 20 },
+  tokens: { load: 3, write: 1, measure: 30, answers: 20 },
   compress: {
     load: 2,
     baseline: 5,
@@ -43,5 +44,7 @@ export function expectedSeconds(
     if (!recovery.enabled) delete seconds['recover'];
     else if (recovery.seconds) seconds['recover'] = recovery.seconds;
   }
+  // Without pictures no answers are compared.
+  if ((input as { images?: readonly string[] } | null)?.images?.length === 0) delete seconds['answers'];
   return { seconds, measured: own && Object.keys(past).length > 0 };
 }

@@ -21,6 +21,7 @@ import { runProfile } from './profile.ts';
 import { runReach } from './reach.ts';
 import { runReview } from './review.ts';
 import { runRun } from './run.ts';
+import { runTokens } from './tokens.ts';
 import { runWorkload } from './workload.ts';
 import { verifyBundle, type VerifyReport } from '../pipeline/verify/verify.ts';
 
@@ -50,6 +51,7 @@ export const tasks = {
   reach: blaming(holding(runReach), one),
   review: runReview,
   run: runRun,
+  tokens: runTokens,
   use: runUse,
   verify: runVerify,
   workload: runWorkload,

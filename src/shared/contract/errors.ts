@@ -63,6 +63,22 @@ const ERRORS = {
     (d) => `The workload setting ${d.name} cannot be used: ${d.reason}.`,
     'Run `secateur bench` on the package without settings to see those that it has.',
   ),
+  'tokens-refused': entry(
+    (d) => `The number of visual tokens cannot be changed: ${d.reason}.`,
+    'docs/tokens.md lists the packages that allow it. `secateur compress` can prune the vision component of others.',
+  ),
+  'tokens-method': entry(
+    (d) => `There is no token method ${d.name}. Methods: ${d.known}.`,
+    'Choose one of them with --method, or leave it out for a table of all.',
+  ),
+  'tokens-method-refused': entry(
+    (d) => `The method ${d.method} cannot be used on this package: ${d.reason}.`,
+    'Choose another one with --method, or leave it out for a table of all.',
+  ),
+  'tokens-keep': entry(
+    (d) => `${d.keep} visual tokens cannot be kept: the vision component gives ${d.free} for each picture or tile.`,
+    'Give a smaller whole number from 1 on, or a share such as 0.5x, with --keep.',
+  ),
   'run-unsupported': entry(
     (d) => `The package cannot be run: ${d.reason}.`,
     'docs/generate.md lists the packages that can be run. `secateur bench` measures the components of the others.',

@@ -43,7 +43,7 @@ export async function measureWorkload(
   return { phases: timed, metrics: metricTimes(metrics, timed) };
 }
 
-/** Weighted sums of the medians. The noise of independent phases adds in squares. @internal */
+/** Weighted sums of the medians. The noise of independent phases adds in squares. */
 export function metricTimes(metrics: Workload['metrics'], phases: readonly PhaseTime[]): MetricTime[] {
   const stats = phases.map((p) => p.latency);
   return metrics.map(({ name, about, weights }) => {

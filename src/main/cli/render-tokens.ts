@@ -1,0 +1,77 @@
+/** Renders packages with fewer visual tokens as text. What is not known comes first. */
+import { basename } from 'node:path';
+import type { FewerTokensReport, MethodResult, Ratio } from '../../shared/model/fewer-tokens.ts';
+import { milliseconds, percent, table } from './format.ts';
+import { notes } from './render.ts';
+
+const NOT_JUDGED =
+  'NOT JUDGED: no pictures were given, so nothing is known about the answers. Give some with --image and --prompt.\n\n';
+
+export function renderTokens(r: FewerTokensReport): string {
+  const judged = r.results.some((m) => m.answers);
+  const [only] = r.results;
+  const text = r.written && only ? one(r, only) : all(r);
+  return (judged ? '' : NOT_JUDGED) + text + notes(r.notes);
+}
+
+const ratioOf = ({ ratios }: MethodResult, name: string): Ratio | undefined => ratios.find((r) => r.name === name);
+
+/** A ratio within its noise of 1 is no change. */
+const ratioText = (r: Ratio | undefined): string =>
+  r
+    ? `${r.ratio.toFixed(2)}x +-${r.noise.toFixed(2)}${Math.abs(1 - r.ratio) <= r.noise ? ' (no clear change)' : ''}`
+    : '-';
+const short = (r: Ratio | undefined): string => (r ? `${r.ratio.toFixed(2)}x +-${r.noise.toFixed(2)}` : '-');
+
+function one(r: FewerTokensReport, m: MethodResult): string {
+  const { folder, changed, leftOut } = r.written!;
+  let text = `${m.method}: ${m.tokens} of ${r.tokens} tokens per picture${m.how === null ? '' : ` (${m.how})`}\n`;
+  if (m.answers) text += `\n${answers(m.answers)}`;
+  text += `\n${r.about}\n\n`;
+  const rows = (
+    list: readonly { name: string; ms: number }[],
+    after: readonly { name: string; ms: number }[],
+  ): string[][] =>
+    list.map(({ name, ms }) => {
+      const later = after.find((a) => a.name === name);
+      return [name, milliseconds(ms), later ? milliseconds(later.ms) : '-', ratioText(ratioOf(m, name))];
+    });
+  text += table([['one run of', 'before', 'after', 'ratio'], ...rows(r.use.phases, m.use.phases)], [0, 3]);
+  text += `\n${table([['metric', 'before', 'after', 'ratio'], ...rows(r.use.metrics, m.use.metrics)], [0, 3])}`;
+  text += `\nwritten to ${folder}\n  changed: ${changed.join(', ')}\n`;
+  if (leftOut.length > 0) text += `  left out, because they give the old number of tokens: ${leftOut.join(', ')}\n`;
+  return `${text}  try it: secateur run ${folder} --image FILE --prompt TEXT\n`;
+}
+
+function answers(a: NonNullable<MethodResult['answers']>): string {
+  let text = `answers: ${a.equal} of ${a.answers} equal (${percent(a.equal / a.answers, 0)}), KL ${a.kl.toPrecision(3)} nats per token along the original's answers\n`;
+  for (const { image, prompt, before, after } of a.shown) {
+    text += `  ${basename(image)}${prompt === null ? '' : `, ${JSON.stringify(prompt)}`}\n`;
+    text += before === after ? `    both:   ${before}\n` : `    before: ${before}\n    after:  ${after}\n`;
+  }
+  return text;
+}
+
+function all(r: FewerTokensReport): string {
+  const judged = r.results.some((m) => m.answers);
+  let text = `${r.component} gives ${r.tokens} tokens per picture; ${r.asked} were asked for\n\n`;
+  const metrics = r.use.metrics.map((m) => m.name);
+  const head = ['method', 'tokens', 'vision', 'prefill', ...metrics, ...(judged ? ['equal', 'KL'] : []), ''];
+  text += table(
+    [
+      head,
+      ...r.results.map((m) => [
+        m.method,
+        String(m.tokens),
+        ...['vision', 'prefill', ...metrics].map((name) => short(ratioOf(m, name))),
+        ...(m.answers ? [`${m.answers.equal}/${m.answers.answers}`, m.answers.kl.toPrecision(3)] : []),
+        m.how ?? '',
+      ]),
+    ],
+    [0, head.length - 1],
+  );
+  text += `\nTimes are ratios to the original: ${r.use.metrics.map((m) => `${m.name} ${milliseconds(m.ms)}`).join(', ')} for ${r.about}.\n`;
+  if (judged) text += "equal: answers with the original's tokens; KL: nats per token along the original's answers, less is better.\n"; // prettier-ignore
+  if (r.refused.length > 0) text += `\nnot possible here\n${table(r.refused.map(({ method, reason }) => [`  ${method}`, reason]), [0, 1])}`; // prettier-ignore
+  return `${text}\nWrite one of them: secateur tokens ${r.package} --keep N --method NAME\n`;
+}

@@ -1,0 +1,120 @@
+/** Packages with fewer visual tokens, one per method: another vision component, another configuration, or both. */
+import { SecateurError } from '../../../shared/contract/errors.ts';
+import type { Executor } from '../../engine/executor.ts';
+import type { Model } from '../../engine/ir/model.ts';
+import { featurePlace, refusalAfter, selectAfter } from '../../engine/structures/tokens/after.ts';
+import { countConfigs, type ChangedConfigs, type Configs } from '../../engine/structures/tokens/counts.ts';
+import type { TokenMethod } from '../../engine/structures/tokens/method.ts';
+import { fewerTiles, pixelConfigs } from '../../engine/structures/tokens/pixel-configs.ts';
+import { pixelPlace, shrinkPixels, smallerSizes } from '../../engine/structures/tokens/pixels.ts';
+import { TOKEN_METHODS, tokenMethod } from '../../engine/structures/tokens/registry.ts';
+import { collectFacts } from '../../runtime/facts.ts';
+import { imagesPerPicture, pixelsOf, visionDims, type TokenSubject } from './subject.ts';
+
+export interface Variant {
+  readonly method: string;
+  /** Tokens per picture, class tokens included. */
+  readonly tokens: number;
+  readonly how: string | null;
+  /** The vision component; null where it stays as it is. */
+  readonly model: Model | null;
+  /** Changed configuration files, whole. */
+  readonly configs: Configs;
+  /** Sizes of the vision component's dynamic axes. */
+  readonly dims: Readonly<Record<string, number>>;
+  readonly notes: readonly string[];
+}
+
+export type Made = Variant | { readonly method: string; readonly refused: string };
+
+/** Smaller pictures, or fewer tiles: the method that every other one must beat. */
+const PIXELS = 'pixels';
+
+export const METHOD_NAMES: readonly string[] = [...TOKEN_METHODS.map((m) => m.name), PIXELS];
+
+/**
+ * One variant per method, or the reason why there is none.
+ * @param methods names
+ * @param keep tokens that stay per picture or tile, without class tokens. A method that cannot keep this number keeps
+ * the next smaller one.
+ * @throws 'tokens-method'
+ */
+export async function makeVariants(
+  subject: TokenSubject,
+  methods: readonly string[],
+  keep: number,
+  executor: Executor,
+): Promise<Made[]> {
+  const made: Made[] = [];
+  for (const name of methods) {
+    const method = tokenMethod(name);
+    if (!method && name !== PIXELS) throw new SecateurError('tokens-method', { name, known: METHOD_NAMES.join(', ') });
+    made.push(method ? selected(subject, method, keep) : await fewerPixels(subject, keep, executor));
+  }
+  return made;
+}
+
+/** Selection behind the encoder. */
+function selected(subject: TokenSubject, method: TokenMethod, asked: number): Made {
+  const { model, place, pkg, crossed, encoder } = subject;
+  const levels = method.levels?.(place).filter((n) => n <= asked);
+  const keep = levels?.at(-1) ?? asked;
+  const refused = refusalAfter(model, place, method, keep);
+  if (refused !== null) return { method: method.name, refused };
+  const to = place.fixed + keep;
+  const changed = crossed ? NO_COUNTS : countConfigs(pkg.shape.configs, { from: place.count, to });
+  if ('refused' in changed) return { method: method.name, ...changed };
+  const images = imagesPerPicture(subject, pkg.shape.configs);
+  return {
+    method: method.name,
+    tokens: images * to,
+    how: keep < asked ? `${keep} tokens: ${asked} are not possible` : null,
+    model: selectAfter(model, place, method, keep),
+    ...changed,
+    dims: visionDims(encoder, { images }),
+  };
+}
+
+/** Nothing declares how many states a decoder reads beside its tokens. */
+const NO_COUNTS: ChangedConfigs = { configs: {}, notes: [] };
+
+async function fewerPixels(subject: TokenSubject, keep: number, executor: Executor): Promise<Made> {
+  const refused = (reason: string): Made => ({ method: PIXELS, refused: reason });
+  if (pixelsOf(subject.encoder).shape.length === 5) return tiles(subject, keep);
+  const { model, facts, place, encoder, pkg, crossed } = subject;
+  const pixels = pixelPlace(model, facts);
+  if ('refused' in pixels) return refused(pixels.refused);
+  const { patch } = pixels;
+  const size = smallerSizes(pixels).find(([h, w]) => (h / patch[0]) * (w / patch[1]) <= keep);
+  if (!size) return refused(`no picture of whole patches has at most ${keep} tokens`);
+  const small = shrinkPixels(model, facts, pixels, size);
+  const dims = visionDims(encoder, { images: 1, size });
+  // The runtime says how many tokens come out; a pooling behind the patches would give another number.
+  const after = featurePlace(small, await collectFacts(small, executor, { dims: { ...pkg.mainDims(encoder.id), ...dims } })); // prettier-ignore
+  if ('refused' in after) return refused(after.refused);
+  const tokens = { from: place.count, to: after.count };
+  const changed = pixelConfigs(pkg.shape.configs, { from: pixels.size, to: size, ...(!crossed && { tokens }) });
+  if ('refused' in changed) return refused(changed.refused);
+  return { method: PIXELS, tokens: after.count, how: `pictures of ${size.join(' x ')} pixels`, model: small, ...changed, dims }; // prettier-ignore
+}
+
+/** The number of tiles whose tokens together are at most those of the selection. */
+function tiles(subject: TokenSubject, keep: number): Made {
+  const { configs } = subject.pkg.shape;
+  const { count, fixed } = subject.place;
+  const now = imagesPerPicture(subject, configs);
+  for (const choice of fewerTiles(configs)) {
+    const images = imagesPerPicture(subject, { ...configs, ...choice.configs });
+    if (images >= now || images * count > now * (fixed + keep)) continue;
+    return {
+      method: PIXELS,
+      tokens: images * count,
+      how: `${images} ${images === 1 ? 'tile' : 'tiles'} instead of ${now}`,
+      model: null,
+      configs: choice.configs,
+      dims: visionDims(subject.encoder, { images }),
+      notes: [],
+    };
+  }
+  return { method: PIXELS, refused: `one tile has ${count} tokens, and the size of tiles is fixed` };
+}

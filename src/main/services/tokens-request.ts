@@ -1,0 +1,59 @@
+/** The request of `tokens` from its options. */
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { basename, extname, join, resolve } from 'node:path';
+import { SecateurError } from '../../shared/contract/errors.ts';
+import type { FewerTokensRequest, Keep } from '../../shared/model/fewer-tokens.ts';
+import { existing, isPackage, measuring } from './requests.ts';
+
+export interface TokensOptions {
+  readonly keep: Keep;
+  readonly method?: string;
+  readonly out?: string;
+  readonly image?: readonly string[];
+  readonly prompt?: readonly string[];
+  readonly workload?: Readonly<Record<string, number>>;
+  readonly provider?: string;
+  readonly threads?: number;
+}
+
+const PICTURES = /\.(png|jpe?g|webp|bmp|gif|tiff?|avif)$/i;
+
+/** @throws 'file-not-found', 'file-unreadable', 'usage' */
+export function tokensRequest(path: string, o: TokensOptions, cwd: string): FewerTokensRequest {
+  const folder = existing(path, cwd);
+  if (!isPackage(path, cwd)) throw new SecateurError('usage', { reason: 'tokens needs the folder of a package, and this is a file' }); // prettier-ignore
+  const method = o.method ?? 'all';
+  if (method === 'all' && o.out !== undefined)
+    throw new SecateurError('usage', { reason: '--out writes one package, and needs --method' });
+  if (o.prompt && !o.image) throw new SecateurError('usage', { reason: '--prompt needs --image' });
+  const { provider, threads, threadsAsked } = measuring(o);
+  return {
+    package: folder,
+    keep: o.keep,
+    method,
+    out: method === 'all' ? null : o.out === undefined ? defaultOut(folder, method, cwd) : resolve(cwd, o.out),
+    images: (o.image ?? []).flatMap((image) => picturesAt(existing(image, cwd))),
+    prompts: o.prompt ?? [],
+    settings: o.workload ?? {},
+    provider,
+    threads,
+    ...(threadsAsked !== undefined && { threadsAsked }),
+  };
+}
+
+/** A picture, or those of a folder, sorted by name. */
+function picturesAt(path: string): string[] {
+  if (!statSync(path).isDirectory()) return [path];
+  const found = readdirSync(path).filter((name) => PICTURES.test(name));
+  if (found.length === 0) throw new SecateurError('file-not-found', { path: join(path, '*.png') });
+  return found.sort().map((name) => join(path, name));
+}
+
+/** `<package>-<method>` in the working folder, with a number when the name is taken. */
+function defaultOut(folder: string, method: string, cwd: string): string {
+  const base = `${basename(folder, extname(folder))}-${method}`;
+  for (let n = 1; ; n++) {
+    const path = join(cwd, n === 1 ? base : `${base}-${n}`);
+    if (!existsSync(path)) return path;
+  }
+}

@@ -1,0 +1,102 @@
+/** Packages whose pictures have fewer tokens: the request and the report of `secateur tokens`. */
+import type { MetricTime } from './package.ts';
+import type { Provenance } from './types.ts';
+
+/** Tokens that stay per picture, or per tile where pictures are cut into tiles. Class tokens are not counted. */
+export type Keep = { readonly tokens: number } | { readonly share: number };
+
+export interface FewerTokensRequest {
+  /** Folder of a package. */
+  readonly package: string;
+  readonly keep: Keep;
+  /** A token method, `pixels` for smaller pictures, or `all` for a table. */
+  readonly method: string;
+  /** Folder of the new package. Null: none is written. */
+  readonly out: string | null;
+  /** Picture files on which answers are compared; with every prompt each. */
+  readonly images: readonly string[];
+  readonly prompts: readonly string[];
+  /** Settings of the workload by name, without `image`. */
+  readonly settings: Readonly<Record<string, number>>;
+  readonly provider: string;
+  readonly threads: number;
+  readonly threadsAsked?: number;
+}
+
+/** Median milliseconds of one run of a phase. */
+export interface PhaseMs {
+  readonly name: string;
+  readonly component: string;
+  /** Runs per use. */
+  readonly repeat: number;
+  readonly ms: number;
+}
+
+/** One use of a package, measured. */
+export interface UseTime {
+  readonly phases: readonly PhaseMs[];
+  readonly metrics: readonly MetricTime[];
+}
+
+/** A figure over that of the original package, measured interleaved. */
+export interface Ratio {
+  /** Name of a phase or of a metric. */
+  readonly name: string;
+  readonly ratio: number;
+  /** Half-width of the interval in which the ratio is repeatable. */
+  readonly noise: number;
+}
+
+/** Greedy answers of two packages to the same pictures and prompts. */
+export interface AnswerChange {
+  readonly answers: number;
+  /** Answers with the same tokens. */
+  readonly equal: number;
+  /** Mean over the tokens of the original's answers: nats from the original's to the new distribution of the next token. */
+  readonly kl: number;
+  /** The first few, side by side. */
+  readonly shown: readonly {
+    readonly image: string;
+    readonly prompt: string | null;
+    readonly before: string;
+    readonly after: string;
+  }[];
+}
+
+export interface MethodResult {
+  readonly method: string;
+  /** Tokens per picture, class tokens included. */
+  readonly tokens: number;
+  /** How the number came about where it is not that of a selection, such as `pictures of 84 x 84 pixels`. */
+  readonly how: string | null;
+  readonly use: UseTime;
+  readonly ratios: readonly Ratio[];
+  /** Null without pictures. */
+  readonly answers: AnswerChange | null;
+}
+
+export interface FewerTokensReport {
+  readonly package: string;
+  /** The vision component. */
+  readonly component: string;
+  /** Tokens per picture, class tokens included. */
+  readonly tokens: number;
+  /** The number asked for. */
+  readonly asked: number;
+  /** Pictures or tiles that the encoder gets for a square picture. */
+  readonly images: number;
+  /** One use of the original. */
+  readonly about: string;
+  readonly use: UseTime;
+  readonly results: readonly MethodResult[];
+  readonly refused: readonly { readonly method: string; readonly reason: string }[];
+  readonly written: {
+    readonly folder: string;
+    /** Files that differ from the original's, relative to the folder. */
+    readonly changed: readonly string[];
+    /** Files of the original that are not in the folder. */
+    readonly leftOut: readonly string[];
+  } | null;
+  readonly provenance: Provenance;
+  readonly notes: readonly string[];
+}
