@@ -7,7 +7,7 @@ import { decoder, embedTokens, IMAGE_TOKENS, visionEncoder } from './small-packa
 /** Token that stands for one image feature. */
 export const PLACEHOLDER = 10;
 
-const WORDS = [...'abcdefghij', '<image>'];
+const WORDS = [...'abcdefghij', '#'];
 
 /** Writes the package to a folder, which is created if needed. Its encoder takes pictures of 16 x 16. */
 export function writeAnsweringPackage(folder: string, config: Readonly<Record<string, unknown>> = {}): string {

@@ -104,8 +104,10 @@ export function ratios(
     const each = pairs.map(([a, b]) => a.ms / b.ms);
     const ratio = median(each);
     const spread = Math.sqrt(mean(each.map((r) => (r - ratio) ** 2)) / Math.max(1, n - 1));
+    // A phase that both share was measured once.
+    const isShared = (a: Time, b: Time): boolean => a.ms === b.ms && a.noiseMs === b.noiseMs;
     const own = mean(
-      pairs.map(([a, b], i) => (a === b ? 0 : each[i]! * Math.hypot(a.noiseMs / a.ms, b.noiseMs / b.ms))),
+      pairs.map(([a, b], i) => (isShared(a, b) ? 0 : each[i]! * Math.hypot(a.noiseMs / a.ms, b.noiseMs / b.ms))),
     );
     return [{ name, ratio, noise: Math.max(2 * spread, own / Math.sqrt(n)) }];
   });
