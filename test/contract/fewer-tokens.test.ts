@@ -1,4 +1,4 @@
-/** Packages with fewer visual tokens: what is written, that it answers, and what is refused. */
+/** Packages with fewer visual tokens: the files of the new package, its answers, and refusals. */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

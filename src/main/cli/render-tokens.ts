@@ -1,4 +1,4 @@
-/** Renders packages with fewer visual tokens as text. What is not known comes first. */
+/** Renders packages with fewer visual tokens as text. Unknown quality is said first. */
 import { basename } from 'node:path';
 import type { FewerTokensReport, MethodResult, Ratio } from '../../shared/model/fewer-tokens.ts';
 import { milliseconds, percent, table } from './format.ts';

@@ -17,7 +17,7 @@ export interface Use {
 }
 
 export interface MeasuredUse extends UseTime {
-  /** Of phases and metrics that both have, to those of the first use. */
+  /** Ratios of phases and metrics to those of the first use, where both have them. */
   readonly ratios: readonly Ratio[];
 }
 

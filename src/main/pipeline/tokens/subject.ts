@@ -21,7 +21,7 @@ export interface TokenSubject {
   readonly pkg: OpenedPackage;
   readonly encoder: ComponentShape;
   readonly model: Model;
-  /** Of a run on one picture or tile. */
+  /** Facts of a run on one picture or tile. */
   readonly facts: Facts;
   readonly place: FeaturePlace;
   /** True where the decoder reads features beside its tokens, so that prompts have no placeholders. */
