@@ -65,7 +65,8 @@ function gradGatherNd(ctx: GradContext): (Value | null)[] {
   const [data, at] = [ctx.node.input(0)!, ctx.node.input(1)!];
   const [from, to] = [ctx.shape(data), ctx.shape(at)];
   const batch = attrInt(ctx.node.attributes.get('batch_dims'), 0);
-  if (batch !== 1 || to.length !== 3 || to[2] !== 1) throw new Error('gradient of a GatherND that does not select rows per sample');
+  if (batch !== 1 || to.length !== 3 || to[2] !== 1)
+    throw new Error('gradient of a GatherND that does not select rows per sample');
   const { b } = ctx;
   const [rows, width] = [from[1]!, elementCount(from.slice(2))];
   const flat = b.reshape(dY, [from[0]!, to[1]!, width]);
