@@ -9,8 +9,9 @@ import { openModelFile } from '../storage/model-files.ts';
 import type { StageContext } from './context.ts';
 import { recoverAndEvaluate } from './evaluate/judge-stage.ts';
 import { guardCut } from './evaluate/second-sizes.ts';
-import { finalMeasure, remadeFrom, type Final } from './measure/final-measure.ts';
+import { finalMeasure, remadeFrom, type Final, type FinalOptions } from './measure/final-measure.ts';
 import type { Job } from './open-job.ts';
+import { declareAs } from './prepare/free-batch.ts';
 import type { MeasuredOriginal } from './open-search.ts';
 import { searchPlan, type SearchOptions } from './search-plan.ts';
 import { declareResult } from './pack/declare-result.ts';
@@ -37,7 +38,8 @@ export async function findResult(
   search: SearchOptions,
   ctx: StageContext,
 ): Promise<Result> {
-  const first = (await makeResult(job, baselineMs, search, ctx))!;
+  const steady = await measuredBeforeRecovery(job, { baselineMs, budgetRatio }, search, ctx);
+  const first = (await makeResult(job, baselineMs, steady, ctx))!;
   const { final } = first;
   if (final.latency.verdict === 'met' || first.recovered) return first;
   ctx.log(`${final.share.toFixed(3)} of the budget (${final.latency.verdict}): making another plan`);
@@ -48,6 +50,36 @@ export async function findResult(
   return next && (next.final.latency.verdict === 'met' || next.final.share < final.share) ? next : first;
 }
 
+/**
+ * Measures the compensated model at the length of the final measurement, because a result is not made again once minutes
+ * of recovery were spent on it. Training does not change the latency.
+ * @returns the search, which knows the plan as too slow where it was
+ */
+async function measuredBeforeRecovery(
+  job: Job,
+  { baselineMs, budgetRatio }: Pick<MeasuredOriginal, 'baselineMs' | 'budgetRatio'>,
+  search: SearchOptions,
+  ctx: StageContext,
+): Promise<SearchOptions> {
+  const { recovery } = job.request.recipe;
+  if (!recovery.enabled || recovery.seconds <= 0 || !job.data.dataset) return search;
+  const { chosen, compensated } = await searchPlan(search, ctx);
+  const model = openModelFile(compensated.value.path);
+  declareAs(model, job.loaded.model);
+  model.sizes = job.loaded.model.sizes;
+  const final = await finalMeasure(measuring(job, model, baselineMs), ctx);
+  job.clock.mark('measure');
+  if (final.latency.verdict === 'met') return search;
+  ctx.log(`before recovery: ${final.share.toFixed(3)} of the budget (${final.latency.verdict}): choosing another plan`);
+  return { ...search, missed: [{ ...chosen, ratio: remadeFrom(final) * budgetRatio }] };
+}
+
+/** Options of the deciding measurement of a model. */
+const measuring = ({ request }: Job, result: Model, baselineMs: number): FinalOptions => {
+  const { budget, dims, phases, recipe, model } = request;
+  return { original: model, result, budget, dims, phases, runs: recipe.latencyRuns, baselineMs };
+};
+
 /** @param before a plan measured earlier; null when the search returns to it */
 async function makeResult(
   job: Job,
@@ -56,7 +88,7 @@ async function makeResult(
   ctx: StageContext,
   before?: string,
 ): Promise<Result | null> {
-  const { request, inputs, loaded, source, prepared } = job;
+  const { inputs, loaded, source, prepared } = job;
   const { plan, planHash, chosen, compensated } = await searchPlan(search, ctx);
   if (planHash === before) return null;
   await guardCut(prepared, plan, ctx);
@@ -70,17 +102,7 @@ async function makeResult(
   const model = openModelFile(path);
   model.sizes = loaded.model.sizes;
   const sizes = await guardResult(prepared, model, ctx);
-  const { budget, dims, phases, recipe } = request;
-  const measuring = {
-    original: request.model,
-    result: model,
-    budget,
-    dims,
-    phases,
-    runs: recipe.latencyRuns,
-    baselineMs,
-  };
-  const final = await finalMeasure(measuring, ctx);
+  const final = await finalMeasure(measuring(job, model, baselineMs), ctx);
   const recovered = learned.model.key !== compensated.key;
   return { plan, planHash, chosen, learned, recovered, path, model, sizes, final };
 }
