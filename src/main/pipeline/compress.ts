@@ -15,7 +15,6 @@ import { measureOf, reportHead } from './evaluate/report.ts';
 import { searchFloorIfRuined } from './floor-search.ts';
 import { threadsNote } from './measure/threads-note.ts';
 import { findResult, type Result } from './make-result.ts';
-import { missedByAll } from './missed-budget.ts';
 import { withJob, type Job, type JobRequest } from './open-job.ts';
 import { measureOriginal } from './open-search.ts';
 import { writeBundle } from './pack/write-bundle.ts';
@@ -34,8 +33,7 @@ export const runCompress = (
     const notes = await notesOf(job);
     const measured = await measureOriginal(job, notes, within);
     const best = await openBestSearch(job, measured, notes, within);
-    const missed = await missedByAll(best.job, best.measured, best.search, within);
-    if (missed) return { ...missed, notes };
+    if (best.missed) return { ...best.missed, notes };
     const found = await findResult(best.job, best.measured, best.search, within);
     const report = await reportOf(best, { found, notes }, within);
     return packed(best.job, found, await judge(report, found.path), within);

@@ -3,9 +3,10 @@
  * for the budget, and the one that changes the outputs least is made. Which tokens go is decided in the graph for every
  * sample, so a model with fewer tokens is another model, and each of the three is searched in its own.
  */
-import type { TokensReport } from '../../shared/model/job.ts';
+import type { CompressReport, TokensReport } from '../../shared/model/job.ts';
 import type { TokenSchedule } from '../../shared/model/types.ts';
 import { BAND } from '../engine/allocation/fit-budget.ts';
+import { findTokenPlaces } from '../engine/structures/tokens/places.ts';
 import { openModelFile } from '../storage/model-files.ts';
 import type { StageContext } from './context.ts';
 import { jobLeaf, limitLeaves } from './leaves.ts';
@@ -17,7 +18,7 @@ import { drawCalibration, lastSamples, type Calibration } from './prepare/calibr
 import { withFewerTokens } from './prepare/with-tokens.ts';
 import { sampleLimits } from './search/sample-limits.ts';
 import { openDistance } from './search/sensitivity.ts';
-import { placesOf, tokenSchedules, type TriedSchedule } from './search/token-schedules.ts';
+import { tokenSchedules, type TriedSchedule } from './search/token-schedules.ts';
 import { searchPlan, type SearchOptions } from './search-plan.ts';
 import { now } from './stage.ts';
 
@@ -26,6 +27,8 @@ export interface OpenedSearch {
   readonly job: Job;
   readonly measured: MeasuredOriginal;
   readonly search: SearchOptions;
+  /** The report, where even the largest cut misses the budget. */
+  readonly missed: Omit<CompressReport, 'notes'> | null;
   /** Absent where the model has no tokens to reduce, or must not. */
   readonly tokens?: TokensReport;
 }
@@ -50,14 +53,18 @@ export async function openBestSearch(
   notes: string[],
   ctx: StageContext,
 ): Promise<OpenedSearch> {
-  const variants = await variantsOf(job, measured, notes, ctx);
-  if (variants.length === 0) return { job, measured, search: await openSearch(job, measured, notes, ctx) };
-  const calibration = await calibrationOf(job, ctx);
+  const compared = await variantsOf(job, measured, notes, ctx);
+  if (!compared) {
+    const search = await openSearch(job, measured, notes, ctx);
+    return { job, measured, search, missed: await missedByAll(job, measured, search, ctx) };
+  }
+  const { variants, calibration } = compared;
   const { inputs, prepared } = job;
   const distance = await openDistance(ctx.executor, prepared, lastSamples(calibration, SAMPLES), inputs.threads.value);
   const found: {
     readonly variant: Variant;
-    readonly opened: OpenedSearch;
+    readonly opened: Omit<OpenedSearch, 'missed'>;
+    readonly missed: OpenedSearch['missed'];
     readonly notes: string[];
     readonly change: number | null;
   }[] = [];
@@ -70,12 +77,12 @@ export async function openBestSearch(
       ? null
       : await distance(openModelFile((await searchPlan(opened.search, ctx)).compensated.value.path));
     ctx.log(change === null ? 'cannot meet the budget' : `change of the outputs ${change.toPrecision(3)}`);
-    found.push({ variant, opened, notes: own, change });
+    found.push({ variant, opened, missed, notes: own, change });
   }
   const reached = found.filter((f) => f.change !== null).sort((a, b) => a.change! - b.change!);
   const best = reached[0] ?? found.at(-1)!;
   notes.push(...best.notes.filter((n) => !notes.includes(n)));
-  const { count, fixed } = placesOf(prepared).places[0]!;
+  const { count, fixed } = findTokenPlaces(prepared.model, prepared.facts).places[0]!;
   const tokens: TokensReport = {
     before: count,
     left: best.variant.tried ? best.variant.tried.schedule.steps.at(-1)!.keep + fixed : count,
@@ -87,27 +94,27 @@ export async function openBestSearch(
       change,
     })),
   };
-  return { ...best.opened, tokens };
+  return { ...best.opened, missed: best.missed, tokens };
 }
 
-/** The ways to compare; none where tokens stay whole. */
+/** The ways to compare, and the samples; null where tokens stay whole. */
 async function variantsOf(
   job: Job,
   { budgetRatio }: MeasuredOriginal,
   notes: string[],
   ctx: StageContext,
-): Promise<Variant[]> {
+): Promise<{ readonly variants: Variant[]; readonly calibration: Calibration } | null> {
   const { request, inputs, prepared, beside, data } = job;
   const { tokens, channels, blocks } = request.recipe;
-  if (tokens === 'none' || budgetRatio >= 1) return [];
-  const { places, refused } = placesOf(prepared);
+  if (tokens === 'none' || budgetRatio >= 1) return null;
+  const { places, refused } = findTokenPlaces(prepared.model, prepared.facts);
   if (places.length === 0) {
     if (refused) notes.push(`The tokens stay whole: ${refused.operator}: ${refused.reason}.`);
-    return [];
+    return null;
   }
   if (!data.dataset) {
     notes.push('The tokens stay whole: without data nothing tells which of them matter.');
-    return [];
+    return null;
   }
   const search = jobLeaf(ctx.job, { compare: beside.compare, budgetRatio });
   const calibration = await calibrationKeyed(job, ctx);
@@ -116,13 +123,18 @@ async function variantsOf(
   const alone = leastCost(tried.filter((t) => t.ratio <= BAND[1] * budgetRatio));
   const joint = leastCost(tried.filter((t) => t.ratio < 1 && t.ratio <= Math.sqrt(budgetRatio) && t !== alone));
   const others = channels || blocks;
-  return [
+  const variants: Variant[] = [
     ...(others && tokens === 'auto' ? [{ way: 'other structures' as const, tried: null }] : []),
     ...(others && joint && joint.cost < (alone?.cost ?? Infinity)
       ? [{ way: 'tokens and other structures' as const, tried: joint }]
       : []),
     ...(alone ? [{ way: 'tokens' as const, tried: alone }] : []),
   ];
+  if (variants.length === 0) {
+    notes.push(`The tokens stay whole: fewer tokens by ${tokens} did not come near the budget.`);
+    return null;
+  }
+  return { variants, calibration: calibration.value };
 }
 
 const leastCost = (list: readonly TriedSchedule[]): TriedSchedule | null =>
@@ -132,16 +144,13 @@ const calibrationKeyed = async ({ inputs, prepared, request }: Job, ctx: StageCo
   const limits = limitLeaves(sampleLimits(prepared, request.recipe.calibrationSamples));
   return now(drawCalibration.later({ ...inputs, size: limits.batch, count: limits.calibration }, ctx));
 };
-const calibrationOf = async (job: Job, ctx: StageContext): Promise<Calibration> =>
-  (await calibrationKeyed(job, ctx)).value;
-
 /** Opens the search in one variant. @param o.share of the time limit of the allocation */
 async function openVariant(
   job: Job,
   measured: MeasuredOriginal,
   o: { readonly variant: Variant; readonly share: number; readonly notes: string[] },
   ctx: StageContext,
-): Promise<OpenedSearch> {
+): Promise<Omit<OpenedSearch, 'missed'>> {
   const recipe = { ...job.request.recipe, allocationSeconds: o.share * job.request.recipe.allocationSeconds };
   const request = { ...job.request, recipe };
   const { tried } = o.variant;

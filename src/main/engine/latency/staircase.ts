@@ -107,7 +107,7 @@ function fitPeriod(points: ReadonlyMap<number, number>, period: number) {
 }
 
 /** At most n of them, evenly spread by index, with the first and last included. */
-export function thin(counts: readonly number[], n: number): number[] {
+export function thin<T>(counts: readonly T[], n: number): T[] {
   if (counts.length <= n) return [...counts];
   if (n <= 1) return counts.slice(-1);
   return [...new Set(Array.from({ length: n }, (_, i) => counts[Math.round((i * (counts.length - 1)) / (n - 1))]!))];

@@ -60,11 +60,14 @@ export const prepareModel = derived({
       async (model) => (await factsStage.run({ ...given, graph: graphLeaf(model) }, ctx)).value,
     ),
   // Structures can change when detection improves, and figures per structure must not outlive that.
-  content: ({ model, structures }: Prepared) => [
-    structureOf(model),
-    structures.map((s) => [s.kind.name, s.id, s.units, s.axes?.members.length ?? null]),
-  ],
+  content: contentOf,
 });
+
+/** The graph and its structures, as part of a key. */
+export function contentOf({ model, structures }: Prepared): unknown {
+  const found = structures.map((s) => [s.kind.name, s.id, s.units, s.axes?.members.length ?? null]);
+  return [structureOf(model), found];
+}
 
 /** The prepared model with the given readings of its outputs. */
 export const withReadings = derived({

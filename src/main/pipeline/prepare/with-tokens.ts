@@ -5,10 +5,10 @@ import { findStructures } from '../../engine/structures/find.ts';
 import { cutTokens } from '../../engine/structures/tokens/cut.ts';
 import { findTokenPlaces } from '../../engine/structures/tokens/places.ts';
 import type { StageContext } from '../context.ts';
-import { batchLeaf, graphLeaf, runtimeLeaf, scheduleLeaf, structureOf } from '../leaves.ts';
+import { batchLeaf, graphLeaf, runtimeLeaf, scheduleLeaf } from '../leaves.ts';
 import { derived, input, type Keyed } from '../stage.ts';
 import { factsStage } from './cached-facts.ts';
-import type { Prepared } from './prepare.ts';
+import { contentOf, type Prepared } from './prepare.ts';
 
 const withTokens = derived({
   name: 'fewer-tokens',
@@ -29,10 +29,7 @@ const withTokens = derived({
     const { value: facts } = await factsStage.run({ ...given, graph: graphLeaf(model) }, ctx);
     return { ...prepared, model, facts, ...findStructures(model, facts) };
   },
-  content: ({ model, structures }: Prepared) => [
-    structureOf(model),
-    structures.map((s) => [s.kind.name, s.id, s.units, s.axes?.members.length ?? null]),
-  ],
+  content: contentOf,
 });
 
 /** The model with fewer tokens, prepared at the batch size at which it is timed. */

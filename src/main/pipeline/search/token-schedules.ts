@@ -6,6 +6,7 @@ import type { TokenSchedule } from '../../../shared/model/types.ts';
 import type { Recipe } from '../../../shared/model/job.ts';
 import { BAND } from '../../engine/allocation/fit-budget.ts';
 import type { Model } from '../../engine/ir/model.ts';
+import { thin } from '../../engine/latency/staircase.ts';
 import { frontier, halfway, tokenCandidates, type TokenCandidate } from '../../engine/structures/tokens/candidates.ts';
 import { cutTokens } from '../../engine/structures/tokens/cut.ts';
 import { findTokenPlaces, type TokenPlaces } from '../../engine/structures/tokens/places.ts';
@@ -55,7 +56,7 @@ export const tokenSchedules = stage({
     search: input<TokenScope>(),
   },
   run: async ({ prepared, calibration, tokens, seed, threads, search }, ctx: Tools): Promise<TriedSchedule[]> => {
-    const found = placesOf(prepared);
+    const found = findTokenPlaces(prepared.model, prepared.facts);
     const methods = TOKEN_METHODS.filter((m) =>
       tokens === 'auto' ? AUTO_METHODS.includes(m.name) : m.name === tokens,
     );
@@ -66,7 +67,7 @@ export const tokenSchedules = stage({
       (await search.compare(cut(schedule), LOOK)).ratio;
     const costed = await costsOf(candidates, (s) => distance(cut(s)), ctx);
     const tried: TriedSchedule[] = [];
-    for (const [i, c] of thinned(frontier(costed), MOST).entries()) {
+    for (const [i, c] of thin(frontier(costed), MOST).entries()) {
       ctx.progress({
         stage: 'tokens',
         message: `measuring fewer tokens, ${c.schedule.method}`,
@@ -119,10 +120,6 @@ const allTokens = (s: TokenSchedule, { places }: TokenPlaces): TokenSchedule => 
 
 type Tools = Pick<StageContext, 'executor' | 'progress'>;
 
-/** Places in a model whose outputs keep their shapes. */
-export const placesOf = ({ model, facts }: Pick<Prepared, 'model' | 'facts'>): TokenPlaces =>
-  findTokenPlaces(model, facts);
-
 async function costsOf(
   candidates: readonly TokenCandidate[],
   costOf: (schedule: TokenSchedule) => Promise<number>,
@@ -136,9 +133,3 @@ async function costsOf(
   }
   return out;
 }
-
-/** At most `n` of a list, evenly spread. */
-const thinned = <T>(list: readonly T[], n: number): T[] =>
-  list.length <= n
-    ? [...list]
-    : Array.from({ length: n }, (_, i) => list[Math.round((i * (list.length - 1)) / (n - 1))]!);
