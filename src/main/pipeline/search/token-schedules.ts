@@ -33,8 +33,6 @@ export interface TokenScope {
   readonly budgetRatio: number;
 }
 
-/** Methods that `auto` compares. The others stand beside them in tables and can be chosen by name. */
-const AUTO_METHODS = ['dpp', 'evit', 'pool', 'stride', 'tome'];
 /** Measured of each list of candidates that no other one beats. */
 const MOST = 8;
 /** A session's place in memory makes fast models some percent faster or slower, so each is opened several times. */
@@ -57,9 +55,7 @@ export const tokenSchedules = stage({
   },
   run: async ({ prepared, calibration, tokens, seed, threads, search }, ctx: Tools): Promise<TriedSchedule[]> => {
     const found = findTokenPlaces(prepared.model, prepared.facts);
-    const methods = TOKEN_METHODS.filter((m) =>
-      tokens === 'auto' ? AUTO_METHODS.includes(m.name) : m.name === tokens,
-    );
+    const methods = TOKEN_METHODS.filter((m) => (tokens === 'auto' ? m.auto : m.name === tokens));
     const candidates = tokenCandidates(found, methods, seed);
     const distance = await openDistance(ctx.executor, prepared, firstSamples(calibration, SAMPLES), threads);
     const cut = (schedule: TokenSchedule): Model => cutTokens({ ...prepared, ...found }, schedule);

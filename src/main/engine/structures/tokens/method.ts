@@ -65,6 +65,8 @@ export interface TokenMethod {
    * carried on (ToMe).
    */
   readonly merges: boolean;
+  /** True where the recipe's `auto` compares the method. The others stand beside them in tables, or are chosen by name. */
+  readonly auto?: true;
   /** Numbers of tokens that the method can keep, ascending; absent: any from 1 on. Fixed tokens are not counted. */
   readonly levels?: (tokens: Pick<TokenInputs, 'count' | 'fixed' | 'grid'>) => readonly number[];
   /**

@@ -23,6 +23,7 @@ export const method: TokenMethod = defineMethod({
   summary: 'Determinantal point process: diverse tokens, weighted by relevance to the text where it is known',
   needs: [],
   merges: false,
+  auto: true,
   emit(b, inputs, keep) {
     const n = inputs.count - inputs.fixed;
     const unit = unitRows(b, freeRows(b, inputs.tokens, inputs));

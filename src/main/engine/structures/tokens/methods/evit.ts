@@ -12,6 +12,7 @@ export const method: TokenMethod = defineMethod({
   summary: 'The tokens with the most attention, the others fused into one',
   needs: ['attention'],
   merges: false,
+  auto: true,
   emit(b, inputs, keep) {
     const n = inputs.count - inputs.fixed;
     const tokens = freeRows(b, inputs.tokens, inputs);

@@ -8,6 +8,7 @@ export const method: TokenMethod = defineMethod({
   summary: 'Evenly spaced tokens, the same for every image',
   needs: [],
   merges: false,
+  auto: true,
   emit(b, inputs, keep) {
     const n = inputs.count - inputs.fixed;
     const at = upTo(keep).map((i) => Math.floor(((i + 0.5) * n) / keep));

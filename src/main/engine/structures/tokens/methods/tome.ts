@@ -39,6 +39,7 @@ export const method: TokenMethod = defineMethod({
   summary: 'Token merging: similar pairs become their weighted mean',
   needs: ['keys', 'sizes'],
   merges: true,
+  auto: true,
   emit(b, inputs, keep) {
     const { tokens, count, fixed } = inputs;
     const n = count - fixed;
