@@ -18,22 +18,22 @@ const named = (model: Model, v: Value, name: string): void => {
   model.graph.outputs.push(v);
 };
 
-/** pixel_values [batch, 3, 16, 16] -> image_features [batch, 16, 8]; two convolutions, 24 channels between them. */
-export function visionEncoder(): Model {
+/** pixel_values [batch, 3, 16, 16] -> image_features [batch, 16, width]; two convolutions, 24 channels between them. */
+export function visionEncoder(width: number = WIDTH): Model {
   const n = new Net();
   const x = n.model.graph.addInput('pixel_values', { elemType: DType.FLOAT, shape: ['batch', 3, 16, 16] });
   const hidden = n.relu(n.conv(x, 3, 24));
-  const patches = n.op('Conv', [hidden, n.weight(WIDTH, 24, 4, 4)], { strides: ints([4, 4]) });
-  const tokens = n.op('Reshape', [patches, n.ints(0, WIDTH, -1)]);
+  const patches = n.op('Conv', [hidden, n.weight(width, 24, 4, 4)], { strides: ints([4, 4]) });
+  const tokens = n.op('Reshape', [patches, n.ints(0, width, -1)]);
   named(n.model, n.op('Transpose', [tokens], { perm: ints([0, 2, 1]) }), 'image_features');
   return n.model;
 }
 
-/** input_ids [batch, sequence] -> inputs_embeds [batch, sequence, 8] */
-export function embedTokens(): Model {
+/** input_ids [batch, sequence] -> inputs_embeds [batch, sequence, width] */
+export function embedTokens(width: number = WIDTH): Model {
   const n = new Net();
   const ids = n.model.graph.addInput('input_ids', { elemType: DType.INT64, shape: ['batch', 'sequence'] });
-  named(n.model, n.op('Gather', [n.weight(VOCABULARY, WIDTH), ids]), 'inputs_embeds');
+  named(n.model, n.op('Gather', [n.weight(VOCABULARY, width), ids]), 'inputs_embeds');
   return n.model;
 }
 

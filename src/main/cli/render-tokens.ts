@@ -39,8 +39,20 @@ function one(r: FewerTokensReport, m: MethodResult): string {
   text += table([['one run of', 'before', 'after', 'ratio'], ...rows(r.use.phases, m.use.phases)], [0, 3]);
   text += `\n${table([['metric', 'before', 'after', 'ratio'], ...rows(r.use.metrics, m.use.metrics)], [0, 3])}`;
   text += `\nwritten to ${folder}\n  changed: ${changed.join(', ')}\n`;
-  if (leftOut.length > 0) text += `  left out, because they give the old number of tokens: ${leftOut.join(', ')}\n`;
+  if (leftOut.length > 0)
+    text += `  left out, because they are other files of the changed components: ${leftOut.join(', ')}\n`;
+  text += marks(r);
   return `${text}  try it: secateur run ${folder} --image FILE --prompt TEXT\n`;
+}
+
+/** How image tokens are marked, and the runners that follow. */
+function marks({ marks: m, results }: FewerTokensReport): string {
+  if (!m) return '';
+  const whose = results.length > 1 ? 'decoder-*: ' : '';
+  let text = `\n${whose}image tokens are marked by ${m.route}: ${m.reason}\n`;
+  text += `  runs where the original ran, in ${m.runs.join(' and ')}\n`;
+  for (const { runner, reason } of m.refuses) text += `  does not run in ${runner}: ${reason}\n`;
+  return text;
 }
 
 function answers(a: NonNullable<MethodResult['answers']>): string {
@@ -73,5 +85,6 @@ function all(r: FewerTokensReport): string {
   text += `\nTimes are ratios to the original: ${r.use.metrics.map((m) => `${m.name} ${milliseconds(m.ms)}`).join(', ')} for ${r.about}.\n`;
   if (judged) text += "equal: answers with the original's tokens; KL: nats per token along the original's answers, less is better.\n"; // prettier-ignore
   if (r.refused.length > 0) text += `\nnot possible here\n${table(r.refused.map(({ method, reason }) => [`  ${method}`, reason]), [0, 1])}`; // prettier-ignore
+  text += marks(r);
   return `${text}\nWrite one of them: secateur tokens ${r.package} --keep N --method NAME\n`;
 }

@@ -1,5 +1,5 @@
 /** `secateur tokens`: a package whose pictures have fewer tokens, or a table of the ways to make one. */
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { FewerTokensReport, Keep } from '../../shared/model/fewer-tokens.ts';
 import { tokensRequest, type TokensOptions } from '../services/tokens-request.ts';
 import { wholeNumber, workloadSetting } from './options.ts';
@@ -13,10 +13,25 @@ export function addTokensCommand(program: Command, session: Session): void {
     .command('tokens')
     .description('Make a package whose pictures have fewer tokens, and measure what that gains and costs')
     .argument('<package>', 'folder of a package')
-    .requiredOption('--keep <n|share>', 'tokens that stay per picture or tile: a number, or a share such as 0.5x', kept)
+    .requiredOption(
+      '--keep <n|share>',
+      'tokens that stay per picture or tile, or behind the last cut of the decoder: a number, or a share such as 0.5x',
+      kept,
+    )
     .option(
       '--method <name>',
-      'how tokens are chosen (docs/tokens.md), pixels for smaller pictures, or all for a table',
+      'how tokens are chosen (docs/tokens.md), pixels for smaller pictures, decoder-feather and others for cuts inside the decoder, or all for a table',
+    )
+    .option(
+      '--layers <list>',
+      'layers of the decoder whose input loses tokens, counted from 0, such as 2,4 (default: those of the method)',
+      layerList,
+    )
+    .addOption(
+      new Option(
+        '--marks <route>',
+        'how the decoder learns which tokens are of the picture (default: the one that most runners follow)',
+      ).choices(['flag', 'span', 'input']),
     )
     .option('--out <dir>', 'folder of the new package (default: PACKAGE-METHOD here)')
     .option('--image <path>', 'picture, or folder of pictures, on which answers are compared (repeatable)', several)
@@ -32,6 +47,12 @@ export function addTokensCommand(program: Command, session: Session): void {
       );
       session.print(o.json, report, () => renderTokens(report));
     });
+}
+
+/** Whole numbers from 0, separated by commas. */
+function layerList(text: string): number[] {
+  if (/^\d{1,4}(,\d{1,4})*$/.test(text)) return text.split(',').map(Number);
+  throw new InvalidArgumentError('It must be a list of layers, such as 2,4.');
 }
 
 /** A whole number, or a share such as 0.5x or 50%. */

@@ -130,7 +130,7 @@ async function firstRun(
     const inputs = inputShapes(model, { ...options, batch }).map((s) => withGiven(s, options.inputs?.[s.name]));
     const feeds: Record<string, HostTensor> = {};
     for (const [i, s] of inputs.entries())
-      feeds[s.name] = options.inputs?.[s.name] ?? inputValue(fedInputs(model)[i]!, s, inputs, i + 1);
+      feeds[s.name] = options.inputs?.[s.name] ?? inputValue(model, fedInputs(model)[i]!, s, inputs, i + 1);
     try {
       return { inputs, feeds, shapes: await probe.shapes(feeds) };
     } catch (e) {

@@ -7,6 +7,7 @@ import { attrInt } from '../engine/ir/attribute.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { numberToHalf, type NumericArray } from '../engine/ir/tensor.ts';
 import type { Value } from '../engine/ir/value.ts';
+import { imageNoteOf, marked } from '../engine/families/image-tokens.ts';
 import { namedInput } from '../engine/families/named-inputs.ts';
 import { seededRandom } from '../engine/random.ts';
 import { axisNames, batchAxes, evaluateAxis, fedInputs, guessAxis, LIKELY, operandsOf } from './axes.ts';
@@ -58,7 +59,8 @@ function sizesOf(model: Model, { batch = 1, dims = {} }: DimChoice, attempt: num
   for (const { v, axis, name } of open)
     if (!sizes.has(name) && !derived.some((d) => d.name === name)) sizes.set(name, likely(v, axis, attempt));
   // Some exporters declare a whole cache and its new part without a formula.
-  const named = (r: RegExp): string[] => [...sizes.keys()].filter((n) => r.test(n) && !/[-+*]|total/i.test(n));
+  const named = (r: RegExp): string[] =>
+    [...sizes.keys()].filter((n) => r.test(n) && !/[-+*]|total|_from_layer_/i.test(n));
   const [past, fresh] = [named(/past/i), named(/^(?!.*past).*(seq|^s$)/i)];
   for (const { name } of open)
     if (/total/i.test(name) && past.length === 1 && fresh.length === 1)
@@ -131,7 +133,7 @@ export function idLimit(v: Value, depth = 0): number | null {
 
 /**
  * Feeds for a model: positions, masks and timesteps by name; ids within the table that they index; other floats random
- * in -1..1, other integers 1.
+ * in -1..1, other integers 1. Image tokens are marked where the model drops some of them inside.
  */
 export function randomFeeds(
   model: Model,
@@ -142,7 +144,7 @@ export function randomFeeds(
   const out: Record<string, HostTensor> = {};
   const inputs = fedInputs(model);
   const shapes = inputShapes(model, choice, attempt);
-  for (const [i, s] of shapes.entries()) out[s.name] = inputValue(inputs[i]!, s, shapes, seed + i);
+  for (const [i, s] of shapes.entries()) out[s.name] = inputValue(model, inputs[i]!, s, shapes, seed + i);
   return out;
 }
 
@@ -150,8 +152,17 @@ export function randomFeeds(
  * The value of one input of a run.
  * @param all shapes of all inputs of the run
  */
-export const inputValue = (v: Value, s: InputShape, all: readonly InputShape[], seed: number): HostTensor =>
-  namedInput(s, all) ?? randomInput(v, s.dtype, s.dims, seed);
+export function inputValue(
+  model: Model,
+  v: Value,
+  s: InputShape,
+  all: readonly InputShape[],
+  seed: number,
+): HostTensor {
+  const value = namedInput(s, all) ?? randomInput(v, s.dtype, s.dims, seed);
+  const note = imageNoteOf(model);
+  return note?.input === s.name ? marked(note, value, all) : value;
+}
 
 function randomInput(v: Value, dtype: number, dims: readonly number[], seed: number): HostTensor {
   const made = randomTensor(dtype, dims, seed);

@@ -105,7 +105,7 @@ export function feedsAt(
   for (const [i, s] of shapes.entries()) {
     const before = feeds[s.name]!;
     const same = s.dims.join() === before.dims.join();
-    out[s.name] = same ? before : inputValue(inputs[i]!, { ...s, dtype: before.dtype }, shapes, i + 1);
+    out[s.name] = same ? before : inputValue(model, inputs[i]!, { ...s, dtype: before.dtype }, shapes, i + 1);
   }
   return out;
 }

@@ -2,12 +2,14 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, extname, join, resolve } from 'node:path';
 import { SecateurError } from '../../shared/contract/errors.ts';
-import type { FewerTokensRequest, Keep } from '../../shared/model/fewer-tokens.ts';
+import type { FewerTokensRequest, Keep, MarkRoute } from '../../shared/model/fewer-tokens.ts';
 import { existing, isPackage, measuring } from './requests.ts';
 
 export interface TokensOptions {
   readonly keep: Keep;
   readonly method?: string;
+  readonly layers?: readonly number[];
+  readonly marks?: MarkRoute;
   readonly out?: string;
   readonly image?: readonly string[];
   readonly prompt?: readonly string[];
@@ -25,12 +27,20 @@ export function tokensRequest(path: string, o: TokensOptions, cwd: string): Fewe
   const method = o.method ?? 'all';
   if (method === 'all' && o.out !== undefined)
     throw new SecateurError('usage', { reason: '--out writes one package, and needs --method' });
+  for (const [option, given] of [
+    ['--layers', o.layers],
+    ['--marks', o.marks],
+  ] as const)
+    if (given !== undefined && method !== 'all' && !method.startsWith('decoder-'))
+      throw new SecateurError('usage', { reason: `${option} is for the methods that begin with decoder-` });
   if (o.prompt && !o.image) throw new SecateurError('usage', { reason: '--prompt needs --image' });
   const { provider, threads, threadsAsked } = measuring(o);
   return {
     package: folder,
     keep: o.keep,
     method,
+    ...(o.layers && { layers: o.layers }),
+    ...(o.marks && { marks: o.marks }),
     out: method === 'all' ? null : o.out === undefined ? defaultOut(folder, method, cwd) : resolve(cwd, o.out),
     images: (o.image ?? []).flatMap((image) => picturesAt(existing(image, cwd))),
     prompts: o.prompt ?? [],

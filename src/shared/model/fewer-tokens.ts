@@ -9,8 +9,15 @@ export interface FewerTokensRequest {
   /** Folder of a package. */
   readonly package: string;
   readonly keep: Keep;
-  /** A token method, `pixels` for smaller pictures, or `all` for a table. */
+  /**
+   * A token method, `pixels` for smaller pictures, `decoder-` and a criterion for cuts inside the decoder, or `all` for a
+   * table.
+   */
   readonly method: string;
+  /** Layers of the decoder whose input loses tokens, counted from 0; default: those of the criterion. */
+  readonly layers?: readonly number[];
+  /** How the decoder learns which tokens are of the image; default: chosen for the package. */
+  readonly marks?: MarkRoute;
   /** Folder of the new package. Null: none is written. */
   readonly out: string | null;
   /** Picture files on which answers are compared; with every prompt each. */
@@ -21,6 +28,20 @@ export interface FewerTokensRequest {
   readonly provider: string;
   readonly threads: number;
   readonly threadsAsked?: number;
+}
+
+/**
+ * A channel of the embeddings, a span of the prompt that the decoder knows, or an input of the decoder.
+ */
+export type MarkRoute = 'flag' | 'span' | 'input';
+
+/** How the decoder of a package learns which tokens of a prompt are of the image. */
+export interface ImageMarks {
+  readonly route: MarkRoute;
+  readonly reason: string;
+  /** Programs that run the package where they ran the original. */
+  readonly runs: readonly string[];
+  readonly refuses: readonly { readonly runner: string; readonly reason: string }[];
 }
 
 /** Median milliseconds of one run of a phase. */
@@ -65,7 +86,7 @@ export interface AnswerChange {
 
 export interface MethodResult {
   readonly method: string;
-  /** Tokens per picture, class tokens included. */
+  /** Tokens per picture, class tokens included; for cuts inside the decoder, those that are left behind the last one. */
   readonly tokens: number;
   /** How the number came about where it is not that of a selection, such as `pictures of 84 x 84 pixels`. */
   readonly how: string | null;
@@ -90,6 +111,8 @@ export interface FewerTokensReport {
   readonly use: UseTime;
   readonly results: readonly MethodResult[];
   readonly refused: readonly { readonly method: string; readonly reason: string }[];
+  /** Of the packages whose decoder drops tokens; null where there is none. */
+  readonly marks: ImageMarks | null;
   readonly written: {
     readonly folder: string;
     /** Files that differ from the original's, relative to the folder. */

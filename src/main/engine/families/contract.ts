@@ -4,6 +4,7 @@
  */
 import type { ComponentRole, Metric, Phase, SettingField } from '../../../shared/model/package.ts';
 import type { Family } from '../../../shared/model/types.ts';
+import type { ImageNote } from './image-tokens.ts';
 
 export interface PortShape {
   readonly name: string;
@@ -20,6 +21,8 @@ export interface ComponentShape {
   readonly file: string;
   readonly inputs: readonly PortShape[];
   readonly outputs: readonly PortShape[];
+  /** Of a decoder that drops image tokens inside. */
+  readonly imageNote?: ImageNote;
 }
 
 /** A package as families see it: no files, no weights. */

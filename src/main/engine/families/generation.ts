@@ -1,6 +1,7 @@
 /** Phases of a decoder that generates tokens one by one: the whole prompt at once, then one run per token. */
 import type { Metric, Phase } from '../../../shared/model/package.ts';
 import type { ComponentShape, PackageShape, Setting } from './contract.ts';
+import { shortened } from './image-tokens.ts';
 import { configNumber, dimsFor, hasCache } from './ports.ts';
 
 export const TOKENS: Setting = {
@@ -34,7 +35,7 @@ export interface Generation {
 
 /**
  * The phases `embed`, `prefill`, `embed-step` and `decode`. `decode` uses the cache length at the middle of the answer.
- * A decoder without a cache reads the whole sequence again for each token.
+ * A decoder without a cache reads the whole sequence again for each token. Caches behind cuts of image tokens are shorter.
  */
 export function generationPhases(pkg: PackageShape, g: Generation): Phase[] {
   const { decoder, embedding, prompt, tokens, encoded } = g;
@@ -46,7 +47,7 @@ export function generationPhases(pkg: PackageShape, g: Generation): Phase[] {
     name,
     component: c.id,
     repeat,
-    dims: dimsFor(c, { ...shared, ...sizes }),
+    dims: shortened(c, dimsFor(c, { ...shared, ...sizes }), encoded ?? 0),
   });
   const cached = hasCache(decoder);
   const step = cached ? { fresh: 1, past: half } : { fresh: half };

@@ -80,7 +80,7 @@ export const isCache = ({ name, dims }: Pick<InputDims, 'name' | 'dims'>): boole
 export const CACHE_AXIS = 2;
 
 /** Number of cached tokens in a run. */
-const pastLength = (all: readonly InputDims[]): number => all.find(isCache)?.dims[CACHE_AXIS] ?? 0;
+export const pastLength = (all: readonly InputDims[]): number => all.find(isCache)?.dims[CACHE_AXIS] ?? 0;
 
 function dataOf(dtype: number, dims: readonly number[], at: (i: number) => number): NumericArray {
   const numbers = Array.from({ length: elementCount(dims) }, (_, i) => at(i));

@@ -6,6 +6,7 @@ import type { Family } from '../../../shared/model/types.ts';
 import type { ComponentShape, PackageShape } from '../../engine/families/contract.ts';
 import { familyOf } from '../../engine/families/network.ts';
 import { configNumber, dimsFor } from '../../engine/families/ports.ts';
+import { imageNoteOf } from '../../engine/families/image-tokens.ts';
 import { workloadOf } from '../../engine/families/registry.ts';
 import type { Model } from '../../engine/ir/model.ts';
 import { componentsOf, roleOf } from '../../engine/packages/layout.ts';
@@ -58,7 +59,7 @@ export function openPackage(path: string, options: WorkloadOptions = {}): Opened
     if (model.graph.nodeCount > largest) [largest, network] = [model.graph.nodeCount, familyOf(model)];
   }
   const shape: PackageShape = { components: shapes, configs, network };
-  const workload = sizedAs(workloadOf(shape, options.settings, options.family), shapes, options.dims ?? {});
+  const workload = useOf(shape, options);
   return {
     path,
     root,
@@ -73,11 +74,26 @@ export function openPackage(path: string, options: WorkloadOptions = {}): Opened
   };
 }
 
+/** The package with models in the place of components, by id. Their ports may differ. */
+export const withModels = (shape: PackageShape, replaced: ReadonlyMap<string, Model>): PackageShape => ({
+  ...shape,
+  components: shape.components.map((c) => {
+    const model = replaced.get(c.id);
+    return model ? { ...c, ...portsOf(model) } : c;
+  }),
+});
+
+/** One use of a package. @throws 'workload-setting', 'dim-unknown' */
+export const useOf = (shape: PackageShape, { settings, family, dims }: WorkloadOptions): Workload =>
+  sizedAs(workloadOf(shape, settings, family), shape.components, dims ?? {});
+
 const isFolder = (path: string, root: string): boolean => path === root;
 
-/** Inputs and outputs of a model, with the names of dynamic axes. */
-export function portsOf(model: Model): Pick<ComponentShape, 'inputs' | 'outputs'> {
+/** Inputs and outputs of a model, with the names of dynamic axes, and its note on image tokens. */
+export function portsOf(model: Model): Pick<ComponentShape, 'inputs' | 'outputs' | 'imageNote'> {
+  const imageNote = imageNoteOf(model);
   return {
+    ...(imageNote && { imageNote }),
     inputs: fedInputs(model).map((v) => {
       const names = axisNames(v);
       const shape = (v.type?.shape ?? []).map((d, axis) => names[axis] ?? (d as number));

@@ -11,7 +11,7 @@ import { DualRunner } from '../../runtime/generate/dual-runner.ts';
 import { AnswerRunner } from '../../runtime/generate/runner.ts';
 import { openTextCoder } from '../../runtime/generate/text-coder.ts';
 import { openModelFile } from '../../storage/model-files.ts';
-import { openPackage, type OpenedPackage, portsOf } from './open-package.ts';
+import { openPackage, type OpenedPackage, withModels } from './open-package.ts';
 
 export interface RunnerOptions {
   readonly executor: Executor;
@@ -47,12 +47,8 @@ function runnerPackage(source: string | OpenedPackage, options: RunnerOptions): 
       threads: threads ?? 1,
     });
   const shape: PackageShape = {
-    ...pkg.shape,
+    ...withModels(pkg.shape, replaced ?? new Map<string, Model>()),
     configs: { ...pkg.shape.configs, ...options.configs },
-    components: pkg.shape.components.map((c) => {
-      const model = replaced?.get(c.id);
-      return model ? { ...c, ...portsOf(model) } : c;
-    }),
   };
   return {
     shape,

@@ -10,18 +10,20 @@ import { openModelFile, saveModelFile } from '../../storage/model-files.ts';
 import { scratchFolder } from '../../storage/scratch.ts';
 import type { StageContext } from '../context.ts';
 import { threadsNote } from '../measure/threads-note.ts';
-import { openPackage } from '../prepare/open-package.ts';
+import { useOf, withModels } from '../prepare/open-package.ts';
 import { openRunner } from '../prepare/open-runner.ts';
 import { compareAnswers, sharedSessions, type Question } from './compare-answers.ts';
+import { InsideMethods } from './inside.ts';
 import { measureUses, type MeasuredUse, type Use } from './measure-uses.ts';
 import { imagesPerPicture, keptOf, openSubject, visionDims, type TokenSubject } from './subject.ts';
 import { makeVariants, METHOD_NAMES, type Variant } from './variants.ts';
 import { refuseOut, writePackage, type Draft } from './write-package.ts';
 
-/** A variant, and the file of its vision component. */
+/** A variant, and the files of its components. */
 interface Placed {
   readonly variant: Variant;
-  readonly file: string | null;
+  /** Paths by component, of those that are replaced. */
+  readonly files: ReadonlyMap<string, string>;
   /** The written package; absent where only its parts exist. */
   readonly folder?: string;
 }
@@ -36,38 +38,42 @@ export async function fewerTokens(request: FewerTokensRequest, ctx: StageContext
   const subject = await openSubject(request.package, request.settings, ctx.executor);
   if (out !== null) refuseOut(out, subject.pkg.root);
   const keep = keptOf(subject, request.keep);
-  const made = await makeVariants(subject, method === 'all' ? METHOD_NAMES : [method], keep, ctx.executor);
+  const inside = new InsideMethods(subject, { layers: request.layers ?? null, marks: request.marks ?? null });
+  const made = await makeVariants(subject, method === 'all' ? METHOD_NAMES : [method], keep, ctx.executor, inside);
   const variants = made.filter((m): m is Variant => !('refused' in m));
   const refused = made.flatMap((m) => ('refused' in m ? [{ method: m.method, reason: m.refused }] : []));
   if (variants.length === 0)
     throw method === 'all'
       ? new SecateurError('tokens-refused', { reason: refused[0]!.reason })
       : new SecateurError('tokens-method-refused', refused[0]!);
-  const { pkg, place, encoder } = subject;
+  const { pkg, place } = subject;
   const images = imagesPerPicture(subject, pkg.shape.configs);
   const judged = (placed: readonly Placed[], draft: Draft | null): Promise<FewerTokensReport> =>
-    report({ request, subject, images, refused, asked: images * (keep + place.fixed) }, placed, draft, ctx);
+    report({ request, subject, images, refused, asked: images * (keep + place.fixed), marks: inside.marks }, placed, draft, ctx); // prettier-ignore
   ctx.progress({ stage: 'write', message: 'writing', done: 0 });
   if (out !== null) {
     const [variant] = variants;
-    return writePackage(
-      subject,
-      variant!,
-      out,
-      (draft) =>
-      judged([{ variant: variant!, file: variant!.model && join(draft.folder, encoder.file), folder: draft.folder }], draft), // prettier-ignore
-    );
+    return writePackage(pkg, variant!, out, (draft) => {
+      const written = pkg.components.filter((c) => variant!.models.has(c.id));
+      const files = new Map(written.map((c) => [c.id, join(draft.folder, c.file)]));
+      return judged([{ variant: variant!, files, folder: draft.folder }], draft);
+    });
   }
   const scratch = await scratchFolder();
   try {
-    const placed: Placed[] = [];
-    for (const variant of variants) {
-      const file = variant.model && join(scratch, variant.method, 'model.onnx');
-      if (file) await mkdir(join(scratch, variant.method));
-      if (file) saveModelFile(variant.model!, file);
-      placed.push({ variant, file });
+    const files = new Map<Model, string>();
+    for (const model of new Set(variants.flatMap((v) => [...v.models.values()]))) {
+      const folder = join(scratch, String(files.size));
+      await mkdir(folder);
+      files.set(model, join(folder, 'model.onnx'));
+      saveModelFile(model, files.get(model)!);
     }
-    return await judged(placed, null);
+    const filesOf = ({ models }: Variant): Map<string, string> =>
+      new Map([...models].map(([id, model]) => [id, files.get(model)!]));
+    return await judged(
+      variants.map((variant) => ({ variant, files: filesOf(variant) })),
+      null,
+    );
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
@@ -79,22 +85,28 @@ interface Given {
   readonly images: number;
   readonly asked: number;
   readonly refused: FewerTokensReport['refused'];
+  readonly marks: FewerTokensReport['marks'];
 }
 
 async function report(
-  { request, subject, images, asked, refused }: Given,
+  { request, subject, images, asked, refused, marks }: Given,
   placed: readonly Placed[],
   draft: Draft | null,
   ctx: StageContext,
 ): Promise<FewerTokensReport> {
   const { pkg, encoder, place } = subject;
   const tokens = images * place.count;
-  const useOf = (image: number, dims: Readonly<Record<string, number>>, file: string | null): Use => ({
-    workload: openPackage(request.package, { settings: { ...request.settings, image }, dims }).workload,
-    fileOf: (id) => (id === encoder.id && file !== null ? file : pkg.fileOf(id)),
-  });
-  const before = useOf(tokens, visionDims(encoder, { images }), null);
-  const uses = placed.map(({ variant, file }) => useOf(variant.tokens, variant.dims, file));
+  const before: Use = {
+    workload: useOf(pkg.shape, {
+      settings: { ...request.settings, image: tokens },
+      dims: visionDims(encoder, { images }),
+    }),
+    fileOf: pkg.fileOf,
+  };
+  const uses = placed.map(({ variant: { models, prompt, dims }, files }): Use => ({
+    workload: useOf(withModels(pkg.shape, models), { settings: { ...request.settings, image: prompt }, dims }),
+    fileOf: (id) => files.get(id) ?? pkg.fileOf(id),
+  }));
   const [use, ...measured] = (await measureUses([before, ...uses], request, ctx)) as [MeasuredUse, ...MeasuredUse[]];
   const answers = await answersOf(request, subject, placed, before.workload.settings['tokens']!, ctx);
   ctx.progress({ stage: request.images.length > 0 ? 'answers' : 'measure', message: 'done', done: 1 });
@@ -111,6 +123,7 @@ async function report(
       return { method: variant.method, tokens: variant.tokens, how: variant.how, use: own, ratios, answers: answers?.[i] ?? null }; // prettier-ignore
     }),
     refused,
+    marks,
     written: draft && { folder: request.out!, changed: draft.changed, leftOut: draft.leftOut },
     provenance: measuredHere(),
     notes: [
@@ -125,7 +138,7 @@ async function report(
 /** Null without pictures. */
 async function answersOf(
   { images, prompts, provider, threads }: FewerTokensRequest,
-  { pkg, encoder }: TokenSubject,
+  { pkg }: TokenSubject,
   placed: readonly Placed[],
   tokens: number,
   ctx: StageContext,
@@ -142,7 +155,7 @@ async function answersOf(
     const original = openRunner(pkg, { ...options, replaced: components });
     runners.push(original);
     for (const { variant, folder } of placed) {
-      const replaced = variant.model ? new Map([...components, [encoder.id, variant.model] as const]) : components;
+      const replaced = new Map([...components, ...variant.models]);
       // A written package answers by itself, which shows that it is complete.
       runners.push(folder ? openRunner(folder, options) : openRunner(pkg, { ...options, replaced, configs: variant.configs })); // prettier-ignore
     }

@@ -26,8 +26,6 @@ export interface TokenSubject {
   readonly place: FeaturePlace;
   /** True where the decoder reads features beside its tokens, so that prompts have no placeholders. */
   readonly crossed: boolean;
-  /** Files, relative to the package, from which the encoder's weights are read. */
-  readonly dataFiles: readonly string[];
 }
 
 const refuse = (reason: string): never => {
@@ -47,8 +45,7 @@ export async function openSubject(
     throw new SecateurError('workload-setting', { name: 'image', reason: 'it follows from the package and from --keep' }); // prettier-ignore
   const pkg = openPackage(path, { settings });
   const encoder = visionOf(pkg);
-  const dataFiles: string[] = [];
-  const model = openModelFile(pkg.fileOf(encoder.id), (file) => dataFiles.push(file));
+  const model = openModelFile(pkg.fileOf(encoder.id));
   const facts = await collectFacts(model, executor, { dims: pkg.mainDims(encoder.id) });
   const place = featurePlace(model, facts);
   if ('refused' in place) return refuse(place.refused);
@@ -61,16 +58,7 @@ export async function openSubject(
     (openTextCoder(pkg.root)?.idOf('<image>') ?? null) === null
   )
     return refuse('nothing says which positions of a prompt are image tokens');
-  const folder = encoder.file.split('/').slice(0, -1);
-  return {
-    pkg,
-    encoder,
-    model,
-    facts,
-    place,
-    crossed: kind === 'crossed',
-    dataFiles: dataFiles.map((file) => [...folder, file].join('/')),
-  };
+  return { pkg, encoder, model, facts, place, crossed: kind === 'crossed' };
 }
 
 /** @throws 'tokens-refused' */

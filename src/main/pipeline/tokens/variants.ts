@@ -1,4 +1,4 @@
-/** Packages with fewer visual tokens, one per method: another vision component, another configuration, or both. */
+/** Packages with fewer visual tokens, one per method: other components, another configuration, or both. */
 import { SecateurError } from '../../../shared/contract/errors.ts';
 import type { Executor } from '../../engine/executor.ts';
 import type { Model } from '../../engine/ir/model.ts';
@@ -9,15 +9,18 @@ import { fewerTiles, pixelConfigs } from '../../engine/structures/tokens/pixel-c
 import { pixelPlace, shrinkPixels, smallerSizes } from '../../engine/structures/tokens/pixels.ts';
 import { TOKEN_METHODS, tokenMethod } from '../../engine/structures/tokens/registry.ts';
 import { collectFacts } from '../../runtime/facts.ts';
+import { INSIDE_NAMES, type InsideMethods } from './inside.ts';
 import { imagesPerPicture, pixelsOf, visionDims, type TokenSubject } from './subject.ts';
 
 export interface Variant {
   readonly method: string;
-  /** Tokens per picture, class tokens included. */
+  /** Tokens per picture, class tokens included; for cuts inside the decoder, those behind the last one. */
   readonly tokens: number;
+  /** Tokens of a picture in the prompt. */
+  readonly prompt: number;
   readonly how: string | null;
-  /** The vision component; null where it stays as it is. */
-  readonly model: Model | null;
+  /** Components that are replaced, by id. */
+  readonly models: ReadonlyMap<string, Model>;
   /** Changed configuration files, whole. */
   readonly configs: Configs;
   /** Sizes of the vision component's dynamic axes. */
@@ -30,13 +33,14 @@ export type Made = Variant | { readonly method: string; readonly refused: string
 /** Smaller pictures, or fewer tiles: the method that every other one must beat. */
 const PIXELS = 'pixels';
 
-export const METHOD_NAMES: readonly string[] = [...TOKEN_METHODS.map((m) => m.name), PIXELS];
+export const METHOD_NAMES: readonly string[] = [...TOKEN_METHODS.map((m) => m.name), PIXELS, ...INSIDE_NAMES];
 
 /**
  * One variant per method, or the reason why there is none.
  * @param methods names
  * @param keep tokens that stay per picture or tile, without class tokens. A method that cannot keep this number keeps
  * the next smaller one.
+ * @param inside makes those whose decoder drops tokens
  * @throws 'tokens-method'
  */
 export async function makeVariants(
@@ -44,12 +48,15 @@ export async function makeVariants(
   methods: readonly string[],
   keep: number,
   executor: Executor,
+  inside: InsideMethods,
 ): Promise<Made[]> {
   const made: Made[] = [];
   for (const name of methods) {
+    if (!METHOD_NAMES.includes(name))
+      throw new SecateurError('tokens-method', { name, known: METHOD_NAMES.join(', ') });
     const method = tokenMethod(name);
-    if (!method && name !== PIXELS) throw new SecateurError('tokens-method', { name, known: METHOD_NAMES.join(', ') });
-    made.push(method ? selected(subject, method, keep) : await fewerPixels(subject, keep, executor));
+    if (method) made.push(selected(subject, method, keep));
+    else made.push(name === PIXELS ? await fewerPixels(subject, keep, executor) : inside.variant(name, keep));
   }
   return made;
 }
@@ -68,8 +75,9 @@ function selected(subject: TokenSubject, method: TokenMethod, asked: number): Ma
   return {
     method: method.name,
     tokens: images * to,
+    prompt: images * to,
     how: keep < asked ? `${keep} tokens: ${asked} are not possible` : null,
-    model: selectAfter(model, place, method, keep),
+    models: new Map([[encoder.id, selectAfter(model, place, method, keep)]]),
     ...changed,
     dims: visionDims(encoder, { images }),
   };
@@ -95,7 +103,15 @@ async function fewerPixels(subject: TokenSubject, keep: number, executor: Execut
   const tokens = { from: place.count, to: after.count };
   const changed = pixelConfigs(pkg.shape.configs, { from: pixels.size, to: size, ...(!crossed && { tokens }) });
   if ('refused' in changed) return refused(changed.refused);
-  return { method: PIXELS, tokens: after.count, how: `pictures of ${size.join(' x ')} pixels`, model: small, ...changed, dims }; // prettier-ignore
+  return {
+    method: PIXELS,
+    tokens: after.count,
+    prompt: after.count,
+    how: `pictures of ${size.join(' x ')} pixels`,
+    models: new Map([[encoder.id, small]]),
+    ...changed,
+    dims,
+  };
 }
 
 /** The number of tiles whose tokens together are at most those of the selection. */
@@ -109,8 +125,9 @@ function tiles(subject: TokenSubject, keep: number): Made {
     return {
       method: PIXELS,
       tokens: images * count,
+      prompt: images * count,
       how: `${images} ${images === 1 ? 'tile' : 'tiles'} instead of ${now}`,
-      model: null,
+      models: new Map(),
       configs: choice.configs,
       dims: visionDims(subject.encoder, { images }),
       notes: [],

@@ -1,12 +1,12 @@
-/** Writes a package with another vision component: complete, or not at all. */
+/** Writes a package with other components: complete, or not at all. */
 import { constants, existsSync } from 'node:fs';
 import { copyFile, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { dirname, join, relative, resolve, sep } from 'node:path';
+import { dirname, join, posix, relative, resolve, sep } from 'node:path';
 import { SecateurError } from '../../../shared/contract/errors.ts';
 import { syncTree } from '../../storage/atomic.ts';
 import { openModelFile, saveModelFile } from '../../storage/model-files.ts';
 import { scratchFolder } from '../../storage/scratch.ts';
-import type { TokenSubject } from './subject.ts';
+import type { OpenedPackage } from '../prepare/open-package.ts';
 import type { Variant } from './variants.ts';
 
 export interface Draft {
@@ -29,25 +29,25 @@ export function refuseOut(out: string, root: string): void {
 }
 
 /**
- * Writes the package under a temporary name beside `out`, lets `use` work with it, and renames it. Other precisions of a
- * changed vision component are left out, because they still give the old number of tokens; so are entries whose names
- * begin with a dot.
+ * Writes the package under a temporary name beside `out`, lets `use` work with it, and renames it. Other files of a
+ * changed component, such as other precisions, are left out, because they are as before; so are entries whose names begin
+ * with a dot.
  * @throws 'out-unusable', 'disk-full', and errors of `use`; then nothing is left
  */
 export async function writePackage<T>(
-  subject: TokenSubject,
-  variant: Variant,
+  pkg: OpenedPackage,
+  variant: Pick<Variant, 'models' | 'configs'>,
   out: string,
   use: (draft: Draft) => Promise<T>,
 ): Promise<T> {
-  const { root } = subject.pkg;
+  const { root } = pkg;
   refuseOut(out, root);
   let scratch: string | undefined;
   try {
     await mkdir(dirname(out), { recursive: true });
     scratch = await scratchFolder(dirname(out));
     const folder = join(scratch, 'package');
-    const draft = await fill(subject, variant, folder);
+    const draft = await fill(pkg, variant, folder);
     const result = await use(draft);
     await syncTree(folder);
     refuseOut(out, root);
@@ -64,13 +64,17 @@ export async function writePackage<T>(
   }
 }
 
-async function fill(subject: TokenSubject, { model, configs }: Variant, folder: string): Promise<Draft> {
-  const { pkg, encoder } = subject;
+async function fill(
+  pkg: OpenedPackage,
+  { models, configs }: Pick<Variant, 'models' | 'configs'>,
+  folder: string,
+): Promise<Draft> {
   const files = await filesBelow(pkg.root);
-  const variants = model ? pkg.components.find((c) => c.id === encoder.id)!.variants : [];
-  const data = model ? ownData(subject, files, variants) : { gone: [], kept: new Set<string>() };
+  const replaced = pkg.components.filter((c) => models.has(c.id));
+  const data = dataFiles(pkg.root, files, replaced);
+  const variants = replaced.flatMap((c) => c.variants);
   const leftOut = new Set([...variants, ...data.gone]);
-  const changed = new Set([...Object.keys(configs), ...(model ? [encoder.file] : [])]);
+  const changed = new Set([...Object.keys(configs), ...replaced.map((c) => c.file)]);
   for (const file of files) {
     await mkdir(dirname(join(folder, file)), { recursive: true });
     if (leftOut.has(file) || changed.has(file)) continue;
@@ -78,37 +82,38 @@ async function fill(subject: TokenSubject, { model, configs }: Variant, folder: 
   }
   for (const [file, content] of Object.entries(configs))
     await writeFile(join(folder, file), `${JSON.stringify(content, null, 2)}\n`);
-  if (model) {
-    const path = join(folder, encoder.file);
-    const hasData = subject.dataFiles.length > 0;
-    let name = `${path.split(sep).at(-1)!}.data`;
-    while (data.kept.has(name)) name = `tokens.${name}`;
-    const saved = saveModelFile(model, path, hasData ? { externalData: { location: name } } : {});
-    for (const f of saved.files) {
-      const file = relative(folder, f).split(sep).join('/');
-      changed.add(file);
-      leftOut.delete(file);
+  for (const { id, file } of replaced) {
+    let name = `${posix.basename(file)}.data`;
+    while (data.kept.has(posix.join(posix.dirname(file), name))) name = `tokens.${name}`;
+    const external = data.of(file).length > 0 ? { externalData: { location: name } } : {};
+    for (const saved of saveModelFile(models.get(id)!, join(folder, file), external).files) {
+      const path = relative(folder, saved).split(sep).join('/');
+      changed.add(path);
+      leftOut.delete(path);
     }
   }
   return { folder, changed: [...changed].sort(), leftOut: [...leftOut].sort() };
 }
 
-/** Data files that only the old vision component and its other precisions read, and names that others read. */
-function ownData(
-  { pkg, encoder, dataFiles }: TokenSubject,
-  files: readonly string[],
-  variants: readonly string[],
-): { readonly gone: string[]; readonly kept: ReadonlySet<string> } {
-  const dataOf = (file: string): string[] => {
+/** Files, relative to the package, from which weights are read. */
+interface DataFiles {
+  readonly of: (file: string) => readonly string[];
+  /** Those that only replaced components and their other files read. */
+  readonly gone: readonly string[];
+  /** Those that other components read. */
+  readonly kept: ReadonlySet<string>;
+}
+
+function dataFiles(root: string, files: readonly string[], replaced: OpenedPackage['components']): DataFiles {
+  const of = (file: string): string[] => {
     const found: string[] = [];
-    openModelFile(join(pkg.root, file), (location) => found.push(location));
-    return found.map((location) => [...file.split('/').slice(0, -1), location].join('/'));
+    openModelFile(join(root, file), (location) => found.push(posix.join(posix.dirname(file), location)));
+    return [...new Set(found)];
   };
-  const replaced = new Set([encoder.file, ...variants]);
-  const others = files.filter((f) => /\.onnx$/i.test(f) && !replaced.has(f));
-  const kept = new Set(others.flatMap(dataOf));
-  const gone = [...dataFiles, ...variants.flatMap(dataOf)].filter((f) => !kept.has(f));
-  return { gone, kept: new Set([...kept].map((f) => f.split('/').at(-1)!)) };
+  const old = new Set(replaced.flatMap((c) => [c.file, ...c.variants]));
+  const others = replaced.length > 0 ? files.filter((f) => /\.onnx$/i.test(f) && !old.has(f)) : [];
+  const kept = new Set(others.flatMap(of));
+  return { of, kept, gone: [...old].flatMap(of).filter((f) => !kept.has(f)) };
 }
 
 /** Files, relative with forward slashes. Links are followed, since model hubs store downloads as links into a cache. */

@@ -8,8 +8,11 @@ import { renderChat } from './chat.ts';
 import type { TextCoder } from './coder.ts';
 import type { RunnerPackage } from './contract.ts';
 
+/** The parts of a package that prompts depend on. */
+type PromptPackage = Pick<RunnerPackage, 'shape' | 'coder' | 'chatTemplate'>;
+
 /** @throws 'run-package' */
-export function requireCoder(pkg: RunnerPackage): TextCoder {
+export function requireCoder(pkg: Pick<RunnerPackage, 'coder'>): TextCoder {
   if (pkg.coder) return pkg.coder;
   throw new SecateurError('run-package', { reason: 'it has no tokenizer.json and no other vocabulary' });
 }
@@ -18,7 +21,7 @@ export function requireCoder(pkg: RunnerPackage): TextCoder {
  * The token that stands for one feature row, and its text.
  * @throws 'run-package'
  */
-export function placeholderOf(pkg: RunnerPackage): { id: number; text: string } {
+export function placeholderOf(pkg: Pick<RunnerPackage, 'shape' | 'coder'>): { id: number; text: string } {
   const coder = requireCoder(pkg);
   const id = imageToken(pkg.shape) ?? coder.idOf('<image>');
   const text = id === null ? null : coder.tokenOf(id);
@@ -37,7 +40,7 @@ export const NO_TEMPLATE =
  * @throws 'run-prompt', 'run-package'
  */
 export function mergedPrompt(
-  pkg: RunnerPackage,
+  pkg: PromptPackage,
   text: string,
   picture: { readonly rows: number; readonly grid: ImageGrid } | null,
 ): number[] {

@@ -74,7 +74,6 @@ function takeFlag(b: GraphBuilder, tokens: Value): Marked {
 /**
  * Appends the channel to the only output of a component: 1 for the features of an image, 0 for embeddings of tokens.
  * The model is changed. @throws SecateurError 'plan-invalid' for several outputs
- * @internal
  */
 export function appendFlag(model: Model, flag: 0 | 1): void {
   const { b, out } = flagged(model);
@@ -87,7 +86,6 @@ export function appendFlag(model: Model, flag: 0 | 1): void {
 /**
  * The same for a component that merges image features into the embeddings itself, by choosing between the two at every
  * place. @param features the input with the features @throws SecateurError 'plan-invalid' where nothing chooses
- * @internal
  */
 export function appendMergedFlag(model: Model, features: Value): void {
   const { b, out } = flagged(model);

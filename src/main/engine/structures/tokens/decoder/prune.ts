@@ -5,6 +5,7 @@
  * prompt and writes the answer. Batch 1, no padding.
  */
 import type { GraphBuilder } from '../../../autodiff/builder.ts';
+import { lengthBehind } from '../../../families/image-tokens.ts';
 import { int, tensorAttr } from '../../../ir/attribute.ts';
 import { DType } from '../../../ir/dtype.ts';
 import type { Model } from '../../../ir/model.ts';
@@ -24,7 +25,7 @@ export interface CutOptions {
   readonly report?: boolean;
 }
 
-/** The pruned decoder. Cuts are in the order of layers. @throws SecateurError 'plan-invalid' @internal */
+/** The pruned decoder. Cuts are in the order of layers. @throws SecateurError 'plan-invalid' */
 export function pruneDecoder(from: Model, cuts: readonly TokenCut[], options: CutOptions): Model {
   const draft = draftOf(from, cuts, options.route);
   const { model, decoder, b } = draft;
@@ -58,14 +59,14 @@ interface Segment extends Stream {
  * between them.
  */
 function renameLengths({ layers, model }: Draft, cut: number): void {
-  const rename = (v: Value, axis: number): void => {
+  const rename = (v: Value, axis: number, unnamed: Dim = null): void => {
     const shape = v.type?.shape;
     if (!shape) return;
-    const name = (d: Dim): Dim =>
-      typeof d === 'string' ? `${d.replace(/_from_layer_\d+$/, '')}_from_layer_${cut}` : d;
+    const name = (d: Dim): Dim => (typeof d === 'string' ? lengthBehind(d, cut) : (d ?? unnamed));
     v.type = { ...v.type!, shape: shape.map((d, i) => (i === axis ? name(d) : d)) };
   };
-  for (const { attention } of layers.slice(cut)) for (const v of attention.past) rename(v, 2);
+  for (const { attention } of layers.slice(cut))
+    for (const v of attention.past) rename(v, 2, lengthBehind('past_sequence_length', cut));
   const presents = (from: number): Set<Value> => new Set(layers.slice(from).flatMap((l) => l.attention.present));
   const [all, later] = [presents(0), presents(cut)];
   for (const v of model.graph.outputs)

@@ -81,7 +81,7 @@ export function checkCuts({ layers }: Decoder, cuts: readonly TokenCut[]): void 
 
 /**
  * The cuts that a criterion recommends, at its shares of the layers, where tokens can be dropped. Empty for an unknown
- * criterion. @internal
+ * criterion.
  */
 export function recommendedCuts({ layers }: Decoder, criterion: string): TokenCut[] {
   const free = layers.filter((l) => l.blocked === null).map((l) => l.index);

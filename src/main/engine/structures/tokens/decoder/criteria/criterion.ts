@@ -51,6 +51,13 @@ export interface DecoderCriterion {
   /** One line for a list of choices. */
   readonly summary: string;
   readonly recommended: readonly RecommendedCut[];
+  /**
+   * Most image tokens that stay beyond the number to keep; default 0.
+   * @param count image tokens of the prompt
+   * @param columns of the image's grid, or null
+   * @param stage 0 for the first cut of the decoder
+   */
+  beyond?(count: number, columns: number | null, stage: number): number;
   /** @param stage 0 for the first cut of the decoder */
   emit(ctx: CriterionContext, stage: number): Ranking;
 }

@@ -18,6 +18,11 @@ export const criterion: DecoderCriterion = {
     { depth: 0.25, keep: 0.3 },
     { depth: 0.5, keep: 0.09 },
   ],
+  beyond(count, columns, stage) {
+    if (stage > 0) return 0;
+    if (columns === null) return Math.ceil(count / STRIDE ** 2);
+    return Math.ceil(Math.ceil(count / columns) / STRIDE) * Math.ceil(columns / STRIDE);
+  },
   emit(ctx, stage) {
     const { b, image } = ctx;
     const hidden = b.where(b.unsqueeze(image, [1, 2]), ctx.unrotated(), b.scalar(HIDDEN));

@@ -6,7 +6,7 @@ const modules = import.meta.glob<{ criterion?: DecoderCriterion }>(
   { eager: true },
 );
 
-/** Sorted by name. @internal */
+/** Sorted by name. */
 export const DECODER_CRITERIA: readonly DecoderCriterion[] = Object.values(modules)
   .flatMap((m) => m.criterion ?? [])
   .sort((a, b) => (a.name < b.name ? -1 : 1));
