@@ -34,12 +34,14 @@ beforeAll(async () => {
 
 /** Sizes and files of every phase that is measured; the times are equal. */
 let measured: MeasureInput['models'] = [];
+let longest = 0;
 const context = {
   executor: plainExecutor,
   progress: () => undefined,
   log: () => undefined,
   inSubprocess: (_: string, input: unknown) => {
     measured = (input as MeasureInput).models;
+    longest = (input as MeasureInput).options.maxSeconds!;
     const stats = { p50Ms: 1, p90Ms: 1, p95Ms: 1, p99Ms: 1, meanMs: 1, minMs: 1, stdMs: 0, noiseMs: 0, runs: 5, batch: 1, threads: 1, provider: 'cpu' }; // prettier-ignore
     return Promise.resolve(measured.map(() => ({ stats })));
   },
@@ -59,7 +61,7 @@ describe('a package whose decoder drops image tokens', () => {
       const out = join(work, marks);
       const report = await make({ method: 'decoder-feather', marks, out, images: [picture], prompts: ['abc'] });
       expect(report).toMatchObject({ tokens: 16, asked: 4, marks: { route: marks } });
-      expect(report.results).toMatchObject([{ tokens: 4, how: '12 before layer 1, 4 before layer 2 of 4', answers: { answers: 1 } }]); // prettier-ignore
+      expect(report.results).toMatchObject([{ tokens: 4, how: '12 from layer 1 on, 4 from layer 2 on, of 4 layers', answers: { answers: 1 } }]); // prettier-ignore
       const own = ['onnx/decoder_model_merged.onnx'];
       const others = ['onnx/embed_tokens.onnx', 'onnx/vision_encoder.onnx'];
       expect(report.written).toMatchObject(
@@ -105,11 +107,23 @@ describe('a package whose decoder drops image tokens', () => {
     }
   });
 
+  it('is written without times where none are wanted', async () => {
+    measured = [];
+    const report = await make({ method: 'decoder-random', measure: false, out: join(work, 'untimed') });
+    expect(measured).toEqual([]);
+    const text = renderTokens(report);
+    expect(text).toMatch(/NOT MEASURED/);
+    expect(text).not.toMatch(/ratio|Times are/);
+  });
+
   it('stands in the table beside the other methods', async () => {
     const report = await make({ images: [picture] });
     const inside = report.results.filter((r) => r.method.startsWith('decoder-'));
     expect(inside.map((r) => r.method)).toEqual(['decoder-fastv', 'decoder-feather', 'decoder-pyramiddrop', 'decoder-random', 'decoder-uniform']); // prettier-ignore
     expect(report.results.some((r) => r.method === 'random')).toBe(true);
+    // A long table takes no longer than a short one.
+    expect(measured.length).toBeGreaterThan(20);
+    expect(longest).toBe(20);
     expect(inside.every((r) => r.tokens === 4 && r.answers)).toBe(true);
     const text = renderTokens(report);
     expect(text).toMatch(/decoder-\*: image tokens are marked by flag: /);

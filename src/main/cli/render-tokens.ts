@@ -27,7 +27,15 @@ function one(r: FewerTokensReport, m: MethodResult): string {
   const { folder, changed, leftOut } = r.written!;
   let text = `${m.method}: ${m.tokens} of ${r.tokens} tokens per picture${m.how === null ? '' : ` (${m.how})`}\n`;
   if (m.answers) text += `\n${answers(m.answers)}`;
-  text += `\n${r.about}\n\n`;
+  text += r.use.phases.length > 0 ? times(r, m) : 'NOT MEASURED: the time of one use before and after is not known.\n';
+  text += `\nwritten to ${folder}\n  changed: ${changed.join(', ')}\n`;
+  if (leftOut.length > 0)
+    text += `  left out, because they are other files of the changed components: ${leftOut.join(', ')}\n`;
+  text += marks(r);
+  return `${text}  try it: secateur run ${folder} --image FILE --prompt TEXT\n`;
+}
+
+function times(r: FewerTokensReport, m: MethodResult): string {
   const rows = (
     list: readonly { name: string; ms: number }[],
     after: readonly { name: string; ms: number }[],
@@ -36,13 +44,9 @@ function one(r: FewerTokensReport, m: MethodResult): string {
       const later = after.find((a) => a.name === name);
       return [name, milliseconds(ms), later ? milliseconds(later.ms) : '-', ratioText(ratioOf(m, name))];
     });
-  text += table([['one run of', 'before', 'after', 'ratio'], ...rows(r.use.phases, m.use.phases)], [0, 3]);
-  text += `\n${table([['metric', 'before', 'after', 'ratio'], ...rows(r.use.metrics, m.use.metrics)], [0, 3])}`;
-  text += `\nwritten to ${folder}\n  changed: ${changed.join(', ')}\n`;
-  if (leftOut.length > 0)
-    text += `  left out, because they are other files of the changed components: ${leftOut.join(', ')}\n`;
-  text += marks(r);
-  return `${text}  try it: secateur run ${folder} --image FILE --prompt TEXT\n`;
+  const phases = table([['one run of', 'before', 'after', 'ratio'], ...rows(r.use.phases, m.use.phases)], [0, 3]);
+  const metrics = table([['metric', 'before', 'after', 'ratio'], ...rows(r.use.metrics, m.use.metrics)], [0, 3]);
+  return `\n${r.about}\n\n${phases}\n${metrics}`;
 }
 
 /** How image tokens are marked, and the runners that follow. */
@@ -68,21 +72,23 @@ function all(r: FewerTokensReport): string {
   const judged = r.results.some((m) => m.answers);
   let text = `${r.component} gives ${r.tokens} tokens per picture; ${r.asked} were asked for\n\n`;
   const metrics = r.use.metrics.map((m) => m.name);
-  const head = ['method', 'tokens', 'vision', 'prefill', ...metrics, ...(judged ? ['equal', 'KL'] : []), ''];
+  const timed = r.use.phases.length > 0 ? ['vision', 'prefill', ...metrics] : [];
+  const head = ['method', 'tokens', ...timed, ...(judged ? ['equal', 'KL'] : []), ''];
   text += table(
     [
       head,
       ...r.results.map((m) => [
         m.method,
         String(m.tokens),
-        ...['vision', 'prefill', ...metrics].map((name) => short(ratioOf(m, name))),
+        ...timed.map((name) => short(ratioOf(m, name))),
         ...(m.answers ? [`${m.answers.equal}/${m.answers.answers}`, m.answers.kl.toPrecision(3)] : []),
         m.how ?? '',
       ]),
     ],
     [0, head.length - 1],
   );
-  text += `\nTimes are ratios to the original: ${r.use.metrics.map((m) => `${m.name} ${milliseconds(m.ms)}`).join(', ')} for ${r.about}.\n`;
+  if (timed.length > 0)
+    text += `\nTimes are ratios to the original: ${r.use.metrics.map((m) => `${m.name} ${milliseconds(m.ms)}`).join(', ')} for ${r.about}.\n`;
   if (judged) text += "equal: answers with the original's tokens; KL: nats per token along the original's answers, less is better.\n"; // prettier-ignore
   if (r.refused.length > 0) text += `\nnot possible here\n${table(r.refused.map(({ method, reason }) => [`  ${method}`, reason]), [0, 1])}`; // prettier-ignore
   text += marks(r);

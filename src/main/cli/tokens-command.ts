@@ -36,6 +36,7 @@ export function addTokensCommand(program: Command, session: Session): void {
     .option('--out <dir>', 'folder of the new package (default: PACKAGE-METHOD here)')
     .option('--image <path>', 'picture, or folder of pictures, on which answers are compared (repeatable)', several)
     .option('--prompt <text>', 'prompt for every picture (repeatable)', several)
+    .option('--no-measure', 'write without measuring the latency')
     .option('--workload <name=value>', 'setting of the workload, such as tokens=64 (repeatable)', workloadSetting)
     .option('--provider <name>', 'execution provider', 'cpu')
     .option('--threads <n>', 'threads of the runtime', wholeNumber(1, 1024), 1)

@@ -11,6 +11,7 @@ export interface TokensOptions {
   readonly layers?: readonly number[];
   readonly marks?: MarkRoute;
   readonly out?: string;
+  readonly measure?: boolean;
   readonly image?: readonly string[];
   readonly prompt?: readonly string[];
   readonly workload?: Readonly<Record<string, number>>;
@@ -42,6 +43,7 @@ export function tokensRequest(path: string, o: TokensOptions, cwd: string): Fewe
     ...(o.layers && { layers: o.layers }),
     ...(o.marks && { marks: o.marks }),
     out: method === 'all' ? null : o.out === undefined ? defaultOut(folder, method, cwd) : resolve(cwd, o.out),
+    ...(o.measure === false && { measure: false }),
     images: (o.image ?? []).flatMap((image) => picturesAt(existing(image, cwd))),
     prompts: o.prompt ?? [],
     settings: o.workload ?? {},

@@ -330,7 +330,10 @@ export const ERRORS = {
     () => 'The process of the job ended before the job was finished.',
     'Run `secateur jobs resume`. Finished stages are not repeated.',
   ),
-  cancelled: entry(() => 'The job was cancelled.', 'Run `secateur jobs resume`. Finished stages are not repeated.'),
+  cancelled: entry(
+    () => 'The job was cancelled.',
+    'Run the command again, or `secateur jobs resume` with the id of the job. `compress` does not repeat finished stages.',
+  ),
   'worker-died': entry(
     (d) => `The worker process ended during the job (${d.how}).`,
     'Run `secateur jobs resume`. If it ends again, free memory, or use a smaller batch or fewer calibration samples.',

@@ -20,6 +20,8 @@ export interface FewerTokensRequest {
   readonly marks?: MarkRoute;
   /** Folder of the new package. Null: none is written. */
   readonly out: string | null;
+  /** False: nothing is measured, and figures of time are empty lists. */
+  readonly measure?: boolean;
   /** Picture files on which answers are compared; with every prompt each. */
   readonly images: readonly string[];
   readonly prompts: readonly string[];

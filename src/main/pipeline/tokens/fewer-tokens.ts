@@ -79,6 +79,8 @@ export async function fewerTokens(request: FewerTokensRequest, ctx: StageContext
   }
 }
 
+const UNMEASURED: MeasuredUse = { phases: [], metrics: [], ratios: [] };
+
 interface Given {
   readonly request: FewerTokensRequest;
   readonly subject: TokenSubject;
@@ -107,7 +109,9 @@ async function report(
     workload: useOf(withModels(pkg.shape, models), { settings: { ...request.settings, image: prompt }, dims }),
     fileOf: (id) => files.get(id) ?? pkg.fileOf(id),
   }));
-  const [use, ...measured] = (await measureUses([before, ...uses], request, ctx)) as [MeasuredUse, ...MeasuredUse[]];
+  const all = [before, ...uses];
+  const isMeasured = request.measure !== false;
+  const [use, ...measured] = (isMeasured ? await measureUses(all, request, ctx) : all.map(() => UNMEASURED)) as [MeasuredUse, ...MeasuredUse[]]; // prettier-ignore
   const answers = await answersOf(request, subject, placed, before.workload.settings['tokens']!, ctx);
   ctx.progress({ stage: request.images.length > 0 ? 'answers' : 'measure', message: 'done', done: 1 });
   return {
@@ -130,7 +134,9 @@ async function report(
       ...threadsNote(request.threads, request.threadsAsked),
       ...(images > 1 ? [`A square picture is cut into ${images} tiles of ${place.count} tokens.`] : []),
       ...new Set(placed.flatMap(({ variant }) => variant.notes)),
-      'Times are sums over phases that were measured interleaved, on inputs made up from the names of the ports.',
+      ...(isMeasured
+        ? ['Times are sums over phases that were measured interleaved, on inputs made up from the names of the ports.']
+        : []),
     ],
   };
 }

@@ -67,12 +67,12 @@ export class InsideMethods {
     const model = orRefused(() => cutDecoder(decoder, schedule, route, { start, count }));
     if ('refused' in model) return { method, ...model };
     const { cuts } = schedule;
-    const steps = cuts.map((c, i) => `${numberOf(schedule.left[i]!, left, i + 1 === cuts.length)} before layer ${c.layer}`); // prettier-ignore
+    const steps = cuts.map((c, i) => `${numberOf(schedule.left[i]!, left, i + 1 === cuts.length)} from layer ${c.layer} on`); // prettier-ignore
     return {
       method,
       tokens: left,
       prompt: count,
-      how: `${steps.join(', ')} of ${decoder.layers.length}`,
+      how: `${steps.join(', ')}, of ${decoder.layers.length} layers`,
       models: new Map([[component.id, model], ...models]),
       configs: {},
       dims: visionDims(encoder, { images }),

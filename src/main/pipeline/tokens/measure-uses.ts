@@ -25,7 +25,13 @@ export interface MeasuredUse extends UseTime {
 const OPENINGS = 3;
 /** Runs per opening, and shortest and longest seconds per candidate and opening. */
 const RUNS = 30;
-const SECONDS = [0.3, 4] as const;
+const SECONDS = [0.2, 1.5] as const;
+/** Half-width of a ratio that is precise enough: openings differ by as much. */
+const PRECISION = 0.02;
+/** Longest seconds of an opening, however many candidates there are. Each candidate runs six times at least. */
+const LONGEST = 20;
+/** No opening begins after so many seconds. */
+const ENOUGH = 60;
 
 /**
  * A component at the same sizes is measured once for all uses, so that its share of two uses is the same figure.
@@ -52,12 +58,14 @@ export async function measureUses(
     provider,
     threads,
     runs: RUNS,
-    minSeconds: SECONDS[0] * models.length,
-    maxSeconds: SECONDS[1] * models.length,
+    precision: PRECISION,
+    minSeconds: Math.min(LONGEST, SECONDS[0] * models.length),
+    maxSeconds: Math.min(LONGEST, SECONDS[1] * models.length),
     whole: true,
   };
   const openings: LatencyStats[][] = [];
-  for (let i = 0; i < OPENINGS; i++) {
+  const begun = performance.now();
+  for (let i = 0; i < OPENINGS && (i === 0 || performance.now() - begun < ENOUGH * 1000); i++) {
     ctx.progress({ stage: 'measure', message: `one use of the package, before and after (${i + 1} of ${OPENINGS})`, done: i / OPENINGS }); // prettier-ignore
     const seen = (await ctx.inSubprocess('measure', { models, options } satisfies MeasureInput)) as CandidateResult[];
     openings.push(seen.map((r) => r.stats));

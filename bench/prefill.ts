@@ -1,0 +1,95 @@
+// Prefill with fewer image tokens against its multiply-accumulates: how much of the promised saving is measured.
+/*
+ * Arguments: [PACKAGE...] [--removed 50,75,90] [--prompt 8] [--threads 1] [--seconds 60]
+ * Default: both exports of the sample. Tokens are selected behind the encoder (`stride`: the time does not depend on
+ * which ones stay) and inside the decoder. All decoders run in turns, so that other load affects them alike.
+ */
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { modelCosts } from '../src/main/engine/ir/costs.ts';
+import type { Model } from '../src/main/engine/ir/model.ts';
+import { useOf, withModels } from '../src/main/pipeline/prepare/open-package.ts';
+import { InsideMethods } from '../src/main/pipeline/tokens/inside.ts';
+import { keptOf, openSubject } from '../src/main/pipeline/tokens/subject.ts';
+import { makeVariants, type Variant } from '../src/main/pipeline/tokens/variants.ts';
+import { benchmark } from '../src/main/runtime/bench.ts';
+import { createExecutor } from '../src/main/runtime/executor.ts';
+import { collectFacts } from '../src/main/runtime/facts.ts';
+import { randomFeeds } from '../src/main/runtime/random-inputs.ts';
+import { openModelFile } from '../src/main/storage/model-files.ts';
+import { root, table } from './support.ts';
+
+const { values: args, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    removed: { type: 'string', default: '50,75,90' },
+    prompt: { type: 'string', default: '8' },
+    threads: { type: 'string', default: '1' },
+    seconds: { type: 'string', default: '60' },
+  },
+});
+const METHODS = ['stride', 'decoder-uniform', 'decoder-feather', 'decoder-fastv'];
+/** The least share of the saved work that must be measured. */
+const LEAST = 0.9;
+const executor = createExecutor();
+
+interface Prefill {
+  readonly name: string;
+  readonly how: string;
+  readonly model: Model;
+  readonly dims: Readonly<Record<string, number>>;
+}
+
+async function prefills(folder: string): Promise<Prefill[]> {
+  const subject = await openSubject(folder, {}, executor);
+  const { pkg, place } = subject;
+  const decoder = pkg.components.find((c) => c.role === 'decoder')!;
+  const whole = openModelFile(pkg.fileOf(decoder.id));
+  const dimsOf = (image: number, models: ReadonlyMap<string, Model>): Readonly<Record<string, number>> =>
+    useOf(withModels(pkg.shape, models), { settings: { image, prompt: Number(args.prompt) } }).phases.find((p) => p.name === 'prefill')!.dims; // prettier-ignore
+  const found: Prefill[] = [{ name: 'original', how: `${place.count} image tokens`, model: whole, dims: dimsOf(place.count, new Map()) }]; // prettier-ignore
+  for (const percent of args.removed.split(',').map(Number)) {
+    const keep = keptOf(subject, { share: 1 - percent / 100 });
+    const inside = new InsideMethods(subject, { layers: null, marks: null });
+    for (const made of await makeVariants(subject, METHODS, keep, executor, inside))
+      if ('refused' in made) console.log(`${made.method}: ${made.refused}`);
+      else found.push(ofVariant(made, `${percent} %`));
+  }
+  return found;
+
+  function ofVariant({ method, models, prompt, tokens, how }: Variant, removed: string): Prefill {
+    const model = models.get(decoder.id) ?? whole;
+    return {
+      name: `${method} ${removed}`,
+      how: how ?? `${tokens} in every layer`,
+      model,
+      dims: dimsOf(prompt, models),
+    };
+  }
+}
+
+for (const folder of positionals.length > 0
+  ? positionals
+  : ['scenes-vlm', 'scenes-vlm-gqa'].map((name) => join(root, 'resources/samples', name))) {
+  const all = await prefills(folder);
+  const macs: number[] = [];
+  for (const { model, dims } of all) macs.push(modelCosts(model, await collectFacts(model, executor, { dims })).macs);
+  const seconds = Number(args.seconds);
+  const results = await benchmark(
+    all.map(({ name, model, dims }) => ({ name, model, feeds: randomFeeds(model, { dims }) })),
+    { threads: Number(args.threads), runs: 60, precision: 0, minSeconds: seconds, maxSeconds: seconds, whole: true },
+  );
+  console.log(`\n${folder}: prefill of ${results[0]!.stats.p50Ms.toFixed(2)} ms, ${(macs[0]! / 1e6).toFixed(1)} million multiply-accumulates`); // prettier-ignore
+  const rows = all.map(({ name, how }, i) => {
+    const [work, speed] = [macs[0]! / macs[i]!, 1 / results[i]!.ratio.value];
+    return [
+      name,
+      work.toFixed(2),
+      speed.toFixed(2),
+      (speed / work).toFixed(2),
+      speed / work >= LEAST ? 'yes' : 'no',
+      how,
+    ];
+  });
+  console.log(table([['method, removed', 'less work', 'faster', 'share', `at least ${LEAST}`, 'left'], ...rows]));
+}
