@@ -22,6 +22,7 @@ import { tokenMethod } from '../../src/main/engine/structures/tokens/registry.ts
 import { collectFacts } from '../../src/main/runtime/facts.ts';
 import { openModelFile } from '../../src/main/storage/model-files.ts';
 import { plainExecutor } from '../support/executor.ts';
+import { untimedTokens } from '../support/untimed-tokens.ts';
 
 /** The parts of transformers.js that are used here. */
 interface Library {
@@ -111,6 +112,14 @@ async function dropInside(source: string, cuts: readonly TokenCut[]): Promise<st
   };
   edit('embed_tokens', (model) => (appendFlag(model, 0), model));
   edit('decoder_model_merged', (model) => pruneDecoder(model, cuts, { route: { route: 'flag' } }));
+  return target;
+}
+
+/** The package that `secateur tokens` writes. It must say that transformers.js runs it. */
+async function written(source: string, method: string, keep: number): Promise<string> {
+  const target = `${source}-${method}-${keep}`;
+  const report = await untimedTokens({ package: join(packages, source), method, keep, out: join(folder, target) });
+  expect(report.marks).toMatchObject({ route: 'flag', runs: ['Secateur', 'transformers.js'] });
   return target;
 }
 
@@ -226,6 +235,7 @@ describe.skipIf(missing !== null)('transformers.js runs changed packages', () =>
       64,
       () => dropInside('llava-decomposed', [cut('feather', 1, 0.3), cut('feather', 2, 0.09)]),
     ],
+    ['smolvlm-decomposed, as written by tokens', 5 * 16, () => written('smolvlm-decomposed', 'decoder-feather', 4)],
     ['llava-decomposed, 84 x 84 pixels', 36, () => shrink('llava-decomposed', 84)],
   ] as const)('%s', async (_, places, make) => {
     const target = await make();
