@@ -48,6 +48,15 @@ async function prefills(folder: string): Promise<Prefill[]> {
   const dimsOf = (image: number, models: ReadonlyMap<string, Model>): Readonly<Record<string, number>> =>
     useOf(withModels(pkg.shape, models), { settings: { image, prompt: Number(args.prompt) } }).phases.find((p) => p.name === 'prefill')!.dims; // prettier-ignore
   const found: Prefill[] = [{ name: 'original', how: `${place.count} image tokens`, model: whole, dims: dimsOf(place.count, new Map()) }]; // prettier-ignore
+  const ofVariant = ({ method, models, prompt, tokens, how }: Variant, removed: string): Prefill => {
+    const model = models.get(decoder.id) ?? whole;
+    return {
+      name: `${method} ${removed}`,
+      how: how ?? `${tokens} in every layer`,
+      model,
+      dims: dimsOf(prompt, models),
+    };
+  };
   for (const percent of args.removed.split(',').map(Number)) {
     const keep = keptOf(subject, { share: 1 - percent / 100 });
     const inside = new InsideMethods(subject, { layers: null, marks: null });
@@ -56,16 +65,6 @@ async function prefills(folder: string): Promise<Prefill[]> {
       else found.push(ofVariant(made, `${percent} %`));
   }
   return found;
-
-  function ofVariant({ method, models, prompt, tokens, how }: Variant, removed: string): Prefill {
-    const model = models.get(decoder.id) ?? whole;
-    return {
-      name: `${method} ${removed}`,
-      how: how ?? `${tokens} in every layer`,
-      model,
-      dims: dimsOf(prompt, models),
-    };
-  }
 }
 
 for (const folder of positionals.length > 0

@@ -9,6 +9,7 @@ import { join, resolve } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openRunner } from '../../src/main/pipeline/prepare/open-runner.ts';
+import { gap } from '../support/decoder-runs.ts';
 import { plainExecutor } from '../support/executor.ts';
 import { referenceAnswers, referencePython } from '../support/reference.ts';
 import { untimedTokens } from '../support/untimed-tokens.ts';
@@ -43,21 +44,30 @@ const write = async (name: Name, method: string, keep: number): Promise<string> 
   return out;
 };
 
-describe.skipIf(!hasPython)('Python gives the answer of the runner', () => {
-  it.each(Object.keys(KINDS) as Name[])('%s', async (name) => {
-    const out = await write(name, 'decoder-feather', 4);
+it.skipIf(!hasPython)(
+  'Python gives the answers of the runner',
+  async () => {
     const request = { image, prompt: PROMPT, tokens: 12 };
-    const [wanted] = referenceAnswers<{ answer: readonly number[] }>([{ ...request, kind: KINDS[name], package: out }]);
-    const answers = [];
-    for (const folder of [out, join(packages, name)]) {
-      const runner = openRunner(folder, { executor: plainExecutor });
-      answers.push((await runner.generate(request)).ids);
-      await runner.close();
+    const names = Object.keys(KINDS) as Name[];
+    const folders: string[] = [];
+    for (const name of names) folders.push(await write(name, 'decoder-feather', 4));
+    const cases = names.map((name, i) => ({ ...request, kind: KINDS[name], package: folders[i]! }));
+    const wanted = referenceAnswers<{ answer: readonly number[]; last: readonly number[] }>(cases);
+    for (const [i, name] of names.entries()) {
+      const rows: Float32Array[] = [];
+      for (const folder of [folders[i]!, join(packages, name)]) {
+        const runner = openRunner(folder, { executor: plainExecutor });
+        const answer = await runner.generate(request);
+        if (rows.length === 0) expect(answer.ids, name).toEqual(wanted[i]!.answer);
+        rows.push((await runner.answerLogits(request, answer.ids.slice(0, 1))).data);
+        await runner.close();
+      }
+      expect(gap(rows[0]!, Float32Array.from(wanted[i]!.last)), name).toBeLessThan(2e-4);
+      expect(gap(rows[0]!, rows[1]!), name).toBeGreaterThan(1e-3);
     }
-    expect(answers[0]).toEqual(wanted!.answer);
-    expect(answers[0]).not.toEqual(answers[1]);
-  }, 60_000); // prettier-ignore
-});
+  },
+  60_000,
+);
 
 describe.skipIf(!here)('packages of exporters', () => {
   it('say which runners follow', async () => {

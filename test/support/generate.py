@@ -167,7 +167,7 @@ def hugging_face(case):
 def merged(case, package, ids, pixels, features, ends, image_token, settings):
     flat = os.path.join(package, "onnx/embed_tokens.onnx")
     width = settings["text_config"]["hidden_size"]
-    rows = features.reshape(-1, width)
+    rows = features.reshape(-1, features.shape[-1])
     if os.path.exists(flat):
         table = session(flat)
         decoder = session(os.path.join(package, "onnx/decoder_model_merged.onnx"))

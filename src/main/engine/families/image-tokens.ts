@@ -79,8 +79,11 @@ export function marked(note: ImageNote, value: HostTensor, all: readonly InputDi
   const bit = (at: number): number => Number(isPrompt && at >= start && at < start + count);
   const [, tokens, width] = value.dims as [number, number, number?];
   if (route === 'input') return filled(value.dtype, value.dims, (i) => bit(i % tokens));
-  if (route === 'flag' && width !== undefined)
-    for (let row = 0; row < value.data.length / width; row++)
-      value.data[(row + 1) * width - 1] = value.dtype === DType.FLOAT16 ? numberToHalf(bit(row % tokens)) : bit(row % tokens); // prettier-ignore
+  if (route !== 'flag' || width === undefined) return value;
+  const data = value.data as unknown as number[];
+  for (let row = 0; row < data.length / width; row++) {
+    const flag = bit(row % tokens);
+    data[(row + 1) * width - 1] = value.dtype === DType.FLOAT16 ? numberToHalf(flag) : flag;
+  }
   return value;
 }

@@ -90,7 +90,7 @@ export const useOf = (shape: PackageShape, { settings, family, dims }: WorkloadO
 const isFolder = (path: string, root: string): boolean => path === root;
 
 /** Inputs and outputs of a model, with the names of dynamic axes, and its note on image tokens. */
-export function portsOf(model: Model): Pick<ComponentShape, 'inputs' | 'outputs' | 'imageNote'> {
+function portsOf(model: Model): Pick<ComponentShape, 'inputs' | 'outputs' | 'imageNote'> {
   const imageNote = imageNoteOf(model);
   return {
     ...(imageNote && { imageNote }),
