@@ -61,7 +61,7 @@ describe('a package whose decoder drops image tokens', () => {
       const out = join(work, marks);
       const report = await make({ method: 'decoder-feather', marks, out, images: [picture], prompts: ['abc'] });
       expect(report).toMatchObject({ tokens: 16, asked: 4, marks: { route: marks } });
-      expect(report.results).toMatchObject([{ tokens: 4, how: '12 from layer 1 on, 4 from layer 2 on, of 4 layers', answers: { answers: 1 } }]); // prettier-ignore
+      expect(report.results).toMatchObject([{ tokens: 4, how: '8 to 12 from layer 1 on, 4 from layer 2 on, of 4 layers', answers: { answers: 1 } }]); // prettier-ignore
       const own = ['onnx/decoder_model_merged.onnx'];
       const others = ['onnx/embed_tokens.onnx', 'onnx/vision_encoder.onnx'];
       expect(report.written).toMatchObject(

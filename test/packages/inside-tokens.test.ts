@@ -8,7 +8,10 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openPackage } from '../../src/main/pipeline/prepare/open-package.ts';
 import { openRunner } from '../../src/main/pipeline/prepare/open-runner.ts';
+import { randomFeeds } from '../../src/main/runtime/random-inputs.ts';
+import { openModelFile } from '../../src/main/storage/model-files.ts';
 import { gap } from '../support/decoder-runs.ts';
 import { plainExecutor } from '../support/executor.ts';
 import { referenceAnswers, referencePython } from '../support/reference.ts';
@@ -70,6 +73,26 @@ it.skipIf(!hasPython)(
 );
 
 describe.skipIf(!here)('packages of exporters', () => {
+  it.each(Object.keys(KINDS) as Name[])('%s is measured with the lengths that its caches have', async (name) => {
+    const out = await write(name, 'decoder-uniform', 4);
+    const images = name.startsWith('smolvlm') ? 5 : 1;
+    const image = images * (name.startsWith('smolvlm') ? 16 : 64);
+    const pkg = openPackage(out, { settings: { image, prompt: 6, tokens: 9 } });
+    const { id } = pkg.components.find((c) => c.role === 'decoder')!;
+    const model = openModelFile(pkg.fileOf(id));
+    const session = await plainExecutor.open(model);
+    const lengths = async (phase: string): Promise<number[]> => {
+      const { dims } = pkg.workload.phases.find((p) => p.name === phase)!;
+      const outputs = await session.run(randomFeeds(model, { dims }));
+      return Object.keys(outputs).flatMap((o) => (/key$/.test(o) ? outputs[o]!.dims[2]! : []));
+    };
+    const [first, next] = [await lengths('prefill'), await lengths('decode')];
+    await session.release();
+    expect([first[0], first.at(-1)]).toEqual([6 + image, 6 + images * 4]);
+    // The step in the middle of the answer, with its own token.
+    expect(next).toEqual(first.map((n) => n + 4 + 1));
+  });
+
   it('say which runners follow', async () => {
     const marksOf = async (name: string) =>
       (await untimedTokens({ package: join(packages, name), method: 'decoder-uniform', keep: 4, out: join(work, `${name}-marks`) })).marks!; // prettier-ignore

@@ -27,11 +27,11 @@ function one(r: FewerTokensReport, m: MethodResult): string {
   const { folder, changed, leftOut } = r.written!;
   let text = `${m.method}: ${m.tokens} of ${r.tokens} tokens per picture${m.how === null ? '' : ` (${m.how})`}\n`;
   if (m.answers) text += `\n${answers(m.answers)}`;
-  text += r.use.phases.length > 0 ? times(r, m) : 'NOT MEASURED: the time of one use before and after is not known.\n';
-  text += `\nwritten to ${folder}\n  changed: ${changed.join(', ')}\n`;
+  text +=
+    r.use.phases.length > 0 ? times(r, m) : '\nNOT MEASURED: the time of one use before and after is not known.\n';
+  text += `${marks(r)}\nwritten to ${folder}\n  changed: ${changed.join(', ')}\n`;
   if (leftOut.length > 0)
     text += `  left out, because they are other files of the changed components: ${leftOut.join(', ')}\n`;
-  text += marks(r);
   return `${text}  try it: secateur run ${folder} --image FILE --prompt TEXT\n`;
 }
 

@@ -66,8 +66,10 @@ export class InsideMethods {
     const { route, start, models, report } = marking;
     const model = orRefused(() => cutDecoder(decoder, schedule, route, { start, count }));
     if ('refused' in model) return { method, ...model };
-    const { cuts } = schedule;
-    const steps = cuts.map((c, i) => `${numberOf(schedule.left[i]!, left, i + 1 === cuts.length)} from layer ${c.layer} on`); // prettier-ignore
+    const steps = schedule.cuts.map(({ layer }, i) => {
+      const [kept, most] = [schedule.kept[i]!, schedule.left[i]!];
+      return `${kept}${most > kept ? ` to ${most}` : ''} from layer ${layer} on`;
+    });
     return {
       method,
       tokens: left,
@@ -103,6 +105,3 @@ function orRefused(make: () => Model): Model | { readonly refused: string } {
     return { refused: String(e.detail['reason']) };
   }
 }
-
-/** A number of tokens; a criterion may keep some beyond the number that was asked for. */
-const numberOf = (left: number, asked: number, isLast: boolean): string => (isLast && left > asked ? `${asked} to ${left}` : `${left}`); // prettier-ignore

@@ -16,6 +16,8 @@ export interface CutRequest {
 
 export interface CutSchedule {
   readonly cuts: readonly TokenCut[];
+  /** Image tokens that each cut is to keep. */
+  readonly kept: readonly number[];
   /** Most image tokens that are left behind each cut; a criterion may keep some beyond the number. */
   readonly left: readonly number[];
 }
@@ -33,15 +35,17 @@ export function cutsFor(
   const refused = at.length === 0 ? noLayer(decoder) : refusedLayers(decoder, at);
   if (refused !== null) return { refused };
   const cuts: TokenCut[] = [];
+  const kept: number[] = [];
   const left: number[] = [];
   for (const [i, layer] of at.entries()) {
-    const kept = i + 1 === at.length ? keep : Math.round(count * (keep / count) ** ((i + 1) / at.length));
+    const some = i + 1 === at.length ? keep : Math.round(count * (keep / count) ** ((i + 1) / at.length));
     const more = decoderCriterion(criterion)!.beyond?.(count, columns, i) ?? 0;
     // A quotient may be rounded down in its last digit, and its product with the count then loses one token.
-    cuts.push({ layer, keep: { ratio: Math.min(1, (kept + 1e-6) / count) }, criterion, ...(columns !== null && { columns }) }); // prettier-ignore
-    left.push(Math.min(left.at(-1) ?? count, kept + more));
+    cuts.push({ layer, keep: { ratio: Math.min(1, (some + 1e-6) / count) }, criterion, ...(columns !== null && { columns }) }); // prettier-ignore
+    kept.push(some);
+    left.push(Math.min(left.at(-1) ?? count, some + more));
   }
-  return { cuts, left };
+  return { cuts, kept, left };
 }
 
 /** Why tokens can be dropped before no layer. */
