@@ -18,7 +18,15 @@ const MEASURING = ['compress', 'bench', 'compare', 'verify', 'workload', 'tokens
 /**
  * Short tasks that measure; they wait their turn like jobs. All other short tasks run beside a job.
  */
-const MEASURING_TASKS: readonly string[] = ['coverage', 'profile', 'reach', 'review', 'workload'];
+const MEASURING_TASKS: readonly string[] = [
+  'coverage',
+  'profile',
+  'reach',
+  'review',
+  'token-times',
+  'tokens',
+  'workload',
+];
 
 const WAIT_MS = 300;
 const PROGRESS_WRITE_MS = 500;

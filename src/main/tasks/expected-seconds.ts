@@ -6,6 +6,7 @@ const WEIGHTS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   bench: { measure: 10 },
   workload: { load: 1, measure: 20 },
   tokens: { load: 3, write: 1, measure: 30, answers: 20 },
+  'token-times': { load: 2, measure: 20 },
   compress: {
     load: 2,
     baseline: 5,

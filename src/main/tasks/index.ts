@@ -2,6 +2,7 @@
 import type { VerifyRequest } from '../../shared/model/tasks.ts';
 import type { Budget } from '../../shared/model/types.ts';
 import { createExecutor } from '../runtime/executor.ts';
+import { runAsk } from './ask.ts';
 import { blaming, type Given } from './blame.ts';
 import { runBench } from './bench.ts';
 import { runCompare } from './compare.ts';
@@ -21,6 +22,9 @@ import { runProfile } from './profile.ts';
 import { runReach } from './reach.ts';
 import { runReview } from './review.ts';
 import { runRun } from './run.ts';
+import { runTokenCells } from './token-cells.ts';
+import { runTokenLook } from './token-look.ts';
+import { runTokenTimes } from './token-times.ts';
 import { runTokens } from './tokens.ts';
 import { runWorkload } from './workload.ts';
 import { verifyBundle, type VerifyReport } from '../pipeline/verify/verify.ts';
@@ -37,6 +41,7 @@ const budgeted = (r: { model: string; budget: Budget; dims?: Given['dims'] }): G
 });
 
 export const tasks = {
+  ask: runAsk,
   bench: blaming(holding(runBench), one),
   compare: blaming(holding(runCompare), (r) => ({ ...r, models: [r.original, r.pruned] })),
   compress: blaming(holding(runCompressTask), budgeted),
@@ -51,6 +56,9 @@ export const tasks = {
   reach: blaming(holding(runReach), one),
   review: runReview,
   run: runRun,
+  'token-cells': runTokenCells,
+  'token-look': runTokenLook,
+  'token-times': runTokenTimes,
   tokens: runTokens,
   use: runUse,
   verify: runVerify,

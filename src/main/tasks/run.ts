@@ -1,6 +1,6 @@
 /** Runs a package once: answers a prompt, or compares a picture with texts. */
 import { SecateurError } from '../../shared/contract/errors.ts';
-import type { RunPhase, RunReport, RunRequest } from '../../shared/model/generate.ts';
+import type { AnswerReport, RunPhase, RunReport, RunRequest } from '../../shared/model/generate.ts';
 import { partsOf } from '../engine/generation/parts.ts';
 import type { StageContext } from '../pipeline/context.ts';
 import { openPackage, type OpenedPackage } from '../pipeline/prepare/open-package.ts';
@@ -12,18 +12,23 @@ export async function runRun(request: RunRequest, ctx: StageContext): Promise<Ru
   const { provider, threads } = request;
   const pkg = openPackage(request.package);
   const options: RunnerOptions = { executor: ctx.executor, provider, threads };
-  return partsOf(pkg.shape).kind === 'dual' ? scores(pkg, request, options) : answer(pkg, request, options, ctx);
+  if (partsOf(pkg.shape).kind === 'dual') return scores(pkg, request, options);
+  if (request.texts)
+    throw new SecateurError('usage', { reason: 'the package writes answers, and --texts is for dual encoders' });
+  return answerPrompt(pkg, request, options, ctx);
 }
 
-async function answer(
+/**
+ * Answers a prompt; each piece of the text is passed on as soon as it is certain.
+ * @throws 'run-*', 'prompt-too-long', 'image-unreadable', 'tokenizer-unusable'
+ */
+export async function answerPrompt(
   pkg: OpenedPackage,
-  request: RunRequest,
+  request: Omit<RunRequest, 'texts'>,
   options: RunnerOptions,
   ctx: StageContext,
-): Promise<RunReport> {
-  const { image, prompt, tokens, texts } = request;
-  if (texts)
-    throw new SecateurError('usage', { reason: 'the package writes answers, and --texts is for dual encoders' });
+): Promise<AnswerReport> {
+  const { image, prompt, tokens } = request;
   const runner = openRunner(pkg, options);
   try {
     const { times, ...rest } = await runner.generate(

@@ -9,15 +9,17 @@ import type {
   Input,
   JobDetail,
   Output,
-  PackageInput,
   RouteName,
   Topic,
 } from '../../shared/contract/routes.ts';
+import type { FewerTokensRequest } from '../../shared/model/fewer-tokens.ts';
+import type { Progress } from '../../shared/model/frames.ts';
 import type { CompressRequest, PackagePart } from '../../shared/model/job.ts';
 import type { PackageReport } from '../../shared/model/package.ts';
 import type { InspectReport } from '../../shared/model/tasks.ts';
 import { presetNamed } from '../../shared/model/preprocess-presets.ts';
 import { PRESETS } from '../../shared/model/recipes.ts';
+import type { AskRequest } from '../../shared/model/visual-tokens.ts';
 import type { FileAccess } from '../services/files.ts';
 import type { Services } from '../services/index.ts';
 import { estimatesFrom } from '../services/estimates.ts';
@@ -63,7 +65,7 @@ export function handlersFor({ services, options, files, emit }: HandlerContext):
     }),
   });
 
-  const packaged = <T extends PackageInput>(i: T): T => ({ ...i, package: existing(files, i.package) });
+  const packaged = <T extends { readonly package: string }>(i: T): T => ({ ...i, package: existing(files, i.package) });
   const partOf = ({ part }: { readonly part?: PackagePart }): { part?: PackagePart } =>
     part ? { part: packaged(part) } : {};
 
@@ -138,6 +140,29 @@ export function handlersFor({ services, options, files, emit }: HandlerContext):
       const input = { ...within(i), ...packaged(i), settings: i.settings ?? {}, runs: PHASE_RUNS };
       return task('packages.measure', 'workload', input, abandoned);
     },
+    'tokens.look': (i, abandoned) => task('tokens.look', 'token-look', packaged(i), abandoned),
+    'tokens.times': (i, abandoned) => task('tokens.times', 'token-times', packaged(within(i)), abandoned),
+    'tokens.cells': (i, abandoned) =>
+      task('tokens.cells', 'token-cells', { ...packaged(i), image: existing(files, i.image) }, abandoned),
+    'tokens.write': ({ method, keep, image, prompt, settings: { image: _, ...use }, ...i }, abandoned) => {
+      const from = packaged(within(i));
+      const request: FewerTokensRequest = {
+        ...from,
+        method,
+        keep: { tokens: keep },
+        settings: use,
+        out: freshFolder(settings.get().outFolder, `${basename(from.package)}-${method}-${keep}`),
+        images: image === undefined ? [] : [existing(files, image)],
+        prompts: image !== undefined && prompt ? [prompt] : [],
+      };
+      return task('tokens.write', 'tokens', request, abandoned);
+    },
+    'answers.ask': ({ ask, image, ...i }, abandoned) => {
+      const request: AskRequest = { ...packaged(within(i)), ...(image !== undefined && { image: existing(files, image) }) };
+      const onText = (text: string): void => emit('answer', { ask, text });
+      const onProgress = (progress: Progress): void => emit('task', { route: 'answers.ask', progress });
+      return jobs.run('ask', request, { onText, onProgress }, abandoned);
+    },
     'models.family': ({ sha256, family }) => {
       models.correctFamily(sha256, family);
       return {};
@@ -171,7 +196,7 @@ export function handlersFor({ services, options, files, emit }: HandlerContext):
         device: device.id,
         ...sources(i),
         recipe: i.data === undefined ? { ...i.recipe, recovery: { ...i.recipe.recovery, enabled: false } } : i.recipe,
-        out: i.out === undefined ? freshFolder(settings.get().outFolder, resultName(i)) : files.check(i.out),
+        out: i.out === undefined ? freshFolder(settings.get().outFolder, `${resultName(i)}-pruned`) : files.check(i.out),
         seed: i.seed,
         ...(i.family && { family: i.family }),
         ...(i.dims && { dims: i.dims }),
@@ -232,9 +257,8 @@ function existing(files: FileAccess, path: string): string {
 const resultName = ({ model, part }: Pick<CompressInput, 'model' | 'part'>): string =>
   part ? `${basename(part.package)}-${part.component}` : basename(model, extname(model));
 
-/** Returns `<name>-pruned` below the folder, with a number when the name is taken. */
-function freshFolder(folder: string, name: string): string {
-  const base = `${name}-pruned`;
+/** Returns a path below the folder, with a number when the name is taken. */
+function freshFolder(folder: string, base: string): string {
   for (let n = 1; ; n++) {
     const path = join(folder, n === 1 ? base : `${base}-${n}`);
     if (!existsSync(path)) return path;

@@ -40,6 +40,7 @@ export class Outbox {
 /** Null: the event must not be dropped. */
 function keyOf(topic: Topic, event: Events[Topic]): string | null {
   if (topic === 'jobs') return 'jobs';
+  if (topic === 'answer') return null;
   if (topic === 'task') return `task ${(event as Events['task']).route}`;
   const job = event as Events['job'];
   return job.progress !== null && job.log === undefined && job.point === undefined

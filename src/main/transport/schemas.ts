@@ -24,6 +24,33 @@ const dims = z.record(name, z.number().int().positive().max(1e9));
 /** Settings of a workload; 0 means off, for example guidance. */
 const workload = z.record(name, z.number().int().min(0).max(1e9));
 const packaged = { package: path, settings: workload.optional(), family: family.optional(), dims: dims.optional() };
+const selection = {
+  /** The package says which methods it has. */
+  method: z.string().min(1).max(64),
+  keep: z.number().int().positive().max(1e6),
+};
+const ask = {
+  package: path,
+  image: path.optional(),
+  prompt: z.string().max(100_000).optional(),
+  tokens: z.number().int().positive().max(100_000).optional(),
+  sampling: z
+    .strictObject({
+      temperature: z.number().positive().max(100),
+      topK: z.number().int().min(0).max(1e6),
+      topP: z.number().gt(0).max(1),
+      seed: z
+        .number()
+        .int()
+        .min(0)
+        .max(2 ** 31 - 1),
+    })
+    .optional(),
+  fewer: z.strictObject(selection).optional(),
+  ask: id,
+  threads: count,
+  provider,
+};
 const part = z.strictObject({ package: path, component: name, metric: name, settings: workload });
 // Requests of earlier versions hold a number of plans, which is no longer an option, no time limit
 // for the allocation, and no token method.
@@ -75,6 +102,26 @@ export const SCHEMAS: { readonly [R in RouteName]: z.ZodType<Input<R>> } = {
   'packages.inspect': z.strictObject(packaged) as z.ZodType<Input<'packages.inspect'>>,
   'packages.use': z.strictObject(packaged) as z.ZodType<Input<'packages.use'>>,
   'packages.measure': z.strictObject({ ...packaged, threads: count, provider }) as z.ZodType<Input<'packages.measure'>>,
+  'tokens.look': z.strictObject({ package: path }),
+  'tokens.times': z.strictObject({
+    package: path,
+    method: selection.method.nullable(),
+    settings: workload,
+    family: family.optional(),
+    threads: count,
+    provider,
+  }) as z.ZodType<Input<'tokens.times'>>,
+  'tokens.cells': z.strictObject({ package: path, image: path, ...selection }),
+  'tokens.write': z.strictObject({
+    package: path,
+    ...selection,
+    settings: workload,
+    image: path.optional(),
+    prompt: ask.prompt,
+    threads: count,
+    provider,
+  }) as z.ZodType<Input<'tokens.write'>>,
+  'answers.ask': z.strictObject(ask) as z.ZodType<Input<'answers.ask'>>,
   'models.family': z.strictObject({ sha256: z.string().regex(/^[0-9a-f]{64}$/, 'it is not a SHA-256'), family }),
   'models.profile': z.strictObject({ model: path, ...conditions, dims: dims.optional() }) as z.ZodType<
     Input<'models.profile'>

@@ -14,9 +14,20 @@ import type {
   Recipe,
 } from '../model/job.ts';
 import type { JobRecord, JobStatus } from '../model/job-record.ts';
+import type { FewerTokensReport } from '../model/fewer-tokens.ts';
 import type { Candidate, Progress } from '../model/frames.ts';
+import type { AnswerReport } from '../model/generate.ts';
 import type { PackageReport, Workload, WorkloadReport } from '../model/package.ts';
 import type { InspectReport } from '../model/tasks.ts';
+import type {
+  AskRequest,
+  Selection,
+  TokenCells,
+  TokenCellsRequest,
+  TokenLook,
+  TokenTimes,
+  TokenTimesRequest,
+} from '../model/visual-tokens.ts';
 import type { DataPreview, OperatorProfile, ReachReport, ReviewData, VerifyOutcome } from '../model/window.ts';
 import type { Budget, DeviceProfile, Family } from '../model/types.ts';
 import type { ErrorPayload } from './errors.ts';
@@ -88,6 +99,16 @@ export interface PackageInput {
   /** Family set by the user; default: the stored correction, else the detected family. */
   readonly family?: Family;
   readonly dims?: Readonly<Record<string, number>>;
+}
+
+/** A package with fewer tokens; with a picture, its answer is compared with the original's. */
+export interface TokenWriteInput extends Selection {
+  readonly package: string;
+  readonly settings: Readonly<Record<string, number>>;
+  readonly image?: string;
+  readonly prompt?: string;
+  readonly threads: number;
+  readonly provider: string;
 }
 
 export type FileKind = 'model' | 'data' | 'labels' | 'preprocess' | 'folder' | 'bundle';
@@ -259,6 +280,16 @@ export interface Routes {
   'packages.use': { input: PackageInput; output: Workload };
   /** Measures one use of a package, phase by phase. */
   'packages.measure': { input: PackageInput & { threads: number; provider: string }; output: WorkloadReport };
+  /** Says whether a package answers questions about pictures, and how many of its tokens can stay. */
+  'tokens.look': { input: { package: string }; output: TokenLook };
+  /** Measures the time until the first token at several numbers of image tokens. */
+  'tokens.times': { input: TokenTimesRequest; output: TokenTimes };
+  /** Which parts of a picture keep their tokens. */
+  'tokens.cells': { input: TokenCellsRequest; output: TokenCells };
+  /** Writes a package with fewer tokens to a new folder below the settings' output folder, and measures it. */
+  'tokens.write': { input: TokenWriteInput; output: FewerTokensReport };
+  /** Answers a prompt. The text arrives as `answer` events with the given `ask`. */
+  'answers.ask': { input: AskRequest & { readonly ask: string }; output: AnswerReport };
   /** Stores the user's correction of a detected family. */
   'models.family': { input: { sha256: string; family: Family }; output: Empty };
   'models.profile': {
@@ -336,6 +367,8 @@ export interface Events {
   jobs: { readonly paused: boolean };
   /** Progress of a short task that a request waits for. */
   task: { readonly route: RouteName; readonly progress: Progress };
+  /** A piece of the text of an answer, in order. */
+  answer: { readonly ask: string; readonly text: string };
   /** A command from the system menu or its shortcut; only where the window has a menu. */
   menu: { readonly command: MenuCommand };
 }

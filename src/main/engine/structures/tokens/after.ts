@@ -142,20 +142,13 @@ export function refusalAfter(model: Model, place: FeaturePlace, method: TokenMet
  * @throws Error where `refusalAfter` gives a reason
  */
 export function selectAfter(model: Model, place: FeaturePlace, method: TokenMethod, keep: number, seed = 0): Model {
-  const refusal = refusalAfter(model, place, method, keep);
-  if (refusal) throw new Error(`${method.name} at ${place.output.name}: ${refusal}`);
-  const { model: copy, values } = cloneModel(model);
+  refuseAfter(model, place, method, keep);
   const { count, width, fixed, flat } = place;
-  if (keep === count - fixed) return copy;
-  const b = new GraphBuilder(copy.graph, copy.opset);
-  const all = values.get(place.output)!;
+  if (keep === count - fixed) return cloneModel(model).model;
+  const { copy, b, all, inputs } = openAfter(model, place, seed);
   const name = all.name;
   all.name = copy.graph.freshName(`${name}_all`);
   const isHalf = place.output.type?.elemType === DType.FLOAT16;
-  const asFloat = (x: Value): Value => (isHalf ? b.cast(x, DType.FLOAT) : x);
-  const batched = flat ? b.reshape(asFloat(all), [-1, count, width]) : asFloat(all);
-  const attention = place.attention && attentionIn(b, place.attention, values, asFloat);
-  const inputs: TokenInputs = { tokens: batched, count, width, fixed, seed, ...(place.grid && { grid: place.grid }), ...attention }; // prettier-ignore
   const kept = keptTokens(b, inputs, method.emit(b, inputs, keep));
   const rows = flat ? b.reshape(kept, [-1, width]) : kept;
   const out = isHalf ? b.cast(rows, DType.FLOAT16) : b.op('Identity', [rows]);
@@ -166,6 +159,49 @@ export function selectAfter(model: Model, place: FeaturePlace, method: TokenMeth
   eliminateDead.run(copy);
   out.type = { elemType: isHalf ? DType.FLOAT16 : DType.FLOAT, ...(shape && { shape: shape.map((d, axis) => (axis === shape.length - 2 ? rowsOf(d, place, keep) : d)) }) }; // prettier-ignore
   return copy;
+}
+
+/** Name of the output that `markAfter` adds. */
+export const KEPT_TOKENS = 'kept_tokens';
+
+/**
+ * A copy of the model with one more output, `KEPT_TOKENS`: int64 [images, fixed + keep], the tokens that `selectAfter`
+ * keeps of each image or tile, ascending, fixed ones first. The features stay whole.
+ * @throws Error where `refusalAfter` gives a reason
+ */
+export function markAfter(model: Model, place: FeaturePlace, method: TokenMethod, keep: number, seed = 0): Model {
+  refuseAfter(model, place, method, keep);
+  const { copy, b, inputs } = openAfter(model, place, seed);
+  const { index } = method.emit(b, inputs, keep);
+  const out = b.op('Identity', [index]);
+  out.name = KEPT_TOKENS;
+  out.type = { elemType: DType.INT64, shape: [null, place.fixed + keep] };
+  copy.graph.outputs.push(out);
+  eliminateDead.run(copy);
+  return copy;
+}
+
+function refuseAfter(model: Model, place: FeaturePlace, method: TokenMethod, keep: number): void {
+  const refusal = refusalAfter(model, place, method, keep);
+  if (refusal) throw new Error(`${method.name} at ${place.output.name}: ${refusal}`);
+}
+
+/** A copy of the model, and the inputs of a method behind its feature output `all`. */
+function openAfter(
+  model: Model,
+  place: FeaturePlace,
+  seed: number,
+): { readonly copy: Model; readonly b: GraphBuilder; readonly all: Value; readonly inputs: TokenInputs } {
+  const { model: copy, values } = cloneModel(model);
+  const { count, width, fixed, flat } = place;
+  const b = new GraphBuilder(copy.graph, copy.opset);
+  const all = values.get(place.output)!;
+  const isHalf = place.output.type?.elemType === DType.FLOAT16;
+  const asFloat = (x: Value): Value => (isHalf ? b.cast(x, DType.FLOAT) : x);
+  const batched = flat ? b.reshape(asFloat(all), [-1, count, width]) : asFloat(all);
+  const attention = place.attention && attentionIn(b, place.attention, values, asFloat);
+  const inputs: TokenInputs = { tokens: batched, count, width, fixed, seed, ...(place.grid && { grid: place.grid }), ...attention }; // prettier-ignore
+  return { copy, b, all, inputs };
 }
 
 /** The declared number of rows after the selection. */
