@@ -54,7 +54,8 @@ files below, this page included. Licence: as the project.
 | training-log.json | the log below with all settings |
 
 The folders [scenes-vlm](scenes-vlm/README.md) and \`scenes-vlm-gqa\` hold another sample: a model that answers questions
-about pictures.
+about pictures. \`scenes-vlm-example.png\` is one of them, drawn by
+\`node scripts/run.mjs scripts/samples-picture.ts FILE.png\`.
 
 Training scenes are not stored: \`node scripts/run.mjs scripts/samples-data.ts FILE.npz 4000\` draws as many fresh ones as
 wanted. Training, test and fresh scenes have seeds of their own.

@@ -50,6 +50,9 @@ afterAll(async () => {
   rmSync(home, { recursive: true });
 });
 
+const SAMPLE = join(root, 'resources/samples/scenes-vlm');
+const REDUCED = { package: SAMPLE, method: 'dpp', keep: 4, settings: {}, threads: 1, provider: 'cpu' };
+
 type Ask = (route: string, input?: unknown) => Promise<Reply<unknown>>;
 const overHttp: Ask = async (route, input) => {
   const { body } = await send({ body: JSON.stringify({ route, input }) });
@@ -117,7 +120,7 @@ for (const [name, ask] of [
       expect(await ask('settings.get', {})).toMatchObject({ ok: true, data: { theme: 'system', threads: 1 } });
       expect(await ask('jobs.list', {})).toMatchObject({ ok: true, data: { jobs: [], paused: false } });
       const samples = await ask('models.samples', {});
-      expect(samples).toMatchObject({ ok: true, data: [{ id: 'scenes' }] });
+      expect(samples).toMatchObject({ ok: true, data: [{ id: 'scenes' }, { id: 'scenes-vlm' }] });
       const list = await ask('files.list', { folder: home, kind: 'model' });
       expect(list).toMatchObject({ ok: true });
       expect(JSON.stringify(list)).toContain('own.onnx');
@@ -151,6 +154,14 @@ for (const [name, ask] of [
       ['models.family', { sha256: '../x', family: 'cnn' }, 'request-invalid'],
       ['models.family', { sha256: '0'.repeat(64), family: 'rnn' }, 'request-invalid'],
       ['devices.forget', {}, 'request-invalid'],
+      ['tokens.look', { package: '/etc' }, 'path-refused'],
+      ['tokens.write', { ...REDUCED, method: '../../x' }, 'request-invalid'],
+      ['tokens.write', { ...REDUCED, package: '/etc' }, 'path-refused'],
+      ['tokens.write', { ...REDUCED, image: '/etc/passwd' }, 'path-refused'],
+      ['tokens.times', { ...REDUCED, threads: 4000 }, 'request-invalid'],
+      ['tokens.cells', { package: SAMPLE, image: '/etc/passwd', method: 'dpp', keep: 4 }, 'path-refused'],
+      ['answers.ask', { ask: 'a', package: SAMPLE, image: '/etc/passwd', threads: 1, provider: 'cpu' }, 'path-refused'],
+      ['answers.ask', { ask: 'a', package: SAMPLE, prompt: 'x', threads: 4000, provider: 'cpu' }, 'threads-too-many'],
     ])('%s %j is answered with %s', async (route, input, code) => {
       lines.length = 0;
       expect(await ask(route, input)).toMatchObject({ ok: false, error: { code } });

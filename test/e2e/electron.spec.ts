@@ -150,7 +150,7 @@ async function startJob(app: ElectronWindow, home: string): Promise<string> {
   const start = (): Promise<Reply<Output<'jobs.start'>>> =>
     request(page, 'jobs.start', {
       model: sample!.model,
-      data: sample!.data,
+      data: sample!.data!,
       budget: { ratio: 0.5, percentile: 50, threads: 1, batch: 1, provider: 'cpu' },
       recipe: PRESETS.fast,
       out: join(home, 'bundle'),

@@ -71,7 +71,7 @@ export class Window {
     await expect(question).toBeHidden();
   }
   async chooseSample(): Promise<void> {
-    await this.panel(t.samples).getByRole('button', { name: t.choose }).click();
+    await this.panel(t.samples).getByRole('button', { name: t.choose }).first().click();
     await this.panel('scenes-resnet.onnx').getByText(t.params).waitFor();
   }
   /** Opens a model by its path below a folder that the window may list. */

@@ -11,6 +11,9 @@ import type { Family } from '../../shared/model/types.ts';
 import type { ModelRepository } from '../storage/model-repository.ts';
 import { packageFiles } from '../storage/package-files.ts';
 
+/** A question about the example picture of the vision-language sample. */
+const EXAMPLE_QUESTION = 'where is the purple frame ?';
+
 export class ModelService {
   readonly #models: ModelRepository;
   readonly #samples: string;
@@ -22,6 +25,10 @@ export class ModelService {
   }
 
   samples(): Sample[] {
+    return [...this.#classifier(), ...this.#answering()];
+  }
+
+  #classifier(): Sample[] {
     const model = join(this.#samples, 'scenes-resnet.onnx');
     const data = join(this.#samples, 'scenes-test.npz');
     if (!existsSync(model) || !existsSync(data)) return [];
@@ -37,6 +44,27 @@ export class ModelService {
     ];
   }
 
+  #answering(): Sample[] {
+    const model = join(this.#samples, 'scenes-vlm');
+    const path = join(this.#samples, 'scenes-vlm-example.png');
+    if (!existsSync(model) || !existsSync(path)) return [];
+    return [
+      {
+        id: 'scenes-vlm',
+        name: 'Questions about scenes',
+        about:
+          'A small vision-language package that answers questions about pictures of coloured shapes, many of them wrongly.',
+        model,
+        data: null,
+        example: {
+          path,
+          src: `data:image/png;base64,${readFileSync(path).toString('base64')}`,
+          prompt: EXAMPLE_QUESTION,
+        },
+      },
+    ];
+  }
+
   recent(): RecentModel[] {
     return this.#models.list(200).map(({ path, bytes, family, seenAt }) => ({
       path,
@@ -47,7 +75,7 @@ export class ModelService {
     }));
   }
 
-  /** Records an opened model. The built-in sample is always listed, so it is not recorded. */
+  /** Records an opened model. The built-in samples are always listed, so they are not recorded. */
   seen(report: InspectReport): void {
     const info = statSync(report.model, { throwIfNoEntry: false });
     if (!info || report.model.startsWith(this.#samples)) return;
@@ -60,6 +88,7 @@ export class ModelService {
    * @param id as `packageId` returns it
    */
   seenPackage(id: string, { path, bytes, family }: Pick<PackageReport, 'path' | 'bytes' | 'family'>): void {
+    if (path.startsWith(this.#samples)) return;
     this.#models.put({ sha256: id, path, bytes, mtimeMs: Math.round(statSync(path).mtimeMs), family });
   }
 

@@ -15,8 +15,7 @@ export async function runTokenLook(request: { readonly package: string }, ctx: S
   const { shape } = openPackage(request.package);
   const parts = reasonOr('run-unsupported', () => partsOf(shape));
   if (typeof parts === 'string') return { ...NOTHING, unanswered: parts };
-  if (parts.kind === 'dual')
-    return { ...NOTHING, unanswered: 'it compares pictures with texts and writes no answers' };
+  if (parts.kind === 'dual') return { ...NOTHING, unanswered: 'it compares pictures with texts and writes no answers' };
   if (parts.kind === 'text') return { ...NOTHING, unanswered: 'it reads text only' };
   const subject = await openSubject(request.package, {}, ctx.executor).catch((e: unknown) =>
     reasonOr('tokens-refused', () => {

@@ -126,10 +126,18 @@ describe('cells that stay', () => {
 
   it('follow the crop and the tiles of the processor', () => {
     const recipe = { channels: 3, filter: 'bicubic', rescale: 1, mean: null, std: null, resize: null, crop: null, tiles: null } as const; // prettier-ignore
-    const crop = { ...recipe, resize: { kind: 'shortest-edge', edge: 100 }, crop: { width: 100, height: 100 } } as const;
+    const crop = {
+      ...recipe,
+      resize: { kind: 'shortest-edge', edge: 100 },
+      crop: { width: 100, height: 100 },
+    } as const;
     const wide = { width: 400, height: 200 };
     expect(partsOfPlan(planImage(crop, 400, 200), wide)).toEqual([{ x: 0.25, y: 0, width: 0.5, height: 1, overview: false }]); // prettier-ignore
-    const tiles = { ...recipe, resize: { kind: 'longest-edge', edge: 400 }, tiles: { side: 200, split: true } } as const;
+    const tiles = {
+      ...recipe,
+      resize: { kind: 'longest-edge', edge: 400 },
+      tiles: { side: 200, split: true },
+    } as const;
     const parts = partsOfPlan(planImage(tiles, 400, 200), wide);
     expect(parts).toEqual([
       { x: 0, y: 0, width: 0.5, height: 1, overview: false },

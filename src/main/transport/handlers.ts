@@ -158,7 +158,10 @@ export function handlersFor({ services, options, files, emit }: HandlerContext):
       return task('tokens.write', 'tokens', request, abandoned);
     },
     'answers.ask': ({ ask, image, ...i }, abandoned) => {
-      const request: AskRequest = { ...packaged(within(i)), ...(image !== undefined && { image: existing(files, image) }) };
+      const request: AskRequest = {
+        ...packaged(within(i)),
+        ...(image !== undefined && { image: existing(files, image) }),
+      };
       const onText = (text: string): void => emit('answer', { ask, text });
       const onProgress = (progress: Progress): void => emit('task', { route: 'answers.ask', progress });
       return jobs.run('ask', request, { onText, onProgress }, abandoned);
@@ -196,7 +199,8 @@ export function handlersFor({ services, options, files, emit }: HandlerContext):
         device: device.id,
         ...sources(i),
         recipe: i.data === undefined ? { ...i.recipe, recovery: { ...i.recipe.recovery, enabled: false } } : i.recipe,
-        out: i.out === undefined ? freshFolder(settings.get().outFolder, `${resultName(i)}-pruned`) : files.check(i.out),
+        out:
+          i.out === undefined ? freshFolder(settings.get().outFolder, `${resultName(i)}-pruned`) : files.check(i.out),
         seed: i.seed,
         ...(i.family && { family: i.family }),
         ...(i.dims && { dims: i.dims }),

@@ -24,4 +24,10 @@ describe('events for a slow window', () => {
     box.put('job', { id: 'a', status: 'running', progress: progress(1) });
     expect(box.take()).toHaveLength(1);
   });
+
+  it('keeps every piece of an answer', () => {
+    const box = new Outbox();
+    for (const text of ['row', '2 ', 'col5']) box.put('answer', { ask: 'a', text });
+    expect(box.take().map(({ event }) => (event as { text: string }).text)).toEqual(['row', '2 ', 'col5']);
+  });
 });

@@ -25,8 +25,8 @@ const dims = z.record(name, z.number().int().positive().max(1e9));
 const workload = z.record(name, z.number().int().min(0).max(1e9));
 const packaged = { package: path, settings: workload.optional(), family: family.optional(), dims: dims.optional() };
 const selection = {
-  /** The package says which methods it has. */
-  method: z.string().min(1).max(64),
+  /** The package says which methods it has. The name becomes part of a folder's name. */
+  method: z.string().regex(/^[a-z][a-z0-9-]{0,40}$/, 'it is not the name of a method'),
   keep: z.number().int().positive().max(1e6),
 };
 const ask = {

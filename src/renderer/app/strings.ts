@@ -10,6 +10,7 @@ import { step as exportStep, strings as exportText } from '../steps/export/strin
 import { strings as graphText } from '../graph/strings.ts';
 import { strings as libraryText } from '../library/strings.ts';
 import { strings as settingsText } from '../settings/strings.ts';
+import { strings as tryText } from '../try/strings.ts';
 
 export { families, roles } from '../steps/model/strings.ts';
 export { budgetText, floorText } from '../steps/budget/strings.ts';
@@ -19,6 +20,7 @@ export { status, stages } from '../steps/run/strings.ts';
 export { verdicts, shortVerdicts, interval, interval95 } from '../steps/review/strings.ts';
 export { inside } from '../steps/export/strings.ts';
 export { kinds, passedText } from '../library/strings.ts';
+export { page as tryPage } from '../try/strings.ts';
 
 export const steps: Readonly<Record<StepName, { name: string; title: string; lead: string }>> = {
   model: modelStep,
@@ -41,6 +43,7 @@ export const t = {
   ...graphText,
   ...libraryText,
   ...settingsText,
+  trial: tryText,
   app: 'Secateur',
   library: 'Library',
   settings: 'Settings',

@@ -45,6 +45,18 @@ class Drop {
     }
   }
 
+  /** Takes one picked file. Null when the upload was cancelled, or it failed (see `error`). */
+  async takeFile(file: File): Promise<string | null> {
+    this.error = null;
+    try {
+      const path = await droppedPath(file);
+      return path ?? (await this.#send([{ name: file.name, file }], false))?.path ?? null;
+    } catch (e) {
+      if (!(e instanceof DOMException)) this.error = payloadOf(e);
+      return null;
+    }
+  }
+
   cancel(): void {
     this.#cancel?.abort();
   }

@@ -113,7 +113,7 @@ class Wizard extends BudgetChoice {
   }
 
   /** Opens a sample with its data and a fast recipe. */
-  async openSample(sample: { readonly model: string; readonly data: string }): Promise<void> {
+  async openSample(sample: { readonly model: string; readonly data: string | null }): Promise<void> {
     this.setData(sample.data);
     this.recipe = presetNamed('fast');
     await this.open(sample.model);

@@ -57,8 +57,17 @@ export interface Sample {
   readonly id: string;
   readonly name: string;
   readonly about: string;
+  /** Path of a model, or of the folder of a package. */
   readonly model: string;
-  readonly data: string;
+  /** Null where the sample comes without data. */
+  readonly data: string | null;
+  /** A picture to ask a package about, and a question. */
+  readonly example?: {
+    readonly path: string;
+    /** PNG data URL. */
+    readonly src: string;
+    readonly prompt: string;
+  };
 }
 
 export interface RecentModel {
