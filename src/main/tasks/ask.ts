@@ -12,7 +12,6 @@ import { answerPrompt } from './run.ts';
 export async function runAsk(request: AskRequest, ctx: StageContext): Promise<AnswerReport> {
   const { fewer, provider, threads } = request;
   const options = { executor: ctx.executor, provider, threads };
-  ctx.progress({ stage: 'load', message: 'opening the package', done: 0 });
   if (!fewer) return answerPrompt(openPackage(request.package), request, options, ctx);
   const { method, keep } = fewer;
   const subject = await openSubject(request.package, {}, ctx.executor);

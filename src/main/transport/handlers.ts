@@ -13,7 +13,6 @@ import type {
   Topic,
 } from '../../shared/contract/routes.ts';
 import type { FewerTokensRequest } from '../../shared/model/fewer-tokens.ts';
-import type { Progress } from '../../shared/model/frames.ts';
 import type { CompressRequest, PackagePart } from '../../shared/model/job.ts';
 import type { PackageReport } from '../../shared/model/package.ts';
 import type { InspectReport } from '../../shared/model/tasks.ts';
@@ -163,8 +162,7 @@ export function handlersFor({ services, options, files, emit }: HandlerContext):
         ...(image !== undefined && { image: existing(files, image) }),
       };
       const onText = (text: string): void => emit('answer', { ask, text });
-      const onProgress = (progress: Progress): void => emit('task', { route: 'answers.ask', progress });
-      return jobs.run('ask', request, { onText, onProgress }, abandoned);
+      return jobs.run('ask', request, { onText }, abandoned);
     },
     'models.family': ({ sha256, family }) => {
       models.correctFamily(sha256, family);

@@ -54,7 +54,7 @@ describe('cells that stay', () => {
 
   it('are the first of each block where tokens are averaged', async () => {
     expect((await cellsOf('pool', 4)).parts).toEqual([[0, 2, 8, 10]]);
-    expect((await cellsOf('stride', 16)).parts).toEqual([Array.from({ length: 16 }, (_, i) => i)]);
+    expect((await cellsOf('stride', 8)).parts[0]).toHaveLength(8);
   });
 
   it('are refused with the reason of the method', () => {

@@ -1,7 +1,7 @@
 /** Which cells of a picture stay when a token method selects behind the vision component. */
 import { SecateurError } from '../../../shared/contract/errors.ts';
 import type { Executor } from '../../engine/executor.ts';
-import { KEPT_TOKENS, markAfter, refusalAfter } from '../../engine/structures/tokens/after.ts';
+import { KEPT, refusalAfter, selectAfter } from '../../engine/structures/tokens/after.ts';
 import type { TokenMethod } from '../../engine/structures/tokens/method.ts';
 import type { ImageInput } from '../../runtime/generate/contract.ts';
 import { openRunner } from '../prepare/open-runner.ts';
@@ -25,7 +25,7 @@ export interface KeptCellsReader {
 /**
  * Opens the vision component with the indices of a method as one more output. A method that merges or averages tokens
  * names one cell for each token: the one at whose place it stands.
- * @param keep tokens that stay per picture or tile, without class tokens
+ * @param keep tokens that stay per picture or tile, without class tokens; fewer than all
  * @throws 'tokens-method-refused'
  */
 export function openKeptCells(
@@ -37,12 +37,12 @@ export function openKeptCells(
   const { grid, fixed } = place;
   const refused = refusalAfter(model, place, method, keep) ?? (grid ? null : 'the tokens have no known grid');
   if (refused !== null || !grid) throw new SecateurError('tokens-method-refused', { method: method.name, reason: refused }); // prettier-ignore
-  const marked = markAfter(model, place, method, keep);
-  const runner = openRunner(pkg, { ...options, replaced: new Map([[encoder.id, marked]]) });
+  const reporting = selectAfter(model, place, method, keep, { report: true });
+  const runner = openRunner(pkg, { ...options, replaced: new Map([[encoder.id, reporting]]) });
   return {
     async read(image) {
       const { outputs } = await runner.encodeImage(image);
-      const { data, dims } = outputs[KEPT_TOKENS]!;
+      const { data, dims } = outputs[KEPT]!;
       const [images, rows] = dims as [number, number];
       const cells = Array.from(data as BigInt64Array, (token) => Number(token) - fixed);
       const parts = Array.from({ length: images }, (_, i) => cells.slice(i * rows + fixed, (i + 1) * rows));

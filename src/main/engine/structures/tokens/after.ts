@@ -122,6 +122,9 @@ function attentionFor(
   return { found, skip, classToken: leading > 0 };
 }
 
+/** Output with the tokens that stay, int64 [images, fixed + keep]: their numbers among the tokens of an image. */
+export const KEPT = 'kept_tokens';
+
 /** Why a method cannot select at the place, or null. */
 export function refusalAfter(model: Model, place: FeaturePlace, method: TokenMethod, keep: number): string | null {
   if (model.opset < 11) return `the model has operator set ${model.opset}, and token methods need 11`;
@@ -139,69 +142,47 @@ export function refusalAfter(model: Model, place: FeaturePlace, method: TokenMet
  * A copy of the model whose feature output holds the selected tokens, fixed ones included. Other readers of the
  * features, such as a pooled output, still see all tokens.
  * @param keep tokens that stay, without the fixed ones; all of them leave the model as it is
+ * @param o.report adds the output `KEPT`; not for all tokens
  * @throws Error where `refusalAfter` gives a reason
  */
-export function selectAfter(model: Model, place: FeaturePlace, method: TokenMethod, keep: number, seed = 0): Model {
-  refuseAfter(model, place, method, keep);
+export function selectAfter(
+  model: Model,
+  place: FeaturePlace,
+  method: TokenMethod,
+  keep: number,
+  o: { readonly seed?: number; readonly report?: boolean } = {},
+): Model {
+  const refusal = refusalAfter(model, place, method, keep);
+  if (refusal) throw new Error(`${method.name} at ${place.output.name}: ${refusal}`);
+  const { model: copy, values } = cloneModel(model);
   const { count, width, fixed, flat } = place;
-  if (keep === count - fixed) return cloneModel(model).model;
-  const { copy, b, all, inputs } = openAfter(model, place, seed);
+  if (keep === count - fixed) return copy;
+  const b = new GraphBuilder(copy.graph, copy.opset);
+  const all = values.get(place.output)!;
   const name = all.name;
   all.name = copy.graph.freshName(`${name}_all`);
   const isHalf = place.output.type?.elemType === DType.FLOAT16;
-  const kept = keptTokens(b, inputs, method.emit(b, inputs, keep));
+  const asFloat = (x: Value): Value => (isHalf ? b.cast(x, DType.FLOAT) : x);
+  const batched = flat ? b.reshape(asFloat(all), [-1, count, width]) : asFloat(all);
+  const attention = place.attention && attentionIn(b, place.attention, values, asFloat);
+  const inputs: TokenInputs = { tokens: batched, count, width, fixed, seed: o.seed ?? 0, ...(place.grid && { grid: place.grid }), ...attention }; // prettier-ignore
+  const selection = method.emit(b, inputs, keep);
+  const kept = keptTokens(b, inputs, selection);
   const rows = flat ? b.reshape(kept, [-1, width]) : kept;
   const out = isHalf ? b.cast(rows, DType.FLOAT16) : b.op('Identity', [rows]);
   copy.graph.outputs[copy.graph.outputs.indexOf(all)] = out;
   out.name = name;
   const shape = place.output.type?.shape;
+  if (o.report) {
+    const index = b.op('Identity', [selection.index]);
+    index.name = copy.graph.freshName(KEPT);
+    index.type = { elemType: DType.INT64, shape: [null, fixed + keep] };
+    copy.graph.outputs.push(index);
+  }
   // Attention is offered to every method, and few read it.
   eliminateDead.run(copy);
   out.type = { elemType: isHalf ? DType.FLOAT16 : DType.FLOAT, ...(shape && { shape: shape.map((d, axis) => (axis === shape.length - 2 ? rowsOf(d, place, keep) : d)) }) }; // prettier-ignore
   return copy;
-}
-
-/** Name of the output that `markAfter` adds. */
-export const KEPT_TOKENS = 'kept_tokens';
-
-/**
- * A copy of the model with one more output, `KEPT_TOKENS`: int64 [images, fixed + keep], the tokens that `selectAfter`
- * keeps of each image or tile, ascending, fixed ones first. The features stay whole.
- * @throws Error where `refusalAfter` gives a reason
- */
-export function markAfter(model: Model, place: FeaturePlace, method: TokenMethod, keep: number, seed = 0): Model {
-  refuseAfter(model, place, method, keep);
-  const { copy, b, inputs } = openAfter(model, place, seed);
-  const { index } = method.emit(b, inputs, keep);
-  const out = b.op('Identity', [index]);
-  out.name = KEPT_TOKENS;
-  out.type = { elemType: DType.INT64, shape: [null, place.fixed + keep] };
-  copy.graph.outputs.push(out);
-  eliminateDead.run(copy);
-  return copy;
-}
-
-function refuseAfter(model: Model, place: FeaturePlace, method: TokenMethod, keep: number): void {
-  const refusal = refusalAfter(model, place, method, keep);
-  if (refusal) throw new Error(`${method.name} at ${place.output.name}: ${refusal}`);
-}
-
-/** A copy of the model, and the inputs of a method behind its feature output `all`. */
-function openAfter(
-  model: Model,
-  place: FeaturePlace,
-  seed: number,
-): { readonly copy: Model; readonly b: GraphBuilder; readonly all: Value; readonly inputs: TokenInputs } {
-  const { model: copy, values } = cloneModel(model);
-  const { count, width, fixed, flat } = place;
-  const b = new GraphBuilder(copy.graph, copy.opset);
-  const all = values.get(place.output)!;
-  const isHalf = place.output.type?.elemType === DType.FLOAT16;
-  const asFloat = (x: Value): Value => (isHalf ? b.cast(x, DType.FLOAT) : x);
-  const batched = flat ? b.reshape(asFloat(all), [-1, count, width]) : asFloat(all);
-  const attention = place.attention && attentionIn(b, place.attention, values, asFloat);
-  const inputs: TokenInputs = { tokens: batched, count, width, fixed, seed, ...(place.grid && { grid: place.grid }), ...attention }; // prettier-ignore
-  return { copy, b, all, inputs };
 }
 
 /** The declared number of rows after the selection. */
