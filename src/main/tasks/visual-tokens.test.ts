@@ -72,6 +72,7 @@ describe('a look at a package', () => {
     expect(methods.get('dpp')!.levels).toEqual(Array.from({ length: 15 }, (_, i) => i + 1));
     expect(methods.get('pool')!.levels).toContain(4);
     expect(methods.get('pool')!.levels).not.toContain(7);
+    expect(['dpp', 'pool', 'pixels'].map((name) => methods.get(name)!.cells)).toEqual([true, false, false]);
     expect(methods.get('tome')).toMatchObject({ levels: [], refused: expect.stringMatching(/weighs merged/) });
     for (const { levels, refused } of look.methods) expect(levels.length > 0).toBe(refused === null);
   });
@@ -114,8 +115,8 @@ describe('times until the first token', () => {
 
 describe('cells that stay', () => {
   it('lie where the encoder sees them', async () => {
-    const cells = await runTokenCells({ package: small, image: picture, method: 'pool', keep: 4 }, ctx);
-    expect(cells).toEqual({ grid: [4, 4], parts: [{ x: 0, y: 0, width: 1, height: 1, overview: false, kept: [0, 2, 8, 10] }] }); // prettier-ignore
+    const cells = await runTokenCells({ package: small, image: picture, method: 'stride', keep: 4 }, ctx);
+    expect(cells).toEqual({ grid: [4, 4], parts: [{ x: 0, y: 0, width: 1, height: 1, overview: false, kept: [2, 6, 10, 14] }] }); // prettier-ignore
   });
 
   it('are refused where a method selects none, and for a picture that is none', async () => {

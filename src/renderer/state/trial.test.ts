@@ -33,7 +33,13 @@ const settle = (): Promise<void> => new Promise((done) => setTimeout(done));
 const last = (route: string): Asked => asked.filter((a) => a.route === route).at(-1)!;
 const count = (route: string): number => asked.filter((a) => a.route === route).length;
 const report = (text: string) => ({ kind: 'answer', text, ids: [1], phases: [], notes: [], stop: 'end', promptTokens: 3, imageTokens: 16 }); // prettier-ignore
-const method = (name: string, levels: number[]) => ({ name, summary: '', levels, refused: levels.length ? null : 'why' });
+const method = (name: string, levels: number[]) => ({
+  name,
+  summary: '',
+  levels,
+  cells: name !== 'pool',
+  refused: levels.length ? null : 'why',
+});
 const look: TokenLook = {
   unanswered: null,
   refused: null,
@@ -185,13 +191,16 @@ describe('the time to the first token', () => {
 });
 
 describe('cells that stay', () => {
-  it('are looked up for the picture and the choice, and not for smaller pictures', () => {
+  it('are looked up for the picture and the choice, and not for averages', () => {
     trial.chooseMethod('dpp');
     trial.showCells();
     expect(last('tokens.cells').input).toEqual({ package: trial.path, image: '/p/a.png', method: 'dpp', keep: 4 });
     trial.picture.path = null;
     trial.showCells();
     expect(abandoned).toEqual([last('tokens.cells').call]);
+    trial.picture.path = '/p/a.png';
+    trial.chooseMethod('pool');
+    trial.showCells();
     expect(count('tokens.cells')).toBe(1);
   });
 });

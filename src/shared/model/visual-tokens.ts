@@ -21,6 +21,8 @@ export interface MethodChoice {
   readonly summary: string;
   /** Numbers of tokens that it can keep, ascending, fewer than all. Empty where it is refused. */
   readonly levels: readonly number[];
+  /** Whether the tokens that stay keep their places in the picture, so that cells can be shown. */
+  readonly cells: boolean;
   /** Why the package cannot use it, as the end of a sentence; null where it can. */
   readonly refused: string | null;
 }

@@ -52,15 +52,15 @@ describe('cells that stay', () => {
     );
   });
 
-  it('are the first of each block where tokens are averaged', async () => {
-    expect((await cellsOf('pool', 4)).parts).toEqual([[0, 2, 8, 10]]);
-    expect((await cellsOf('stride', 8)).parts[0]).toHaveLength(8);
+  it('are evenly spread by strides', async () => {
+    expect((await cellsOf('stride', 4)).parts).toEqual([[2, 6, 10, 14]]);
   });
 
   it('are refused with the reason of the method', () => {
     const open = (method: string, keep: number) => () =>
       openKeptCells(subject, tokenMethod(method)!, keep, { executor: plainExecutor });
     expect(open('pool', 7)).toThrow(/cannot be divided into 7 cells/);
+    expect(open('pool', 4)).toThrow(/means of blocks/);
     expect(open('tome', 4)).toThrow(/weighs merged tokens/);
   });
 });

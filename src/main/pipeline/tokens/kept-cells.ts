@@ -23,8 +23,8 @@ export interface KeptCellsReader {
 }
 
 /**
- * Opens the vision component with the indices of a method as one more output. A method that merges or averages tokens
- * names one cell for each token: the one at whose place it stands.
+ * Opens the vision component with the indices of a method as one more output. A token that others were merged into names
+ * the cell at whose place it stands.
  * @param keep tokens that stay per picture or tile, without class tokens; fewer than all
  * @throws 'tokens-method-refused'
  */
@@ -35,7 +35,8 @@ export function openKeptCells(
   options: { readonly executor: Executor; readonly provider?: string; readonly threads?: number },
 ): KeptCellsReader {
   const { grid, fixed } = place;
-  const refused = refusalAfter(model, place, method, keep) ?? (grid ? null : 'the tokens have no known grid');
+  const none = method.averages ? 'its tokens are means of blocks' : grid ? null : 'the tokens have no known grid';
+  const refused = refusalAfter(model, place, method, keep) ?? none;
   if (refused !== null || !grid) throw new SecateurError('tokens-method-refused', { method: method.name, reason: refused }); // prettier-ignore
   const reporting = selectAfter(model, place, method, keep, { report: true });
   const runner = openRunner(pkg, { ...options, replaced: new Map([[encoder.id, reporting]]) });

@@ -27,13 +27,14 @@ export async function methodChoice(subject: TokenSubject, name: string, executor
   const levels = (method ? (method.levels?.(place) ?? all) : pixelLevels(subject)).filter((n) => n >= 1 && n < free);
   // Its smallest selection is the quickest to build; the largest of smaller pictures is the least unusual.
   const tried = levels.at(method ? 0 : -1);
-  const refusedBecause = (refused: string): MethodChoice => ({ name, summary, levels: [], refused });
+  const cells = method !== undefined && !method.averages && place.grid !== undefined;
+  const refusedBecause = (refused: string): MethodChoice => ({ name, summary, levels: [], cells, refused });
   const early = method && refusalAfter(model, place, method, tried ?? 1);
   if (early) return refusedBecause(early);
   // A variant also tells whether the configuration can follow.
   const [made] = await makeVariants(subject, [name], tried ?? Math.max(1, free - 1), executor);
   if (made && 'refused' in made) return refusedBecause(made.refused);
-  return tried === undefined ? refusedBecause('no number of tokens below all is possible') : { name, summary, levels, refused: null }; // prettier-ignore
+  return tried === undefined ? refusedBecause('no number of tokens below all is possible') : { name, summary, levels, cells, refused: null }; // prettier-ignore
 }
 
 /** The numbers of tokens at which another size of pictures, or another number of tiles, fits. */

@@ -65,6 +65,8 @@ export interface TokenMethod {
    * carried on (ToMe).
    */
   readonly merges: boolean;
+  /** True where each token is a mean of its cell, so that none stays in its place. */
+  readonly averages?: true;
   /** True where the recipe's `auto` compares the method. The others stand beside them in tables, or are chosen by name. */
   readonly auto?: true;
   /** Numbers of tokens that the method can keep, ascending; absent: any from 1 on. Fixed tokens are not counted. */

@@ -12,6 +12,7 @@ export const method: TokenMethod = defineMethod({
   summary: 'Average pooling: the mean of each cell of the grid',
   needs: ['grid'],
   merges: false,
+  averages: true,
   auto: true,
   levels: ({ grid }) => (grid ? cellCounts(grid) : []),
   emit(b, inputs, keep) {
