@@ -72,7 +72,12 @@ describe('a look at a package', () => {
     expect(methods.get('dpp')!.levels).toEqual(Array.from({ length: 15 }, (_, i) => i + 1));
     expect(methods.get('pool')!.levels).toContain(4);
     expect(methods.get('pool')!.levels).not.toContain(7);
-    expect(['dpp', 'pool', 'pixels'].map((name) => methods.get(name)!.cells)).toEqual([true, false, false]);
+    expect(['dpp', 'pool', 'pixels', 'decoder-fastv'].map((name) => methods.get(name)!.parts)).toEqual([
+      'kept',
+      'coarser',
+      'coarser',
+      'inside',
+    ]);
     expect(methods.get('tome')).toMatchObject({ levels: [], refused: expect.stringMatching(/weighs merged/) });
     for (const { levels, refused } of look.methods) expect(levels.length > 0).toBe(refused === null);
   });

@@ -189,7 +189,7 @@ class Trial {
   showCells(): void {
     const { path, selection } = this;
     const image = this.picture.path;
-    if (path === null || !selection || image === null || !this.choice?.cells) return this.cells.clear();
+    if (path === null || !selection || image === null || this.choice?.parts !== 'kept') return this.cells.clear();
     void this.cells.load((abandoned) => call('tokens.cells', { package: path, image, ...selection }, abandoned));
   }
 

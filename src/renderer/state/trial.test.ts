@@ -37,7 +37,7 @@ const method = (name: string, levels: number[]) => ({
   name,
   summary: '',
   levels,
-  cells: name !== 'pool',
+  parts: name === 'pool' ? 'coarser' : 'kept',
   refused: levels.length ? null : 'why',
 });
 const look: TokenLook = {

@@ -21,8 +21,11 @@ export interface MethodChoice {
   readonly summary: string;
   /** Numbers of tokens that it can keep, ascending, fewer than all. Empty where it is refused. */
   readonly levels: readonly number[];
-  /** Whether the tokens that stay keep their places in the picture, so that cells can be shown. */
-  readonly cells: boolean;
+  /**
+   * Parts of the picture that stay: `kept` cells, all of it `coarser`, chosen `inside` the decoder for each prompt, or
+   * `unknown` where the tokens have no known grid.
+   */
+  readonly parts: 'kept' | 'coarser' | 'inside' | 'unknown';
   /** Why the package cannot use it, as the end of a sentence; null where it can. */
   readonly refused: string | null;
 }

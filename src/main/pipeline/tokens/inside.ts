@@ -16,7 +16,8 @@ import { type Marking, markingFor } from './image-route.ts';
 import { imagesPerPicture, visionDims, type TokenSubject } from './subject.ts';
 import type { Made } from './variants.ts';
 
-const PREFIX = 'decoder-';
+/** Begins the names of methods that leave out tokens inside the decoder. */
+export const PREFIX = 'decoder-';
 
 export const INSIDE_NAMES: readonly string[] = DECODER_CRITERIA.map((c) => PREFIX + c.name);
 

@@ -3,38 +3,51 @@ import type { Executor } from '../../engine/executor.ts';
 import { refusalAfter } from '../../engine/structures/tokens/after.ts';
 import { fewerTiles } from '../../engine/structures/tokens/pixel-configs.ts';
 import { pixelPlace, smallerSizes } from '../../engine/structures/tokens/pixels.ts';
+import { decoderCriterion } from '../../engine/structures/tokens/decoder/criteria/registry.ts';
 import { tokenMethod } from '../../engine/structures/tokens/registry.ts';
 import type { MethodChoice } from '../../../shared/model/visual-tokens.ts';
+import { PREFIX, type InsideMethods } from './inside.ts';
+import { insideOf } from './one-variant.ts';
 import { imagesPerPicture, pixelsOf, type TokenSubject } from './subject.ts';
-import { makeVariants, METHOD_NAMES } from './variants.ts';
+import { makeVariants, METHOD_NAMES, PIXELS } from './variants.ts';
 
 const PIXELS_SUMMARY = 'Smaller pictures, or fewer tiles: the whole encoder gets faster too';
 
 /** All methods, each with its numbers or its refusal. */
 export async function methodChoices(subject: TokenSubject, executor: Executor): Promise<MethodChoice[]> {
   const choices: MethodChoice[] = [];
-  for (const name of METHOD_NAMES) choices.push(await methodChoice(subject, name, executor));
+  const inside = insideOf(subject);
+  for (const name of METHOD_NAMES) choices.push(await methodChoice(subject, name, executor, inside));
   return choices;
 }
 
 /** @throws 'tokens-method' */
-export async function methodChoice(subject: TokenSubject, name: string, executor: Executor): Promise<MethodChoice> {
+export async function methodChoice(
+  subject: TokenSubject,
+  name: string,
+  executor: Executor,
+  inside: InsideMethods = insideOf(subject),
+): Promise<MethodChoice> {
   const { model, place } = subject;
   const method = tokenMethod(name);
   const free = place.count - place.fixed;
-  const summary = method?.summary ?? PIXELS_SUMMARY;
+  const criterion = name.startsWith(PREFIX) ? decoderCriterion(name.slice(PREFIX.length)) : undefined;
+  const summary = criterion ? `In the decoder: ${criterion.summary}` : (method?.summary ?? PIXELS_SUMMARY);
   const all = Array.from({ length: free - 1 }, (_, i) => i + 1);
-  const levels = (method ? (method.levels?.(place) ?? all) : pixelLevels(subject)).filter((n) => n >= 1 && n < free);
+  const levels = (name === PIXELS ? pixelLevels(subject) : (method?.levels?.(place) ?? all)).filter(
+    (n) => n >= 1 && n < free,
+  );
   // Its smallest selection is the quickest to build; the largest of smaller pictures is the least unusual.
-  const tried = levels.at(method ? 0 : -1);
-  const cells = method !== undefined && !method.averages && place.grid !== undefined;
-  const refusedBecause = (refused: string): MethodChoice => ({ name, summary, levels: [], cells, refused });
+  const tried = levels.at(name === PIXELS ? -1 : 0);
+  const kept = place.grid ? 'kept' : 'unknown';
+  const parts = criterion ? 'inside' : !method || method.averages ? 'coarser' : kept;
+  const refusedBecause = (refused: string): MethodChoice => ({ name, summary, levels: [], parts, refused });
   const early = method && refusalAfter(model, place, method, tried ?? 1);
   if (early) return refusedBecause(early);
   // A variant also tells whether the configuration can follow.
-  const [made] = await makeVariants(subject, [name], tried ?? Math.max(1, free - 1), executor);
+  const [made] = await makeVariants(subject, [name], tried ?? Math.max(1, free - 1), executor, inside);
   if (made && 'refused' in made) return refusedBecause(made.refused);
-  return tried === undefined ? refusedBecause('no number of tokens below all is possible') : { name, summary, levels, cells, refused: null }; // prettier-ignore
+  return tried === undefined ? refusedBecause('no number of tokens below all is possible') : { name, summary, levels, parts, refused: null }; // prettier-ignore
 }
 
 /** The numbers of tokens at which another size of pictures, or another number of tiles, fits. */

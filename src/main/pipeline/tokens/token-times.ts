@@ -8,11 +8,11 @@ import { measuredHere } from '../../runtime/device.ts';
 import { saveModelFile } from '../../storage/model-files.ts';
 import { scratchFolder } from '../../storage/scratch.ts';
 import type { StageContext } from '../context.ts';
-import { openPackage } from '../prepare/open-package.ts';
+import { openPackage, useOf, withModels } from '../prepare/open-package.ts';
 import { methodChoice } from './levels.ts';
 import { measureUses, type Use } from './measure-uses.ts';
+import { insideOf, oneVariant } from './one-variant.ts';
 import { imagesPerPicture, openSubject, visionDims } from './subject.ts';
-import { makeVariants } from './variants.ts';
 
 /** Shares of the tokens at which a curve is measured, besides the least and the most that are possible. */
 const SHARES = [0.25, 0.5];
@@ -60,29 +60,29 @@ async function ofMethod(
   const { image: _, ...settings } = request.settings;
   const subject = await openSubject(request.package, settings, ctx.executor);
   const { pkg, encoder, place } = subject;
-  const choice = await methodChoice(subject, method, ctx.executor);
+  const inside = insideOf(subject);
+  const choice = await methodChoice(subject, method, ctx.executor, inside);
   if (choice.refused !== null) throw new SecateurError('tokens-method-refused', { method, reason: choice.refused });
-  const useOf = (image: number, dims: Readonly<Record<string, number>>, file: string | null): Use => ({
-    workload: untilFirst(openPackage(request.package, { settings: { ...settings, image }, dims }).workload),
-    fileOf: (id) => (id === encoder.id && file !== null ? file : pkg.fileOf(id)),
-  });
   const images = imagesPerPicture(subject, pkg.shape.configs);
   const free = place.count - place.fixed;
+  const original = useOf(pkg.shape, { settings: { ...settings, image: images * place.count }, dims: visionDims(encoder, { images }) }); // prettier-ignore
   const scratch = await scratchFolder();
   try {
-    const planned: Planned[] = [
-      { tokens: free, use: useOf(images * place.count, visionDims(encoder, { images }), null) },
-    ];
+    const planned: Planned[] = [{ tokens: free, use: { workload: untilFirst(original), fileOf: pkg.fileOf } }];
     for (const keep of levelsToMeasure(choice.levels, free)) {
-      const [made] = await makeVariants(subject, [method], keep, ctx.executor);
-      if (!made || 'refused' in made) throw new SecateurError('tokens-method-refused', { method, reason: made?.refused }); // prettier-ignore
-      const file = made.model && join(scratch, String(keep), 'model.onnx');
-      if (file) await mkdir(join(scratch, String(keep)));
-      if (file) saveModelFile(made.model!, file);
-      planned.push({ tokens: keep, use: useOf(made.tokens, made.dims, file) });
+      const { models, prompt, dims } = await oneVariant(subject, { method, keep }, ctx.executor, inside);
+      const files = new Map<string, string>();
+      for (const [id, model] of models) {
+        const folder = join(scratch, `${keep}-${files.size}`);
+        await mkdir(folder);
+        saveModelFile(model, join(folder, 'model.onnx'));
+        files.set(id, join(folder, 'model.onnx'));
+      }
+      const workload = useOf(withModels(pkg.shape, models), { settings: { ...settings, image: prompt }, dims });
+      planned.push({ tokens: keep, use: { workload: untilFirst(workload), fileOf: (id) => files.get(id) ?? pkg.fileOf(id) } }); // prettier-ignore
     }
-    const [original, ...points] = await measured(planned, request, ctx);
-    return { method, original: original!, points, provenance: measuredHere() };
+    const [first, ...points] = await measured(planned, request, ctx);
+    return { method, original: first!, points, provenance: measuredHere() };
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }

@@ -31,7 +31,7 @@ export interface Variant {
 export type Made = Variant | { readonly method: string; readonly refused: string };
 
 /** Smaller pictures, or fewer tiles: the method that every other one must beat. */
-const PIXELS = 'pixels';
+export const PIXELS = 'pixels';
 
 export const METHOD_NAMES: readonly string[] = [...TOKEN_METHODS.map((m) => m.name), PIXELS, ...INSIDE_NAMES];
 
