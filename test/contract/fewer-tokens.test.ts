@@ -16,6 +16,7 @@ import { plainExecutor } from '../support/executor.ts';
 import { assets } from '../support/packages.ts';
 import { writeAnsweringPackage } from '../support/small-answering-package.ts';
 import { steadyMeasure } from '../support/steady-measure.ts';
+import { unmeasured } from '../support/unmeasured.ts';
 
 const work = mkdtempSync(join(tmpdir(), 'secateur-fewer-'));
 afterAll(() => rmSync(work, { recursive: true, force: true }));
@@ -39,14 +40,6 @@ const context = {
 
 const make = (o: Partial<FewerTokensRequest>, ctx = context): Promise<FewerTokensReport> =>
   fewerTokens({ package: small, keep: { tokens: 4 }, method: 'all', out: null, images: [], prompts: [], settings: { tokens: 4, prompt: 4 }, provider: 'cpu', threads: 1, ...o }, ctx); // prettier-ignore
-/** Equal times for every phase: these tests do not read them. */
-const unmeasured: StageContext = {
-  ...context,
-  inSubprocess: (_, input) => {
-    const stats = { p50Ms: 1, p90Ms: 1, p95Ms: 1, p99Ms: 1, meanMs: 1, minMs: 1, stdMs: 0, noiseMs: 0, runs: 5, batch: 1, threads: 1, provider: 'cpu' }; // prettier-ignore
-    return Promise.resolve((input as MeasureInput).models.map(() => ({ stats })));
-  },
-};
 const json = (...path: string[]): unknown => JSON.parse(readFileSync(join(work, ...path), 'utf8'));
 
 describe('a package with fewer visual tokens', () => {

@@ -11,6 +11,8 @@ export interface EncoderOptions {
   /** Patches per side that the table of positions has. */
   readonly patches: number;
   readonly classToken?: boolean;
+  /** Patches come from two convolutions that overlap. */
+  readonly overlaps?: boolean;
   /** The output lacks the class token, as behind a projector. */
   readonly dropsClassToken?: boolean;
   /** Joins blocks of 2x2 patches to one token. */
@@ -44,7 +46,11 @@ export function smallEncoder(o: EncoderOptions): Model {
   const linear = (v: Value, from: number, to: number): Value => n.op('Add', [n.linear(v, from, to), n.weight(to)]);
   const norm = (v: Value): Value =>
     n.op('LayerNormalization', [v, n.weight(WIDTH), n.weight(WIDTH)], { axis: int(-1), epsilon: float(1e-6) });
-  const patches = n.op('Conv', [x, n.weight(WIDTH, 3, PATCH, PATCH), n.weight(WIDTH)], { strides: ints([PATCH, PATCH]) }); // prettier-ignore
+  const half = (v: Value, from: number, to: number): Value =>
+    n.op('Conv', [v, n.weight(to, from, 3, 3), n.weight(to)], { strides: ints([2, 2]), pads: ints([1, 1, 1, 1]) });
+  const patches = o.overlaps
+    ? half(n.op('Relu', [half(x, 3, WIDTH)]), WIDTH, WIDTH)
+    : n.op('Conv', [x, n.weight(WIDTH, 3, PATCH, PATCH), n.weight(WIDTH)], { strides: ints([PATCH, PATCH]) });
   let h = n.op('Transpose', [n.op('Reshape', [patches, n.ints(0, WIDTH, o.baked ? o.patches ** 2 : -1)])], {
     perm: ints([0, 2, 1]),
   });

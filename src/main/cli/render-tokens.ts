@@ -2,16 +2,25 @@
 import { basename } from 'node:path';
 import type { FewerTokensReport, MethodResult, Ratio } from '../../shared/model/fewer-tokens.ts';
 import { milliseconds, percent, table } from './format.ts';
+import { panelsOf, renderHeatMaps } from './render-heat-map.ts';
+import { questionWarnings, renderQuestions } from './render-questions.ts';
+import { renderRetrieval } from './render-retrieval.ts';
 import { notes } from './render.ts';
 
 const NOT_JUDGED =
-  'NOT JUDGED: no pictures were given, so nothing is known about the answers. Give some with --image and --prompt.\n\n';
+  'NOT JUDGED: no pictures were given, so nothing is known about the answers. Give some with --questions, or with --image and --prompt.\n\n';
+
+const PLACES_NOT_JUDGED =
+  'WARNING: DAMAGE TO PLACES IS NOT MEASURED: nothing says what these pictures and prompts ask. Give a file with --questions.\n\n';
 
 export function renderTokens(r: FewerTokensReport): string {
   const judged = r.results.some((m) => m.answers);
   const [only] = r.results;
   const text = r.written && only ? one(r, only) : all(r);
-  return (judged ? '' : NOT_JUDGED) + text + notes(r.notes);
+  const asked = r.questions ?? r.retrieval;
+  const first = asked ? questionWarnings(asked) : judged ? PLACES_NOT_JUDGED : NOT_JUDGED;
+  const regions = renderHeatMaps(panelsOf(r));
+  return first + text + (regions && `\n${regions}`) + notes(r.notes);
 }
 
 const ratioOf = ({ ratios }: MethodResult, name: string): Ratio | undefined => ratios.find((r) => r.name === name);
@@ -26,13 +35,15 @@ const short = (r: Ratio | undefined): string => (r ? `${r.ratio.toFixed(2)}x +-$
 function one(r: FewerTokensReport, m: MethodResult): string {
   const { folder, changed, leftOut } = r.written!;
   let text = `${m.method}: ${m.tokens} of ${r.tokens} tokens per picture${m.how === null ? '' : ` (${m.how})`}\n`;
+  text += figures(r);
   if (m.answers) text += `\n${answers(m.answers)}`;
   text +=
     r.use.phases.length > 0 ? times(r, m) : '\nNOT MEASURED: the time of one use before and after is not known.\n';
   text += `${marks(r)}\nwritten to ${folder}\n  changed: ${changed.join(', ')}\n`;
   if (leftOut.length > 0)
     text += `  left out, because they are other files of the changed components: ${leftOut.join(', ')}\n`;
-  return `${text}  try it: secateur run ${folder} --image FILE --prompt TEXT\n`;
+  const isDual = r.retrieval !== null || r.use.phases.some((p) => p.name === 'image');
+  return `${text}  try it: secateur run ${folder} --image FILE ${isDual ? '--texts a,b' : '--prompt TEXT'}\n`;
 }
 
 function times(r: FewerTokensReport, m: MethodResult): string {
@@ -59,6 +70,11 @@ function marks({ marks: m, results }: FewerTokensReport): string {
   return text;
 }
 
+function figures(r: FewerTokensReport): string {
+  if (r.questions) return `\n${renderQuestions(r, r.questions)}`;
+  return r.retrieval ? `\n${renderRetrieval(r, r.retrieval)}` : '';
+}
+
 function answers(a: NonNullable<MethodResult['answers']>): string {
   let text = `answers: ${a.equal} of ${a.answers} equal (${percent(a.equal / a.answers, 0)}), KL ${a.kl.toPrecision(3)} nats per token along the original's answers\n`;
   for (const { image, prompt, before, after } of a.shown) {
@@ -69,10 +85,11 @@ function answers(a: NonNullable<MethodResult['answers']>): string {
 }
 
 function all(r: FewerTokensReport): string {
-  const judged = r.results.some((m) => m.answers);
+  const judged = !r.questions && r.results.some((m) => m.answers);
   let text = `${r.component} gives ${r.tokens} tokens per picture; ${r.asked} were asked for\n\n`;
+  const phases = ['vision', 'image', 'prefill'].filter((name) => r.use.phases.some((p) => p.name === name));
   const metrics = r.use.metrics.map((m) => m.name);
-  const timed = r.use.phases.length > 0 ? ['vision', 'prefill', ...metrics] : [];
+  const timed = r.use.phases.length > 0 ? [...phases, ...metrics] : [];
   const head = ['method', 'tokens', ...timed, ...(judged ? ['equal', 'KL'] : []), ''];
   text += table(
     [
@@ -81,7 +98,7 @@ function all(r: FewerTokensReport): string {
         m.method,
         String(m.tokens),
         ...timed.map((name) => short(ratioOf(m, name))),
-        ...(m.answers ? [`${m.answers.equal}/${m.answers.answers}`, m.answers.kl.toPrecision(3)] : []),
+        ...(judged && m.answers ? [`${m.answers.equal}/${m.answers.answers}`, m.answers.kl.toPrecision(3)] : []),
         m.how ?? '',
       ]),
     ],
@@ -90,6 +107,7 @@ function all(r: FewerTokensReport): string {
   if (timed.length > 0)
     text += `\nTimes are ratios to the original: ${r.use.metrics.map((m) => `${m.name} ${milliseconds(m.ms)}`).join(', ')} for ${r.about}.\n`;
   if (judged) text += "equal: answers with the original's tokens; KL: nats per token along the original's answers, less is better.\n"; // prettier-ignore
+  text += figures(r);
   if (r.refused.length > 0) text += `\nnot possible here\n${table(r.refused.map(({ method, reason }) => [`  ${method}`, reason]), [0, 1])}`; // prettier-ignore
   text += marks(r);
   return `${text}\nWrite one of them: secateur tokens ${r.package} --keep N --method NAME\n`;

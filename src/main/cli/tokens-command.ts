@@ -1,8 +1,13 @@
 /** `secateur tokens`: a package whose pictures have fewer tokens, or a table of the ways to make one. */
+import { writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { SecateurError } from '../../shared/contract/errors.ts';
 import type { FewerTokensReport, Keep } from '../../shared/model/fewer-tokens.ts';
 import { tokensRequest, type TokensOptions } from '../services/tokens-request.ts';
-import { wholeNumber, workloadSetting } from './options.ts';
+import { heatMapSvg } from './heat-map-svg.ts';
+import { textList, wholeNumber, workloadSetting } from './options.ts';
+import { panelsOf } from './render-heat-map.ts';
 import { renderTokens } from './render-tokens.ts';
 import type { Session } from './session.ts';
 
@@ -37,6 +42,16 @@ export function addTokensCommand(program: Command, session: Session): void {
     .option('--image <path>', 'picture, or folder of pictures, on which answers are compared (repeatable)', several)
     .option('--prompt <text>', 'prompt for every picture (repeatable)', several)
     .option('--no-measure', 'write without measuring the latency')
+    .option(
+      '--questions <file>',
+      'questions on which answers are judged: CSV, TSV or JSON lines with image, prompt, answer, kind',
+    )
+    .option(
+      '--localisation <kinds>',
+      'kinds of questions that ask where something is (default: where and the like)',
+      textList,
+    )
+    .option('--heat-map <file.svg>', 'draw which regions of the pictures keep their tokens')
     .option('--workload <name=value>', 'setting of the workload, such as tokens=64 (repeatable)', workloadSetting)
     .option('--provider <name>', 'execution provider', 'cpu')
     .option('--threads <n>', 'threads of the runtime', wholeNumber(1, 1024), 1)
@@ -47,6 +62,7 @@ export function addTokensCommand(program: Command, session: Session): void {
         session.services.jobs.start('tokens', request, session.listeners()),
       );
       session.print(o.json, report, () => renderTokens(report));
+      if (o.heatMap !== undefined) await writeHeatMap(resolve(session.io.cwd, o.heatMap), report);
     });
 }
 
@@ -54,6 +70,16 @@ export function addTokensCommand(program: Command, session: Session): void {
 function layerList(text: string): number[] {
   if (/^\d{1,4}(,\d{1,4})*$/.test(text)) return text.split(',').map(Number);
   throw new InvalidArgumentError('It must be a list of layers, such as 2,4.');
+}
+
+/** @throws 'file-unwritable' */
+async function writeHeatMap(path: string, report: FewerTokensReport): Promise<void> {
+  const panels = panelsOf(report);
+  const refuse = (reason: string): SecateurError => new SecateurError('file-unwritable', { path, reason });
+  if (panels.length === 0) throw refuse('no method keeps tokens in their places, so there is no heat map');
+  await writeFile(path, heatMapSvg(panels)).catch((e: unknown) => {
+    throw refuse((e as Error).message);
+  });
 }
 
 /** A whole number, or a share such as 0.5x or 50%. */

@@ -14,6 +14,10 @@ export interface TokensOptions {
   readonly measure?: boolean;
   readonly image?: readonly string[];
   readonly prompt?: readonly string[];
+  readonly questions?: string;
+  readonly localisation?: readonly string[];
+  /** File that the heat map is written to. */
+  readonly heatMap?: string;
   readonly workload?: Readonly<Record<string, number>>;
   readonly provider?: string;
   readonly threads?: number;
@@ -34,7 +38,16 @@ export function tokensRequest(path: string, o: TokensOptions, cwd: string): Fewe
   ] as const)
     if (given !== undefined && method !== 'all' && !method.startsWith('decoder-'))
       throw new SecateurError('usage', { reason: `${option} is for the methods that begin with decoder-` });
+  const { questions, localisation } = o;
+  if (questions !== undefined && (o.image || o.prompt))
+    throw new SecateurError('usage', { reason: '--questions names pictures and prompts itself, so --image and --prompt do not go with it' }); // prettier-ignore
   if (o.prompt && !o.image) throw new SecateurError('usage', { reason: '--prompt needs --image' });
+  if (localisation && questions === undefined)
+    throw new SecateurError('usage', { reason: '--localisation names kinds of questions, and needs --questions' });
+  if (o.heatMap !== undefined && !/\.svg$/i.test(o.heatMap))
+    throw new SecateurError('usage', { reason: '--heat-map writes an SVG file, so its name ends in .svg' });
+  if (o.heatMap !== undefined && !o.image && questions === undefined)
+    throw new SecateurError('usage', { reason: '--heat-map needs pictures: --image or --questions' });
   const { provider, threads, threadsAsked } = measuring(o);
   return {
     package: folder,
@@ -46,6 +59,10 @@ export function tokensRequest(path: string, o: TokensOptions, cwd: string): Fewe
     ...(o.measure === false && { measure: false }),
     images: (o.image ?? []).flatMap((image) => picturesAt(existing(image, cwd))),
     prompts: o.prompt ?? [],
+    ...(questions !== undefined && {
+      questions: { path: existing(questions, cwd), localisation: localisation ?? null },
+    }),
+    heatMap: o.heatMap !== undefined,
     settings: o.workload ?? {},
     provider,
     threads,

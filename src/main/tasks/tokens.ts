@@ -1,7 +1,14 @@
 /** A package whose pictures have fewer tokens, with what it gains and what it costs. */
 import type { FewerTokensReport, FewerTokensRequest } from '../../shared/model/fewer-tokens.ts';
+import { partsOf } from '../engine/generation/parts.ts';
 import type { StageContext } from '../pipeline/context.ts';
+import { openPackage } from '../pipeline/prepare/open-package.ts';
+import { dualTokens } from '../pipeline/tokens/dual-tokens.ts';
 import { fewerTokens } from '../pipeline/tokens/fewer-tokens.ts';
 
-export const runTokens = (request: FewerTokensRequest, ctx: StageContext): Promise<FewerTokensReport> =>
-  fewerTokens(request, ctx);
+export async function runTokens(request: FewerTokensRequest, ctx: StageContext): Promise<FewerTokensReport> {
+  const pkg = openPackage(request.package, { settings: request.settings });
+  if (pkg.family !== 'dual-encoder') return fewerTokens(request, ctx);
+  const parts = partsOf(pkg.shape);
+  return parts.kind === 'dual' ? dualTokens(request, pkg, parts, ctx) : fewerTokens(request, ctx);
+}

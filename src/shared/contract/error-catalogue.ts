@@ -220,6 +220,10 @@ export const ERRORS = {
     (d) => `The table ${d.path} cannot be used: row ${d.row} of the column ${d.column}: ${d.reason}.`,
     'A cell holds the path of an image, the path of a .npy file with one sample, or numbers separated by spaces. Rows count from 0, without the header.',
   ),
+  'question-row': entry(
+    (d) => `The questions ${d.path} cannot be used: row ${d.row} of the column ${d.column}: ${d.reason}.`,
+    'docs/quality-vlm.md describes the columns. Paths of pictures are relative to the file. Rows count from 0, without the header.',
+  ),
   'data-range': entry(
     (d) =>
       `The data ${d.path} contain a value that the input ${d.input} cannot take: ${d.sample} holds ${d.value}, and ${d.allowed} are allowed, because ${d.why}.`,

@@ -1,5 +1,13 @@
 /** Packages whose pictures have fewer tokens: the request and the report of `secateur tokens`. */
+import type { HeatMap } from './heat-map.ts';
 import type { MetricTime } from './package.ts';
+import type {
+  QuestionFigures,
+  QuestionFile,
+  QuestionsReport,
+  RetrievalFigures,
+  RetrievalReport,
+} from './question-figures.ts';
 import type { Provenance } from './types.ts';
 
 /** Tokens that stay per picture, or per tile where pictures are cut into tiles. Class tokens are not counted. */
@@ -25,6 +33,10 @@ export interface FewerTokensRequest {
   /** Picture files on which answers are compared; with every prompt each. */
   readonly images: readonly string[];
   readonly prompts: readonly string[];
+  /** Questions on which answers are judged, in the place of pictures and prompts; pictures with texts for a dual encoder. */
+  readonly questions?: QuestionFile;
+  /** Whether the report says which regions of the pictures keep their tokens. */
+  readonly heatMap?: boolean;
   /** Settings of the workload by name, without `image`. */
   readonly settings: Readonly<Record<string, number>>;
   readonly provider: string;
@@ -96,6 +108,20 @@ export interface MethodResult {
   readonly ratios: readonly Ratio[];
   /** Null without pictures. */
   readonly answers: AnswerChange | null;
+  /** Null without a file of questions. */
+  readonly figures: QuestionFigures | null;
+  /** Null where it was not asked for, and where no token stays in its place. */
+  readonly heatMap: HeatMap | null;
+  /** Present for a dual encoder with a file of pictures and texts. */
+  readonly retrieval: RetrievalFigures | null;
+}
+
+/** A method that is judged for comparison, and neither written nor measured. */
+export interface Baseline {
+  readonly method: string;
+  readonly tokens: number;
+  readonly figures: QuestionFigures | null;
+  readonly retrieval: RetrievalFigures | null;
 }
 
 export interface FewerTokensReport {
@@ -112,6 +138,12 @@ export interface FewerTokensReport {
   readonly about: string;
   readonly use: UseTime;
   readonly results: readonly MethodResult[];
+  /** Null without a file of questions. */
+  readonly questions: QuestionsReport | null;
+  /** Present for a dual encoder, in the place of questions. */
+  readonly retrieval: RetrievalReport | null;
+  /** Beside a single method, the ones that every method must beat; none without a file of questions. */
+  readonly baselines: readonly Baseline[];
   readonly refused: readonly { readonly method: string; readonly reason: string }[];
   /** Of the packages whose decoder drops tokens; null where there is none. */
   readonly marks: ImageMarks | null;

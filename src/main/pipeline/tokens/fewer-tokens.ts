@@ -2,7 +2,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SecateurError } from '../../../shared/contract/errors.ts';
-import type { AnswerChange, FewerTokensReport, FewerTokensRequest } from '../../../shared/model/fewer-tokens.ts';
+import type { FewerTokensReport, FewerTokensRequest } from '../../../shared/model/fewer-tokens.ts';
 import type { Model } from '../../engine/ir/model.ts';
 import { measuredHere } from '../../runtime/device.ts';
 import type { AnswerRunner } from '../../runtime/generate/runner.ts';
@@ -12,11 +12,13 @@ import type { StageContext } from '../context.ts';
 import { threadsNote } from '../measure/threads-note.ts';
 import { useOf, withModels } from '../prepare/open-package.ts';
 import { openRunner } from '../prepare/open-runner.ts';
-import { compareAnswers, sharedSessions, type Question } from './compare-answers.ts';
+import { answerAll, answerChange, sharedSessions, type Answered, type Question } from './compare-answers.ts';
+import { heatMaps } from './heat-maps.ts';
 import { InsideMethods } from './inside.ts';
-import { measureUses, type MeasuredUse, type Use } from './measure-uses.ts';
+import { judgeQuestions, openQuestions, type OpenedQuestions } from './judge-questions.ts';
+import { measureUses, UNMEASURED, type MeasuredUse, type Use } from './measure-uses.ts';
 import { imagesPerPicture, keptOf, openSubject, visionDims, type TokenSubject } from './subject.ts';
-import { makeVariants, METHOD_NAMES, type Variant } from './variants.ts';
+import { BASELINES, makeVariants, METHOD_NAMES, PIXELS, type Variant } from './variants.ts';
 import { refuseOut, writePackage, type Draft } from './write-package.ts';
 
 /** A variant, and the files of its components. */
@@ -30,11 +32,12 @@ interface Placed {
 
 /**
  * @throws 'tokens-refused', 'tokens-method', 'tokens-method-refused', 'tokens-keep', 'out-unusable', 'workload-setting',
- * 'run-*', and errors of `openPackage`
+ * 'run-*', 'question-row', and errors of `openPackage`
  */
 export async function fewerTokens(request: FewerTokensRequest, ctx: StageContext): Promise<FewerTokensReport> {
   const { method, out } = request;
   ctx.progress({ stage: 'load', message: 'reading the package', done: 0 });
+  const questions = request.questions ? await openQuestions(request.questions) : null;
   const subject = await openSubject(request.package, request.settings, ctx.executor);
   if (out !== null) refuseOut(out, subject.pkg.root);
   const keep = keptOf(subject, request.keep);
@@ -46,10 +49,23 @@ export async function fewerTokens(request: FewerTokensRequest, ctx: StageContext
     throw method === 'all'
       ? new SecateurError('tokens-refused', { reason: refused[0]!.reason })
       : new SecateurError('tokens-method-refused', refused[0]!);
+  const beside = questions && method !== 'all' ? BASELINES.filter((name) => name !== method) : [];
+  const baselines = await makeVariants(subject, beside, keep, ctx.executor, inside);
+  refused.push(...baselines.flatMap((m) => ('refused' in m ? [{ method: m.method, reason: m.refused }] : [])));
   const { pkg, place } = subject;
   const images = imagesPerPicture(subject, pkg.shape.configs);
+  const given: Given = {
+    request,
+    subject,
+    questions,
+    baselines: baselines.filter((m): m is Variant => !('refused' in m)),
+    images,
+    asked: images * (keep + place.fixed),
+    refused,
+    marks: inside.marks,
+  };
   const judged = (placed: readonly Placed[], draft: Draft | null): Promise<FewerTokensReport> =>
-    report({ request, subject, images, refused, asked: images * (keep + place.fixed), marks: inside.marks }, placed, draft, ctx); // prettier-ignore
+    report(given, placed, draft, ctx);
   ctx.progress({ stage: 'write', message: 'writing', done: 0 });
   if (out !== null) {
     const [variant] = variants;
@@ -79,11 +95,12 @@ export async function fewerTokens(request: FewerTokensRequest, ctx: StageContext
   }
 }
 
-const UNMEASURED: MeasuredUse = { phases: [], metrics: [], ratios: [] };
-
 interface Given {
   readonly request: FewerTokensRequest;
   readonly subject: TokenSubject;
+  readonly questions: OpenedQuestions | null;
+  /** Variants that are judged beside a single method. */
+  readonly baselines: readonly Variant[];
   readonly images: number;
   readonly asked: number;
   readonly refused: FewerTokensReport['refused'];
@@ -91,11 +108,12 @@ interface Given {
 }
 
 async function report(
-  { request, subject, images, asked, refused, marks }: Given,
+  given: Given,
   placed: readonly Placed[],
   draft: Draft | null,
   ctx: StageContext,
 ): Promise<FewerTokensReport> {
+  const { request, subject, images, asked, refused, marks } = given;
   const { pkg, encoder, place } = subject;
   const tokens = images * place.count;
   const before: Use = {
@@ -112,8 +130,11 @@ async function report(
   const all = [before, ...uses];
   const isMeasured = request.measure !== false;
   const [use, ...measured] = (isMeasured ? await measureUses(all, request, ctx) : all.map(() => UNMEASURED)) as [MeasuredUse, ...MeasuredUse[]]; // prettier-ignore
-  const answers = await answersOf(request, subject, placed, before.workload.settings['tokens']!, ctx);
-  ctx.progress({ stage: request.images.length > 0 ? 'answers' : 'measure', message: 'done', done: 1 });
+  const answered = await answersOf(given, placed, before.workload.settings['tokens']!, ctx);
+  const judged = judge(given, placed, answered);
+  const variants = placed.map((p) => p.variant);
+  const maps = request.heatMap ? await heatMaps(variants, answered?.questions ?? [], subject, request, ctx) : null;
+  ctx.progress({ stage: answered ? 'answers' : 'measure', message: 'done', done: 1 });
   return {
     package: request.package,
     component: encoder.id,
@@ -124,8 +145,19 @@ async function report(
     use: { phases: use.phases, metrics: use.metrics },
     results: placed.map(({ variant }, i) => {
       const { ratios, ...own } = measured[i]!;
-      return { method: variant.method, tokens: variant.tokens, how: variant.how, use: own, ratios, answers: answers?.[i] ?? null }; // prettier-ignore
+      const answers = answered && answerChange(answered.questions, answered.original, answered.others[i]!);
+      return { method: variant.method, tokens: variant.tokens, how: variant.how, use: own, ratios, answers, figures: judged?.figures[i] ?? null, heatMap: maps?.[i] ?? null, retrieval: null }; // prettier-ignore
     }),
+    questions: judged?.report ?? null,
+    retrieval: null,
+    baselines: judged
+      ? given.baselines.map(({ method, tokens }, i) => ({
+          method,
+          tokens,
+          figures: judged.figures[placed.length + i]!,
+          retrieval: null,
+        }))
+      : [],
     refused,
     marks,
     written: draft && { folder: request.out!, changed: draft.changed, leftOut: draft.leftOut },
@@ -141,39 +173,61 @@ async function report(
   };
 }
 
-/** Null without pictures. */
+interface AnsweredQuestions {
+  readonly questions: readonly Question[];
+  readonly original: readonly Answered[];
+  /** Those of the variants, then those of the baselines. */
+  readonly others: readonly (readonly Answered[])[];
+}
+
+/** Null without questions. */
 async function answersOf(
-  { images, prompts, provider, threads }: FewerTokensRequest,
-  { pkg }: TokenSubject,
+  { request, subject: { pkg }, questions: file, baselines }: Given,
   placed: readonly Placed[],
   tokens: number,
   ctx: StageContext,
-): Promise<AnswerChange[] | null> {
-  const questions = images.flatMap((image): Question[] =>
-    prompts.length === 0 ? [{ image }] : prompts.map((prompt) => ({ image, prompt })),
-  );
+): Promise<AnsweredQuestions | null> {
+  const { images, prompts, provider, threads } = request;
+  const questions = file
+    ? file.list.map(({ image, prompt }): Question => ({ image: image ?? undefined, prompt: prompt ?? undefined }))
+    : images.flatMap((image): Question[] =>
+        prompts.length === 0 ? [{ image }] : prompts.map((prompt) => ({ image, prompt })),
+      );
   if (questions.length === 0) return null;
   const shared = sharedSessions(ctx.executor);
   const components = new Map<string, Model>(pkg.components.map(({ id }) => [id, openModelFile(pkg.fileOf(id))]));
   const options = { executor: shared.executor, provider, threads };
   const runners: AnswerRunner[] = [];
+  const open = ({ models, configs }: Variant): AnswerRunner =>
+    openRunner(pkg, { ...options, replaced: new Map([...components, ...models]), configs });
   try {
     const original = openRunner(pkg, { ...options, replaced: components });
     runners.push(original);
-    for (const { variant, folder } of placed) {
-      const replaced = new Map([...components, ...variant.models]);
-      // A written package answers by itself, which shows that it is complete.
-      runners.push(folder ? openRunner(folder, options) : openRunner(pkg, { ...options, replaced, configs: variant.configs })); // prettier-ignore
-    }
-    return await compareAnswers(
+    // A written package answers by itself, which shows that it is complete.
+    for (const { variant, folder } of placed) runners.push(folder ? openRunner(folder, options) : open(variant));
+    for (const variant of baselines) runners.push(open(variant));
+    const [own, ...others] = await answerAll(
       original,
       runners.slice(1),
       { questions, tokens },
       (done) =>
       ctx.progress({ stage: 'answers', message: `answer ${done + 1} of ${questions.length}`, done: done / questions.length }), // prettier-ignore
     );
+    return { questions, original: own!, others };
   } finally {
     for (const runner of runners) await runner.close();
     await shared.close();
   }
+}
+
+/** Null without a file of questions. */
+function judge(
+  { questions, baselines }: Given,
+  placed: readonly Placed[],
+  answered: AnsweredQuestions | null,
+): ReturnType<typeof judgeQuestions> | null {
+  if (!questions || !answered) return null;
+  const variants = [...placed.map((p) => p.variant), ...baselines];
+  const judged = variants.map(({ method, tokens }, i) => ({ method, tokens, answers: answered.others[i]! }));
+  return judgeQuestions(questions, answered.original, judged, PIXELS);
 }

@@ -77,6 +77,10 @@ export class InsideMethods {
       prompt: count,
       how: `${steps.join(', ')}, of ${decoder.layers.length} layers`,
       models: new Map([[component.id, model], ...models]),
+      reporting: {
+        component: 'decoder',
+        models: () => new Map([[component.id, cutDecoder(decoder, schedule, route, { start, count }, true)], ...models]), // prettier-ignore
+      },
       configs: {},
       dims: visionDims(encoder, { images }),
       notes: report.route === 'span' ? [`The picture must begin at token ${start} of every prompt.`] : [],

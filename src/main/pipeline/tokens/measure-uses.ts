@@ -21,6 +21,9 @@ export interface MeasuredUse extends UseTime {
   readonly ratios: readonly Ratio[];
 }
 
+/** Stands for a use that is not measured. */
+export const UNMEASURED: MeasuredUse = { phases: [], metrics: [], ratios: [] };
+
 /** Fresh processes: the memory position of a session makes a model some percent faster or slower while it is open. */
 const OPENINGS = 3;
 /** Runs per opening, and shortest and longest seconds per candidate and opening. */

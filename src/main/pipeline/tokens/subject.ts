@@ -17,15 +17,28 @@ import { openTextCoder } from '../../runtime/generate/text-coder.ts';
 import { openModelFile } from '../../storage/model-files.ts';
 import { openPackage, type OpenedPackage } from '../prepare/open-package.ts';
 
-export interface TokenSubject {
+export interface OpenedEncoder {
   readonly pkg: OpenedPackage;
   readonly encoder: ComponentShape;
   readonly model: Model;
   /** Facts of a run on one picture or tile. */
   readonly facts: Facts;
+}
+
+export interface TokenSubject extends OpenedEncoder {
   readonly place: FeaturePlace;
   /** True where the decoder reads features beside its tokens, so that prompts have no placeholders. */
   readonly crossed: boolean;
+}
+
+/** A vision component with the facts of a run on one picture or tile. */
+export async function openEncoder(
+  pkg: OpenedPackage,
+  encoder: ComponentShape,
+  executor: Executor,
+): Promise<OpenedEncoder> {
+  const model = openModelFile(pkg.fileOf(encoder.id));
+  return { pkg, encoder, model, facts: await collectFacts(model, executor, { dims: pkg.mainDims(encoder.id) }) };
 }
 
 const refuse = (reason: string): never => {
@@ -33,6 +46,7 @@ const refuse = (reason: string): never => {
 };
 
 /**
+ * Opens a package that answers; `openDual` opens dual encoders.
  * @param settings of the workload
  * @throws 'tokens-refused', 'workload-setting', and errors of `openPackage`
  */
@@ -45,20 +59,18 @@ export async function openSubject(
     throw new SecateurError('workload-setting', { name: 'image', reason: 'it follows from the package and from --keep' }); // prettier-ignore
   const pkg = openPackage(path, { settings });
   const encoder = visionOf(pkg);
-  const model = openModelFile(pkg.fileOf(encoder.id));
-  const facts = await collectFacts(model, executor, { dims: pkg.mainDims(encoder.id) });
-  const place = featurePlace(model, facts);
+  const opened = await openEncoder(pkg, encoder, executor);
+  const place = featurePlace(opened.model, opened.facts);
   if ('refused' in place) return refuse(place.refused);
   const { kind } = partsOf(pkg.shape);
-  if (kind === 'dual' || kind === 'text')
-    return refuse('it compares pictures with texts by one vector each, and nothing behind its encoder reads tokens');
+  if (kind === 'dual' || kind === 'text') return refuse('nothing behind its encoder reads tokens');
   if (
     kind === 'merged' &&
     imageToken(pkg.shape) === null &&
     (openTextCoder(pkg.root)?.idOf('<image>') ?? null) === null
   )
     return refuse('nothing says which positions of a prompt are image tokens');
-  return { pkg, encoder, model, facts, place, crossed: kind === 'crossed' };
+  return { ...opened, place, crossed: kind === 'crossed' };
 }
 
 /** @throws 'tokens-refused' */
@@ -101,7 +113,7 @@ export function visionDims(
  * Tokens that stay per picture or tile, without class tokens.
  * @throws 'tokens-keep'
  */
-export function keptOf({ place }: Pick<TokenSubject, 'place'>, keep: Keep): number {
+export function keptOf({ place }: { readonly place: Pick<FeaturePlace, 'count' | 'fixed'> }, keep: Keep): number {
   const free = place.count - place.fixed;
   const n = 'tokens' in keep ? keep.tokens : Math.max(1, Math.round(keep.share * free));
   if (!Number.isInteger(n) || n < 1 || n >= free)

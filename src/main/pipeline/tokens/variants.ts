@@ -1,6 +1,7 @@
 /** Packages with fewer visual tokens, one per method: other components, another configuration, or both. */
 import { SecateurError } from '../../../shared/contract/errors.ts';
 import type { Executor } from '../../engine/executor.ts';
+import type { Facts } from '../../engine/ir/facts.ts';
 import type { Model } from '../../engine/ir/model.ts';
 import { featurePlace, refusalAfter, selectAfter } from '../../engine/structures/tokens/after.ts';
 import { countConfigs, type ChangedConfigs, type Configs } from '../../engine/structures/tokens/counts.ts';
@@ -26,12 +27,21 @@ export interface Variant {
   /** Sizes of the vision component's dynamic axes. */
   readonly dims: Readonly<Record<string, number>>;
   readonly notes: readonly string[];
+  /** The same components with an output of the tokens that stay; absent where no token stays in its place. */
+  readonly reporting?: {
+    /** Which of them decides. */
+    readonly component: 'encoder' | 'decoder';
+    readonly models: () => ReadonlyMap<string, Model>;
+  };
 }
 
 export type Made = Variant | { readonly method: string; readonly refused: string };
 
 /** Smaller pictures, or fewer tiles: the method that every other one must beat. */
 export const PIXELS = 'pixels';
+
+/** Methods that look at nothing: a method that does not beat them is not worth its time. */
+export const BASELINES: readonly string[] = ['random', 'pool', PIXELS];
 
 export const METHOD_NAMES: readonly string[] = [...TOKEN_METHODS.map((m) => m.name), PIXELS, ...INSIDE_NAMES];
 
@@ -80,6 +90,12 @@ function selected(subject: TokenSubject, method: TokenMethod, asked: number): Ma
     models: new Map([[encoder.id, selectAfter(model, place, method, keep)]]),
     ...changed,
     dims: visionDims(encoder, { images }),
+    ...(!method.averages && {
+      reporting: {
+        component: 'encoder',
+        models: () => new Map([[encoder.id, selectAfter(model, place, method, keep, { report: true })]]),
+      },
+    }),
   };
 }
 
@@ -87,9 +103,31 @@ function selected(subject: TokenSubject, method: TokenMethod, asked: number): Ma
 const NO_COUNTS: ChangedConfigs = { configs: {}, notes: [] };
 
 async function fewerPixels(subject: TokenSubject, keep: number, executor: Executor): Promise<Made> {
-  const refused = (reason: string): Made => ({ method: PIXELS, refused: reason });
   if (pixelsOf(subject.encoder).shape.length === 5) return tiles(subject, keep);
-  const { model, facts, place, encoder, pkg, crossed } = subject;
+  return smallerPictures(subject, keep, executor, {
+    tokens: (small, facts) => {
+      const after = featurePlace(small, facts);
+      return 'refused' in after ? after.refused : after.count;
+    },
+    placeholders: subject.crossed ? null : subject.place.count,
+  });
+}
+
+/**
+ * The largest picture of whole patches whose tokens are at most `keep`.
+ * @param o.tokens counts those of the smaller encoder, or says why it is not possible
+ * @param o.placeholders tokens that prompts hold now per picture; null where they hold none
+ */
+export async function smallerPictures(
+  { model, facts, encoder, pkg }: Pick<TokenSubject, 'model' | 'facts' | 'encoder' | 'pkg'>,
+  keep: number,
+  executor: Executor,
+  o: {
+    readonly tokens: (small: Model, facts: Facts) => number | string;
+    readonly placeholders: number | null;
+  },
+): Promise<Made> {
+  const refused = (reason: string): Made => ({ method: PIXELS, refused: reason });
   const pixels = pixelPlace(model, facts);
   if ('refused' in pixels) return refused(pixels.refused);
   const { patch } = pixels;
@@ -98,15 +136,15 @@ async function fewerPixels(subject: TokenSubject, keep: number, executor: Execut
   const small = shrinkPixels(model, facts, pixels, size);
   const dims = visionDims(encoder, { images: 1, size });
   // The runtime says how many tokens come out; a pooling behind the patches would give another number.
-  const after = featurePlace(small, await collectFacts(small, executor, { dims: { ...pkg.mainDims(encoder.id), ...dims } })); // prettier-ignore
-  if ('refused' in after) return refused(after.refused);
-  const tokens = { from: place.count, to: after.count };
-  const changed = pixelConfigs(pkg.shape.configs, { from: pixels.size, to: size, ...(!crossed && { tokens }) });
+  const after = o.tokens(small, await collectFacts(small, executor, { dims: { ...pkg.mainDims(encoder.id), ...dims } })); // prettier-ignore
+  if (typeof after === 'string') return refused(after);
+  const tokens = o.placeholders === null ? null : { from: o.placeholders, to: after };
+  const changed = pixelConfigs(pkg.shape.configs, { from: pixels.size, to: size, ...(tokens && { tokens }) });
   if ('refused' in changed) return refused(changed.refused);
   return {
     method: PIXELS,
-    tokens: after.count,
-    prompt: after.count,
+    tokens: after,
+    prompt: after,
     how: `pictures of ${size.join(' x ')} pixels`,
     models: new Map([[encoder.id, small]]),
     ...changed,

@@ -4,6 +4,7 @@ import type { ExecSession, HostTensor } from '../../engine/executor.ts';
 import type { Sampling } from '../../engine/generation/sampling.ts';
 import type { ImageGrid } from '../../engine/images/grid.ts';
 import type { TextCoder } from './coder.ts';
+import type { EncodedImage } from './picture.ts';
 
 /** A picture as the encoder takes it: tensors by the names of its inputs. */
 export interface PreparedImage {
@@ -27,7 +28,8 @@ export interface RunnerPackage {
 }
 
 export interface Prompt {
-  readonly image?: ImageInput | undefined;
+  /** A picture that this runner has encoded already is not encoded again. */
+  readonly image?: ImageInput | EncodedImage | undefined;
   readonly prompt?: string | undefined;
 }
 

@@ -132,6 +132,12 @@ export class AnswerRunner {
     return { data, rows: answer.length, vocabulary };
   }
 
+  /** Places of image features among the tokens of a prompt. @throws 'run-package' */
+  imagePlaces(ids: readonly number[]): number[] {
+    const { id } = placeholderOf(this.#pkg);
+    return ids.flatMap((token, place) => (token === id ? [place] : []));
+  }
+
   close(): Promise<void> {
     return this.#sessions.close();
   }
@@ -147,7 +153,7 @@ export class AnswerRunner {
     const { parts } = this;
     const pkg = this.#pkg;
     requireInputs(parts, prompt);
-    const picture = prompt.image === undefined ? null : await this.encodeImage(prompt.image);
+    const picture = await this.#picture(prompt.image);
     const ids = [...promptTokens(pkg, parts, prompt.prompt ?? '', picture), ...following];
     const open = async (c: ComponentShape): Promise<OpenDecoder> => ({
       component: c,
@@ -178,6 +184,11 @@ export class AnswerRunner {
       },
       notes: [...(picture?.notes ?? []), ...(isPlain ? [NO_TEMPLATE] : [])],
     };
+  }
+
+  async #picture(image: Prompt['image']): Promise<EncodedImage | null> {
+    if (image === undefined) return null;
+    return typeof image === 'object' && 'features' in image ? image : this.encodeImage(image);
   }
 
   async #step(sequence: Sequence, ids: readonly number[], all: boolean): Promise<HostTensor> {

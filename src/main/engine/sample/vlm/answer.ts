@@ -53,12 +53,16 @@ export const emptyCache = (s: VlmSizes): Cache =>
     ).flat(),
   );
 
-/** One run of the decoder: logits [1, S, vocabulary] of `embeds` behind `past`, and the extended cache. @internal */
+/**
+ * One run of the decoder: logits [1, S, vocabulary] of `embeds` behind `past`, the extended cache, and outputs by name.
+ * @internal
+ */
 export async function runDecoder(
   decoder: ExecSession,
   embeds: HostTensor,
   past: Cache,
-): Promise<{ logits: HostTensor; cache: Cache }> {
+  names: readonly string[] = [],
+): Promise<{ logits: HostTensor; cache: Cache; others: HostTensor[] }> {
   // prettier-ignore
   const [fresh, before] = [embeds.dims[1]!, Object.values(past)[0]!.dims[2]!];
   const positions = Array.from({ length: fresh }, (_, i) => before + i);
@@ -73,7 +77,7 @@ export async function runDecoder(
       name.startsWith('present.') ? [[name.replace('present', 'past_key_values'), t]] : [],
     ),
   );
-  return { logits: out['logits']!, cache };
+  return { logits: out['logits']!, cache, others: names.map((name) => out[name]!) };
 }
 
 /** The most likely tokens, without `<eos>`, at most `limit`. */

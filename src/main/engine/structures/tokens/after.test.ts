@@ -12,7 +12,7 @@ import type { Model } from '../../ir/model.ts';
 import { halfToNumber } from '../../ir/tensor.ts';
 import { verifyModel } from '../../ir/verify.ts';
 import { seededRandom } from '../../random.ts';
-import { featurePlace, refusalAfter, selectAfter, type FeaturePlace } from './after.ts';
+import { featurePlace, KEPT, refusalAfter, selectAfter, type FeaturePlace } from './after.ts';
 import { TOKEN_METHODS, tokenMethod } from './registry.ts';
 import { attentionInputs } from './support/find-attention.ts';
 
@@ -125,6 +125,18 @@ it('leaves the model as it is where all tokens stay', async () => {
   const place = await placeOf(model);
   const before = await run(model, 2, 16);
   expect(await run(selectAfter(model, place, tokenMethod('dpp')!, 16), 2, 16)).toEqual(before);
+});
+
+it('reports the tokens that stay', async () => {
+  const model = smallEncoder({ side: 16, patches: 4, classToken: true });
+  const place = await placeOf(model);
+  const all = rowsOf((await run(model, 2, 16)).image_features!, WIDTH, 0, 2 * place.count);
+  const out = await run(selectAfter(model, place, tokenMethod('dpp')!, 5, { report: true }), 2, 16);
+  expect(out[KEPT]!.dims).toEqual([2, 6]);
+  const kept = Array.from(out[KEPT]!.data as BigInt64Array, Number);
+  expect([kept[0], kept[6]]).toEqual([0, 0]);
+  const rows = rowsOf(out.image_features!, WIDTH, 0, 12);
+  kept.forEach((token, i) => expect(rows[i]).toEqual(all[Math.floor(i / 6) * place.count + token]));
 });
 
 it('selects merged tokens of a pixel shuffle on their own grid, without attention', async () => {

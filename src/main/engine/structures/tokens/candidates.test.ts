@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { prepare } from '../../../../../test/support/prune.ts';
 import { buildTransformer } from '../../../../../test/support/transformer.ts';
-import { frontier, halfway, tokenCandidates } from './candidates.ts';
+import { frontier, halfway, scheduleFor, tokenCandidates } from './candidates.ts';
 import { findTokenPlaces } from './places.ts';
 import { TOKEN_METHODS, tokenMethod } from './registry.ts';
 import { resolveSchedule } from './schedule.ts';
@@ -34,6 +34,25 @@ describe('schedules to compare', () => {
     expect(layersOf('tome')[0]).toEqual([1, 2, 3, 4]);
     expect(layersOf('evit')[0]).toEqual([2, 3, 4]);
     expect(layersOf('stride').every((steps) => steps.length === 1)).toBe(true);
+  });
+});
+
+describe('a schedule for a number of tokens', () => {
+  it('ends with it, at the depths of the method', async () => {
+    const places = await found();
+    const keeps = (name: string, keep: number): number[] | undefined =>
+      scheduleFor(places, tokenMethod(name)!, keep)?.steps.map((s) => s.keep);
+    expect(keeps('stride', 7)).toEqual([7]);
+    expect(keeps('evit', 9)).toEqual([23, 14, 9]);
+    // A grid of 6 x 6 cannot be divided into seven cells.
+    expect(keeps('pool', 7)).toEqual([6]);
+    const { steps } = scheduleFor(places, tokenMethod('stride')!, 7)!;
+    expect(places.places.find((p) => p.name === steps[0]!.place)!.layer).toBe(2);
+  });
+  it('does not exist where the places lack something', async () => {
+    const { places, layers } = await found();
+    const bare = places.map(({ attention: _, ...rest }) => rest);
+    expect(scheduleFor({ places: bare, layers }, tokenMethod('evit')!, 9)).toBeNull();
   });
 });
 

@@ -35,7 +35,7 @@ export function tokenCandidates(
     if (usable.length === 0) continue;
     for (const level of LEVELS)
       for (const at of placesFor(method, usable, layers)) {
-        const schedule = scheduleAt(method, at, level, seed);
+        const schedule = scheduleAt(method, at, level * (at[0]!.count - at[0]!.fixed), seed);
         if (!schedule) continue;
         out.set(JSON.stringify(schedule), { schedule, share: shareOf(schedule, places, layers) });
       }
@@ -43,7 +43,23 @@ export function tokenCandidates(
   return [...out.values()];
 }
 
-/** Lists of places that one schedule of the method uses. */
+/**
+ * The schedule of a method that ends with a number of tokens, at its usual depths; methods that select once do so at a
+ * quarter of the layers. Null where the model's places lack what the method needs.
+ * @param keep tokens that stay, fixed ones not counted
+ */
+export function scheduleFor(
+  { places, layers }: Pick<TokenPlaces, 'places' | 'layers'>,
+  method: TokenMethod,
+  keep: number,
+): TokenSchedule | null {
+  const usable = places.filter((p) => unmet(method, p).length === 0);
+  if (usable.length === 0) return null;
+  const lists = placesFor(method, usable, layers);
+  return scheduleAt(method, lists[Math.min(1, lists.length - 1)]!, keep, 0);
+}
+
+/** Lists of places that one schedule of the method uses, those of methods that select once from shallow to deep. */
 function placesFor(method: TokenMethod, usable: readonly TokenPlace[], layers: number): TokenPlace[][] {
   if (method.merges) return [[...usable]];
   const near = (depth: number): TokenPlace => usable.find((p) => p.layer >= depth * layers) ?? usable.at(-1)!;
@@ -52,17 +68,19 @@ function placesFor(method: TokenMethod, usable: readonly TokenPlace[], layers: n
   return distinct(ONCE).map((p) => [p]);
 }
 
-/** Steps of equal ratios down to a share of the tokens; null where the method cannot keep such a number. */
+/** Steps of equal ratios down to a number of tokens; null where the method cannot keep such a number. */
 function scheduleAt(
   method: TokenMethod,
   places: readonly TokenPlace[],
-  level: number,
+  last: number,
   seed: number,
 ): TokenSchedule | null {
   let before = Infinity;
   const steps = places.flatMap((place, i) => {
     const { count, fixed } = place;
-    const wanted = (count - fixed) * level ** ((i + 1) / places.length);
+    const free = count - fixed;
+    // Rounding in the last power must not lose a token.
+    const wanted = i === places.length - 1 ? last : free * (last / free) ** ((i + 1) / places.length);
     const offered = method.levels?.({ count, fixed, grid: gridOf(count - fixed) ?? undefined });
     const keep = offered ? (offered.findLast((n) => n <= wanted) ?? 0) : Math.max(1, Math.round(wanted));
     if (keep < 1 || keep >= Math.min(before, count - fixed)) return [];

@@ -4,10 +4,12 @@ import { PATCH, smallEncoder, WIDTH, type EncoderOptions } from '../../../../../
 import { createExecutor } from '../../../runtime/executor.ts';
 import { collectFacts } from '../../../runtime/facts.ts';
 import type { HostTensor } from '../../executor.ts';
+import { ints } from '../../ir/attribute.ts';
 import { DType } from '../../ir/dtype.ts';
 import type { Model } from '../../ir/model.ts';
 import { f32, toFloat32 } from '../../ir/tensor.ts';
 import { verifyModel } from '../../ir/verify.ts';
+import { eliminateDead } from '../../passes/eliminate-dead.ts';
 import { seededRandom } from '../../random.ts';
 import { pixelPlace, shrinkPixels, smallerSizes, type PixelPlace } from './pixels.ts';
 
@@ -71,6 +73,7 @@ const CASES: [string, EncoderOptions][] = [
   ['class token dropped, sizes in reshapes', { side: 20, patches: 5, classToken: true, dropsClassToken: true, baked: true }], // prettier-ignore
   ['no class token, positions by a Gather', { side: 20, patches: 5, gathers: true, baked: true }],
   ['rows of all images in one axis', { side: 20, patches: 5, flat: true }],
+  ['patches that overlap', { side: 20, patches: 5, overlaps: true, baked: true }],
 ];
 
 describe.each(CASES)('%s', (_, options) => {
@@ -114,4 +117,17 @@ it('refuses sizes that are not whole patches, and larger ones', async () => {
 it('refuses encoders that join patches or hold other tables of tokens', async () => {
   const shuffled = smallEncoder({ side: 16, patches: 4, shuffles: true });
   expect(pixelPlace(shuffled, await collectFacts(shuffled, executor))).toEqual({ refused: expect.stringMatching(/pixel shuffle|layers behind/) }); // prettier-ignore
+});
+
+it('refuses a stem that does not divide the picture by its strides', async () => {
+  // With four more pixels there is one patch more, and with one more there is not.
+  const model = smallEncoder({ side: 20, patches: 5 });
+  const conv = [...model.graph.nodes()].find((n) => n.opType === 'Conv')!;
+  conv.attributes.set('pads', ints([0, 0, 1, 1]));
+  expect(pixelPlace(model, await collectFacts(model, executor))).toMatchObject({ patch: [PATCH, PATCH] });
+  conv.attributes.set('pads', ints([2, 2, 2, 2]));
+  model.graph.outputs.splice(0, 1, conv.output());
+  conv.output().type = { elemType: DType.FLOAT, shape: ['N', null, null, null] };
+  eliminateDead.run(model);
+  expect(pixelPlace(model, await collectFacts(model, executor))).toMatchObject({ refused: expect.stringMatching(/by their strides/) }); // prettier-ignore
 });

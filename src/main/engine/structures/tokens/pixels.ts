@@ -3,7 +3,7 @@
  * of its input are free nothing changes in the graph. Else the table of positions is interpolated, and the parts behind
  * it adapt as if the last tokens had been removed.
  */
-import { attrInts } from '../../ir/attribute.ts';
+import { attrInts, attrString } from '../../ir/attribute.ts';
 import type { Facts } from '../../ir/facts.ts';
 import type { Model } from '../../ir/model.ts';
 import type { Node } from '../../ir/node.ts';
@@ -46,18 +46,16 @@ type Refusal = { readonly refused: string };
 /** Finds the pixels of an encoder, or says why it cannot take fewer. @param facts of a run on one picture */
 export function pixelPlace(model: Model, facts: Facts): PixelPlace | Refusal {
   const refused = (reason: string): Refusal => ({ refused: reason });
-  const conv = [...model.graph.nodes()].find((n) => traitsOf(n).linear?.slides);
-  if (!conv) return refused('the patches are not cut by a convolution');
-  const input = model.graph.inputs.find((v) => facts.get(v)?.shape.length === 4 && leadsTo(v, conv));
+  const input = model.graph.inputs.find((v) => facts.get(v)?.shape.length === 4);
   if (!input) {
     const takesTiles = model.graph.inputs.some((v) => facts.get(v)?.shape.length === 5);
     return refused(takesTiles ? 'the encoder takes tiles: their number can be smaller, and their size cannot' : 'the encoder does not take whole pictures'); // prettier-ignore
   }
+  const stem = lastOfStem(model, facts, input);
+  if (!stem) return refused('the patches are not cut by convolutions that divide the picture by their strides');
+  const { conv, patch } = stem;
   const lastTwo = (v: Value): Grid => [facts.get(v)!.shape.at(-2)!, facts.get(v)!.shape.at(-1)!];
   const [size, grid] = [lastTwo(input), lastTwo(conv.output())];
-  const patch = attrInts(conv.attributes.get('strides')) as Grid | undefined;
-  const kernel = facts.get(conv.input(1)!)?.shape.slice(2);
-  if (patch?.length !== 2 || kernel?.join() !== patch.join()) return refused('its patches overlap, so their number is no multiple of their size'); // prettier-ignore
   const place = { input, size, patch, grid };
   if (
     facts
@@ -70,12 +68,53 @@ export function pixelPlace(model: Model, facts: Facts): PixelPlace | Refusal {
   return typeof fixed === 'string' ? refused(fixed) : { ...place, fixed };
 }
 
-/** Whether a value reaches the node through casts and arithmetic on single elements. */
-function leadsTo(from: Value, to: Node): boolean {
-  const isStep = (n: Node): boolean => keepsOrder(n) || traitsOf(n).elementwise !== undefined;
-  let at = to.input(0);
-  while (at && at !== from) at = at.producer && isStep(at.producer) ? at.producer.input(0) : null;
-  return at === from;
+/**
+ * The last convolution that makes patches, and the pixels per patch. From the picture to it there are convolutions and
+ * arithmetic on single elements only, so that a picture of whole patches gives a smaller grid. Patches may overlap.
+ */
+function lastOfStem(model: Model, facts: Facts, input: Value): { conv: Node; patch: Grid } | undefined {
+  const places = (v: Value): string => facts.get(v)?.shape.slice(2).join() ?? '';
+  const isPlane = (v: Value): boolean => facts.get(v)?.shape.length === 4;
+  const isUniform = (v: Value): boolean => (facts.get(v)?.shape ?? [0]).slice(-2).every((d) => d === 1);
+  /** Pixels per element of the values on the way; null for others that depend on the picture. */
+  const pixels = new Map<Value, Grid | null>([[input, [1, 1]]]);
+  let last: { conv: Node; patch: Grid } | undefined;
+  for (const n of model.graph.nodes()) {
+    const read = n.inputs.filter((v): v is Value => v !== null && pixels.has(v));
+    if (read.length === 0) continue;
+    const [first] = read;
+    const per = pixels.get(first!) ?? null;
+    const isOn = per !== null && isPlane(n.output()) && read.every((v) => pixels.get(v)?.join() === per.join());
+    const strides = isOn && n.input(0) === first ? exactStrides(n, facts) : null;
+    const { elementwise } = traitsOf(n);
+    const isAlone = keepsOrder(n) || (elementwise !== undefined && n.inputs.every((v) => !v || pixels.has(v) || isUniform(v))); // prettier-ignore
+    const stays = isOn && isAlone && places(n.output()) === places(first!);
+    const after: Grid | null = strides ? [per![0] * strides[0], per![1] * strides[1]] : stays ? per : null;
+    for (const o of n.outputs) pixels.set(o, after);
+    if (strides) last = { conv: n, patch: after! };
+  }
+  return last;
+}
+
+/**
+ * Strides of a two-dimensional convolution that gives m outputs for any m strides of inputs; null for other nodes. It has
+ * floor((m * stride + rest) / stride) + 1 outputs, where `rest` is the padding less the reach of the kernel.
+ */
+function exactStrides(n: Node, facts: Facts): Grid | null {
+  const [from, kernel, to] = [n.input(0), n.input(1), n.output()].map((v) => v && facts.get(v)?.shape.slice(2));
+  if (!traitsOf(n).linear?.slides || !from || !to || kernel?.length !== 2) return null;
+  const list = (name: string, none: number, length: number): readonly number[] =>
+    attrInts(n.attributes.get(name)) ?? Array.from({ length }, () => none);
+  const [strides, dilations, pads] = [list('strides', 1, 2), list('dilations', 1, 2), list('pads', 0, 4)];
+  const isSame = /^SAME/.test(attrString(n.attributes.get('auto_pad'), ''));
+  const isExact = kernel.every((k, i) => {
+    const stride = strides[i]!;
+    if (isSame) return to[i] === Math.ceil(from[i]! / stride);
+    const rest = pads[i]! + pads[i + 2]! - dilations[i]! * (k - 1) - 1;
+    // Transposed convolutions, whose outputs are larger, have another number.
+    return Math.floor(rest / stride) === -1 && to[i] === Math.floor((from[i]! + rest) / stride) + 1;
+  });
+  return isExact ? [strides[0]!, strides[1]!] : null;
 }
 
 function fixedSize(model: Model, facts: Facts, conv: Node, grid: Grid): FixedSize | string {

@@ -9,6 +9,7 @@ import type { Decoder } from './types.ts';
 /**
  * @param decoder the decoder that was found in the model
  * @param picture place of the first image token in a usual prompt, and number of image tokens
+ * @param report adds an output `kept_tokens.K` for each cut
  * @throws SecateurError 'plan-invalid' where the cuts do not fit the decoder
  */
 export function cutDecoder(
@@ -16,8 +17,9 @@ export function cutDecoder(
   { cuts, left }: CutSchedule,
   route: ImageRoute,
   picture: { readonly start: number; readonly count: number },
+  report = false,
 ): Model {
-  const cut = pruneDecoder(model, cuts, { route });
+  const cut = pruneDecoder(model, cuts, { route, report });
   const known = new Set(model.graph.inputs.map((v) => v.name));
   const added = cut.graph.inputs.find((v) => !known.has(v.name))?.name ?? null;
   writeImageNote(cut, {
