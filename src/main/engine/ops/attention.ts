@@ -9,6 +9,7 @@ import { MemoryTensor } from '../ir/tensor.ts';
 import { unsupported, type AxisRef, type OperatorDef, type PruneContext, type RewriteContext } from './contract.ts';
 import { sameAxes } from './support/axes.ts';
 import { c, w, x } from './support/elementwise.ts';
+import { expandGroupQuery, expandMultiHead, expandStandard } from './support/expand-attention.ts';
 
 const number = (node: Node, name: string): number => attrInt(node.attributes.get(name), 0);
 
@@ -212,6 +213,7 @@ export const operators: readonly OperatorDef[] = [
       attentionPorts: { past: [6, 7], present: [1, 2], bias: 5, heads: ['num_heads', 'num_heads'] },
     },
     grad: none,
+    expand: expandMultiHead,
     examples: [
       {
         name: 'three heads',
@@ -261,6 +263,7 @@ export const operators: readonly OperatorDef[] = [
       },
     },
     grad: none,
+    expand: expandGroupQuery,
     examples: [
       {
         name: 'four heads share two keys',
@@ -295,6 +298,7 @@ export const operators: readonly OperatorDef[] = [
       attentionPorts: { past: [4, 5], present: [1, 2], bias: 3, heads: ['q_num_heads', 'kv_num_heads'] },
     },
     grad: none,
+    expand: expandStandard,
     examples: [
       { name: 'four axes', opset: 23, inputs: [x([1, 4, 3, 5]), x([1, 4, 6, 5]), x([1, 4, 6, 5])] },
       { name: 'shared keys', opset: 23, inputs: [x([1, 4, 3, 5]), x([1, 2, 6, 5]), x([1, 2, 6, 5])] },

@@ -32,6 +32,8 @@ export interface OperatorDef {
   readonly macs?: (ctx: ShapeContext) => number;
   readonly prune: PruneRule | Unsupported;
   readonly grad: GradRule | Unsupported;
+  /** The same in single operators, for training where the operator itself has no gradient. Checked against the runtime. */
+  readonly expand?: ExpandRule;
   /** Used by the generic suite: shape against the runtime, gradient against finite differences, prune against mask. */
   readonly examples: readonly Example[];
 }
@@ -178,6 +180,24 @@ export interface GradContext {
  * the output: the walker sums it down to the input's shape. The walker also accumulates over several readers.
  */
 export type GradRule = (ctx: GradContext) => (Value | null)[];
+
+// ---------------------------------------------------------------- expansion
+
+/** Sizes are those of the instrumented run: the emitted nodes hold for these alone. */
+export interface ExpandContext {
+  readonly node: Node;
+  /** Emits in front of the node. */
+  readonly b: GraphBuilder;
+  shape(v: Value): readonly number[];
+  dtype(v: Value): number | undefined;
+  /** A constant that the nodes of one graph share by its key. */
+  shared(key: string, make: () => Tensor): Value;
+}
+/**
+ * Emits the nodes and returns one value per output; null for an output that they do not compute. A rule throws where a
+ * node asks for more than it emits.
+ */
+export type ExpandRule = (ctx: ExpandContext) => (Value | null)[];
 
 // ---------------------------------------------------------------- examples
 

@@ -2,10 +2,10 @@
  * Normalization by the root mean square (Zhang and Sennrich 2019), and RMS and layer normalization fused with the
  * preceding sum.
  */
-import { attrFloat, attrInt, float } from '../ir/attribute.ts';
+import { attrFloat, attrInt, float, int } from '../ir/attribute.ts';
 import { elementCount } from '../ir/dtype.ts';
 import type { Value } from '../ir/value.ts';
-import { unsupported, type GradContext, type OperatorDef, type PruneContext } from './contract.ts';
+import { unsupported, type ExpandContext, type GradContext, type OperatorDef, type PruneContext } from './contract.ts';
 import { w, x } from './support/elementwise.ts';
 
 const axisOf = (ctx: Pick<PruneContext, 'node'>, rank: number): number => {
@@ -73,6 +73,18 @@ function relateSkip(ctx: PruneContext): void {
   ctx.reduce({ value, axis: rank - 1 }, 'normalize');
 }
 
+/** The sum, and then the normalization by itself. */
+function expandSkip({ node, b }: ExpandContext, centred: boolean): (Value | null)[] {
+  const [value, skip, scale, ...rest] = node.inputs;
+  const [shift, bias] = centred ? rest : [null, rest[0]];
+  const both = b.add(value!, skip!);
+  const sum = bias ? b.add(both, bias) : both;
+  const attributes = { axis: int(-1), epsilon: float(attrFloat(node.attributes.get('epsilon'), 1e-12)) };
+  const parameters = [scale!, ...(centred ? [shift ?? b.sub(scale!, scale!)] : [])];
+  const opType = centred ? 'LayerNormalization' : 'SimplifiedLayerNormalization';
+  return [b.op(opType, [sum, ...parameters], attributes), null, null, sum];
+}
+
 const skipping = (opType: string, parameters: number, centred: boolean): OperatorDef => ({
   opType,
   domain: 'com.microsoft',
@@ -90,6 +102,7 @@ const skipping = (opType: string, parameters: number, centred: boolean): Operato
   shape: (ctx) => ctx.node.outputs.map((_, i) => (i === 0 || i === 3 ? ctx.in(0) : null)),
   prune: { relate: relateSkip },
   grad: unsupported('made by the runtime, not by exporters of models to train'),
+  expand: (ctx) => expandSkip(ctx, centred),
   examples: [
     {
       name: 'last axis',

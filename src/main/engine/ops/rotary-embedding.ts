@@ -13,6 +13,7 @@ import {
   type ShapeContext,
 } from './contract.ts';
 import { cInts, x } from './support/elementwise.ts';
+import { expandRotation, type RotationInputs } from './support/expand-rotation.ts';
 
 /** The table of cosines, half as wide as the rotated part of a head. */
 const cosines = (node: Node): Value => node.input(node.domain === '' ? 1 : 2)!;
@@ -61,6 +62,13 @@ function rewrite(ctx: RewriteContext): void {
     node.attributes.set('num_heads', int((heads * after) / before));
 }
 
+const inputsOf = (node: Node, [cos, sin, positions]: readonly [number, number, number]): RotationInputs => ({
+  value: node.input(0)!,
+  cos: node.input(cos)!,
+  sin: node.input(sin)!,
+  positions: node.input(positions),
+});
+
 const common = {
   opType: 'RotaryEmbedding',
   shape: (ctx: ShapeContext) => [ctx.in(0)],
@@ -72,6 +80,7 @@ export const operators: readonly OperatorDef[] = [
   {
     ...common,
     domain: 'com.microsoft',
+    expand: ({ node, ...ctx }) => [expandRotation(ctx, node, inputsOf(node, [2, 3, 1]))],
     examples: [
       { name: 'three heads', inputs: [x([2, 4, 24]), cInts([0]), x([6, 4]), x([6, 4])] },
       { name: 'four axes', inputs: [x([2, 3, 4, 8]), cInts([0]), x([6, 4]), x([6, 4])] },
@@ -87,6 +96,7 @@ export const operators: readonly OperatorDef[] = [
   },
   {
     ...common,
+    expand: ({ node, ...ctx }) => [expandRotation(ctx, node, inputsOf(node, [1, 2, 3]))],
     examples: [
       {
         name: 'three axes',
