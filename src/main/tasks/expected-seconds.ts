@@ -5,7 +5,7 @@ const WEIGHTS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   package: { load: 1, facts: 4, groups: 1 },
   bench: { measure: 10 },
   workload: { load: 1, measure: 20 },
-  tokens: { load: 3, write: 1, measure: 30, answers: 20 },
+  tokens: { load: 3, lessons: 20, recover: 300, judge: 5, write: 1, measure: 30, answers: 20 },
   'token-times': { load: 2, measure: 20 },
   compress: {
     load: 2,
@@ -44,6 +44,11 @@ export function expectedSeconds(
   if (recovery && 'recover' in seconds) {
     if (!recovery.enabled) delete seconds['recover'];
     else if (recovery.seconds) seconds['recover'] = recovery.seconds;
+  }
+  const training = (input as { recover?: { seconds: number } | null } | null)?.recover;
+  if (task === 'tokens') {
+    if (training) seconds['recover'] = training.seconds;
+    else for (const stage of ['lessons', 'recover', 'judge']) delete seconds[stage];
   }
   // Without pictures no answers are compared.
   if ((input as { images?: readonly string[] } | null)?.images?.length === 0) delete seconds['answers'];

@@ -76,6 +76,14 @@ export const ERRORS = {
     (d) => `${d.keep} visual tokens cannot be kept: the vision component gives ${d.free} for each picture or tile.`,
     'Give a smaller whole number from 1 on, or a share such as 0.5x, with --keep.',
   ),
+  'recover-refused': entry(
+    (d) => `The package cannot be recovered by training: ${d.reason}.`,
+    'Leave out --recover, or keep more tokens. docs/tokens-recovery.md lists what training needs.',
+  ),
+  'recover-questions': entry(
+    (d) => `Recovery needs at least ${d.least} questions, and there are ${d.given}: some must be held out.`,
+    'Give more pictures with --image, or more prompts with --prompt. Each picture is asked every prompt.',
+  ),
   'run-unsupported': entry(
     (d) => `The package cannot be run: ${d.reason}.`,
     'docs/generate.md lists the packages that can be run. `secateur bench` measures the components of the others.',

@@ -8,6 +8,7 @@ import type {
   RetrievalFigures,
   RetrievalReport,
 } from './question-figures.ts';
+import type { RecoverRequest, TokenRecovery } from './token-recovery.ts';
 import type { Provenance } from './types.ts';
 
 /** Tokens that stay per picture, or per tile where pictures are cut into tiles. Class tokens are not counted. */
@@ -37,6 +38,8 @@ export interface FewerTokensRequest {
   readonly questions?: QuestionFile;
   /** Whether the report says which regions of the pictures keep their tokens. */
   readonly heatMap?: boolean;
+  /** Recovery of the written package by training; null or absent: none. */
+  readonly recover?: RecoverRequest | null;
   /** Settings of the workload by name, without `image`. */
   readonly settings: Readonly<Record<string, number>>;
   readonly provider: string;
@@ -106,7 +109,7 @@ export interface MethodResult {
   readonly how: string | null;
   readonly use: UseTime;
   readonly ratios: readonly Ratio[];
-  /** Null without pictures. */
+  /** Null without pictures. With recovery, on the questions that judge it. */
   readonly answers: AnswerChange | null;
   /** Null without a file of questions. */
   readonly figures: QuestionFigures | null;
@@ -114,6 +117,8 @@ export interface MethodResult {
   readonly heatMap: HeatMap | null;
   /** Present for a dual encoder with a file of pictures and texts. */
   readonly retrieval: RetrievalFigures | null;
+  /** Null or absent: none was asked for. */
+  readonly recovery?: TokenRecovery | null;
 }
 
 /** A method that is judged for comparison, and neither written nor measured. */

@@ -14,6 +14,7 @@ import { lastRows, type OpenDecoder, Sequence } from './decoder.ts';
 import { embed } from './embed.ts';
 import { crossedPrompt, mergedPrompt, NO_TEMPLATE, placeholderOf, requireCoder } from './prompts.ts';
 import { contextOfParts, type EncodedImage, encodePicture } from './picture.ts';
+import { joinTokens } from './rows.ts';
 import { Sessions } from './sessions.ts';
 import { TextStream } from './text-stream.ts';
 
@@ -29,6 +30,8 @@ interface Started {
   readonly sequence: Sequence;
   readonly logits: HostTensor;
   readonly ids: readonly number[];
+  /** For every token, whether it is an image feature. */
+  readonly isImage: readonly boolean[];
   readonly imageTokens: number;
   readonly times: { readonly image: number; readonly vision: number; readonly embed: number; readonly prefill: number };
   readonly notes: readonly string[];
@@ -113,9 +116,9 @@ export class AnswerRunner {
   async prefillLogits(
     prompt: Prompt,
     following: readonly number[] = [],
-  ): Promise<Logits & { readonly ids: readonly number[] }> {
-    const { logits, ids } = await this.#start(prompt, true, following);
-    return { ...asRows(logits, logits.dims.at(-2)!), ids };
+  ): Promise<Logits & Pick<Started, 'ids' | 'isImage'>> {
+    const { logits, ids, isImage } = await this.#start(prompt, true, following);
+    return { ...asRows(logits, logits.dims.at(-2)!), ids, isImage };
   }
 
   /**
@@ -154,7 +157,8 @@ export class AnswerRunner {
     const pkg = this.#pkg;
     requireInputs(parts, prompt);
     const picture = await this.#picture(prompt.image);
-    const ids = [...promptTokens(pkg, parts, prompt.prompt ?? '', picture), ...following];
+    const asked = promptTokens(pkg, parts, prompt.prompt ?? '', picture);
+    const ids = [...asked, ...following];
     const open = async (c: ComponentShape): Promise<OpenDecoder> => ({
       component: c,
       session: await this.#sessions.of(c),
@@ -166,15 +170,20 @@ export class AnswerRunner {
     const features = parts.kind === 'merged' ? (picture?.features ?? null) : null;
     const place = features ? placeholderOf(pkg).id : null;
     const begun = performance.now();
-    const embeds = await embed(pkg, this.#sessions, parts.embedding, ids, features);
+    const first = await embed(pkg, this.#sessions, parts.embedding, asked, features);
+    // A placeholder among the tokens of an answer stands for no feature.
+    const behind = following.length > 0 ? await embed(pkg, this.#sessions, parts.embedding, following, null) : null;
+    const embeds = first && behind ? joinTokens(first, behind) : first;
     const embedded = performance.now();
-    const logits = await sequence.read({ ids, embeds, isImage: ids.map((id) => id === place), all });
+    const isImage = ids.map((id, i) => i < asked.length && id === place);
+    const logits = await sequence.read({ ids, embeds, isImage, all });
     const prefill = performance.now() - embedded;
     const isPlain = features !== null && pkg.chatTemplate === null;
     return {
       sequence,
       logits,
       ids,
+      isImage,
       imageTokens: picture?.rows ?? 0,
       times: {
         image: picture?.times.image ?? 0,
