@@ -7,21 +7,19 @@ import { SecateurError } from '../../../../shared/contract/errors.ts';
 import type { AnswerChange } from '../../../../shared/model/fewer-tokens.ts';
 import type { RecoverRequest, TokenRecovery } from '../../../../shared/model/token-recovery.ts';
 import type { Executor } from '../../../engine/executor.ts';
-import { type AnswerParts, partsOf } from '../../../engine/generation/parts.ts';
+import { partsOf } from '../../../engine/generation/parts.ts';
 import type { Model } from '../../../engine/ir/model.ts';
-import { matricesIn } from '../../../engine/recovery/adapters.ts';
 import type { AnswerRunner } from '../../../runtime/generate/runner.ts';
 import { openModelFile } from '../../../storage/model-files.ts';
 import type { StageContext } from '../../context.ts';
 import type { OpenedPackage } from '../../prepare/open-package.ts';
 import { openRunner } from '../../prepare/open-runner.ts';
 import { compareAnswers, sharedSessions, type Question } from '../compare-answers.ts';
-import { decoderWriter, withWeights } from './decoders.ts';
-import { floatsOf, learn, type Learned, type Subject } from './learn.ts';
+import { learn, type Learned } from './learn.ts';
 import { readLessons, type Lessons } from './lessons.ts';
-import { projectorSubject } from './projector-subject.ts';
 import { recorderOf } from './recorder.ts';
 import { splitQuestions, type QuestionSplit } from './split.ts';
+import { trainableOf } from './trainable.ts';
 
 export interface RecoverOptions {
   readonly pkg: OpenedPackage;
@@ -82,7 +80,18 @@ export async function recoverPackage(o: RecoverOptions, ctx: StageContext): Prom
       { original, reduced: opened(fewer, reduced.configs, recorder.executor), recorder, questions, tokens: o.tokens },
       (done) => reading(done / 2, questions.length),
     );
-    const subject = await subjectOf({ parts, fewer, lessons, before, open: opened, choose: split.choose.length }, recover.by); // prettier-ignore
+    const subject = await trainableOf(
+      {
+        parts,
+        fewer,
+        lessons,
+        before,
+        choose: split.choose.length,
+        executor: shared.executor,
+        open: (models, executor) => opened(new Map([...fewer, ...models]), reduced.configs, executor),
+      },
+      recover.by,
+    );
     const learned = await learn(
       subject,
       { recover, threads, seed: SEED },
@@ -105,50 +114,6 @@ export async function recoverPackage(o: RecoverOptions, ctx: StageContext): Prom
     for (const runner of runners) await runner.close();
     await shared.close();
   }
-}
-
-interface Trainable extends Subject {
-  /** Components with new weights, by id. */
-  models(weights: ReadonlyMap<string, Float32Array>): Map<string, Model>;
-}
-
-async function subjectOf(
-  o: Pick<Subject, 'lessons' | 'choose' | 'before'> & {
-    readonly parts: AnswerParts;
-    readonly fewer: ReadonlyMap<string, Model>;
-    readonly open: (models: ReadonlyMap<string, Model>) => AnswerRunner;
-  },
-  by: RecoverRequest['by'],
-): Promise<Trainable> {
-  const { parts, fewer, lessons, choose, before } = o;
-  const { decoder, next, encoder } = parts;
-  const model = fewer.get(decoder.id)!;
-  if (by !== 'projector') {
-    const writer = decoderWriter([decoder.id, model], next && [next.id, fewer.get(next.id)!]);
-    return {
-      model,
-      matrices: (graph) => matricesIn(graph).filter((v) => writer.names.has(v.name)),
-      without: 'its decoder has no float32 matrices',
-      weights: floatsOf(model.graph.initializers),
-      models: (weights) => writer.models(weights),
-      lessons,
-      choose,
-      before,
-    };
-  }
-  if (!encoder) throw new SecateurError('recover-refused', { reason: 'it has no vision component' });
-  const vision = fewer.get(encoder.id)!;
-  const { joined, lessons: own } = await projectorSubject({ parts, encoder: vision, decoder: model, lessons, before, open: (models) => o.open(new Map([...fewer, ...models])) }); // prettier-ignore
-  return {
-    model: joined.model,
-    matrices: (graph) => matricesIn(graph).filter((v) => joined.matrices.has(v.name)),
-    without: 'its projector has no float32 matrices',
-    weights: floatsOf(vision.graph.initializers),
-    models: (weights) => new Map([[encoder.id, withWeights(vision, new Map([...weights].map(([name, data]) => [joined.matrices.get(name)!, data])))]]), // prettier-ignore
-    lessons: own,
-    choose,
-    before,
-  };
 }
 
 function reportOf(
