@@ -4,6 +4,7 @@ import type { FewerTokensReport, MethodResult, Ratio } from '../../shared/model/
 import { milliseconds, percent, table } from './format.ts';
 import { panelsOf, renderHeatMaps } from './render-heat-map.ts';
 import { questionWarnings, renderQuestions } from './render-questions.ts';
+import { renderRecovery } from './render-recovery.ts';
 import { renderRetrieval } from './render-retrieval.ts';
 import { notes } from './render.ts';
 
@@ -35,6 +36,7 @@ const short = (r: Ratio | undefined): string => (r ? `${r.ratio.toFixed(2)}x +-$
 function one(r: FewerTokensReport, m: MethodResult): string {
   const { folder, changed, leftOut } = r.written!;
   let text = `${m.method}: ${m.tokens} of ${r.tokens} tokens per picture${m.how === null ? '' : ` (${m.how})`}\n`;
+  if (m.recovery) text += renderRecovery(m.recovery);
   text += figures(r);
   if (m.answers) text += `\n${answers(m.answers)}`;
   text +=

@@ -6,7 +6,7 @@ import { SecateurError } from '../../shared/contract/errors.ts';
 import type { FewerTokensReport, Keep } from '../../shared/model/fewer-tokens.ts';
 import { tokensRequest, type TokensOptions } from '../services/tokens-request.ts';
 import { heatMapSvg } from './heat-map-svg.ts';
-import { textList, wholeNumber, workloadSetting } from './options.ts';
+import { above, textList, wholeNumber, workloadSetting } from './options.ts';
 import { panelsOf } from './render-heat-map.ts';
 import { renderTokens } from './render-tokens.ts';
 import type { Session } from './session.ts';
@@ -52,6 +52,19 @@ export function addTokensCommand(program: Command, session: Session): void {
       textList,
     )
     .option('--heat-map <file.svg>', 'draw which regions of the pictures keep their tokens')
+    .option(
+      '--recover <seconds>',
+      'train the new package to answer as the original does (docs/tokens-recovery.md)',
+      above,
+    )
+    .addOption(
+      new Option(
+        '--recover-by <weights>',
+        'weights that are trained: all matrices of the decoder, adapters beside them, or the projector (default: all matrices where memory allows, else adapters)',
+      ).choices(['full', 'lora', 'projector']),
+    )
+    .option('--recover-rank <n>', 'rank of adapters (default: 8)', wholeNumber(1, 4096))
+    .option('--recover-alpha <n>', 'factor of adapters, which is divided by their rank (default: 16)', above)
     .option('--workload <name=value>', 'setting of the workload, such as tokens=64 (repeatable)', workloadSetting)
     .option('--provider <name>', 'execution provider', 'cpu')
     .option('--threads <n>', 'threads of the runtime', wholeNumber(1, 1024), 1)

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, extname, join, resolve } from 'node:path';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import type { FewerTokensRequest, Keep, MarkRoute } from '../../shared/model/fewer-tokens.ts';
+import type { RecoverBy } from '../../shared/model/token-recovery.ts';
 import { existing, isPackage, measuring } from './requests.ts';
 
 export interface TokensOptions {
@@ -18,6 +19,11 @@ export interface TokensOptions {
   readonly localisation?: readonly string[];
   /** File that the heat map is written to. */
   readonly heatMap?: string;
+  /** Seconds of training. */
+  readonly recover?: number;
+  readonly recoverBy?: Exclude<RecoverBy, 'auto'>;
+  readonly recoverRank?: number;
+  readonly recoverAlpha?: number;
   readonly workload?: Readonly<Record<string, number>>;
   readonly provider?: string;
   readonly threads?: number;
@@ -63,11 +69,26 @@ export function tokensRequest(path: string, o: TokensOptions, cwd: string): Fewe
       questions: { path: existing(questions, cwd), localisation: localisation ?? null },
     }),
     heatMap: o.heatMap !== undefined,
+    ...recovery(o, method),
     settings: o.workload ?? {},
     provider,
     threads,
     ...(threadsAsked !== undefined && { threadsAsked }),
   };
+}
+
+/** @throws 'usage' */
+function recovery(o: TokensOptions, method: string): Pick<FewerTokensRequest, 'recover'> {
+  const { recover: seconds, recoverBy: by = 'auto', recoverRank, recoverAlpha } = o;
+  const refuse = (reason: string): never => {
+    throw new SecateurError('usage', { reason });
+  };
+  const adapters = recoverRank !== undefined || recoverAlpha !== undefined;
+  if (seconds === undefined) return by !== 'auto' || adapters ? refuse('--recover-by, --recover-rank and --recover-alpha need --recover SECONDS') : {}; // prettier-ignore
+  if (method === 'all') refuse('--recover trains one package, and needs --method');
+  if (!o.image && o.questions === undefined) refuse('--recover needs pictures and prompts: --questions, or --image and --prompt'); // prettier-ignore
+  if (adapters && (by === 'full' || by === 'projector')) refuse('--recover-rank and --recover-alpha are for adapters: --recover-by lora'); // prettier-ignore
+  return { recover: { seconds, by: adapters ? 'lora' : by, rank: recoverRank ?? 8, alpha: recoverAlpha ?? 16 } };
 }
 
 /** A picture, or those of a folder, sorted by name. */

@@ -81,8 +81,8 @@ export const ERRORS = {
     'Leave out --recover, or keep more tokens. docs/tokens-recovery.md lists what training needs.',
   ),
   'recover-questions': entry(
-    (d) => `Recovery needs at least ${d.least} questions, and there are ${d.given}: some must be held out.`,
-    'Give more pictures with --image, or more prompts with --prompt. Each picture is asked every prompt.',
+    (d) => `Recovery needs at least ${d.least} questions about pictures, and there are ${d.given}: some are held out.`,
+    'Give more with --questions, or more pictures with --image: each picture is asked every --prompt.',
   ),
   'run-unsupported': entry(
     (d) => `The package cannot be run: ${d.reason}.`,

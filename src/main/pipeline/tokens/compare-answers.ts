@@ -68,7 +68,7 @@ function byPicture(questions: readonly Question[]): number[] {
 }
 
 /** Encodes a picture once for questions that follow each other. */
-class LastPicture {
+export class LastPicture {
   readonly #runner: AnswerRunner;
   #file: string | undefined;
   #encoded: EncodedImage | undefined;

@@ -3,6 +3,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SecateurError } from '../../../shared/contract/errors.ts';
 import type { FewerTokensReport, FewerTokensRequest } from '../../../shared/model/fewer-tokens.ts';
+import type { TokenRecovery } from '../../../shared/model/token-recovery.ts';
 import type { Model } from '../../engine/ir/model.ts';
 import { measuredHere } from '../../runtime/device.ts';
 import type { AnswerRunner } from '../../runtime/generate/runner.ts';
@@ -17,6 +18,7 @@ import { heatMaps } from './heat-maps.ts';
 import { InsideMethods } from './inside.ts';
 import { judgeQuestions, openQuestions, type OpenedQuestions } from './judge-questions.ts';
 import { measureUses, UNMEASURED, type MeasuredUse, type Use } from './measure-uses.ts';
+import { recoverPackage } from './recover/recover-package.ts';
 import { imagesPerPicture, keptOf, openSubject, visionDims, type TokenSubject } from './subject.ts';
 import { BASELINES, makeVariants, METHOD_NAMES, PIXELS, type Variant } from './variants.ts';
 import { refuseOut, writePackage, type Draft } from './write-package.ts';
@@ -54,11 +56,19 @@ export async function fewerTokens(request: FewerTokensRequest, ctx: StageContext
   refused.push(...baselines.flatMap((m) => ('refused' in m ? [{ method: m.method, reason: m.refused }] : [])));
   const { pkg, place } = subject;
   const images = imagesPerPicture(subject, pkg.shape.configs);
+  const asked = questionsOf(request, questions);
+  const recovered = request.recover ? await recovery(request, subject, variants[0]!, asked, ctx) : null;
+  const held = recovered ? [...asked.keys()].filter((i) => recovered.judge.has(asked[i]!)) : [...asked.keys()];
   const given: Given = {
     request,
     subject,
-    questions,
-    baselines: baselines.filter((m): m is Variant => !('refused' in m)),
+    questions: questions && { ...questions, list: held.map((i) => questions.list[i]!) },
+    ask: held.map((i) => asked[i]!),
+    baselines: [
+      ...(recovered?.report.kept ? [{ ...variants[0]!, method: `${method} before recovery` }] : []),
+      ...baselines.filter((m): m is Variant => !('refused' in m)),
+    ],
+    recovery: recovered?.report ?? null,
     images,
     asked: images * (keep + place.fixed),
     refused,
@@ -68,7 +78,7 @@ export async function fewerTokens(request: FewerTokensRequest, ctx: StageContext
     report(given, placed, draft, ctx);
   ctx.progress({ stage: 'write', message: 'writing', done: 0 });
   if (out !== null) {
-    const [variant] = variants;
+    const variant = recovered?.variant ?? variants[0];
     return writePackage(pkg, variant!, out, (draft) => {
       const written = pkg.components.filter((c) => variant!.models.has(c.id));
       const files = new Map(written.map((c) => [c.id, join(draft.folder, c.file)]));
@@ -98,7 +108,11 @@ export async function fewerTokens(request: FewerTokensRequest, ctx: StageContext
 interface Given {
   readonly request: FewerTokensRequest;
   readonly subject: TokenSubject;
+  /** Those of a file that are judged; null without a file. */
   readonly questions: OpenedQuestions | null;
+  /** Questions that are judged: after recovery, those that it has not seen. */
+  readonly ask: readonly Question[];
+  readonly recovery: TokenRecovery | null;
   /** Variants that are judged beside a single method. */
   readonly baselines: readonly Variant[];
   readonly images: number;
@@ -146,7 +160,7 @@ async function report(
     results: placed.map(({ variant }, i) => {
       const { ratios, ...own } = measured[i]!;
       const answers = answered && answerChange(answered.questions, answered.original, answered.others[i]!);
-      return { method: variant.method, tokens: variant.tokens, how: variant.how, use: own, ratios, answers, figures: judged?.figures[i] ?? null, heatMap: maps?.[i] ?? null, retrieval: null }; // prettier-ignore
+      return { method: variant.method, tokens: variant.tokens, how: variant.how, use: own, ratios, answers, figures: judged?.figures[i] ?? null, heatMap: maps?.[i] ?? null, retrieval: null, recovery: given.recovery }; // prettier-ignore
     }),
     questions: judged?.report ?? null,
     retrieval: null,
@@ -173,6 +187,38 @@ async function report(
   };
 }
 
+const questionsOf = ({ images, prompts }: FewerTokensRequest, file: OpenedQuestions | null): Question[] =>
+  file
+    ? file.list.map(({ image, prompt }): Question => ({ image: image ?? undefined, prompt: prompt ?? undefined }))
+    : images.flatMap((image): Question[] =>
+        prompts.length === 0 ? [{ image }] : prompts.map((prompt) => ({ image, prompt })),
+      );
+
+/** The variant with trained weights, and the questions that judge it. Questions without a picture are not asked. */
+async function recovery(
+  { recover, provider, threads }: FewerTokensRequest,
+  { pkg }: TokenSubject,
+  variant: Variant,
+  asked: readonly Question[],
+  ctx: StageContext,
+): Promise<{ variant: Variant; report: TokenRecovery; judge: ReadonlySet<Question> }> {
+  const { workload } = pkg;
+  const recovered = await recoverPackage(
+    {
+      pkg,
+      reduced: variant,
+      questions: asked.filter((q) => q.image !== undefined),
+      tokens: workload.settings['tokens']!,
+      recover: recover!,
+      provider,
+      threads,
+    },
+    ctx,
+  );
+  const models = new Map([...variant.models, ...recovered.models]);
+  return { variant: { ...variant, models }, report: recovered.report, judge: new Set(recovered.judge) };
+}
+
 interface AnsweredQuestions {
   readonly questions: readonly Question[];
   readonly original: readonly Answered[];
@@ -182,17 +228,12 @@ interface AnsweredQuestions {
 
 /** Null without questions. */
 async function answersOf(
-  { request, subject: { pkg }, questions: file, baselines }: Given,
+  { request, subject: { pkg }, ask: questions, baselines }: Given,
   placed: readonly Placed[],
   tokens: number,
   ctx: StageContext,
 ): Promise<AnsweredQuestions | null> {
-  const { images, prompts, provider, threads } = request;
-  const questions = file
-    ? file.list.map(({ image, prompt }): Question => ({ image: image ?? undefined, prompt: prompt ?? undefined }))
-    : images.flatMap((image): Question[] =>
-        prompts.length === 0 ? [{ image }] : prompts.map((prompt) => ({ image, prompt })),
-      );
+  const { provider, threads } = request;
   if (questions.length === 0) return null;
   const shared = sharedSessions(ctx.executor);
   const components = new Map<string, Model>(pkg.components.map(({ id }) => [id, openModelFile(pkg.fileOf(id))]));

@@ -1,7 +1,7 @@
 /** Answers of the original, as targets of training, with the inputs on which the reduced package learns them. */
 import { SecateurError } from '../../../../shared/contract/errors.ts';
 import type { AnswerRunner, Logits } from '../../../runtime/generate/runner.ts';
-import type { Question } from '../compare-answers.ts';
+import { LastPicture, type Question } from '../compare-answers.ts';
 import type { Feeds, Recorder } from './recorder.ts';
 
 /** Distributions of the next token, row by row. */
@@ -62,13 +62,16 @@ export async function readLessons(
   },
   onQuestion: (done: number) => void,
 ): Promise<Lessons> {
+  const pictures = { original: new LastPicture(o.original), reduced: new LastPicture(o.reduced) };
   const found: Omit<Lesson, 'feeds' | 'isImage'>[] = [];
   let [vocabulary, covered] = [0, 0];
   for (const [i, question] of o.questions.entries()) {
     onQuestion(i);
-    const { ids: answer } = await o.original.generate({ ...question, tokens: o.tokens });
-    const logits = await o.original.answerLogits(question, answer);
-    const { isImage } = await o.recorder.feeds(o.reduced, question, []);
+    const ask = { ...question, image: await pictures.original.of(question.image) };
+    const { ids: answer } = await o.original.generate({ ...ask, tokens: o.tokens });
+    const logits = await o.original.answerLogits(ask, answer);
+    const again = { ...question, image: await pictures.reduced.of(question.image) };
+    const { isImage } = await o.recorder.feeds(o.reduced, again, []);
     const shares = sharesOf(logits);
     covered += shares.covered / o.questions.length;
     vocabulary = logits.vocabulary;
@@ -81,7 +84,8 @@ export async function readLessons(
     onQuestion(found.length + i);
     const { answer, question, first, shares } = lesson;
     const behind = Array.from({ length: length - first - 1 }, (_, k) => answer[Math.min(k, answer.length - 1)]!);
-    const { feeds, isImage } = await o.recorder.feeds(o.reduced, question, behind);
+    const again = { ...question, image: await pictures.reduced.of(question.image) };
+    const { feeds, isImage } = await o.recorder.feeds(o.reduced, again, behind);
     const size = Object.values(feeds).reduce((n, t) => n + t.data.byteLength, 0) + shares.shares.byteLength;
     if (bytes + size > MOST_BYTES) break;
     bytes += size;

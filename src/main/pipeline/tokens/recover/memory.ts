@@ -57,7 +57,7 @@ export function planTraining(n: MemoryNeeds, asked: RecoverBy, most: number, lim
   const need = `about ${gigabytes(full)} of the ${gigabytes(limit)} that training may take`;
   const reason =
     asked !== 'auto'
-      ? 'Asked for.'
+      ? 'These weights were asked for.'
       : by === 'full'
         ? `Training all matrices takes ${need}.`
         : `Training all matrices would take ${need}.`;

@@ -14,7 +14,7 @@ import { openModelFile } from '../../../storage/model-files.ts';
 import type { StageContext } from '../../context.ts';
 import type { OpenedPackage } from '../../prepare/open-package.ts';
 import { openRunner } from '../../prepare/open-runner.ts';
-import { compareAnswers, sharedSessions, type Question } from '../compare-answers.ts';
+import { answerAll, answerChange, sharedSessions, type Question } from '../compare-answers.ts';
 import { learn, type Learned } from './learn.ts';
 import { readLessons, type Lessons } from './lessons.ts';
 import { recorderOf } from './recorder.ts';
@@ -102,12 +102,13 @@ export async function recoverPackage(o: RecoverOptions, ctx: StageContext): Prom
     const { weights } = learned.trained;
     const models = weights ? subject.models(weights) : new Map<string, Model>();
     const judging = report('judge', 'held-out answers');
-    const results = await compareAnswers(
+    const [own, ...others] = await answerAll(
       original,
       models.size > 0 ? [before, opened(new Map([...fewer, ...models]))] : [before],
       { questions: split.judge, tokens: o.tokens },
       (done) => judging(done, split.judge.length),
     );
+    const results = others.map((answers) => answerChange(split.judge, own!, answers));
     const result = reportOf(recover, split, { lessons: subject.lessons, weights: subject.weights }, learned, results);
     return { models: result.kept ? models : new Map(), report: result, judge: split.judge };
   } finally {
