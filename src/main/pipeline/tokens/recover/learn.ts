@@ -9,7 +9,7 @@ import type { AnswerRunner } from '../../../runtime/generate/runner.ts';
 import { constantFeeds, stacked } from './batches.ts';
 import type { Lessons } from './lessons.ts';
 import { planTraining, sampleFloats, type TrainingPlan } from './memory.ts';
-import { checkOnePass } from './one-pass.ts';
+import { checkOnePass, onePassGap } from './one-pass.ts';
 import { adapted, adapterFloats, studentOf } from './student.ts';
 import { train, type Trained, type TrainingProgress } from './train.ts';
 import { trainingGraph, type TrainingGraph } from './training-graph.ts';
@@ -29,6 +29,8 @@ export interface Subject {
   readonly choose: number;
   /** The package with the weights from before training. */
   readonly before: AnswerRunner;
+  /** Whether training is given tokens that the decoder itself would choose. */
+  readonly fixed: boolean;
 }
 
 export interface Learned {
@@ -36,6 +38,11 @@ export interface Learned {
   readonly trained: Trained;
   /** Number of weights that were trained. */
   readonly count: number;
+  /**
+   * Compares the package with the trained weights to the graph in which they were trained.
+   * @throws Error where their logits differ
+   */
+  verify(after: AnswerRunner): Promise<void>;
 }
 
 export interface LearnOptions {
@@ -49,6 +56,9 @@ export interface LearnOptions {
 const BATCH = 16;
 /** Highest rates: relative to the size of each matrix, and absolute. */
 const [RATE, ADAPTER_RATE] = [0.02, 0.002];
+
+/** Largest difference of logits that rounding explains, relative to the largest one. */
+const WRITTEN = 0.01;
 
 /** @throws 'recover-refused', 'gradient-unsupported', 'runtime-rejected' */
 export async function learn(
@@ -93,7 +103,18 @@ export async function learn(
     executor,
     onStep,
   );
-  return { plan, trained, count: student.count };
+  return {
+    plan,
+    trained,
+    count: student.count,
+    async verify(after) {
+      const { weights } = trained;
+      if (!weights || s.fixed) return;
+      const judged = { ...graph, model: student.evaluated(weights) };
+      const gap = await onePassGap(judged, all, { lesson: choose[0]!, batch: plan.batch }, after, executor);
+      if (!(gap < WRITTEN)) throw new Error(`the logits of the written weights differ by ${gap} from the trained ones`);
+    },
+  };
 }
 
 /** Null where the runtime cannot run it: some exporters write a batch of one into shapes that are declared dynamic. */

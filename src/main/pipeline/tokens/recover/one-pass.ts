@@ -12,16 +12,24 @@ const TOLERANCE = 2e-3;
 /**
  * @param graph for batches of `batch` lessons; the last one is checked
  * @param reduced the package whose decoder is trained
- * @throws 'recover-refused' where the logits differ: a decoder that is not causal, or that drops tokens by the last one
+ * @throws 'recover-refused' where the logits differ, as those of a decoder that is not causal
  */
-export async function checkOnePass(
-  graph: TrainingGraph,
+export async function checkOnePass(...given: Parameters<typeof onePassGap>): Promise<void> {
+  if ((await onePassGap(...given)) <= TOLERANCE) return;
+  throw new SecateurError('recover-refused', {
+    reason: 'its decoder gives other logits when it reads a prompt and its answer at once than token by token',
+  });
+}
+
+/** Largest difference of logits in one pass to those of a runner, relative to the largest one. */
+export async function onePassGap(
+  graph: Pick<TrainingGraph, 'model' | 'fed'>,
   { length, lessons }: Lessons,
   { lesson, batch }: { readonly lesson: Lesson; readonly batch: number },
-  reduced: AnswerRunner,
+  runner: AnswerRunner,
   executor: Executor,
-): Promise<void> {
-  const { data, rows, vocabulary } = await reduced.answerLogits(lesson.question, lesson.answer);
+): Promise<number> {
+  const { data, rows, vocabulary } = await runner.answerLogits(lesson.question, lesson.answer);
   const session = await executor.open(graph.model);
   const count = Number(graph.model.graph.inputs.find((v) => v.name === ROWS)!.type!.shape![0]);
   try {
@@ -34,12 +42,10 @@ export async function checkOnePass(
     for (let i = 0; i < rows * vocabulary; i++) {
       if (!Number.isFinite(data[i]!)) continue;
       most = Math.max(most, Math.abs(data[i]!));
-      gap = Math.max(gap, Math.abs(data[i]! - own[i]!));
+      // Also where the difference is no number.
+      if (!(Math.abs(data[i]! - own[i]!) <= gap)) gap = Math.abs(data[i]! - own[i]!);
     }
-    if (!(gap <= TOLERANCE * most))
-      throw new SecateurError('recover-refused', {
-        reason: 'its decoder gives other logits when it reads a prompt and its answer at once than token by token',
-      });
+    return gap / most;
   } finally {
     await session.release();
   }

@@ -101,10 +101,12 @@ export async function recoverPackage(o: RecoverOptions, ctx: StageContext): Prom
     );
     const { weights } = learned.trained;
     const models = weights ? subject.models(weights) : new Map<string, Model>();
+    const after = models.size > 0 ? opened(new Map([...fewer, ...models])) : null;
+    if (after) await learned.verify(after);
     const judging = report('judge', 'held-out answers');
     const [own, ...others] = await answerAll(
       original,
-      models.size > 0 ? [before, opened(new Map([...fewer, ...models]))] : [before],
+      after ? [before, after] : [before],
       { questions: split.judge, tokens: o.tokens },
       (done) => judging(done, split.judge.length),
     );

@@ -45,6 +45,7 @@ export async function trainableOf(
       lessons,
       choose,
       before,
+      fixed: fixed !== null,
     };
   }
   if (!encoder) throw new SecateurError('recover-refused', { reason: 'it has no vision component' });
@@ -59,5 +60,6 @@ export async function trainableOf(
     lessons: own,
     choose,
     before,
+    fixed: fixed !== null,
   };
 }
