@@ -69,6 +69,8 @@ export async function learn(
 ): Promise<Learned> {
   const { lessons: all } = s;
   const [choose, lessons] = [all.lessons.slice(0, s.choose), all.lessons.slice(s.choose)];
+  if (lessons.length === 0)
+    throw new SecateurError('recover-refused', { reason: 'its prompts take more memory than training may use' });
   const longest = Math.max(...all.lessons.map((l) => l.answer.length));
   const graphAt = async (batch: number): Promise<TrainingGraph> => {
     const { constant, varying } = constantFeeds(all.lessons, batch);

@@ -1,5 +1,4 @@
 /** Answers of the original, as targets of training, with the inputs on which the reduced package learns them. */
-import { SecateurError } from '../../../../shared/contract/errors.ts';
 import type { AnswerRunner, Logits } from '../../../runtime/generate/runner.ts';
 import { LastPicture, type Question } from '../compare-answers.ts';
 import type { Feeds, Recorder } from './recorder.ts';
@@ -91,7 +90,6 @@ export async function readLessons(
     bytes += size;
     lessons.push({ ...lesson, feeds, isImage });
   }
-  if (lessons.length < 3) throw new SecateurError('recover-refused', { reason: 'its prompts take more memory than 512 MiB allow' }); // prettier-ignore
   return { lessons, length, vocabulary, bytes, dropped: found.length - lessons.length, covered };
 }
 

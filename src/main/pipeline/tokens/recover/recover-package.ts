@@ -80,6 +80,7 @@ export async function recoverPackage(o: RecoverOptions, ctx: StageContext): Prom
       { original, reduced: opened(fewer, reduced.configs, recorder.executor), recorder, questions, tokens: o.tokens },
       (done) => reading(done / 2, questions.length),
     );
+    ctx.progress({ stage: 'recover', message: 'preparing the training step', done: 0 });
     const subject = await trainableOf(
       {
         parts,
