@@ -5,7 +5,7 @@ import type { HostTensor } from '../../src/main/engine/executor.ts';
 import { float, int, type Attribute } from '../../src/main/engine/ir/attribute.ts';
 import { cloneModel } from '../../src/main/engine/ir/clone.ts';
 import { DType } from '../../src/main/engine/ir/dtype.ts';
-import { f32, i64, MemoryTensor } from '../../src/main/engine/ir/tensor.ts';
+import { f32, i64, MemoryTensor, type Tensor } from '../../src/main/engine/ir/tensor.ts';
 import type { Value } from '../../src/main/engine/ir/value.ts';
 import type { Example, ExampleInput, OperatorDef } from '../../src/main/engine/ops/contract.ts';
 import { allOperators, operatorFor } from '../../src/main/engine/ops/registry.ts';
@@ -14,7 +14,7 @@ import { exampleModel } from '../support/example-model.ts';
 import { plainExecutor } from '../support/executor.ts';
 
 const x = (...shape: number[]): ExampleInput => ({ kind: 'x', shape });
-const c = (tensor: MemoryTensor): ExampleInput => ({ kind: 'c', tensor });
+const c = (tensor: Tensor): ExampleInput => ({ kind: 'c', tensor });
 const int32 = (values: number[], dims = [values.length]): ExampleInput =>
   c(new MemoryTensor(DType.INT32, dims, new Uint8Array(Int32Array.from(values).buffer)));
 /** Cosines and sines of twelve positions. */

@@ -3,7 +3,6 @@
  * cross-attention, and decoders in two files. An independent Python program gives the tokens of the runner.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';

@@ -86,7 +86,7 @@ export async function learn(
   const needs = {
     weights: s.weights,
     trained: floatsOf(matrices),
-    adapters: adapterFloats(adapted(one.model, matrices), recover.rank),
+    adapters: adapterFloats(adapted(matrices), recover.rank),
     sample: sampleFloats(one.model, one.facts, 1),
   };
   const most = hasFixedBatch(s.model) ? 1 : Math.min(BATCH, lessons.length);
@@ -97,7 +97,7 @@ export async function learn(
   const own = s.matrices(graph.model);
   const adapters = plan.by === 'lora' ? { rank: recover.rank, alpha: recover.alpha, seed } : null;
   const rows = plan.batch * longest;
-  const student = studentOf(graph, adapters ? adapted(graph.model, own) : own, adapters, rows);
+  const student = studentOf(graph, adapters ? adapted(own) : own, adapters, rows);
   const { length, vocabulary } = all;
   const rate = adapters ? ADAPTER_RATE : RATE;
   const trained = await train(

@@ -2,7 +2,8 @@
 import type { ExecSession, Executor, HostTensor } from '../../../engine/executor.ts';
 import { DType } from '../../../engine/ir/dtype.ts';
 import type { Model } from '../../../engine/ir/model.ts';
-import type { AnswerRunner, Prompt } from '../../../runtime/generate/runner.ts';
+import type { Prompt } from '../../../runtime/generate/contract.ts';
+import type { AnswerRunner } from '../../../runtime/generate/runner.ts';
 
 export type Feeds = Readonly<Record<string, HostTensor>>;
 

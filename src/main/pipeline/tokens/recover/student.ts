@@ -27,7 +27,7 @@ export const adapterFloats = (matrices: readonly Value[], rank: number): number 
   matrices.reduce((n, v) => n + rank * (v.initializer!.dims[0]! + v.initializer!.dims[1]!), 0);
 
 /** All but the product that gives the logits: it is no part of attention or of an MLP. */
-export const adapted = (graph: Model, matrices: readonly Value[]): Value[] =>
+export const adapted = (matrices: readonly Value[]): Value[] =>
   matrices.filter((v) => !v.uses().some(({ node }) => node.outputs.some((out) => out.isGraphOutput || leadsOut(out))));
 
 /** Whether nothing but sums with constants stands between a value and the output. */

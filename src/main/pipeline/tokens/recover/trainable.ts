@@ -1,6 +1,6 @@
 /** The weights of a package that recovery trains, with the graph that they are trained in. */
 import { SecateurError } from '../../../../shared/contract/errors.ts';
-import type { RecoverRequest } from '../../../../shared/model/fewer-tokens.ts';
+import type { RecoverRequest } from '../../../../shared/model/token-recovery.ts';
 import type { Executor } from '../../../engine/executor.ts';
 import type { AnswerParts } from '../../../engine/generation/parts.ts';
 import type { Model } from '../../../engine/ir/model.ts';
