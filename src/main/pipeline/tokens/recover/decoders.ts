@@ -16,10 +16,6 @@ function withInitializers(source: Model): Model {
   return model;
 }
 
-/** Names of the weights that a file holds, also where it holds them as nodes. */
-export const weightNames = (model: Model): ReadonlySet<string> =>
-  new Set([...withInitializers(model).graph.initializers].map((v) => v.name));
-
 /** A copy with new weights, by name. */
 export function withWeights(source: Model, weights: Weights): Model {
   const model = withInitializers(source);

@@ -14,7 +14,7 @@ import { adapted, adapterFloats, studentOf } from './student.ts';
 import { train, type Trained, type TrainingProgress } from './train.ts';
 import { trainingGraph, type TrainingGraph } from './training-graph.ts';
 
-/** What is trained. */
+/** A component in training. */
 export interface Subject {
   /** Takes the feeds of lessons and gives logits. */
   readonly model: Model;

@@ -1,4 +1,4 @@
-/** What training takes, and which weights are trained because of it. */
+/** The memory that training takes, and the weights that are trained because of it. */
 import { totalmem } from 'node:os';
 import type { RecoverBy } from '../../../../shared/model/token-recovery.ts';
 import { elementCount } from '../../../engine/ir/dtype.ts';

@@ -1,4 +1,4 @@
-/** What a runner would feed to a decoder, without running it. */
+/** The feeds that a runner would give to a decoder, without running it. */
 import type { ExecSession, Executor, HostTensor } from '../../../engine/executor.ts';
 import { DType } from '../../../engine/ir/dtype.ts';
 import type { Model } from '../../../engine/ir/model.ts';
