@@ -1,4 +1,4 @@
-// node scripts/run.mjs scripts/samples-vlm-questions.ts FOLDER [PICTURES] [EACH]: draws fresh pictures for the
+// node scripts/run.mjs scripts/samples-vlm-data.ts FOLDER [PICTURES] [EACH]: draws fresh pictures for the
 // vision-language sample and writes them with questions.csv, EACH questions about every picture. None of them is among
 // those that the sample was trained or tested with.
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -12,7 +12,7 @@ const SEED = 30_005;
 
 export default async function main([folder, pictures = '200', each = '5']: string[]): Promise<void> {
   if (!folder || !(Number(pictures) >= 1) || !(Number(each) >= 1))
-    throw new Error('usage: samples-vlm-questions.ts FOLDER [PICTURES] [EACH]');
+    throw new Error('usage: samples-vlm-data.ts FOLDER [PICTURES] [EACH]');
   mkdirSync(folder, { recursive: true });
   const rows = ['image,prompt,answer,kind'];
   for (let i = 0; i < Number(pictures); i++) {
