@@ -3,6 +3,7 @@
  * cross-attention, and decoders in two files. An independent Python program gives the tokens of the runner.
  */
 import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
