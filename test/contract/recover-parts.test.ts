@@ -66,7 +66,11 @@ describe('memory', () => {
     const short = planTraining(needs, 'auto', 16, 4e7);
     expect(short).toMatchObject({ by: 'lora', reason: expect.stringMatching(/would take about 0.06 GB of the 0.04 GB/) }); // prettier-ignore
     expect(short.bytes).toBeLessThanOrEqual(4e7);
-    expect(planTraining(needs, 'full', 16, 4e7)).toMatchObject({ by: 'full', batch: 1, reason: 'These weights were asked for.' });
+    expect(planTraining(needs, 'full', 16, 4e7)).toMatchObject({
+      by: 'full',
+      batch: 1,
+      reason: 'These weights were asked for.',
+    });
   });
 
   it('makes the batch as large as it allows', () => {
