@@ -92,7 +92,7 @@ test('a question about a picture, with all image tokens and with fewer', async (
   expect(await predicted()).toBeLessThan(at36);
   await expect(cells(30)).toBeVisible();
   await w.button(t.trial.ask).click();
-  const reduced = w.panel('dpp, 30 tokens');
+  const reduced = w.panel(t.trial.reduced('dpp', 30));
   await expect(reduced.getByText(t.trial.perToken)).toBeVisible();
   await expect(window.getByText(new RegExp(`${t.trial.same}|${t.trial.differ}`))).toBeVisible();
   await noSeriousViolations(window, 'try');

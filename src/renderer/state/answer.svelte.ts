@@ -71,6 +71,8 @@ export class Answer {
 
 /** Milliseconds of an answer; null for parts that did not run. */
 export interface AnswerMs {
+  /** Reading the picture and preparing its pixels. */
+  readonly picture: number | null;
   readonly vision: number | null;
   readonly prefill: number | null;
   readonly perToken: number | null;
@@ -82,6 +84,7 @@ export function answerMs({ phases }: Pick<AnswerReport, 'phases'>): AnswerMs {
   const find = (name: string): AnswerReport['phases'][number] | undefined => phases.find((p) => p.name === name);
   const decode = find('decode');
   return {
+    picture: find('image')?.ms ?? null,
     vision: find('vision')?.ms ?? null,
     prefill: find('prefill')?.ms ?? null,
     perToken: decode ? decode.ms / decode.repeat : null,

@@ -219,6 +219,6 @@ it('another package clears what was found about the one before', async () => {
 
 it('sums the phases before the first token', () => {
   const phases = [{ name: 'image', repeat: 1, ms: 1 }, { name: 'vision', repeat: 1, ms: 10 }, { name: 'prefill', repeat: 1, ms: 20 }, { name: 'decode', repeat: 4, ms: 8 }]; // prettier-ignore
-  expect(answerMs({ phases })).toEqual({ vision: 10, prefill: 20, perToken: 2, first: 31 });
+  expect(answerMs({ phases })).toEqual({ picture: 1, vision: 10, prefill: 20, perToken: 2, first: 31 });
   expect(answerMs({ phases: phases.slice(2, 3) })).toMatchObject({ vision: null, perToken: null, first: 20 });
 });

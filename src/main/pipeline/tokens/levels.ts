@@ -32,7 +32,9 @@ export async function methodChoice(
   const method = tokenMethod(name);
   const free = place.count - place.fixed;
   const criterion = name.startsWith(PREFIX) ? decoderCriterion(name.slice(PREFIX.length)) : undefined;
-  const summary = criterion ? `In the decoder: ${criterion.summary}` : (method?.summary ?? PIXELS_SUMMARY);
+  const summary = criterion
+    ? `In the decoder: ${criterion.summary[0]!.toLowerCase()}${criterion.summary.slice(1)}`
+    : (method?.summary ?? PIXELS_SUMMARY);
   const all = Array.from({ length: free - 1 }, (_, i) => i + 1);
   const levels = (name === PIXELS ? pixelLevels(subject) : (method?.levels?.(place) ?? all)).filter(
     (n) => n >= 1 && n < free,
