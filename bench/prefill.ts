@@ -10,7 +10,7 @@ import { modelCosts } from '../src/main/engine/ir/costs.ts';
 import type { Model } from '../src/main/engine/ir/model.ts';
 import { useOf, withModels } from '../src/main/pipeline/prepare/open-package.ts';
 import { InsideMethods } from '../src/main/pipeline/tokens/inside.ts';
-import { keptOf, openSubject } from '../src/main/pipeline/tokens/subject.ts';
+import { imagesPerPicture, keptOf, openSubject } from '../src/main/pipeline/tokens/subject.ts';
 import { makeVariants, type Variant } from '../src/main/pipeline/tokens/variants.ts';
 import { benchmark } from '../src/main/runtime/bench.ts';
 import { createExecutor } from '../src/main/runtime/executor.ts';
@@ -47,7 +47,8 @@ async function prefills(folder: string): Promise<Prefill[]> {
   const whole = openModelFile(pkg.fileOf(decoder.id));
   const dimsOf = (image: number, models: ReadonlyMap<string, Model>): Readonly<Record<string, number>> =>
     useOf(withModels(pkg.shape, models), { settings: { image, prompt: Number(args.prompt) } }).phases.find((p) => p.name === 'prefill')!.dims; // prettier-ignore
-  const found: Prefill[] = [{ name: 'original', how: `${place.count} image tokens`, model: whole, dims: dimsOf(place.count, new Map()) }]; // prettier-ignore
+  const count = imagesPerPicture(subject, pkg.shape.configs) * place.count;
+  const found: Prefill[] = [{ name: 'original', how: `${count} image tokens`, model: whole, dims: dimsOf(count, new Map()) }]; // prettier-ignore
   const ofVariant = ({ method, models, prompt, tokens, how }: Variant, removed: string): Prefill => {
     const model = models.get(decoder.id) ?? whole;
     return {

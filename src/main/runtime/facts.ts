@@ -24,6 +24,11 @@ const SMALL = 1024;
 export interface FactsOptions extends DimChoice {
   /** Inputs to run on; default: random ones of the declared shapes. */
   readonly inputs?: Readonly<Record<string, HostTensor>>;
+  /**
+   * False: the model runs at one size, which is enough for shapes. Then only inputs have dynamic axes, and no constant is
+   * known to vary. Default true.
+   */
+  readonly trials?: boolean;
 }
 
 /**
@@ -63,7 +68,8 @@ export async function collectFacts(model: Model, executor: Executor, options: Fa
     inputs = first.inputs;
     const { feeds, shapes } = first;
     const now = namedSizes(inputs);
-    const others = await trySizes(now, async (changed) => {
+    const tried = options.trials === false ? new Map<string, number>() : now;
+    const others = await trySizes(tried, async (changed) => {
       const given = feedsAt(model, feeds, now, changed);
       // A size that does not run gives null; another one may run.
       const changedShapes = await probe.shapes(given).catch(() => null);

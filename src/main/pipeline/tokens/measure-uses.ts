@@ -28,7 +28,7 @@ export const UNMEASURED: MeasuredUse = { phases: [], metrics: [], ratios: [] };
 const OPENINGS = 3;
 /** Runs per opening, and shortest and longest seconds per candidate and opening. */
 const RUNS = 30;
-const SECONDS = [0.2, 1.5] as const;
+const SECONDS = [0.2, 1] as const;
 /** Half-width of a ratio that is precise enough: openings differ by as much. */
 const PRECISION = 0.02;
 /** Longest seconds of an opening, however many candidates there are. Each candidate runs six times at least. */
