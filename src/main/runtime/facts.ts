@@ -25,10 +25,11 @@ export interface FactsOptions extends DimChoice {
   /** Inputs to run on; default: random ones of the declared shapes. */
   readonly inputs?: Readonly<Record<string, HostTensor>>;
   /**
-   * False: the model runs at one size, which is enough for shapes. Then only inputs have dynamic axes, and no constant is
-   * known to vary. Default true.
+   * True: less time and memory for large models. The model runs at one size, so only inputs have dynamic axes and no
+   * constant is known to vary. Inner values that depend on data are not outputs of the run, which would keep all of them
+   * until its end; their element types are guesses. Default false.
    */
-  readonly trials?: boolean;
+  readonly lean?: boolean;
 }
 
 /**
@@ -60,7 +61,7 @@ export async function collectFacts(model: Model, executor: Executor, options: Fa
     facts.set(v, { dtype: t.dtype, shape: t.dims, ...(small && real && { constant: toNumbers(t) }) });
   }
 
-  const probe = await openProbe(model, executor);
+  const probe = await openProbe(model, executor, options.lean);
   let inputs: InputShape[];
   let elsewhere: Readonly<Record<string, HostTensor>>[];
   try {
@@ -68,7 +69,7 @@ export async function collectFacts(model: Model, executor: Executor, options: Fa
     inputs = first.inputs;
     const { feeds, shapes } = first;
     const now = namedSizes(inputs);
-    const tried = options.trials === false ? new Map<string, number>() : now;
+    const tried = options.lean ? new Map<string, number>() : now;
     const others = await trySizes(tried, async (changed) => {
       const given = feedsAt(model, feeds, now, changed);
       // A size that does not run gives null; another one may run.
@@ -191,7 +192,7 @@ interface Probe {
  * A copy of the model in which a Shape node reads every value: only shapes leave the runtime, however big the tensors
  * are.
  */
-export async function openProbe(model: Model, executor: Executor): Promise<Probe> {
+export async function openProbe(model: Model, executor: Executor, lean = false): Promise<Probe> {
   const originals = new Map<string, Value>();
   for (const node of model.graph.nodes())
     for (const o of node.outputs) if (o.name && !o.type?.raw && !isSequence(o)) originals.set(o.name, o);
@@ -212,7 +213,8 @@ export async function openProbe(model: Model, executor: Executor): Promise<Probe
       graph.outputs.push(out);
       shapeNames.set(out.name, original);
       // The runtime's element types are read from the session's outputs. Types that cannot be transferred stay inside.
-      if (!declared.has(o) && isTransferable(guessed.get(original) ?? DType.FLOAT)) {
+      const isKept = !lean || !dependent.has(original);
+      if (isKept && !declared.has(o) && isTransferable(guessed.get(original) ?? DType.FLOAT)) {
         o.type = null;
         graph.outputs.push(o);
       }

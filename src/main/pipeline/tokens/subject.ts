@@ -38,7 +38,7 @@ export async function openEncoder(
   executor: Executor,
 ): Promise<OpenedEncoder> {
   const model = openModelFile(pkg.fileOf(encoder.id));
-  return { pkg, encoder, model, facts: await collectFacts(model, executor, { dims: pkg.mainDims(encoder.id) }) };
+  return { pkg, encoder, model, facts: await collectFacts(model, executor, { dims: pkg.mainDims(encoder.id), lean: true }) };
 }
 
 const refuse = (reason: string): never => {
