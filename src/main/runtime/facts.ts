@@ -204,12 +204,13 @@ export async function openProbe(model: Model, executor: Executor, lean = false):
   const graph = copy.graph;
   const declared = new Set(graph.outputs);
   const shapeNames = new Map<string, Value>();
+  const readers: Node[] = [];
   for (const node of [...graph.nodes()])
     for (const o of node.outputs) {
       const original = originals.get(o.name);
       if (!original) continue;
       const out = new Value(graph.freshName(`${o.name}__shape`), { elemType: DType.INT64 });
-      graph.append(new Node('Shape', [o], [out]));
+      readers.push(new Node('Shape', [o], [out]));
       graph.outputs.push(out);
       shapeNames.set(out.name, original);
       // The runtime's element types are read from the session's outputs. Types that cannot be transferred stay inside.
@@ -219,6 +220,8 @@ export async function openProbe(model: Model, executor: Executor, lean = false):
         graph.outputs.push(o);
       }
     }
+  // The runtime walks back from the last node first: then each size is read, and its tensor freed, as soon as it exists.
+  for (const reader of readers.reverse()) graph.append(reader);
   const inside = exposeBodies(model, clone, (v) => Boolean(v.name) && !isSequence(v));
   const times = new Map<Value, number>();
   // A declared type can be wrong or too narrow, so the runtime infers it.
