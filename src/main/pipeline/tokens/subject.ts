@@ -31,14 +31,15 @@ export interface TokenSubject extends OpenedEncoder {
   readonly crossed: boolean;
 }
 
-/** A vision component with the facts of a run on one picture or tile. */
+/** A vision component with the facts of a run on one picture or tile. @param lean see FactsOptions */
 export async function openEncoder(
   pkg: OpenedPackage,
   encoder: ComponentShape,
   executor: Executor,
+  lean = false,
 ): Promise<OpenedEncoder> {
   const model = openModelFile(pkg.fileOf(encoder.id));
-  return { pkg, encoder, model, facts: await collectFacts(model, executor, { dims: pkg.mainDims(encoder.id), lean: true }) };
+  return { pkg, encoder, model, facts: await collectFacts(model, executor, { dims: pkg.mainDims(encoder.id), lean }) };
 }
 
 const refuse = (reason: string): never => {
@@ -59,7 +60,7 @@ export async function openSubject(
     throw new SecateurError('workload-setting', { name: 'image', reason: 'it follows from the package and from --keep' }); // prettier-ignore
   const pkg = openPackage(path, { settings });
   const encoder = visionOf(pkg);
-  const opened = await openEncoder(pkg, encoder, executor);
+  const opened = await openEncoder(pkg, encoder, executor, true);
   const place = featurePlace(opened.model, opened.facts);
   if ('refused' in place) return refuse(place.refused);
   const { kind } = partsOf(pkg.shape);
