@@ -1,10 +1,11 @@
 // Which questions a vision-language package still answers with fewer visual tokens, places apart, and which regions survive.
 /*
  * Arguments: [--package resources/samples/scenes-vlm] [--count 1000] [--seed 40001] [--keep 0.25,0.11] [--depth 0.25]
- *   [--only NAME,...] [--threads 1]
+ *   [--placed] [--only NAME,...] [--threads 1]
  * Procedural questions that training has not seen, up to five about each picture, one of each kind. Every way runs on the
  * same ones: selection after the encoder, smaller pictures, and cuts inside the decoder. Criteria with one cut drop tokens
- * at the depth, as a share of the layers. Tables are printed; heat maps and a JSON file go to out/bench/localisation.
+ * at the depth, as a share of the layers. With --placed, selections behind the encoder are also tried with the positions
+ * that the tokens had among all, which no runner gives them: it shows what the new numbers cost. Tables are printed; heat maps and a JSON file go to out/bench/localisation.
  * Times are not measured.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -44,6 +45,7 @@ const { values: args } = parseArgs({
     seed: { type: 'string', default: '40001' },
     keep: { type: 'string', default: '0.25,0.11' },
     depth: { type: 'string', default: '0.25' },
+    placed: { type: 'boolean', default: false },
     threads: { type: 'string', default: '1' },
     only: { type: 'string' },
   },
@@ -74,6 +76,8 @@ interface Way {
   readonly perLayer: number;
   /** Pixels per side of a picture. */
   readonly side: number;
+  /** Selected tokens have the positions that they had among all; else they are numbered anew, as runners do. */
+  readonly placed?: true;
 }
 
 interface Outcome {
@@ -130,7 +134,8 @@ async function waysOf(keep: number): Promise<Way[]> {
     if (refused) console.log(`${name}: ${refused}`);
     if (refused) return [];
     const model = selectAfter(vision, place, method, most, { report: !method.averages });
-    return [{ ...whole, name, vision: model, perLayer: most }];
+    const way = { ...whole, name, vision: model, perLayer: most };
+    return args.placed && !method.averages ? [way, { ...way, name: `${name}-placed`, placed: true }] : [way];
   });
   const pixels = pixelPlace(vision, facts);
   if ('refused' in pixels) throw new Error(pixels.refused);
@@ -182,23 +187,30 @@ function decoderCuts(keep: number): Record<string, CutSchedule> {
   };
 }
 
-/** Features of every picture, [tokens, width] each, and the tokens that the encoder keeps. */
-async function encodeAll(way: Way, cells: KeptCells): Promise<{ features: Float32Array[]; reports: boolean }> {
+interface Encoded {
+  /** [tokens, width] */
+  readonly features: Float32Array;
+  /** Numbers of the tokens that the encoder keeps; null where it reports none. */
+  readonly kept: readonly number[] | null;
+}
+
+async function encodeAll(way: Way): Promise<Encoded[]> {
   const session = await open(way.vision);
-  const features: Float32Array[] = [];
-  let reports = false;
+  const all: Encoded[] = [];
   for (let at = 0; at < pictures.length; at += BATCH) {
     const some = pictures.slice(at, at + BATCH).map((p) => sized(p, way.side));
     const result = await session.run({ pixel_values: pixelValues(some, way.side) });
     const { dims, data } = result['image_features']!;
     const each = dims[1]! * dims[2]!;
-    some.forEach((_, i) => features.push((data as Float32Array).slice(i * each, (i + 1) * each)));
     const kept = result[KEPT];
-    if (kept) some.forEach((_, i) => cells.add((kept.data as BigInt64Array).subarray(i * kept.dims[1]!, (i + 1) * kept.dims[1]!))); // prettier-ignore
-    reports = kept !== undefined;
+    some.forEach((_, i) => {
+      const own = kept && (kept.data as BigInt64Array).subarray(i * kept.dims[1]!, (i + 1) * kept.dims[1]!);
+      const features = (data as Float32Array).slice(i * each, (i + 1) * each);
+      all.push({ features, kept: own ? Array.from(own, Number) : null });
+    });
   }
   await session.release();
-  return { features, reports };
+  return all;
 }
 
 /** The picture with the pixels that the package's processor would make. */
@@ -221,19 +233,28 @@ function embeds(parts: readonly Float32Array[]): HostTensor {
   return { dtype: DType.FLOAT, dims: [1, length / words.width, words.width], data };
 }
 
+/** The state behind which a question is read. */
+interface Begun {
+  readonly cache: Cache;
+  /** Position of the next token. */
+  readonly position: number;
+}
+
+const counted = (from: number, { dims }: HostTensor): number[] => Array.from({ length: dims[1]! }, (_, i) => from + i);
+
 /** Words of the answer behind a prompt, and image tokens that are left behind the last cut. */
 async function answerOf(
   session: ExecSession,
   { lastCut }: Way,
   prompt: HostTensor,
-  past: Cache,
+  begun: Begun,
 ): Promise<{ readonly ids: readonly number[]; readonly image: readonly number[] | null }> {
   const names = lastCut === null ? [] : [`kept_tokens.${lastCut}`];
   const ids: number[] = [];
   let image: number[] | null = null;
-  let [next, cache] = [prompt, past];
+  let [next, cache, position] = [prompt, begun.cache, begun.position];
   while (ids.length < WORDS) {
-    const run = await runDecoder(session, next, cache, names);
+    const run = await runDecoder(session, next, cache, { names, positions: counted(position, next) });
     const [kept] = run.others;
     if (kept && image === null)
       image = Array.from(kept.data as BigInt64Array, (t) => Number(t) - 1).filter((t) => t >= 0 && t < place.count);
@@ -241,35 +262,44 @@ async function answerOf(
     if (id === EOS) break;
     ids.push(id);
     ({ cache } = run);
+    position += next.dims[1]!;
     next = embeds(rowsOf([id]));
   }
   return { ids, image };
 }
 
+/** Reads the picture alone: nothing in front of a question depends on it, so this serves all questions about the picture. */
+async function readPicture(session: ExecSession, way: Way, { features, kept }: Encoded): Promise<Begun> {
+  const front = embeds([...rowsOf([BOS]), features]);
+  const positions = way.placed ? [0, ...kept!.map((token) => 1 + token)] : counted(0, front);
+  const { cache } = await runDecoder(session, front, emptyCache(VLM_SIZES), { positions });
+  return { cache, position: way.placed ? 1 + place.count : front.dims[1]! };
+}
+
 async function outcomeOf(way: Way, original: readonly GivenAnswer[] | null): Promise<Outcome> {
   const cells = new KeptCells([rows, columns], place.fixed);
-  const { features, reports } = await encodeAll(way, cells);
+  const encoded = await encodeAll(way);
+  for (const { kept } of encoded) if (kept) cells.add(kept);
   const session = await open(way.decoder);
   let tokens = 0;
   let read = -1;
-  let begun: Cache = emptyCache(VLM_SIZES);
+  let begun: Begun = { cache: emptyCache(VLM_SIZES), position: 0 };
   const answers: GivenAnswer[] = [];
   for (const [i, { picture, question }] of asked.entries()) {
-    const front = [...rowsOf([BOS]), features[picture]!];
+    const { features } = encoded[picture]!;
     const prompt = rowsOf(encode(question));
-    // Without cuts nothing in front of the question depends on it, so its cache serves all questions about the picture.
     const isShared = way.lastCut === null;
-    if (isShared && read !== picture) begun = (await runDecoder(session, embeds(front), emptyCache(VLM_SIZES))).cache;
+    if (isShared && read !== picture) begun = await readPicture(session, way, encoded[picture]!);
     read = picture;
-    const { ids, image } = await answerOf(session, way, embeds(isShared ? prompt : [...front, ...prompt]), begun);
+    const front = isShared ? [] : [...rowsOf([BOS]), features];
+    const { ids, image } = await answerOf(session, way, embeds([...front, ...prompt]), begun);
     if (image) cells.add(image);
-    tokens += image ? image.length : features[picture]!.length / words.width;
+    tokens += image ? image.length : features.length / words.width;
     const text = decode(ids);
     answers.push({ text, equal: original === null || original[i]!.text === text, kl: 0, tokens: 0 });
   }
   await session.release();
-  const map = reports || way.lastCut !== null ? cells.map() : null;
-  return { way, answers, tokens: tokens / asked.length, map };
+  return { way, answers, tokens: tokens / asked.length, map: cells.map() };
 }
 
 /** Share of the survivors in the bottom third of the rows. */

@@ -54,18 +54,20 @@ export const emptyCache = (s: VlmSizes): Cache =>
   );
 
 /**
- * One run of the decoder: logits [1, S, vocabulary] of `embeds` behind `past`, the extended cache, and outputs by name.
+ * One run of the decoder: logits [1, S, vocabulary] of `embeds` behind `past`, the extended cache, and other outputs.
+ * @param o.names of the other outputs
+ * @param o.positions of the embeddings; default: they count on behind the cache
  * @internal
  */
 export async function runDecoder(
   decoder: ExecSession,
   embeds: HostTensor,
   past: Cache,
-  names: readonly string[] = [],
+  o: { readonly names?: readonly string[]; readonly positions?: readonly number[] } = {},
 ): Promise<{ logits: HostTensor; cache: Cache; others: HostTensor[] }> {
   // prettier-ignore
   const [fresh, before] = [embeds.dims[1]!, Object.values(past)[0]!.dims[2]!];
-  const positions = Array.from({ length: fresh }, (_, i) => before + i);
+  const positions = o.positions ?? Array.from({ length: fresh }, (_, i) => before + i);
   const out = await decoder.run({
     inputs_embeds: embeds,
     attention_mask: int64(Array.from({ length: before + fresh }, () => 1)),
@@ -77,7 +79,7 @@ export async function runDecoder(
       name.startsWith('present.') ? [[name.replace('present', 'past_key_values'), t]] : [],
     ),
   );
-  return { logits: out['logits']!, cache, others: names.map((name) => out[name]!) };
+  return { logits: out['logits']!, cache, others: (o.names ?? []).map((name) => out[name]!) };
 }
 
 /** The most likely tokens, without `<eos>`, at most `limit`. */
