@@ -145,6 +145,7 @@ function reportOf(
     after: after ?? null,
     kept,
     notes: [
+      ...(trained.overfit ? ['The questions that were trained on ended much better than others: more pictures help more than more time.'] : []), // prettier-ignore
       ...(lessons.dropped > 0 ? [`${lessons.dropped} questions were left out of training, because their inputs would take more than 512 MiB.`] : []), // prettier-ignore
       ...(lessons.covered < 0.999 ? [`Training sees the 256 most probable tokens of each step, which cover ${(100 * lessons.covered).toFixed(1)}% of the probability.`] : []), // prettier-ignore
     ],

@@ -38,6 +38,8 @@ export interface Trained {
   /** KL in nats per token on the questions that choose: at the start, and of the best state. */
   readonly before: number;
   readonly after: number;
+  /** Whether the trained questions ended several times better than others, so that more pictures would help. */
+  readonly overfit: boolean;
 }
 
 export interface TrainingProgress {
@@ -90,8 +92,8 @@ export async function train(
         judging = (now() - from) / 1000;
         // Judging takes at most a tenth of the time.
         check = elapsed() + Math.max(o.seconds / CHECKS, 9 * judging);
-        if (elapsed() < LATE * o.seconds || better) stale = 0;
-        else if (++stale >= PATIENCE) break;
+        stale = better ? 0 : stale + 1;
+        if (stale >= PATIENCE && (elapsed() > LATE * o.seconds || loss < best.kl / OWN)) break;
       }
       const left = Math.max(0, o.seconds - elapsed());
       onStep({ done: Math.min(0.99, elapsed() / o.seconds), step: trainer.count, loss, best: best.kl, secondsLeft: left }); // prettier-ignore
@@ -107,6 +109,7 @@ export async function train(
       seconds: elapsed(),
       before,
       after: best.kl,
+      overfit: loss < best.kl / OWN,
     };
   } finally {
     await trainer.release();
@@ -115,8 +118,11 @@ export async function train(
 
 /** Evaluations over the whole time, at most. */
 const CHECKS = 24;
-/** Share of the time after which evaluations without an improvement count, and the number that ends training. */
-const [LATE, PATIENCE] = [0.7, 5];
+/**
+ * Evaluations without an improvement that end training after this share of the time, or as soon as the loss on the trained
+ * questions is this many times less than on others.
+ */
+const [PATIENCE, LATE, OWN] = [6, 0.7, 3];
 
 const feedsOf = (o: TrainingOptions, lessons: readonly Lesson[]): Record<string, HostTensor> => ({
   ...stacked(lessons, o.fed),
