@@ -150,7 +150,7 @@ export interface FewerTokensReport {
   /** Beside a single method, the ones that every method must beat; none without a file of questions. */
   readonly baselines: readonly Baseline[];
   readonly refused: readonly { readonly method: string; readonly reason: string }[];
-  /** Of the packages whose decoder drops tokens; null where there is none. */
+  /** How packages whose decoder drops tokens mark them; null where there is none. */
   readonly marks: ImageMarks | null;
   readonly written: {
     readonly folder: string;

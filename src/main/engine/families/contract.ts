@@ -21,7 +21,7 @@ export interface ComponentShape {
   readonly file: string;
   readonly inputs: readonly PortShape[];
   readonly outputs: readonly PortShape[];
-  /** Of a decoder that drops image tokens inside. */
+  /** Present where the decoder drops image tokens inside. */
   readonly imageNote?: ImageNote;
 }
 

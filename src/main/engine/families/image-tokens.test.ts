@@ -24,7 +24,7 @@ describe('the note of a decoder that drops image tokens', () => {
     const names = ['past', lengthBehind('past', 2), lengthBehind(lengthBehind('past', 2), 4)] as const;
     const of = (length: number, image: number): Record<string, number> => shortened({ imageNote: note('span', null) }, Object.fromEntries(names.map((n) => [n, length])), image); // prettier-ignore
     expect(of(160, 144)).toEqual({ past: 160, past_from_layer_2: 160 - 72, past_from_layer_4: 160 - 137 });
-    // Of another number of image tokens the same share stays.
+    // The same share stays for another number of image tokens.
     expect(of(300, 288)).toEqual({ past: 300, past_from_layer_2: 300 - 144, past_from_layer_4: 300 - 274 });
     expect(of(0, 144)).toEqual({ past: 0, past_from_layer_2: 0, past_from_layer_4: 0 });
     expect(shortened({}, { past_from_layer_2: 9 }, 4)).toEqual({ past_from_layer_2: 9 });
