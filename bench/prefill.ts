@@ -1,6 +1,6 @@
 // Prefill with fewer image tokens against its multiply-accumulates: how much of the promised saving is measured.
 /*
- * Arguments: [PACKAGE...] [--removed 50,75,90] [--prompt 8] [--threads 1] [--seconds 60]
+ * Arguments: [PACKAGE...] [--removed 50,75,90] [--methods stride,decoder-feather] [--prompt 8] [--threads 1] [--seconds 60]
  * Default: both exports of the sample. Tokens are selected behind the encoder (`stride`: the time does not depend on
  * which ones stay) and inside the decoder. All decoders run in turns, so that other load affects them alike.
  */
@@ -23,12 +23,12 @@ const { values: args, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     removed: { type: 'string', default: '50,75,90' },
+    methods: { type: 'string', default: 'stride,decoder-uniform,decoder-feather,decoder-fastv' },
     prompt: { type: 'string', default: '8' },
     threads: { type: 'string', default: '1' },
     seconds: { type: 'string', default: '60' },
   },
 });
-const METHODS = ['stride', 'decoder-uniform', 'decoder-feather', 'decoder-fastv'];
 /** The least share of the saved work that must be measured. */
 const LEAST = 0.9;
 const executor = createExecutor();
@@ -61,7 +61,7 @@ async function prefills(folder: string): Promise<Prefill[]> {
   for (const percent of args.removed.split(',').map(Number)) {
     const keep = keptOf(subject, { share: 1 - percent / 100 });
     const inside = new InsideMethods(subject, { layers: null, marks: null });
-    for (const made of await makeVariants(subject, METHODS, keep, executor, inside))
+    for (const made of await makeVariants(subject, args.methods.split(','), keep, executor, inside))
       if ('refused' in made) console.log(`${made.method}: ${made.refused}`);
       else found.push(ofVariant(made, `${percent} %`));
   }
