@@ -131,3 +131,11 @@ it('refuses a stem that does not divide the picture by its strides', async () =>
   eliminateDead.run(model);
   expect(pixelPlace(model, await collectFacts(model, executor))).toMatchObject({ refused: expect.stringMatching(/by their strides/) }); // prettier-ignore
 });
+
+it('finds the picture beside a mask of four axes', async () => {
+  const model = smallEncoder({ side: 20, patches: 5 });
+  model.graph.addInput('mask', { elemType: DType.FLOAT, shape: ['N', 1, 20, 20] });
+  model.graph.inputs.reverse();
+  const place = pixelPlace(model, await collectFacts(model, executor));
+  expect('refused' in place ? place : place.input.name).toBe('x');
+});

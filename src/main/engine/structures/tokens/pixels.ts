@@ -46,14 +46,14 @@ type Refusal = { readonly refused: string };
 /** Finds the pixels of an encoder, or says why it cannot take fewer. @param facts of a run on one picture */
 export function pixelPlace(model: Model, facts: Facts): PixelPlace | Refusal {
   const refused = (reason: string): Refusal => ({ refused: reason });
-  const input = model.graph.inputs.find((v) => facts.get(v)?.shape.length === 4);
+  const rank = (v: Value): number | undefined => facts.get(v)?.shape.length;
+  const planes = model.graph.inputs.filter((v) => rank(v) === 4);
+  const input = planes.find((v) => lastOfStem(model, facts, v));
   if (!input) {
-    const takesTiles = model.graph.inputs.some((v) => facts.get(v)?.shape.length === 5);
-    return refused(takesTiles ? 'the encoder takes tiles: their number can be smaller, and their size cannot' : 'the encoder does not take whole pictures'); // prettier-ignore
+    if (model.graph.inputs.some((v) => rank(v) === 5)) return refused('the encoder takes tiles: their number can be smaller, and their size cannot'); // prettier-ignore
+    return refused(planes.length === 0 ? 'the encoder does not take whole pictures' : 'the patches are not cut by convolutions that divide the picture by their strides'); // prettier-ignore
   }
-  const stem = lastOfStem(model, facts, input);
-  if (!stem) return refused('the patches are not cut by convolutions that divide the picture by their strides');
-  const { conv, patch } = stem;
+  const { conv, patch } = lastOfStem(model, facts, input)!;
   const lastTwo = (v: Value): Grid => [facts.get(v)!.shape.at(-2)!, facts.get(v)!.shape.at(-1)!];
   const [size, grid] = [lastTwo(input), lastTwo(conv.output())];
   const place = { input, size, patch, grid };
