@@ -25,6 +25,16 @@ describe('EtaEstimator', () => {
     expect(eta.seconds()).toEqual({ a: 20, b: 0 });
   });
 
+  it('takes a time limit as it is, on a slow machine too', () => {
+    const c = clock();
+    const eta = new EtaEstimator({ a: 10, b: 100, c: 1 }, true, c.now, ['b']);
+    expect(eta.update('a', 0).etaMs).toBe(111_000);
+    c.at(50);
+    expect(eta.update('b', 0).etaMs).toBe(105_000);
+    c.at(150);
+    expect(eta.update('c', 0).etaMs).toBeLessThan(6000);
+  });
+
   it('says nothing before it knows anything', () => {
     const c = clock();
     const eta = new EtaEstimator({ a: 1, b: 1 }, false, c.now);

@@ -31,6 +31,8 @@ export class EtaEstimator {
    * must be scaled first.
    */
   readonly #measured: boolean;
+  /** Stages that take the time that the user gave them, at any pace of the machine. */
+  readonly #limited: ReadonlySet<string>;
   readonly #start: number;
   #stage: string | null = null;
   #stageStart = 0;
@@ -40,8 +42,17 @@ export class EtaEstimator {
   /** Time since which the estimate has been far above the reported value. */
   #farSince: number | null = null;
 
-  /** `expected`: seconds per stage, in the order of the stages. */
-  constructor(expected: Readonly<Record<string, number>>, measured: boolean, now: () => number = Date.now) {
+  /**
+   * @param expected seconds per stage, in the order of the stages
+   * @param limited stages whose seconds are a time limit
+   */
+  constructor(
+    expected: Readonly<Record<string, number>>,
+    measured: boolean,
+    now: () => number = Date.now,
+    limited: readonly string[] = [],
+  ) {
+    this.#limited = new Set(limited);
     for (const [stage, seconds] of Object.entries(expected)) this.#expected.set(stage, Math.max(seconds, 0.01));
     this.#measured = measured;
     this.#now = now;
@@ -63,16 +74,21 @@ export class EtaEstimator {
     const share = Math.min(1, Math.max(0, Number.isFinite(done) ? done : 0));
     let before = 0;
     let after = 0;
+    // Seconds that the later stages take at the pace so far.
+    let later = 0;
+    const scale = this.#scale();
     let seen = false;
     for (const [name, seconds] of this.#expected) {
       if (name === stage) seen = true;
-      else if (seen) after += seconds;
-      else before += seconds;
+      else if (seen) {
+        after += seconds;
+        later += seconds * (this.#limited.has(name) ? 1 : scale);
+      } else before += seconds;
     }
     const here = this.#expected.get(stage) ?? 1;
     const total = before + here + after;
     this.#fraction = Math.max(this.#fraction, Math.min(1, (before + here * share) / total));
-    const left = this.#estimate(now, share, here, after);
+    const left = this.#estimate(now, share, here * (this.#limited.has(stage) ? 1 : scale), later);
     return { fraction: this.#fraction, etaMs: left === null ? null : Math.round(1000 * this.#tell(now, left)) };
   }
 
@@ -90,14 +106,13 @@ export class EtaEstimator {
     return Object.fromEntries(out);
   }
 
-  /** Seconds left according to the newest figures only. */
-  #estimate(now: number, share: number, here: number, after: number): number | null {
+  /** Seconds left according to the newest figures only: of this stage, as long as it is new, and of the later ones. */
+  #estimate(now: number, share: number, here: number, later: number): number | null {
     const inStage = (now - this.#stageStart) / 1000;
     // The stage's own pace is the best predictor once some of the stage is done.
-    const stageLeft =
-      share > 0.05 && inStage > 0.5 ? (inStage * (1 - share)) / share : here * (1 - share) * this.#scale();
+    const stageLeft = share > 0.05 && inStage > 0.5 ? (inStage * (1 - share)) / share : here * (1 - share);
     const known = this.#measured || (now - this.#start > 2000 && this.#fraction > 0.03);
-    return known ? stageLeft + after * this.#scale() : null;
+    return known ? stageLeft + later : null;
   }
 
   /** Seconds left as reported: `left` without its jumps. */
@@ -122,14 +137,14 @@ export class EtaEstimator {
   }
 
   /**
-   * Real seconds per expected second, over the finished stages; skipped stages (no time) do not
-   * count.
+   * Real seconds per expected second, over the finished stages; skipped stages (no time) and those
+   * with a time limit do not count.
    */
   #scale(): number {
     let real = 0;
     let expected = 0;
     for (const [stage, seconds] of this.#spent) {
-      if (seconds < 0.05) continue;
+      if (seconds < 0.05 || this.#limited.has(stage)) continue;
       real += seconds;
       expected += this.#expected.get(stage) ?? 0;
     }

@@ -22,8 +22,12 @@ export interface WorkerChannel {
 export interface WorkerResources {
   /** The context without reporting, which this module adds. */
   readonly context: Pick<StageContext, 'executor' | 'latency' | 'artifact' | 'memo'>;
-  /** Expected seconds per stage, in order, and whether they were measured. */
-  readonly expected: { readonly seconds: Readonly<Record<string, number>>; readonly measured: boolean };
+  /** Expected seconds per stage, in order, whether they were measured, and the stages whose seconds are a time limit. */
+  readonly expected: {
+    readonly seconds: Readonly<Record<string, number>>;
+    readonly measured: boolean;
+    readonly limited?: readonly string[];
+  };
   /** Called when the task has succeeded. */
   finished(seconds: Readonly<Record<string, number>>): void;
 }
@@ -85,7 +89,12 @@ async function run(start: Extract<HostFrame, { type: 'start' }>, options: Worker
     const task = Object.hasOwn(options.tasks, start.task) ? options.tasks[start.task] : undefined;
     if (!task) throw new SecateurError('internal', { reason: `there is no task ${start.task}` });
     const resources = await options.open(start);
-    const eta = new EtaEstimator(resources.expected.seconds, resources.expected.measured);
+    const eta = new EtaEstimator(
+      resources.expected.seconds,
+      resources.expected.measured,
+      Date.now,
+      resources.expected.limited,
+    );
     const report = throttle(options.progressIntervalMs ?? 100);
     const ctx: StageContext = {
       ...resources.context,

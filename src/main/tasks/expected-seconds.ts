@@ -36,7 +36,12 @@ export function expectedSeconds(
   input: unknown,
   past: Readonly<Record<string, number>>,
   own: boolean,
-): { seconds: Readonly<Record<string, number>>; measured: boolean } {
+): {
+  readonly seconds: Readonly<Record<string, number>>;
+  readonly measured: boolean;
+  /** Stages whose seconds are the user's time limit. */
+  readonly limited: readonly string[];
+} {
   const seconds: Record<string, number> = { ...WEIGHTS[task], ...past };
   const recovery = (input as { recipe?: { recovery?: { enabled?: boolean; seconds?: number } } } | null)?.recipe
     ?.recovery;
@@ -52,5 +57,6 @@ export function expectedSeconds(
   }
   // Without pictures no answers are compared.
   if ((input as { images?: readonly string[] } | null)?.images?.length === 0) delete seconds['answers'];
-  return { seconds, measured: own && Object.keys(past).length > 0 };
+  const limited = training || (recovery?.enabled && recovery.seconds) ? ['recover'] : [];
+  return { seconds, measured: own && Object.keys(past).length > 0, limited };
 }

@@ -33,7 +33,7 @@ export async function openWorker(
   thread?: string,
 ): Promise<{
   context: Pick<StageContext, 'executor' | 'latency' | 'artifact' | 'memo'>;
-  expected: { seconds: Readonly<Record<string, number>>; measured: boolean };
+  expected: ReturnType<typeof expectedSeconds>;
   finished(seconds: Readonly<Record<string, number>>): void;
 }> {
   weighExternalMemory();

@@ -98,7 +98,7 @@ export async function recoverPackage(o: RecoverOptions, ctx: StageContext): Prom
       { recover, threads, seed: SEED },
       ctx.executor,
       (p) =>
-      ctx.progress({ stage: 'recover', message: `step ${p.step}, KL ${p.loss.toPrecision(3)}, on other questions ${p.best.toPrecision(3)}, ${Math.ceil(p.secondsLeft)} s left`, done: p.done }), // prettier-ignore
+      ctx.progress({ stage: 'recover', message: `step ${p.step}, KL ${p.loss.toPrecision(3)}, on other questions ${p.best.toPrecision(3)}`, done: p.done }), // prettier-ignore
     );
     const { weights } = learned.trained;
     const models = weights ? subject.models(weights) : new Map<string, Model>();

@@ -48,7 +48,6 @@ export interface TrainingProgress {
   readonly step: number;
   readonly loss: number;
   readonly best: number;
-  readonly secondsLeft: number;
 }
 
 /** @throws 'gradient-unsupported', 'runtime-rejected' */
@@ -95,8 +94,7 @@ export async function train(
         stale = better ? 0 : stale + 1;
         if (stale >= PATIENCE && (elapsed() > LATE * o.seconds || loss < best.kl / OWN)) break;
       }
-      const left = Math.max(0, o.seconds - elapsed());
-      onStep({ done: Math.min(0.99, elapsed() / o.seconds), step: trainer.count, loss, best: best.kl, secondsLeft: left }); // prettier-ignore
+      onStep({ done: Math.min(0.99, elapsed() / o.seconds), step: trainer.count, loss, best: best.kl}); // prettier-ignore
     }
     if (trainer.count > 0) {
       await consider('average');
