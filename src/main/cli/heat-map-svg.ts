@@ -6,7 +6,7 @@ export interface Panel {
   readonly map: HeatMap;
 }
 
-const SIDE = 180;
+const SIDE = 220;
 const GAP = 24;
 const HEAD = 38;
 const PER_ROW = 4;
@@ -41,7 +41,7 @@ export function heatMapSvg(panels: readonly Panel[]): string {
 </style>
 <rect class="page" width="${width}" height="${height}"/>
 ${drawn.join('\n')}
-${legend(GAP, height - LEGEND, panels[0]!.map.pictures)}
+${legend(GAP, height - LEGEND, countOf(panels))}
 </svg>
 `;
 }
@@ -62,12 +62,18 @@ ${cells.join('\n')}
 ${cross}</g>`;
 }
 
-function legend(x: number, y: number, pictures: number): string {
+/** A selection behind the encoder is counted once per picture, a cut inside the decoder once per question. */
+function countOf(panels: readonly Panel[]): string {
+  const counts = new Set(panels.map(({ map }) => map.pictures));
+  return counts.size === 1 ? `${[...counts][0]} pictures` : 'pictures or questions';
+}
+
+function legend(x: number, y: number, counted: string): string {
   const steps = [0, 0.05, 0.1, 0.25, 0.5, 1];
   const boxes = steps.map((share, i) => {
     const at = `x="${x + i * 42}" y="${y}" width="40" height="10"`;
     return `<rect class="cell" ${at}/>${share > 0 ? `<rect class="kept" fill-opacity="${opacity(share)}" ${at}/>` : ''}<text class="small" x="${x + i * 42}" y="${y + 23}" font-size="10">${100 * share}%</text>`;
   });
   return `${boxes.join('\n')}
-<text class="small" x="${x + steps.length * 42 + 8}" y="${y + 9}" font-size="10">share of ${pictures} pictures in which</text><text class="small" x="${x + steps.length * 42 + 8}" y="${y + 22}" font-size="10">the token stays; + centre</text>`;
+<text class="small" x="${x + steps.length * 42 + 8}" y="${y + 9}" font-size="10">share of ${counted} in which</text><text class="small" x="${x + steps.length * 42 + 8}" y="${y + 22}" font-size="10">the token stays; + centre</text>`;
 }

@@ -36,5 +36,8 @@ it('draws one panel per method, with the share of every cell and names that are 
   expect(svg.match(/<title>row/g)).toHaveLength(4);
   expect(svg).toContain('row 2, column 1: 25%');
   expect(svg).toContain('prefers-color-scheme: dark');
+  expect(svg).toContain('share of 4 pictures in which');
+  const more = { title: 'b', map: { ...map(1, 1, [1]), pictures: 9 } };
+  expect(heatMapSvg([{ title: 'a', map: map(1, 1, [1]) }, more])).toContain('share of pictures or questions in which');
   expect(await sharp(Buffer.from(svg)).metadata()).toMatchObject({ format: 'svg' });
 });
