@@ -7,7 +7,7 @@ import type { Recipe } from '../../shared/model/job.ts';
 import { PRESETS } from '../../shared/model/recipes.ts';
 import { recipeFields } from './recipe-fields.ts';
 import { recipeSchema } from './recipe-schema.ts';
-import { allocations, criteria, parseRecipe } from './recipes.ts';
+import { allocations, criteria, parseRecipe, tokenChoices } from './recipes.ts';
 
 const presets = Object.values(PRESETS);
 
@@ -100,4 +100,9 @@ describe('docs/recipes.md', () => {
     const names = criteria().map((c) => `\`${c.name}\``);
     expect(named.map(([name]) => name)).toEqual(names.filter((n) => n !== '`auto`'));
   });
+});
+
+it('lists every value of the key tokens with a summary', () => {
+  expect(tokenChoices().map((c) => c.name)).toEqual(recipeFields()['tokens']!.choices);
+  for (const { summary } of tokenChoices()) expect(summary).toMatch(/^[A-Z]/);
 });

@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { SecateurError } from '../../shared/contract/errors.ts';
 import { allAllocationMethods } from '../engine/allocation/methods/registry.ts';
 import { allCriteria } from '../engine/criteria/registry.ts';
+import { TOKEN_METHODS } from '../engine/structures/tokens/registry.ts';
 import type { Recipe } from '../../shared/model/job.ts';
 import { AUTO, DEFAULT_PRESET, PRESETS } from '../../shared/model/recipes.ts';
 import type { PresetName } from '../../shared/model/recipes.ts';
@@ -31,6 +32,13 @@ export const criteria = (): { name: string; summary: string; needs: string }[] =
 /** All allocation methods with a summary, for lists of choices. */
 export const allocations = (): { name: string; summary: string }[] =>
   allAllocationMethods().map(({ name, summary }) => ({ name, summary }));
+
+/** All values of the recipe key `tokens` with a summary, for lists of choices. */
+export const tokenChoices = (): { name: string; summary: string }[] => [
+  { name: AUTO, summary: 'Compares fewer tokens with other structures, where the model is a transformer and has data' },
+  { name: 'none', summary: 'All tokens stay' },
+  ...TOKEN_METHODS.map(({ name, summary }) => ({ name, summary })),
+];
 
 /** Loads a preset by name or a JSON file by path. Throws `recipe-not-found` or `recipe-invalid`. */
 export function loadRecipe(nameOrPath: string | undefined, cwd: string): Recipe {

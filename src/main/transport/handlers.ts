@@ -23,7 +23,7 @@ import type { FileAccess } from '../services/files.ts';
 import type { Services } from '../services/index.ts';
 import { estimatesFrom } from '../services/estimates.ts';
 import { recipeFields } from '../services/recipe-fields.ts';
-import { allocations, criteria } from '../services/recipes.ts';
+import { allocations, criteria, tokenChoices } from '../services/recipes.ts';
 import { JOBS } from '../services/jobs.ts';
 import { summaryOf } from '../services/summaries.ts';
 import type { RouterOptions } from './router.ts';
@@ -187,6 +187,7 @@ export function handlersFor({ services, options, files, emit }: HandlerContext):
       fields: recipeFields(),
       allocations: allocations(),
       criteria: criteria(),
+      tokens: tokenChoices(),
     }),
     'jobs.start': async (i) => {
       const device = await devices.resolve(undefined);

@@ -32,6 +32,13 @@ describe('the figures of a result', () => {
     expect(new Set(rows.map((r) => r.key)).size).toBe(rows.length);
   });
 
+  it('of an output that cannot be judged are one row with the reason', () => {
+    const unjudged = 'the original gives the same class for every sample';
+    const output = { name: 'a', reading: 'classes', samples: 32, agreement: 1, unjudged } as const;
+    const rows = qualityRows(null, { samples: 32, snrDb: 1, agreement: 1, outputs: [output] });
+    expect(rows).toMatchObject([{ kind: 'agreement', after: null, unjudged }]);
+  });
+
   it('of an earlier version are one row', () => {
     expect(figures(qualityRows(null, { samples: 9, snrDb: 1, agreement: 0.5 }))).toEqual([
       ['agreement', null, 1, 0.5, 9, null],

@@ -39,8 +39,9 @@ export function qualityRows(before: Quality | null, after: Quality): QualityRow[
       reading: o.reading,
       samples: o.samples,
     };
+    // An agreement that says nothing is not shown beside the reason.
     if (o.unjudged !== undefined) rows.push({ ...named, key: o.name, kind: 'agreement', unjudged: o.unjudged });
-    if (o.agreement !== undefined)
+    else if (o.agreement !== undefined)
       rows.push({
         ...named,
         key: o.name,

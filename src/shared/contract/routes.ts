@@ -251,6 +251,8 @@ export interface RecipeCatalogue {
   readonly fields: Readonly<Record<string, RecipeField>>;
   readonly allocations: readonly { readonly name: string; readonly summary: string }[];
   readonly criteria: readonly { readonly name: string; readonly summary: string; readonly needs: string }[];
+  /** Values of the key `tokens`. */
+  readonly tokens: readonly { readonly name: string; readonly summary: string }[];
 }
 
 export interface Routes {

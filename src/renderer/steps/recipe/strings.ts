@@ -32,7 +32,6 @@ export const strings = {
   allocation: 'Allocation',
   compensation: 'Compensation',
   tokens: 'Fewer tokens',
-  tokensHelp: 'For transformers: auto compares fewer tokens with other structures. Needs data',
   recovery: 'Recovery',
   seconds: 'Time limit in seconds',
   floor: 'Minimum keep ratio',
