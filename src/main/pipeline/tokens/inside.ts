@@ -83,7 +83,8 @@ export class InsideMethods {
       },
       configs: {},
       dims: visionDims(encoder, { images }),
-      notes: report.route === 'span' ? [`The picture must begin at token ${start} of every prompt.`] : [],
+      notes:
+        report.route === 'span' ? [`The picture must begin at token ${start} of every prompt, counted from 0.`] : [],
     };
   }
 
