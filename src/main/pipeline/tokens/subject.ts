@@ -60,7 +60,11 @@ export async function openSubject(
     throw new SecateurError('workload-setting', { name: 'image', reason: 'it follows from the package and from --keep' }); // prettier-ignore
   const pkg = openPackage(path, { settings });
   const encoder = visionOf(pkg);
-  const opened = await openEncoder(pkg, encoder, executor, true);
+  // Only pictures of any size need runs at several sizes: smaller ones then need no other graph.
+  const isFixed = pixelsOf(encoder)
+    .shape.slice(-2)
+    .every((d) => typeof d === 'number');
+  const opened = await openEncoder(pkg, encoder, executor, isFixed);
   const place = featurePlace(opened.model, opened.facts);
   if ('refused' in place) return refuse(place.refused);
   const { kind } = partsOf(pkg.shape);
