@@ -68,6 +68,7 @@ describe('a job on a transformer', () => {
     expect(r.tokens!.schedule!.method).toBe('stride');
     expect(r.tokens!.left).toBeLessThan(r.tokens!.before);
     expect(r.tokens!.tried.map((t) => t.way)).toEqual(['tokens']);
+    expect(ran).toContain('token-fit');
     expect(r.result!.macs).toBeLessThan(0.6 * r.baseline.macs);
     expect(r.groups.every((g) => g.kept === g.units)).toBe(true);
     const plan = JSON.parse(readFileSync(join(r.bundle!, 'secateur/plan.json'), 'utf8')) as Plan;

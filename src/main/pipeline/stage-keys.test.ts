@@ -29,7 +29,8 @@ const INPUTS: Record<string, readonly string[]> = {
   split: ['dataset', 'holdout', 'seed'],
   calibration: ['source', 'samples', 'count', 'size', 'seed'],
   'larger-batches': ['prepared', 'calibration'],
-  'fewer-tokens': ['source', 'prepared', 'schedule', 'batch', 'runtime'],
+  'token-cut': ['prepared', 'schedule'],
+  'fewer-tokens': ['source', 'prepared', 'cut', 'batch', 'runtime'],
   // Results about the machine and the conditions.
   providers: ['device'],
   baseline: TIMED,
@@ -47,6 +48,7 @@ const INPUTS: Record<string, readonly string[]> = {
   tokens: ['prepared', 'calibration', 'tokens', 'seed', 'threads', 'search'],
   allocate: [...COST, 'known', 'search'],
   // Results of one plan.
+  'token-fit': ['prepared', 'schedule', 'calibration', 'threads'],
   compensate: ['prepared', 'calibration', 'plan', 'compensation', 'rounds', 'threads'],
   recover: ['prepared', 'compensated', 'samples', 'seed', 'threads', 'seconds', 'optimizer', 'learningRate', 'batch', 'temperature', 'alpha', 'augment'], // prettier-ignore
   result: ['result', 'original'],

@@ -9,18 +9,16 @@ import { BAND } from '../engine/allocation/fit-budget.ts';
 import { findTokenPlaces } from '../engine/structures/tokens/places.ts';
 import { openModelFile } from '../storage/model-files.ts';
 import type { StageContext } from './context.ts';
-import { jobLeaf, limitLeaves } from './leaves.ts';
+import { jobLeaf } from './leaves.ts';
 import { missedByAll } from './missed-budget.ts';
 import type { Job } from './open-job.ts';
 import { measureOriginal, openSearch, type MeasuredOriginal } from './open-search.ts';
 import { withPhases } from './measure/phases.ts';
-import { drawCalibration, lastSamples, type Calibration } from './prepare/calibration.ts';
-import { withFewerTokens } from './prepare/with-tokens.ts';
-import { sampleLimits } from './search/sample-limits.ts';
+import { lastSamples, type Calibration } from './prepare/calibration.ts';
+import { reduceTokens, tokenSamples } from './reduce-tokens.ts';
 import { openDistance } from './search/sensitivity.ts';
-import { tokenSchedules, type TriedSchedule } from './search/token-schedules.ts';
+import { goalsFor, tokenSchedules, type TriedSchedule } from './search/token-schedules.ts';
 import { searchPlan, type SearchOptions } from './search-plan.ts';
-import { now } from './stage.ts';
 
 /** A job on one of the models, with its search. */
 export interface OpenedSearch {
@@ -117,17 +115,21 @@ async function variantsOf(
     return null;
   }
   const search = jobLeaf(ctx.job, { compare: beside.compare, budgetRatio });
-  const calibration = await calibrationKeyed(job, ctx);
+  const calibration = await tokenSamples(inputs, request.recipe, ctx);
   const given = { ...inputs, calibration, tokens: inputs.recipe.tokens, search };
   const { value: tried } = await tokenSchedules.run(given, ctx);
-  const alone = leastCost(tried.filter((t) => t.ratio <= BAND[1] * budgetRatio));
-  const joint = leastCost(tried.filter((t) => t.ratio < 1 && t.ratio <= Math.sqrt(budgetRatio) && t !== alone));
+  const [, ...splits] = goalsFor(budgetRatio);
+  const within = (ratio: number): TriedSchedule | null => leastCost(tried.filter((t) => t.ratio <= ratio));
+  const alone = within(BAND[1] * budgetRatio);
   const others = channels || blocks;
+  const joint = others ? new Set(splits.map(within)) : new Set<TriedSchedule | null>();
   const variants: Variant[] = [
     ...(others && tokens === 'auto' ? [{ way: 'other structures' as const, tried: null }] : []),
-    ...(others && joint && joint.cost < (alone?.cost ?? Infinity)
-      ? [{ way: 'tokens and other structures' as const, tried: joint }]
-      : []),
+    ...[...joint].flatMap((t) =>
+      t && t !== alone && t.cost < (alone?.cost ?? Infinity)
+        ? [{ way: 'tokens and other structures' as const, tried: t }]
+        : [],
+    ),
     ...(alone ? [{ way: 'tokens' as const, tried: alone }] : []),
   ];
   if (variants.length === 0) {
@@ -140,10 +142,6 @@ async function variantsOf(
 const leastCost = (list: readonly TriedSchedule[]): TriedSchedule | null =>
   list.reduce<TriedSchedule | null>((best, t) => (best && best.cost <= t.cost ? best : t), null);
 
-const calibrationKeyed = async ({ inputs, prepared, request }: Job, ctx: StageContext) => {
-  const limits = limitLeaves(sampleLimits(prepared, request.recipe.calibrationSamples));
-  return now(drawCalibration.later({ ...inputs, size: limits.batch, count: limits.calibration }, ctx));
-};
 /** Opens the search in one variant. @param o.share of the time limit of the allocation */
 async function openVariant(
   job: Job,
@@ -166,8 +164,9 @@ async function openVariant(
 /** The job on the model with fewer tokens. The original stays what latency and quality are compared with. */
 async function withSchedule(job: Job, schedule: TokenSchedule, ctx: StageContext): Promise<Job> {
   const { inputs, request } = job;
-  const { source, prepared: whole } = inputs;
-  const prepared = await withFewerTokens({ source, prepared: whole, schedule, batch: request.budget.batch }, ctx);
+  const { prepared: whole } = inputs;
+  const { recipe, budget } = request;
+  const prepared = await reduceTokens(inputs, { schedule, recipe, batch: budget.batch }, ctx);
   const timed = await withPhases(prepared, request.phases);
   return {
     ...job,

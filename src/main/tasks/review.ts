@@ -23,7 +23,7 @@ import type { Keyed } from '../pipeline/stage.ts';
 import { latencyStage } from '../pipeline/measure/latency-stage.ts';
 import { loadWithHash } from '../pipeline/prepare/load.ts';
 import { withMeanings } from '../pipeline/prepare/readings.ts';
-import { withFewerTokens } from '../pipeline/prepare/with-tokens.ts';
+import { reduceTokens } from '../pipeline/reduce-tokens.ts';
 import { samplePredictions } from './sample-predictions.ts';
 import { sized } from '../pipeline/prepare/sized.ts';
 import { openJobModel } from '../pipeline/prepare/open-model.ts';
@@ -58,7 +58,9 @@ export async function runReview({ request: asked, report }: ReviewRequest, ctx: 
     const whole = await withMeanings(bare, from, ctx);
     const schedule = report.tokens?.schedule;
     // With fewer tokens, widths cost and take what they do in the model with fewer tokens.
-    const read = schedule ? await withFewerTokens({ source, prepared: whole, schedule, batch }, ctx) : whole;
+    const inputs = { source, prepared: whole, samples: data.samples, seed: seedLeaf(request), threads: threadsLeaf(localDevice().cores) }; // prettier-ignore
+    const recipe = resolveRecipe(request.recipe, whole.value, data.dataset !== null);
+    const read = schedule ? await reduceTokens(inputs, { schedule, recipe, batch }, ctx) : whole;
     const prepared = read.value;
     const baselineMs = report.baseline.p50Ms;
     const { budget } = request;

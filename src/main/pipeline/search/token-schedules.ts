@@ -7,9 +7,10 @@ import type { Recipe } from '../../../shared/model/job.ts';
 import { BAND } from '../../engine/allocation/fit-budget.ts';
 import type { Model } from '../../engine/ir/model.ts';
 import { thin } from '../../engine/latency/staircase.ts';
-import { frontier, halfway, tokenCandidates, type TokenCandidate } from '../../engine/structures/tokens/candidates.ts';
+import { frontier, tokenCandidates, type TokenCandidate } from '../../engine/structures/tokens/candidates.ts';
+import { aimAt } from '../../engine/structures/tokens/aim.ts';
 import { cutTokens } from '../../engine/structures/tokens/cut.ts';
-import { findTokenPlaces, type TokenPlaces } from '../../engine/structures/tokens/places.ts';
+import { findTokenPlaces } from '../../engine/structures/tokens/places.ts';
 import { TOKEN_METHODS } from '../../engine/structures/tokens/registry.ts';
 import type { StageContext } from '../context.ts';
 import type { Compare } from '../measure/paired-benchmark.ts';
@@ -37,14 +38,16 @@ export interface TokenScope {
 const MOST = 8;
 /** A session's place in memory makes fast models some percent faster or slower, so each is opened several times. */
 const LOOK = { maxSeconds: 0.8, openings: 3 };
-/** Schedules tried between two others to come nearer to the budget. */
-const REFINEMENTS = 3;
+/** Schedules measured at each goal, after the list. */
+const AIMS = 4;
+/** Share of a goal that is aimed at: the middle of what counts as met. */
+const AIM = (BAND[0] + BAND[1]) / 2;
 /** Samples that rank schedules. */
 const SAMPLES = 128;
 
 export const tokenSchedules = stage({
   name: 'tokens',
-  version: 3,
+  version: 4,
   inputs: {
     prepared: input<Prepared>(),
     calibration: input<Calibration>(),
@@ -71,9 +74,9 @@ export const tokenSchedules = stage({
       });
       tried.push({ schedule: c.schedule, cost: c.cost, ratio: await measure(c.schedule) });
     }
-    for (const goal of [search.budgetRatio, Math.sqrt(search.budgetRatio)])
-      for (let i = 0; i < REFINEMENTS; i++) {
-        const schedule = nextTo(BAND[1] * goal, tried, { candidates, found });
+    for (const goal of goalsFor(search.budgetRatio))
+      for (let i = 0; i < AIMS; i++) {
+        const schedule = aimAt(AIM * goal, [...costed, ...tried], found);
         if (!schedule) break;
         tried.push({ schedule, cost: await distance(cut(schedule)), ratio: await measure(schedule) });
       }
@@ -82,37 +85,15 @@ export const tokenSchedules = stage({
   codec: jsonFile<TriedSchedule[]>('schedules.json'),
 });
 
-/** Half way between the best schedule within a time and the next one of its kind that keeps more, or all tokens. */
-function nextTo(
-  goal: number,
-  tried: readonly TriedSchedule[],
-  { candidates, found }: { readonly candidates: readonly TokenCandidate[]; readonly found: TokenPlaces },
-): TokenSchedule | null {
-  const within = tried.filter((t) => t.ratio <= goal);
-  const best = within.length > 0 ? within.reduce((a, b) => (b.cost < a.cost ? b : a)) : null;
-  if (!best || best.ratio >= (BAND[0] / BAND[1]) * goal) return null;
-  const kept = (s: TokenSchedule): number => s.steps.reduce((sum, { keep }) => sum + keep, 0);
-  const fits = new Set(within.map((t) => JSON.stringify(t.schedule)));
-  const more = [...candidates, ...tried]
-    .map((c) => c.schedule)
-    .concat(allTokens(best.schedule, found))
-    .filter((s) => kept(s) > kept(best.schedule) && !fits.has(JSON.stringify(s)))
-    .sort((a, b) => kept(a) - kept(b));
-  for (const s of more) {
-    const middle = halfway(best.schedule, s);
-    if (middle) return middle;
-  }
-  return null;
-}
-
-/** The schedule with every token kept. */
-const allTokens = (s: TokenSchedule, { places }: TokenPlaces): TokenSchedule => ({
-  ...s,
-  steps: s.steps.map(({ place }) => {
-    const { count, fixed } = places.find((p) => p.name === place)!;
-    return { place, keep: count - fixed };
-  }),
-});
+/**
+ * Latencies over the original's that fewer tokens are searched for: the budget, and two splits of it with other
+ * structures, half each and three quarters by tokens, in factors.
+ */
+export const goalsFor = (budgetRatio: number): readonly [alone: number, ...joint: number[]] => [
+  budgetRatio,
+  budgetRatio ** 0.5,
+  budgetRatio ** 0.75,
+];
 
 type Tools = Pick<StageContext, 'executor' | 'progress'>;
 

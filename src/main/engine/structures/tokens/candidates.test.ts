@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { prepare } from '../../../../../test/support/prune.ts';
 import { buildTransformer } from '../../../../../test/support/transformer.ts';
-import { frontier, halfway, scheduleFor, tokenCandidates } from './candidates.ts';
+import { frontier, scheduleFor, tokenCandidates } from './candidates.ts';
 import { findTokenPlaces } from './places.ts';
 import { TOKEN_METHODS, tokenMethod } from './registry.ts';
 import { resolveSchedule } from './schedule.ts';
@@ -53,22 +53,6 @@ describe('a schedule for a number of tokens', () => {
     const { places, layers } = await found();
     const bare = places.map(({ attention: _, ...rest }) => rest);
     expect(scheduleFor({ places: bare, layers }, tokenMethod('evit')!, 9)).toBeNull();
-  });
-});
-
-describe('half way', () => {
-  const at = (...keeps: number[]) => ({
-    method: 'tome',
-    seed: 1,
-    steps: keeps.map((keep, i) => ({ place: `p${i}`, keep })),
-  });
-  it('keeps the mean number at each place', () => {
-    expect(halfway(at(30, 10), at(20, 4))!.steps.map((s) => s.keep)).toEqual([25, 7]);
-  });
-  it('does not exist between neighbours, other methods and methods of certain numbers', () => {
-    expect(halfway(at(30, 10), at(29, 10))).toBeNull();
-    expect(halfway(at(30, 10), { ...at(20, 4), method: 'evit' })).toBeNull();
-    expect(halfway({ ...at(9), method: 'pool' }, { ...at(4), method: 'pool' })).toBeNull();
   });
 });
 

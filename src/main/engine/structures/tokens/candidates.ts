@@ -2,7 +2,6 @@
 import type { TokenSchedule } from '../../../../shared/model/types.ts';
 import type { TokenMethod } from './method.ts';
 import type { TokenPlace, TokenPlaces } from './places.ts';
-import { tokenMethod } from './registry.ts';
 import { gridOf, unmet } from './schedule.ts';
 
 export interface TokenCandidate {
@@ -21,8 +20,8 @@ const STAGES = [0.25, 0.5, 0.75];
 const ONCE = [0, 0.25, 0.5];
 
 /**
- * Schedules of the methods that the model's places can use. Merging goes on behind every layer (ToMe, section 3),
- * methods by attention work in stages, and the others select once.
+ * Schedules of the methods that the model's places can use. Merging goes on behind every layer (ToMe, section 3) or in
+ * stages, which costs less time, methods by attention work in stages, and the others select once.
  */
 export function tokenCandidates(
   { places, layers }: Pick<TokenPlaces, 'places' | 'layers'>,
@@ -61,9 +60,9 @@ export function scheduleFor(
 
 /** Lists of places that one schedule of the method uses, those of methods that select once from shallow to deep. */
 function placesFor(method: TokenMethod, usable: readonly TokenPlace[], layers: number): TokenPlace[][] {
-  if (method.merges) return [[...usable]];
   const near = (depth: number): TokenPlace => usable.find((p) => p.layer >= depth * layers) ?? usable.at(-1)!;
   const distinct = (depths: readonly number[]): TokenPlace[] => [...new Set(depths.map(near))];
+  if (method.merges) return [[...usable], distinct(STAGES)];
   if (method.needs.includes('attention') && !method.needs.includes('grid')) return [distinct(STAGES)];
   return distinct(ONCE).map((p) => [p]);
 }
@@ -90,7 +89,8 @@ function scheduleAt(
   return steps.length > 0 ? { method: method.name, seed, steps } : null;
 }
 
-function shareOf({ steps }: TokenSchedule, places: readonly TokenPlace[], layers: number): number {
+/** Tokens that the layers of attention read, as a share of all. */
+export function shareOf({ steps }: TokenSchedule, places: readonly TokenPlace[], layers: number): number {
   const { count } = places[0]!;
   let read = 0;
   for (let layer = 0; layer < layers; layer++) {
@@ -99,18 +99,6 @@ function shareOf({ steps }: TokenSchedule, places: readonly TokenPlace[], layers
     read += last ? last.keep + fixed : count;
   }
   return read / (count * layers);
-}
-
-/**
- * A schedule half way between two of the same method and places. Null where there is none, and where the method keeps
- * certain numbers only.
- */
-export function halfway(a: TokenSchedule, b: TokenSchedule): TokenSchedule | null {
-  const alike = a.method === b.method && a.steps.map((s) => s.place).join() === b.steps.map((s) => s.place).join();
-  if (!alike || tokenMethod(a.method)?.levels) return null;
-  const steps = a.steps.map((s, i) => ({ place: s.place, keep: Math.round((s.keep + b.steps[i]!.keep) / 2) }));
-  const same = (other: TokenSchedule): boolean => steps.every((s, i) => s.keep === other.steps[i]!.keep);
-  return same(a) || same(b) ? null : { ...a, steps };
 }
 
 /** The candidates that no other one beats in both figures, cheapest first. */

@@ -16,19 +16,43 @@ import { receivedAttention } from './support/attention.ts';
 import { keptTokens, takeEntries } from './support/rows.ts';
 import { gridOf, resolveSchedule, type ResolvedSchedule, type ResolvedStep } from './schedule.ts';
 
+/** A model with its places. */
+interface Tokenized {
+  readonly model: Model;
+  readonly facts: Facts;
+  readonly places: readonly TokenPlace[];
+}
+
+/** The tokens that one step selects. */
+export interface Selected {
+  /** Value of the original whose tokens are selected. */
+  readonly from: Value;
+  /** int64 [B, K], a value of the cut model: indices among the tokens that the step before left. */
+  readonly index: Value;
+}
+
+export interface TokenCut {
+  readonly model: Model;
+  /** Original value to value of the cut model, for values that remain. */
+  readonly values: ReadonlyMap<Value, Value>;
+  /** In the order of the model. */
+  readonly selected: readonly Selected[];
+}
+
 /**
  * @returns the model with fewer tokens. Works for any batch.
  * @throws SecateurError 'plan-invalid' where the schedule does not fit the model
  */
-export function cutTokens(
-  { model, facts, places }: { readonly model: Model; readonly facts: Facts; readonly places: readonly TokenPlace[] },
-  schedule: TokenSchedule,
-): Model {
+export const cutTokens = (original: Tokenized, schedule: TokenSchedule): Model => traceCut(original, schedule).model;
+
+/** The same, with the way from the original's values to those of the cut model. */
+export function traceCut({ model, facts, places }: Tokenized, schedule: TokenSchedule): TokenCut {
   const resolved = resolveSchedule(schedule, places);
   const steps = resolved.steps.filter((s) => s.keep < s.count - s.place.fixed);
-  const edit = (copy: CutCopy): void => edits(copy, { ...resolved, steps }, model.opset);
-  const { model: cut } = applyDraft({ model, facts }, { removal: removalOf(steps), rewiring: [edit] });
-  return cut;
+  let selected: readonly Selected[] = [];
+  const edit = (copy: CutCopy): void => void (selected = edits(copy, { ...resolved, steps }, model.opset));
+  const { model: cut, values } = applyDraft({ model, facts }, { removal: removalOf(steps), rewiring: [edit] });
+  return { model: cut, values, selected };
 }
 
 /**
@@ -48,8 +72,9 @@ function removalOf(steps: readonly ResolvedStep[]): Map<Value, Map<number, Set<n
 }
 
 /** Inserts the selections, one step after the other. */
-function edits(copy: CutCopy, { method, seed, steps }: ResolvedSchedule, opset: number): void {
+function edits(copy: CutCopy, { method, seed, steps }: ResolvedSchedule, opset: number): Selected[] {
   let sizes: Value | undefined;
+  const selected: Selected[] = [];
   for (const [i, { place, count, keep }] of steps.entries()) {
     const tokens = copy.value(place.value);
     // Its shape was written as if it had been cut; it still has all tokens of the step.
@@ -60,10 +85,12 @@ function edits(copy: CutCopy, { method, seed, steps }: ResolvedSchedule, opset: 
     const given = inputsAt(b, place, { tokens, count, sizes, seed, value: (v) => copy.value(v) });
     const selection = method.emit(b, given, keep);
     const kept = keptTokens(b, given, selection);
+    selected.push({ from: place.value, index: selection.index });
     for (const { node, index } of readers) node.setInput(index, kept);
     sizes = selection.sizes ?? (sizes && takeEntries(b, sizes, selection.index));
     if (sizes) carry(copy, sizes, place, steps[i + 1]?.place, { opset, fixed: place.fixed, keep });
   }
+  return selected;
 }
 
 /**
