@@ -54,8 +54,8 @@ function page(log: VlmLog): string {
   return `# The vision-language sample: questions about procedural scenes
 
 A small decoder-only vision-language model. It sees a picture of ${s.picture} x ${s.picture} pixels with three to six coloured shapes on a
-6 x 6 grid and answers questions in words: \`where is the red ring ?\` (\`row2 col5\`), \`what colour is the ring ?\`, \`what
-shape is the red thing ?\`, \`how many rings ?\`, \`is there a red ring ?\`. Pictures and questions are drawn from a seed by
+6 x 6 grid and answers questions in words: \`where is the red ring\` (\`row2 col5\`), \`what colour is the ring\`, \`what
+shape is the red thing\`, \`how many rings\`, \`is there a red ring\`. Pictures and questions are drawn from a seed by
 \`src/main/engine/sample/vlm\`; the network is trained by \`npm run samples -- --only vlm\` with the project's own autodiff.
 That command writes this folder and \`../scenes-vlm-gqa\`, this page included. Licence: as the project.
 
@@ -63,7 +63,7 @@ That command writes this folder and \`../scenes-vlm-gqa\`, this page included. L
 
 The layout is that of LLaVA in transformers.js: \`onnx/vision_encoder.onnx\` (\`pixel_values\` to ${imageTokens(s)} image tokens),
 \`onnx/embed_tokens.onnx\`, \`onnx/decoder_model_merged.onnx\` with its cache, and the configurations and the tokenizer beside
-them. A prompt is \`<image>where is the red ring ?\`; the processor repeats \`<image>\`, and the tokenizer begins with \`<bos>\`.
+them. A prompt is \`<image>where is the red ring\`; the processor repeats \`<image>\`, and the tokenizer begins with \`<bos>\`.
 The folder \`scenes-vlm-gqa\` holds the same weights with \`com.microsoft.GroupQueryAttention\`, which rotates inside and takes
 positions from the length of the cache.
 
