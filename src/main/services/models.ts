@@ -12,7 +12,7 @@ import type { ModelRepository } from '../storage/model-repository.ts';
 import { packageFiles } from '../storage/package-files.ts';
 
 /** A question about the example picture of the vision-language sample. */
-const EXAMPLE_QUESTION = 'where is the purple frame ?';
+const EXAMPLE_QUESTION = 'where is the purple frame';
 
 export class ModelService {
   readonly #models: ModelRepository;
