@@ -47,7 +47,7 @@ const SAMPLES = 128;
 
 export const tokenSchedules = stage({
   name: 'tokens',
-  version: 4,
+  version: 5,
   inputs: {
     prepared: input<Prepared>(),
     calibration: input<Calibration>(),

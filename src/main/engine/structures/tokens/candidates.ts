@@ -11,7 +11,7 @@ export interface TokenCandidate {
 }
 
 /** Shares of the tokens that stay behind the last step. */
-const LEVELS = [0.75, 0.55, 0.4, 0.28, 0.18];
+const LEVELS = [0.7, 0.4, 0.2];
 
 /** Depths, as shares of the layers, at which methods that need attention reduce tokens (EViT, section 3.1). */
 const STAGES = [0.25, 0.5, 0.75];
