@@ -30,8 +30,10 @@ interface Options {
   readonly threads: number;
   /** Leading tokens that always stay. */
   readonly fixed: number;
-  /** Default 1e-3. */
+  /** Pull towards the present weights; default 1e-3. */
   readonly ridge?: number;
+  /** Weight of all fixed tokens together over that of all others; default 1. Each counts as one token at least. */
+  readonly fixedWeight?: number;
   /** 0..1, with the fitted operator. */
   readonly onProgress?: (done: number, node: string) => void;
 }
@@ -57,7 +59,7 @@ export async function fitFewerTokens(
     o.onProgress?.(i / list.length, f.regression.node.label);
     const [x, target, base] = await valuesOf(f, { before, after });
     const index = f.steps > 0 ? shown[f.steps - 1]! : null;
-    const rows = rowsFor(index, o.fixed, { x, target, base });
+    const rows = rowsFor(index, { fixed: o.fixed, weight: o.fixedWeight ?? 1 }, { x, target, base });
     if (!rows || rowCount(x, f.regression.columns) < ENOUGH * f.regression.columns) continue;
     const fitted = await refit(executor, f.regression, { ...rows, kept: null }, { threads: o.threads, ridge: o.ridge ?? RIDGE, activation: null }); // prettier-ignore
     if (Number.isNaN(fitted.error)) continue;
@@ -145,16 +147,20 @@ interface Rows {
 }
 
 /**
- * Rows of the tokens that are shown. Fixed tokens are what most outputs are read from, so together they count as much as
- * all others: their rows are repeated. Null where the values are no rows of tokens.
+ * Rows of the tokens that are shown. Fixed tokens are what most outputs are read from, so they may count more than others:
+ * their rows are repeated. Null where the values are no rows of tokens.
  * @param index int64 [B, K] per batch
  */
-function rowsFor(index: readonly HostTensor[] | null, fixed: number, { x, target, base }: Rows): Rows | null {
+function rowsFor(
+  index: readonly HostTensor[] | null,
+  { fixed, weight }: { readonly fixed: number; readonly weight: number },
+  { x, target, base }: Rows,
+): Rows | null {
   const rank = x[0]!.dims.length;
   if (rank === 2) return target[0]!.dims.length === 2 ? { x, target, base } : null;
   if (rank !== 3 || !index || x[0]!.dims[1] !== index[0]!.dims[1] || target[0]!.dims.length !== 3) return null;
   const count = index[0]!.dims[1]!;
-  const times = fixed === 0 ? 1 : Math.max(1, Math.round((count - fixed) / fixed));
+  const times = fixed === 0 ? 1 : Math.max(1, Math.round((weight * (count - fixed)) / fixed));
   const repeated = Array.from({ length: fixed * (times - 1) }, (_, i) => i % fixed);
   const own = [...repeated, ...Array.from({ length: count }, (_, i) => i)];
   const all = (tensors: readonly HostTensor[]): HostTensor[] => tensors.map((t) => gather(t, () => own));
