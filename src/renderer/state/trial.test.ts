@@ -33,7 +33,7 @@ const settle = (): Promise<void> => new Promise((done) => setTimeout(done));
 const last = (route: string): Asked => asked.filter((a) => a.route === route).at(-1)!;
 const count = (route: string): number => asked.filter((a) => a.route === route).length;
 const report = (text: string) => ({ kind: 'answer', text, ids: [1], phases: [], notes: [], stop: 'end', promptTokens: 3, imageTokens: 16 }); // prettier-ignore
-const method = (name: string, levels: number[]) => ({
+const method = (name: string, levels: number[]): TokenLook['methods'][number] => ({
   name,
   summary: '',
   levels,
