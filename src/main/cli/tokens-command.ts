@@ -38,6 +38,12 @@ export function addTokensCommand(program: Command, session: Session): void {
         'how the decoder learns which tokens are of the picture (default: the one that most runners follow)',
       ).choices(['flag', 'span', 'input']),
     )
+    .addOption(
+      new Option(
+        '--positions <which>',
+        'positions of tokens that are selected behind the encoder: kept, as among all tokens, or new (default: kept where possible)',
+      ).choices(['kept', 'new']),
+    )
     .option('--out <dir>', 'folder of the new package (default: PACKAGE-METHOD here)')
     .option('--image <path>', 'picture, or folder of pictures, on which answers are compared (repeatable)', several)
     .option('--prompt <text>', 'prompt for every picture (repeatable)', several)

@@ -11,6 +11,7 @@ export interface TokensOptions {
   readonly method?: string;
   readonly layers?: readonly number[];
   readonly marks?: MarkRoute;
+  readonly positions?: 'kept' | 'new';
   readonly out?: string;
   readonly measure?: boolean;
   readonly image?: readonly string[];
@@ -61,6 +62,7 @@ export function tokensRequest(path: string, o: TokensOptions, cwd: string): Fewe
     method,
     ...(o.layers && { layers: o.layers }),
     ...(o.marks && { marks: o.marks }),
+    ...(o.positions && { positions: o.positions }),
     out: method === 'all' ? null : o.out === undefined ? defaultOut(folder, method, cwd) : resolve(cwd, o.out),
     ...(o.measure === false && { measure: false }),
     images: (o.image ?? []).flatMap((image) => picturesAt(existing(image, cwd))),

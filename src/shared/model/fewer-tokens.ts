@@ -27,6 +27,8 @@ export interface FewerTokensRequest {
   readonly layers?: readonly number[];
   /** How the decoder learns which tokens are of the image; default: chosen for the package. */
   readonly marks?: MarkRoute;
+  /** Whether tokens selected behind the encoder keep their positions where that is possible, or are numbered anew; default: kept. */
+  readonly positions?: 'kept' | 'new';
   /** Folder of the new package. Null: none is written. */
   readonly out: string | null;
   /** False: nothing is measured, and figures of time are empty lists. */

@@ -16,6 +16,7 @@ import { openRunner } from '../prepare/open-runner.ts';
 import { answerAll, answerChange, sharedSessions, type Answered, type Question } from './compare-answers.ts';
 import { heatMaps } from './heat-maps.ts';
 import { InsideMethods } from './inside.ts';
+import { KeptPositions } from './kept-positions.ts';
 import { judgeQuestions, openQuestions, type OpenedQuestions } from './judge-questions.ts';
 import { measureUses, UNMEASURED, type MeasuredUse, type Use } from './measure-uses.ts';
 import { recoverPackage } from './recover/recover-package.ts';
@@ -44,7 +45,10 @@ export async function fewerTokens(request: FewerTokensRequest, ctx: StageContext
   if (out !== null) refuseOut(out, subject.pkg.root);
   const keep = keptOf(subject, request.keep);
   const inside = new InsideMethods(subject, { layers: request.layers ?? null, marks: request.marks ?? null });
-  const made = await makeVariants(subject, method === 'all' ? METHOD_NAMES : [method], keep, ctx.executor, inside);
+  // Recovery trains the decoder as it is.
+  const positions = request.positions === 'new' || request.recover ? undefined : new KeptPositions(subject);
+  const names = method === 'all' ? METHOD_NAMES : [method];
+  const made = await makeVariants(subject, names, keep, ctx.executor, inside, positions);
   const variants = made.filter((m): m is Variant => !('refused' in m));
   const refused = made.flatMap((m) => ('refused' in m ? [{ method: m.method, reason: m.refused }] : []));
   if (variants.length === 0)
@@ -52,7 +56,7 @@ export async function fewerTokens(request: FewerTokensRequest, ctx: StageContext
       ? new SecateurError('tokens-refused', { reason: refused[0]!.reason })
       : new SecateurError('tokens-method-refused', refused[0]!);
   const beside = questions && method !== 'all' ? BASELINES.filter((name) => name !== method) : [];
-  const baselines = await makeVariants(subject, beside, keep, ctx.executor, inside);
+  const baselines = await makeVariants(subject, beside, keep, ctx.executor, inside, positions);
   refused.push(...baselines.flatMap((m) => ('refused' in m ? [{ method: m.method, reason: m.refused }] : [])));
   const { pkg, place } = subject;
   const images = imagesPerPicture(subject, pkg.shape.configs);

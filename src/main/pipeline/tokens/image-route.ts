@@ -91,7 +91,7 @@ function spanned({ place, encoder }: TokenSubject, start: number | string): Way 
 }
 
 /** Place of the first image token in prompts of one picture, or why it is not one and the same. */
-function usualStart({ pkg, place, encoder }: TokenSubject): number | string {
+export function usualStart({ pkg, place, encoder }: TokenSubject): number | string {
   try {
     const runner = { shape: pkg.shape, coder: openTextCoder(pkg.root), chatTemplate: chatTemplateOf(pkg.root) };
     const { id } = placeholderOf(runner);

@@ -3,6 +3,7 @@ import { SecateurError } from '../../../shared/contract/errors.ts';
 import type { Selection } from '../../../shared/model/visual-tokens.ts';
 import type { Executor } from '../../engine/executor.ts';
 import { InsideMethods } from './inside.ts';
+import { KeptPositions } from './kept-positions.ts';
 import { keptOf, type TokenSubject } from './subject.ts';
 import { makeVariants, type Variant } from './variants.ts';
 
@@ -17,7 +18,8 @@ export async function oneVariant(
   executor: Executor,
   inside = insideOf(subject),
 ): Promise<Variant> {
-  const [made] = await makeVariants(subject, [method], keptOf(subject, { tokens: keep }), executor, inside);
+  const left = keptOf(subject, { tokens: keep });
+  const [made] = await makeVariants(subject, [method], left, executor, inside, new KeptPositions(subject));
   if (!made || 'refused' in made) throw new SecateurError('tokens-method-refused', { method, reason: made?.refused });
   return made;
 }

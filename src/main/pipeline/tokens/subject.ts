@@ -59,6 +59,7 @@ export async function openSubject(
   if ('image' in settings)
     throw new SecateurError('workload-setting', { name: 'image', reason: 'it follows from the package and from --keep' }); // prettier-ignore
   const pkg = openPackage(path, { settings });
+  if (pkg.shape.components.some((c) => c.imageNote?.cuts.length === 0)) return refuse('its tokens are selected already, and the decoder counts on their number'); // prettier-ignore
   const encoder = visionOf(pkg);
   // Only pictures of any size need runs at several sizes: smaller ones then need no other graph.
   const isFixed = pixelsOf(encoder)

@@ -11,6 +11,7 @@ import { pixelPlace, shrinkPixels, smallerSizes } from '../../engine/structures/
 import { TOKEN_METHODS, tokenMethod } from '../../engine/structures/tokens/registry.ts';
 import { collectFacts } from '../../runtime/facts.ts';
 import { INSIDE_NAMES, type InsideMethods } from './inside.ts';
+import type { KeptPositions } from './kept-positions.ts';
 import { imagesPerPicture, pixelsOf, visionDims, type TokenSubject } from './subject.ts';
 
 export interface Variant {
@@ -51,6 +52,7 @@ export const METHOD_NAMES: readonly string[] = [...TOKEN_METHODS.map((m) => m.na
  * @param keep tokens that stay per picture or tile, without class tokens. A method that cannot keep this number keeps
  * the next smaller one.
  * @param inside makes those whose decoder drops tokens
+ * @param positions keeps the positions of selected tokens; absent: runners number them anew
  * @throws 'tokens-method'
  */
 export async function makeVariants(
@@ -59,20 +61,21 @@ export async function makeVariants(
   keep: number,
   executor: Executor,
   inside: InsideMethods,
+  positions?: KeptPositions,
 ): Promise<Made[]> {
   const made: Made[] = [];
   for (const name of methods) {
     if (!METHOD_NAMES.includes(name))
       throw new SecateurError('tokens-method', { name, known: METHOD_NAMES.join(', ') });
     const method = tokenMethod(name);
-    if (method) made.push(selected(subject, method, keep));
+    if (method) made.push(selected(subject, method, keep, positions));
     else made.push(name === PIXELS ? await fewerPixels(subject, keep, executor) : inside.variant(name, keep));
   }
   return made;
 }
 
 /** Selection behind the encoder. */
-function selected(subject: TokenSubject, method: TokenMethod, asked: number): Made {
+function selected(subject: TokenSubject, method: TokenMethod, asked: number, positions?: KeptPositions): Made {
   const { model, place, pkg, crossed, encoder } = subject;
   const levels = method.levels?.(place).filter((n) => n <= asked);
   const keep = levels?.at(-1) ?? asked;
@@ -82,13 +85,19 @@ function selected(subject: TokenSubject, method: TokenMethod, asked: number): Ma
   const changed = crossed ? NO_COUNTS : countConfigs(pkg.shape.configs, { from: place.count, to });
   if ('refused' in changed) return { method: method.name, ...changed };
   const images = imagesPerPicture(subject, pkg.shape.configs);
+  const others = positions?.models(to);
+  const placed = others && !('refused' in others) ? others : null;
   return {
     method: method.name,
     tokens: images * to,
     prompt: images * to,
     how: keep < asked ? `${keep} tokens: ${asked} are not possible` : null,
-    models: new Map([[encoder.id, selectAfter(model, place, method, keep)]]),
-    ...changed,
+    models: new Map([
+      [encoder.id, selectAfter(model, place, method, keep, { places: placed !== null })],
+      ...(placed ?? []),
+    ]),
+    configs: changed.configs,
+    notes: [...changed.notes, ...positionNotes(others)],
     dims: visionDims(encoder, { images }),
     ...(!method.averages && {
       reporting: {
@@ -97,6 +106,13 @@ function selected(subject: TokenSubject, method: TokenMethod, asked: number): Ma
       },
     }),
   };
+}
+
+function positionNotes(others: ReturnType<KeptPositions['models']> | undefined): readonly string[] {
+  if (!others) return [];
+  return 'refused' in others
+    ? [`Runners number the selected tokens anew, which costs answers about places. They cannot keep their positions: ${others.refused}.`]
+    : ['Selected tokens keep the positions that they had among all, for one picture per conversation. --positions new numbers them anew.']; // prettier-ignore
 }
 
 /** Nothing declares how many states a decoder reads beside its tokens. */

@@ -172,3 +172,19 @@ it('refuses with a reason', async () => {
   model.graph.addInput('image_grid_thw', { elemType: DType.INT64, shape: ['n', 3] });
   expect(featurePlace(model, facts)).toEqual({ refused: expect.stringContaining('image_grid_thw') });
 });
+
+it('says in a channel how far the tokens that stay are ahead', async () => {
+  for (const flat of [false, true]) {
+    const model = smallEncoder({ side: 16, patches: 4, ...(flat ? { flat } : { classToken: true }) });
+    const place = await placeOf(model);
+    const stay = place.fixed + 5;
+    const method = tokenMethod('dpp')!;
+    const want = await run(selectAfter(model, place, method, 5, { report: true }), 2, 16);
+    const out = (await run(selectAfter(model, place, method, 5, { places: true }), 2, 16)).image_features!;
+    expect(out.dims).toEqual(flat ? [2 * stay, WIDTH + 1] : [2, stay, WIDTH + 1]);
+    const rows = rowsOf(out, WIDTH + 1, 0, 2 * stay);
+    expect(rows.map((r) => r.slice(0, WIDTH))).toEqual(rowsOf(want.image_features!, WIDTH, 0, 2 * stay));
+    const kept = Array.from(want[KEPT]!.data as BigInt64Array, Number);
+    expect(rows.map((r) => r[WIDTH])).toEqual(kept.map((token, i) => 1 + token - (i % stay)));
+  }
+});

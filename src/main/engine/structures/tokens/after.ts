@@ -10,9 +10,9 @@ import type { Model } from '../../ir/model.ts';
 import type { Value } from '../../ir/value.ts';
 import { traitsOf } from '../../ops/registry.ts';
 import { eliminateDead } from '../../passes/eliminate-dead.ts';
-import type { TokenInputs, TokenMethod } from './method.ts';
+import type { TokenInputs, TokenMethod, TokenSelection } from './method.ts';
 import { attentionInputs, lastAttention, type FoundAttention } from './support/find-attention.ts';
-import { keptTokens } from './support/rows.ts';
+import { keptTokens, upTo } from './support/rows.ts';
 
 /** Features of one output of a vision encoder. */
 export interface FeaturePlace {
@@ -143,6 +143,8 @@ export function refusalAfter(model: Model, place: FeaturePlace, method: TokenMet
  * features, such as a pooled output, still see all tokens.
  * @param keep tokens that stay, without the fixed ones; all of them leave the model as it is
  * @param o.report adds the output `KEPT`; not for all tokens
+ * @param o.places adds a channel to the features, 1 + number among all tokens - number among those that stay, which
+ * `keepPositions` reads; not for all tokens
  * @throws Error where `refusalAfter` gives a reason
  */
 export function selectAfter(
@@ -150,7 +152,7 @@ export function selectAfter(
   place: FeaturePlace,
   method: TokenMethod,
   keep: number,
-  o: { readonly seed?: number; readonly report?: boolean } = {},
+  o: { readonly seed?: number; readonly report?: boolean; readonly places?: boolean } = {},
 ): Model {
   const refusal = refusalAfter(model, place, method, keep);
   if (refusal) throw new Error(`${method.name} at ${place.output.name}: ${refusal}`);
@@ -167,8 +169,10 @@ export function selectAfter(
   const attention = place.attention && attentionIn(b, place.attention, values, asFloat);
   const inputs: TokenInputs = { tokens: batched, count, width, fixed, seed: o.seed ?? 0, ...(place.grid && { grid: place.grid }), ...attention }; // prettier-ignore
   const selection = method.emit(b, inputs, keep);
-  const kept = keptTokens(b, inputs, selection);
-  const rows = flat ? b.reshape(kept, [-1, width]) : kept;
+  const contents = keptTokens(b, inputs, selection);
+  const kept = o.places ? b.concat([contents, placesOf(b, selection, fixed + keep)], 2) : contents;
+  const wide = width + (o.places ? 1 : 0);
+  const rows = flat ? b.reshape(kept, [-1, wide]) : kept;
   const out = isHalf ? b.cast(rows, DType.FLOAT16) : b.op('Identity', [rows]);
   copy.graph.outputs[copy.graph.outputs.indexOf(all)] = out;
   out.name = name;
@@ -181,8 +185,14 @@ export function selectAfter(
   }
   // Attention is offered to every method, and few read it.
   eliminateDead.run(copy);
-  out.type = { elemType: isHalf ? DType.FLOAT16 : DType.FLOAT, ...(shape && { shape: shape.map((d, axis) => (axis === shape.length - 2 ? rowsOf(d, place, keep) : d)) }) }; // prettier-ignore
+  out.type = { elemType: isHalf ? DType.FLOAT16 : DType.FLOAT, ...(shape && { shape: shape.map((d, axis) => (axis === shape.length - 2 ? rowsOf(d, place, keep) : axis === shape.length - 1 ? wide : d)) }) }; // prettier-ignore
   return copy;
+}
+
+/** Float [B, K, 1]: one and how far each token's number among all is ahead of that among the K that stay. */
+function placesOf(b: GraphBuilder, { index, position }: TokenSelection, stay: number): Value {
+  const ahead = b.sub(position ?? index, b.ints(upTo(stay)));
+  return b.unsqueeze(b.cast(b.add(ahead, b.ints([1])), DType.FLOAT), [2]);
 }
 
 /** The declared number of rows after the selection. */

@@ -49,6 +49,8 @@ export interface TokenInputs {
 export interface TokenSelection {
   /** int64 [B, K]: indices of the tokens that stay, ascending. Begins with the fixed ones. */
   readonly index: Value;
+  /** int64 [B, K]: numbers of the places where the tokens stand, fixed ones included. Absent: those of `index`. */
+  readonly position?: Value;
   /** Float [B, K, D]: contents of the tokens that stay, in the order of `index`. Absent: unchanged. */
   readonly content?: Value;
   /** Float [B, K]: number of original tokens that each one stands for, in the order of `index`. Absent: unchanged. */

@@ -46,13 +46,22 @@ export function draftOf(from: Model, cuts: readonly TokenCut[], route: ImageRout
 /**
  * int64 [1, S]: positions of a decoder without an input for them. Rotary tables read them from here on; masks go on to
  * count, because they count the tokens that are left.
+ * @param shift int64 [1, S] that is added to the positions
  */
-function positionsOf(b: GraphBuilder, { counted, layers }: Decoder, cached: Value, tokens: Value): Value {
+export function positionsOf(
+  b: GraphBuilder,
+  { counted, layers }: Decoder,
+  cached: Value,
+  tokens: Value,
+  shift?: Value,
+): Value {
+  const moved = (v: Value): Value => (shift ? b.add(v, shift) : v);
   if (!counted) {
     const end = b.add(cached, lengthOf(b, tokens, 1));
-    return b.unsqueeze(b.op('Range', [b.squeeze(cached, [0]), b.squeeze(end, [0]), b.tensor(i64([1], []))]), [0]);
+    const range = b.op('Range', [b.squeeze(cached, [0]), b.squeeze(end, [0]), b.tensor(i64([1], []))]);
+    return moved(b.unsqueeze(range, [0]));
   }
-  const positions = b.unsqueeze(b.cast(counted, DType.INT64), [0]);
+  const positions = moved(b.unsqueeze(b.cast(counted, DType.INT64), [0]));
   const replay = new Replay(
     b.graph,
     new Map([[counted, b.cast(b.squeeze(positions, [0]), counted.type?.elemType ?? DType.INT64)]]),

@@ -55,6 +55,16 @@ export function markImage(b: GraphBuilder, route: ImageRoute, tokens: Value, cac
 const END = Number.MAX_SAFE_INTEGER;
 
 function takeFlag(b: GraphBuilder, tokens: Value): Marked {
+  const { channel, plain } = takeChannel(b, tokens);
+  return { image: b.greater(channel, b.scalar(0.5)), tokens: plain };
+}
+
+/**
+ * Declares one more channel of the embeddings and takes it off in front of their readers.
+ * @returns the channel, float [1, S], and the embeddings without it
+ * @throws SecateurError 'plan-invalid' for ids
+ */
+export function takeChannel(b: GraphBuilder, tokens: Value): { readonly channel: Value; readonly plain: Value } {
   const shape = tokens.type!.shape!;
   if (shape.length !== 3)
     throw new SecateurError('plan-invalid', {
@@ -63,12 +73,11 @@ function takeFlag(b: GraphBuilder, tokens: Value): Marked {
   const readers = tokens.uses();
   const width = shape[2]!;
   tokens.type = { ...tokens.type!, shape: [shape[0]!, shape[1]!, typeof width === 'number' ? width + 1 : null] };
-  const flag = b.cast(b.slice(tokens, [-1], [END], [2]), DType.FLOAT);
-  const image = b.squeeze(b.greater(flag, b.scalar(0.5)), [2]);
+  const channel = b.squeeze(b.cast(b.slice(tokens, [-1], [END], [2]), DType.FLOAT), [2]);
   const plain = b.slice(tokens, [0], [-1], [2]);
   plain.type = { elemType: tokens.type.elemType, shape };
   for (const { node, index } of readers) node.setInput(index, plain);
-  return { image, tokens: plain };
+  return { channel, plain };
 }
 
 /**
