@@ -5,6 +5,7 @@ import { SecateurError } from '../../../shared/contract/errors.ts';
 import type { FewerTokensReport, FewerTokensRequest } from '../../../shared/model/fewer-tokens.ts';
 import type { TokenRecovery } from '../../../shared/model/token-recovery.ts';
 import type { Model } from '../../engine/ir/model.ts';
+import { tokenMethod } from '../../engine/structures/tokens/registry.ts';
 import { measuredHere } from '../../runtime/device.ts';
 import type { AnswerRunner } from '../../runtime/generate/runner.ts';
 import { openModelFile, saveModelFile } from '../../storage/model-files.ts';
@@ -184,12 +185,16 @@ async function report(
       ...threadsNote(request.threads, request.threadsAsked),
       ...(images > 1 ? [`A square picture is cut into ${images} tiles of ${place.count} tokens.`] : []),
       ...new Set(placed.flatMap(({ variant }) => variant.notes)),
+      ...(request.recover && tokenMethod(request.method) ? [RENUMBERED] : []),
       ...(isMeasured
         ? ['Times are sums over phases that were measured interleaved, on inputs made up from the names of the ports.']
         : []),
     ],
   };
 }
+
+/** Recovery trains the decoder as it is. */
+const RENUMBERED = 'With recovery, runners number the selected tokens anew, which costs answers about places.';
 
 const questionsOf = ({ images, prompts }: FewerTokensRequest, file: OpenedQuestions | null): Question[] =>
   file
