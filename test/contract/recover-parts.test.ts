@@ -25,7 +25,7 @@ describe('the split of questions', () => {
   it('holds out questions where there are few pictures, and refuses few questions', () => {
     const { train, choose, judge } = splitQuestions(questions(2, 10), 1);
     expect([train.length, choose.length, judge.length]).toEqual([14, 2, 4]);
-    expect(() => splitQuestions(questions(3, 3), 1)).toThrow(/at least 10 questions, and there are 9/);
+    expect(() => splitQuestions(questions(3, 3), 1)).toThrow(/at least 10 questions about pictures, and there are 9/);
   });
 });
 
