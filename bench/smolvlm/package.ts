@@ -12,7 +12,7 @@ import { seededRandom } from '../../src/main/engine/random.ts';
 import { buildDecoder } from '../../src/main/engine/sample/vlm/decoder.ts';
 import { Net } from '../../src/main/engine/sample/vlm/parts.ts';
 import type { VlmSizes } from '../../src/main/engine/sample/vlm/sizes.ts';
-import { buildEmbedding } from '../../src/main/engine/sample/vlm/vision.ts';
+import { buildEmbedding, emitVisionLayers } from '../../src/main/engine/sample/vlm/vision.ts';
 import { saveModelFile } from '../../src/main/storage/model-files.ts';
 
 const SIDE = 512;
@@ -115,20 +115,7 @@ function visionEncoder(s: VlmSizes, weights: RandomWeights): Model {
   const side = SIDE / PATCH;
   let x = b.transpose(b.reshape(patches, [0, wide, side * side]), [0, 2, 1]);
   x = b.add(x, net.weight('vision.position.weight'));
-  const size = wide / s.visionHeads;
-  for (let l = 0; l < s.visionLayers; l++) {
-    const at = `vision.layers.${l}`;
-    const normed = net.layerNorm(`${at}.norm1`, x);
-    const [q, k, v] = ['q', 'k', 'v'].map((part) =>
-      net.splitHeads(net.linear(`${at}.attention.${part}`, normed), s.visionHeads, size),
-    );
-    const scores = b.mul(b.matmul(q!, b.transpose(k!, [0, 1, 3, 2])), b.scalar(1 / Math.sqrt(size)));
-    const mixed = net.joinHeads(b.matmul(b.op('Softmax', [scores]), v!), wide);
-    x = b.add(x, net.linear(`${at}.attention.out`, mixed));
-    const hidden = net.gelu(net.linear(`${at}.mlp.fc1`, net.layerNorm(`${at}.norm2`, x)));
-    x = b.add(x, net.linear(`${at}.mlp.fc2`, hidden));
-  }
-  x = net.layerNorm('vision.norm', x);
+  x = emitVisionLayers(net, s, x, wide);
   const small = side / SCALE;
   const rows = b.transpose(b.reshape(x, [-1, side, small, wide * SCALE]), [0, 2, 1, 3]);
   const blocks = b.transpose(b.reshape(rows, [-1, small, small, wide * SCALE ** 2]), [0, 2, 1, 3]);

@@ -19,6 +19,18 @@ export function emitEncoder(net: Net, s: VlmSizes, pixels: Value): Value {
   });
   const wide = s.stem.at(-1)!;
   x = b.add(b.transpose(b.reshape(x, [0, wide, imageTokens(s)]), [0, 2, 1]), net.weight('vision.position'));
+  return emitVisionLayers(net, s, x, wide);
+}
+
+/** Transformer layers over tokens [B, N, wide], and the norm behind them. */
+export function emitVisionLayers(
+  net: Net,
+  s: Pick<VlmSizes, 'visionLayers' | 'visionHeads'>,
+  tokens: Value,
+  wide: number,
+): Value {
+  const { b } = net;
+  let x = tokens;
   const size = wide / s.visionHeads;
   for (let l = 0; l < s.visionLayers; l++) {
     const at = `vision.layers.${l}`;
