@@ -1,7 +1,7 @@
 /**
  * A kind of structure that the product does not have is fully supported by its own file alone: it
- * is found, ranked, timed, allocated, written to a plan file, cut, masked, compensated and
- * reported.
+ * is found, ranked, timed, allocated, written to a plan file, cut, masked, compensated, restored
+ * to the original's shape and reported.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Plan } from '../../src/shared/model/types.ts';
@@ -14,6 +14,7 @@ import { compensate } from '../../src/main/engine/compensation/sequential.ts';
 import type { Scores } from '../../src/main/engine/criteria/contract.ts';
 import { applyPlan } from '../../src/main/engine/structures/apply.ts';
 import type { Structure } from '../../src/main/engine/structures/contract.ts';
+import { restoreShape } from '../../src/main/engine/structures/restore-shape.ts';
 import { rankUnits } from '../../src/main/engine/structures/rank.ts';
 import { KINDS } from '../../src/main/engine/structures/registry.ts';
 import { keptUnits } from '../../src/main/engine/structures/structure-info.ts';
@@ -105,7 +106,7 @@ describe('a fourth kind', () => {
     },
   );
 
-  it('is compensated', async () => {
+  it('is compensated, and restored to the shape of the original', async () => {
     const plan = planOf(space, new Map([[toy.id, 2]]), {});
     const surgery = applyPlan(p, plan);
     const f = feedsFor(p);
@@ -113,6 +114,9 @@ describe('a fourth kind', () => {
     const before = applyPlan(p, plan);
     const [whole, cut, fitted] = [await runOnce(p.model, f), await runOnce(before.model, f), await runOnce(surgery.model, f)]; // prettier-ignore
     expect(difference(whole, fitted)).toBeLessThanOrEqual(difference(whole, cut));
+    const restored = restoreShape(p, surgery, plan)!;
+    expect(restored.structures.map((s) => s.id)).toEqual(p.structures.map((s) => s.id));
+    expect(difference(fitted, await runOnce(restored.model, f))).toBeLessThan(1e-4);
   });
 
   it('has no closed form, so that its plans are run where a method asks for curvature', async () => {

@@ -18,6 +18,7 @@ import {
   recipeLeaves,
   seedLeaf,
   sizesLeaf,
+  stateLeaf,
   threadsLeaf,
 } from './leaves.ts';
 
@@ -39,6 +40,8 @@ const OTHER: Record<string, readonly [Keyed<unknown>, Keyed<unknown>]> = {
   'the size of an axis': [sized('a', { H: 48 }), sized('a', { H: 64 })],
   'a batch size that is fixed': [sized('a', {}, true, 2), sized('a', {}, true, 4)],
   'the structure of a graph': [graphLeaf(residualChain({ blocks: 1 })), graphLeaf(residualChain({ blocks: 2 }))],
+  'a state': [stateLeaf(WHOLE), stateLeaf(new Map([['g', 3]]))],
+  'no state': [stateLeaf(WHOLE), stateLeaf(null)],
   'the data': [data('d'), data('e')],
   'no data': [data('d'), dataLeaf(null)],
   'sizes that were asked for': [sizesLeaf({ H: 48 }), sizesLeaf({ H: 64 })],

@@ -7,6 +7,7 @@ import type { CompressRequest, Recipe } from '../../shared/model/job.ts';
 import type { Budget, DeviceProfile, Plan, TokenSchedule } from '../../shared/model/types.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { keyOf, type Candidate } from '../engine/allocation/fit-budget.ts';
+import type { State } from '../engine/allocation/state.ts';
 import type { Model } from '../engine/ir/model.ts';
 import { writeModelChunks } from '../engine/onnx/index.ts';
 import type { TimedPhase } from '../engine/latency/phases.ts';
@@ -132,6 +133,8 @@ export const scheduleLeaf = (schedule: TokenSchedule): Keyed<TokenSchedule> => l
 
 /** A plan, keyed by its choices. */
 export const planLeaf = (plan: Plan): Keyed<Plan> => leaf('plan', plan, plan);
+/** A state of the search, keyed by its levels; null: the original. */
+export const stateLeaf = (state: State | null): Keyed<State | null> => leaf('state', state && keyOf(state), state);
 /** Plans, keyed by their choices and measurements. */
 export const candidatesLeaf = (list: readonly Candidate[]): Keyed<readonly Candidate[]> =>
   leaf(

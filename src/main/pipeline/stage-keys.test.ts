@@ -41,7 +41,7 @@ const INPUTS: Record<string, readonly string[]> = {
   scores: ['source', 'prepared', 'calibration', 'criterion', 'seed', 'threads'],
   'complete-scores': ['prepared', 'raw', 'criterion'],
   curvature: ['prepared', 'calibration', 'scored', 'compensation', 'probes', 'threads'],
-  'output-change': ['prepared', 'calibration', 'scored', 'compensation', 'ranking', 'refit', 'threads'],
+  'output-change': ['prepared', 'calibration', 'scored', 'compensation', 'ranking', 'refit', 'threads', 'reference'],
   targets: ['prepared', 'calibration', 'threads'],
   // Results of one job.
   'job-model': ['job'],

@@ -193,6 +193,43 @@ describe('allocation by marginal cost', () => {
     expect(seen.flatMap((s) => [...keepOf(s).values()])).toEqual([6, 6, 6]);
   });
 
+  it('takes only moves that were measured at the present plan', async () => {
+    // Removals cost more together than alone, so every earlier cost is too low.
+    const cost = async (s: State): Promise<number> => (await additive(s)) ** 2;
+    const path = new GreedyPath(spaceOf(), WHOLE, { cost, rechecks: 1 });
+    await path.reach(6);
+    for (const s of path.steps) expect(s.cost).toBeCloseTo(await cost(s.state), 9);
+  });
+
+  it('continues from the reference it is given on the way', async () => {
+    const space = spaceOf();
+    const asked: number[] = [];
+    const path = new GreedyPath(space, WHOLE, {
+      cost: additive,
+      // The reference restores nine tenths of the cost up to here; blocks cost more from here on.
+      rebase: async (from) => {
+        asked.push(predictMs(space, from));
+        const at = await additive(from);
+        const cost = async (s: State): Promise<number> =>
+          0.1 * at + ((await additive(s)) - at) + 10 * (droppedOf(s).size - droppedOf(from).size);
+        return asked.length === 1 ? { cost, from } : null;
+      },
+    });
+    const end = await path.reach(4);
+    expect(end.predictedMs).toBeLessThanOrEqual(4);
+    // A reference is requested at the first step below 85 percent of the time at the last request.
+    expect(asked.length).toBeGreaterThan(1);
+    for (const [i, ms] of asked.entries()) expect(ms).toBeLessThanOrEqual(0.85 * (asked[i - 1] ?? 17));
+    const first = path.steps.findIndex((s) => s.reference.from !== WHOLE);
+    expect(path.steps[first]!.state).toBe(path.steps[first - 1]!.state);
+    expect(path.steps[first]!.cost).toBeCloseTo(0.1 * path.steps[first - 1]!.cost);
+    expect(droppedOf(end.state).size).toBe(droppedOf(path.steps[first]!.state).size);
+    expect(end.reference.from).toBe(path.steps[first]!.reference.from);
+    expect(end.cost).toBeCloseTo(await end.reference.cost(end.state));
+    // Earlier steps keep their reference.
+    expect((await path.reach(16.9)).reference.from).toBe(WHOLE);
+  });
+
   it('takes what costs least per millisecond', async () => {
     const free = new Set(['a1']);
     const cost = async (s: State): Promise<number> =>

@@ -3,6 +3,9 @@
  * over channels and blocks together. This is the greedy solution of the multiple-choice knapsack, with costs measured
  * again at the current plan, because the combined change of two removals differs from their sum, above all for blocks.
  * Lazy evaluation (Minoux 1978): earlier costs order the queue, and only its head is measured again.
+ *
+ * The refit behind each cut starts from a reference model. Far from the original, where many cuts interact, the original
+ * is a poor one, so the path changes to a model that was compensated on the way.
  */
 import {
   applyMove,
@@ -16,9 +19,19 @@ import {
   type State,
 } from './state.ts';
 
+/** The model from which candidate plans are made and judged. */
+export interface Reference {
+  /** The plan at which the reference was compensated. It judges only plans that remove at least as much. */
+  readonly from: State;
+  /** Measured change of the outputs, always against the original. */
+  readonly cost: (s: State) => Promise<number>;
+}
+
 export interface GreedyOptions {
   /** For a start plan: the whole model, where the change is 0, or the choices fixed by hand. */
   readonly cost: (s: State) => Promise<number>;
+  /** Returns a reference compensated at the plan, or null when there is none that is better. Default: never. */
+  readonly rebase?: (s: State) => Promise<Reference | null>;
   /** Moves that save a smaller share of the model's time are ignored; default 0.002. */
   readonly least?: number;
   /** Maximum heads measured again per step; default 6. */
@@ -39,6 +52,7 @@ interface Candidate {
 
 export interface Step {
   readonly state: State;
+  readonly reference: Reference;
   readonly cost: number;
   readonly predictedMs: number;
 }
@@ -47,7 +61,12 @@ export interface Step {
 interface Taken extends Step {
   readonly target: number;
   readonly known: ReadonlyMap<string, number>;
+  /** Prediction at which a new reference was last requested. */
+  readonly rebasedMs: number;
 }
+
+/** A new reference is requested each time the prediction has fallen to this share of that at the last request. */
+const REBASE = 0.85;
 
 /** A last step that ends below its requested time by more than this share is chosen again for that time. */
 const OVERSHOOT = 0.02;
@@ -67,10 +86,12 @@ export class GreedyPath {
     this.#steps = [
       {
         state: start,
+        reference: { from: start, cost: options.cost },
         cost: 0,
         predictedMs,
         target: predictedMs,
         known: this.#known,
+        rebasedMs: predictedMs,
       },
     ];
   }
@@ -97,6 +118,7 @@ export class GreedyPath {
   }
 
   async #extend(target: number): Promise<boolean> {
+    await this.#rebase();
     const now = this.#steps.at(-1)!;
     const before = new Map(this.#known);
     const candidates = this.#candidates(now, target);
@@ -105,7 +127,7 @@ export class GreedyPath {
     const state = applyMove(now.state, best.move);
     const predictedMs = predictMs(this.#space, state);
     const paid = this.#costOf(best, candidates);
-    this.#steps.push({ state, cost: now.cost + paid, predictedMs, target, known: before });
+    this.#steps.push({ ...now, state, cost: now.cost + paid, predictedMs, target, known: before });
     // Other moves of the same structure were measured from its previous level, so part of their cost is already paid.
     // Without this correction, a structure that was narrowed once looks too expensive to be narrowed again, and is
     // never measured.
@@ -115,6 +137,21 @@ export class GreedyPath {
     }
     this.#options.onProgress?.(predictedMs);
     return true;
+  }
+
+  /** Changes to a new reference when one is due and better. Costs measured on the earlier one no longer apply. */
+  async #rebase(): Promise<void> {
+    const now = this.#steps.at(-1)!;
+    const { rebase, expired = () => false } = this.#options;
+    if (!rebase || expired() || now.predictedMs > REBASE * now.rebasedMs) return;
+    const reference = await rebase(now.state);
+    if (reference) this.#known = new Map();
+    this.#steps.push({
+      ...now,
+      ...(reference && { reference, cost: await reference.cost(now.state) }),
+      known: new Map(this.#known),
+      rebasedMs: now.predictedMs,
+    });
   }
 
   /**
@@ -144,15 +181,16 @@ export class GreedyPath {
     for (const c of candidates)
       if (!this.#known.has(c.key) && !expired()) this.#known.set(c.key, await this.#marginal(now, c.move));
     const rate = (c: Candidate): number => Math.max(this.#costOf(c, candidates), 1e-9) / c.useful;
-    const cheapest = (): Candidate => candidates.reduce((a, b) => (rate(b) < rate(a) ? b : a));
-    const fresh = new Set<string>();
+    const cheapest = (list: readonly Candidate[]): Candidate => list.reduce((a, b) => (rate(b) < rate(a) ? b : a));
+    const fresh: Candidate[] = [];
     for (let i = 0; i < rechecks && !expired(); i++) {
-      const best = cheapest();
-      if (fresh.has(best.key)) return best;
+      const best = cheapest(candidates);
+      if (fresh.includes(best)) return best;
       this.#known.set(best.key, await this.#marginal(now, best.move));
-      fresh.add(best.key);
+      fresh.push(best);
     }
-    return cheapest();
+    // Earlier costs are too low where removals interact, so a move measured now is preferred to them.
+    return cheapest(fresh.length > 0 ? fresh : candidates);
   }
 
   /** Last measured marginal cost of a move, else an estimate. */
@@ -168,7 +206,7 @@ export class GreedyPath {
   }
 
   async #marginal(now: Step, move: Move): Promise<number> {
-    return (await this.#options.cost(applyMove(now.state, move))) - now.cost;
+    return (await now.reference.cost(applyMove(now.state, move))) - now.cost;
   }
 }
 

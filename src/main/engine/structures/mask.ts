@@ -27,7 +27,7 @@ export function maskModel(from: Subject, plan: AnyCut): Model {
 }
 
 /** Masks choices in an existing copy. */
-function maskChoices(
+export function maskChoices(
   choices: readonly Choice[],
   { facts, analysis, clone }: Pick<Analysed, 'facts' | 'analysis'> & { readonly clone: Clone },
 ): void {

@@ -34,7 +34,7 @@ export type AllocationTools = CostTools & Pick<StageContext, 'point'>;
  */
 const allocation = stage({
   name: 'allocate',
-  version: 4,
+  version: 5,
   inputs: { ...costInputs, known: input<readonly Candidate[]>(), search: input<SearchScope>() },
   run: ({ search, known }, ctx: AllocationTools, { given }) => allocate(given, search, known, ctx),
   codec: candidateFile,
@@ -69,11 +69,22 @@ async function allocate(
   const tried = (ms: number, count: number): void => at(ms, `predicted ${ms.toFixed(2)} ms, ${count} plans tried`);
   // A step of the path takes as long as all plans it compares, so each of them is reported.
   const plans = await openCost(o, { ...scope, onTried: (count) => tried(reached, count) }, ctx);
+  const { rebase } = plans;
   const allocator = allocationMethod(o.allocation.value).open({
     space,
     start,
     scores: o.scored.value.scores,
-    costs: plans,
+    costs: {
+      cost: plans.cost,
+      free: plans.free,
+      expired: plans.expired,
+      ...(rebase && {
+        rebase: (s: State) => {
+          at(predictMs(space, s), 'compensating the plan so far');
+          return rebase(s);
+        },
+      }),
+    },
     onProgress: (ms) => tried(ms, plans.evaluations()),
   });
   ctx.progress({ stage: 'allocate', message: 'measuring sensitivities', done: 0 });

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { plainExecutor } from '../../../../test/support/executor.ts';
 import { keyed, memos } from '../../../../test/support/keyed.ts';
-import { prepare, type Prepared } from '../../../../test/support/prune.ts';
+import { feedsFor, prepare, type Prepared } from '../../../../test/support/prune.ts';
 import { formulaLatency, residualChain } from '../../../../test/support/residual-chain.ts';
+import { TOPOLOGIES } from '../../../../test/support/topologies.ts';
 import { PRESETS } from '../../../shared/model/recipes.ts';
 import type { Executor, HostTensor } from '../../engine/executor.ts';
 import { planOf, WHOLE, type State } from '../../engine/allocation/state.ts';
@@ -21,6 +22,7 @@ async function open(p: Prepared, batches: Record<string, HostTensor>[], { memo }
   const { space, start } = openSpace(p.structures, new Map(), counts, latency, recipe);
   let opened = 0;
   const told: number[] = [];
+  const logged: string[] = [];
   let ms = 0;
   const executor: Executor = {
     ...plainExecutor,
@@ -34,7 +36,7 @@ async function open(p: Prepared, batches: Record<string, HostTensor>[], { memo }
   const ctx = {
     executor,
     memo,
-    log: () => undefined,
+    log: (line: string) => logged.push(line),
     progress: () => undefined,
   } as unknown as StageContext;
   const size = Object.values(batches[0]!)[0]!.dims[0]!;
@@ -60,7 +62,7 @@ async function open(p: Prepared, batches: Record<string, HostTensor>[], { memo }
     },
     ctx,
   );
-  return { costs, opened: () => opened, told };
+  return { costs, opened: () => opened, told, logged };
 }
 
 const chain = async () => {
@@ -112,5 +114,67 @@ describe('what plans cost', () => {
     const second = await open(p, batches, kept, 3);
     await judged(second.costs);
     expect(second.costs.expired()).toBe(false);
+  });
+
+  it('is less on a reference that was compensated at the plan, and known there the next time', async () => {
+    const { p, batches } = await chain();
+    const kept = memos();
+    const figures = async (costs: PlanCost): Promise<number[]> => {
+      const alone = await costs.cost(plan);
+      const reference = (await costs.rebase!(plan))!;
+      expect(reference.from).toBe(plan);
+      return [alone, await reference.cost(plan), await reference.cost(further)];
+    };
+    const first = await open(p, batches, kept);
+    const [alone, compensated, more] = await figures(first.costs);
+    expect(compensated).toBeGreaterThan(0);
+    expect(compensated).toBeLessThan(alone!);
+    expect(more).toBeGreaterThan(compensated!);
+    expect(first.costs.known(plan)).toBe(compensated);
+    await first.costs.close();
+    const second = await open(p, batches, kept);
+    expect(await figures(second.costs)).toEqual([alone, compensated, more]);
+    expect(second.opened()).toBe(0);
+  });
+
+  it('changes the reference only where another stretch fits in the time limit', async () => {
+    const { p, batches } = await chain();
+    const generous = await open(p, batches, memos(), 1000);
+    await judged(generous.costs);
+    expect(await generous.costs.rebase!(plan)).not.toBeNull();
+    await generous.costs.close();
+    const short = await open(p, batches, memos(), 5);
+    await judged(short.costs);
+    expect(short.costs.expired()).toBe(false);
+    const before = short.opened();
+    expect(await short.costs.rebase!(plan)).toBeNull();
+    expect(short.opened()).toBe(before);
+    await short.costs.close();
+  });
+
+  it('is taken from the original where the shape cannot be restored, which is said once', async () => {
+    const name = 'width as a number: division by the square root of a shape';
+    const p = await prepare(TOPOLOGIES.find((t) => t.name === name)!.build());
+    const { costs, opened, logged } = await open(
+      p,
+      Array.from({ length: 80 }, () => feedsFor(p)),
+    );
+    const [g] = p.analysis.groups;
+    const narrow = (keep: number): State => new Map([[g!.id, keep]]);
+    const rebase = costs.rebase!;
+    expect(await rebase(narrow(g!.units - 1))).toBeNull();
+    const before = opened();
+    expect(await rebase(narrow(g!.units - 2))).toBeNull();
+    expect(opened()).toBe(before);
+    expect(logged).toHaveLength(1);
+    expect(await costs.cost(narrow(g!.units - 1))).toBeGreaterThan(0);
+    await costs.close();
+  });
+
+  it('is taken from the original where no samples are left for compensation', async () => {
+    const { p, batches } = await chain();
+    const { costs } = await open(p, batches.slice(0, 2));
+    expect(costs.rebase).toBeUndefined();
+    await costs.close();
   });
 });

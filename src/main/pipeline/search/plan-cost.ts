@@ -5,22 +5,26 @@
 import { SecateurError } from '../../../shared/contract/errors.ts';
 import type { Recipe } from '../../../shared/model/job.ts';
 import type { Model } from '../../engine/ir/model.ts';
+import type { Reference } from '../../engine/allocation/greedy.ts';
 import { goneNodes, isGone, levelOf, planOf, type Space, type State } from '../../engine/allocation/state.ts';
 import { collectLayers } from '../../engine/compensation/layers.ts';
 import { hasClosedForm } from '../../engine/allocation/curvature.ts';
 import { LocalFits } from '../../engine/compensation/local.ts';
 import { applyPlan, type Surgery } from '../../engine/structures/apply.ts';
+import type { Subject } from '../../engine/structures/contract.ts';
 import { FIT_SAMPLES } from './sample-limits.ts';
 import type { PredictionBias } from './prediction-bias.ts';
 import type { CompleteScores } from './scores.ts';
 import { firstSamples, lastSamples, type Calibration } from '../prepare/calibration.ts';
-import type { Figures, StageContext } from '../context.ts';
+import type { StageContext } from '../context.ts';
+import { stateLeaf } from '../leaves.ts';
 import { figures, input, type Given } from '../stage.ts';
 import type { Compare } from '../measure/paired-benchmark.ts';
 import { curvatureCosts, offeredLevels } from './curvature-costs.ts';
 import { isSmall, judgedByCurvature } from './resolve-recipe.ts';
 import { keyOf } from '../../engine/allocation/fit-budget.ts';
 import { tidy, type Prepared } from '../prepare/prepare.ts';
+import { compensatedSubject, MeasuredReference } from './reference.ts';
 import { openCutChange, openOutputChange, type OutputChange } from './sensitivity.ts';
 
 /** Least number of samples for refits when none of them may rank plans. */
@@ -29,6 +33,11 @@ const LEAST_REFIT = 64;
 export interface PlanCost {
   /** Change of the outputs by a plan. */
   readonly cost: (s: State) => Promise<number>;
+  /**
+   * Returns a reference compensated at the plan, or null where it would be no better or would not fit in the time
+   * limit. Absent where all plans are made from the original.
+   */
+  readonly rebase?: (s: State) => Promise<Reference | null>;
   /** The known cost of a plan, or null. Nothing is run. */
   known(s: State): number | null;
   evaluations(): number;
@@ -140,7 +149,7 @@ const numberOrNull = (x: number | undefined): number | null => (x === undefined 
 
 const outputChange = figures({
   name: 'output-change',
-  version: 7,
+  version: 8,
   inputs: {
     prepared: costInputs.prepared,
     calibration: costInputs.calibration,
@@ -149,50 +158,108 @@ const outputChange = figures({
     ranking: costInputs.ranking,
     refit: costInputs.refit,
     threads: costInputs.threads,
+    /** The plan at which the reference was compensated; null: the original. */
+    reference: input<State | null>(),
   },
 });
 
-/** Output change of plans, measured once per plan, and cached. */
+/** Open references hold the moments of every layer, so only the latest stay open. */
+const MOST_OPEN = 2;
+
+/** Output change of plans, measured once per plan and reference, and cached. */
 class MeasuredCost implements PlanCost {
   readonly free = false;
-  readonly #memo: Figures;
+  readonly #given: CostInputs;
   readonly #scope: CostScope;
-  readonly #open: () => Promise<OutputChange>;
-  #change: OutputChange | null = null;
+  readonly #ctx: CostTools;
+  readonly #tools: CutTools;
+  readonly #references = new Map<string, MeasuredReference>();
+  readonly #original: MeasuredReference;
+  #open: MeasuredReference[] = [];
   #count = 0;
   #spentMs = 0;
+  /** `#spentMs` when the present reference was requested. */
+  #rebasedAt = 0;
+  #canRebase: boolean;
 
   constructor(o: CostInputs, scope: CostScope, ctx: CostTools) {
-    this.#memo = outputChange.open(o, ctx);
+    this.#given = o;
     this.#scope = scope;
-    this.#open = () => openChange(o, scope, ctx);
+    this.#ctx = ctx;
+    this.#tools = cutTools(o);
+    this.#canRebase = this.#tools.refit !== null && this.#tools.refit.apart;
+    this.#original = this.#referenceAt(null);
   }
 
-  readonly cost = async (s: State): Promise<number> => {
-    const key = keyOf(s);
-    let v = this.#memo.get(key);
-    if (v === undefined) {
-      v = await this.#timed(async () => (this.#change ??= await this.#open()).cost(this.#scope.space, s));
-      this.#memo.put(key, v);
-    }
-    this.#count++;
-    this.#scope.onTried?.(this.#count);
-    return v;
-  };
+  readonly cost = (s: State): Promise<number> => this.#original.cost(s);
 
+  get rebase(): PlanCost['rebase'] {
+    return this.#canRebase ? (s) => this.#rebase(s) : undefined;
+  }
+
+  /** The latest reference that judged the plan is the nearest to it. */
   known(s: State): number | null {
-    return numberOrNull(this.#memo.get(keyOf(s)));
+    return numberOrNull(
+      [...this.#references.values()]
+        .reverse()
+        .find((r) => r.known(s) !== undefined)
+        ?.known(s),
+    );
   }
 
   evaluations(): number {
     return this.#count;
   }
 
-  readonly expired = (): boolean => this.#spentMs >= 1000 * this.#scope.costSeconds;
+  readonly expired = (): boolean => this.#spentMs >= this.#limitMs;
 
   async close(): Promise<void> {
-    await this.#change?.close();
-    this.#change = null;
+    for (const r of this.#open) await r.close();
+    this.#open = [];
+  }
+
+  get #limitMs(): number {
+    return 1000 * this.#scope.costSeconds;
+  }
+
+  async #rebase(from: State): Promise<Reference | null> {
+    // All costs are measured anew, which takes about as long as since the last time.
+    const stretch = this.#spentMs - this.#rebasedAt;
+    if (!this.#canRebase || this.#spentMs + stretch > this.#limitMs) return null;
+    this.#rebasedAt = this.#spentMs;
+    const before = this.known(from) ?? (await this.cost(from));
+    const reference = this.#referenceAt(from);
+    // Where a model cannot be made, it cannot be made with more removed.
+    this.#canRebase = await reference.opens();
+    if (!this.#canRebase) return null;
+    // With few samples, compensation may help only on its own samples.
+    return (await reference.cost(from)) < before ? reference : null;
+  }
+
+  #referenceAt(from: State | null): MeasuredReference {
+    const key = from ? keyOf(from) : 'original';
+    const found = this.#references.get(key);
+    if (found) return found;
+    const memo = outputChange.open({ ...this.#given, reference: stateLeaf(from) }, this.#ctx);
+    const reference: MeasuredReference = new MeasuredReference(from ?? this.#scope.start, memo, {
+      space: this.#scope.space,
+      open: async () => {
+        await this.#makeRoom(reference);
+        return openChange(this.#tools, { from, scope: this.#scope, ctx: this.#ctx });
+      },
+      timed: (work) => this.#timed(work),
+      onTried: () => {
+        this.#count++;
+        this.#scope.onTried?.(this.#count);
+      },
+    });
+    this.#references.set(key, reference);
+    return reference;
+  }
+
+  async #makeRoom(next: MeasuredReference): Promise<void> {
+    this.#open = [...this.#open.filter((r) => r !== next), next];
+    while (this.#open.length > MOST_OPEN) await this.#open.shift()!.close();
   }
 
   /** Runs work on the clock of the time limit. */
@@ -207,24 +274,64 @@ class MeasuredCost implements PlanCost {
   }
 }
 
-/** Opens the comparison at the first plan without a known cost. */
-async function openChange(o: CostInputs, { space, cut }: CostScope, ctx: CostTools): Promise<OutputChange> {
+/** How plans are cut and judged, by the size of the model and the samples. */
+interface CutTools {
+  readonly prepared: Prepared;
+  readonly threads: number;
+  /** Samples that judge plans. */
+  readonly few: Calibration;
+  /** True where plans are cut; otherwise they run through gates. */
+  readonly cutting: boolean;
+  /** Samples for refits, and whether none of them judges plans; null without refits. */
+  readonly refit: { readonly batches: Calibration['batches']; readonly apart: boolean } | null;
+}
+
+function cutTools(o: CostInputs): CutTools {
   const [prepared, calibration, threads] = [o.prepared.value, o.calibration.value, o.threads.value];
-  const { executor } = ctx;
   const few = firstSamples(calibration, o.ranking.value);
-  if (!isSmall(prepared)) return openOutputChange(executor, prepared, few, threads);
-  if (o.compensation.value !== 'least-squares' || !calibration.real)
-    return openCutChange(executor, prepared, (s) => tidied(cut(s).model), few, threads);
+  const cutting = isSmall(prepared);
+  const base = { prepared, threads, few, cutting };
+  if (!cutting || o.compensation.value !== 'least-squares' || !calibration.real) return { ...base, refit: null };
   // When there are enough samples, samples for refits do not rank plans, because a fit looks better
   // on its own samples.
   const left = (calibration.batches.length - few.batches.length) * calibration.size;
   const behind = lastSamples(calibration, Math.min(o.refit.value, left));
-  const enough = behind.batches.length * behind.size >= LEAST_REFIT;
-  const { batches } = enough ? behind : firstSamples(calibration, FIT_SAMPLES);
-  const fits = new LocalFits(await collectLayers(executor, prepared, batches, threads));
+  const apart = behind.batches.length * behind.size >= LEAST_REFIT;
+  const { batches } = apart ? behind : firstSamples(calibration, FIT_SAMPLES);
+  return { ...base, refit: { batches, apart } };
+}
+
+interface Opening {
+  /** The plan at which the reference is compensated; null: the original. */
+  readonly from: State | null;
+  readonly scope: CostScope;
+  readonly ctx: CostTools;
+}
+
+/** Opens the comparison at the first plan without a known cost; null where the reference cannot be made. */
+async function openChange(
+  { prepared, threads, few, cutting, refit }: CutTools,
+  { from, scope: { space, cut }, ctx }: Opening,
+): Promise<OutputChange | null> {
+  const { executor } = ctx;
+  if (!cutting) return openOutputChange(executor, prepared, few, threads);
+  if (!refit) return openCutChange(executor, prepared, (s) => tidied(cut(s).model), few, threads);
+  const { batches } = refit;
+  let subject: Subject = prepared;
+  if (from) {
+    const plan = planOf(space, from, {});
+    const given = { executor, whole: prepared, surgery: cut(from), plan, batches, threads };
+    const made = await compensatedSubject(given);
+    if (typeof made === 'string') {
+      ctx.log(`further plans are made from the original, not from a compensated model: ${made}`);
+      return null;
+    }
+    subject = made;
+  }
+  const fits = new LocalFits(await collectLayers(executor, subject, batches, threads));
   // The layers after each cut are refitted, as in the result.
   const fitted = (s: State): Model => {
-    const surgery = applyPlan(prepared, planOf(space, s, {}));
+    const surgery = applyPlan(subject, planOf(space, s, {}));
     fits.apply(surgery);
     return tidied(surgery.model);
   };

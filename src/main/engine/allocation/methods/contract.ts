@@ -2,11 +2,14 @@
  * The contract of an allocation method: it decides how many units each structure loses so that the predicted latency
  * fits. One file per method in this folder exports `method`; registry.ts finds it.
  */
+import type { Reference } from '../greedy.ts';
 import type { Space, State } from '../state.ts';
 
 /** Costs of plans: the change of the outputs. */
 export interface Costs {
   readonly cost: (s: State) => Promise<number>;
+  /** Returns a better reference for plans that remove at least as much, or null. Default: there is none. */
+  readonly rebase?: (s: State) => Promise<Reference | null>;
   /** True where costs are sums of known figures, so that requesting one takes no time. */
   readonly free: boolean;
   /** True once the time for costs is used up: plans are then chosen by known costs. Default: never. */

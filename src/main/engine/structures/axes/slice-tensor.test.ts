@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { DType } from '../../ir/dtype.ts';
 import { MemoryTensor } from '../../ir/tensor.ts';
-import { sliceTensor } from './slice-tensor.ts';
+import { sliceTensor, spreadTensor } from './slice-tensor.ts';
 
 /** A tensor whose elements are 0, 1, 2, ... in `bytes` bytes each, starting `offset` bytes into a buffer. */
 function counting(dtype: number, bytes: 1 | 2 | 4 | 8, dims: number[], offset: number): MemoryTensor {
@@ -61,4 +61,22 @@ describe('sliceTensor keeps the elements it is told to', () => {
           expect(read(cut, bytes)).toEqual(bytes === 1 ? want.map((x) => x % 256) : want);
         }
       });
+});
+
+describe('spreadTensor, the inverse of sliceTensor', () => {
+  it('puts zeros at the removed indices', () => {
+    const t = counting(DType.FLOAT16, 2, [3, 2, 4], 0);
+    const kept = [[0, 2], null, [1, 3]];
+    const back = spreadTensor(sliceTensor(t, kept), [3, 2, 4], kept);
+    expect(back.dims).toEqual([3, 2, 4]);
+    const want = Array.from({ length: 24 }, (_, i) => (Math.floor(i / 8) !== 1 && i % 2 === 1 ? i : 0));
+    expect(read(back, 2)).toEqual(want);
+    expect(read(spreadTensor(t, [3, 2, 4], [null, null, null]), 2)).toEqual(read(t, 2));
+  });
+
+  it('refuses other shapes', () => {
+    const t = counting(DType.FLOAT, 4, [2, 2], 0);
+    expect(() => spreadTensor(t, [3, 2], [null, null])).toThrow(RangeError);
+    expect(() => spreadTensor(t, [3, 2], [[0, 1, 2], null])).toThrow(RangeError);
+  });
 });

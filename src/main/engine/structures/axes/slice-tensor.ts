@@ -1,4 +1,4 @@
-/** Tensors reduced to some indices along some axes. */
+/** Tensors reduced to some indices along some axes, and back. */
 import { bitsOf, byteSize } from '../../ir/dtype.ts';
 import { MemoryTensor, sliceChunks, type Tensor } from '../../ir/tensor.ts';
 
@@ -14,6 +14,26 @@ export function sliceTensor(t: Tensor, kept: readonly (readonly number[] | null)
   if (bytes <= KEEP_IN_MEMORY) return new MemoryTensor(t.dtype, dims, gather(t.bytes(), t.dims, kept, bits / 8, bytes));
   const read = (): Uint8Array => gather(t.bytes(), t.dims, kept, bits / 8, bytes);
   return { dtype: t.dtype, dims, byteLength: bytes, bytes: read, chunks: (max) => sliceChunks(read(), max) };
+}
+
+/**
+ * The inverse of `sliceTensor`: elements at the kept indices, zeros elsewhere.
+ * @param dims of the whole tensor
+ * @throws RangeError when `t` is not such a slice
+ */
+export function spreadTensor(t: Tensor, dims: readonly number[], kept: readonly (readonly number[] | null)[]): Tensor {
+  const bytes = byteSize(t.dtype, dims);
+  const bits = bitsOf(t.dtype);
+  if (bytes === undefined || !bits || bits % 8 !== 0) throw new RangeError(`type ${t.dtype} cannot be spread`);
+  if (dims.some((n, axis) => (kept[axis]?.length ?? n) !== t.dims[axis])) throw new RangeError('the shapes do not fit');
+  const [from, out] = [t.bytes(), new Uint8Array(bytes)];
+  const { block, each } = piecesOf(dims, kept, bits / 8);
+  let at = 0;
+  each((offset) => {
+    out.set(from.subarray(at, at + block), offset);
+    at += block;
+  });
+  return new MemoryTensor(t.dtype, dims, out);
 }
 
 function gather(

@@ -6,14 +6,19 @@ import type { AllocationContext, Allocator } from '../contract.ts';
 const TRIES = 24;
 
 export function openByCost({ space, start, costs, onProgress }: AllocationContext): Allocator {
-  const { free, ...asked } = costs;
-  const path = new GreedyPath(space, start, { ...asked, ...(onProgress && { onProgress }) });
+  const { free, cost, rebase, expired } = costs;
+  const path = new GreedyPath(space, start, {
+    cost,
+    ...(rebase && { rebase }),
+    ...(expired && { expired }),
+    ...(onProgress && { onProgress }),
+  });
   return {
     reach: async (ms) => (await path.reach(ms)).state,
     async fill(ms) {
-      const { state } = await path.reach(ms);
-      const tries = free ? Infinity : costs.expired?.() ? 0 : TRIES;
-      return refill(space, state, ms, costs.cost, start, tries);
+      const { state, reference } = await path.reach(ms);
+      const tries = free ? Infinity : expired?.() ? 0 : TRIES;
+      return refill(space, state, ms, reference.cost, reference.from, tries);
     },
   };
 }
