@@ -15,7 +15,12 @@ import type { Model } from '../../src/main/engine/ir/model.ts';
 import { f32, toFloat32 } from '../../src/main/engine/ir/tensor.ts';
 import type { StageContext } from '../../src/main/pipeline/context.ts';
 import { openSubject } from '../../src/main/pipeline/tokens/subject.ts';
-import { recoverPackage, type RecoveredPackage } from '../../src/main/pipeline/tokens/recover/recover-package.ts';
+import { KeptPositions } from '../../src/main/pipeline/tokens/kept-positions.ts';
+import {
+  recoverPackage,
+  type RecoveredPackage,
+  type RecoverOptions,
+} from '../../src/main/pipeline/tokens/recover/recover-package.ts';
 import { pruneDecoder } from '../../src/main/engine/structures/tokens/decoder/prune.ts';
 import { openModelFile } from '../../src/main/storage/model-files.ts';
 import { plainExecutor } from '../support/executor.ts';
@@ -50,14 +55,17 @@ function changedBy(model: Model, change: (x: number, i: number) => number): Mode
   return model;
 }
 
-/** The package with four tokens of sixteen, and one of its components without some of its weights. */
-async function reducedOf(folder: string, by: RecoverRequest['by']) {
+/** The package with four tokens of sixteen, and one of its components without some of its weights. @param kept positions */
+async function reducedOf(folder: string, by: RecoverRequest['by'], kept = false) {
   const subject = await openSubject(folder, {}, plainExecutor);
   const changed = countConfigs(subject.pkg.shape.configs, { from: TOKENS, to: 4 });
   if ('refused' in changed) throw new Error(changed.refused);
-  const encoder = selectAfter(subject.model, subject.place, tokenMethod('stride')!, 4);
-  const decoder = openModelFile(join(folder, 'onnx/decoder_model_merged.onnx'));
+  const encoder = selectAfter(subject.model, subject.place, tokenMethod('stride')!, 4, { places: kept });
+  const moved = kept ? new KeptPositions(subject).models(4) : new Map<string, Model>();
+  if ('refused' in moved) throw new Error(moved.refused);
+  const decoder = moved.get('decoder_model_merged') ?? openModelFile(join(folder, 'onnx/decoder_model_merged.onnx'));
   const models = new Map([
+    ...moved,
     [subject.encoder.id, by === 'projector' ? changedBy(encoder, (x) => -x) : encoder],
     ['decoder_model_merged', by === 'projector' ? decoder : thinned(decoder)],
   ]);
@@ -67,13 +75,13 @@ async function reducedOf(folder: string, by: RecoverRequest['by']) {
 async function recovered(
   folder: string,
   recover: RecoverRequest,
-  given?: ReadonlyMap<string, Model>,
+  given?: RecoverOptions['reduced'],
 ): Promise<RecoveredPackage> {
   const { pkg, models, configs } = await reducedOf(folder, recover.by);
   return recoverPackage(
     {
       pkg,
-      reduced: given ? { models: given, configs: {} } : { models, configs },
+      reduced: given ?? { models, configs },
       // Pictures change little in a decoder with random weights, so the projector needs more of them.
       questions: pictures
         .slice(0, recover.by === 'projector' ? 24 : 12)
@@ -124,10 +132,28 @@ describe('a package', () => {
       route: { route: 'input' },
     });
     const folder = writeRecoverablePackage(join(work, 'cut'), whole);
-    const { report, models } = await recovered(folder, by(), new Map([['decoder_model_merged', thinned(cut)]]));
+    const { report, models } = await recovered(folder, by(), {
+      models: new Map([['decoder_model_merged', thinned(cut)]]),
+      configs: {},
+    });
     expect(report).toMatchObject({ kept: true, batch: 1 });
     expect(report.after!.kl).toBeLessThan(0.95 * report.before.kl);
     expect(operators(models.get('decoder_model_merged')!)).toBe(operators(cut));
+  });
+
+  it.each([
+    ['full', 'plain', () => plainDecoder({ layers: 2 })],
+    ['lora', 'fused', () => fusedDecoder({ layers: 2 })],
+    ['projector', 'fused for the projector', () => fusedDecoder({ layers: 1 })],
+  ] as const)('keeps positions while it learns by %s in a decoder that is %s', async (way, name, decoder) => {
+    const folder = writeRecoverablePackage(join(work, `kept ${name}`), decoder());
+    const reduced = await reducedOf(folder, way, true);
+    const { report, models } = await recovered(folder, by({ by: way }), reduced);
+    expect(report.kept).toBe(true);
+    expect(report.after!.kl).toBeLessThan(0.95 * report.before.kl);
+    // The operators that move tokens stay, in the component that is trained as well.
+    const [[id, model]] = [...models] as [[string, Model]];
+    expect(operators(model)).toBe(operators(reduced.models.get(id)!));
   });
 
   it('keeps its weights where training gains nothing', async () => {

@@ -56,7 +56,12 @@ function cellsBy(grid: readonly [number, number], count: number): number[] | und
 const pool: Reference = ({ tokens, grid }, keep) => {
   const cell = cellsBy(grid, keep)!;
   const members = range(keep).map((c) => range(cell.length).filter((t) => cell[t] === c));
-  return { index: members.map((m) => m[0]!), content: members.map((m) => mean(m.map((t) => tokens[t]!))) };
+  const middle = (numbers: readonly number[]): number => {
+    const distinct = ascending([...new Set(numbers)]);
+    return distinct[(distinct.length - 1) >> 1]!;
+  };
+  const index = members.map((m) => middle(m.map((t) => Math.floor(t / grid[1]))) * grid[1] + middle(m.map((t) => t % grid[1]))); // prettier-ignore
+  return { index, content: members.map((m) => mean(m.map((t) => tokens[t]!))) };
 };
 
 const stride: Reference = ({ tokens }, keep) => ({

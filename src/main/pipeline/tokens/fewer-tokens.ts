@@ -5,7 +5,6 @@ import { SecateurError } from '../../../shared/contract/errors.ts';
 import type { FewerTokensReport, FewerTokensRequest } from '../../../shared/model/fewer-tokens.ts';
 import type { TokenRecovery } from '../../../shared/model/token-recovery.ts';
 import type { Model } from '../../engine/ir/model.ts';
-import { tokenMethod } from '../../engine/structures/tokens/registry.ts';
 import { measuredHere } from '../../runtime/device.ts';
 import type { AnswerRunner } from '../../runtime/generate/runner.ts';
 import { openModelFile, saveModelFile } from '../../storage/model-files.ts';
@@ -46,8 +45,7 @@ export async function fewerTokens(request: FewerTokensRequest, ctx: StageContext
   if (out !== null) refuseOut(out, subject.pkg.root);
   const keep = keptOf(subject, request.keep);
   const inside = new InsideMethods(subject, { layers: request.layers ?? null, marks: request.marks ?? null });
-  // Recovery trains the decoder as it is.
-  const positions = request.positions === 'new' || request.recover ? undefined : new KeptPositions(subject);
+  const positions = request.positions === 'new' ? undefined : new KeptPositions(subject);
   const names = method === 'all' ? METHOD_NAMES : [method];
   const made = await makeVariants(subject, names, keep, ctx.executor, inside, positions);
   const variants = made.filter((m): m is Variant => !('refused' in m));
@@ -185,16 +183,12 @@ async function report(
       ...threadsNote(request.threads, request.threadsAsked),
       ...(images > 1 ? [`A square picture is cut into ${images} tiles of ${place.count} tokens.`] : []),
       ...new Set(placed.flatMap(({ variant }) => variant.notes)),
-      ...(request.recover && tokenMethod(request.method) ? [RENUMBERED] : []),
       ...(isMeasured
         ? ['Times are sums over phases that were measured interleaved, on inputs made up from the names of the ports.']
         : []),
     ],
   };
 }
-
-/** Recovery trains the decoder as it is. */
-const RENUMBERED = 'With recovery, runners number the selected tokens anew, which costs answers about places.';
 
 const questionsOf = ({ images, prompts }: FewerTokensRequest, file: OpenedQuestions | null): Question[] =>
   file

@@ -1,4 +1,4 @@
-/** Average pooling over the grid: one token per cell, the mean of its tokens. Stands where the cell's first token is. */
+/** Average pooling over the grid: one token per cell, the mean of its tokens. It stands at the cell's centre. */
 import { f32 } from '../../../ir/tensor.ts';
 import type { GraphBuilder } from '../../../autodiff/builder.ts';
 import type { Value } from '../../../ir/value.ts';
@@ -22,10 +22,21 @@ export const method: TokenMethod = defineMethod({
     const isEven = grid[0] % parts[0] === 0 && grid[1] % parts[1] === 0;
     const cells = cellsOf(grid, parts);
     const content = isEven ? blockMeans(b, tokens, grid, parts, inputs.width) : cellMeans(b, tokens, cells);
-    const index = sameIndex(b, tokens, cells.map((cell) => cell[0]!)); // prettier-ignore
+    const index = sameIndex(
+      b,
+      tokens,
+      cells.map((cell) => centre(cell, grid[1])),
+    );
     return withFixed(b, inputs, { index, content });
   },
 });
+
+/** The middle token of a cell; of two middle rows or columns the first. @param columns of the grid */
+function centre(cell: readonly number[], columns: number): number {
+  const width = cell.filter((t) => Math.floor(t / columns) === Math.floor(cell[0]! / columns)).length;
+  const [row, column] = [Math.ceil(cell.length / width / 2) - 1, Math.ceil(width / 2) - 1];
+  return cell[row * width + column]!;
+}
 
 /** Means of cells of equal sizes. */
 function blockMeans(b: GraphBuilder, tokens: Value, grid: Grid, parts: Grid, width: number): Value {
