@@ -19,6 +19,9 @@ export function shareDomain(figures: readonly number[]): [number, number] {
   return [Math.max(0, least - room), most + room];
 }
 
+/** Pixels between a vertical line and its label. */
+export const LABEL_GAP = 4;
+
 /** Side of a vertical line that has room for its label. */
 export const labelSide = (at: number, [left, right]: readonly [number, number]): 'left' | 'right' =>
   at > (left + right) / 2 ? 'left' : 'right';
