@@ -12,7 +12,8 @@ import { eliminateDead } from '../../../passes/eliminate-dead.ts';
 import { findDecoder } from './find.ts';
 import { markImage, type ImageRoute } from './image-mask.ts';
 import { isSkipped } from './ports.ts';
-import { checkCuts, lengthOf, startStream, type Stream, type TokenCut } from './stage.ts';
+import { lengthOf } from './length.ts';
+import { checkCuts, startStream, type Stream, type TokenCut } from './stage.ts';
 import { Replay, sortGraph } from './tail.ts';
 import type { Decoder, DecoderLayer } from './types.ts';
 

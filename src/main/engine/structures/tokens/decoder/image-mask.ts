@@ -15,6 +15,7 @@ import type { Model } from '../../../ir/model.ts';
 import { f32, i64 } from '../../../ir/tensor.ts';
 import type { Value } from '../../../ir/value.ts';
 import { keepsOrder, traitsOf } from '../../../ops/registry.ts';
+import { lengthOf } from './length.ts';
 
 export type ImageRoute =
   | { readonly route: 'input' }
@@ -44,7 +45,7 @@ export function markImage(b: GraphBuilder, route: ImageRoute, tokens: Value, cac
     const shape = tokens.type!.shape!.slice(0, 2);
     return { image: b.graph.addInput(b.graph.freshName(IMAGE_MASK), { elemType: DType.BOOL, shape }), tokens };
   }
-  const count = b.slice(b.op('Shape', [tokens]), [1], [2], [0]);
+  const count = lengthOf(b, tokens, 1);
   const end = b.add(cached, count);
   const at = b.op('Range', [b.squeeze(cached, [0]), b.squeeze(end, [0]), b.tensor(i64([1], []))]);
   const isBehind = b.less(at, b.ints([route.start + route.count]));

@@ -21,7 +21,7 @@ import { findDecoder } from './find.ts';
 import { takeChannel } from './image-mask.ts';
 import { isSkipped } from './ports.ts';
 import { rotateOutside } from './rotate-outside.ts';
-import { lengthOf } from './stage.ts';
+import { lengthOf } from './length.ts';
 import { sortGraph } from './tail.ts';
 import type { Decoder } from './types.ts';
 

@@ -10,7 +10,8 @@ import type { Value } from '../../../ir/value.ts';
 import { traitsOf } from '../../../ops/registry.ts';
 import type { ImageRoute } from './image-mask.ts';
 import { draftOf, finishDraft, giveOut } from './draft.ts';
-import { keptTokens, keyBias, lengthOf, type Stream, type TokenCut } from './stage.ts';
+import { lengthOf } from './length.ts';
+import { keptTokens, keyBias, type Stream, type TokenCut } from './stage.ts';
 import type { Attention } from './types.ts';
 
 export interface MaskOptions {

@@ -104,6 +104,15 @@ it('tokens are dropped from the layers behind the cut alone', async () => {
   await pruned.release();
 });
 
+it('cuts add few operators, because every step of the answer runs them', () => {
+  const added = (model: Model, cuts: readonly TokenCut[]): number =>
+    pruneDecoder(model, cuts, { route }).graph.nodeCount - model.graph.nodeCount;
+  const feather = [cut(1, 0.5, 'feather'), cut(3, 0.25, 'feather')];
+  expect(added(plainDecoder(), feather)).toBeLessThanOrEqual(130);
+  // With the parts of packed inputs and their rotation.
+  expect(added(fusedDecoder(), feather)).toBeLessThanOrEqual(160);
+});
+
 it('lengths behind a cut have names of their own, and no inner value claims another', () => {
   const model = plainDecoder();
   const { layers } = findDecoder(model) as Decoder;

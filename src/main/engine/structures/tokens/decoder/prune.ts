@@ -16,7 +16,8 @@ import { draftOf, finishDraft, giveOut, type Draft } from './draft.ts';
 import { sourceOf } from './flow.ts';
 import type { ImageRoute } from './image-mask.ts';
 import { rotateOutside } from './rotate-outside.ts';
-import { keptTokens, lengthOf, type Stream, type TokenCut } from './stage.ts';
+import { lengthOf } from './length.ts';
+import { keptPlaces, type Stream, type TokenCut } from './stage.ts';
 import { forgetShape, Replay, sortGraph, tailOf } from './tail.ts';
 
 export interface CutOptions {
@@ -29,11 +30,11 @@ export interface CutOptions {
 export function pruneDecoder(from: Model, cuts: readonly TokenCut[], options: CutOptions): Model {
   const draft = draftOf(from, cuts, options.route);
   const { model, decoder, b } = draft;
-  let segment: Segment = { ...draft.stream, from: 0, tokens: draft.tokens, mask: decoder.mask };
+  let segment: Segment = { ...draft.stream, from: 0, tokens: draft.tokens, mask: decoder.mask, admitted: null };
   cuts.forEach((cut, i) => {
     // Criteria read the tokens before the cut, so their operators do not belong to the layers behind it.
     const tail = tailOf(model.graph, draft.layers[cut.layer]!.frontier);
-    const kept = keptTokens(b, draft.layers, cut, i, segment);
+    const kept = keptPlaces(b, draft.layers, cut, i, segment);
     segment = behind(draft, tail, segment, cut.layer, kept);
     renameLengths(draft, cut.layer);
     const until = cuts[i + 1]?.layer ?? draft.layers.length;
@@ -52,6 +53,8 @@ interface Segment extends Stream {
   readonly tokens: Value;
   /** [1, P + S] */
   readonly mask: Value | null;
+  /** [1, S]: the end of the mask, where a cut has computed it. */
+  readonly admitted: Value | null;
 }
 
 /**
@@ -74,7 +77,10 @@ function renameLengths({ layers, model }: Draft, cut: number): void {
     else if (!all.has(sourceOf(v)) && v.type?.shape?.length === 3) rename(v, 1);
 }
 
-/** Gathers the kept tokens and makes the layers from `layer` on read what belongs to them. */
+/**
+ * Gathers the kept tokens and makes the layers from `layer` on read what belongs to them.
+ * @param kept int64 [n]: their places
+ */
 function behind(
   { b, layers, decoder, model }: Draft,
   tail: ReadonlySet<Node>,
@@ -83,10 +89,10 @@ function behind(
   kept: Value,
 ): Segment {
   const { frontier, attention } = layers[layer]!;
-  const index = b.reshape(b.op('NonZero', [b.reshape(kept, [-1])]), [-1]);
-  const gather = (v: Value): Value => b.op('Gather', [v, index], { axis: int(1) });
+  const gather = (v: Value): Value => b.op('Gather', [v, kept], { axis: int(1) });
   const given = new Map<Value, Value>(frontier.map((v) => [v, gather(v)]));
   const main = given.get(frontier[0]!)!;
+  const admitted = before.mask && gather(before.admitted ?? lastOf(b, before.mask, lengthOf(b, before.image, 1)));
   const after: Segment = {
     image: gather(before.image),
     ordinal: gather(before.ordinal),
@@ -97,7 +103,8 @@ function behind(
     from: layer,
     // Behind the first layer, only the size of the embeddings is read.
     tokens: decoder.tokens.type!.shape!.length === 3 ? main : gather(before.tokens),
-    mask: before.mask && maskOf(b, before, gather, attention.past[0]),
+    mask: admitted && maskOf(b, admitted, attention.past[0]),
+    admitted,
   };
   given.set(before.tokens, after.tokens);
   if (before.mask) given.set(before.mask, after.mask!);
@@ -112,12 +119,14 @@ function behind(
   return after;
 }
 
+/** The last `count` places of a mask. @param mask [1, P + S] @param count int64 [1] */
+const lastOf = (b: GraphBuilder, mask: Value, count: Value): Value =>
+  b.op('Slice', [mask, b.neg(count), b.ints([Number.MAX_SAFE_INTEGER]), b.ints([1])]);
+
 /** [1, P + S]: ones for the cache of the layer, and the mask of the kept tokens. @param past [1, g, P, d] */
-function maskOf(b: GraphBuilder, { mask, place }: Segment, gather: (v: Value) => Value, past: Value): Value {
-  const tokens = lengthOf(b, place, 1);
-  const run = b.op('Slice', [mask!, b.neg(tokens), b.ints([Number.MAX_SAFE_INTEGER]), b.ints([1])]);
+function maskOf(b: GraphBuilder, admitted: Value, past: Value): Value {
   const value = tensorAttr(i64([1]));
   const ones = b.op('ConstantOfShape', [b.concat([b.ints([1]), lengthOf(b, past, 2)], 0)], { value });
-  const dtype = mask!.type?.elemType ?? DType.INT64;
-  return b.concat([dtype === DType.INT64 ? ones : b.cast(ones, dtype), gather(run)], 1);
+  const dtype = admitted.type?.elemType ?? DType.INT64;
+  return b.concat([dtype === DType.INT64 ? ones : b.cast(ones, dtype), admitted], 1);
 }

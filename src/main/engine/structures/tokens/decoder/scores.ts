@@ -7,7 +7,8 @@ import type { Node } from '../../../ir/node.ts';
 import type { Value } from '../../../ir/value.ts';
 import { traitsOf } from '../../../ops/registry.ts';
 import { dataOf } from './flow.ts';
-import { headsOf, keysOf, queriesOf, rotate } from './heads.ts';
+import { headsOf, isPacked, keysOf, queriesOf, rotate } from './heads.ts';
+import { lengthOf } from './length.ts';
 import { Replay } from './tail.ts';
 import type { Attention, DecoderLayer, Rotation } from './types.ts';
 
@@ -54,8 +55,10 @@ const END = Number.MAX_SAFE_INTEGER;
 /** [1, h, 1, d]: the query of the last token. */
 function lastByHead(b: GraphBuilder, a: Attention, query: Value): Value {
   if (!a.ports) return b.slice(query, [-1], [END], [2]);
-  const hasHeads = headsOf(a.node, a.ports).query === 0;
-  return queriesOf(b, a.node, a.ports, b.slice(query, [-1], [END], [hasHeads ? 2 : 1]));
+  const heads = headsOf(a.node, a.ports).query;
+  const last = b.slice(query, [-1], [END], [heads === 0 ? 2 : 1]);
+  // One token by head is in the same order.
+  return heads === 0 || isPacked(a.node) ? queriesOf(b, a.node, a.ports, last) : b.reshape(last, [1, heads, 1, -1]);
 }
 
 const byHead = (b: GraphBuilder, a: Attention, key: Value): Value => (a.ports ? keysOf(b, a.node, a.ports, key) : key);
@@ -64,11 +67,17 @@ const byHead = (b: GraphBuilder, a: Attention, key: Value): Value => (a.ports ? 
 function scoresOf(b: GraphBuilder, a: Attention, query: Value, keys: Value): Value {
   const floats = b.cast(keys, DType.FLOAT);
   const k = a.product ? scaled(b, a.product.input(1)!, a.present[0], floats) : floats;
-  const shape = b.op('Shape', [k]);
-  const size = (axis: number): Value => b.slice(shape, [axis], [axis + 1], [0]);
-  const grouped = b.op('Reshape', [query, b.concat([b.ints([1]), size(1), b.ints([-1]), size(3)], 0)]);
+  const size = (axis: number): Value => {
+    const known = a.past[0].type?.shape?.[axis];
+    return typeof known === 'number' ? b.ints([known]) : lengthOf(b, k, axis);
+  };
+  const groups = a.past[0].type?.shape?.[1];
+  const grouped =
+    typeof groups === 'number'
+      ? b.reshape(query, [1, groups, -1, 0])
+      : b.op('Reshape', [query, b.concat([b.ints([1]), size(1), b.ints([-1, 0])], 0)]);
   const products = b.matmul(b.cast(grouped, DType.FLOAT), b.transpose(k, [0, 1, 3, 2]));
-  const flat = b.op('Reshape', [products, b.concat([b.ints([1, -1, 1]), size(2)], 0)]);
+  const flat = b.reshape(products, [1, -1, 1, 0]);
   return a.product ? scaled(b, a.node.input(0)!, a.product.output(), flat) : fusedScale(b, a.node, flat, size(3));
 }
 

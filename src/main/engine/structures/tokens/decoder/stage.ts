@@ -11,6 +11,7 @@ import type { Value } from '../../../ir/value.ts';
 import type { CriterionContext } from './criteria/criterion.ts';
 import { decoderCriterion } from './criteria/registry.ts';
 import { HIDDEN } from './hidden.ts';
+import { lengthOf } from './length.ts';
 import { earlyScores, rotatedScores, unrotatedScores } from './scores.ts';
 import type { Decoder, DecoderLayer } from './types.ts';
 
@@ -95,14 +96,43 @@ export function recommendedCuts({ layers }: Decoder, criterion: string): TokenCu
   return [...cuts.values()].sort((a, b) => a.layer - b.layer);
 }
 
-/** Bool [1, S]: the tokens that stay. Tokens that are no image always do. */
-export function keptTokens(
+type Given = readonly [
   b: GraphBuilder,
   layers: readonly DecoderLayer[],
   cut: TokenCut,
+  /** 0 for the first cut. */
   stage: number,
   stream: Stream,
-): Value {
+];
+
+/** Bool [1, S]: the tokens that stay. Tokens that are no image always do. */
+export function keptTokens(...given: Given): Value {
+  const [b, , , , { image }] = given;
+  const { best, always } = ranked(...given);
+  const none = b.op('ConstantOfShape', [b.op('Shape', [image])], { value: tensorAttr(bool(false)) });
+  return marked(b, always ?? none, best);
+}
+
+/** int64 [n]: places of the tokens that stay, ascending. Each operator also runs at every step of the answer. */
+export function keptPlaces(...given: Given): Value {
+  const [b] = given;
+  const { best, always } = ranked(...given);
+  if (always) return b.op('Gather', [b.op('NonZero', [marked(b, always, best)]), b.tensor(i64([1], []))]);
+  const ascending = b.ops('TopK', [best, lengthOf(b, best, 1)], 2, { axis: int(1), largest: int(0) })[0]!;
+  return b.squeeze(ascending, [0]);
+}
+
+/** Bool [1, S]: the mask with more places marked. @param places int64 [1, k] */
+function marked(b: GraphBuilder, mask: Value, places: Value): Value {
+  const marks = b.op('ConstantOfShape', [b.op('Shape', [places])], { value: tensorAttr(bool(true)) });
+  return b.op('ScatterElements', [mask, places, marks], { axis: int(1) });
+}
+
+/**
+ * The tokens that rank best, among them all that are no image.
+ * @returns best int64 [1, k], in any order; always bool [1, S], image tokens that stay besides
+ */
+function ranked(...[b, layers, cut, stage, stream]: Given): { best: Value; always: Value | null } {
   const { image } = stream;
   const left = b.reduceSum(b.cast(image, DType.INT64), [1], false);
   const take = b.op('Min', [left, taken(b, cut.keep, stream.total)]);
@@ -111,14 +141,10 @@ export function keptTokens(
     stage,
   );
   // Other tokens come first, so without an image every token stays, and the number is never 0.
-  const ranked = b.where(image, b.cast(scores, DType.FLOAT), b.tensor(f32([Infinity], [])));
-  const tokens = b.slice(b.op('Shape', [image]), [1], [2], [0]);
-  const k = b.add(b.sub(tokens, left), take);
-  const best = b.ops('TopK', [ranked, k], 2, { axis: int(-1) })[1]!;
-  const filled = (like: Value, x: boolean): Value =>
-    b.op('ConstantOfShape', [b.op('Shape', [like])], { value: tensorAttr(bool(x)) });
-  const kept = b.op('ScatterElements', [filled(image, false), best, filled(best, true)], { axis: int(1) });
-  return always ? b.op('Or', [kept, b.op('And', [always, image])]) : kept;
+  const order = b.where(image, b.cast(scores, DType.FLOAT), b.tensor(f32([Infinity], [])));
+  const k = b.add(b.sub(lengthOf(b, image, 1), left), take);
+  const best = b.ops('TopK', [order, k], 2, { axis: int(-1) })[1]!;
+  return { best, always: always ? b.op('And', [always, image]) : null };
 }
 
 /** int64 [1]. The product is taken in double precision, so that it rounds as JavaScript does. */
@@ -163,7 +189,3 @@ export function keyBias(b: GraphBuilder, visible: Value, cached: Value): Value {
   const hidden = b.where(b.unsqueeze(visible, [1, 2]), b.scalar(0), b.scalar(HIDDEN));
   return b.op('Pad', [hidden, b.concat([b.ints([0, 0, 0]), cached, b.ints([0, 0, 0, 0])], 0)]);
 }
-
-/** int64 [1]: the size of an axis. */
-export const lengthOf = (b: GraphBuilder, v: Value, axis: number): Value =>
-  b.slice(b.op('Shape', [v]), [axis], [axis + 1], [0]);

@@ -1,5 +1,6 @@
 import { int } from '../../../../ir/attribute.ts';
 import type { Value } from '../../../../ir/value.ts';
+import { lengthOf } from '../length.ts';
 import type { CriterionContext, Where } from './criterion.ts';
 
 /** Float [1, S]: the share of the last token's attention on each token of the run, as the mean over heads. */
@@ -8,7 +9,7 @@ export function attentionOnRun(ctx: CriterionContext, where: Where): Value {
   const attention = b.op('Softmax', [ctx.rotated(where)], { axis: int(-1) });
   const shares = b.reduceMean(attention, [1, 2], false);
   // The keys of the run come last.
-  const run = b.op('Neg', [b.slice(b.op('Shape', [image]), [1], [2], [0])]);
+  const run = b.neg(lengthOf(b, image, 1));
   const end = b.ints([Number.MAX_SAFE_INTEGER]);
   return b.op('Slice', [shares, run, end, b.ints([1])]);
 }

@@ -1,4 +1,6 @@
 import { int } from '../../../../ir/attribute.ts';
+import { DType } from '../../../../ir/dtype.ts';
+import { MemoryTensor } from '../../../../ir/tensor.ts';
 import type { Value } from '../../../../ir/value.ts';
 import type { CriterionContext, DecoderCriterion } from './criterion.ts';
 import { HIDDEN } from '../hidden.ts';
@@ -34,8 +36,13 @@ export const criterion: DecoderCriterion = {
 
 /** Every third row and column; without a known number of columns, every ninth token. */
 function grid({ b, ordinal, columns }: CriterionContext): Value {
-  const isMultiple = (v: Value, of: number): Value => b.equal(b.op('Mod', [v, b.ints([of])]), b.ints([0]));
-  if (columns === null) return isMultiple(ordinal, STRIDE * STRIDE);
-  const column = b.op('Mod', [ordinal, b.ints([columns])]);
-  return b.op('And', [isMultiple(b.div(ordinal, b.ints([columns])), STRIDE), isMultiple(column, STRIDE)]);
+  // The pattern repeats, so a table holds it: a step of the answer then runs two operators and not seven.
+  const period = columns === null ? STRIDE * STRIDE : STRIDE * columns;
+  const stays = (i: number): boolean => (columns === null ? i === 0 : i < columns && i % STRIDE === 0);
+  const table = new MemoryTensor(
+    DType.BOOL,
+    [period],
+    Uint8Array.from({ length: period }, (_, i) => Number(stays(i))),
+  );
+  return b.op('Gather', [b.tensor(table, 'grid'), b.op('Mod', [ordinal, b.ints([period])])], { axis: int(0) });
 }
