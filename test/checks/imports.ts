@@ -56,6 +56,7 @@ export const PIPELINE = [
   'recover',
   'evaluate',
   'tokens',
+  'joint',
   'pack',
   'verify',
 ] as const;

@@ -97,3 +97,6 @@ export function textList(text: string, before: readonly string[] = []): readonly
   if (texts.includes('')) throw new InvalidArgumentError('It must be texts separated by commas.');
   return [...before, ...texts];
 }
+
+/** Values of an option that may be repeated. */
+export const several = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];

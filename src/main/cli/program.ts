@@ -5,6 +5,7 @@ import type { FewerTokensReport } from '../../shared/model/fewer-tokens.ts';
 import type { CompressReport } from '../../shared/model/job.ts';
 import { PRESET_LIST } from '../../shared/model/preprocess-presets.ts';
 import type { PackageReport, WorkloadReport } from '../../shared/model/package.ts';
+import type { PackageBudgetReport } from '../../shared/model/package-budget.ts';
 import { READINGS } from '../../shared/model/readings.ts';
 import type { BenchReport, CompareReport, InspectReport } from '../../shared/model/tasks.ts';
 import {
@@ -17,7 +18,8 @@ import {
   verifyRequest,
   workloadRequest,
 } from '../services/requests.ts';
-import type { CompressOptions, MeasureOptions, SourceOptions } from '../services/requests.ts';
+import type { MeasureOptions, SourceOptions } from '../services/requests.ts';
+import { packageBudgetRequest, type PackageBudgetOptions } from '../services/package-budget-request.ts';
 import { addCoverageCommand } from './coverage-command.ts';
 import { EXIT } from './exit-codes.ts';
 import { addJobCommands } from './job-commands.ts';
@@ -28,12 +30,14 @@ import {
   outputReading,
   percentile,
   seconds,
+  several,
   wholeNumber,
   workloadSetting,
 } from './options.ts';
 import { renderBench, renderCompare, renderCompress, renderDevices, renderInspect } from './render.ts';
 import { renderPackage, renderWorkload } from './render-package.ts';
 import { addRunCommand } from './run-command.ts';
+import { renderPackageBudget } from './render-package-budget.ts';
 import { renderTokens } from './render-tokens.ts';
 import { addTokensCommand } from './tokens-command.ts';
 import { renderVerify } from './render-verify.ts';
@@ -137,6 +141,14 @@ export function buildProgram(session: Session, version: string): Command {
     .argument('<model>', 'ONNX file, or the folder of a package')
     .requiredOption('--budget <budget>', 'milliseconds (12ms) or share of the measured latency (0.5x, 50%)')
     .option('--component <id>', 'of a package: the component that is pruned; the budget is for one use of the package')
+    .option(
+      '--image <path>',
+      'of a package: picture, or folder of pictures, for a budget on all of it (repeatable)',
+      several,
+    )
+    .option('--prompt <text>', 'prompt for every picture (repeatable)', several)
+    .option('--questions <file>', 'in the place of --image and --prompt: a file of questions (docs/tokens.md)')
+    .option('--tokens <method>', 'of a package: how visual tokens may be reduced: auto, none, or a method of `tokens`')
     .option('--metric <name>', 'of a package: what the budget is for, such as total, per-token or per-step')
     .option('--workload <name=value>', WORKLOAD, workloadSetting)
     .option('--percentile <p>', 'percentile that must be within the budget: 50, 90, 95 or 99', percentile)
@@ -152,7 +164,13 @@ export function buildProgram(session: Session, version: string): Command {
     .option('--time-limit <seconds>', 'time limit of recovery; 0 turns recovery off', seconds)
     .option('--out <dir>', 'folder for the results')
     .option('--seed <n>', 'seed of every random choice', wholeNumber(0, 2 ** 31 - 1))
-    .action(async (model: string, o: Json & Omit<CompressOptions, 'device'> & { device?: string }) => {
+    .action(async (model: string, o: Json & Omit<PackageBudgetOptions, 'device'> & { device?: string }) => {
+      const whole = packageBudgetRequest(model, o, session.io.cwd);
+      if (whole) {
+        const handle = session.services.jobs.start('package-budget', whole, session.listeners());
+        session.note(`job ${handle.id}`);
+        return printPackageBudget(session, o.json, await session.follow<PackageBudgetReport>(handle));
+      }
       // Checked before anything starts, so that a typing error costs no time.
       compressRequest(model, { ...o, device: '' }, session.io.cwd);
       const device = await session.services.devices.resolve(o.device);
@@ -207,6 +225,7 @@ export function buildProgram(session: Session, version: string): Command {
 
   addJobCommands(program, session, (kind, json, result) => {
     if (kind === 'compress') printCompress(session, json, result as CompressReport);
+    else if (kind === 'package-budget') printPackageBudget(session, json, result as PackageBudgetReport);
     else if (kind === 'verify') printVerify(session, json, result as VerifyOutput);
     else if (kind === 'compare') session.print(json, result, () => renderCompare(result as CompareReport));
     else if (kind === 'bench') session.print(json, result, () => renderBench(result as BenchReport));
@@ -242,6 +261,12 @@ function printCompress(session: Session, json: boolean | undefined, report: Comp
   session.print(json, report, () => renderCompress(report, session.io.colours));
   // A ruined or unjudged result is worse than a slow one and counts as one more reason.
   const reasons = (report.reasons?.length ?? 0) - (report.met ? 0 : 1);
+  session.exitCode = reasons > 0 ? EXIT.notAccepted : report.met ? EXIT.ok : EXIT.budgetNotMet;
+}
+
+function printPackageBudget(session: Session, json: boolean | undefined, report: PackageBudgetReport): void {
+  session.print(json, report, () => renderPackageBudget(report));
+  const reasons = report.reasons.length - (report.met ? 0 : 1);
   session.exitCode = reasons > 0 ? EXIT.notAccepted : report.met ? EXIT.ok : EXIT.budgetNotMet;
 }
 

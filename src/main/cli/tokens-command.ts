@@ -6,12 +6,10 @@ import { SecateurError } from '../../shared/contract/errors.ts';
 import type { FewerTokensReport, Keep } from '../../shared/model/fewer-tokens.ts';
 import { tokensRequest, type TokensOptions } from '../services/tokens-request.ts';
 import { heatMapSvg } from './heat-map-svg.ts';
-import { above, textList, wholeNumber, workloadSetting } from './options.ts';
+import { above, several, textList, wholeNumber, workloadSetting } from './options.ts';
 import { panelsOf } from './render-heat-map.ts';
 import { renderTokens } from './render-tokens.ts';
 import type { Session } from './session.ts';
-
-const several = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
 
 export function addTokensCommand(program: Command, session: Session): void {
   program

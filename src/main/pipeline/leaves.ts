@@ -48,6 +48,12 @@ export function structureOf(model: Model): string {
 export const dataLeaf = (dataset: Dataset | null): Keyed<Dataset | null> =>
   leaf('data', dataset?.identity ?? null, dataset);
 
+/**
+ * Questions to a package, keyed by the contents of its components, its configuration, the picture files and the prompts.
+ * @param identity hash of these
+ */
+export const askedLeaf = <T>(identity: string, value: T): Keyed<T> => leaf('asked', identity, value);
+
 /** Sizes of axes by name, or shapes of samples by input. */
 export const sizesLeaf = <T extends number | readonly number[]>(
   sizes: Readonly<Record<string, T>>,

@@ -10,6 +10,7 @@ import { keyed } from '../../../test/support/keyed.ts';
 import { definitions, type Defined } from './stage.ts';
 
 // These imports load all definitions.
+import './compress-package.ts';
 import './compress.ts';
 import '../tasks/devices.ts';
 
@@ -31,6 +32,7 @@ const INPUTS: Record<string, readonly string[]> = {
   'larger-batches': ['prepared', 'calibration'],
   'token-cut': ['prepared', 'schedule'],
   'fewer-tokens': ['source', 'prepared', 'cut', 'batch', 'runtime'],
+  'recorded-inputs': ['asked', 'threads'],
   // Results about the machine and the conditions.
   providers: ['device'],
   baseline: TIMED,

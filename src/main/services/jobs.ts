@@ -13,7 +13,7 @@ import { identityOf, isAlive, signal } from '../storage/process-identity.ts';
 export const JOBS = 500;
 
 /** Kinds that measure latency: only one such job runs on this machine at a time, whoever started it. */
-const MEASURING = ['compress', 'bench', 'compare', 'verify', 'workload', 'tokens'] as const;
+const MEASURING = ['compress', 'bench', 'compare', 'verify', 'workload', 'tokens', 'package-budget'] as const;
 
 /**
  * Short tasks that measure; they wait their turn like jobs. All other short tasks run beside a job.

@@ -208,7 +208,7 @@ function partOf(
 }
 
 /** Includes only the floor values that were given; the rest stays default. */
-function floorOf(o: CompressOptions): { floor?: QualityFloor } {
+export function floorOf(o: Pick<CompressOptions, 'minAgreement' | 'maxDrop' | 'minPsnr'>): { floor?: QualityFloor } {
   const floor: QualityFloor = {
     ...(o.minAgreement !== undefined && { minAgreement: o.minAgreement }),
     ...(o.maxDrop !== undefined && { maxDrop: o.maxDrop }),
@@ -221,7 +221,7 @@ function floorOf(o: CompressOptions): { floor?: QualityFloor } {
  * Applies command-line settings over the recipe's. Recovery needs data, so it is turned off without
  * them.
  */
-function withOptions(recipe: Recipe, o: CompressOptions, hasData: boolean): Recipe {
+export function withOptions(recipe: Recipe, o: Pick<CompressOptions, 'runs' | 'timeLimit'>, hasData: boolean): Recipe {
   const seconds = o.timeLimit ?? recipe.recovery.seconds;
   const wanted = o.timeLimit === undefined ? recipe.recovery.enabled : o.timeLimit > 0;
   return {
@@ -277,7 +277,7 @@ export function existing(path: string, cwd: string): string {
 }
 
 /** Returns the folder for the bundle. It need not exist, but it must be possible to create it. */
-function outFolder(out: string | undefined, model: string, cwd: string): string {
+export function outFolder(out: string | undefined, model: string, cwd: string): string {
   const wanted = out === undefined ? defaultOut(model, cwd) : resolve(cwd, out);
   if (existsSync(wanted) && !statSync(wanted).isDirectory()) {
     throw new SecateurError('out-unusable', { path: wanted, reason: 'it is a file' });

@@ -94,7 +94,7 @@ function recovery(o: TokensOptions, method: string): Pick<FewerTokensRequest, 'r
 }
 
 /** A picture, or those of a folder, sorted by name. */
-function picturesAt(path: string): string[] {
+export function picturesAt(path: string): string[] {
   if (!statSync(path).isDirectory()) return [path];
   const found = readdirSync(path).filter((name) => PICTURES.test(name));
   if (found.length === 0) throw new SecateurError('file-not-found', { path: join(path, '*.png') });

@@ -6,6 +6,7 @@ const WEIGHTS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   bench: { measure: 10 },
   workload: { load: 1, measure: 20 },
   tokens: { load: 3, lessons: 20, recover: 300, judge: 5, write: 1, measure: 30, answers: 20 },
+  'package-budget': { load: 3, lessons: 10, levels: 240, ways: 120, measure: 30, write: 1, answers: 10 },
   'token-times': { load: 2, measure: 20 },
   compress: {
     load: 2,

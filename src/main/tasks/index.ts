@@ -7,6 +7,7 @@ import { blaming, type Given } from './blame.ts';
 import { runBench } from './bench.ts';
 import { runCompare } from './compare.ts';
 import { runCompress } from '../pipeline/compress.ts';
+import { compressPackage } from '../pipeline/compress-package.ts';
 import { compressComponent } from '../pipeline/compress-component.ts';
 import type { CompressReport, CompressRequest } from '../../shared/model/job.ts';
 import type { StageContext } from '../pipeline/context.ts';
@@ -50,6 +51,7 @@ export const tasks = {
   inspect: blaming(holding(runInspect), one),
   measure: runMeasure,
   package: runPackage,
+  'package-budget': compressPackage,
   preview: runPreview,
   profile: blaming(runProfile, one),
   provider: runProvider,

@@ -46,7 +46,7 @@ export const ERRORS = {
   ),
   'package-several': entry(
     (d) => `The package ${d.path} has ${d.count} components and one is needed here: ${d.components}.`,
-    'Choose one with --component ID, or give its .onnx file.',
+    'Choose one with --component ID, or give its .onnx file. For a budget on the whole package, give pictures: --questions, or --image and --prompt.',
   ),
   'workload-metric': entry(
     (d) => `The workload has no metric ${d.metric}; it has ${d.known}.`,

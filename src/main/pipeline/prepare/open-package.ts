@@ -83,6 +83,12 @@ export const withModels = (shape: PackageShape, replaced: ReadonlyMap<string, Mo
   }),
 });
 
+/** The package with other files for some components, by id. Its other files are those of the original. */
+export function withFiles(pkg: OpenedPackage, files: ReadonlyMap<string, string>): OpenedPackage {
+  const models = new Map([...files].map(([id, file]) => [id, openModelFile(file)]));
+  return { ...pkg, shape: withModels(pkg.shape, models), fileOf: (id) => files.get(id) ?? pkg.fileOf(id) };
+}
+
 /** One use of a package. @throws 'workload-setting', 'dim-unknown' */
 export const useOf = (shape: PackageShape, { settings, family, dims }: WorkloadOptions): Workload =>
   sizedAs(workloadOf(shape, settings, family), shape.components, dims ?? {});

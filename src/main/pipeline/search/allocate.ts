@@ -54,7 +54,7 @@ async function allocate(
   before: readonly Candidate[],
   ctx: AllocationTools,
 ): Promise<Candidate> {
-  const { space, start, baselineMs, budgetRatio, bias, compare } = scope;
+  const { space, start, baselineMs, budgetRatio, bias, compare, looks } = scope;
   const goalMs = budgetRatio * baselineMs;
   const wholeMs = predictMs(space, start);
   let reached = wholeMs;
@@ -96,6 +96,7 @@ async function allocate(
       allocate: (ms) => allocator.fill(ms),
       cut: (s) => cutModel(scope, s),
       known: before,
+      ...(looks !== undefined && { attempts: looks }),
       bias: bias.known,
       ...(baselineMs > SLOW_MS
         ? {
@@ -104,7 +105,7 @@ async function allocate(
           }
         : {
             measure: async (m: Model) => (await compare(m, LOOK)).ratio,
-            confirm: async (m: Model) => (await compare(m, CONFIRMING)).ratio,
+            ...(looks === undefined && { confirm: async (m: Model) => (await compare(m, CONFIRMING)).ratio }),
           }),
       onCandidate: (c, attempt) => {
         ctx.log(`attempt ${attempt + 1}: predicted ${c.predictedMs.toFixed(3)} ms, measured ${c.ratio.toFixed(3)}x`);

@@ -78,6 +78,8 @@ export interface SearchScope {
   readonly bias: PredictionBias;
   /** Time limit for costs, in seconds. */
   readonly costSeconds: number;
+  /** Plans that are measured at most, each shortly, where a plan near the goal is enough; default: the closed loop. */
+  readonly looks?: number;
 }
 
 export interface CostScope extends Pick<SearchScope, 'space' | 'start' | 'cut' | 'costSeconds'> {

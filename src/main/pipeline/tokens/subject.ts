@@ -58,7 +58,11 @@ export async function openSubject(
 ): Promise<TokenSubject> {
   if ('image' in settings)
     throw new SecateurError('workload-setting', { name: 'image', reason: 'it follows from the package and from --keep' }); // prettier-ignore
-  const pkg = openPackage(path, { settings });
+  return subjectOf(openPackage(path, { settings }), executor);
+}
+
+/** The same for a package that is open. @throws 'tokens-refused' */
+export async function subjectOf(pkg: OpenedPackage, executor: Executor): Promise<TokenSubject> {
   if (pkg.shape.components.some((c) => c.imageNote?.cuts.length === 0)) return refuse('its tokens are selected already, and the decoder counts on their number'); // prettier-ignore
   const encoder = visionOf(pkg);
   // Only pictures of any size need runs at several sizes: smaller ones then need no other graph.
