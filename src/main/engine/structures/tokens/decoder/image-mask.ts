@@ -16,6 +16,7 @@ import { f32, i64 } from '../../../ir/tensor.ts';
 import type { Value } from '../../../ir/value.ts';
 import { keepsOrder, traitsOf } from '../../../ops/registry.ts';
 import { lengthOf } from './length.ts';
+import { sortGraph } from './tail.ts';
 
 export type ImageRoute =
   | { readonly route: 'input' }
@@ -61,21 +62,23 @@ function takeFlag(b: GraphBuilder, tokens: Value): Marked {
 }
 
 /**
- * Declares one more channel of the embeddings and takes it off in front of their readers.
- * @returns the channel, float [1, S], and the embeddings without it
+ * Declares one more channel of the embeddings, or of image features, and takes it off in front of their readers.
+ * @param tokens an input [..., width]
+ * @returns the channel, float [...], and the input without it
  * @throws SecateurError 'plan-invalid' for ids
  */
 export function takeChannel(b: GraphBuilder, tokens: Value): { readonly channel: Value; readonly plain: Value } {
   const shape = tokens.type!.shape!;
-  if (shape.length !== 3)
+  if (tokens.type!.elemType === DType.INT64 || tokens.type!.elemType === DType.INT32)
     throw new SecateurError('plan-invalid', {
       reason: `the decoder takes ids (${tokens.name}), which have no channels`,
     });
   const readers = tokens.uses();
-  const width = shape[2]!;
-  tokens.type = { ...tokens.type!, shape: [shape[0]!, shape[1]!, typeof width === 'number' ? width + 1 : null] };
-  const channel = b.squeeze(b.cast(b.slice(tokens, [-1], [END], [2]), DType.FLOAT), [2]);
-  const plain = b.slice(tokens, [0], [-1], [2]);
+  const last = shape.length - 1;
+  const width = shape[last]!;
+  tokens.type = { ...tokens.type!, shape: [...shape.slice(0, last), typeof width === 'number' ? width + 1 : null] };
+  const channel = b.squeeze(b.cast(b.slice(tokens, [-1], [END], [last]), DType.FLOAT), [last]);
+  const plain = b.slice(tokens, [0], [-1], [last]);
   plain.type = { elemType: tokens.type.elemType, shape };
   for (const { node, index } of readers) node.setInput(index, plain);
   return { channel, plain };
@@ -99,6 +102,27 @@ export function appendFlag(model: Model, flag: 0 | 1): void {
  */
 export function appendMergedFlag(model: Model, features: Value): void {
   const { b, out } = flagged(model);
+  finish(model, b, out, chosenRows(model, b, out, features));
+}
+
+/**
+ * The same for features with one more channel: image tokens take it in their order, words get 0.
+ * @param features [..., width + 1]; declared with one channel less
+ */
+export function appendMergedPlaces(model: Model, features: Value): void {
+  const { b, out } = flagged(model);
+  const isImage = chosenRows(model, b, out, features);
+  const { channel } = takeChannel(b, features);
+  // A last row of 0 for runs without a picture.
+  const channels = b.concat([b.reshape(channel, [-1]), b.tensor(f32([0], [1]))], 0);
+  const order = b.op('CumSum', [b.cast(isImage, DType.INT64), b.tensor(i64([1], []))]);
+  const places = b.op('Gather', [channels, b.sub(order, b.ints([1]))]);
+  finish(model, b, out, b.mul(places, isImage));
+  sortGraph(model.graph);
+}
+
+/** Float [1, S, 1]: 1 at the places of image features, by the operator that chooses between them and words. */
+function chosenRows(model: Model, b: GraphBuilder, out: Value, features: Value): Value {
   const { graph } = model;
   const bit = 1n << BigInt(graph.inputs.indexOf(features));
   const depends = inputDependence(model);
@@ -113,7 +137,7 @@ export function appendMergedFlag(model: Model, features: Value): void {
     });
   const [one, zero] = [b.scalar(1), b.scalar(0)];
   const flag = isImage(yes!) ? b.where(condition!, one, zero) : b.where(condition!, zero, one);
-  finish(model, b, out, b.reduceMax(flag, [-1], true));
+  return b.reduceMax(flag, [-1], true);
 }
 
 function flagged(model: Model): { b: GraphBuilder; out: Value } {

@@ -70,6 +70,28 @@ it.each(FORMS)('%s: equals the decoder that reads all tokens and sees those that
   expect(gap(rowOf(anew[0]!, -1), rowOf(want[0]!, 13))).toBeGreaterThan(5e-3);
 });
 
+it.each([2, 3])('equals it with two pictures in one prompt, of at most %i', async (most) => {
+  const places = [...KEPT, ...KEPT.map((i) => i + 12)].map((i) => i + 2);
+  const seen = Array.from({ length: 29 }, (_, i) =>
+    Number(i < 2 || (i >= 11 && i < 14) || i >= 23 || places.includes(i)),
+  );
+  const [first, ...others] = await logits(
+    plainDecoder(),
+    [joinTokens([front, features, back, features, back]), ...words].map((tokens, i) => ({
+      ...none,
+      tokens,
+      extra: { attention_mask: ints(seen.slice(0, 26 + i), [1, 26 + i]) },
+    })),
+  );
+  const got = await logits(keepPositions(plainDecoder(), { ...picture, most }), [
+    { ...none, tokens: joinTokens([plain(front), selected, plain(back), selected, plain(back)]) },
+    ...few.slice(1),
+  ]);
+  const rows = seen.slice(0, 26).flatMap((v, i) => (v ? [i] : []));
+  rows.forEach((row, i) => expect(gap(rowOf(got[0]!, i), rowOf(first!, row)), `row ${row}`).toBeLessThan(1e-5));
+  others.forEach((t, i) => expect(gap(rowOf(got[i + 1]!, -1), rowOf(t, -1))).toBeLessThan(1e-5));
+});
+
 it.each([...FORMS, ['a packed input', fusedDecoder(), null] as const])(
   '%s: a prompt without a picture is read as before',
   async (_, model) => {

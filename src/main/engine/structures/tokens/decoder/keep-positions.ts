@@ -3,7 +3,8 @@
  * other, so the decoder itself adds what is missing: of N tokens of a picture K are left, and number k of them was number
  * i(k). A token in front of the picture stays at its position, image token k moves by i(k) - k, and tokens behind the
  * picture move by N - K. So do all runs without a picture: steps of the answer stand behind one, and rotary attention sees
- * differences of positions only, so a prompt without a picture is read as before.
+ * differences of positions only, so a prompt without a picture is read as before. Several pictures or tiles in one run
+ * each move all that stands behind them. Positions then begin behind 0 where a prompt holds fewer than the most.
  *
  * The embeddings have one more channel: 0 for words, 1 + i(k) - k for image tokens.
  */
@@ -28,13 +29,15 @@ import type { Decoder } from './types.ts';
 /** The largest number up to which half precision holds all whole ones. */
 const MOST_IN_HALF = 2048;
 
-/** A picture in prompts. */
+/** A picture or tile in prompts. */
 export interface KeptPicture {
-  /** Tokens of the picture before the selection, N. */
+  /** Most pictures or tiles in one prompt; default 1. */
+  readonly most?: number;
+  /** Tokens of each before the selection, N. */
   readonly count: number;
   /** Those that are left, K. */
   readonly left: number;
-  /** Place of the first one in a usual prompt. */
+  /** Place of the first token in a usual prompt. */
   readonly start: number;
 }
 
@@ -49,11 +52,11 @@ export function movableDecoder(model: Model): Decoder | { readonly refused: stri
 }
 
 /**
- * A copy of the decoder that moves its tokens. One picture per conversation: further ones would move what stands in front
- * of them back.
+ * A copy of the decoder that moves its tokens. All pictures of a conversation come in one run: one in a later run would
+ * move what stands in front of it back.
  * @throws SecateurError 'plan-invalid' for a decoder that `movableDecoder` refuses
  */
-export function keepPositions(from: Model, { count, left, start }: KeptPicture): Model {
+export function keepPositions(from: Model, { count, left, start, most = 1 }: KeptPicture): Model {
   const { model } = cloneModel(from);
   const decoder = movableDecoder(model);
   if ('refused' in decoder) throw new SecateurError('plan-invalid', { reason: decoder.refused });
@@ -64,7 +67,7 @@ export function keepPositions(from: Model, { count, left, start }: KeptPicture):
   const readers = decoder.positions?.uses() ?? [];
   const cached = lengthOf(b, layers[0]!.attention.past[0], 2);
   const { channel, plain } = takeChannel(b, tokens);
-  const shift = shiftOf(b, channel, count, left);
+  const shift = shiftOf(b, channel, { count, left, most });
   const { positions: given } = decoder;
   let positions: Value;
   if (given) {
@@ -75,16 +78,16 @@ export function keepPositions(from: Model, { count, left, start }: KeptPicture):
   } else positions = positionsOf(b, decoder, cached, plain, shift);
   for (const layer of layers) rotateOutside(b, layer, positions);
   sortGraph(model.graph);
-  writeImageNote(model, { route: 'flag', input: tokens.name, start, count: left, cuts: [] });
+  writeImageNote(model, { route: 'flag', input: tokens.name, start, count: most * left, cuts: [] });
   return finishDraft(model);
 }
 
 /** int64 [1, S]: what is added to the positions of a run. @param channel float [1, S] */
-function shiftOf(b: GraphBuilder, channel: Value, count: number, left: number): Value {
+function shiftOf(b: GraphBuilder, channel: Value, { count, left, most }: Required<Omit<KeptPicture, 'start'>>): Value {
   const isImage = b.cast(b.greater(channel, b.scalar(0.5)), DType.INT64);
   const inside = b.sub(b.cast(b.op('Round', [channel]), DType.INT64), isImage);
-  // Image tokens from here to the end of the run, in whole pictures: 1 up to the last token of the picture.
+  // Image tokens from here to the end of the run, in whole pictures: with one, 1 up to its last token.
   const rest = b.op('CumSum', [isImage, b.tensor(i64([1], []))], { reverse: int(1) });
   const ahead = b.div(b.add(rest, b.ints([left - 1])), b.ints([left]));
-  return b.add(b.mul(b.sub(b.ints([1]), ahead), b.ints([count - left])), inside);
+  return b.add(b.mul(b.sub(b.ints([most]), ahead), b.ints([count - left])), inside);
 }
