@@ -5,8 +5,8 @@
  * Procedural questions that training has not seen, up to five about each picture, one of each kind. Every way runs on the
  * same ones: selection after the encoder, smaller pictures, and cuts inside the decoder. Criteria with one cut drop tokens
  * at the depth, as a share of the layers. With --placed, selections behind the encoder are also tried with the positions
- * that the tokens had among all, which no runner gives them: it shows what the new numbers cost. Tables are printed; heat maps and a JSON file go to out/bench/localisation.
- * Times are not measured.
+ * that the tokens had among all, as packages that `secateur tokens` writes have them. Tables are printed; heat maps and a
+ * JSON file go to out/bench/localisation. Times are not measured.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -78,6 +78,8 @@ interface Way {
   readonly side: number;
   /** Selected tokens have the positions that they had among all; else they are numbered anew, as runners do. */
   readonly placed?: true;
+  /** Tokens are means of cells, so that no map shows them. */
+  readonly averages?: true;
 }
 
 interface Outcome {
@@ -133,9 +135,9 @@ async function waysOf(keep: number): Promise<Way[]> {
     const refused = refusalAfter(vision, place, method, most);
     if (refused) console.log(`${name}: ${refused}`);
     if (refused) return [];
-    const model = selectAfter(vision, place, method, most, { report: !method.averages });
-    const way = { ...whole, name, vision: model, perLayer: most };
-    return args.placed && !method.averages ? [way, { ...way, name: `${name}-placed`, placed: true }] : [way];
+    const model = selectAfter(vision, place, method, most, { report: true });
+    const way = { ...whole, name, vision: model, perLayer: most, ...(method.averages && { averages: true as const }) };
+    return args.placed ? [way, { ...way, name: `${name}-placed`, placed: true }] : [way];
   });
   const pixels = pixelPlace(vision, facts);
   if ('refused' in pixels) throw new Error(pixels.refused);
@@ -279,7 +281,7 @@ async function readPicture(session: ExecSession, way: Way, { features, kept }: E
 async function outcomeOf(way: Way, original: readonly GivenAnswer[] | null): Promise<Outcome> {
   const cells = new KeptCells([rows, columns], place.fixed);
   const encoded = await encodeAll(way);
-  for (const { kept } of encoded) if (kept) cells.add(kept);
+  for (const { kept } of encoded) if (kept && !way.averages) cells.add(kept);
   const session = await open(way.decoder);
   let tokens = 0;
   let read = -1;
