@@ -110,4 +110,6 @@ it('notes that its embeddings carry marks, and refuses decoders without rotary p
   const none = plainDecoder({ odd: 'no positions' });
   expect(movableDecoder(none)).toHaveProperty('refused');
   expect(() => keepPositions(none, picture)).toThrow('positions');
+  // Answers would read behind the table.
+  expect(() => keepPositions(fusedDecoder(), { ...picture, count: 5000 })).toThrow('table of rotary positions');
 });

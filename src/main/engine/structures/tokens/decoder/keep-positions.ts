@@ -63,6 +63,9 @@ export function keepPositions(from: Model, { count, left, start, most = 1 }: Kep
   const { tokens, layers } = decoder;
   if (tokens.type!.elemType !== DType.FLOAT && count > MOST_IN_HALF)
     throw new SecateurError('plan-invalid', { reason: `half precision does not hold the places of ${count} tokens` });
+  const rows = shortestTable(decoder);
+  if (most * (count - left) >= rows)
+    throw new SecateurError('plan-invalid', { reason: `its table of rotary positions has ${rows} rows, and answers would begin at ${most * (count - left)}` }); // prettier-ignore
   const b = new GraphBuilder(model.graph, model.opset);
   const readers = decoder.positions?.uses() ?? [];
   const cached = lengthOf(b, layers[0]!.attention.past[0], 2);
@@ -80,6 +83,15 @@ export function keepPositions(from: Model, { count, left, start, most = 1 }: Kep
   sortGraph(model.graph);
   writeImageNote(model, { route: 'flag', input: tokens.name, start, count: most * left, cuts: [] });
   return finishDraft(model);
+}
+
+/** Positions that fused operators have a rotation for; infinite where none has a table. */
+function shortestTable({ layers }: Decoder): number {
+  const lengths = layers.flatMap(({ attention: { node, ports, rotatesInside } }) => {
+    const length = rotatesInside && ports?.rotary ? node.input(ports.rotary.cos)?.type?.shape?.[0] : undefined;
+    return typeof length === 'number' ? [length] : [];
+  });
+  return Math.min(Infinity, ...lengths);
 }
 
 /** int64 [1, S]: what is added to the positions of a run. @param channel float [1, S] */
