@@ -8,7 +8,7 @@ import type { TokenSubject } from '../tokens/subject.ts';
 const AUTO = ['pool', 'dpp', 'stratified', 'pixels', 'decoder-feather'];
 
 /** Shares of the tokens that are tried. */
-const SHARES = [0.5, 0.36, 0.25, 0.16, 0.11];
+const SHARES = [0.75, 0.5, 0.36, 0.25, 0.16, 0.11];
 
 /** @param tokens `auto`, `none` or the name of a method. @throws 'tokens-method' */
 export function selectionsOf({ place }: TokenSubject, tokens: string): Selection[] {

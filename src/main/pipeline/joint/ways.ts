@@ -83,11 +83,13 @@ export async function measureWays(
       if (!known && !(share >= BAND[0] && share <= BAND[1])) way.next = corrected(one.choice, times[i]!, original);
     });
   }
-  return ways.flatMap(({ seen }) => {
+  const last = ways.flatMap(({ seen }) => {
     const within = seen.filter((s) => isWithin(s.ratio / o.goal));
     if (within.length > 0) return [within.reduce((a, b) => (b.made.kl < a.made.kl ? b : a))];
     return seen.length > 0 ? [seen.reduce((a, b) => (b.ratio < a.ratio ? b : a))] : [];
   });
+  // Corrections of two ways may end at the same one.
+  return last.filter((w, i) => last.findIndex((other) => other.made === w.made) === i);
 
   /** The combination, filled up to the aim by the predicted time. */
   function filled({ levels: list }: LevelCombination<ChoiceLevel>): PackageChoice {
