@@ -66,6 +66,14 @@ export class ActivationCache {
     return wanted.map((v) => this.#held.get(v)!);
   }
 
+  /** Holds what a cache of the same model holds, with the same names, as long as both have the same weights. */
+  takeFrom(other: ActivationCache): void {
+    for (const [v, tensors] of other.#held) {
+      const own = this.#model.graph.findValue(v.name);
+      if (own && !this.#held.has(own)) this.#held.set(own, tensors);
+    }
+  }
+
   /**
    * Like `get`, but also computes results from the values in the same session, so that the values need not be copied
    * out.

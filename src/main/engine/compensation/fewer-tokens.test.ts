@@ -48,7 +48,7 @@ describe('up to the next attention', () => {
     const right = toFloat32(spoilt);
     const wrong = right.map((w, i) => w + 0.3 * Math.sin(i));
     node.input(1)!.initializer = f32(wrong, spoilt.dims);
-    const [first] = await fitFewerTokens(plainExecutor, p.model, cut, batches, { threads: 1, fixed: 1, ridge: 1e-9 });
+    const [[first] = []] = await fitFewerTokens(plainExecutor, p.model, [{ cut, way: { ridge: 1e-9 } }], batches, { threads: 1, fixed: 1 }); // prettier-ignore
     expect(first).toMatchObject({ node: 'layer1.down' });
     expect(first!.error).toBeLessThan(1e-6);
     const found = toFloat32(weightOf(cut.model, 'layer1.down').initializer);
@@ -68,8 +68,8 @@ describe.each(['class', 'mean'] as const)('output %s', (output) => {
     const whole = await runOnce(p.model, unseen);
     const before = difference(await runOnce(cut.model, unseen), whole);
     const { fixed } = p.places[0]!;
-    const fits = await fitFewerTokens(plainExecutor, p.model, cut, batches, { threads: 1, fixed });
-    expect(fits.length).toBeGreaterThanOrEqual(3);
+    const [fits] = await fitFewerTokens(plainExecutor, p.model, [{ cut, way: {} }], batches, { threads: 1, fixed });
+    expect(fits!.length).toBeGreaterThanOrEqual(3);
     expect(difference(await runOnce(cut.model, unseen), whole)).toBeLessThan(0.8 * before);
   });
 });
@@ -79,5 +79,30 @@ it('changes nothing where too few samples tell anything', async () => {
   const cut = traceCut(p, { method: 'stride', seed: 1, steps: [{ place: p.places[0]!.name, keep: 6 }] });
   const { image } = pictures(1);
   const few = { image: { ...image!, dims: [1, 3, 16, 16], data: (image!.data as Float32Array).slice(0, 768) } };
-  expect(await fitFewerTokens(plainExecutor, p.model, cut, [few], { threads: 1, fixed: 1 })).toEqual([]);
+  expect(await fitFewerTokens(plainExecutor, p.model, [{ cut, way: {} }], [few], { threads: 1, fixed: 1 })).toEqual([
+    [],
+  ]);
+});
+
+it('gives the same weights for several ways together as for each alone', async () => {
+  const p = await open({ output: 'class' });
+  const steps = [0, 2].map((i, k) => ({ place: p.places[i]!.name, keep: [9, 4][k]! }));
+  const tries = [
+    { ridge: 0.01, fixedWeight: 0.2 },
+    { ridge: 0.1, fixedWeight: 1 },
+  ].map((way) => ({
+    way,
+    make: () => ({ way, cut: traceCut(p, { method: 'dpp', seed: 1, steps }) }),
+  }));
+  const o = { threads: 1, fixed: 1 };
+  const together = tries.map(({ make }) => make());
+  const fits = await fitFewerTokens(plainExecutor, p.model, together, batches, o);
+  const weights = (model: Model) => [...model.graph.nodes()].flatMap((n) => n.inputs.flatMap((v) => (v?.initializer ? [toFloat32(v.initializer)] : []))); // prettier-ignore
+  for (const [i, { make }] of tries.entries()) {
+    const alone = make();
+    expect(await fitFewerTokens(plainExecutor, p.model, [alone], batches, o)).toEqual([fits[i]]);
+    expect(weights(together[i]!.cut.model)).toEqual(weights(alone.cut.model));
+  }
+  expect(fits[0]!.length).toBeGreaterThanOrEqual(3);
+  expect(fits[0]).not.toEqual(fits[1]);
 });

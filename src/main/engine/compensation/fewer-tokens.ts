@@ -26,49 +26,69 @@ export interface TokenFit {
   readonly error: number;
 }
 
-interface Options {
-  readonly threads: number;
-  /** Leading tokens that always stay. */
-  readonly fixed: number;
+/** How to fit. Several ways are tried side by side on the same samples. */
+export interface FitWay {
   /** Pull towards the present weights; default 1e-3. */
   readonly ridge?: number;
   /** Weight of all fixed tokens together over that of all others; default 1. Each counts as one token at least. */
   readonly fixedWeight?: number;
+}
+
+interface Options {
+  readonly threads: number;
+  /** Leading tokens that always stay. */
+  readonly fixed: number;
   /** 0..1, with the fitted operator. */
   readonly onProgress?: (done: number, node: string) => void;
 }
 
 /**
- * Changes the weights of `cut.model` in place.
+ * Changes the weights of the cut models in place, each in its own way. The ways go from operator to operator together: the
+ * original's values are computed once for all, and so is what lies in front of the first fit.
  * @param original the model that was cut
- * @param batches calibration feeds of both; batches are held with the inputs of one operator at a time
+ * @param tried the same cut, made anew for each way
+ * @param batches calibration feeds; they are held with the inputs of one operator at a time, for each way
+ * @returns the fits of each way
  */
 export async function fitFewerTokens(
   executor: Executor,
   original: Model,
-  cut: TokenCut,
+  tried: readonly { readonly cut: TokenCut; readonly way: FitWay }[],
   batches: readonly Readonly<Record<string, HostTensor>>[],
   o: Options,
-): Promise<TokenFit[]> {
+): Promise<TokenFit[][]> {
   const before = new ActivationCache(executor, original, batches, o.threads);
-  const after = new ActivationCache(executor, cut.model, batches, o.threads);
-  const shown = await shownTokens(cut, after);
-  const fits: TokenFit[] = [];
-  const list = fittable(cut);
-  for (const [i, f] of list.entries()) {
-    o.onProgress?.(i / list.length, f.regression.node.label);
-    const [x, target, base] = await valuesOf(f, { before, after });
-    const index = f.steps > 0 ? shown[f.steps - 1]! : null;
-    const rows = rowsFor(index, { fixed: o.fixed, weight: o.fixedWeight ?? 1 }, { x, target, base });
-    if (!rows || rowCount(x, f.regression.columns) < ENOUGH * f.regression.columns) continue;
-    const fitted = await refit(executor, f.regression, { ...rows, kept: null }, { threads: o.threads, ridge: o.ridge ?? RIDGE, activation: null }); // prettier-ignore
-    if (Number.isNaN(fitted.error)) continue;
-    fits.push({ node: f.regression.node.label, error: fitted.error });
-    after.forget(f.regression.node.output());
-    after.passed(f.regression.node);
-    before.passed(f.target.producer!);
+  const ways = tried.map(({ cut, way }) => ({
+    ...way,
+    list: fittable(cut),
+    after: new ActivationCache(executor, cut.model, batches, o.threads),
+    fits: [] as TokenFit[],
+  }));
+  const first = ways[0]!;
+  const shown = await shownTokens(tried[0]!.cut, first.after);
+  for (const [i, { regression, steps, target }] of first.list.entries()) {
+    o.onProgress?.(i / first.list.length, regression.node.label);
+    const index = steps > 0 ? shown[steps - 1]! : null;
+    const [wanted] = await before.get(target);
+    // Up to the first fit, all ways compute the same.
+    if (ways.every((w) => w.fits.length === 0)) {
+      await first.after.get(...readsOf(first.list[i]!));
+      for (const way of ways) way.after.takeFrom(first.after);
+    }
+    for (const way of ways) {
+      const f = way.list[i]!;
+      const [x, base = null] = await way.after.get(...readsOf(f));
+      const rows = rowsFor(index, { fixed: o.fixed, weight: way.fixedWeight ?? 1 }, { x: x!, target: wanted!, base });
+      if (!rows || rowCount(x!, f.regression.columns) < ENOUGH * f.regression.columns) continue;
+      const fitted = await refit(executor, f.regression, { ...rows, kept: null }, { threads: o.threads, ridge: way.ridge ?? RIDGE, activation: null }); // prettier-ignore
+      if (Number.isNaN(fitted.error)) continue;
+      way.fits.push({ node: regression.node.label, error: fitted.error });
+      way.after.forget(f.regression.node.output());
+      way.after.passed(f.regression.node);
+    }
+    before.passed(target.producer!);
   }
-  return fits;
+  return ways.map((w) => w.fits);
 }
 
 /** An operator, and the values that its result is compared with. */
@@ -81,6 +101,9 @@ interface Fittable {
   /** Selections in front of the operator. */
   readonly steps: number;
 }
+
+/** Values of the cut model that a fit reads. */
+const readsOf = ({ regression, base }: Fittable): Value[] => [regression.node.input(0)!, ...(base ? [base] : [])];
 
 /** Operators behind the first selection whose result is added to others, or is one row per sample. */
 function fittable({ model, values, selected }: TokenCut): Fittable[] {
@@ -111,15 +134,6 @@ function isHead(node: Node, target: Value): boolean {
       open.push(...n.outputs);
     }
   return (target.type?.shape?.length ?? 2) <= 2;
-}
-
-async function valuesOf(
-  { regression, target, base }: Fittable,
-  { before, after }: { readonly before: ActivationCache; readonly after: ActivationCache },
-): Promise<[readonly HostTensor[], readonly HostTensor[], readonly HostTensor[] | null]> {
-  const [x, b] = await after.get(regression.node.input(0)!, ...(base ? [base] : []));
-  const [t] = await before.get(target);
-  return [x!, t!, b ?? null];
 }
 
 /** Indices of the shown tokens among all of them, behind each selection and per batch: int64 [B, K]. */

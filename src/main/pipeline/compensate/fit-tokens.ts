@@ -26,7 +26,7 @@ const FITS = [
   { ridge: 0.1, fixedWeight: 1 },
 ] as const;
 
-/** Bytes of activations that a fit may hold. */
+/** Bytes of activations that each of the fits may hold; they go on together. */
 const MOST_BYTES = 5e8;
 
 export const fitTokens = stage({
@@ -52,17 +52,15 @@ export const fitTokens = stage({
     const { batches } = firstSamples(calibration, fitting - calibration.size + 1);
     let best = { model: cut.model, change: await distance(cut.model) };
     const before = best.change;
-    for (const [i, way] of FITS.entries()) {
-      const tried = traceCut({ ...prepared, ...found }, schedule);
-      await fitFewerTokens(ctx.executor, prepared.model, tried, batches, {
-        ...way,
-        threads,
-        fixed: found.places[0]!.fixed,
-        onProgress: (done, node) =>
-          ctx.progress({ stage: 'compensate', message: node, done: (i + done) / FITS.length }),
-      });
-      const change = await distance(tried.model);
-      if (change < best.change) best = { model: tried.model, change };
+    const tried = FITS.map((way) => ({ way, cut: traceCut({ ...prepared, ...found }, schedule) }));
+    await fitFewerTokens(ctx.executor, prepared.model, tried, batches, {
+      threads,
+      fixed: found.places[0]!.fixed,
+      onProgress: (done, node) => ctx.progress({ stage: 'compensate', message: node, done }),
+    });
+    for (const { cut: fitted } of tried) {
+      const change = await distance(fitted.model);
+      if (change < best.change) best = { model: fitted.model, change };
     }
     ctx.log(`fit behind fewer tokens: change ${before.toPrecision(3)} to ${best.change.toPrecision(3)}`);
     return best.model;
