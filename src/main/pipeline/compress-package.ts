@@ -30,7 +30,11 @@ const REPEATS = 2;
  * @throws 'workload-metric', 'workload-setting', 'out-unusable', 'tokens-method', 'run-*', 'question-row', and errors of
  * `openPackage`
  */
-export async function compressPackage(request: PackageBudgetRequest, ctx: StageContext): Promise<PackageBudgetReport> {
+export async function compressPackage(
+  request: PackageBudgetRequest,
+  given: StageContext,
+): Promise<PackageBudgetReport> {
+  const { ctx, inner } = contexts(given);
   const clock = stopwatch();
   ctx.progress({ stage: 'load', message: 'reading the package', done: 0 });
   const file = request.questions ? await openQuestions(request.questions) : null;
@@ -56,7 +60,7 @@ export async function compressPackage(request: PackageBudgetRequest, ctx: StageC
       ctx,
       search: (component, share) => {
         const data = recorded.get(component)!;
-        return componentLevel({ request, component, file: whole.pkg.fileOf(component), workload: whole.workload, metric, recorded: data }, share, ctx); // prettier-ignore
+        return componentLevel({ request, component, file: whole.pkg.fileOf(component), workload: whole.workload, metric, recorded: data }, share, inner); // prettier-ignore
       },
     });
     const { ms, ratio } = request.budget;
@@ -73,6 +77,19 @@ export async function compressPackage(request: PackageBudgetRequest, ctx: StageC
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
+}
+
+/** A search within a stage of this job tells its messages as those of the stage. */
+function contexts(given: StageContext): { readonly ctx: StageContext; readonly inner: StageContext } {
+  let at = { stage: 'load', done: 0 };
+  const ctx: StageContext = {
+    ...given,
+    progress: (p) => {
+      at = { stage: p.stage, done: p.done };
+      given.progress(p);
+    },
+  };
+  return { ctx, inner: { ...given, progress: ({ message }) => given.progress({ ...at, message }), point: () => undefined } }; // prettier-ignore
 }
 
 const totalMs = ({ original }: Levels): number => Object.values(original).reduce((a, b) => a + b, 0);

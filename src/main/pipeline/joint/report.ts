@@ -18,7 +18,7 @@ import type { PackageVerdict } from './final.ts';
 import type { Levels } from './levels.ts';
 import type { ReferenceOptions } from './reference.ts';
 import type { BudgetSplit } from './split.ts';
-import { reportedWays, type MeasuredWay } from './ways.ts';
+import { kindsOf, reportedWays, whyChosen, type MeasuredWay } from './ways.ts';
 
 export interface Decided {
   readonly ways: readonly MeasuredWay[];
@@ -89,6 +89,9 @@ function documentOf(
   const verdict = verdictOf(given, answers);
   const variant = best?.way.made.built.variant ?? null;
   clock.mark('answers');
+  const ways = reportedWays(decided.ways, best?.way, goal);
+  const parts = levels.parts.flatMap((part) => part.slice(1, 2).flatMap((l) => kindsOf(l.choice)));
+  const why = whyChosen(ways, parts);
   return {
     job: ctx.job,
     package: request.package,
@@ -100,7 +103,7 @@ function documentOf(
     workload: best && { ...best.verdict, package: request.package, metric: request.metric, settings: whole.workload.settings, about: whole.workload.about }, // prettier-ignore
     choice: best && best.way.made.choice,
     tokens: variant && { before: whole.workload.settings['image']!, left: variant.tokens, how: variant.how },
-    ways: reportedWays(decided.ways, best?.way, goal),
+    ways,
     levels: levels.parts.flatMap((part) => part.slice(1).map((l) => ({ ...l.choice, ratio: ratioOf(l.ratios, levels), kl: l.cost }))), // prettier-ignore
     refused: levels.refused,
     answers: answers?.change ?? null,
@@ -111,7 +114,11 @@ function documentOf(
     provenance: measuredHere(),
     recipe: request.recipe,
     seconds: Object.values(clock.seconds()).reduce((a, b) => a + b, 0),
-    notes: [...threadsNote(request.budget.threads, request.threadsAsked), ...(variant?.notes ?? [])],
+    notes: [
+      ...(why ? [why] : []),
+      ...threadsNote(request.budget.threads, request.threadsAsked),
+      ...(variant?.notes ?? []),
+    ],
   };
 }
 

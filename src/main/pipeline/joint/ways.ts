@@ -24,7 +24,7 @@ export interface MeasuredWay {
 }
 
 /** Kinds of parts that a choice changes. */
-const kindsOf = ({ tokens, components }: PackageChoice): string[] => [
+export const kindsOf = ({ tokens, components }: PackageChoice): string[] => [
   ...(tokens ? ['tokens'] : []),
   ...Object.keys(components),
 ];
@@ -144,3 +144,20 @@ export const reportedWays = (
     chosen: w === chosen,
     reached: isWithin(w.ratio / goal),
   }));
+
+/**
+ * Why a way was chosen, as a sentence: its damage beside that of each kind of part alone.
+ * @param parts kinds of parts that have levels
+ */
+export function whyChosen(ways: readonly Omit<PackageWay, 'predictedKl'>[], parts: readonly string[]): string | null {
+  const chosen = ways.find((w) => w.chosen);
+  if (!chosen?.reached) return null;
+  const alone = parts.flatMap((part) => {
+    const own = ways.filter((w) => w.reached && w.kinds.join() === part).sort((a, b) => a.kl - b.kl);
+    if (own[0] === chosen) return [];
+    return [own[0] ? `${part} ${own[0].kl.toPrecision(3)}` : `${part} did not reach the budget`];
+  });
+  const stays = parts.includes('tokens') && !chosen.kinds.includes('tokens') ? ' All tokens stay.' : '';
+  const beside = alone.length > 0 ? ` Alone: ${alone.join(', ')}.` : '';
+  return `${nameOf(chosen)} changes the answers least of the ways within the budget: KL ${chosen.kl.toPrecision(3)}.${beside}${stays}`;
+}
