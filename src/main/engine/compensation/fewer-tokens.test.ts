@@ -7,6 +7,7 @@ import type { HostTensor } from '../executor.ts';
 import type { Model } from '../ir/model.ts';
 import { seededRandom } from '../random.ts';
 import { f32, toFloat32 } from '../ir/tensor.ts';
+import { eliminateDead } from '../passes/eliminate-dead.ts';
 import { traceCut } from '../structures/tokens/cut.ts';
 import { findTokenPlaces } from '../structures/tokens/places.ts';
 import { fitFewerTokens } from './fewer-tokens.ts';
@@ -54,6 +55,18 @@ describe('up to the next attention', () => {
     const found = toFloat32(weightOf(cut.model, 'layer1.down').initializer);
     expect(Math.max(...found.map((w, i) => Math.abs(w - right[i]!)))).toBeLessThan(0.02);
   });
+});
+
+// Methods that merge tokens do not read their index.
+it.each(['pool', 'evit', 'tome', 'dpp'])('fits behind tokens of %s', async (method) => {
+  const p = await open({ output: 'mean' });
+  const cut = traceCut(p, { method, seed: 1, steps: [{ place: p.places[1]!.name, keep: method === 'tome' ? 9 : 4 }] });
+  const [fits] = await fitFewerTokens(plainExecutor, p.model, [{ cut, way: {} }], batches, { threads: 1, fixed: p.places[0]!.fixed }); // prettier-ignore
+  expect(fits!.length).toBeGreaterThan(0);
+  const out = await runOnce(cut.model, pictures(77));
+  expect(Object.keys(out)).toEqual(p.model.graph.outputs.map((v) => v.name));
+  eliminateDead.run(cut.model);
+  expect(difference(await runOnce(cut.model, pictures(77)), out)).toBe(0);
 });
 
 describe.each(['class', 'mean'] as const)('output %s', (output) => {

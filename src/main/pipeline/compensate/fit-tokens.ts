@@ -4,6 +4,7 @@ import type { TokenSchedule } from '../../../shared/model/types.ts';
 import { fitFewerTokens } from '../../engine/compensation/fewer-tokens.ts';
 import { elementCount } from '../../engine/ir/dtype.ts';
 import type { Model } from '../../engine/ir/model.ts';
+import { eliminateDead } from '../../engine/passes/eliminate-dead.ts';
 import { traceCut } from '../../engine/structures/tokens/cut.ts';
 import { findTokenPlaces } from '../../engine/structures/tokens/places.ts';
 import { openModelFile, saveModelFile } from '../../storage/model-files.ts';
@@ -31,7 +32,7 @@ const MOST_BYTES = 5e8;
 
 export const fitTokens = stage({
   name: 'token-fit',
-  version: 2,
+  version: 3,
   inputs: {
     prepared: input<Prepared>(),
     schedule: input<TokenSchedule>(),
@@ -47,7 +48,7 @@ export const fitTokens = stage({
     const all = calibration.batches.length * calibration.size;
     const judging = Math.max(calibration.size, Math.round(JUDGING * all));
     const fitting = Math.min(all - judging, MOST_BYTES / bytesPerSample(prepared));
-    if (fitting < calibration.size) return cut.model;
+    if (fitting < calibration.size) return withoutDead(cut.model);
     const distance = await openDistance(ctx.executor, prepared, lastSamples(calibration, judging), threads);
     const { batches } = firstSamples(calibration, fitting - calibration.size + 1);
     let best = { model: cut.model, change: await distance(cut.model) };
@@ -63,7 +64,7 @@ export const fitTokens = stage({
       if (change < best.change) best = { model: fitted.model, change };
     }
     ctx.log(`fit behind fewer tokens: change ${before.toPrecision(3)} to ${best.change.toPrecision(3)}`);
-    return best.model;
+    return withoutDead(best.model);
   },
   codec: {
     write: (folder, model: Model) => {
@@ -76,6 +77,11 @@ export const fitTokens = stage({
     },
   },
 });
+
+function withoutDead(model: Model): Model {
+  eliminateDead.run(model);
+  return model;
+}
 
 /** Bytes of the widest activation of one sample, three times: an input, a sum and its other addend. */
 function bytesPerSample({ model, facts }: Prepared): number {

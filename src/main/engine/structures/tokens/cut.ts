@@ -8,6 +8,7 @@ import type { Model } from '../../ir/model.ts';
 import type { Node } from '../../ir/node.ts';
 import type { Value } from '../../ir/value.ts';
 import type { TokenSchedule } from '../../../../shared/model/types.ts';
+import { eliminateDead } from '../../passes/eliminate-dead.ts';
 import { applyDraft } from '../apply.ts';
 import type { CutCopy } from '../contract.ts';
 import type { TokenInputs } from './method.ts';
@@ -43,15 +44,27 @@ export interface TokenCut {
  * @returns the model with fewer tokens. Works for any batch.
  * @throws SecateurError 'plan-invalid' where the schedule does not fit the model
  */
-export const cutTokens = (original: Tokenized, schedule: TokenSchedule): Model => traceCut(original, schedule).model;
+export function cutTokens(original: Tokenized, schedule: TokenSchedule): Model {
+  const { model } = traceCut(original, schedule);
+  eliminateDead.run(model);
+  return model;
+}
 
-/** The same, with the way from the original's values to those of the cut model. */
+/**
+ * The same, with the way from the original's values to those of the cut model. The model still computes every index, also
+ * where a method merges tokens and nothing reads it: `eliminateDead` ends that.
+ */
 export function traceCut({ model, facts, places }: Tokenized, schedule: TokenSchedule): TokenCut {
   const resolved = resolveSchedule(schedule, places);
   const steps = resolved.steps.filter((s) => s.keep < s.count - s.place.fixed);
   let selected: readonly Selected[] = [];
-  const edit = (copy: CutCopy): void => void (selected = edits(copy, { ...resolved, steps }, model.opset));
+  const edit = (copy: CutCopy): void => {
+    selected = edits(copy, { ...resolved, steps }, model.opset);
+    // Outputs are not removed as dead.
+    for (const { index } of selected) index.graph!.outputs.push(index);
+  };
   const { model: cut, values } = applyDraft({ model, facts }, { removal: removalOf(steps), rewiring: [edit] });
+  cut.graph.outputs.length = model.graph.outputs.length;
   return { model: cut, values, selected };
 }
 
