@@ -9,6 +9,7 @@ import { dataDependent } from '../../../engine/ir/dependence.ts';
 import { DType } from '../../../engine/ir/dtype.ts';
 import type { Model } from '../../../engine/ir/model.ts';
 import type { Value } from '../../../engine/ir/value.ts';
+import { KEPT_PLACES } from '../../../engine/structures/tokens/decoder/stage.ts';
 import type { AnswerRunner } from '../../../runtime/generate/runner.ts';
 import type { Lesson, Lessons } from './lessons.ts';
 import type { Feeds } from './recorder.ts';
@@ -19,10 +20,10 @@ export interface FixedSelections {
   readonly lessons: Lessons;
 }
 
-/** Places [1, tokens] that are chosen by the data, in the order of the graph. */
+/** Places [tokens] that are chosen by the data, in the order of the graph. */
 function selectionsIn(model: Model): Value[] {
   const depends = dataDependent(model);
-  return [...model.graph.nodes()].filter((n) => n.key === 'NonZero').map((n) => n.output()).filter((v) => depends.has(v)); // prettier-ignore
+  return [...model.graph.nodes()].flatMap((n) => n.outputs).filter((v) => v.name.startsWith(KEPT_PLACES) && depends.has(v)); // prettier-ignore
 }
 
 /**
@@ -63,14 +64,14 @@ export async function fixedSelections(
     for (const v of selections) {
       const places = Array.from(seen[v.name]!.data as BigInt64Array);
       const data = BigInt64Array.from([...places, ...Array.from({ length: behind }, (_, i) => BigInt(before + i))]);
-      kept[inputName(v)] = { dtype: DType.INT64, dims: [1, data.length], data };
+      kept[inputName(v)] = { dtype: DType.INT64, dims: [data.length], data };
       before = places.length;
     }
     const dropped = lesson.first + 1 - before;
     lessons.push({ ...lesson, first: lesson.first - dropped, feeds: { ...lesson.feeds, ...kept } });
   }
   for (const v of selections) {
-    const input = model.graph.addInput(inputName(v), { elemType: DType.INT64, shape: [1, null] });
+    const input = model.graph.addInput(inputName(v), { elemType: DType.INT64, shape: [null] });
     v.replaceAllUsesWith(input);
   }
   refuseDifferent(lessons, selections.map(inputName));

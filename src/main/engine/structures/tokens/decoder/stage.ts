@@ -113,10 +113,18 @@ export function keptTokens(...given: Given): Value {
   return marked(b, always ?? none, best);
 }
 
+/** Names of places that stay begin with this. */
+export const KEPT_PLACES = 'kept_places';
+
 /** int64 [n]: places of the tokens that stay, ascending. Each operator also runs at every step of the answer. */
 export function keptPlaces(...given: Given): Value {
   const [b] = given;
-  const { best, always } = ranked(...given);
+  const places = placesOf(b, ranked(...given));
+  places.name = b.graph.freshName(KEPT_PLACES);
+  return places;
+}
+
+function placesOf(b: GraphBuilder, { best, always }: ReturnType<typeof ranked>): Value {
   if (always) return b.op('Gather', [b.op('NonZero', [marked(b, always, best)]), b.tensor(i64([1], []))]);
   const ascending = b.ops('TopK', [best, lengthOf(b, best, 1)], 2, { axis: int(1), largest: int(0) })[0]!;
   return b.squeeze(ascending, [0]);
