@@ -1,6 +1,6 @@
 // Tests the state of the page on which a package is tried, without a page: which questions are asked, the pieces of
 // answers, and times that no longer apply.
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import type { TokenLook } from '../../shared/model/visual-tokens.ts';
 
 interface Asked {
@@ -25,6 +25,8 @@ Object.assign(globalThis, {
     on: () => () => undefined,
   },
 });
+// Files may share a worker, in which the modules hold the connection of another test.
+vi.resetModules();
 const { trial } = await import('./trial.svelte.ts');
 const { answerMs } = await import('./answer.svelte.ts');
 const { wizard } = await import('./wizard.svelte.ts');

@@ -1,6 +1,6 @@
 // Tests the window's state without a page: its requests, which of them are abandoned, and the
 // choices carried from one job to the next.
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { PRESETS } from '../../shared/model/recipes.ts';
 import type { CompressRequest } from '../../shared/model/job.ts';
 
@@ -29,6 +29,8 @@ Object.assign(globalThis, {
     on: () => () => undefined,
   },
 });
+// Files may share a worker, in which the modules hold the connection of another test.
+vi.resetModules();
 const { wizard } = await import('./wizard.svelte.ts');
 const { jobs } = await import('./jobs.svelte.ts');
 const { bring } = await import('../library/bring.ts');
