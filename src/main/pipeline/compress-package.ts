@@ -10,7 +10,7 @@ import { scratchFolder } from '../storage/scratch.ts';
 import { componentLevel } from './component-level.ts';
 import type { StageContext } from './context.ts';
 import { openWhole, type Whole } from './joint/build.ts';
-import { finalUses } from './joint/final.ts';
+import { finalUses } from './measure/final-use.ts';
 import { measureLevels, type Levels } from './joint/levels.ts';
 import { recordInputs, type Recorded } from './joint/record-inputs.ts';
 import { Reference, type ReferenceOptions } from './joint/reference.ts';

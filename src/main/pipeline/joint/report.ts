@@ -14,7 +14,7 @@ import { answerAll, answerChange } from '../tokens/compare-answers.ts';
 import { judgeQuestions, type OpenedQuestions } from '../tokens/judge-questions.ts';
 import { writePackage, type Draft } from '../tokens/write-package.ts';
 import type { Whole } from './build.ts';
-import type { PackageVerdict } from './final.ts';
+import type { judgeUse } from '../measure/final-use.ts';
 import type { Levels } from './levels.ts';
 import type { ReferenceOptions } from './reference.ts';
 import type { BudgetSplit } from './split.ts';
@@ -23,7 +23,7 @@ import { kindsOf, reportedWays, whyChosen, type MeasuredWay } from './ways.ts';
 export interface Decided {
   readonly ways: readonly MeasuredWay[];
   /** Null where nothing came near the budget. */
-  readonly best: { readonly way: MeasuredWay; readonly verdict: PackageVerdict } | null;
+  readonly best: { readonly way: MeasuredWay; readonly verdict: ReturnType<typeof judgeUse> } | null;
 }
 
 interface Given {

@@ -27,35 +27,50 @@ export interface FinalUse {
  * fresh processes.
  */
 export async function finalUse(
-  pkg: OpenedPackage,
+  { workload, fileOf }: OpenedPackage,
   { part, metric, budget, pruned, runs }: FinalUse,
   ctx: Pick<StageContext, 'inSubprocess' | 'progress'>,
 ): Promise<WorkloadResult> {
-  const phases = pkg.workload.phases.filter((p) => metric.weights[p.name]);
-  const changed = phases.filter((p) => p.component === part.component);
-  const models = [
-    ...phases.map((p) => ({ name: p.name, model: pkg.fileOf(p.component), dims: p.dims })),
-    ...changed.map((p) => ({ name: p.name, model: pruned, dims: p.dims })),
-  ];
+  const after = { workload, fileOf: (id: string) => (id === part.component ? pruned : fileOf(id)) };
+  return { ...part, about: workload.about, ...(await finalUses({ workload, fileOf }, after, { metric, budget, runs }, ctx)) }; // prettier-ignore
+}
+
+/** One use of a package, with the files of its components. */
+type UseOf = Pick<OpenedPackage, 'workload' | 'fileOf'>;
+
+/** Measures one use of two packages with the same phases, interleaved, in several fresh processes. */
+export async function finalUses(
+  before: UseOf,
+  after: UseOf,
+  { metric, budget, runs }: { readonly metric: Metric; readonly budget: Budget; readonly runs: number },
+  ctx: Pick<StageContext, 'inSubprocess' | 'progress'>,
+): Promise<ReturnType<typeof judgeUse>> {
+  const counted = ({ workload, fileOf }: UseOf): MeasureInput['models'][number][] =>
+    workload.phases
+      .filter((p) => metric.weights[p.name])
+      .map((p) => ({ name: p.name, model: fileOf(p.component), dims: p.dims }));
+  const [first, second] = [counted(before), counted(after)];
+  const same = second.map((m, i) => JSON.stringify(m) === JSON.stringify(first[i]));
+  const models = [...first, ...second.filter((_, i) => !same[i])];
   const { threads, provider, batch, percentile } = budget;
   const plan = planFinal(runs, percentile, Infinity);
+  const options: MeasureInput['options'] = { threads, provider, batch, warmup: 3, runs: plan.runs, precision: Infinity, minSeconds: 1, maxSeconds: Infinity }; // prettier-ignore
+  const components = before.workload.phases.filter((p) => metric.weights[p.name]).map((p) => p.component);
   const openings: PhaseChange[][] = [];
   for (let i = 0; i < plan.openings; i++) {
     ctx.progress({ stage: 'measure', message: `one use of the package, before and after (${i + 1} of ${plan.openings})`, done: i / plan.openings }); // prettier-ignore
-    const options = { threads, provider, batch, warmup: 3, runs: plan.runs, precision: Infinity, minSeconds: 1, maxSeconds: Infinity }; // prettier-ignore
     const seen = (await ctx.inSubprocess('measure', { models, options } satisfies MeasureInput)) as CandidateResult[];
-    const after = seen.slice(phases.length);
+    let next = first.length;
     openings.push(
-      phases.map(({ name, component }, at) => {
-        const weight = metric.weights[name]!;
+      first.map(({ name }, at) => {
+        const weight = metric.weights[name!]!;
         const beforeMs = weight * atPercentile(seen[at]!.stats, percentile);
-        const own = changed.findIndex((p) => p.name === name);
-        const afterMs = own < 0 ? beforeMs : weight * atPercentile(after[own]!.stats, percentile);
-        return { name, component, weight, beforeMs, afterMs };
+        const afterMs = same[at] ? beforeMs : weight * atPercentile(seen[next++]!.stats, percentile);
+        return { name: name!, component: components[at]!, weight, beforeMs, afterMs };
       }),
     );
   }
-  return { ...part, about: pkg.workload.about, ...judgeUse(openings, budget) };
+  return judgeUse(openings, budget);
 }
 
 /**
